@@ -1,0 +1,77 @@
+"""Bad input meets a clear error at the door: one table for every public function.
+
+A row is (name, call, error, text): `call` must raise `error` with a message that matches `text`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from toposeg_lite.topology import grid
+
+IMAGE = np.linspace(0, 1, 12).reshape(3, 4)
+NAN = np.where(IMAGE > 0.9, np.nan, IMAGE)
+MASK = IMAGE > 0.5
+EMPTY = np.zeros((0, 4))
+
+CASES = [
+    # --- grid ---
+    (
+        "image of NaN",
+        lambda: grid.check_image(NAN),
+        ValueError,
+        "image holds 1 values that are NaN",
+    ),
+    ("image of inf", lambda: grid.check_image(NAN * np.inf), ValueError, "NaN or infinite"),
+    ("image of ints", lambda: grid.check_image(np.eye(3, dtype=int)), TypeError, "got int64"),
+    ("image of logits", lambda: grid.check_image(IMAGE * 3), ValueError, r"from 0 to 3\..*sigmoid"),
+    ("image negative", lambda: grid.check_image(IMAGE - 1), ValueError, r"\[0, 1\]"),
+    ("image empty", lambda: grid.check_image(EMPTY), ValueError, r"image is empty.*\(0, 4\)"),
+    ("image 1D", lambda: grid.check_image(IMAGE[0]), ValueError, r"2 or 3 axes; got shape \(4,\)"),
+    ("image complex", lambda: grid.check_image(IMAGE + 0j), TypeError, "complex128"),
+    ("image text", lambda: grid.check_image("photo.png"), TypeError, "real numbers"),
+    ("image long double", lambda: grid.check_image(IMAGE.astype("g")), TypeError, "float128"),
+    ("mask of grey", lambda: grid.check_mask(IMAGE), ValueError, "only 0 and 1.*Threshold"),
+    ("mask of 255", lambda: grid.check_mask(MASK * 255), ValueError, "also holds 255"),
+    ("mask of NaN", lambda: grid.check_mask(NAN), ValueError, "only 0 and 1"),
+    ("mask empty", lambda: grid.check_mask(EMPTY), ValueError, "mask is empty"),
+    ("mask 4D", lambda: grid.check_mask(MASK[None, None]), ValueError, "2 or 3 axes"),
+    ("connectivity 2 in 3D", lambda: grid.check_connectivity(2, 3), ValueError, r"or 3 \(26 "),
+    ("connectivity 8", lambda: grid.check_connectivity(8, 2), ValueError, r"1 \(4 neighbours\)"),
+    ("connectivity True", lambda: grid.check_connectivity(True, 2), TypeError, "an integer"),
+    ("connectivity 1.0", lambda: grid.check_connectivity(1.0, 2), TypeError, "an integer"),
+    ("border", lambda: grid.check_border("periodic"), ValueError, "'open', 'closed'; got 'period"),
+    ("border None", lambda: grid.check_border(None), TypeError, "'open', 'closed'; got None"),
+    (
+        "shapes",
+        lambda: grid.check_same_shape(MASK, MASK.T, ("prediction", "truth")),
+        ValueError,
+        r"prediction and truth must have the same shape; got \(3, 4\) and \(4, 3\)",
+    ),
+    # --- persistence ---
+    # --- components ---
+    # --- warping ---
+    # --- morse ---
+    # --- matching ---
+    # --- metrics ---
+    # --- losses ---
+    # --- data ---
+    # --- models ---
+    # --- training ---
+    # --- figures and explorers ---
+    # --- exercises ---
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+def test_bad_input_is_refused_with_a_clear_message(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
+
+
+def test_names_in_the_table_are_unique():
+    names = [case[0] for case in CASES]
+    assert len(names) == len(set(names))

@@ -1,0 +1,1 @@
+"""Exact digital topology on images: NumPy in, NumPy out, numba inside, no torch."""

@@ -1,0 +1,277 @@
+"""The pixel grid: which pixels touch, what lies outside, and what may enter.
+
+**Connectivity** is scikit-image's word: the number of orthogonal steps that may be taken at once
+to reach a neighbour. It always speaks of the *foreground*::
+
+    connectivity=1 (4 neighbours)      connectivity=2 (8 neighbours)
+          .  #  .                            #  #  #
+          #  p  #                            #  p  #
+          .  #  .                            #  #  #
+
+In three dimensions 1 means 6 and 3 means 26 neighbours. The *background* always has the dual,
+because the same diagonal step cannot be open to both: where two foreground pixels touch by a
+corner, either they are connected or the two background pixels beside them are [1]_.
+
+**Border.** Every image lies in a larger world. With ``border="open"`` the outside is background;
+with ``border="closed"`` a frame of foreground, one pixel wide and of value 1, surrounds the image,
+so that structures cut off by the border close into loops [2]_.
+
+Every public function of the library passes its input through the checks of this module, so a bad
+array meets a clear error at the door and never a kernel.
+
+References
+----------
+.. [1] T. Y. Kong and A. Rosenfeld, "Digital topology: introduction and survey", CVGIP 48 (1989).
+       doi:10.1016/0734-189X(89)90147-3
+.. [2] X. Hu et al., "Topology-preserving deep image segmentation", NeurIPS 2019. arXiv:1906.05404
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+Border = Literal["open", "closed"]
+
+__all__ = [
+    "Border",
+    "check_border",
+    "check_choice",
+    "check_connectivity",
+    "check_image",
+    "check_mask",
+    "check_same_shape",
+    "dual_connectivity",
+]
+
+
+def check_choice(value: Any, choices: Sequence[str], name: str) -> str:
+    """Return `value` if it is one of `choices`, else raise an error that lists them.
+
+    Parameters
+    ----------
+    value : str
+        What the caller passed.
+    choices : sequence of str
+        What is accepted.
+    name : str
+        The argument's name, for the message.
+
+    Returns
+    -------
+    str
+        `value`, unchanged.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no string.
+    ValueError
+        If it is none of the choices.
+
+    Examples
+    --------
+    >>> check_choice("open", ("open", "closed"), "border")
+    'open'
+    """
+    wanted = ", ".join(repr(choice) for choice in choices)
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be one of {wanted}; got {value!r}")
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {wanted}; got {value!r}")
+    return value
+
+
+def check_border(border: Any) -> str:
+    """Return `border` if it is "open" or "closed" (see the module's docstring), else raise.
+
+    Examples
+    --------
+    >>> check_border("closed")
+    'closed'
+    """
+    return check_choice(border, ("open", "closed"), "border")
+
+
+def check_connectivity(connectivity: Any, ndim: int) -> int:
+    """Resolve and check a foreground connectivity.
+
+    Parameters
+    ----------
+    connectivity : int or None
+        1 (4 neighbours in 2D, 6 in 3D) or `ndim` (8 in 2D, 26 in 3D). None means `ndim`.
+    ndim : int
+        The number of axes of the image.
+
+    Returns
+    -------
+    int
+        1 or `ndim`.
+
+    Raises
+    ------
+    TypeError
+        If `connectivity` is no integer.
+    ValueError
+        If it is an integer but neither 1 nor `ndim`: 2 in 3D has no dual, so holes would be
+        ill-defined.
+
+    Examples
+    --------
+    >>> check_connectivity(None, 2), check_connectivity(1, 3)
+    (2, 1)
+    """
+    if connectivity is None:
+        return ndim
+    if isinstance(connectivity, bool | np.bool_) or not isinstance(connectivity, int | np.integer):
+        raise TypeError(f"connectivity must be an integer or None; got {connectivity!r}")
+    if connectivity not in (1, ndim):
+        few, many = 2 * ndim, 3**ndim - 1
+        raise ValueError(
+            f"connectivity must be 1 ({few} neighbours) or {ndim} ({many} neighbours) "
+            f"for an image with {ndim} axes; got {connectivity}"
+        )
+    return int(connectivity)
+
+
+def dual_connectivity(connectivity: int, ndim: int) -> int:
+    """Return the connectivity of the background that goes with that of the foreground.
+
+    Examples
+    --------
+    >>> dual_connectivity(2, 2), dual_connectivity(1, 3)
+    (1, 3)
+    """
+    return ndim if check_connectivity(connectivity, ndim) == 1 else 1
+
+
+def _check_array(array: Any, name: str, ndim: int | tuple[int, ...]) -> np.ndarray:
+    """Refuse what is no non-empty real or boolean array with the wanted number of axes."""
+    wanted = (ndim,) if isinstance(ndim, int) else ndim
+    if type(array).__module__.split(".")[0] == "torch":
+        raise TypeError(
+            f"{name} must be a NumPy array; got a torch tensor. Pass `.detach().cpu().numpy()`"
+        )
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers or booleans; got dtype {array.dtype}")
+    if array.ndim not in wanted:
+        axes = " or ".join(str(n) for n in wanted)
+        raise ValueError(f"{name} must have {axes} axes; got shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: its shape is {array.shape}")
+    return array
+
+
+def check_image(
+    image: Any, name: str = "image", *, ndim: int | tuple[int, ...] = (2, 3)
+) -> np.ndarray:
+    """Check a likelihood image and return it as a C-contiguous float array.
+
+    Parameters
+    ----------
+    image : (H, W) or (D, H, W) array of float or bool
+        Values in [0, 1], foreground high. A boolean mask counts as an image of 0 and 1.
+    name : str
+        The argument's name, for the messages.
+    ndim : int or tuple of int
+        The accepted numbers of axes.
+
+    Returns
+    -------
+    array of float32 or float64
+        The same values. float64 stays float64; everything else becomes float32, which holds it
+        exactly. It is the caller's own array where nothing had to change: do not write to it.
+
+    Raises
+    ------
+    TypeError
+        For a torch tensor, integers, complex numbers, objects.
+    ValueError
+        For a wrong number of axes, an empty array, NaN, infinities and values outside [0, 1].
+
+    Examples
+    --------
+    >>> check_image([[0.0, 0.5]]).dtype
+    dtype('float64')
+    """
+    array = _check_array(image, name, ndim)
+    if array.dtype.kind in "iu":
+        raise TypeError(
+            f"{name} must be a likelihood: float values in [0, 1]; got {array.dtype}. "
+            f"Divide by its largest possible value, or pass a boolean mask"
+        )
+    if array.dtype.itemsize > 8:
+        raise TypeError(f"{name} must be float16, float32 or float64; got {array.dtype}")
+    dtype = np.float64 if array.dtype == np.float64 else np.float32
+    array = np.ascontiguousarray(array, dtype=dtype)
+    low, high = array.min(), array.max()
+    if not (low >= 0 and high <= 1):  # also true of NaN
+        bad = int(np.count_nonzero(~np.isfinite(array)))
+        if bad:
+            raise ValueError(f"{name} holds {bad} values that are NaN or infinite")
+        raise ValueError(
+            f"{name} must lie in [0, 1]; its values reach from {low:.4g} to {high:.4g}. "
+            f"If these are logits, apply a sigmoid first"
+        )
+    return array
+
+
+def check_mask(
+    mask: Any, name: str = "mask", *, ndim: int | tuple[int, ...] = (2, 3)
+) -> np.ndarray:
+    """Check a binary mask and return it as a C-contiguous boolean array.
+
+    Parameters
+    ----------
+    mask : (H, W) or (D, H, W) array of bool, int or float
+        True or 1 is foreground, False or 0 background; any other value is refused.
+    name : str
+        The argument's name, for the messages.
+    ndim : int or tuple of int
+        The accepted numbers of axes.
+
+    Returns
+    -------
+    array of bool
+        The same mask. It is the caller's own array where nothing had to change: do not write to it.
+
+    Raises
+    ------
+    TypeError
+        For a torch tensor, complex numbers, objects.
+    ValueError
+        For a wrong number of axes, an empty array, or values other than 0 and 1.
+
+    Examples
+    --------
+    >>> check_mask([[0, 1]])
+    array([[False,  True]])
+    """
+    array = _check_array(mask, name, ndim)
+    if array.dtype != np.bool_:
+        binary = array.astype(np.bool_)
+        other = array != binary
+        if other.any():
+            raise ValueError(
+                f"{name} must hold only 0 and 1 (or False and True); "
+                f"it also holds {array[other].flat[0]!s}. Threshold it first, e.g. `{name} > 0.5`"
+            )
+        array = binary
+    return np.ascontiguousarray(array)
+
+
+def check_same_shape(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
+    """Raise a ValueError that names both arrays unless their shapes are equal.
+
+    Examples
+    --------
+    >>> check_same_shape(np.zeros((2, 3)), np.ones((2, 3)), ("prediction", "truth"))
+    """
+    if first.shape != second.shape:
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have the same shape; "
+            f"got {first.shape} and {second.shape}"
+        )
