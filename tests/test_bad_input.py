@@ -12,6 +12,7 @@ from toposeg_lite.topology import grid
 
 IMAGE = np.linspace(0, 1, 12).reshape(3, 4)
 NAN = np.where(IMAGE > 0.9, np.nan, IMAGE)
+INF = np.where(IMAGE > 0.9, np.inf, IMAGE)
 MASK = IMAGE > 0.5
 EMPTY = np.zeros((0, 4))
 
@@ -21,9 +22,9 @@ CASES = [
         "image of NaN",
         lambda: grid.check_image(NAN),
         ValueError,
-        "image holds 1 values that are NaN",
+        "image holds 2 values that are NaN",
     ),
-    ("image of inf", lambda: grid.check_image(NAN * np.inf), ValueError, "NaN or infinite"),
+    ("image of inf", lambda: grid.check_image(INF), ValueError, "NaN or infinite"),
     ("image of ints", lambda: grid.check_image(np.eye(3, dtype=int)), TypeError, "got int64"),
     ("image of logits", lambda: grid.check_image(IMAGE * 3), ValueError, r"from 0 to 3\..*sigmoid"),
     ("image negative", lambda: grid.check_image(IMAGE - 1), ValueError, r"\[0, 1\]"),
