@@ -173,7 +173,7 @@ def persistence_pairs(
     0 0.9 0.0 0
     0 0.9 0.8 2
     0 0.9 0.8 10
-    0 0.9 0.7 12
+    0 0.9 0.8 12
     0 0.5 0.1 9
     1 0.7 0.2 7
     """
@@ -328,8 +328,8 @@ def _sorted_saddles(padded, masks, links, no_keys):
     """Return the flat indices of all saddles by falling value, equal values by index.
 
     For values in [0, 1] the bits of a float, read as an unsigned integer, grow with the value: a
-    stable radix sort of these integers, lowest digit first, sorts the values. `no_keys` is an empty array
-    of the unsigned integers that are as wide as the floats.
+    stable radix sort of these integers, lowest digit first, sorts the values. `no_keys` is an empty
+    array of the unsigned integers that are as wide as the floats.
     """
     values = padded.ravel()
     flat = masks.ravel()
@@ -452,7 +452,7 @@ def _merge(padded, masks, saddles, foreground, links, steps, parent, min_persist
 @njit(cache=True, nogil=True)
 def _pairs_2d(image, no_keys, closed, components, holes, min_persistence, upper, lower):
     """Compute the five arrays of `PersistencePairs`; see `pairs_2d` for what must hold."""
-    height, width = image.shape
+    width = image.shape[1]
     # The frame lies above all values (closed) or below them (open): it comes before every tie.
     padded = _pad(image, 2.0 if closed else -1.0)
     masks = _upper_masks(padded)
