@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toposeg_lite.topology import grid
+from toposeg_lite.topology import components, grid
 
 IMAGE = np.linspace(0, 1, 12).reshape(3, 4)
 NAN = np.where(IMAGE > 0.9, np.nan, IMAGE)
@@ -52,6 +52,36 @@ CASES = [
     ),
     # --- persistence ---
     # --- components ---
+    ("label grey", lambda: components.label_components(IMAGE), ValueError, "mask must hold only 0"),
+    (
+        "label 8",
+        lambda: components.label_components(MASK, connectivity=8),
+        ValueError,
+        "1 .* or 2 ",
+    ),
+    ("betti of grey", lambda: components.betti_numbers(IMAGE), ValueError, "mask must hold only 0"),
+    ("betti of NaN", lambda: components.betti_numbers(NAN), ValueError, "only 0 and 1"),
+    ("betti of empty", lambda: components.betti_numbers(EMPTY), ValueError, "mask is empty"),
+    ("betti 1D", lambda: components.betti_numbers(MASK[0]), ValueError, "2 or 3 axes"),
+    (
+        "betti connectivity",
+        lambda: components.betti_numbers(MASK[None], connectivity=2),
+        ValueError,
+        r"or 3 \(26 neighbours\)",
+    ),
+    (
+        "betti border",
+        lambda: components.betti_numbers(MASK, border="periodic"),
+        ValueError,
+        "border must be one of",
+    ),
+    (
+        "overlap shapes",
+        lambda: components.overlap_sizes(MASK, MASK.T),
+        ValueError,
+        "first and second must have the same shape",
+    ),
+    ("overlap grey", lambda: components.overlap_sizes(MASK, IMAGE), ValueError, "second must hold"),
     # --- warping ---
     # --- morse ---
     # --- matching ---
