@@ -51,6 +51,52 @@ CASES = [
         r"prediction and truth must have the same shape; got \(3, 4\) and \(4, 3\)",
     ),
     # --- persistence ---
+    (
+        "pairs of NaN",
+        lambda: persistence_pairs(NAN),
+        ValueError,
+        "image holds 2 values that are NaN",
+    ),
+    ("pairs of inf", lambda: persistence_pairs(INF), ValueError, "NaN or infinite"),
+    ("pairs of a volume", lambda: persistence_pairs(IMAGE[None]), ValueError, "must have 2 axes"),
+    ("pairs of a row", lambda: persistence_pairs(IMAGE[0]), ValueError, "must have 2 axes"),
+    ("pairs of nothing", lambda: persistence_pairs(EMPTY), ValueError, "image is empty"),
+    ("pairs of ints", lambda: persistence_pairs(np.eye(3, dtype="u1")), TypeError, "got uint8"),
+    ("pairs of logits", lambda: persistence_pairs(4 * IMAGE), ValueError, "apply a sigmoid"),
+    (
+        "pairs, connectivity",
+        lambda: persistence_pairs(IMAGE, connectivity=3),
+        ValueError,
+        "1 .* or 2",
+    ),
+    ("pairs, border", lambda: persistence_pairs(IMAGE, border="wrap"), ValueError, "'closed'; got"),
+    (
+        "pairs, dimension 2",
+        lambda: persistence_pairs(IMAGE, dimensions=[2]),
+        ValueError,
+        r"\(0, 1\)",
+    ),
+    ("pairs, dimensions 0", lambda: persistence_pairs(IMAGE, dimensions=0), TypeError, r"\(0,\)"),
+    (
+        "pairs, no dimension",
+        lambda: persistence_pairs(IMAGE, dimensions=()),
+        ValueError,
+        r"got \[\]",
+    ),
+    ("pairs, text", lambda: persistence_pairs(IMAGE, dimensions="H0"), TypeError, "integers; got"),
+    (
+        "pairs, -0.1",
+        lambda: persistence_pairs(IMAGE, min_persistence=-0.1),
+        ValueError,
+        "zero or above",
+    ),
+    (
+        "pairs, nan",
+        lambda: persistence_pairs(IMAGE, min_persistence=NAN[2, 3]),
+        ValueError,
+        "got nan",
+    ),
+    ("pairs, None", lambda: persistence_pairs(IMAGE, min_persistence=None), TypeError, "a number"),
     # --- components ---
     ("label grey", lambda: components.label_components(IMAGE), ValueError, "mask must hold only 0"),
     (

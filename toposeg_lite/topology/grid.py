@@ -205,7 +205,7 @@ def check_image(
         )
     if array.dtype.itemsize > 8:
         raise TypeError(f"{name} must be float16, float32 or float64; got {array.dtype}")
-    dtype = np.float64 if array.dtype == np.float64 else np.float32
+    dtype = np.float64 if array.dtype.itemsize == 8 else np.float32
     array = np.ascontiguousarray(array, dtype=dtype)
     low, high = array.min(), array.max()
     if not (low >= 0 and high <= 1):  # also true of NaN
