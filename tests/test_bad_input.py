@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toposeg_lite.topology import components, grid
+from toposeg_lite.topology import components, grid, persistence_pairs
 
 IMAGE = np.linspace(0, 1, 12).reshape(3, 4)
 NAN = np.where(IMAGE > 0.9, np.nan, IMAGE)
