@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from toposeg_lite.data import photos
+from toposeg_lite.data import photos, synthetic
 from toposeg_lite.topology.grid import check_choice
 
 __all__ = ["Dataset", "Sample", "list_datasets", "load_dataset"]
@@ -91,44 +91,76 @@ def _cut(photo: photos.Photo, regions: photos.Regions, split: str) -> tuple[Samp
     )
 
 
-def _retina(root: str | PathLike[str] | None, seed: int) -> Dataset:
-    photo = photos.retina()
-    train, validation, test = (
-        _cut(photo, photos.RETINA_REGIONS, split) for split in ("train", "validation", "test")
-    )
-    return Dataset(
-        "retina",
-        train,
-        validation,
-        test,
-        labels="foreground",
-        reference="silver",
-        patch=64,
-        terms="CC0 1.0; photograph by Mikael Häggström, doi:10.15347/wjm/2014.008",
-    )
+def _photo(
+    name: str, labels: Literal["foreground", "background"], terms: str
+) -> Callable[[str | PathLike[str] | None, int], Dataset]:
+    """Make the loader of a photograph: its three splits are regions of the one image."""
+
+    def load(root: str | PathLike[str] | None, seed: int) -> Dataset:
+        photo, regions = {
+            "retina": (photos.retina, photos.RETINA_REGIONS),
+            "brick": (photos.brick, photos.BRICK_REGIONS),
+        }[name]
+        whole = photo()
+        return Dataset(
+            name,
+            _cut(whole, regions, "train"),
+            _cut(whole, regions, "validation"),
+            _cut(whole, regions, "test"),
+            labels=labels,
+            reference="silver",
+            patch=64,
+            terms=terms,
+        )
+
+    return load
 
 
-def _brick(root: str | PathLike[str] | None, seed: int) -> Dataset:
-    photo = photos.brick()
-    train, validation, test = (
-        _cut(photo, photos.BRICK_REGIONS, split) for split in ("train", "validation", "test")
-    )
-    return Dataset(
-        "brick",
-        train,
-        validation,
-        test,
-        labels="background",
-        reference="silver",
-        patch=64,
-        terms="CC0 1.0; photograph Bricks25 by CC0Textures",
-    )
+# How many images the train, validation and test splits of a synthetic data set hold.
+_DRAWN = (16, 6, 10)
+
+
+def _synthetic(
+    name: str, labels: Literal["foreground", "background"]
+) -> Callable[[str | PathLike[str] | None, int], Dataset]:
+    """Make the loader of a synthetic data set: every image has its own stream of numbers."""
+
+    def load(root: str | PathLike[str] | None, seed: int) -> Dataset:
+        generator = getattr(synthetic, name)
+        streams = np.random.SeedSequence(seed).spawn(sum(_DRAWN))
+        samples = []
+        for number, stream in enumerate(streams):
+            drawing = generator(seed=np.random.default_rng(stream))
+            samples.append(Sample(f"drawing-{number}", drawing.image, drawing.mask))
+        train, validation = _DRAWN[0], _DRAWN[0] + _DRAWN[1]
+        return Dataset(
+            name,
+            tuple(samples[:train]),
+            tuple(samples[train:validation]),
+            tuple(samples[validation:]),
+            labels=labels,
+            reference="exact",
+            patch=32 if samples[0].mask.ndim == 3 else 64,
+            terms="MIT, like this library, which drew the images",
+        )
+
+    return load
 
 
 # A new data set is one function and one line here.
 _LOADERS: dict[str, Callable[[str | PathLike[str] | None, int], Dataset]] = {
-    "retina": _retina,
-    "brick": _brick,
+    "retina": _photo(
+        "retina",
+        "foreground",
+        "CC0 1.0; photograph by Mikael Häggström, doi:10.15347/wjm/2014.008",
+    ),
+    "brick": _photo("brick", "background", "CC0 1.0; photograph Bricks25 by CC0Textures"),
+    "vessels": _synthetic("vessels", "foreground"),
+    "membranes": _synthetic("membranes", "background"),
+    "cracks": _synthetic("cracks", "foreground"),
+    "roads": _synthetic("roads", "foreground"),
+    "lanes": _synthetic("lanes", "foreground"),
+    "tubes": _synthetic("tubes", "foreground"),
 }
 
 
@@ -137,8 +169,8 @@ def list_datasets() -> list[str]:
 
     Examples
     --------
-    >>> list_datasets()[:2]
-    ['retina', 'brick']
+    >>> list_datasets()
+    ['retina', 'brick', 'vessels', 'membranes', 'cracks', 'roads', 'lanes', 'tubes']
     """
     return list(_LOADERS)
 

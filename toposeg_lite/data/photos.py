@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 
 import numpy as np
 import skimage.data
@@ -23,7 +24,7 @@ Regions = dict[str, tuple[tuple[slice, slice], ...]]
 def _band(rows: slice, first: int, last: int, pieces: int) -> tuple[tuple[slice, slice], ...]:
     """Cut the columns `first` to `last` of a band of rows into equal pieces."""
     edges = np.linspace(first, last, pieces + 1).astype(int).tolist()
-    return tuple((rows, slice(a, b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    return tuple((rows, slice(a, b)) for a, b in pairwise(edges))
 
 
 # One photograph has to give three splits. Neighbouring pixels are as good as copies of each other,
