@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from toposeg_lite import metrics
 from toposeg_lite.topology import components, grid, persistence_pairs
 
 IMAGE = np.linspace(0, 1, 12).reshape(3, 4)
@@ -132,6 +133,60 @@ CASES = [
     # --- morse ---
     # --- matching ---
     # --- metrics ---
+    *[
+        (f"{name} {what}", lambda f=function, a=arguments: f(*a), error, text)
+        for name, function in [
+            ("dice", metrics.dice),
+            ("cldice", metrics.cldice),
+            ("betti error", metrics.betti_error),
+            ("ari", metrics.adjusted_rand_index),
+            ("voi", metrics.variation_of_information),
+            ("report", metrics.report),
+        ]
+        for what, arguments, error, text in [
+            ("of grey", (IMAGE, MASK), ValueError, "prediction must hold only 0 and 1.*Threshold"),
+            ("truth of 255", (MASK, MASK * 255), ValueError, "truth must hold only .* holds 255"),
+            ("of NaN", (NAN, MASK), ValueError, "prediction must hold only 0 and 1"),
+            ("of empty", (EMPTY, EMPTY), ValueError, "prediction is empty"),
+            ("of 1D", (MASK[0], MASK[0]), ValueError, "2 or 3 axes"),
+            ("of text", ("mask.png", MASK), TypeError, "prediction must hold real numbers"),
+            (
+                "of two shapes",
+                (MASK, MASK.T),
+                ValueError,
+                "prediction and truth must have the same",
+            ),
+        ]
+    ],
+    *[
+        (
+            f"{name} {option}={value!r}",
+            lambda f=function, o=option, v=value: f(MASK, MASK, **{o: v}),
+            error,
+            text,
+        )
+        for name, function, options in [
+            ("betti error", metrics.betti_error, ("connectivity", "patch", "border", "dimension")),
+            ("ari", metrics.adjusted_rand_index, ("connectivity", "labels")),
+            ("voi", metrics.variation_of_information, ("connectivity", "labels")),
+            ("report", metrics.report, ("connectivity", "patch", "border", "labels")),
+        ]
+        for option, value, error, text in [
+            ("connectivity", 8, ValueError, r"connectivity must be 1 .* or 2 "),
+            ("connectivity", "8", TypeError, "connectivity must be an integer or None"),
+            ("patch", 0, ValueError, "patch must be at least 1, or None; got 0"),
+            ("patch", (64, 64), TypeError, "patch must be an integer or None"),
+            ("patch", 64.0, TypeError, "patch must be an integer or None; got 64.0"),
+            ("patch", True, TypeError, "patch must be an integer"),
+            ("border", "frame", ValueError, "border must be one of"),
+            ("labels", "both", ValueError, "labels must be one of 'foreground', 'background'"),
+            ("labels", None, TypeError, "labels must be one of"),
+            ("dimension", 2, ValueError, "dimension must be from 0 to 1, or None; got 2"),
+            ("dimension", -1, ValueError, "dimension must be from 0 to 1"),
+            ("dimension", "1", TypeError, "dimension must be an integer or None"),
+        ]
+        if option in options
+    ],
     # --- losses ---
     # --- data ---
     # --- models ---

@@ -198,8 +198,8 @@ def betti_error(
     prediction, truth = _check_pair(prediction, truth)
     connectivity = check_connectivity(connectivity, truth.ndim)
     check_border(border)
-    _check_whole(dimension, "dimension", 0, truth.ndim - 1)
-    _check_whole(patch, "patch", 1)
+    dimension = _check_whole(dimension, "dimension", 0, truth.ndim - 1)
+    patch = _check_whole(patch, "patch", 1)
     errors = _betti_errors(prediction, truth, patch, connectivity, border)
     return sum(errors) if dimension is None else errors[dimension]
 
@@ -360,7 +360,7 @@ def report(
     prediction, truth = _check_pair(prediction, truth)
     connectivity = check_connectivity(connectivity, truth.ndim)
     check_border(border)
-    _check_whole(patch, "patch", 1)
+    patch = _check_whole(patch, "patch", 1)
     sizes = _segment_sizes(prediction, truth, connectivity, labels)
     errors = _betti_errors(prediction, truth, patch, connectivity, border)
     return {
@@ -384,20 +384,21 @@ def _check_pair(prediction: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
     return prediction, truth
 
 
-def _check_whole(value: Any, name: str, low: int, high: int | None = None) -> None:
-    """Refuse what is neither None nor a whole number from `low` to `high`."""
+def _check_whole(value: Any, name: str, low: int, high: int | None = None) -> int | None:
+    """Return a whole number from `low` to `high`, or None; refuse everything else."""
     if value is None:
-        return
+        return None
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be an integer or None; got {value!r}")
     if value < low or (high is not None and value > high):
         wanted = f"at least {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name} must be {wanted}, or None; got {value}")
+    return int(value)
 
 
 def _skeleton(mask: np.ndarray) -> np.ndarray:
     """Thin a checked mask; a component that the thinning erases keeps its deepest pixel."""
-    skeleton = skeletonize(mask)
+    skeleton = skeletonize(mask.copy())  # it asks for an array that may be written to
     labels, count = label_components(mask)
     erased = np.setdiff1d(np.arange(1, count + 1), labels[skeleton])
     if len(erased):
