@@ -260,7 +260,10 @@ def check_mask(
                 f"it also holds {array[other].flat[0]!s}. Threshold it first, e.g. `{name} > 0.5`"
             )
         array = binary
-    return np.ascontiguousarray(array)
+    array = np.ascontiguousarray(array)
+    # A byte other than 0 and 1 also counts as True (Pillow reads 1-bit images as 0 and 255), but
+    # kernels count with the bytes themselves and would run past the end of their arrays.
+    return array if array.view(np.uint8).max() < 2 else array != np.False_
 
 
 def check_same_shape(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
