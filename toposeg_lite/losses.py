@@ -85,21 +85,22 @@ def _check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
         )
     if target.is_complex():
         raise TypeError(f"target must hold labels, or 0 and 1; got {target.dtype}")
-    finite = torch.isfinite(logits.detach())
-    if not finite.all():
+    ends = torch.stack(torch.aminmax(logits.detach()))  # NaN if there is any
+    if not torch.isfinite(ends).all():
+        bad = int((~torch.isfinite(logits)).sum())
         raise ValueError(
-            f"logits hold {int((~finite).sum())} values that are NaN or infinite. The training has "
-            f"diverged: try a smaller learning rate, gradient clipping, or full precision"
+            f"logits hold {bad} values that are NaN or infinite. The training has diverged: "
+            f"try a smaller learning rate, gradient clipping, or full precision"
         )
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if target.shape == labels_shape and classes > 1:
         return logits, _one_hot(target, classes)
     binary = target.bool()
-    if target.dtype != torch.bool and not torch.equal(binary.to(target.dtype), target):
-        other = target[binary.to(target.dtype) != target][0].item()
+    other = target != binary
+    if torch.count_nonzero(other):
         raise ValueError(
-            f"target must hold only 0 and 1 for the logits' shape {tuple(logits.shape)}; "
-            f"it also holds {other:g}"
+            f"target must hold only 0 and 1 to go with logits of the shape {tuple(logits.shape)}; "
+            f"it also holds {target[other][0].item():g}"
         )
     if classes > 1 and not (binary.sum(1) == 1).all():
         raise ValueError(
