@@ -1,0 +1,132 @@
+"""Differences in topology: drawn by hand, held against the Betti numbers, and turned around."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from toposeg_lite.differences import KINDS, topology_differences
+from toposeg_lite.topology import betti_numbers
+
+
+def mask(*rows: str) -> np.ndarray:
+    return np.array([[letter == "#" for letter in row] for row in rows])
+
+
+EMPTY = mask(".......", ".......", ".......", ".......", ".......")
+LINE = mask(".......", "#######", ".......", ".......", ".......")
+RING = mask("#####..", "#...#..", "#...#..", "#####..", ".......")
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "expected"),
+    [
+        (LINE, LINE, []),
+        (EMPTY, LINE, [("missing component", (1, 0))]),
+        (LINE, EMPTY, [("spurious component", (1, 0))]),
+        # One line in three pieces has two breaks, each marked at its own gap.
+        (
+            mask(".......", "##.##.#", ".......", ".......", "......."),
+            LINE,
+            [("break", (1, 2)), ("break", (1, 5))],
+        ),
+        # The other way round the same gaps are bridged where two lines should end.
+        (
+            LINE,
+            mask(".......", "##.##.#", ".......", ".......", "......."),
+            [("false merge", (1, 2)), ("false merge", (1, 5))],
+        ),
+        # A ring with a gap stays one component: what is missing is its hole.
+        (
+            mask("##.##..", "#...#..", "#...#..", "#####..", "......."),
+            RING,
+            [("missing hole", (1, 1))],
+        ),
+        (
+            mask("#####..", "#####..", "#####..", "#####..", "......."),
+            RING,
+            [("missing hole", (1, 1))],
+        ),
+        (RING, mask("##.##..", "#...#..", "#...#..", "#####..", "......."),
+         [("false hole", (1, 1))]),
+        # A wall through the hole leaves one hole over.
+        (mask("#####..", "#.#.#..", "#.#.#..", "#####..", "......."), RING,
+         [("false hole", (1, 3))]),
+        # An open bay at the border is no hole.
+        (mask("#.....#", "#.....#", "#######", ".......", "......."),
+         mask(".......", ".......", "#######", ".......", "......."), []),
+    ],
+)  # fmt: skip
+def test_hand_drawn_differences(prediction, truth, expected):
+    assert topology_differences(prediction, truth) == expected
+
+
+def test_connectivity_decides_whether_a_diagonal_breaks():
+    diagonal, line = mask("#..", ".##"), mask("#..", "###")
+    assert topology_differences(diagonal, line) == []
+    assert [d.kind for d in topology_differences(diagonal, line, connectivity=1)] == ["break"]
+
+
+def blobs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    noise = rng.random(shape)
+    for axis in range(len(shape)):
+        noise = noise + np.roll(noise, 1, axis)
+    return noise > np.median(noise)
+
+
+@pytest.mark.parametrize("connectivity", [1, None])
+@pytest.mark.parametrize("shape", [(23, 31), (7, 9, 11)])
+def test_the_kinds_add_up_to_the_difference_of_the_betti_numbers(shape, connectivity):
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        prediction, truth = blobs(rng, shape), blobs(rng, shape)
+        found = Counter(d.kind for d in topology_differences(
+            prediction, truth, connectivity=connectivity))  # fmt: skip
+        ours = betti_numbers(prediction, connectivity=connectivity)
+        wanted = betti_numbers(truth, connectivity=connectivity)
+        assert set(found) <= set(KINDS)
+        assert ours[0] - wanted[0] == (
+            found["break"] + found["spurious component"]
+            - found["false merge"] - found["missing component"]
+        )  # fmt: skip
+        assert ours[-1] - wanted[-1] == found["false hole"] - found["missing hole"]
+
+
+def test_turning_prediction_and_truth_around_turns_the_kinds_around():
+    other = dict(zip(KINDS, [KINDS[k] for k in (2, 3, 0, 1, 5, 4)], strict=True))
+    rng = np.random.default_rng(6)
+    for _ in range(20):
+        a, b = blobs(rng, (19, 26)), blobs(rng, (19, 26))
+        forth = Counter(d.kind for d in topology_differences(a, b))
+        back = Counter(other[d.kind] for d in topology_differences(b, a))
+        assert forth == back
+
+
+def test_a_difference_of_a_component_or_hole_lies_inside_it():
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        prediction, truth = blobs(rng, (19, 26)), blobs(rng, (19, 26))
+        inside = {
+            "spurious component": prediction & ~truth,
+            "missing component": truth & ~prediction,
+            "false hole": ~prediction,
+            "missing hole": ~truth,
+        }
+        for kind, position in topology_differences(prediction, truth):
+            assert kind not in inside or inside[kind][position]
+
+
+def test_a_bridge_at_every_break_leaves_none():
+    # The gaps of the spanning tree are one pixel wide here, so painting them mends the line.
+    rng = np.random.default_rng(8)
+    truth = np.zeros((9, 61), bool)
+    truth[4] = True
+    prediction = truth.copy()
+    prediction[4, rng.choice(np.arange(2, 58, 3), 9, replace=False)] = False
+    found = topology_differences(prediction, truth)
+    assert [d.kind for d in found] == ["break"] * 9
+    for _, position in found:
+        prediction[position] = True
+    assert np.array_equal(prediction, truth)
