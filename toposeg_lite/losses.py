@@ -551,8 +551,9 @@ class TopologicalLoss(_Loss):
     * A mostly filled hole, 0.8 in a ring of 0.9, is opened by "rank" but filled by "wasserstein":
       matching (0.9, 0.8) costs 0.65, leaving both to the diagonal 0.505.
 
-    Time is linear in the number of pixels; a batch is spread over torch's number of threads, and
-    the result does not depend on that number. On a GPU the likelihood is copied to the CPU once.
+    Time is linear in the number of pixels. A batch is spread over as many threads as torch uses;
+    for one likelihood, value and gradient have the same bits whatever that number. On a GPU the
+    likelihood is copied to the CPU once.
 
     References
     ----------
