@@ -1,0 +1,47 @@
+# Thin lines over public tools. `make` alone lists them. The README says the same without make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# More parameters for `make run`, for example: make run ARGS="-p dataset brick -p seed 1"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lab lint notebooks bench clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed ## Make .venv with exact versions and this package in it
+
+run: .venv/installed ## Train on the retina photograph with and without a topological loss (minutes)
+	$(BIN)/python -m toposeg_lite.training $(ARGS)
+
+test: .venv/installed-dev ## Run every test: unit, property, oracle, notebook, browser
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lab: .venv/installed ## Open the workbook in JupyterLab
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+lint: .venv/installed-dev ## Check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+notebooks: .venv/installed-dev ## Execute the chapters from clean kernels and store their outputs
+	$(BIN)/python notebooks/build.py
+
+clean: ## Remove the environments (runs/ stays)
+	rm -rf .venv .bench
+
+# A stamp per environment: a second call installs nothing, an edited requirement does.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install -c constraints.txt -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $@
