@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from toposeg_lite import metrics
-from toposeg_lite.topology import components, grid, persistence_pairs
+from toposeg_lite import losses, metrics
+from toposeg_lite.topology import components, grid, persistence_pairs, warping
+from toposeg_lite.topology.matching import match_pairs
 
 IMAGE = np.linspace(0, 1, 12).reshape(3, 4)
 NAN = np.where(IMAGE > 0.9, np.nan, IMAGE)
 INF = np.where(IMAGE > 0.9, np.inf, IMAGE)
 MASK = IMAGE > 0.5
 EMPTY = np.zeros((0, 4))
+LOGITS = torch.linspace(-3, 3, 12).reshape(1, 1, 3, 4)
+LABELS = (LOGITS[0] > 0).long()
 
 CASES = [
     # --- grid ---
@@ -130,8 +134,104 @@ CASES = [
     ),
     ("overlap grey", lambda: components.overlap_sizes(MASK, IMAGE), ValueError, "second must hold"),
     # --- warping ---
+    ("simple grey", lambda: warping.simple_points(IMAGE), ValueError, "mask must hold only 0 and 1"),
+    ("simple NaN", lambda: warping.simple_points(NAN), ValueError, "only 0 and 1"),
+    ("simple empty", lambda: warping.simple_points(EMPTY), ValueError, r"empty: its shape is \(0, 4"),
+    ("simple 1D", lambda: warping.simple_points(MASK[0]), ValueError, r"2 or 3 axes; .* \(4,\)"),
+    (
+        "simple connectivity 4",
+        lambda: warping.simple_points(MASK, connectivity=4),
+        ValueError,
+        r"1 \(4 neighbours\) or 2",
+    ),
+    (
+        "simple connectivity 2 in 3D",
+        lambda: warping.simple_points(MASK[None], connectivity=2),
+        ValueError,
+        r"or 3 \(26 neighbours\)",
+    ),
+    (
+        "warp of a likelihood",
+        lambda: warping.homotopy_warp(IMAGE, MASK),
+        ValueError,
+        "mask must hold only 0 and 1.*Threshold",
+    ),
+    (
+        "warp to a likelihood",
+        lambda: warping.homotopy_warp(MASK, IMAGE),
+        ValueError,
+        "target must hold only 0 and 1.*Threshold",
+    ),
+    ("warp of inf", lambda: warping.homotopy_warp(INF, MASK), ValueError, "mask must hold only"),
+    ("warp to None", lambda: warping.homotopy_warp(MASK, None), TypeError, "target must hold real"),
+    ("warp of empty", lambda: warping.homotopy_warp(EMPTY, EMPTY), ValueError, "mask is empty"),
+    (
+        "warp to another shape",
+        lambda: warping.homotopy_warp(MASK, MASK.T),
+        ValueError,
+        r"mask and target must have the same shape; got \(3, 4\) and \(4, 3\)",
+    ),
+    (
+        "warp to a volume",
+        lambda: warping.homotopy_warp(MASK, MASK[None]),
+        ValueError,
+        r"mask and target must have the same shape; got \(3, 4\) and \(1, 3, 4\)",
+    ),
+    (
+        "warp connectivity as text",
+        lambda: warping.homotopy_warp(MASK, MASK, connectivity="8"),
+        TypeError,
+        "connectivity must be an integer or None; got '8'",
+    ),
+    ("order of grey", lambda: warping.flip_order(MASK, IMAGE), ValueError, "target must hold only"),
+    ("order of shapes", lambda: warping.flip_order(MASK, MASK.T), ValueError, "the same shape"),
+    (
+        "order connectivity",
+        lambda: warping.flip_order(MASK, MASK, connectivity=0),
+        ValueError,
+        "connectivity must be 1",
+    ),
     # --- morse ---
     # --- matching ---
+    ("match NaN", lambda: match_pairs(NAN, MASK), ValueError, "prediction holds 2 values that are"),
+    ("match truth NaN", lambda: match_pairs(IMAGE, NAN), ValueError, "truth holds 2 values"),
+    ("match ints", lambda: match_pairs(IMAGE, MASK * 1), TypeError, "truth must be a likelihood"),
+    ("match logits", lambda: match_pairs(IMAGE * 9, MASK), ValueError, "prediction must lie in"),
+    ("match empty", lambda: match_pairs(EMPTY, EMPTY), ValueError, "prediction is empty"),
+    ("match 1D", lambda: match_pairs(IMAGE[0], MASK[0]), ValueError, r"got shape \(4,\)"),
+    (
+        "match shapes",
+        lambda: match_pairs(IMAGE, MASK.T),
+        ValueError,
+        r"prediction and truth must have the same shape; got \(3, 4\) and \(4, 3\)",
+    ),
+    (
+        "match by place",
+        lambda: match_pairs(IMAGE, MASK, matching="nearest"),
+        ValueError,
+        "matching must be one of 'rank', 'wasserstein'.*; got 'nearest'",
+    ),
+    ("match None", lambda: match_pairs(IMAGE, MASK, matching=None), TypeError, "got None"),
+    (
+        "match connectivity",
+        lambda: match_pairs(IMAGE, MASK, connectivity=8),
+        ValueError,
+        r"1 \(4 neighbours\)",
+    ),
+    ("match border", lambda: match_pairs(IMAGE, MASK, border="x"), ValueError, "'open', 'closed'"),
+    ("match dimensions", lambda: match_pairs(IMAGE, MASK, dimensions=1), TypeError, r"\(1,\)"),
+    (
+        "match dimension 2",
+        lambda: match_pairs(IMAGE, MASK, dimensions=[0, 2]),
+        ValueError,
+        r"dimensions must name some of \(0, 1\)",
+    ),
+    (
+        "match min_persistence",
+        lambda: match_pairs(IMAGE, MASK, min_persistence=-1),
+        ValueError,
+        "min_persistence must be zero or above; got -1",
+    ),
     # --- metrics ---
     *[
         (f"{name} {what}", lambda f=function, a=arguments: f(*a), error, text)
@@ -188,6 +288,208 @@ CASES = [
         if option in options
     ],
     # --- losses ---
+    (
+        "logits of NaN",
+        lambda: losses.dice_bce_loss(LOGITS.where(LOGITS < 2, torch.nan), LABELS),
+        ValueError,
+        "logits hold 2 values that are NaN or infinite.*diverged",
+    ),
+    (
+        "logits of inf",
+        lambda: losses.TopologicalLoss()(LOGITS.where(LOGITS < 2, torch.inf), LABELS),
+        ValueError,
+        "logits hold 2 values that are NaN or infinite",
+    ),
+    (
+        "logits of -inf",
+        lambda: losses.topological_loss(LOGITS.where(LOGITS < 2, -torch.inf).half(), LABELS),
+        ValueError,
+        "logits hold 2 values that are NaN or infinite",
+    ),
+    ("logits in NumPy", lambda: losses.dice_bce_loss(IMAGE, LABELS), TypeError, "got ndarray"),
+    ("target in NumPy", lambda: losses.dice_bce_loss(LOGITS, MASK), TypeError, "target.*ndarray"),
+    ("logits of ints", lambda: losses.dice_bce_loss(LABELS, LABELS), TypeError, "int64"),
+    (
+        "logits 3D",
+        lambda: losses.topological_loss(LOGITS[0], LABELS[0]),
+        ValueError,
+        r"\(B, C, H, W\) or \(B, C, D, H, W\); got \(1, 3, 4\)",
+    ),
+    ("logits empty", lambda: losses.dice_bce_loss(LOGITS[:0], LABELS[:0]), ValueError, "are empty"),
+    (
+        "target transposed",
+        lambda: losses.dice_bce_loss(LOGITS, LABELS.mT),
+        ValueError,
+        r"target must have the shape \(1, 3, 4\) \(labels\) or \(1, 1, 3, 4\).*; got \(1, 4, 3\)",
+    ),
+    (
+        "target of 255",
+        lambda: losses.dice_bce_loss(LOGITS, LABELS * 255),
+        ValueError,
+        "only 0 and 1.*also holds 255",
+    ),
+    (
+        "target of NaN",
+        lambda: losses.dice_bce_loss(LOGITS, LABELS * torch.nan),
+        ValueError,
+        "only 0 and 1.*also holds nan",
+    ),
+    (
+        "target of grey",
+        lambda: losses.dice_bce_loss(LOGITS, LABELS * 0.5),
+        ValueError,
+        "only 0 and 1.*also holds 0.5",
+    ),
+    ("target complex", lambda: losses.dice_bce_loss(LOGITS, LABELS * 1j), TypeError, "complex64"),
+    (
+        "target of class 3",
+        lambda: losses.topological_loss(LOGITS.expand(1, 3, 3, 4), LABELS * 3),
+        ValueError,
+        "labels from 0 to 2, .* its labels reach from 0 to 3",
+    ),
+    (
+        "target of class -1",
+        lambda: losses.topological_loss(LOGITS.expand(1, 3, 3, 4), -LABELS),
+        ValueError,
+        "its labels reach from -1 to 0",
+    ),
+    (
+        "target of float classes",
+        lambda: losses.dice_bce_loss(LOGITS.expand(1, 3, 3, 4), LABELS * 1.0),
+        TypeError,
+        "integer labels for 3 classes; got torch.float32",
+    ),
+    (
+        "target not one-hot",
+        lambda: losses.dice_bce_loss(LOGITS.expand(1, 3, 3, 4), LABELS.expand(1, 3, 3, 4)),
+        ValueError,
+        "one-hot.*exactly one 1",
+    ),
+    (
+        "target elsewhere",
+        lambda: losses.dice_bce_loss(LOGITS, LABELS.to("meta")),
+        ValueError,
+        "on one device; got cpu and meta",
+    ),
+    ("dice_weight", lambda: losses.DiceBCELoss(dice_weight=-1), ValueError, "dice_weight must be"),
+    ("bce_weight", lambda: losses.DiceBCELoss(bce_weight="1"), TypeError, "bce_weight must be a"),
+    ("smooth", lambda: losses.DiceBCELoss(smooth=0), ValueError, "smooth must be above zero"),
+    ("smooth NaN", lambda: losses.DiceBCELoss(smooth=np.nan), ValueError, "smooth must be finite"),
+    (
+        "reduction",
+        lambda: losses.DiceBCELoss(reduction="median"),
+        ValueError,
+        "reduction must be one of 'mean', 'sum', 'none'; got 'median'",
+    ),
+    (
+        "loss matching",
+        lambda: losses.TopologicalLoss(matching="nearest"),
+        ValueError,
+        "matching must be one of 'rank', 'wasserstein'.*; got 'nearest'",
+    ),
+    (
+        "loss connectivity 8",
+        lambda: losses.TopologicalLoss(connectivity=8),
+        ValueError,
+        "connectivity must be 1 .*; got 8",
+    ),
+    (
+        "loss connectivity 2.0",
+        lambda: losses.TopologicalLoss(connectivity=2.0),
+        TypeError,
+        "connectivity must be an integer",
+    ),
+    (
+        "loss connectivity 3 in 2D",
+        lambda: losses.TopologicalLoss(connectivity=3)(LOGITS, LABELS),
+        ValueError,
+        r"or 2 \(8 neighbours\).*; got 3",
+    ),
+    ("loss border", lambda: losses.TopologicalLoss(border="x"), ValueError, "border must be one"),
+    ("loss dimensions", lambda: losses.TopologicalLoss(dimensions=0), TypeError, r"\(0,\)"),
+    (
+        "loss dimension 3",
+        lambda: losses.TopologicalLoss(dimensions=[3]),
+        ValueError,
+        "dimensions must name some",
+    ),
+    (
+        "loss dimension 2 in 2D",
+        lambda: losses.TopologicalLoss(dimensions=[1, 2])(LOGITS, LABELS),
+        ValueError,
+        r"dimensions must name some of \(0, 1\)",
+    ),
+    (
+        "dimension_weights",
+        lambda: losses.TopologicalLoss(dimension_weights=2),
+        TypeError,
+        "dimension_weights must be a sequence of numbers; got 2",
+    ),
+    (
+        "dimension_weights below 0",
+        lambda: losses.TopologicalLoss(dimension_weights=(1, -1)),
+        ValueError,
+        "each of dimension_weights must be finite and zero or above; got -1",
+    ),
+    (
+        "dimension_weights in 2D",
+        lambda: losses.TopologicalLoss(dimension_weights=(1, 1, 1))(LOGITS, LABELS),
+        ValueError,
+        "dimension_weights must have 2 entries",
+    ),
+    ("matched_weight", lambda: losses.TopologicalLoss(matched_weight=None), TypeError, "got None"),
+    (
+        "unmatched_weight",
+        lambda: losses.TopologicalLoss(unmatched_weight=np.inf),
+        ValueError,
+        "unmatched_weight must be finite",
+    ),
+    (
+        "loss min_persistence",
+        lambda: losses.TopologicalLoss(min_persistence=-0.1),
+        ValueError,
+        "min_persistence must be zero or above",
+    ),
+    ("window 0", lambda: losses.TopologicalLoss(window=0), ValueError, "window must be at least 1"),
+    ("window 6.5", lambda: losses.TopologicalLoss(window=6.5), TypeError, "window must be an int"),
+    (
+        "window in 4 axes",
+        lambda: losses.TopologicalLoss(window=(1, 2, 3, 4)),
+        ValueError,
+        "window must be an integer or one for each axis",
+    ),
+    (
+        "window in 3D",
+        lambda: losses.TopologicalLoss(window=(2, 2, 2))(LOGITS, LABELS),
+        ValueError,
+        r"window must have an entry for each of 2 axes; got \(2, 2, 2\)",
+    ),
+    (
+        "overlap too large",
+        lambda: losses.TopologicalLoss(window=(4, 8), overlap=4),
+        ValueError,
+        r"overlap from 0 to window - 1 pixels; got \(4, 8\) and 4",
+    ),
+    (
+        "overlap in other axes",
+        lambda: losses.TopologicalLoss(window=(4, 8), overlap=(1, 1, 1)),
+        ValueError,
+        "as many entries",
+    ),
+    ("overlap True", lambda: losses.TopologicalLoss(window=4, overlap=True), TypeError, "overlap"),
+    ("overlap alone", lambda: losses.TopologicalLoss(overlap=3), ValueError, "needs a window"),
+    (
+        "loss by name",
+        lambda: losses.make_loss("dice"),
+        ValueError,
+        "loss must be one of 'dice_bce', 'topological'.*; got 'dice'",
+    ),
+    (
+        "loss option",
+        lambda: losses.make_loss("topological", match="rank"),
+        TypeError,
+        "topological has no option 'match'; it takes matching, connectivity, dimensions",
+    ),
     # --- data ---
     # --- models ---
     # --- training ---

@@ -341,21 +341,25 @@ def _check_topological(**options: Any) -> dict[str, Any]:
 
 def _check_window(window: Any, overlap: Any) -> None:
     """Check a window and its overlap as far as is possible without an image."""
-    if window is None:
-        if not isinstance(overlap, int) or overlap != 0:
-            raise ValueError(f"overlap needs a window; got overlap={overlap!r} and no window")
-        return
-    sizes: list[tuple[int, ...]] = []
+    sizes = []
     for name, value in (("window", window), ("overlap", overlap)):
+        if value is None and name == "window":
+            continue
         axes = tuple(value) if isinstance(value, tuple | list) else (value,)
         if any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in axes):
             raise TypeError(f"{name} must be an integer or one for each axis; got {value!r}")
         if len(axes) not in (1, 2, 3):
             raise ValueError(f"{name} must be an integer or one for each axis; got {value!r}")
-        sizes.append(axes)
-    if 1 not in (len(sizes[0]), len(sizes[1])) and len(sizes[0]) != len(sizes[1]):
-        raise ValueError(f"window and overlap differ in axes; got {window!r} and {overlap!r}")
-    if min(sizes[0]) < 1 or min(sizes[1]) < 0 or np.any(np.less_equal(*map(np.array, sizes))):
+        sizes.append(np.array(axes))
+    if window is None:
+        if sizes[0].any():
+            raise ValueError(f"overlap needs a window; got overlap={overlap!r} and window=None")
+        return
+    if 1 not in (sizes[0].size, sizes[1].size) and sizes[0].size != sizes[1].size:
+        raise ValueError(
+            f"window and overlap must have as many entries; got {window!r} and {overlap!r}"
+        )
+    if sizes[0].min() < 1 or sizes[1].min() < 0 or (sizes[1] >= sizes[0]).any():
         raise ValueError(
             f"window must be at least 1 and overlap from 0 to window - 1 pixels; "
             f"got {window!r} and {overlap!r}"
