@@ -134,9 +134,9 @@ CASES = [
     ),
     ("overlap grey", lambda: components.overlap_sizes(MASK, IMAGE), ValueError, "second must hold"),
     # --- warping ---
-    ("simple grey", lambda: warping.simple_points(IMAGE), ValueError, "mask must hold only 0 and 1"),
+    ("simple grey", lambda: warping.simple_points(IMAGE), ValueError, "mask must hold only 0"),
     ("simple NaN", lambda: warping.simple_points(NAN), ValueError, "only 0 and 1"),
-    ("simple empty", lambda: warping.simple_points(EMPTY), ValueError, r"empty: its shape is \(0, 4"),
+    ("simple empty", lambda: warping.simple_points(EMPTY), ValueError, "empty: its shape"),
     ("simple 1D", lambda: warping.simple_points(MASK[0]), ValueError, r"2 or 3 axes; .* \(4,\)"),
     (
         "simple connectivity 4",
