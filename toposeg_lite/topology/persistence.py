@@ -273,9 +273,8 @@ def pairs_2d(
     """
     no_keys = np.empty(0, np.uint32 if image.dtype == np.float32 else np.uint64)
     upper, lower = LINKS[connectivity], LINKS[3 - connectivity]  # 3 - 1 = 2, 3 - 2 = 1: the dual
-    least = image.dtype.type(
-        min_persistence
-    )  # so that we compare as NumPy would compare the result
+    # Compare as NumPy would compare the result: in the image's own precision.
+    least = image.dtype.type(min_persistence)
     return _pairs_2d(image, no_keys, closed, components, holes, least, upper, lower)
 
 

@@ -1,0 +1,153 @@
+"""The project around the code: what is installed, what imports what, what is public."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MODULES = sorted(
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+    for path in (ROOT / "toposeg_lite").rglob("*.py")
+    if "assets" not in path.parts
+)
+# Names that conda-forge spells in another way.
+CONDA = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+
+
+def name_of(requirement):
+    return re.match(r"[\w.-]+", requirement)[0].lower()
+
+
+def constraints():
+    return (ROOT / "constraints.txt").read_text().splitlines()
+
+
+def test_binder_has_the_same_environment_as_conda_users():
+    assert (ROOT / "binder/environment.yml").read_text() == (ROOT / "environment.yml").read_text()
+
+
+def test_the_conda_environment_holds_what_the_package_requires():
+    lines = (ROOT / "environment.yml").read_text().splitlines()
+    listed = {line.strip(" -") for line in lines if line.startswith("  - ")}
+    wanted = set()
+    for requirement in PROJECT["dependencies"]:
+        name = name_of(requirement)
+        wanted.add(CONDA.get(name, name) + requirement[len(name) :])
+    assert wanted == listed - {"conda-forge", "nodefaults", "python=3.11", "pip"}
+
+
+def test_everything_is_pinned_and_no_address_is_given():
+    pins = {}
+    for line in constraints():
+        pin = re.fullmatch(r"([\w.-]+)==([\w.]+)(?: ; (.+))?", line)
+        assert pin, f"not an exact pin: {line}"
+        pins.setdefault(pin[1].lower(), []).append(pin[2])
+    assert pins["torch"] == ["2.13.0"]
+    extras = PROJECT["optional-dependencies"].values()
+    asked = chain(PROJECT["dependencies"], *extras)
+    assert {name_of(requirement) for requirement in asked} <= set(pins)
+
+
+def test_the_kernels_load_without_torch_plotly_and_jupyter():
+    heavy = ["torch", "plotly", "IPython", "ipywidgets", "matplotlib", "skimage", "gudhi"]
+    code = (
+        "import sys, toposeg_lite.topology\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+# Each row may import the rows above it, and its own.
+LAYERS = [
+    {"topology"},
+    {"data", "metrics", "losses", "models"},
+    {"differences"},
+    {"training"},
+    {"figures"},
+    {"comparison"},
+    {"exercises", "explorers"},
+]
+
+
+def test_imports_run_one_way():
+    level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+    places = {module.split(".")[1] for module in MODULES if "." in module}
+    assert places == set(level), "a new module: give it its place in LAYERS"
+    for module in MODULES[1:]:
+        path = ROOT / module.replace(".", "/")
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+        here = module.split(".")[1]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                base = ".".join(package[: len(package) + 1 - node.level]) if node.level else ""
+                full = ".".join(filter(None, [base, node.module]))
+                targets = [f"{full}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            else:
+                continue
+            for target in targets:
+                parts = target.split(".")
+                if parts[0] == "toposeg_lite" and len(parts) > 1 and parts[1] in level:
+                    assert level[parts[1]] <= level[here], f"{module} imports {target}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_names_are_typed_and_documented(module):
+    loaded = importlib.import_module(module)
+    assert loaded.__doc__, "a module says what it is for"
+    for name in getattr(loaded, "__all__", ()):
+        thing = getattr(loaded, name)
+        if not (inspect.isfunction(thing) or inspect.isclass(thing)):
+            continue
+        assert inspect.getdoc(thing), f"{name} has no docstring"
+        functions = {name: thing} if inspect.isfunction(thing) else vars(thing)
+        for label, function in functions.items():
+            function = getattr(function, "__func__", function)
+            if not inspect.isfunction(function) or label.startswith("_"):
+                continue
+            if function.__module__ != thing.__module__:
+                continue
+            signature = inspect.signature(function)
+            for parameter in list(signature.parameters.values()):
+                if parameter.name not in ("self", "cls"):
+                    assert parameter.annotation is not parameter.empty, f"{label}: {parameter}"
+            assert signature.return_annotation is not signature.empty, f"{label} -> ?"
+
+
+def test_the_names_other_people_rely_on():
+    topology = importlib.import_module("toposeg_lite.topology")
+    for name in ("persistence_pairs", "betti_numbers", "match_pairs", "simple_points"):
+        assert callable(getattr(topology, name))
+
+
+def test_the_makefile_lists_its_targets():
+    run = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = [line.split()[0] for line in run.stdout.splitlines()]
+    assert {"run", "test", "lab", "lint", "bench", "help"} <= set(listed)
+
+
+def test_the_project_speaks_of_itself_alone():
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = run.stdout.split("\n")
+    for name in filter(None, listed):
+        path = ROOT / name
+        if path.suffix in {".png", ""} or not path.is_file() or path == Path(__file__):
+            continue
+        text = path.read_text()
+        for word in (f"{Path.home()}/", f"{ROOT}/", "TODO", "FIXME", "pypi.org"):
+            assert word not in text, f"{name} holds {word!r}"
