@@ -330,6 +330,24 @@ def test_flips_and_transposes_change_nothing(truth, data):
         assert metric(*turned, labels=labels) == metric(prediction, truth, labels=labels)
 
 
+def test_the_order_of_the_segments_leaves_every_bit_as_it_is():
+    rng = np.random.default_rng(6)
+    voi = metrics.variation_of_information
+    for _ in range(20):
+        truth = rng.random((60, 75)) > 0.6
+        prediction = truth ^ (rng.random(truth.shape) > 0.95)
+        value = voi(prediction, truth)
+        assert value == voi(truth, prediction)
+        assert value == voi(prediction[::-1], truth[::-1]) == voi(prediction.T, truth.T)
+        assert voi(truth, truth) == 0
+
+
+def test_a_mask_and_its_complement_may_be_one_partition():
+    disc = draw("..... .##.. ..... .....")
+    assert metrics.variation_of_information(~disc, disc) == 0
+    assert metrics.adjusted_rand_index(~disc, disc) == 1
+
+
 @settings(deadline=None, max_examples=40)
 @given(masks, st.data())
 def test_labels_of_the_background_are_labels_of_the_complement(truth, data):
