@@ -1,0 +1,30 @@
+"""Train a network, stop and go on at any step, score it, and compare losses fairly.
+
+`train` makes steps with Dice + cross-entropy, plus a weighted loss of `losses.LOSSES` if one is
+wanted, and leaves a checkpoint; `evaluate` predicts whole images window by window and scores them.
+`Comparison` builds the fair experiment out of the two, and ``python -m toposeg_lite.training`` runs
+it through notebook 09.
+"""
+
+from .checkpoint import Checkpoint, load_checkpoint, write_atomically
+from .comparison import CompareConfig, Comparison, choose_weight, judge, prepare_folder
+from .config import TrainConfig
+from .evaluation import Evaluation, evaluate, predict
+from .loop import draw_batch, train
+
+__all__ = [
+    "Checkpoint",
+    "CompareConfig",
+    "Comparison",
+    "Evaluation",
+    "TrainConfig",
+    "choose_weight",
+    "draw_batch",
+    "evaluate",
+    "judge",
+    "load_checkpoint",
+    "predict",
+    "prepare_folder",
+    "train",
+    "write_atomically",
+]

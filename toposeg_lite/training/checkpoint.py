@@ -1,0 +1,219 @@
+"""Checkpoints: a network at one step, in a file that is whole or absent and holds no pickle.
+
+A file is written beside its place, flushed to the disk and then renamed, which happens at once or
+not at all: a full disk or a kill leaves the previous file. Its format is safetensors [1]_: numbers,
+and a JSON text that says what they are. Opening one from a stranger runs no code.
+
+References
+----------
+.. [1] https://huggingface.co/docs/safetensors
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from ..models import UNet
+from .config import TrainConfig
+
+__all__ = ["HISTORY", "Checkpoint", "load_checkpoint", "write_atomically"]
+
+#: What is recorded of every step: losses, then seconds of the whole step and of the added loss.
+HISTORY = ("loss", "dice_bce", "added", "seconds", "seconds_added")
+_FORMAT = "toposeg_lite checkpoint 1"
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    The bytes go into ``<name>.partial`` in the same folder, are flushed to the disk, and take the
+    place of `path` by one renaming. Whatever happens before that, a full disk or a kill, leaves
+    the previous file as it was.
+
+    Parameters
+    ----------
+    path : path
+        The file. Its folder must exist.
+    content : bytes
+        All of it.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or not writable. `path` is then unchanged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder) / "note.txt", b"whole")
+    ...     print([(file.name, file.read_text()) for file in Path(folder).iterdir()])
+    [('note.txt', 'whole')]
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A network at one step of its training, with all that is needed to go on.
+
+    Attributes
+    ----------
+    config : TrainConfig
+        Of the run that made it.
+    network : dict
+        Arguments of the `UNet`; empty if the run was given another network.
+    step : int
+        Steps made since the first weights, those of the run it started from included.
+    start : int
+        The step at which its own run started.
+    parent : str
+        Digest of the weights its own run started with.
+    weights, optimizer : dict of str to tensor
+        State of the network, and of AdamW as ``"<number of the weight>.<name>"``.
+    history : DataFrame
+        One row for each step of its own run, with the columns `HISTORY`.
+    """
+
+    config: TrainConfig
+    network: dict[str, Any]
+    step: int
+    start: int
+    parent: str
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    history: pd.DataFrame
+
+    @property
+    def finished(self) -> bool:
+        """Whether its run has made all its steps."""
+        return self.step == self.start + self.config.steps
+
+    def model(self, model: nn.Module | None = None) -> nn.Module:
+        """Return the network with these weights.
+
+        Parameters
+        ----------
+        model : torch.nn.Module, optional
+            The network to load them into; needed if they are not a `UNet`'s.
+
+        Returns
+        -------
+        torch.nn.Module
+            On the CPU if it is new, else where it was.
+
+        Raises
+        ------
+        ValueError
+            If the weights are another network's.
+        """
+        if model is None:
+            if not self.network:
+                raise ValueError("these weights are not a UNet's: pass the network as `model`")
+            model = UNet(**self.network)
+        try:
+            model.load_state_dict(self.weights)
+        except RuntimeError as error:
+            raise ValueError(f"the checkpoint holds another network's weights: {error}") from None
+        return model
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a safetensors file, whole or not at all (see `write_atomically`)."""
+        tensors = {f"weights.{name}": tensor for name, tensor in self.weights.items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
+        tensors["history"] = torch.from_numpy(self.history.to_numpy(np.float64, copy=True))
+        about = {
+            "format": _FORMAT,
+            "config": self.config.as_dict(),
+            "network": self.network,
+            "step": self.step,
+            "start": self.start,
+            "parent": self.parent,
+        }
+        # One key alone: safetensors writes several in an order that differs from run to run.
+        content = save_tensors(
+            {name: tensor.contiguous() for name, tensor in tensors.items()},
+            metadata={"toposeg_lite": json.dumps(about, sort_keys=True)},
+        )
+        write_atomically(path, content)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint from a safetensors file. No pickle is ever loaded.
+
+    Parameters
+    ----------
+    path : path
+        A file that `train` or `Checkpoint.save` wrote.
+
+    Returns
+    -------
+    Checkpoint
+        Its tensors lie on the CPU.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is no safetensors file, a damaged one, or none of this library.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint at {path}")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            text = (file.metadata() or {}).get("toposeg_lite", "{}")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        about = json.loads(text)
+        if about.get("format") != _FORMAT:
+            raise ValueError("it was not written by this version of toposeg_lite")
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is no checkpoint that can be read: {error}") from None
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}}
+    history = tensors.pop("history")
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = tensor
+    return Checkpoint(
+        config=TrainConfig(**about["config"]),
+        network=about["network"],
+        step=about["step"],
+        start=about["start"],
+        parent=about["parent"],
+        weights=parts["weights"],
+        optimizer=parts["optimizer"],
+        history=pd.DataFrame(history.numpy(), columns=list(HISTORY)),
+    )
+
+
+def digest(weights: Mapping[str, Tensor]) -> str:
+    """Return a fingerprint of the weights."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,595 @@
+"""A fair comparison: what does a loss change that more training would not have changed anyway.
+
+A network that is trained longer is better, with any loss. So three networks are compared [1]_:
+
+- the **parent** is trained with Dice + cross-entropy;
+- the **control** goes on from the parent with Dice + cross-entropy;
+- each **arm** goes on from the same parent for the same number of steps on the same images in the
+  same order, with the loss under test added.
+
+The effect of the loss is the difference between an arm and the control. How strongly the loss is
+added, its weight, is chosen on the validation images among a few values; only then are the test
+images scored, once.
+
+References
+----------
+.. [1] A. H. Berger et al., "Pitfalls of topology-aware image segmentation". arXiv:2412.14619
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..data import Dataset, Sample, load_dataset
+from ..topology.grid import check_connectivity
+from .checkpoint import Checkpoint, write_atomically
+from .config import TrainConfig
+from .evaluation import Evaluation, evaluate
+from .loop import train
+
+__all__ = ["CompareConfig", "Comparison", "choose_weight", "judge", "prepare_folder"]
+
+#: A weight whose Dice on the validation images is further below the best one's is not chosen.
+DICE_MARGIN = 0.01
+
+_PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "accelerate", "safetensors")
+
+
+# --- What is compared -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """Everything that decides the numbers of a comparison; checked when it is made.
+
+    Parameters
+    ----------
+    dataset, root, loss, loss_options, patch, batch, seed, width, depth, learning_rate, precision
+        See `TrainConfig`; they hold for all networks.
+    weight : float, optional
+        The weight of the loss. Default: chosen among `weights` on the validation images.
+    weights : tuple of float
+        One to six weights to choose from.
+    pretrain_steps, finetune_steps : int
+        Steps of the parent, and of the control and each arm after it.
+    window : int or tuple of int
+        Sides of the windows in which whole images are predicted; see `predict`.
+    connectivity : int, optional
+        Of the foreground, for the scores; see `toposeg_lite.metrics.report`. Default: 8 neighbours
+        in 2D, 26 in 3D. The loss's own is among its options.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `TrainConfig` does, and for weights that are none, too many, equal, or not above zero.
+
+    Examples
+    --------
+    >>> CompareConfig(weight=0.5).tried
+    (0.5,)
+    >>> CompareConfig(weights=(0.1, 1)).tried
+    (0.1, 1)
+    """
+
+    dataset: str = "retina"
+    root: str | None = None
+    loss: str = "topological"
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
+    weight: float | None = None
+    weights: tuple[float, ...] = (0.01, 0.1, 1.0)
+    pretrain_steps: int = 600
+    finetune_steps: int = 200
+    patch: int | tuple[int, ...] = 128
+    batch: int = 4
+    seed: int = 0
+    width: int = 16
+    depth: int = 4
+    learning_rate: float = 1e-3
+    precision: str = "float32"
+    window: int | tuple[int, ...] = 256
+    connectivity: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "patch", "window"):  # lists, as JSON and notebook parameters have
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not isinstance(self.weights, tuple):
+            raise TypeError(f"weights must be a list of numbers; got {self.weights!r}")
+        if self.weight is None and not 1 <= len(self.weights) <= 6:
+            raise ValueError(
+                f"weights must name one to six values to choose from; got {self.weights}"
+            )
+        for name in ("pretrain_steps", "finetune_steps"):
+            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int):
+                raise TypeError(f"{name} must be an integer; got {getattr(self, name)!r}")
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        self.train_config(0.0, self.pretrain_steps)
+        for weight in self.tried:
+            if self.train_config(weight, self.finetune_steps).weight == 0:
+                raise ValueError("a weight must be above zero: the control already has weight 0")
+        if len(set(self.tried)) < len(self.tried):
+            raise ValueError(f"weights must differ from each other; got {self.weights}")
+        TrainConfig(patch=self.window)  # the same kind of number
+        if self.connectivity != 2:  # of which only an image can say whether it is the full one
+            check_connectivity(self.connectivity, 3)
+
+    @property
+    def tried(self) -> tuple[float, ...]:
+        """The weights that are tried: `weight` alone, or else all of `weights`."""
+        return self.weights if self.weight is None else (self.weight,)
+
+    def train_config(self, weight: float, steps: int, *, anneal: bool = False) -> TrainConfig:
+        """Return the configuration of one of the networks."""
+        shared = {f.name for f in dataclasses.fields(self)} & {
+            f.name for f in dataclasses.fields(TrainConfig)
+        }
+        values = {name: getattr(self, name) for name in shared}
+        return TrainConfig(**values | {"weight": weight, "steps": steps, "anneal": anneal})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a dict that survives a round trip through JSON.
+
+        Examples
+        --------
+        >>> config = CompareConfig(patch=(32, 64))
+        >>> CompareConfig(**config.as_dict()) == config
+        True
+        """
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values["loss_options"] = dict(self.loss_options)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def prepare_folder(
+    config: CompareConfig,
+    *,
+    out: str | os.PathLike[str] = "runs",
+    name: str | None = None,
+    resume: bool = False,
+) -> Path:
+    """Make the folder of a run, and never one that would overwrite another run.
+
+    Parameters
+    ----------
+    config : CompareConfig
+        The comparison; without a `name` it names the folder after data set, loss and seed.
+    out : path
+        The folder of all runs.
+    name : str, optional
+        The run's folder within `out`. Default: ``<dataset>-<loss>-seed<seed>``, with ``-2``, ``-3``
+        and so on behind it if there are such runs already; to resume, the last of these.
+    resume : bool
+        Go on with the run that lies there, if any.
+
+    Returns
+    -------
+    Path
+        The folder, which exists.
+
+    Raises
+    ------
+    ValueError
+        If `name` is no plain folder name.
+    FileExistsError
+        If the folder of this `name` holds a run and `resume` is False.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...     prepare_folder(CompareConfig(), out=out).name
+    'retina-topological-seed0'
+    """
+    if not isinstance(config, CompareConfig):
+        raise TypeError(f"config must be a CompareConfig; got {type(config).__name__}")
+    if not isinstance(resume, bool):
+        raise TypeError(f"resume must be True or False; got {resume!r}")
+    if name is None:
+        base = f"{config.dataset}-{config.loss}-seed{config.seed}"
+        folder, number = Path(out) / base, 1
+        while _holds_run(folder):
+            following = Path(out) / f"{base}-{number + 1}"
+            if resume and not _holds_run(following):
+                break
+            folder, number = following, number + 1
+    else:
+        if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
+            raise ValueError(f"name must be a plain folder name; got {name!r}")
+        folder = Path(out) / name
+        if _holds_run(folder) and not resume:
+            raise FileExistsError(
+                f"{folder} holds a run: pass resume=True to go on with it, or another name"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _holds_run(folder: Path) -> bool:
+    """Whether a folder holds checkpoints or results."""
+    return any(folder.glob("*.safetensors")) or (folder / "metrics.json").exists()
+
+
+# --- What is decided from the numbers ---------------------------------------------------------
+
+
+def choose_weight(scores: pd.DataFrame) -> float:
+    """Choose the weight with the smallest Betti error among those that keep the overlap.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        One row for each weight (the index), with the columns "dice" and "betti_error": means over
+        the validation images.
+
+    Returns
+    -------
+    float
+        Of the weights whose Dice is at most 0.01 below the best, that with the smallest Betti
+        error; among equals the smallest weight.
+
+    Raises
+    ------
+    ValueError
+        If there is no weight.
+
+    Examples
+    --------
+    A weight of 10 has the best topology but spoils the overlap:
+
+    >>> choose_weight(
+    ...     pd.DataFrame(
+    ...         {"dice": [0.80, 0.795, 0.70], "betti_error": [3.0, 2.0, 1.0]}, index=[0.1, 1, 10]
+    ...     )
+    ... )
+    1.0
+    """
+    if not len(scores):
+        raise ValueError("scores are empty: there is no weight to choose from")
+    good = scores[scores["dice"] >= scores["dice"].max() - DICE_MARGIN]
+    best = good[good["betti_error"] == good["betti_error"].min()]
+    return float(best.index.min())
+
+
+def judge(arm: Sequence[float], control: Sequence[float]) -> str:
+    """Say whether an error is better or worse than the control's, image by image and on average.
+
+    Parameters
+    ----------
+    arm, control : sequence of float
+        An error (smaller is better) of both networks on the same images.
+
+    Returns
+    -------
+    {"better", "no clear difference", "worse"}
+        Better if the mean is smaller by more than 1 % of the control's and more images have a
+        smaller error than a larger one; worse if both hold the other way round.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, or not the same number.
+
+    Examples
+    --------
+    >>> judge([1.0, 2.0, 3.0], [2.0, 2.0, 5.0])
+    'better'
+    >>> judge([1.0, 3.0], [2.0, 2.5])
+    'no clear difference'
+    """
+    if not len(arm) or len(arm) != len(control):
+        raise ValueError(
+            f"arm and control must name the errors of the same images; "
+            f"got {len(arm)} and {len(control)}"
+        )
+    difference = np.subtract(arm, control)
+    margin = 0.01 * float(np.mean(control))
+    images = int((difference < 0).sum() - (difference > 0).sum())
+    if difference.mean() < -margin and images > 0:
+        return "better"
+    if difference.mean() > margin and images < 0:
+        return "worse"
+    return "no clear difference"
+
+
+# --- The comparison ---------------------------------------------------------------------------
+
+_COLUMNS = {
+    "dice": "Dice",
+    "cldice": "clDice",
+    "betti_0_error": "Betti-0 error",
+    "betti_1_error": "Betti-1 error",
+    "betti_2_error": "Betti-2 error",
+    "adjusted_rand_index": "ARI",
+    "variation_of_information": "VOI (bits)",
+}
+
+
+class Comparison:
+    """Parent, control and arms of one comparison: train, choose, score, judge, save.
+
+    Call the methods in this order; what a run has already done, it reads from its folder.
+
+    Parameters
+    ----------
+    config : CompareConfig
+        What is compared.
+    folder : path
+        Where the run keeps its files; it must exist (see `prepare_folder`).
+    data : Dataset, optional
+        Use it instead of loading ``config.dataset``.
+    progress : bool
+        Show bars.
+
+    Attributes
+    ----------
+    networks : dict of str to Checkpoint
+        "parent", "control" and one for each weight, ``"<loss>-<weight>"``.
+    validation, test : dict of str to Evaluation
+        By network.
+    weight : float or None
+        The chosen one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> config = CompareConfig("brick", weights=(0.1, 1.0), pretrain_steps=2, finetune_steps=2,
+    ...                        patch=16, width=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     comparison = Comparison(config, folder, progress=False)
+    ...     comparison.train_parent()
+    ...     comparison.train_arms()
+    ...     scores = comparison.choose()
+    ...     table = comparison.score()
+    ...     results = comparison.save()
+    >>> list(table.index), results["verdict"]["metric"]
+    (['parent', 'control', 'topological'], 'betti_error')
+    """
+
+    def __init__(
+        self,
+        config: CompareConfig,
+        folder: str | os.PathLike[str],
+        *,
+        data: Dataset | None = None,
+        progress: bool = True,
+    ) -> None:
+        if not isinstance(config, CompareConfig):
+            raise TypeError(f"config must be a CompareConfig; got {type(config).__name__}")
+        self.config = config
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise FileNotFoundError(f"there is no folder {self.folder}: make it first")
+        self.data = load_dataset(config.dataset, root=config.root) if data is None else data
+        check_connectivity(config.connectivity, self.data.ndim)
+        self.progress = progress
+        self.networks: dict[str, Checkpoint] = {}
+        self.validation: dict[str, Evaluation] = {}
+        self.test: dict[str, Evaluation] = {}
+        self.weight: float | None = None
+        self._started = time.perf_counter()
+
+    # Training
+
+    def _train(self, name: str, weight: float, steps: int, start: Checkpoint | None) -> Checkpoint:
+        """Train one network, or go on with it, or read it if it is finished."""
+        self.networks[name] = train(
+            self.config.train_config(weight, steps, anneal=start is not None),
+            data=self.data,
+            start=start,
+            out=self.folder / f"{name}.safetensors",
+            resume=True,
+            progress=self.progress,
+        )
+        return self.networks[name]
+
+    def train_parent(self) -> None:
+        """Train the network from which all others start."""
+        self._train("parent", 0.0, self.config.pretrain_steps, None)
+
+    def train_arms(self) -> None:
+        """Go on from the parent: without the loss (control), and with it in each weight."""
+        parent = self._need("parent")
+        self._train("control", 0.0, self.config.finetune_steps, parent)
+        for weight in self.config.tried:
+            self._train(self._arm(weight), weight, self.config.finetune_steps, parent)
+
+    def _arm(self, weight: float) -> str:
+        """Return the name of the network that was trained with a weight."""
+        return f"{self.config.loss}-{weight:g}"
+
+    def _need(self, name: str) -> Checkpoint:
+        """Return a network, or say what has to be called before."""
+        if name not in self.networks:
+            raise RuntimeError(f"there is no {name} yet: call train_parent(), then train_arms()")
+        return self.networks[name]
+
+    # Scores
+
+    def _evaluate(self, name: str, samples: Sequence[Sample]) -> Evaluation:
+        """Score one network."""
+        return evaluate(
+            self._need(name).model(),
+            samples,
+            labels=self.data.labels,
+            connectivity=self.config.connectivity,
+            patch=self.data.patch,
+            window=self.config.window,
+        )
+
+    def choose(self) -> pd.DataFrame:
+        """Score the control and all arms on the validation images and choose the weight.
+
+        Returns
+        -------
+        DataFrame
+            Means over the validation images, a row for each weight; 0 is the control.
+        """
+        for name in ["control", *map(self._arm, self.config.tried)]:
+            self.validation[name] = self._evaluate(name, self.data.validation)
+        means = pd.DataFrame(
+            {
+                weight: self.validation[name].table[["dice", "cldice", "betti_error"]].mean()
+                for weight, name in [(0.0, "control")]
+                + [(weight, self._arm(weight)) for weight in self.config.tried]
+            }
+        ).T.rename_axis("weight")
+        self.weight = choose_weight(means.loc[list(self.config.tried)])
+        return means
+
+    def score(self) -> pd.DataFrame:
+        """Score parent, control and the chosen arm on the test images: once, at the end.
+
+        Returns
+        -------
+        DataFrame
+            Means over the test images and the time of a step, a row for each network.
+        """
+        if self.weight is None:
+            raise RuntimeError("no weight is chosen yet: call choose() first")
+        rows = {}
+        for label, name in self.compared.items():
+            self.test[label] = self._evaluate(name, self.data.test)
+            table = self.test[label].table
+            means = {title: table[key].mean() for key, title in _COLUMNS.items() if key in table}
+            rows[label] = means | self._times(name)
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    @property
+    def compared(self) -> dict[str, str]:
+        """The networks of the result: label in tables and pictures, and name in `networks`."""
+        if self.weight is None:
+            raise RuntimeError("no weight is chosen yet: call choose() first")
+        arm = self._arm(self.weight)
+        # Were the loss called like one of the others, its row would replace theirs.
+        return {"parent": "parent", "control": "control", self.config.loss: arm}
+
+    def _times(self, name: str) -> dict[str, float]:
+        """Return the median time of a step, and the part of the time that the loss took."""
+        history = self.networks[name].history
+        return {
+            "seconds per step": float(history["seconds"].median()),
+            "share of loss": float(history["seconds_added"].sum() / history["seconds"].sum()),
+        }
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings on which the scores depend."""
+        row = next(iter((self.validation | self.test).values())).table.iloc[0]
+        names = ("connectivity", "patch", "border", "labels")
+        return {name: _plain(row[name]) for name in names} | {"reference": self.data.reference}
+
+    def caption(self) -> str:
+        """Return what one must know to read the table of `score`."""
+        said = self.settings
+        neighbours = 2 * self.data.ndim if said["connectivity"] == 1 else 3**self.data.ndim - 1
+        side = said["patch"]
+        return (
+            f"Means over {len(self.data.test)} test images with {said['reference']} references; "
+            f"likelihood >= 0.5 is foreground. Betti errors: mean over patches of "
+            f"{' x '.join([str(side)] * self.data.ndim)} pixels, foreground with {neighbours} "
+            f"neighbours (connectivity {said['connectivity']}), border {said['border']}. "
+            f"ARI and VOI: components of the {said['labels']}."
+        )
+
+    def verdict(self) -> dict[str, Any]:
+        """Say in one sentence what the loss changed, whichever network is ahead.
+
+        Returns
+        -------
+        dict
+            "outcome" (see `judge`), "sentence", and the numbers behind them.
+        """
+        if not self.test:
+            raise RuntimeError("nothing is scored yet: call score() first")
+        arm, control = self.test[self.config.loss].table, self.test["control"].table
+        ours, theirs = arm["betti_error"].astype(float), control["betti_error"].astype(float)
+        outcome = judge(ours.tolist(), theirs.tolist())
+        lower, higher = int((ours < theirs).sum()), int((ours > theirs).sum())
+        dice = float(arm["dice"].mean() - control["dice"].mean())
+        side = " x ".join([str(self.data.patch)] * self.data.ndim)
+        sentence = (
+            f"Topology: {outcome}. Adding the loss {self.config.loss!r} (weight {self.weight:g}) "
+            f"gives a Betti error, summed over dimensions, of {ours.mean():.3f} per patch of {side}"
+            f" pixels; the control, trained as long without it, has {theirs.mean():.3f}. It is "
+            f"lower in {lower}, higher in {higher} and equal in {len(ours) - lower - higher} of "
+            f"{len(ours)} test images. Dice changes by {dice:+.4f}. This is one seed."
+        )
+        return {
+            "outcome": outcome,
+            "sentence": sentence,
+            "metric": "betti_error",
+            "arm": float(ours.mean()),
+            "control": float(theirs.mean()),
+            "images_lower": lower,
+            "images_higher": higher,
+            "dice_change": dice,
+        }
+
+    # Results
+
+    def save(self) -> dict[str, Any]:
+        """Write every number of the run to ``metrics.json`` in its folder, and return it."""
+        results = {
+            "parameters": self.config.as_dict(),
+            "seed": self.config.seed,
+            "chosen_weight": self.weight,
+            "settings": self.settings,
+            "verdict": self.verdict(),
+            "validation": {name: _rows(e.table) for name, e in self.validation.items()},
+            "test": {name: _rows(e.table) for name, e in self.test.items()},
+            "losses": {
+                name: net.history[["loss", "dice_bce", "added"]].tail(50).mean().to_dict()
+                for name, net in self.networks.items()
+            },
+            "times": {name: self._times(name) for name in self.networks}
+            | {"wall_seconds": time.perf_counter() - self._started},
+            "versions": {"python": platform.python_version(), "platform": platform.platform()}
+            | {name: version(name) for name in ("toposeg-lite", *_PACKAGES)},
+            "git_commit": _git_commit(),
+        }
+        write_atomically(self.folder / "metrics.json", json.dumps(results, indent=2).encode())
+        return results
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a table as JSON knows it; a missing one is None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return the numbers of a table, image by image."""
+    return {
+        str(name): {str(key): _plain(value) for key, value in row.items()}
+        for name, row in table.to_dict(orient="index").items()
+    }
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the library, marked if files differ from it; None outside git."""
+    here = Path(__file__).parent
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", *arguments], cwd=here, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "."])
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or installed from a package
+        return None
+    return commit + (" with uncommitted changes" if changes else "")

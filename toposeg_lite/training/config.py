@@ -1,0 +1,154 @@
+"""What a training run is asked to do, checked when it is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..data import list_datasets
+from ..losses import LOSSES, make_loss
+from ..topology.grid import check_choice
+
+__all__ = ["TrainConfig"]
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def check_int(value: Any, name: str, low: int) -> None:
+    """Refuse what is no integer of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer; got {value!r}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}; got {value}")
+
+
+def check_number(value: Any, name: str, *, zero: bool) -> None:
+    """Refuse what is no finite number above zero (or, with `zero`, no number from zero on)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if not (math.isfinite(value) and (value > 0 or (zero and value == 0))):
+        raise ValueError(f"{name} must be {'zero or above' if zero else 'above zero'}; got {value}")
+
+
+def check_sides(value: Any, name: str) -> None:
+    """Refuse what is neither one side length nor a tuple of two or three."""
+    if isinstance(value, tuple):
+        if len(value) not in (2, 3):
+            raise ValueError(f"{name} must name 2 or 3 sides; got {value!r}")
+        for side in value:
+            check_int(side, f"each side of {name}", 1)
+    else:
+        check_int(value, name, 1)
+
+
+def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[int, ...]:
+    """Return one side length for each axis."""
+    sides = value if isinstance(value, tuple) else (value,) * ndim
+    if len(sides) != ndim:
+        raise ValueError(f"{name} must name one side for each of the {ndim} axes; got {value!r}")
+    return sides
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides the numbers of a training run; checked when it is made.
+
+    Parameters
+    ----------
+    dataset : str
+        One of `toposeg_lite.data.list_datasets()`.
+    root : str, optional
+        The folder of downloaded data sets. It decides no number, so a resumed run may change it.
+    loss : str
+        The loss that is added to Dice + cross-entropy: a key of `toposeg_lite.losses.LOSSES`.
+    loss_options : dict
+        Options of that loss, by name.
+    weight : float
+        The factor of the added loss; 0 leaves it out, and then not even computes it.
+    steps : int
+        Number of steps of this run, not counting those of a checkpoint that it starts from.
+    patch : int or tuple of int
+        Sides of the random crops.
+    batch : int
+        Crops a step, over all processes.
+    seed : int
+        Decides the first weights and the crops.
+    width, depth : int
+        Of the `UNet`; see there.
+    learning_rate : float
+        Of the optimizer AdamW.
+    anneal : bool
+        Let the learning rate fall to zero over the run along half a cosine.
+    clip : float
+        The largest norm of the gradient over all weights; longer ones are shortened to it.
+    precision : {"float32", "bfloat16"}
+        Of the network's forward and backward pass; losses and weights are always float32.
+        bfloat16 is refused on hardware that would be slower with it.
+    checkpoint_every : int
+        Steps between two checkpoints; one more is written at the end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown data set, loss or option of the loss (the message names the choices), and for
+        numbers of the wrong type or out of range.
+
+    Examples
+    --------
+    >>> TrainConfig(loss="topological", loss_options={"matching": "rank"}, weight=0.1).batch
+    4
+    """
+
+    dataset: str = "retina"
+    root: str | None = None
+    loss: str = "topological"
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
+    weight: float = 0.1
+    steps: int = 800
+    patch: int | tuple[int, ...] = 128
+    batch: int = 4
+    seed: int = 0
+    width: int = 16
+    depth: int = 4
+    learning_rate: float = 1e-3
+    anneal: bool = False
+    clip: float = 1.0
+    precision: str = "float32"
+    checkpoint_every: int = 100
+
+    def __post_init__(self) -> None:
+        check_choice(self.dataset, list_datasets(), "dataset")
+        if not (self.root is None or isinstance(self.root, str)):
+            raise TypeError(f"root must be a text or None; got {self.root!r}")
+        check_choice(self.loss, tuple(LOSSES), "loss")
+        if not isinstance(self.loss_options, Mapping):
+            raise TypeError(f"loss_options must map names to values; got {self.loss_options!r}")
+        if isinstance(self.patch, list):  # as JSON and notebook parameters have it
+            object.__setattr__(self, "patch", tuple(self.patch))
+        make_loss(self.loss, **self.loss_options)
+        for name in ("steps", "batch", "width", "depth", "checkpoint_every"):
+            check_int(getattr(self, name), name, 1)
+        check_int(self.seed, "seed", 0)
+        check_sides(self.patch, "patch")
+        check_number(self.weight, "weight", zero=True)
+        check_number(self.learning_rate, "learning_rate", zero=False)
+        check_number(self.clip, "clip", zero=False)
+        if not isinstance(self.anneal, bool):
+            raise TypeError(f"anneal must be True or False; got {self.anneal!r}")
+        check_choice(self.precision, PRECISIONS, "precision")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a dict that survives a round trip through JSON.
+
+        Examples
+        --------
+        >>> TrainConfig(**TrainConfig(seed=3).as_dict()) == TrainConfig(seed=3)
+        True
+        """
+        values = {name.name: getattr(self, name.name) for name in dataclasses.fields(self)}
+        if isinstance(self.patch, tuple):
+            values["patch"] = list(self.patch)
+        return values | {"loss_options": dict(self.loss_options)}

@@ -1,0 +1,375 @@
+"""The training loop: same seed, same numbers, also after an interruption.
+
+What a step sees depends on nothing but the seed and the number of the step: `draw_batch` makes a
+new random generator out of these two. So a run that was interrupted sees what an unbroken one would
+have seen, and two runs that start from one checkpoint see the same images in the same order,
+whatever their losses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.utils.deterministic as torch_deterministic
+from accelerate import Accelerator
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..data import Dataset, Sample, load_dataset
+from ..losses import DiceBCELoss, make_loss
+from ..models import UNet
+from .checkpoint import HISTORY, Checkpoint, digest, load_checkpoint
+from .config import TrainConfig, resolve_sides
+
+__all__ = ["draw_batch", "train"]
+
+
+# --- What a step sees -------------------------------------------------------------------------
+
+
+def draw_batch(
+    samples: Sequence[Sample], *, step: int, seed: int, patch: int | tuple[int, ...], batch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the random crops of one step, turned and flipped.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Images with their masks; each is drawn with the same probability.
+    step, seed : int
+        They alone decide what is drawn.
+    patch : int or tuple of int
+        Sides of a crop. Axes of equal side may change places, so that with flips every rotation by
+        a right angle occurs; pixels are only moved, so masks stay exact.
+    batch : int
+        Number of crops.
+
+    Returns
+    -------
+    images : (batch, channels, *patch) array of float32
+    masks : (batch, 1, *patch) array of float32
+        0 and 1. An image smaller than the crop is continued by its mirror image.
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or `patch` does not fit their axes.
+
+    Examples
+    --------
+    >>> image = np.linspace(0, 1, 48, dtype=np.float32).reshape(1, 6, 8)
+    >>> crops, masks = draw_batch(
+    ...     [Sample("ramp", image, image[0] > 0.5)], step=7, seed=0, patch=4, batch=2
+    ... )
+    >>> crops.shape, masks.shape, bool(((crops > 0.5) == masks).all())
+    ((2, 1, 4, 4), (2, 1, 4, 4), True)
+    """
+    if not samples:
+        raise ValueError("samples are empty: there is nothing to train on")
+    sides = resolve_sides(patch, samples[0].mask.ndim, "patch")
+    rng = np.random.default_rng([seed, step])
+    crops = [_draw_crop(samples[int(rng.integers(len(samples)))], sides, rng) for _ in range(batch)]
+    images, masks = zip(*crops, strict=True)
+    return np.stack(images), np.stack(masks)[:, None].astype(np.float32)
+
+
+def _draw_crop(
+    sample: Sample, sides: tuple[int, ...], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut one crop at a random place, then permute axes of equal side and flip at random."""
+    image, mask = sample.image, sample.mask
+    missing = [max(side - size, 0) for side, size in zip(sides, mask.shape, strict=True)]
+    if any(missing):
+        widths = [(0, more) for more in missing]
+        image = np.pad(image, [(0, 0), *widths], mode="symmetric")
+        mask = np.pad(mask, widths, mode="symmetric")
+    corner = [rng.integers(size - side + 1) for side, size in zip(sides, mask.shape, strict=True)]
+    place = tuple(slice(low, low + side) for low, side in zip(corner, sides, strict=True))
+    order = np.arange(len(sides))
+    for side in set(sides):
+        same = np.flatnonzero(np.array(sides) == side)
+        order[same] = rng.permutation(same)
+    flips = np.flatnonzero(rng.integers(2, size=len(sides)))
+    image = image[(slice(None), *place)].transpose([0, *(order + 1)])
+    mask = mask[place].transpose(order)
+    return np.flip(image, tuple(flips + 1)), np.flip(mask, tuple(flips))
+
+
+# --- Steps ------------------------------------------------------------------------------------
+
+
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 saves time: on a GPU that has it, or a processor with matrix tiles (AMX).
+
+    Without them a processor emulates it and is 8 times slower than in float32.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Let torch use only algorithms that give the same bits every time, for a while."""
+    # cuBLAS reads this when it starts; without it torch refuses to be deterministic on a GPU.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    fill = torch_deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(True)
+    torch_deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch_deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+
+
+def _clock(device: torch.device) -> float:
+    """Return the seconds of a clock, after the device has done all its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimizer's tensors under flat names."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{name}": tensor.detach().cpu().clone()
+        for number, values in state.items()
+        for name, tensor in values.items()
+    }
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put the tensors of `_optimizer_state` back."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition(".")
+        state.setdefault(int(number), {})[name] = tensor.clone()
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _check_resumable(found: Checkpoint, config: TrainConfig, parent: str, path: Path) -> None:
+    """Refuse to go on with a checkpoint that another run has written."""
+    old, new = found.config.as_dict(), config.as_dict()
+    # Neither decides a number.
+    free = ("root", "checkpoint_every")
+    other = [
+        f"{name} was {old[name]!r} and is now {new[name]!r}"
+        for name in new
+        if name not in free and old[name] != new[name]
+    ]
+    if found.parent != parent:
+        other.append("it started from other weights")
+    if other:
+        raise ValueError(
+            f"{path} belongs to another run: {'; '.join(other)}. "
+            f"Resume with the same settings, or choose another place"
+        )
+
+
+def train(
+    config: TrainConfig,
+    *,
+    data: Dataset | None = None,
+    model: nn.Module | None = None,
+    start: Checkpoint | None = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> Checkpoint:
+    """Train a network and return it as a checkpoint.
+
+    The loss of a step is Dice + cross-entropy, plus ``config.weight`` times the added loss. Devices
+    and processes are accelerate's: the same call runs on a CPU, a GPU, or several under
+    ``accelerate launch``, which then share each batch.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        What to do.
+    data : Dataset, optional
+        Use its training split instead of loading ``config.dataset``.
+    model : torch.nn.Module, optional
+        The network, any that turns (B, channels, *spatial) into logits (B, 1, *spatial). It is
+        trained in place. Default: a new `UNet` from ``config.seed``.
+    start : Checkpoint, optional
+        Go on from its weights, optimizer and step instead of starting anew.
+    out : path, optional
+        The file for checkpoints. Its folder must exist.
+    resume : bool
+        If `out` exists, go on from there; the run then ends with the bits of an unbroken one.
+    progress : bool
+        Show a bar with the parts of the loss.
+
+    Returns
+    -------
+    Checkpoint
+        After the last step; the same as in `out`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If arguments do not fit each other, or `out` is the checkpoint of another run.
+    FileExistsError
+        If `out` exists and `resume` is False.
+    FloatingPointError
+        If the loss is no longer a number; the last checkpoint stays.
+
+    Examples
+    --------
+    >>> end = train(TrainConfig(dataset="brick", steps=2, patch=32, width=2), progress=False)
+    >>> end.step, list(end.history)
+    (2, ['loss', 'dice_bce', 'added', 'seconds', 'seconds_added'])
+    """
+    if not isinstance(config, TrainConfig):
+        raise TypeError(f"config must be a TrainConfig; got {type(config).__name__}")
+    if not (start is None or isinstance(start, Checkpoint)):
+        raise TypeError(f"start must be a Checkpoint or None; got {type(start).__name__}")
+    path = None if out is None else Path(out)
+    if path is not None and path.exists() and not resume:
+        raise FileExistsError(f"{path} exists: pass resume=True to go on from it, or move it away")
+    if resume and path is None:
+        raise ValueError("resume=True needs `out`, the checkpoint to go on from")
+    accelerator = Accelerator()
+    processes = accelerator.num_processes
+    if config.batch % processes:
+        raise ValueError(f"batch must be a multiple of the {processes} processes; {config.batch=}")
+    if config.precision == "bfloat16" and not _has_fast_bfloat16(accelerator.device):
+        raise ValueError(
+            f"precision='bfloat16' would slow this {accelerator.device.type} down: it has no fast "
+            f"bfloat16. Use precision='float32'"
+        )
+    if data is None:
+        data = load_dataset(config.dataset, root=config.root)
+    patch = resolve_sides(config.patch, data.ndim, "patch")
+    network: dict[str, Any] = {}
+    if model is None:
+        network = {"in_channels": data.channels, "ndim": data.ndim, "seed": config.seed}
+        network |= {"width": config.width, "depth": config.depth}
+        model = UNet(**network)
+    if start is not None:
+        start.model(model)
+    run = Checkpoint(
+        config=config,
+        network=network,
+        step=0 if start is None else start.step,
+        start=0 if start is None else start.step,
+        parent=digest(model.state_dict()),
+        weights={},
+        optimizer={} if start is None else start.optimizer,
+        history=pd.DataFrame(columns=list(HISTORY), dtype=float),
+    )
+    if path is not None and path.exists():
+        found = load_checkpoint(path)
+        _check_resumable(found, config, run.parent, path)
+        found.model(model)
+        run = found
+    accelerator.wait_for_everyone()  # nobody may write before everybody has read
+    if run.finished:
+        return run
+    return _run(run, data.train, patch, model, accelerator, path, progress)
+
+
+def _run(
+    run: Checkpoint,
+    samples: Sequence[Sample],
+    patch: tuple[int, ...],
+    model: nn.Module,
+    accelerator: Accelerator,
+    path: Path | None,
+    progress: bool,
+) -> Checkpoint:
+    """Make the steps that are left of a run whose `model` already has its weights."""
+    config = run.config
+    device = accelerator.device
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
+    net, optim = accelerator.prepare(model, optimizer)
+    if run.optimizer:
+        _restore_optimizer(optimizer, run.optimizer)
+    net.train()
+    losses: list[nn.Module] = [DiceBCELoss()]
+    if config.weight:
+        losses.append(make_loss(config.loss, **config.loss_options))
+    factors = (1.0, config.weight)
+    rows = run.history.to_numpy().tolist()
+    end = run.start + config.steps
+    bar = tqdm(
+        total=config.steps,
+        initial=run.step - run.start,
+        desc=path.stem if path else "training",
+        unit="step",
+        mininterval=0.5,
+        disable=not (progress and accelerator.is_main_process),
+    )
+    share = slice(accelerator.process_index, None, accelerator.num_processes)
+    # Layers with chance in them (dropout) draw from torch's global state: seeded at every step,
+    # they depend on the step alone, as the crops do. The caller's state comes back afterwards.
+    with bar, _deterministic(), torch.random.fork_rng():
+        for step in range(run.step, end):
+            clock = _clock(device)
+            torch.manual_seed(hash((config.seed, step, accelerator.process_index)))
+            if config.anneal:
+                done = (step - run.start) / config.steps
+                optimizer.param_groups[0]["lr"] = (
+                    config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+                )
+            images, masks = draw_batch(
+                samples, step=step, seed=config.seed, patch=patch, batch=config.batch
+            )
+            image = torch.from_numpy(images[share].copy()).to(device)
+            mask = torch.from_numpy(masks[share].copy()).to(device)
+            with torch.autocast(device.type, torch.bfloat16, config.precision == "bfloat16"):
+                logits = net(image)
+            # Each loss sends its gradient to a copy of the logits, where it can be timed alone;
+            # the sum then goes through the network once.
+            leaf = logits.detach().float().requires_grad_()
+            values, seconds = [], []
+            for loss, factor in zip(losses, factors, strict=False):
+                before = _clock(device)
+                value = loss(leaf, mask)
+                (factor * value).backward()
+                values.append(float(accelerator.reduce(value.detach(), "mean")))
+                seconds.append(_clock(device) - before)
+            total = sum(factor * value for factor, value in zip(factors, values, strict=False))
+            if not math.isfinite(total):
+                raise FloatingPointError(
+                    f"the loss became {total} at step {step}: lower the learning rate or the weight"
+                )
+            optim.zero_grad()
+            accelerator.backward((logits.float() * leaf.grad).sum())
+            accelerator.clip_grad_norm_(net.parameters(), config.clip)
+            optim.step()
+            added = (values[1], seconds[1]) if len(values) > 1 else (0.0, 0.0)
+            rows.append([total, values[0], added[0], _clock(device) - clock, added[1]])
+            bar.update()
+            bar.set_postfix(dice_bce=f"{values[0]:.3f}", added=f"{added[0]:.3f}", refresh=False)
+            made = step + 1
+            wanted = path is not None and (made - run.start) % config.checkpoint_every == 0
+            if made == end or wanted:
+                run = dataclasses.replace(
+                    run,
+                    step=made,
+                    weights={
+                        name: tensor.detach().cpu().clone()
+                        for name, tensor in accelerator.unwrap_model(net).state_dict().items()
+                    },
+                    optimizer=_optimizer_state(optimizer),
+                    history=pd.DataFrame(rows, columns=list(HISTORY)),
+                )
+                if path is not None and accelerator.is_main_process:
+                    run.save(path)
+    accelerator.wait_for_everyone()
+    return run
