@@ -1,0 +1,49 @@
+"""The inputs of the benchmarks: seeded, and made by nobody's code but NumPy's and SciPy's."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+
+def logits_and_mask(size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a network that is fairly sure of a net of curves would say, and the truth.
+
+    The truth is a band around the zero line of a smooth random field: curves that close into loops,
+    touch, and end at the border. The logits fall off from its middle. They carry correlated noise,
+    as the output of a network does, which breaks and bridges the curves here and there, and a
+    little white noise, which adds the small maxima and minima of real likelihoods.
+    """
+    rng = np.random.default_rng([seed, size])
+    field = gaussian_filter(rng.standard_normal((size, size)), 8, mode="wrap")
+    logits = 6 * np.exp(-((field / (0.35 * field.std())) ** 2)) - 3
+    mask = logits > 0
+    coarse = gaussian_filter(rng.standard_normal((size, size)), 1.5, mode="wrap")
+    logits += 0.7 * coarse / coarse.std() + 0.07 * rng.standard_normal((size, size))
+    return logits, mask
+
+
+def likelihood(size: int, seed: int = 0) -> np.ndarray:
+    """Return the sigmoid of `logits_and_mask`, (size, size) of float64."""
+    return 1 / (1 + np.exp(-logits_and_mask(size, seed)[0]))
+
+
+def noise(size: int, seed: int = 0) -> np.ndarray:
+    """Return independent uniform values: a third of all pixels are critical, the worst case."""
+    return np.random.default_rng([seed, size]).random((size, size))
+
+
+def loss_batch(count: int = 4, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits and truth of a batch, (count, 1, size, size) of float32, the truth 0 and 1."""
+    pairs = [logits_and_mask(size, seed) for seed in range(count)]
+    logits, masks = (np.stack(arrays)[:, None] for arrays in zip(*pairs, strict=True))
+    return logits.astype(np.float32), masks.astype(np.float32)
+
+
+def mask_pair(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a prediction (the likelihood cut at one half) and its truth, of bool."""
+    logits, truth = logits_and_mask(size)
+    return logits > 0, truth
+
+
+IMAGES = {"likelihood": likelihood, "noise": noise}

@@ -1,0 +1,337 @@
+"""What is measured, beside whom, and what is required.
+
+A required ratio is the least quotient of a peer's time by ours: 8 means that we take at most an
+eighth of the peer's time, 0.67 that we take at most one and a half of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from . import inputs, memory, peers
+from .harness import Call, Contender, Job, Row, Unavailable, measure
+
+Run = Callable[[], Any]
+
+# --- Persistence pairs ------------------------------------------------------------------------
+# All compute H0 and H1 of the superlevel sets, foreground connectivity 2. The peers know sublevel
+# sets only and get the negated image; everyone gets float64, C order, made before the clock starts.
+
+
+def _ours(image: np.ndarray) -> Run:
+    from toposeg_lite.topology import persistence_pairs
+
+    return lambda: persistence_pairs(image)
+
+
+def _cripser(image: np.ndarray) -> Run:
+    from cripser import computePH_T  # the construction on top-dimensional cells
+
+    negated = -image
+    return lambda: computePH_T(negated, maxdim=1, location="yes")
+
+
+def _gudhi_located(image: np.ndarray) -> Run:
+    from gudhi import CubicalComplex
+
+    negated = -image
+
+    def run() -> Any:
+        cells = CubicalComplex(top_dimensional_cells=negated)
+        cells.compute_persistence()
+        return cells.cofaces_of_persistence_pairs()
+
+    return run
+
+
+def _gudhi_rectangle(image: np.ndarray) -> Run:
+    # CubicalPersistence, the public way to this function, adds joblib's cost to each call.
+    from gudhi._pers_cub_low_dim_ext import _persistence_on_rectangle_from_top_cells as rectangle
+
+    negated = -image
+    return lambda: rectangle(negated, 0.0)
+
+
+def _argsort(image: np.ndarray) -> Run:
+    return lambda: np.argsort(image, axis=None)
+
+
+PERSISTENCE = {
+    "toposeg_lite": _ours,
+    "cripser": _cripser,
+    "GUDHI, located": _gudhi_located,
+    "GUDHI, rectangle": _gudhi_rectangle,
+}
+PERSISTENCE_PEERS = list(PERSISTENCE)[1:]
+
+
+def diagram(contender: str, result: Any, image: np.ndarray) -> np.ndarray:
+    """Return what a contender of `PERSISTENCE` computed as sorted rows (dimension, birth, death).
+
+    Pairs without persistence are left out; the essential component dies at 0.
+    """
+    if contender == "toposeg_lite":
+        values = image.ravel()
+        assert np.array_equal(values[result.birth_index], result.birth)
+        rows = np.column_stack([result.dimension, result.birth, result.death])
+    elif contender == "cripser":
+        death = np.where(result[:, 2] > 1, 0.0, -result[:, 2])
+        rows = np.column_stack([result[:, 0], -result[:, 1], death])
+    elif contender == "GUDHI, located":
+        values = image.ravel(order="F")  # as it counts
+        finite, essential = result
+        rows = np.concatenate(
+            [
+                np.column_stack([np.full(len(pairs), k), *values[pairs].reshape(-1, 2).T])
+                for k, pairs in enumerate(finite)
+            ]
+            + [[[k, values[p], 0.0]] for k, births in enumerate(essential) for p in births]
+        )
+    elif contender == "GUDHI, rectangle":
+        rows = np.concatenate(
+            [np.column_stack([np.full(len(pairs), k), -pairs]) for k, pairs in enumerate(result)]
+        )
+        rows[np.isinf(rows[:, 2]), 2] = 0.0
+    else:
+        raise ValueError(f"unknown contender {contender!r}")
+    rows = rows[(rows[:, 1] > rows[:, 2])]
+    return rows[np.lexsort(rows.T[::-1])]
+
+
+def persistence_job(kind: str, size: int) -> Job:
+    """Persistence pairs of one image; agreement is that of the multisets, exactly."""
+    image = inputs.IMAGES[kind](size)
+    required: dict[str, float] = {}
+    if kind == "likelihood" and size in (256, 512):
+        required = {"cripser": 8, "GUDHI, located": 50, "GUDHI, rectangle": 1 / 1.5}
+    if kind == "likelihood" and size == 64:
+        required = {"cripser": 4}
+    reference = diagram("toposeg_lite", _ours(image)(), image)
+
+    def same_as(name: str) -> Callable[[Any, Any], None]:
+        def same(_: Any, theirs: Any) -> None:
+            rows = diagram(name, theirs, image)
+            assert np.array_equal(rows, reference), (
+                f"{len(rows)} pairs against {len(reference)}, or other values"
+            )
+
+        return same
+
+    return Job(
+        name=f"persistence pairs, {kind}",
+        size=f"{size}x{size}",
+        ours=Call(_ours(image)),
+        peers={name: Call(PERSISTENCE[name](image)) for name in PERSISTENCE_PEERS},
+        required=required,
+        floor=("np.argsort", Call(_argsort(image))),
+        same={name: same_as(name) for name in PERSISTENCE_PEERS},
+    )
+
+
+def persistence_rows(rounds: int) -> Iterator[Row]:
+    for kind in inputs.IMAGES:
+        for size in (64, 256, 512, 1024):
+            yield from measure(persistence_job(kind, size), rounds)
+
+
+# --- Memory -----------------------------------------------------------------------------------
+
+BYTES_PER_PIXEL = 24.0
+
+
+def memory_rows(rounds: int, size: int = 1024) -> Iterator[Row]:
+    """The peak beyond the input of each contender of `PERSISTENCE`, beside the limit for ours."""
+    del rounds  # a peak is no matter of luck: one process each
+    for kind in inputs.IMAGES:
+        amounts: dict[str, float | None] = {"the limit": BYTES_PER_PIXEL}
+        notes: dict[str, str] = {}
+        for name in PERSISTENCE:
+            try:
+                amounts[name] = memory.bytes_per_pixel(name, kind, size)
+            except Unavailable as reason:
+                amounts[name], notes[name] = None, str(reason)
+        ours = amounts.pop("toposeg_lite")
+        for name, amount in amounts.items():
+            yield Row(
+                job=f"memory of persistence pairs, {kind}",
+                size=f"{size}x{size}",
+                unit="B/pixel",
+                ours=ours,
+                peer=name,
+                theirs=amount,
+                ratio=None if ours is None or amount is None else amount / ours,
+                required=1.0 if name == "the limit" else None,
+                note=notes.get(name),
+            )
+
+
+# --- The topological loss ---------------------------------------------------------------------
+
+
+def _loss_call(loss: Any, logits: Any, target: Any) -> Call:
+    """One forward and backward pass."""
+
+    def run() -> float:
+        logits.grad = None
+        value = loss(logits, target)
+        value.backward()
+        return value.item()
+
+    return Call(run)
+
+
+def _same_distance(hutopo: Any, logits: Any, target: Any) -> Callable[[Any, Any], None]:
+    """Compare the values image by image, as far as the definitions go together.
+
+    HutopoLoss is the sum of all squared distances but that of the essential component; ours holds
+    it and is divided by the number of true features plus one.
+    """
+    from toposeg_lite.losses import topological_loss
+    from toposeg_lite.topology import betti_numbers
+
+    def same(ours: float, theirs: float) -> None:
+        expected, plain = [], []
+        for image, truth in zip(logits.detach(), target, strict=True):
+            features = sum(betti_numbers(truth[0].numpy() > 0, connectivity=1))
+            essential = (1 - image.sigmoid().max()).item() ** 2
+            plain.append(hutopo(image[None], truth[None]).item())
+            expected.append((plain[-1] + essential) / (features + 1))
+        value = topological_loss(
+            logits.detach(), target, matching="wasserstein", connectivity=1
+        ).item()
+        np.testing.assert_allclose(theirs, np.mean(plain), rtol=1e-4)
+        np.testing.assert_allclose(value, np.mean(expected), rtol=1e-4)
+        assert ours > 0
+
+    return same
+
+
+def loss_rows(rounds: int) -> Iterator[Row]:
+    """Forward and backward on 4x1x256x256 float32, with all cores for everyone."""
+    import torch
+
+    from toposeg_lite.losses import TopologicalLoss
+
+    logits, target = (torch.from_numpy(array) for array in inputs.loss_batch())
+    logits.requires_grad_()
+    others: dict[str, Contender | Unavailable] = {}
+    same: dict[str, Callable[[Any, Any], None]] = {}
+    try:
+        hutopo = peers.hutopo_loss()
+        others["topolosses HutopoLoss"] = _loss_call(hutopo, logits, target)
+        same["topolosses HutopoLoss"] = _same_distance(hutopo, logits, target)
+    except Unavailable as reason:
+        others["topolosses HutopoLoss"] = reason
+    try:
+        others["torch-topological"] = peers.TorchTopological()
+    except Unavailable as reason:
+        others["torch-topological"] = reason
+    # HutopoLoss matches by exact transport in the connectivity that is our 1: "wasserstein" is
+    # its equal, "rank", the default, the one of the paper that both implement.
+    for matching in ("rank", "wasserstein"):
+        job = Job(
+            name=f"TopologicalLoss, {matching}, forward + backward",
+            size="4x1x256x256",
+            ours=_loss_call(TopologicalLoss(matching=matching, connectivity=1), logits, target),
+            peers=others,
+            required={"topolosses HutopoLoss": 8},
+            same=same,
+        )
+        yield from measure(job, rounds)
+    if isinstance(others["torch-topological"], peers.TorchTopological):
+        others["torch-topological"].close()
+
+
+# --- Masks ------------------------------------------------------------------------------------
+
+
+def betti_job(size: int) -> Job:
+    """Betti numbers beside the two labellings of OpenCV that give them.
+
+    The mask that OpenCV gets has a frame of background, so that all outer background is one
+    component; making it, and the inverted mask, is not on its clock.
+    """
+    from toposeg_lite.topology import betti_numbers
+
+    mask = inputs.mask_pair(size)[0]
+    framed = np.pad(mask, 1).astype(np.uint8)
+    inverted = 1 - framed
+    name = "OpenCV, two labellings"
+
+    def two_labellings(cv2: Any) -> tuple[int, int]:
+        foreground = cv2.connectedComponents(framed, connectivity=8)[0] - 1
+        background = cv2.connectedComponents(inverted, connectivity=4)[0] - 1
+        return foreground, background - 1
+
+    opencv: Contender | Unavailable
+    try:
+        opencv = Call(partial(two_labellings, peers.opencv()))
+    except Unavailable as reason:
+        opencv = reason
+
+    def same(ours: Any, theirs: Any) -> None:
+        assert tuple(ours) == theirs, f"{theirs} against {tuple(ours)}"
+
+    return Job(
+        name="Betti numbers",
+        size=f"{size}x{size}",
+        ours=Call(lambda: betti_numbers(mask)),
+        peers={name: opencv},
+        required={name: 1},
+        same={name: same},
+    )
+
+
+def clustering_job(size: int) -> Job:
+    """ARI and VOI of a pair of masks beside scikit-image's labelling and its two measures.
+
+    scikit-image's adapted Rand error is another number than the ARI, from the same table of
+    overlaps; the VOI of both is the same and is compared.
+    """
+    from skimage.measure import label
+    from skimage.metrics import adapted_rand_error, variation_of_information
+
+    from toposeg_lite import metrics
+
+    prediction, truth = inputs.mask_pair(size)
+
+    def ours() -> tuple[float, float]:
+        return (
+            metrics.adjusted_rand_index(prediction, truth),
+            metrics.variation_of_information(prediction, truth),
+        )
+
+    def skimage() -> tuple[float, float]:
+        labels = label(truth), label(prediction)
+        return adapted_rand_error(*labels, ignore_labels=())[0], sum(
+            variation_of_information(*labels)
+        )
+
+    def same(ours: Any, theirs: Any) -> None:
+        np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-9)
+
+    return Job(
+        name="ARI and VOI of two masks",
+        size=f"{size}x{size}",
+        ours=Call(ours),
+        peers={"scikit-image": Call(skimage)},
+        same={"scikit-image": same},
+    )
+
+
+def mask_rows(rounds: int) -> Iterator[Row]:
+    yield from measure(betti_job(1024), rounds)
+    yield from measure(clustering_job(1024), rounds)
+
+
+# The name of each group of jobs, the threads it may use (None: all cores), and its rows.
+GROUPS: dict[str, tuple[int | None, Callable[[int], Iterator[Row]]]] = {
+    "persistence": (1, persistence_rows),
+    "memory": (1, memory_rows),
+    "loss": (None, loss_rows),
+    "masks": (1, mask_rows),
+}
