@@ -14,7 +14,7 @@ from torch import nn
 
 from .. import metrics
 from ..data import Sample
-from .config import check_number, resolve_sides
+from .config import check_number, check_sides, resolve_sides
 
 __all__ = ["Evaluation", "evaluate", "predict"]
 
