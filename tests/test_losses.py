@@ -15,8 +15,11 @@ from torch.nn import functional as F
 from toposeg_lite import losses
 from toposeg_lite.losses import (
     LOSSES,
+    ClDiceLoss,
     DiceBCELoss,
+    SumLoss,
     TopologicalLoss,
+    cldice_loss,
     dice_bce_loss,
     make_loss,
     topological_loss,
@@ -24,7 +27,11 @@ from toposeg_lite.losses import (
 from toposeg_lite.topology.matching import MATCHINGS
 from toposeg_lite.topology.persistence import persistence_pairs
 
-FUNCTIONS = {DiceBCELoss: dice_bce_loss, TopologicalLoss: topological_loss}
+FUNCTIONS = {
+    DiceBCELoss: dice_bce_loss,
+    TopologicalLoss: topological_loss,
+    ClDiceLoss: cldice_loss,
+}
 
 
 def random_batch(seed=0, shape=(2, 1, 9, 13), dtype=torch.float32, scale=2.0):
@@ -181,6 +188,11 @@ DICE_BCE_OPTIONS = {
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
 }
+CLDICE_OPTIONS = {
+    "iterations": [10, 0, 2],
+    "smooth": [1.0, 1e-3],
+    "reduction": ["mean", "sum", "none"],
+}
 
 
 def one_changed_at_a_time(table):
@@ -196,6 +208,7 @@ OPTIONS = [
     (TopologicalLoss, {"window": 4, "overlap": 2}),
     (TopologicalLoss, {"window": (3, 5), "overlap": (2, 0), "border": "open"}),
     *((DiceBCELoss, options) for options in one_changed_at_a_time(DICE_BCE_OPTIONS)),
+    *((ClDiceLoss, options) for options in one_changed_at_a_time(CLDICE_OPTIONS)),
 ]
 
 
@@ -560,6 +573,116 @@ def test_the_topological_term_mends_what_the_pixels_leave_broken():
     without = descend(line, mask, steps=60, rate=1.0, also=0.0)
     with_it = descend(line, mask, steps=60, rate=1.0, also=1.0)
     assert without[4, 15] < 0.5 < with_it[4, 15]
+
+
+# --- clDice -----------------------------------------------------------------------------------
+
+
+def soft_skeleton(image, iterations):
+    """The soft skeleton by SciPy's grey morphology, with neutral values outside the image."""
+    cross = ndimage.generate_binary_structure(image.ndim, 1)
+    block = np.ones((3,) * image.ndim)
+    skeleton = np.zeros_like(image)
+    for _ in range(iterations + 1):
+        eroded = ndimage.grey_erosion(image, footprint=cross, mode="constant", cval=np.inf)
+        opened = ndimage.grey_dilation(eroded, footprint=block, mode="constant", cval=-np.inf)
+        skeleton = 1 - (1 - skeleton) * (1 - np.maximum(image - opened, 0))
+        image = eroded
+    return skeleton
+
+
+@pytest.mark.parametrize("iterations", [0, 3, 10])
+@pytest.mark.parametrize("shape", [(3, 1, 9, 13), (2, 4, 9, 13), (2, 1, 4, 5, 6), (2, 3, 4, 5, 6)])
+def test_cldice_equals_its_formula(shape, iterations):
+    logits, target = random_batch(21, shape, torch.float64)
+    images, masks = likelihoods(logits, target)
+    expected = np.zeros(images.shape[:2])
+    for at in np.ndindex(expected.shape):
+        image, mask = images[at], masks[at].astype(float)
+        lines, true_lines = soft_skeleton(image, iterations), soft_skeleton(mask, iterations)
+        precision = ((lines * mask).sum() + 0.7) / (lines.sum() + 0.7)
+        sensitivity = ((true_lines * image).sum() + 0.7) / (true_lines.sum() + 0.7)
+        expected[at] = 1 - 2 / (1 / precision + 1 / sensitivity)
+    value = cldice_loss(logits, target, iterations=iterations, smooth=0.7, reduction="none")
+    np.testing.assert_allclose(value.numpy(), expected.mean(1), rtol=1e-10)
+
+
+def test_the_soft_skeleton_of_a_bar_is_its_middle_line():
+    bar = torch.zeros(1, 1, 9, 16)
+    bar[..., 2:7, 2:14] = 1
+    skeleton = losses._soft_skeleton(bar, 5)[0, 0]
+    assert set(skeleton.unique().tolist()) == {0, 1}
+    assert skeleton[4, 4:12].all()
+    assert not skeleton[[0, 1, 7, 8]].any()
+    assert not skeleton[[2, 3, 5, 6], 5:11].any()
+
+
+# --- Sums -------------------------------------------------------------------------------------
+
+
+class Constant(torch.nn.Module):
+    """A part whose value is known, and which counts its calls."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value, self.calls = value, 0
+
+    def forward(self, logits, target):
+        self.calls += 1
+        return self.value * logits.mean()
+
+
+def test_a_sum_weighs_its_parts_and_warms_them_up():
+    parts = {"one": Constant(1.0), "two": Constant(10.0), "three": Constant(100.0)}
+    loss = SumLoss(
+        parts,
+        weights={"two": 0.5, "three": 2},
+        starts={"two": 2, "three": 1},
+        warm_up={"three": 4},
+    )
+    logits = torch.ones(1, requires_grad=True)
+    expected = [1, 1 + 50, 1 + 5 + 100, 1 + 5 + 150, 1 + 5 + 200, 1 + 5 + 200]
+    for step, total in enumerate(expected):
+        assert loss.step == step
+        value = loss(logits, None)
+        assert value.item() == pytest.approx(total)
+        (slope,) = torch.autograd.grad(value, logits)
+        assert slope.item() == pytest.approx(total)
+    assert {name: v.item() for name, v in loss.values.items()} == {
+        "one": 1,
+        "two": 10,
+        "three": 100,
+    }
+    assert not any(v.requires_grad for v in loss.values.values())
+    assert [part.calls for part in parts.values()] == [6, 4, 5]
+
+
+def test_a_sum_counts_steps_of_training_only_and_remembers_them():
+    loss = SumLoss({"a": Constant(1.0), "b": Constant(1.0)}, starts={"b": 2})
+    logits = torch.ones(1)
+    for _ in range(2):
+        loss(logits, None)
+    loss.eval()(logits, None)
+    with torch.no_grad():
+        loss.train()(logits, None)
+    assert loss.step == 2
+    other = SumLoss({"a": Constant(1.0), "b": Constant(1.0)}, starts={"b": 2})
+    assert other(logits, None) == 1
+    other.load_state_dict(loss.state_dict())
+    assert other.step == 2
+    assert other(logits, None) == 2
+    assert all(isinstance(value, torch.Tensor) for value in loss.state_dict().values())
+
+
+def test_a_sum_of_real_losses_is_the_sum_of_their_gradients():
+    logits, target = random_batch(22, (2, 3, 9, 13), torch.float64)
+    parts = {name: make_loss(name) for name in LOSSES}
+    weights = {"topological": 0.5, "cldice": 0.25}
+    one, two = (logits.clone().requires_grad_() for _ in range(2))
+    SumLoss(parts, weights=weights)(one, target).backward()
+    for name, part in parts.items():
+        (weights.get(name, 1) * part(two, target)).backward()
+    torch.testing.assert_close(one.grad, two.grad)
 
 
 # --- By name ----------------------------------------------------------------------------------
