@@ -52,6 +52,7 @@ def predict(
 
     Examples
     --------
+    >>> from toposeg_lite.models import UNet
     >>> image = np.zeros((1, 40, 50), np.float32)
     >>> predict(UNet(1, width=2), image, window=16).shape
     (40, 50)
@@ -157,6 +158,8 @@ def evaluate(
 
     Examples
     --------
+    >>> from toposeg_lite.data import load_dataset
+    >>> from toposeg_lite.models import UNet
     >>> wall = load_dataset("brick")
     >>> scores = evaluate(UNet(1, width=2), wall.test, labels=wall.labels, patch=wall.patch)
     >>> list(scores.table.index)
