@@ -342,7 +342,7 @@ def _label_runs(volume: np.ndarray, full: bool) -> tuple[np.ndarray, np.ndarray,
     edge = np.empty(depth * height * (width + 1) + 1, dtype=np.int32)
     n = _find_runs(rows, first, edge)
 
-    label = np.arange(n).astype(np.int32)  # the union-find parents, until the last loop
+    label = np.arange(n, dtype=np.int32)  # the union-find parents, until the last loop
     reach = 1 if full else 0
     for d in range(depth):
         for r in range(height):
