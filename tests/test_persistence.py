@@ -256,6 +256,8 @@ def test_min_persistence_is_strict_and_compares_as_numpy_does():
     exactly = float(everything.persistence[1])
     assert len(persistence_pairs(image, min_persistence=exactly)) == 1
     assert len(persistence_pairs(image, min_persistence=np.nextafter(exactly, 0, dtype="f4"))) == 2
+    # float32(0.1) is a little more than 0.1, but NumPy compares in float32: not above.
+    assert len(persistence_pairs(np.array([[0.9, 0, 0.1]], "f4"), min_persistence=0.1)) == 1
     noise = np.random.default_rng(1).random((20, 20), dtype=np.float32)
     for border in ("open", "closed"):
         pairs = persistence_pairs(noise, border=border)
