@@ -151,7 +151,8 @@ def widths(
     """Measure half the width of the vessel at every pixel of the skeleton, and its true middle.
 
     The profile across the vessel is cut where it has fallen about half way from its darkest to its
-    brightest value on that side; the scale of the strongest response bounds the radius. Returns the radii and the displacements (row, column).
+    brightest value on that side; the scale of the strongest response bounds the radius. Returns
+    the radii and the displacements (row, column).
     """
     rows, columns = pixels.T
     scale = best[:, rows, columns].argmax(0)
@@ -212,7 +213,7 @@ def make_retina() -> np.ndarray:
     field = ndimage.binary_fill_holes(ndimage.binary_opening(rgb.max(2) > 40, iterations=3))
     by_hand = corrections("retina")
 
-    # Flatten the light: darkness relative to the neighbourhood, which may not reach out of the field.
+    # Flatten the light: darkness relative to the neighbourhood, as far as it lies in the field.
     weight = ndimage.gaussian_filter(field.astype(float), 25)
     light = ndimage.gaussian_filter(green * field, 25) / np.maximum(weight, 1e-3)
     dark = np.where(field, (light - green) / np.maximum(light, 20), 0.0)
