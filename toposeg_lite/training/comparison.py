@@ -57,7 +57,7 @@ class CompareConfig:
 
     Parameters
     ----------
-    dataset, root, loss, loss_options, patch, batch, seed, width, depth, learning_rate, precision
+    dataset, root, loss, loss_options, patch, batch, light, seed, width, depth, learning_rate
         See `TrainConfig`; they hold for all networks.
     weight : float, optional
         The weight of the loss. Default: chosen among `weights` on the validation images.
@@ -94,6 +94,7 @@ class CompareConfig:
     finetune_steps: int = 200
     patch: int | tuple[int, ...] = 128
     batch: int = 4
+    light: float = 0.2
     seed: int = 0
     width: int = 16
     depth: int = 4

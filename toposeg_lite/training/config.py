@@ -74,6 +74,8 @@ class TrainConfig:
         Sides of the random crops.
     batch : int
         Crops a step, over all processes.
+    light : float
+        How much the light of a crop is changed at random, from 0 to below 1; see `draw_batch`.
     seed : int
         Decides the first weights and the crops.
     width, depth : int
@@ -110,6 +112,7 @@ class TrainConfig:
     steps: int = 800
     patch: int | tuple[int, ...] = 128
     batch: int = 4
+    light: float = 0.2
     seed: int = 0
     width: int = 16
     depth: int = 4
@@ -134,6 +137,9 @@ class TrainConfig:
         check_int(self.seed, "seed", 0)
         check_sides(self.patch, "patch")
         check_number(self.weight, "weight", zero=True)
+        check_number(self.light, "light", zero=True)
+        if self.light >= 1:
+            raise ValueError(f"light must be below 1; got {self.light}")
         check_number(self.learning_rate, "learning_rate", zero=False)
         check_number(self.clip, "clip", zero=False)
         if not isinstance(self.anneal, bool):

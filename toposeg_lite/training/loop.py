@@ -23,6 +23,7 @@ import torch
 import torch.utils.deterministic as torch_deterministic
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..data import Dataset, Sample, load_dataset
@@ -38,9 +39,15 @@ __all__ = ["draw_batch", "train"]
 
 
 def draw_batch(
-    samples: Sequence[Sample], *, step: int, seed: int, patch: int | tuple[int, ...], batch: int
+    samples: Sequence[Sample],
+    *,
+    step: int,
+    seed: int,
+    patch: int | tuple[int, ...],
+    batch: int,
+    light: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut the random crops of one step, turned and flipped.
+    """Cut the random crops of one step, turned, flipped and lit at random.
 
     Parameters
     ----------
@@ -53,6 +60,9 @@ def draw_batch(
         a right angle occurs; pixels are only moved, so masks stay exact.
     batch : int
         Number of crops.
+    light : float
+        Uneven light, as where a photograph darkens towards its rim: each crop is multiplied by a
+        smooth random field, and each channel by a number, both between 1 - `light` and 1 + `light`.
 
     Returns
     -------
@@ -79,8 +89,10 @@ def draw_batch(
     sides = resolve_sides(patch, samples[0].mask.ndim, "patch")
     rng = np.random.default_rng([seed, step])
     crops = [_draw_crop(samples[int(rng.integers(len(samples)))], sides, rng) for _ in range(batch)]
-    images, masks = zip(*crops, strict=True)
-    return np.stack(images), np.stack(masks)[:, None].astype(np.float32)
+    images, masks = (np.stack(parts) for parts in zip(*crops, strict=True))
+    if light:
+        images = _change_light(images, light, rng)
+    return images, masks[:, None].astype(np.float32)
 
 
 def _draw_crop(
@@ -103,6 +115,16 @@ def _draw_crop(
     image = image[(slice(None), *place)].transpose([0, *(order + 1)])
     mask = mask[place].transpose(order)
     return np.flip(image, tuple(flips + 1)), np.flip(mask, tuple(flips))
+
+
+def _change_light(images: np.ndarray, light: float, rng: np.random.Generator) -> np.ndarray:
+    """Multiply (B, C, *spatial) images by smooth fields and by one number for each channel."""
+    batch, channels, *sides = images.shape
+    coarse = torch.from_numpy(rng.uniform(1 - light, 1 + light, (batch, 1, *(3,) * len(sides))))
+    mode = "bilinear" if len(sides) == 2 else "trilinear"
+    field = F.interpolate(coarse, size=sides, mode=mode, align_corners=True).numpy()
+    tint = rng.uniform(1 - light, 1 + light, (batch, channels, *(1,) * len(sides)))
+    return np.clip(images * (field * tint).astype(np.float32), 0, 1)
 
 
 # --- Steps ------------------------------------------------------------------------------------
@@ -327,7 +349,12 @@ def _run(
                     config.learning_rate * (1 + math.cos(math.pi * done)) / 2
                 )
             images, masks = draw_batch(
-                samples, step=step, seed=config.seed, patch=patch, batch=config.batch
+                samples,
+                step=step,
+                seed=config.seed,
+                patch=patch,
+                batch=config.batch,
+                light=config.light,
             )
             image = torch.from_numpy(images[share].copy()).to(device)
             mask = torch.from_numpy(masks[share].copy()).to(device)
