@@ -230,7 +230,7 @@ CASES = [
         "match min_persistence",
         lambda: match_pairs(IMAGE, MASK, min_persistence=-1),
         ValueError,
-        "min_persistence must be zero or above; got -1",
+        "min_persistence must be finite and zero or above; got -1",
     ),
     # --- metrics ---
     *[
@@ -448,7 +448,7 @@ CASES = [
         "loss min_persistence",
         lambda: losses.TopologicalLoss(min_persistence=-0.1),
         ValueError,
-        "min_persistence must be zero or above",
+        "min_persistence must be finite and zero or above",
     ),
     ("window 0", lambda: losses.TopologicalLoss(window=0), ValueError, "window must be at least 1"),
     ("window 6.5", lambda: losses.TopologicalLoss(window=6.5), TypeError, "window must be an int"),

@@ -34,9 +34,16 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .topology.components import betti_numbers
-from .topology.grid import Border, check_border, check_choice, check_connectivity
+from .topology.grid import (
+    Border,
+    check_border,
+    check_choice,
+    check_connectivity,
+    check_dimensions,
+    check_number,
+)
 from .topology.matching import MATCHINGS, MatchingName, matched_to_mask
-from .topology.persistence import _check_dimensions, _check_min_persistence, persistence_pairs
+from .topology.persistence import persistence_pairs
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -147,15 +154,6 @@ def _check_reduction(reduction: Any) -> Any:
     return check_choice(reduction, ("mean", "sum", "none"), "reduction")
 
 
-def _check_number(value: Any, name: str) -> float:
-    """Return a finite number that is zero or above as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be a number; got {value!r}")
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} must be finite and zero or above; got {value}")
-    return float(value)
-
-
 def _check_count(value: Any, name: str) -> int:
     """Return an integer that is zero or above as an int."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
@@ -216,7 +214,7 @@ def dice_bce_loss(
 def _check_dice_bce(**options: Any) -> dict[str, Any]:
     """Check the options of `dice_bce_loss`."""
     for name in ("dice_weight", "bce_weight", "smooth"):
-        options[name] = _check_number(options[name], name)
+        options[name] = check_number(options[name], name)
     if options["smooth"] == 0:
         raise ValueError("smooth must be above zero: without it an empty image has no Dice")
     _check_reduction(options["reduction"])
@@ -333,18 +331,18 @@ def _check_topological(**options: Any) -> dict[str, Any]:
     # Only an image can say whether 2 is its full connectivity.
     check_connectivity(options["connectivity"], 2 if options["connectivity"] == 2 else 3)
     if options["dimensions"] is not None:
-        wanted = _check_dimensions(options["dimensions"], 3)
+        wanted = check_dimensions(options["dimensions"], 3)
         options["dimensions"] = tuple(k for k in range(3) if wanted[k])
     if options["dimension_weights"] is not None:
         weights = options["dimension_weights"]
         if isinstance(weights, str) or not isinstance(weights, Sequence):
             raise TypeError(f"dimension_weights must be a sequence of numbers; got {weights!r}")
         options["dimension_weights"] = tuple(
-            _check_number(w, "each of dimension_weights") for w in weights
+            check_number(w, "each of dimension_weights") for w in weights
         )
     for name in ("matched_weight", "unmatched_weight"):
-        options[name] = _check_number(options[name], name)
-    options["min_persistence"] = _check_min_persistence(options["min_persistence"])
+        options[name] = check_number(options[name], name)
+    options["min_persistence"] = check_number(options["min_persistence"], "min_persistence")
     if options["border"] is not None:
         check_border(options["border"])
     _check_window(options["window"], options["overlap"])
@@ -663,7 +661,7 @@ def cldice_loss(
 def _check_cldice(**options: Any) -> dict[str, Any]:
     """Check the options of `cldice_loss`."""
     options["iterations"] = _check_count(options["iterations"], "iterations")
-    options["smooth"] = _check_number(options["smooth"], "smooth")
+    options["smooth"] = check_number(options["smooth"], "smooth")
     if options["smooth"] == 0:
         raise ValueError("smooth must be above zero: without it an empty image has no clDice")
     _check_reduction(options["reduction"])
@@ -823,7 +821,7 @@ class SumLoss(nn.Module):
             if not isinstance(part, nn.Module):
                 raise TypeError(f"parts[{name!r}] must be a torch.nn.Module; got {part!r}")
         self.parts = nn.ModuleDict(parts)
-        self.weights = self._of_each("weights", weights, 1.0, _check_number)
+        self.weights = self._of_each("weights", weights, 1.0, check_number)
         self.starts = self._of_each("starts", starts, 0, _check_count)
         self.warm_up = self._of_each("warm_up", warm_up, 0, _check_count)
         self.step = 0

@@ -28,6 +28,7 @@ References
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -40,8 +41,10 @@ __all__ = [
     "check_border",
     "check_choice",
     "check_connectivity",
+    "check_dimensions",
     "check_image",
     "check_mask",
+    "check_number",
     "check_same_shape",
     "dual_connectivity",
 ]
@@ -134,6 +137,72 @@ def check_connectivity(connectivity: Any, ndim: int) -> int:
             f"for an image with {ndim} axes; got {connectivity}"
         )
     return int(connectivity)
+
+
+def check_dimensions(dimensions: Any, ndim: int) -> list[bool]:
+    """Check which dimensions of features are wanted.
+
+    Parameters
+    ----------
+    dimensions : iterable of int or None
+        Some of 0 (components), 1 (holes in 2D, tunnels in 3D) and 2 (cavities). None means all.
+    ndim : int
+        The number of axes of the image; features have lower dimensions.
+
+    Returns
+    -------
+    list of bool
+        For each dimension below `ndim` whether it is wanted.
+
+    Raises
+    ------
+    TypeError
+        If `dimensions` is no collection of integers.
+    ValueError
+        If it is empty or names a dimension that no feature has.
+
+    Examples
+    --------
+    >>> check_dimensions([1], 3)
+    [False, True, False]
+    """
+    if dimensions is None:
+        return [True] * ndim
+    if isinstance(dimensions, int | np.integer):
+        raise TypeError(f"dimensions must be a collection such as ({dimensions},), not one integer")
+    try:
+        wanted = [operator.index(k) for k in dimensions]
+    except TypeError:
+        raise TypeError(
+            f"dimensions must be a collection of integers; got {dimensions!r}"
+        ) from None
+    if not wanted or not all(0 <= k < ndim for k in wanted):
+        raise ValueError(
+            f"dimensions must name some of {tuple(range(ndim))} for {ndim} axes; got {wanted}"
+        )
+    return [k in wanted for k in range(ndim)]
+
+
+def check_number(value: Any, name: str) -> float:
+    """Return a finite number that is zero or above as a float, else raise.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no number (a boolean is none).
+    ValueError
+        If it is negative, infinite or NaN.
+
+    Examples
+    --------
+    >>> check_number(1, "min_persistence")
+    1.0
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name} must be finite and zero or above; got {value}")
+    return float(value)
 
 
 def dual_connectivity(connectivity: int, ndim: int) -> int:

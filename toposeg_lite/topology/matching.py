@@ -40,8 +40,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .grid import Border, check_choice, check_image, check_same_shape
-from .persistence import PersistencePairs, _check_dimensions, persistence_pairs
+from .grid import Border, check_choice, check_dimensions, check_image, check_same_shape
+from .persistence import PersistencePairs, persistence_pairs
 
 MatchingName = Literal["rank", "wasserstein"]
 MATCHINGS = ("rank", "wasserstein")
@@ -162,7 +162,7 @@ def match_pairs(
     check_choice(matching, MATCHINGS, "matching")
     images = [check_image(prediction, "prediction"), check_image(truth, "truth")]
     check_same_shape(images[0], images[1], ("prediction", "truth"))
-    flags = _check_dimensions(dimensions, images[0].ndim)
+    flags = check_dimensions(dimensions, images[0].ndim)
     wanted = [k for k, flag in enumerate(flags) if flag]
     first, second = (
         persistence_pairs(

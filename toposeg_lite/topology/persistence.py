@@ -38,7 +38,6 @@ References
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +45,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .grid import Border, check_border, check_connectivity, check_image
+from .grid import (
+    Border,
+    check_border,
+    check_connectivity,
+    check_dimensions,
+    check_image,
+    check_number,
+)
 
 __all__ = ["PersistencePairs", "persistence_pairs"]
 
@@ -180,41 +186,13 @@ def persistence_pairs(
     image = check_image(image, ndim=2)
     connectivity = check_connectivity(connectivity, image.ndim)
     closed = check_border(border) == "closed"
-    components, holes = _check_dimensions(dimensions, image.ndim)
-    min_persistence = _check_min_persistence(min_persistence)
+    components, holes = check_dimensions(dimensions, image.ndim)
+    min_persistence = check_number(min_persistence, "min_persistence")
     if image.size > 2**31 - 2**18:  # pixels of the padded image are counted in int32
         raise ValueError(f"image is too large: {image.shape} has more than about 2**31 pixels")
     return PersistencePairs(
         *pairs_2d(image, connectivity, closed, components, holes, min_persistence)
     )
-
-
-def _check_dimensions(dimensions: Iterable[int] | None, ndim: int) -> list[bool]:
-    """Return for each dimension below `ndim` whether it is wanted."""
-    if dimensions is None:
-        return [True] * ndim
-    if isinstance(dimensions, int | np.integer):
-        raise TypeError(f"dimensions must be a collection such as ({dimensions},), not one integer")
-    try:
-        wanted = [operator.index(k) for k in dimensions]
-    except TypeError:
-        raise TypeError(
-            f"dimensions must be a collection of integers; got {dimensions!r}"
-        ) from None
-    if not wanted or not all(0 <= k < ndim for k in wanted):
-        raise ValueError(
-            f"dimensions must name some of {tuple(range(ndim))} for {ndim} axes; got {wanted}"
-        )
-    return [k in wanted for k in range(ndim)]
-
-
-def _check_min_persistence(value: Any) -> float:
-    """Return a number that is zero or above as a float."""
-    if isinstance(value, bool | str) or not np.isscalar(value) or not np.isreal(value):
-        raise TypeError(f"min_persistence must be a number; got {value!r}")
-    if not value >= 0:  # also true of NaN
-        raise ValueError(f"min_persistence must be zero or above; got {value}")
-    return float(value)
 
 
 # --- The table: what the eight neighbours say about a pixel ----------------------------------
