@@ -27,18 +27,23 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ..data import Dataset, Sample, load_dataset
+from ..differences import KINDS, Difference, topology_differences
+from ..figures import png
 from ..topology.grid import check_connectivity
 from .checkpoint import Checkpoint, write_atomically
-from .config import TrainConfig
+from .config import TrainConfig, check_int, check_sides, resolve_sides
 from .evaluation import Evaluation, evaluate
 from .loop import train
+from .pictures import comparison_figure, training_figure
 
 __all__ = ["CompareConfig", "Comparison", "choose_weight", "judge", "prepare_folder"]
 
@@ -57,12 +62,12 @@ class CompareConfig:
 
     Parameters
     ----------
-    dataset, root, loss, loss_options, patch, batch, light, seed, width, depth, learning_rate
-        See `TrainConfig`; they hold for all networks.
-    weight : float, optional
-        The weight of the loss. Default: chosen among `weights` on the validation images.
-    weights : tuple of float
-        One to six weights to choose from.
+    dataset, root, loss, loss_options
+        See `TrainConfig`; so for the following. They hold for all networks.
+    patch, batch, light, seed, width, depth, learning_rate, precision
+        See `TrainConfig`.
+    weight : float or tuple of float
+        The weight of the loss, or two to six of them to choose from on the validation images.
     pretrain_steps, finetune_steps : int
         Steps of the parent, and of the control and each arm after it.
     window : int or tuple of int
@@ -78,18 +83,15 @@ class CompareConfig:
 
     Examples
     --------
-    >>> CompareConfig(weight=0.5).tried
-    (0.5,)
-    >>> CompareConfig(weights=(0.1, 1)).tried
-    (0.1, 1)
+    >>> CompareConfig(weight=0.5).tried, CompareConfig(weight=(0.1, 1)).tried
+    ((0.5,), (0.1, 1))
     """
 
     dataset: str = "retina"
     root: str | None = None
     loss: str = "topological"
     loss_options: Mapping[str, Any] = field(default_factory=dict)
-    weight: float | None = None
-    weights: tuple[float, ...] = (0.01, 0.1, 1.0)
+    weight: float | tuple[float, ...] = (0.01, 0.1, 1.0)
     pretrain_steps: int = 600
     finetune_steps: int = 200
     patch: int | tuple[int, ...] = 128
@@ -104,34 +106,27 @@ class CompareConfig:
     connectivity: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("weights", "patch", "window"):  # lists, as JSON and notebook parameters have
+        for name in ("weight", "patch", "window"):  # lists, as JSON and notebook parameters have
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        if not isinstance(self.weights, tuple):
-            raise TypeError(f"weights must be a list of numbers; got {self.weights!r}")
-        if self.weight is None and not 1 <= len(self.weights) <= 6:
-            raise ValueError(
-                f"weights must name one to six values to choose from; got {self.weights}"
-            )
+        if not 1 <= len(self.tried) <= 6:
+            raise ValueError(f"weight must name one to six values to try; got {self.weight}")
         for name in ("pretrain_steps", "finetune_steps"):
-            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int):
-                raise TypeError(f"{name} must be an integer; got {getattr(self, name)!r}")
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+            check_int(getattr(self, name), name, 1)
         self.train_config(0.0, self.pretrain_steps)
         for weight in self.tried:
             if self.train_config(weight, self.finetune_steps).weight == 0:
                 raise ValueError("a weight must be above zero: the control already has weight 0")
         if len(set(self.tried)) < len(self.tried):
-            raise ValueError(f"weights must differ from each other; got {self.weights}")
-        TrainConfig(patch=self.window)  # the same kind of number
+            raise ValueError(f"the weights to try must differ; got {self.weight}")
+        check_sides(self.window, "window")
         if self.connectivity != 2:  # of which only an image can say whether it is the full one
             check_connectivity(self.connectivity, 3)
 
     @property
     def tried(self) -> tuple[float, ...]:
-        """The weights that are tried: `weight` alone, or else all of `weights`."""
-        return self.weights if self.weight is None else (self.weight,)
+        """The weights that are tried, as a tuple even if it is one."""
+        return self.weight if isinstance(self.weight, tuple) else (self.weight,)
 
     def train_config(self, weight: float, steps: int, *, anneal: bool = False) -> TrainConfig:
         """Return the configuration of one of the networks."""
@@ -153,6 +148,24 @@ class CompareConfig:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         values["loss_options"] = dict(self.loss_options)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    def load(self) -> Dataset:
+        """Load the data set and check that these settings fit its number of axes.
+
+        Raises
+        ------
+        ValueError
+            If `patch`, `window` or `connectivity` belong to another number of axes.
+        """
+        data = load_dataset(self.dataset, root=self.root)
+        self.check(data)
+        return data
+
+    def check(self, data: Dataset) -> None:
+        """Raise a ValueError unless these settings fit the number of axes of `data`."""
+        resolve_sides(self.patch, data.ndim, "patch")
+        resolve_sides(self.window, data.ndim, "window")
+        check_connectivity(self.connectivity, data.ndim)
 
 
 def prepare_folder(
@@ -347,8 +360,9 @@ class Comparison:
     Examples
     --------
     >>> import tempfile
-    >>> config = CompareConfig("brick", weights=(0.1, 1.0), pretrain_steps=2, finetune_steps=2,
-    ...                        patch=16, width=2)
+    >>> config = CompareConfig(
+    ...     "brick", weight=(0.1, 1.0), pretrain_steps=2, finetune_steps=2, patch=16, width=2
+    ... )
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     comparison = Comparison(config, folder, progress=False)
     ...     comparison.train_parent()
@@ -374,8 +388,8 @@ class Comparison:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"there is no folder {self.folder}: make it first")
-        self.data = load_dataset(config.dataset, root=config.root) if data is None else data
-        check_connectivity(config.connectivity, self.data.ndim)
+        self.data = config.load() if data is None else data
+        config.check(self.data)
         self.progress = progress
         self.networks: dict[str, Checkpoint] = {}
         self.validation: dict[str, Evaluation] = {}
@@ -540,6 +554,59 @@ class Comparison:
             "dice_change": dice,
         }
 
+    # Pictures
+
+    def _masks(self, label: str) -> list[np.ndarray]:
+        """Return the masks that a scored network predicts of the test images."""
+        return [self.test[label].likelihoods[sample.name] >= 0.5 for sample in self.data.test]
+
+    def differences(self) -> dict[str, list[list[Difference]]]:
+        """Find every difference in topology, of control and arm, in each of the test images."""
+        if not self.test:
+            raise RuntimeError("nothing is scored yet: call score() first")
+        return {
+            label: [
+                topology_differences(mask, sample.mask, connectivity=self.config.connectivity)
+                for mask, sample in zip(self._masks(label), self.data.test, strict=True)
+            ]
+            for label in ("control", self.config.loss)
+        }
+
+    def count_differences(self) -> pd.DataFrame:
+        """Count the differences over all test images: a row for each kind and for their sum."""
+        counts = pd.DataFrame(
+            {
+                label: [sum(d.kind == kind for d in chain(*found)) for kind in KINDS]
+                for label, found in self.differences().items()
+            },
+            index=list(KINDS),
+        )
+        counts.loc["all"] = counts.sum()
+        return counts
+
+    def picture(self, limit: int = 3) -> Figure:
+        """Show the first `limit` test images, their references, and control and arm with marks.
+
+        The picture is also written to ``comparison.png`` in the run's folder.
+        """
+        check_int(limit, "limit", 1)
+        found = self.differences()
+        figure = comparison_figure(
+            self.data.test[:limit],
+            {label: self._masks(label)[:limit] for label in found},
+            {label: lists[:limit] for label, lists in found.items()},
+        )
+        write_atomically(self.folder / "comparison.png", png(figure))
+        return figure
+
+    def curves(self) -> Figure:
+        """Draw the Dice + cross-entropy of parent, control and chosen arm over the steps."""
+        networks = {label: self.networks[name] for label, name in self.compared.items()}
+        return training_figure(
+            {label: network.history for label, network in networks.items()},
+            {label: network.start for label, network in networks.items()},
+        )
+
     # Results
 
     def save(self) -> dict[str, Any]:
@@ -552,6 +619,7 @@ class Comparison:
             "verdict": self.verdict(),
             "validation": {name: _rows(e.table) for name, e in self.validation.items()},
             "test": {name: _rows(e.table) for name, e in self.test.items()},
+            "differences": self.count_differences().to_dict(),
             "losses": {
                 name: net.history[["loss", "dice_bce", "added"]].tail(50).mean().to_dict()
                 for name, net in self.networks.items()
