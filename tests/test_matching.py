@@ -113,6 +113,7 @@ def test_wasserstein_leaves_a_pair_alone_whose_match_gains_nothing():
     result = match_pairs(row, np.array([[True, False, True]]), matching="wasserstein")
     assert result.unmatched_prediction.size == 1
     assert result.cost == 0.125**2 + 65 / 128
+    assert matched_to_mask(result.prediction, (2, 0), "wasserstein").tolist() == [True, False]
     assert len(match_pairs(row, np.array([[True, False, True]])).matched) == 2
 
 
