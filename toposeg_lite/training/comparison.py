@@ -149,6 +149,28 @@ class CompareConfig:
         values["loss_options"] = dict(self.loss_options)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
+    @classmethod
+    def from_parameters(cls, **values: Any) -> CompareConfig:
+        """Return the configuration with these fields; the error for an unknown one names all.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an unknown field, and as for the class.
+
+        Examples
+        --------
+        >>> CompareConfig.from_parameters(seed=3).seed
+        3
+        """
+        known = [f.name for f in dataclasses.fields(cls)]
+        unknown = [name for name in values if name not in known]
+        if unknown:
+            raise ValueError(
+                f"unknown parameter {', '.join(map(repr, unknown))}; there are {', '.join(known)}"
+            )
+        return cls(**values)
+
     def load(self) -> Dataset:
         """Load the data set and check that these settings fit its number of axes.
 

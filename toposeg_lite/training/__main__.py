@@ -1,0 +1,159 @@
+"""Run notebook 09 from the command line: ``python -m toposeg_lite.training -p dataset brick``.
+
+Every parameter is checked before anything is made or trained. Then papermill executes the notebook
+in ``<out>/<name>/``, where the executed notebook and an HTML page of it stay beside the results.
+Any other notebook with the same parameters can be run in its place with ``--notebook``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+from .checkpoint import write_atomically
+from .comparison import CompareConfig, prepare_folder
+
+__all__ = ["main", "run_notebook"]
+
+NOTEBOOK = "09_run_a_full_training.ipynb"
+#: Parameters that say where a run is kept; all others are those of `CompareConfig`.
+PLACE = ("out", "name", "resume")
+
+
+def _read_value(text: str) -> Any:
+    """Read a value as Python writes it (``0.1``, ``None``, ``[1, 2]``); anything else is a text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _parameters(notebook: Path) -> dict[str, Any]:
+    """Return the names and values in the cell of a notebook that is tagged ``parameters``."""
+    found = papermill.inspect_notebook(str(notebook))
+    return {name: _read_value(about["default"]) for name, about in found.items()}
+
+
+def run_notebook(
+    parameters: Mapping[str, Any] | None = None, *, notebook: str | Path | None = None
+) -> Path:
+    """Check the parameters, make the run's folder and execute the notebook in it.
+
+    Parameters
+    ----------
+    parameters : dict, optional
+        Values to use in place of those in the notebook's cell of parameters.
+    notebook : path, optional
+        Default: chapter 09 of the workbook.
+
+    Returns
+    -------
+    Path
+        The run's folder with the executed notebook, ``report.html``, and what the notebook left.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such notebook.
+    TypeError, ValueError, FileExistsError
+        For an unknown parameter or a bad value; nothing has been made then.
+    PapermillExecutionError
+        If a cell fails. The notebook in the folder shows where; checkpoints stay for ``resume``.
+    """
+    path = Path(notebook) if notebook else Path(__file__).parents[2] / "notebooks" / NOTEBOOK
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no notebook {path}: the workbook is not part of the installed package, so "
+            f"name it with --notebook"
+        )
+    given = dict(parameters or {})
+    defaults = _parameters(path)
+    unknown = [name for name in given if name not in defaults]
+    if unknown:
+        raise ValueError(
+            f"unknown parameter {', '.join(map(repr, unknown))}; "
+            f"the notebook takes {', '.join(defaults)}"
+        )
+    values = defaults | given
+    place = {name: values.pop(name) for name in PLACE}
+    options = values.pop("options")
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options must map names to values; got {options!r}")
+    config = CompareConfig.from_parameters(**values, **options)
+    config.load()
+    folder = prepare_folder(config, **place)
+    executed = folder / path.name
+    try:
+        papermill.execute_notebook(
+            str(path),
+            str(executed),
+            parameters=given | {"out": str(place["out"]), "name": folder.name},
+            kernel_name="python3",
+            # The kernel warns of connections over TCP; they stay on this machine.
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            progress_bar=False,  # the bars of the training say more: they come through stderr
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+        )
+    finally:
+        if executed.is_file():
+            page = nbformat.read(executed, as_version=4)
+            _keep_last_bars(page)
+            write_atomically(executed, nbformat.writes(page).encode())
+            html, _ = HTMLExporter().from_notebook_node(page)
+            write_atomically(folder / "report.html", html.encode())
+    return folder
+
+
+def _keep_last_bars(notebook: NotebookNode) -> None:
+    """Keep of every line that was overwritten while a bar moved only its last state."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, or 1 after saying on stderr what went wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m toposeg_lite.training",
+        description="Train on a data set with and without a loss, by notebook 09.",
+    )
+    parser.add_argument(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter of the notebook, e.g. -p dataset brick -p weight '[0.1, 1]'",
+    )
+    parser.add_argument("--notebook", help=f"another notebook than {NOTEBOOK}")
+    chosen = parser.parse_args(arguments)
+    try:
+        folder = run_notebook(
+            {name: _read_value(text) for name, text in chosen.p}, notebook=chosen.notebook
+        )
+    except (TypeError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except PapermillExecutionError as error:
+        print(f"error: a cell of the notebook failed: {error.ename}: {error.evalue}",
+              file=sys.stderr)  # fmt: skip
+        return 1
+    print(f"\nEverything is in {folder}/: open report.html in a browser.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
