@@ -1,11 +1,19 @@
 """Exact digital topology on images: NumPy in, NumPy out, numba inside, no torch."""
 
 from .components import betti_numbers, label_components
+from .matching import Matching, match_pairs
 from .persistence import PersistencePairs, persistence_pairs
+from .warping import WarpResult, flip_order, homotopy_warp, simple_points
 
 __all__ = [
+    "Matching",
     "PersistencePairs",
+    "WarpResult",
     "betti_numbers",
+    "flip_order",
+    "homotopy_warp",
     "label_components",
+    "match_pairs",
     "persistence_pairs",
+    "simple_points",
 ]
