@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from benchmarks import __main__ as command
 from benchmarks import harness, inputs, jobs, memory, peers
 from benchmarks.__main__ import main
 from benchmarks.harness import Call, Job, Unavailable
@@ -290,6 +291,37 @@ def test_the_command_prints_and_writes_the_table(capsys, tmp_path):
     for row in written["rows"]:
         assert row["job"] in printed
         assert row["peer"] in printed
+
+
+@pytest.mark.parametrize("ratio", [9.0, 7.0, None])
+def test_only_a_strict_run_fails_for_a_missed_ratio(ratio, monkeypatch, tmp_path, capsys):
+    row = harness.Row("walk", "a mile", "ms", 1.0, "peer", ratio, ratio, 8.0)
+    monkeypatch.setattr(command, "_in_own_process", lambda group, rounds: [row])
+    arguments = ["masks", f"--output={tmp_path / 'bench.json'}"]
+    met = ratio == 9.0
+    assert main(arguments) == 0
+    assert main([*arguments, "--strict"]) == (not met)
+    assert f"{int(met)} of 1 requirements met" in capsys.readouterr().out
+
+
+def test_groups_run_with_their_number_of_threads(monkeypatch):
+    seen = []
+
+    def run(arguments, env, **_):
+        seen.append((arguments[3], env["OMP_NUM_THREADS"], env["NUMBA_NUM_THREADS"]))
+        return subprocess.CompletedProcess(arguments, 3)
+
+    monkeypatch.setattr(command.subprocess, "run", run)
+    monkeypatch.setattr(command.os, "cpu_count", lambda: 5)
+    for group in jobs.GROUPS:
+        with pytest.raises(SystemExit, match=f"{group}.* status 3"):
+            command._in_own_process(group, 1)
+    assert seen == [
+        ("persistence", "1", "1"),
+        ("memory", "1", "1"),
+        ("loss", "5", "5"),
+        ("masks", "1", "1"),
+    ]
 
 
 @pytest.mark.parametrize("arguments", [["mask"], ["--rounds=0"]])
