@@ -144,6 +144,21 @@ def test_weights_of_dimensions_and_sums_multiply_their_parts():
     )
 
 
+def test_features_without_a_partner_cost_what_the_diagonal_does():
+    logits = torch.zeros(1, 1, 1, 5)
+    target = torch.tensor([[[1, 0, 1, 0, 1]]])
+    for options, cost in (
+        ({}, 2 / 2),
+        ({"unmatched_weight": 3}, 3 * 2 / 2),
+        ({"unmatched_weight": 0}, 0),
+        ({"dimensions": [1]}, -0.25),
+    ):
+        value = topological_loss(logits, target, **options).item()
+        assert value == pytest.approx((0.5**2 + cost) / (1 + 3 * ("dimensions" not in options)))
+    both = topological_loss(logits, target, dimension_weights=(2, 9)).item()
+    assert both == pytest.approx(2 * (0.5**2 + 1) / 4)
+
+
 def test_dimensions_left_out_count_nowhere():
     logits, target = random_batch(5, (1, 1, 19, 23), torch.float64)
     betti = scipy_betti(target[0].numpy() == 1, 2, False)
@@ -248,6 +263,17 @@ def test_function_and_module_have_the_same_options_and_all_are_tested(loss):
     tested = {name for of, options in OPTIONS if of is loss for name in options}
     assert tested == {p.name for p in module}
     assert all(f"{p.name}={p.default!r}" in repr(loss()) for p in module)
+
+
+@pytest.mark.parametrize("loss", FUNCTIONS, ids=name_of)
+def test_every_image_has_its_own_gradient(loss):
+    logits, target = random_batch(23, (3, 2, 9, 13), torch.float64)
+    together, alone = (logits.clone().requires_grad_() for _ in range(2))
+    factors = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    (loss(reduction="none")(together, target) * factors).sum().backward()
+    for i, factor in enumerate(factors):
+        (loss()(alone[i : i + 1], target[i : i + 1]) * factor).backward()
+    torch.testing.assert_close(together.grad, alone.grad)
 
 
 @pytest.mark.parametrize("matching", MATCHINGS)
