@@ -25,7 +25,7 @@ SIGNS = {
     "false merge": ("s", "#0072B2", True),
     "missing component": ("v", "#E69F00", True),
     "false hole": ("o", "#56B4E9", False),
-    "missing hole": ("D", "#F0E442", False),
+    "missing hole": ("D", "#009E73", False),
 }
 _LINES = ("-", "--", ":", "-.")
 
@@ -54,7 +54,7 @@ def comparison_figure(
     Returns
     -------
     Figure
-        Predictions are white; what they miss of the reference is dark grey.
+        Predictions are light grey; what they miss of the reference is dark grey.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def comparison_figure(
         axes[1].set_title("reference", fontsize="medium")
         for ax, (name, masks) in zip(axes[2:], predictions.items(), strict=True):
             mask = _flat(masks[row], ndim)
-            ax.imshow(np.where(mask, 1.0, 0.3 * truth), cmap="gray", vmin=0, vmax=1,
+            ax.imshow(np.where(mask, 0.9, 0.35 * truth), cmap="gray", vmin=0, vmax=1,
                       interpolation="nearest")  # fmt: skip
             found = differences[name][row]
             for kind, (marker, face, filled) in SIGNS.items():
@@ -107,7 +107,7 @@ def comparison_figure(
             ending = "" if len(found) == 1 else "s"
             ax.set_title(f"{name}: {len(found)} difference{ending}", fontsize="medium")
         for ax in axes:
-            ax.set_axis_off()
+            ax.set(xticks=[], yticks=[])
     handles = [
         Line2D([], [], ls="", marker=marker, ms=8, color=face, label=kind,
                mfc=face if filled else "none", mew=1.8 if not filled else 0.8)
