@@ -1,4 +1,4 @@
-"""Training: the same numbers however often it is interrupted, and files that are whole or absent."""
+"""Training: the same numbers however often it is stopped, and files that are whole or absent."""
 
 from __future__ import annotations
 
@@ -101,9 +101,8 @@ def test_whole_images_come_in_every_orientation_of_their_shape(shape, orientatio
     images, masks = draw_batch([sample], step=0, seed=0, patch=shape, batch=300)
     assert len({image.tobytes() for image in images}) == orientations
     np.testing.assert_array_equal(masks, images > 0.4)
-    np.testing.assert_array_equal(
-        np.sort(images.reshape(300, -1)), np.sort(values.ravel())[None].repeat(300, 0)
-    )
+    for image in images:
+        np.testing.assert_array_equal(np.sort(image.ravel()), values.ravel())
 
 
 def test_crops_reach_every_corner_and_keep_masks_exact():
@@ -194,10 +193,8 @@ def test_the_same_run_gives_the_same_bits_and_leaves_the_global_state_alone():
     assert not torch.are_deterministic_algorithms_enabled()
     torch.manual_seed(8)
     assert_same(first, train(TINY, data=DATA, progress=False))
-    assert not np.array_equal(
-        first.history["loss"],
-        train(replace(TINY, seed=1), data=DATA, progress=False).history["loss"],
-    )
+    other = train(replace(TINY, seed=1), data=DATA, progress=False)
+    assert not np.array_equal(first.history["loss"], other.history["loss"])
 
 
 class Dropping(torch.nn.Module):
@@ -228,9 +225,10 @@ def test_a_run_that_an_exception_ends_goes_on_to_the_same_bits(tmp_path, monkeyp
             raise KeyboardInterrupt
         return draw_batch(*arguments, step=step, **options)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "draw_batch", fail)
+    monkeypatch.setattr(loop, "draw_batch", fail)
+    with pytest.raises(KeyboardInterrupt):
         train(TINY, data=DATA, model=network(), out=path, progress=False)
+    monkeypatch.undo()
     assert path.exists() == (stop >= TINY.checkpoint_every)
     if path.exists():
         assert load_checkpoint(path).step == stop // 2 * 2
@@ -318,10 +316,10 @@ def test_a_run_is_not_resumed_as_another_one(tmp_path):
     train(TINY, data=DATA, out=path, progress=False)
     with pytest.raises(FileExistsError, match="resume=True"):
         train(TINY, data=DATA, out=path, progress=False)
-    with pytest.raises(ValueError, match=r"seed was 0 and is now 1; weight|weight was 0.5.*seed"):
+    with pytest.raises(ValueError, match=r"weight was 0\.5 and is now 0\.1; seed was 0 and"):
         train(replace(TINY, seed=1, weight=0.1), data=DATA, out=path, resume=True, progress=False)
+    start = train(replace(TINY, steps=1), data=DATA, progress=False)
     with pytest.raises(ValueError, match="it started from other weights"):
-        start = train(replace(TINY, steps=1), data=DATA, progress=False)
         train(TINY, data=DATA, start=start, out=path, resume=True, progress=False)
     # What decides no number may change.
     other = replace(TINY, checkpoint_every=5, root="elsewhere")
@@ -345,7 +343,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path
 def test_bfloat16_is_refused_where_it_is_slow_and_trains_where_it_is_not(monkeypatch):
     config = replace(TINY, precision="bfloat16")
     monkeypatch.setattr(loop, "_has_fast_bfloat16", lambda device: False)
-    with pytest.raises(ValueError, match="no fast bfloat16. Use precision='float32'"):
+    with pytest.raises(ValueError, match=r"no fast bfloat16\. Use precision='float32'"):
         train(config, data=DATA, progress=False)
     monkeypatch.setattr(loop, "_has_fast_bfloat16", lambda device: True)
     end = train(config, data=DATA, progress=False)
@@ -548,7 +546,7 @@ def test_a_comparison_differs_in_nothing_but_the_loss(tmp_path):
     assert {(arm.start, arm.step) for arm in arms} == {(4, 7)}
     assert {arm.config.anneal for arm in arms} == {True}
     assert [arm.config.weight for arm in arms] == [0, 0.1, 1]
-    assert len({replace(arm.config, weight=0.0, loss_options=None or {}).seed for arm in arms}) == 1
+    assert all(replace(arm.config, weight=0.0) == arms[0].config for arm in arms)
     # The first step sees the same crops with the same weights: only then do they part.
     assert len({arm.history["dice_bce"][0] for arm in arms}) == 1
     assert len({arm.history["dice_bce"][2] for arm in arms}) == 3
@@ -591,9 +589,10 @@ def test_a_comparison_that_was_interrupted_ends_with_the_same_numbers(tmp_path, 
                 raise KeyboardInterrupt
             return draw_batch(*arguments, step=step, **options)
 
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(loop, "draw_batch", fail)
+        monkeypatch.setattr(loop, "draw_batch", fail)
+        with pytest.raises(KeyboardInterrupt):
             compare(tmp_path / f"broken-{stop}")
+        monkeypatch.undo()
         _, resumed = compare(tmp_path / f"broken-{stop}")
         assert without_times(resumed) == without_times(whole)
         for name in ("parent", "control", "topological-0.1", "topological-1"):
@@ -661,10 +660,8 @@ def test_the_sentence_says_what_the_numbers_say(tmp_path, factor):
     lower, higher = 3 * (factor < 1), 3 * (factor > 1)
     assert found["outcome"] == outcome
     assert found["sentence"].startswith(f"Topology: {outcome}. ")
-    assert (
-        f"Betti error, summed over dimensions, of {2 * factor:.3f} per patch of 12 x 12"
-        in found["sentence"]
-    )
+    size = f"summed over dimensions, of {2 * factor:.3f} per patch of 12 x 12"
+    assert size in found["sentence"]
     assert "has 2.000" in found["sentence"]
     counts = f"lower in {lower}, higher in {higher} and equal in {3 - lower - higher} of 3"
     assert counts in found["sentence"]
