@@ -12,6 +12,7 @@ import torch
 from toposeg_lite import losses, metrics
 from toposeg_lite.topology import components, grid, persistence_pairs, warping
 from toposeg_lite.topology.matching import match_pairs
+from toposeg_lite.topology.morse import morse_complex
 
 IMAGE = np.linspace(0, 1, 12).reshape(3, 4)
 NAN = np.where(IMAGE > 0.9, np.nan, IMAGE)
@@ -192,6 +193,96 @@ CASES = [
         "connectivity must be 1",
     ),
     # --- morse ---
+    ("morse NaN", lambda: morse_complex(NAN), ValueError, "image holds 2 values that are NaN"),
+    ("morse inf", lambda: morse_complex(INF), ValueError, "NaN or infinite"),
+    ("morse ints", lambda: morse_complex(np.eye(3, dtype=int)), TypeError, "got int64"),
+    ("morse tensor", lambda: morse_complex(LOGITS), TypeError, "got a torch tensor"),
+    (
+        "morse 8 bits",
+        lambda: morse_complex(IMAGE * 255),
+        ValueError,
+        r"\[0, 1\]; its values reach from 0 to 255",
+    ),
+    ("morse empty", lambda: morse_complex(EMPTY), ValueError, "image is empty"),
+    ("morse 1D", lambda: morse_complex(IMAGE[0]), ValueError, "2 or 3 axes"),
+    (
+        "morse 8 neighbours",
+        lambda: morse_complex(IMAGE, connectivity=8),
+        ValueError,
+        "1 .4 neighbours",
+    ),
+    (
+        "morse 26 neighbours",
+        lambda: morse_complex(IMAGE[None], connectivity=3),
+        ValueError,
+        r"connectivity must be 1 \(6 neighbours\).*3 axes.*got 3",
+    ),
+    (
+        "morse 18 neighbours",
+        lambda: morse_complex(IMAGE[None], connectivity=2),
+        ValueError,
+        r"connectivity must be 1 \(6 neighbours\).*3 axes.*got 2",
+    ),
+    (
+        "morse connectivity True",
+        lambda: morse_complex(IMAGE[None], connectivity=True),
+        TypeError,
+        "an integer",
+    ),
+    (
+        "skeleton persistence of 8 bits",
+        lambda: morse_complex(IMAGE).skeleton(20),
+        ValueError,
+        r"persistence must lie in \[0, 1\].*got 20.*255",
+    ),
+    (
+        "skeleton persistence NaN",
+        lambda: morse_complex(IMAGE).skeleton(np.nan),
+        ValueError,
+        "got nan",
+    ),
+    (
+        "skeleton level negative",
+        lambda: morse_complex(IMAGE).skeleton(0.1, -0.1),
+        ValueError,
+        r"saddle_level must lie in \[0, 1\]",
+    ),
+    (
+        "skeleton level text",
+        lambda: morse_complex(IMAGE).skeleton(0.1, "low"),
+        TypeError,
+        "saddle_level must be a number.*'low'",
+    ),
+    (
+        "branches persistence None",
+        lambda: morse_complex(IMAGE).branches(None),
+        TypeError,
+        "persistence must be a number",
+    ),
+    (
+        "branches level inf",
+        lambda: morse_complex(IMAGE).branches(0, np.inf),
+        ValueError,
+        "saddle_level",
+    ),
+    (
+        "patches persistence True",
+        lambda: morse_complex(IMAGE).patches(True),
+        TypeError,
+        "got True",
+    ),
+    (
+        "patches persistence array",
+        lambda: morse_complex(IMAGE).patches(IMAGE),
+        TypeError,
+        "persistence must be a number",
+    ),
+    (
+        "patches persistence",
+        lambda: morse_complex(IMAGE).patches(1.5),
+        ValueError,
+        "persistence must lie",
+    ),
     # --- matching ---
     ("match NaN", lambda: match_pairs(NAN, MASK), ValueError, "prediction holds 2 values that are"),
     ("match truth NaN", lambda: match_pairs(IMAGE, NAN), ValueError, "truth holds 2 values"),

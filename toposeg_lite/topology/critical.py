@@ -1,0 +1,372 @@
+"""Steepest paths and critical edges: what the discrete Morse complex is made of.
+
+The theory stands in the docstring of the module `morse`. Here are the passes over the pixels: where
+each pixel's steepest path goes, which edges are critical, which of them join components and which
+close loops, and in 2D by which pixel a loop is filled (in 3D: see the module `loops`).
+
+All arrays are *framed*: the image stands in an array that is one pixel wider on each side, and is
+seen as a flat one, so that a step to a neighbour is the same number everywhere. The frame lies
+below all values. Pixels are named by their flat index in the framed array, and two of the same
+value are ordered by it.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numba import njit
+
+from .persistence import NEIGHBOURS, _find
+
+__all__: list[str] = []
+
+
+def _rows(shape: tuple[int, ...]) -> np.ndarray:
+    """Return the flat index of the first pixel inside the frame of each row inside the frame."""
+    starts = np.arange(1, shape[-2] - 1) * shape[-1] + 1
+    if len(shape) == 3:
+        starts = (np.arange(1, shape[0] - 1)[:, None] * (shape[1] * shape[2]) + starts).ravel()
+    return starts
+
+
+# Where the neighbours of a pixel lie, for each number of axes and connectivity.
+OFFSETS = {
+    (ndim, connectivity): np.array(
+        [
+            offset
+            for offset in product((-1, 0, 1), repeat=ndim)
+            if 0 < np.abs(offset).sum() <= connectivity
+        ]
+    )
+    for ndim, connectivity in ((2, 1), (2, 2), (3, 1), (3, 3))
+}
+
+
+def _steps(shape: tuple[int, ...], connectivity: int) -> np.ndarray:
+    """Return the steps in flat index to the neighbours that come later, smallest first."""
+    strides = np.cumprod((1, *shape[:0:-1]))[::-1]
+    steps = OFFSETS[len(shape), connectivity] @ strides
+    return np.sort(steps[steps > 0])
+
+
+# --- The table of 2D neighbourhoods --------------------------------------------------------------
+
+# The eight neighbours clockwise from the upper left, as bit numbers: positions in NEIGHBOURS. At
+# even places stand the corners.
+RING = (0, 1, 2, 4, 7, 6, 5, 3)
+
+
+def _link_table(connectivity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tabulate the components of the upper link for each of the 256 neighbourhoods.
+
+    Returns
+    -------
+    count : (256,) array of int64
+        The number of components.
+    near : (256, 4) array of uint8
+        For each component its pixels to which an edge may go, as bits.
+    sides : (256, 4, 2) array of uint8
+        For each component the lower neighbours next to it on both sides, as bit numbers. An edge
+        into the component separates them. (Without meaning where there is only one component.)
+    """
+    hops = np.abs(NEIGHBOURS).sum(1)
+    count = np.zeros(256, np.int64)
+    near = np.zeros((256, 4), np.uint8)
+    sides = np.zeros((256, 4, 2), np.uint8)
+    for mask in range(256):
+        upper = [mask >> bit & 1 for bit in RING]
+
+        def next_in_link(i: int, way: int, upper: list[int] = upper) -> int | None:
+            """Step along the ring; with 8 neighbours, two sides touch across a lower corner."""
+            if upper[(i + way) % 8]:
+                return i + way
+            if connectivity == 2 and i % 2 and upper[(i + 2 * way) % 8]:
+                return i + 2 * way
+            return None
+
+        for start in range(8):
+            if not upper[start] or next_in_link(start, -1) is not None:
+                continue  # components are found at their first pixel; a full ring has none
+            part = [start]
+            while (i := next_in_link(part[-1], 1)) is not None:
+                part.append(i)
+            bits = [RING[i % 8] for i in part if hops[RING[i % 8]] <= connectivity]
+            if not bits:
+                continue  # a lone corner has no edge to p when only 4 neighbours have
+            k = count[mask]
+            near[mask, k] = sum(1 << bit for bit in bits)
+            for side, (i, way) in enumerate(((part[0], -1), (part[-1], 1))):
+                i += way
+                while hops[RING[i % 8]] > 3 - connectivity:  # no neighbour in the background's eyes
+                    i += way
+                sides[mask, k, side] = RING[i % 8]
+            count[mask] += 1
+    return count, near, sides
+
+
+LINKS = {connectivity: _link_table(connectivity) for connectivity in (1, 2)}
+
+
+# --- Kernels: the landscape ----------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _steepest(values, steps, rows, width):
+    """Let every pixel point to the highest neighbour that comes before it, peaks to themselves.
+
+    The frame of `values` must lie below all pixels; its own pointers are without meaning.
+    """
+    uphill = np.zeros(values.size, np.int32)
+    best = np.empty(width, values.dtype)
+    step = np.empty(width, np.int32)
+    for start in rows:  # the loops over a row have no branch, so the compiler vectorises them
+        for i in range(width):
+            best[i] = values[start + i]
+            step[i] = 0
+        for s in steps:  # nearest first: of equal ones the last stays, which has the smallest index
+            for i in range(width):
+                value = values[start - s + i]
+                better = value >= best[i]
+                best[i] = value if better else best[i]
+                step[i] = -s if better else step[i]
+        for s in steps:
+            for i in range(width):
+                value = values[start + s + i]
+                better = value > best[i]
+                best[i] = value if better else best[i]
+                step[i] = s if better else step[i]
+        for i in range(width):
+            uphill[start + i] = start + i + step[i]
+    return uphill
+
+
+@njit(cache=True, nogil=True)
+def _basins(uphill, rows, width):
+    """Give peaks their number in raster order, every pixel that of its peak, and the frame -1."""
+    basin = np.full(uphill.size, -1, np.int32)
+    n = 0
+    for start in rows:
+        for p in range(start, start + width):
+            if uphill[p] == p:
+                basin[p] = n
+                n += 1
+    peaks = np.empty(n, np.int32)
+    for start in rows:
+        for p in range(start, start + width):
+            if uphill[p] == p:
+                peaks[basin[p]] = p
+            q = p
+            while basin[q] < 0:
+                q = uphill[q]
+            number = basin[q]
+            q = p
+            while basin[q] < 0:
+                basin[q] = number
+                q = uphill[q]
+    return basin, peaks
+
+
+@njit(cache=True, nogil=True)
+def _older(values, peaks, a, b):
+    """Whether peak number a comes before peak number b: higher, or as high with a smaller index."""
+    height_a, height_b = values[peaks[a]], values[peaks[b]]
+    return height_a > height_b or (height_a == height_b and a < b)
+
+
+@njit(cache=True, nogil=True)
+def _argsort_falling(values, no_keys):
+    """Return the order that sorts numbers in [0, 1] falling, equal ones as they stand.
+
+    In this range the bits of a float, read as an unsigned integer, grow with the value: a stable
+    radix sort of these integers, lowest digit first, sorts the values. `no_keys` is an empty array
+    of the unsigned integers that are as wide as the floats.
+    """
+    n = values.size
+    floats = np.empty_like(values)
+    index = np.empty(n, np.int32)
+    for i in range(n):
+        floats[i] = values[i] + 0  # + 0 turns a negative zero into zero
+        index[i] = i
+    keys = floats.view(no_keys.dtype)
+    digit = 11
+    key_buffer, index_buffer = np.empty_like(keys), np.empty_like(index)
+    start = np.empty(1 << digit, np.int64)
+    # The bits of 1.0 lie below bit 30 (float32) or 62 (float64): three or six digits.
+    for shift in range(0, 8 * keys.itemsize - 2, digit):
+        start[:] = 0
+        for i in range(n):
+            start[(keys[i] >> shift) & ((1 << digit) - 1)] += 1
+        total = 0
+        for d in range(start.size - 1, -1, -1):  # the highest digit first: falling
+            total, start[d] = total + start[d], total
+        for i in range(n):
+            d = (keys[i] >> shift) & ((1 << digit) - 1)
+            key_buffer[start[d]], index_buffer[start[d]] = keys[i], index[i]
+            start[d] += 1
+        keys, key_buffer = key_buffer, keys
+        index, index_buffer = index_buffer, index
+    return index
+
+
+@njit(cache=True, nogil=True)
+def _unframe(index, frame):
+    """Turn flat indices into an array of shape `frame` into those into the array inside it."""
+    width, height = np.uint32(frame[-1]), np.uint32(frame[-2])  # 32 bits: quicker to divide by
+    out = np.empty(index.size, np.int64)
+    for i in range(index.size):
+        line, column = divmod(np.uint32(index[i]), width)
+        layer, row = divmod(line, height)
+        above = np.int64(layer) - (frame.size == 3)
+        out[i] = (above * (frame[-2] - 2) + row - 1) * (frame[-1] - 2) + column - 1
+    return out
+
+
+# --- Kernels: the critical edges -----------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _insert(tops, parts, n, values, top, part):
+    """Insert a pixel into `tops[:n]`, which is sorted, highest first; `parts` moves along."""
+    while n > 0 and (
+        values[top] > values[tops[n - 1]]
+        or (values[top] == values[tops[n - 1]] and top < tops[n - 1])
+    ):
+        tops[n], parts[n] = tops[n - 1], parts[n - 1]
+        n -= 1
+    tops[n], parts[n] = top, part
+
+
+@njit(cache=True, nogil=True)
+def _edges_2d(values, masks, count, near, sides, ring):
+    """List the critical edges: pixels in raster order, the edges of each by falling upper end.
+
+    Returns
+    -------
+    lower, upper : arrays of int32
+        The two ends of each edge.
+    left, right : arrays of int32
+        Two lower neighbours of the lower end, one on each side of the edge; they may lie on the
+        frame.
+    """
+    n = 0
+    for p in range(masks.size):
+        n += max(count[masks[p]] - 1, 0)
+    lower, upper = np.empty(n, np.int32), np.empty(n, np.int32)
+    left, right = np.empty(n, np.int32), np.empty(n, np.int32)
+    tops, parts = np.empty(4, np.int64), np.empty(4, np.int64)
+    n = 0
+    for p in range(masks.size):
+        mask = masks[p]
+        if count[mask] < 2:
+            continue
+        for k in range(count[mask]):
+            top = -1
+            for bit in range(8):
+                q = p + ring[bit]
+                if near[mask, k] >> bit & 1 and (top < 0 or values[q] > values[top]):
+                    top = q
+            _insert(tops, parts, k, values, top, k)
+        for k in range(1, count[mask]):
+            lower[n], upper[n] = p, tops[k]
+            left[n] = p + ring[sides[mask, parts[k], 0]]
+            right[n] = p + ring[sides[mask, parts[k], 1]]
+            n += 1
+    return lower, upper, left, right
+
+
+@njit(cache=True, nogil=True)
+def _edges_3d(values, rows, width, frame):
+    """List the critical edges: voxels in raster order, the edges of each by falling upper end."""
+    plane, row = frame[1] * frame[2], frame[2]
+    steps = np.array([-plane, -row, -1, 1, row, plane])  # i and 5 - i are opposite
+    lower, upper = np.empty(1024, np.int32), np.empty(1024, np.int32)
+    part = np.empty(6, np.int64)
+    tops, parts = np.empty(6, np.int64), np.empty(6, np.int64)
+    n = 0
+    for start in rows:
+        for p in range(start, start + width):
+            value = values[p]
+            count = 0
+            for a in range(6):
+                q = p + steps[a]
+                part[a] = -1
+                if values[q] > value or (a < 3 and values[q] == value):
+                    part[a] = a
+                    count += 1
+            # Two upper neighbours touch when the voxel across both is upper, too: a square enters.
+            for a in range(6):
+                for b in range(a + 1, 6):
+                    if part[a] < 0 or part[b] < 0 or part[a] == part[b] or a + b == 5:
+                        continue
+                    step = steps[a] + steps[b]
+                    across = values[p + step]
+                    if across > value or (step < 0 and across == value):
+                        gone = part[b]
+                        for i in range(6):
+                            if part[i] == gone:
+                                part[i] = part[a]
+                        count -= 1
+            if count < 2:
+                continue
+            k = 0
+            for name in range(6):
+                top = -1
+                for a in range(6):
+                    q = p + steps[a]
+                    if part[a] == name and (top < 0 or values[q] > values[top]):
+                        top = q
+                if top >= 0:
+                    _insert(tops, parts, k, values, top, name)
+                    k += 1
+            if n + k > lower.size:
+                lower = np.concatenate((lower, lower))
+                upper = np.concatenate((upper, upper))
+            for i in range(1, k):
+                lower[n], upper[n] = p, tops[i]
+                n += 1
+    return lower[:n], upper[:n]
+
+
+@njit(cache=True, nogil=True)
+def _join(values, basin, peaks, lower, upper):
+    """Return for each edge the number of the peak that dies there, or -1 where a loop closes."""
+    parent = np.arange(peaks.size).astype(np.int32)
+    died = np.full(lower.size, -1, np.int32)
+    for e in range(lower.size):
+        old, young = _find(parent, basin[lower[e]]), _find(parent, basin[upper[e]])
+        if old == young:
+            continue
+        if _older(values, peaks, young, old):
+            old, young = young, old
+        parent[young] = old
+        died[e] = young
+    return died
+
+
+@njit(cache=True, nogil=True)
+def _loop_deaths_2d(depths, pit_basin, pits, left, right, died, frame):
+    """Return for each edge that closes a loop the pixel that fills it, for the others 0.
+
+    Taking the edges away again, the last first, each that closes a loop lets two components of the
+    background meet, those on its two sides. The one with the higher pit is the loop's inside.
+    """
+    last = depths.size - 1  # pixel p of the image is number last - p in the reversed one
+    outside = np.int32(pits.size)  # the oldest component of all
+    parent = np.arange(pits.size + 1).astype(np.int32)
+    for k in range(pits.size):
+        row, column = divmod(pits[k], frame[1])
+        if row == 1 or column == 1 or row == frame[0] - 2 or column == frame[1] - 2:
+            parent[k] = outside
+    death = np.zeros(died.size, np.int32)
+    for e in range(died.size - 1, -1, -1):
+        if died[e] >= 0:
+            continue
+        a, b = pit_basin[last - left[e]], pit_basin[last - right[e]]
+        old = _find(parent, a if a >= 0 else outside)
+        young = _find(parent, b if b >= 0 else outside)
+        if young == outside or (old != outside and _older(depths, pits, young, old)):
+            old, young = young, old
+        parent[young] = old
+        death[e] = last - pits[young]
+    return death
