@@ -30,6 +30,9 @@ lint: .venv/installed-dev ## Check style, formatting and types
 notebooks: .venv/installed-dev ## Execute the chapters from clean kernels and store their outputs
 	$(BIN)/python notebooks/build.py
 
+bench: .venv/installed-bench .bench/topolosses .bench/torch-topological ## Time the library against its peers and print the table
+	$(BIN)/python -m tests.benchmarks
+
 clean: ## Remove the environments (runs/ stays)
 	rm -rf .venv .bench
 
@@ -45,3 +48,15 @@ clean: ## Remove the environments (runs/ stays)
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	touch $@
+
+.venv/installed-bench: .venv/installed
+	$(BIN)/python -m pip install -c constraints.txt -e '.[bench]'
+	touch $@
+
+# Without their own requirements, which would bring another torch or another GUDHI. The "-": a peer
+# that cannot be installed is named in the table with the reason.
+.bench/topolosses: | .venv/installed
+	-$(BIN)/python -m pip install --quiet --no-deps --target $@ topolosses==0.2.0
+
+.bench/torch-topological: | .venv/installed
+	-$(BIN)/python -m pip install --quiet --no-deps --target $@ torch-topological==0.1.9 gudhi==3.11.0
