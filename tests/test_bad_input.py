@@ -6,13 +6,28 @@ A row is (name, call, error, text): `call` must raise `error` with a message tha
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from toposeg_lite import losses, metrics
+from toposeg_lite.differences import topology_differences
+from toposeg_lite.models import UNet
 from toposeg_lite.topology import components, grid, persistence_pairs, warping
 from toposeg_lite.topology.matching import match_pairs
 from toposeg_lite.topology.morse import morse_complex
+from toposeg_lite.training import (
+    CompareConfig,
+    Comparison,
+    TrainConfig,
+    choose_weight,
+    draw_batch,
+    evaluate,
+    judge,
+    predict,
+    prepare_folder,
+    train,
+)
 
 IMAGE = np.linspace(0, 1, 12).reshape(3, 4)
 NAN = np.where(IMAGE > 0.9, np.nan, IMAGE)
@@ -21,6 +36,7 @@ MASK = IMAGE > 0.5
 EMPTY = np.zeros((0, 4))
 LOGITS = torch.linspace(-3, 3, 12).reshape(1, 1, 3, 4)
 LABELS = (LOGITS[0] > 0).long()
+POINTWISE = torch.nn.Identity()
 
 CASES = [
     # --- grid ---
@@ -630,7 +646,389 @@ CASES = [
     ),
     # --- data ---
     # --- models ---
+    ("U-Net of 0 channels", lambda: UNet(0), ValueError, "in_channels must be at least 1; got 0"),
+    ("U-Net of 1.5 wide", lambda: UNet(1, width=1.5), TypeError, "width must be an integer"),
+    ("U-Net of depth True", lambda: UNet(1, depth=True), TypeError, "depth must be an integer"),
+    ("U-Net in 1D", lambda: UNet(1, ndim=1), ValueError, r"ndim must be 2 \(images\) or 3"),
+    ("U-Net of seed None", lambda: UNet(1, seed=None), TypeError, "seed must be an integer"),
+    (
+        "U-Net on an array",
+        lambda: UNet(1, width=2)(np.zeros((1, 1, 4, 4))),
+        TypeError,
+        "images must be a torch tensor; got ndarray",
+    ),
+    (
+        "U-Net without batch",
+        lambda: UNet(1, width=2)(torch.zeros(1, 4, 4)),
+        ValueError,
+        r"shape \(B, 1, H, W\); got \(1, 4, 4\)",
+    ),
+    (
+        "U-Net on colours",
+        lambda: UNet(1, width=2, ndim=3)(torch.zeros(1, 3, 4, 4, 4)),
+        ValueError,
+        r"shape \(B, 1, D, H, W\); got \(1, 3, 4, 4, 4\)",
+    ),
+    (
+        "U-Net on nothing",
+        lambda: UNet(1, width=2)(torch.zeros(1, 1, 0, 4)),
+        ValueError,
+        "images are empty",
+    ),
+    (
+        "U-Net on bytes",
+        lambda: UNet(1, width=2)(torch.zeros(1, 1, 4, 4, dtype=torch.uint8)),
+        TypeError,
+        "floating point in .*; got torch.uint8",
+    ),
     # --- training ---
+    (
+        "train dataset",
+        lambda: TrainConfig(dataset="retina2"),
+        ValueError,
+        r"dataset must be one of 'retina', 'brick'.*; got 'retina2'",
+    ),
+    (
+        "train dataset None",
+        lambda: TrainConfig(dataset=None),
+        TypeError,
+        r"dataset must be one of 'retina'",
+    ),
+    ("train root", lambda: TrainConfig(root=3), TypeError, r"root must be a text or None"),
+    (
+        "train loss",
+        lambda: TrainConfig(loss="topology"),
+        ValueError,
+        r"loss must be one of 'dice_bce', 'topological'.*; got 'topology'",
+    ),
+    (
+        "train loss options",
+        lambda: TrainConfig(loss_options={"match": "rank"}),
+        TypeError,
+        r"no option 'match'; it takes matching, con",
+    ),
+    (
+        "train loss option",
+        lambda: TrainConfig(loss_options={"matching": "best"}),
+        ValueError,
+        r"matching must be one of 'rank'",
+    ),
+    (
+        "train loss options text",
+        lambda: TrainConfig(loss_options="rank"),
+        TypeError,
+        r"loss_options must map names to values",
+    ),
+    (
+        "train weight below 0",
+        lambda: TrainConfig(weight=-0.1),
+        ValueError,
+        r"weight must be zero or above; got -0.1",
+    ),
+    (
+        "train weight NaN",
+        lambda: TrainConfig(weight=float("nan")),
+        ValueError,
+        r"weight must be zero or above; got nan",
+    ),
+    (
+        "train weight text",
+        lambda: TrainConfig(weight="auto"),
+        TypeError,
+        r"weight must be a number; got 'auto'",
+    ),
+    ("train steps 0", lambda: TrainConfig(steps=0), ValueError, r"steps must be at least 1; got 0"),
+    (
+        "train batch 1.0",
+        lambda: TrainConfig(batch=1.0),
+        TypeError,
+        r"batch must be an integer; got 1.0",
+    ),
+    ("train patch 0", lambda: TrainConfig(patch=0), ValueError, r"patch must be at least 1; got 0"),
+    (
+        "train patch of one side",
+        lambda: TrainConfig(patch=(8,)),
+        ValueError,
+        r"patch must name 2 or 3 sides",
+    ),
+    (
+        "train patch text",
+        lambda: TrainConfig(patch="8"),
+        TypeError,
+        r"patch must be an integer; got '8'",
+    ),
+    (
+        "train light 1",
+        lambda: TrainConfig(light=1.0),
+        ValueError,
+        r"light must be below 1; got 1.0",
+    ),
+    (
+        "train seed below 0",
+        lambda: TrainConfig(seed=-1),
+        ValueError,
+        r"seed must be at least 0; got -1",
+    ),
+    (
+        "train learning rate 0",
+        lambda: TrainConfig(learning_rate=0),
+        ValueError,
+        r"learning_rate must be above zero; got 0",
+    ),
+    (
+        "train clip inf",
+        lambda: TrainConfig(clip=float("inf")),
+        ValueError,
+        r"clip must be above zero; got inf",
+    ),
+    (
+        "train anneal 1",
+        lambda: TrainConfig(anneal=1),
+        TypeError,
+        r"anneal must be True or False; got 1",
+    ),
+    (
+        "train precision",
+        lambda: TrainConfig(precision="float16"),
+        ValueError,
+        r"precision must be one of 'float32', 'bfloat16'",
+    ),
+    (
+        "train a dict",
+        lambda: train({"steps": 3}),
+        TypeError,
+        r"config must be a TrainConfig; got dict",
+    ),
+    (
+        "train from a path",
+        lambda: train(TrainConfig(), start="a.safetensors"),
+        TypeError,
+        r"start must be a Checkpoint or None; got str",
+    ),
+    (
+        "train resume nowhere",
+        lambda: train(TrainConfig(), resume=True),
+        ValueError,
+        r"resume=True needs `out`",
+    ),
+    (
+        "train cubes of a photo",
+        lambda: train(TrainConfig(patch=(8, 8, 8))),
+        ValueError,
+        r"one side for each of the 2 axes",
+    ),
+    (
+        "crops of nothing",
+        lambda: draw_batch([], step=0, seed=0, patch=4, batch=1),
+        ValueError,
+        r"samples are empty",
+    ),
+    (
+        "predict bytes",
+        lambda: predict(POINTWISE, np.zeros((1, 4, 4), np.uint8)),
+        TypeError,
+        r"floating point in .*; got uint8",
+    ),
+    (
+        "predict without channels",
+        lambda: predict(POINTWISE, np.zeros((4, 4))),
+        ValueError,
+        r"axes \(channels, H, W\) or .*got shape \(4, 4\)",
+    ),
+    (
+        "predict nothing",
+        lambda: predict(POINTWISE, np.zeros((1, 0, 4))),
+        ValueError,
+        r"not be empty",
+    ),
+    ("predict NaN", lambda: predict(POINTWISE, NAN[None]), ValueError, r"NaN or infinite"),
+    (
+        "predict window 0",
+        lambda: predict(POINTWISE, IMAGE[None], window=0),
+        ValueError,
+        r"window must be at least 1",
+    ),
+    (
+        "predict window 3D",
+        lambda: predict(POINTWISE, IMAGE[None], window=(2, 2, 2)),
+        ValueError,
+        r"window must name one side for each of the 2 axes",
+    ),
+    (
+        "predict overlap 1",
+        lambda: predict(POINTWISE, IMAGE[None], overlap=1),
+        ValueError,
+        r"overlap must be below 1; got 1",
+    ),
+    (
+        "predict overlap below 0",
+        lambda: predict(POINTWISE, IMAGE[None], overlap=-0.5),
+        ValueError,
+        r"overlap must be zero or above",
+    ),
+    (
+        "predict two classes",
+        lambda: predict(UNet(1, 2, width=2), IMAGE[None]),
+        ValueError,
+        r"logits of the shape \(1, 1, 3, 4\); got \(1, 2, 3, 4\)",
+    ),
+    (
+        "evaluate nothing",
+        lambda: evaluate(POINTWISE, [], labels="foreground"),
+        ValueError,
+        r"samples are empty",
+    ),
+    (
+        "compare unknown",
+        lambda: CompareConfig.from_parameters(steps=3),
+        ValueError,
+        r"unknown parameter 'steps'; there are dataset, root, loss",
+    ),
+    (
+        "compare dataset",
+        lambda: CompareConfig(dataset="cat"),
+        ValueError,
+        r"dataset must be one of 'retina'",
+    ),
+    (
+        "compare loss",
+        lambda: CompareConfig(loss="cat"),
+        ValueError,
+        r"loss must be one of 'dice_bce'",
+    ),
+    (
+        "compare weight 0",
+        lambda: CompareConfig(weight=0),
+        ValueError,
+        r"a weight must be above zero: the control",
+    ),
+    (
+        "compare no weight",
+        lambda: CompareConfig(weight=()),
+        ValueError,
+        r"weight must name one to six values",
+    ),
+    (
+        "compare seven weights",
+        lambda: CompareConfig(weight=(1, 2, 3, 4, 5, 6, 7)),
+        ValueError,
+        r"weight must name one to six values",
+    ),
+    (
+        "compare equal weights",
+        lambda: CompareConfig(weight=(1, 1.0)),
+        ValueError,
+        r"the weights to try must differ",
+    ),
+    (
+        "compare weight None",
+        lambda: CompareConfig(weight=None),
+        TypeError,
+        r"weight must be a number; got None",
+    ),
+    (
+        "compare steps 0",
+        lambda: CompareConfig(pretrain_steps=0),
+        ValueError,
+        r"pretrain_steps must be at least 1",
+    ),
+    (
+        "compare steps 2.0",
+        lambda: CompareConfig(finetune_steps=2.0),
+        TypeError,
+        r"finetune_steps must be an integer",
+    ),
+    (
+        "compare window",
+        lambda: CompareConfig(window="all"),
+        TypeError,
+        r"window must be an integer",
+    ),
+    (
+        "compare connectivity",
+        lambda: CompareConfig(connectivity=8),
+        ValueError,
+        r"connectivity must be 1",
+    ),
+    (
+        "compare connectivity 3 in 2D",
+        lambda: CompareConfig(connectivity=3).load(),
+        ValueError,
+        r"connectivity must be 1 \(4 neighbours\) or 2",
+    ),
+    (
+        "compare patch 3D",
+        lambda: CompareConfig(patch=(8, 8, 8)).load(),
+        ValueError,
+        r"patch must name one side for each of the 2 axes",
+    ),
+    (
+        "compare a dict",
+        lambda: Comparison({}, "."),
+        TypeError,
+        r"config must be a CompareConfig; got dict",
+    ),
+    (
+        "compare nowhere",
+        lambda: Comparison(CompareConfig(), "no such folder"),
+        FileNotFoundError,
+        r"there is no folder no such folder: make it first",
+    ),
+    (
+        "folder name",
+        lambda: prepare_folder(CompareConfig(), name="../a"),
+        ValueError,
+        r"plain folder name; got '../a'",
+    ),
+    (
+        "folder name empty",
+        lambda: prepare_folder(CompareConfig(), name=""),
+        ValueError,
+        r"plain folder name; got ''",
+    ),
+    (
+        "folder resume",
+        lambda: prepare_folder(CompareConfig(), resume="True"),
+        TypeError,
+        r"resume must be True or False; got 'True'",
+    ),
+    (
+        "folder of a dict",
+        lambda: prepare_folder({}),
+        TypeError,
+        r"config must be a CompareConfig; got dict",
+    ),
+    (
+        "choose nothing",
+        lambda: choose_weight(pd.DataFrame({"dice": [], "betti_error": []})),
+        ValueError,
+        r"there is no weight to choose from",
+    ),
+    ("judge nothing", lambda: judge([], []), ValueError, r"errors of the same images; got 0 and 0"),
+    (
+        "judge others",
+        lambda: judge([1], [1, 2]),
+        ValueError,
+        r"errors of the same images; got 1 and 2",
+    ),
+    (
+        "differences of grey",
+        lambda: topology_differences(IMAGE, MASK),
+        ValueError,
+        r"prediction must hold only 0 and 1",
+    ),
+    (
+        "differences of shapes",
+        lambda: topology_differences(MASK, MASK.T),
+        ValueError,
+        r"prediction and truth must have the same shape",
+    ),
+    (
+        "differences connectivity",
+        lambda: topology_differences(MASK, MASK, connectivity=8),
+        ValueError,
+        r"connectivity must be 1",
+    ),
     # --- figures and explorers ---
     # --- exercises ---
 ]
