@@ -72,11 +72,9 @@ def test_the_kernels_load_without_torch_plotly_and_jupyter():
 # Each row may import the rows above it, and its own.
 LAYERS = [
     {"topology"},
-    {"data", "metrics", "losses", "models"},
-    {"differences"},
-    {"training"},
+    {"data", "differences", "losses", "metrics", "models"},
     {"figures"},
-    {"comparison"},
+    {"training"},
     {"exercises", "explorers"},
 ]
 
