@@ -20,9 +20,8 @@ float64. Logits that are NaN or infinite are refused.
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import Any, Literal
@@ -673,28 +672,57 @@ def _soft_skeleton(image: Tensor, iterations: int) -> Tensor:
 
     Where that is anything, the image is a ridge no wider than the opening at that erosion.
     """
-    pool = F.max_pool2d if image.ndim == 4 else F.max_pool3d
-    axes = image.ndim - 2
-
-    def erode(x: Tensor) -> Tensor:
-        """Take the smallest value among a pixel and its neighbours along the axes."""
-        along = []
-        for axis in range(axes):
-            size, padding = [1] * axes, [0] * axes
-            size[axis], padding[axis] = 3, 1
-            along.append(pool(-x, size, 1, padding))
-        return -functools.reduce(torch.maximum, along)
-
-    def removed(x: Tensor, eroded: Tensor) -> Tensor:
-        """Return what is lost when the erosion is dilated by all neighbours again."""
-        return F.relu(x - pool(eroded, 3, 1, 1))
-
-    eroded = erode(image)
-    skeleton = removed(image, eroded)
-    for _ in range(iterations):
-        image, eroded = eroded, erode(eroded)
-        skeleton = skeleton + (1 - skeleton) * removed(image, eroded)
+    axes = tuple(range(2, image.ndim))
+    eroded = _Extreme.apply(image, axes, torch.minimum)
+    skeleton = torch.zeros_like(image)
+    for last in reversed(range(iterations + 1)):
+        opened = eroded
+        for axis in axes:  # one axis after the other: diagonal neighbours too
+            opened = _Extreme.apply(opened, (axis,), torch.maximum)
+        skeleton = skeleton + (1 - skeleton) * F.relu(image - opened)
+        if last:
+            image, eroded = eroded, _Extreme.apply(eroded, axes, torch.minimum)
     return skeleton
+
+
+class _Extreme(torch.autograd.Function):
+    """The smallest or largest value among each pixel and its neighbours along `axes`.
+
+    It is max pooling, but by comparing shifted copies of the whole image, many times as fast on a
+    CPU. The gradient goes to one pixel that holds the value: the pixel itself, else the first.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, axes: Sequence[int], extreme: Callable) -> Tensor:
+        """Return the image of extremes; `extreme` is torch.minimum or torch.maximum."""
+        result = image.clone()
+        for here, there in _neighbours(image.ndim, axes):
+            extreme(result[here], image[there], out=result[here])
+        ctx.save_for_backward(image, result)
+        ctx.axes = axes
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None]:
+        """Send each pixel's gradient to the pixel that its value came from."""
+        image, result = ctx.saved_tensors
+        gradient = outer * (result == image)
+        left = outer - gradient
+        for here, there in _neighbours(image.ndim, ctx.axes):
+            part = left[here] * (result[here] == image[there])
+            gradient[there] += part
+            left[here] -= part
+        return gradient, None, None
+
+
+def _neighbours(ndim: int, axes: Sequence[int]) -> Iterator[tuple[tuple[slice, ...], ...]]:
+    """Yield for each neighbour along `axes` the slices of all pixels that have it, and of it."""
+    for axis in axes:
+        before, after = ([slice(None)] * ndim for _ in range(2))
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        yield tuple(after), tuple(before)
+        yield tuple(before), tuple(after)
 
 
 class ClDiceLoss(_Loss):
