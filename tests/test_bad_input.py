@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from toposeg_lite import losses, metrics
+from toposeg_lite.data import load_dataset, synthetic
 from toposeg_lite.differences import topology_differences
 from toposeg_lite.models import UNet
 from toposeg_lite.topology import components, grid, persistence_pairs, warping
@@ -645,6 +646,35 @@ CASES = [
         "topological has no option 'match'; it takes matching, connectivity, dimensions",
     ),
     # --- data ---
+    ("data name", lambda: load_dataset("retinas"), ValueError, "'retina', 'brick', .*; got 'retin"),
+    ("data name None", lambda: load_dataset(None), TypeError, "name must be one of"),
+    ("data seed", lambda: load_dataset("cracks", seed=1.5), TypeError, "seed must be an integer"),
+    ("data seed True", lambda: load_dataset("brick", seed=True), TypeError, "an integer; got True"),
+    ("data seed negative", lambda: load_dataset("brick", seed=-1), ValueError, "not be negative"),
+    ("drawing shape", lambda: synthetic.vessels((64, 63), seed=0), ValueError, "at least 64 pix"),
+    ("drawing in 3D", lambda: synthetic.roads((96, 96, 96), seed=0), ValueError, "have 2 sides"),
+    ("tubes in 2D", lambda: synthetic.tubes((64, 64), seed=0), ValueError, r"3 sides; got \(64"),
+    ("drawing side", lambda: synthetic.cracks((64.0, 64), seed=0), TypeError, "hold integers"),
+    ("drawing shape 64", lambda: synthetic.cracks(64, seed=0), TypeError, "a tuple of 2 integers"),
+    ("drawing seed None", lambda: synthetic.lanes(seed=None), TypeError, "seed .* got None"),
+    ("drawing seed -1", lambda: synthetic.lanes(seed=-1), ValueError, "must not be negative"),
+    ("noise", lambda: synthetic.tubes(seed=0, noise=1.5), ValueError, r"noise must lie in \[0, 1"),
+    ("noise NaN", lambda: synthetic.roads(seed=0, noise=np.nan), ValueError, "got nan"),
+    ("noise text", lambda: synthetic.roads(seed=0, noise="low"), TypeError, "noise must be a num"),
+    ("gaps", lambda: synthetic.vessels(seed=0, gaps=-1), ValueError, "gaps must lie between 0"),
+    ("gaps 1.0", lambda: synthetic.vessels(seed=0, gaps=1.0), TypeError, "gaps must be an integer"),
+    ("trees", lambda: synthetic.vessels(seed=0, trees=0), ValueError, "trees must lie between 1"),
+    ("cell", lambda: synthetic.membranes(seed=0, cell=5), ValueError, "cell must lie between 24"),
+    ("loops", lambda: synthetic.cracks(seed=0, loops=99), ValueError, "loops must lie between 0"),
+    ("block", lambda: synthetic.roads(seed=0, block=1), ValueError, "block must lie between 40"),
+    ("lines", lambda: synthetic.lanes(seed=0, lines=1), ValueError, "lines must lie between 2"),
+    ("spacing", lambda: synthetic.tubes(seed=0, spacing=2), ValueError, "between 12 and 100"),
+    (
+        "drawing too full",
+        lambda: synthetic.cracks((64, 64), seed=0, cracks=4, loops=8),
+        ValueError,
+        r"no drawing with these numbers fits into shape \(64, 64\)",
+    ),
     # --- models ---
     ("U-Net of 0 channels", lambda: UNet(0), ValueError, "in_channels must be at least 1; got 0"),
     ("U-Net of 1.5 wide", lambda: UNet(1, width=1.5), TypeError, "width must be an integer"),

@@ -142,8 +142,8 @@ def _until_it_agrees(
         if drawing is not None:
             return drawing
     raise ValueError(
-        f"no drawing with these numbers fits into shape {shape}; "
-        f"ask for fewer parts or for a larger shape"
+        f"no drawing with these numbers fits into shape {shape}: "
+        f"change the number or the size of the parts, or enlarge the shape"
     )
 
 
@@ -284,8 +284,8 @@ class _Garden:
         point, bend, aim = start.astype(float), 0.0, heading
         points, sizes = [point], [radius]
         for step in range(1, 4 * max(self.shape)):
-            bend = 0.9 * bend + rng.normal(0, 0.022)
-            heading += bend + 0.01 * (aim - heading)
+            bend = 0.9 * bend + rng.normal(0, 0.013)
+            heading += bend + 0.015 * (aim - heading)
             point = point + np.array([np.sin(heading), np.cos(heading)])
             row, column = np.round(point).astype(int)
             if not (0 <= row < self.shape[0] and 0 <= column < self.shape[1]):
@@ -295,7 +295,7 @@ class _Garden:
                 break
             points.append(point)
             sizes.append(max(1.0, radius * (1 - 0.0022 * step)))
-            if step > 45 and rng.random() < 0.006 / radius:
+            if step > 45 and rng.random() < 0.004 / radius:
                 break
         if len(points) < shortest + freedom:
             return False
@@ -373,9 +373,10 @@ def vessels(
     def design(rng: np.random.Generator) -> Drawing | None:
         garden = _Garden(rng, shape)
         roots: list[int] = []
+        towards_disc = rng.integers(4)  # most vessels come from the optic disc, beyond one side
         for _ in range(20 * trees):
-            side = rng.integers(4)
-            at = rng.uniform(0.1, 0.9)
+            side = towards_disc if rng.random() < 0.75 else rng.integers(4)
+            at = rng.uniform(0.08, 0.92)
             start = np.array(
                 [
                     (at * height, 0),
@@ -395,19 +396,21 @@ def vessels(
         else:
             return None
         for root in roots:
-            garden.branch(root, 34.0)
+            garden.branch(root, 26.0)
         _fade(rng, garden.strokes, gaps, 9)
         depth, shown = _paint(shape, garden.strokes)
         mask = _tidy(depth <= 0, 12)
         if not _agrees(mask, (trees, 0)):
             return None
 
-        light = 1 + 0.1 * _cloud(rng, shape, 150) + 0.02 * _cloud(rng, shape, 14)
-        tissue = _colour((0.86, 0.38, 0.27)) * light
+        light = 1 + 0.09 * _cloud(rng, shape, 150) + 0.015 * _cloud(rng, shape, 14)
+        tissue = _colour((0.84, 0.35, 0.25)) * light
         tissue[1:] *= 1 + 0.03 * _cloud(rng, shape, 40)
         # Blood absorbs green most; a wide vessel holds more of it.
-        blood = shown * np.clip(0.25 - depth / 4, 0, 1) * (depth <= 0.5)
-        tissue *= 1 - _colour((0.18, 0.55, 0.42)) * blood
+        blood = shown * np.clip(0.42 - depth / 4, 0, 1) * np.clip(0.8 - depth, 0, 1)
+        tissue *= 1 - _colour((0.2, 0.58, 0.42)) * blood
+        # Light is reflected from the middle of the widest ones.
+        tissue *= 1 + 0.25 * shown * np.clip(-1.4 - depth / 2, 0, 0.5)
         return Drawing(_finish(rng, tissue, noise, 0.7), mask, (trees, 0))
 
     return _until_it_agrees(_generator(seed), design, shape)
@@ -435,7 +438,7 @@ def membranes(
     seed : int or numpy Generator
         Same seed, same bits.
     cell : int
-        Mean width of a cell in pixels, 24 to 200. Some cells are joined to larger ones.
+        Mean width of a cell in pixels, 24 to 200.
     gaps : int
         Number of places where a membrane fades, 0 to 1000.
     noise : float
@@ -458,7 +461,7 @@ def membranes(
     --------
     >>> drawing = membranes((128, 160), seed=0)
     >>> drawing.image.shape, drawing.betti
-    ((1, 128, 160), (2, 3))
+    ((1, 128, 160), (1, 3))
     """
     shape = _check_shape(shape, 2, 64)  # type: ignore[assignment]
     cell = _check_count(cell, "cell", 24, 200)
@@ -466,32 +469,42 @@ def membranes(
     noise = _check_noise(noise)
 
     def design(rng: np.random.Generator) -> Drawing | None:
-        rows, columns = (int(np.ceil(side / cell)) + 2 for side in shape)
+        rows, columns = (int(np.ceil(1.25 * side / cell)) + 2 for side in shape)
         lattice = np.moveaxis(np.mgrid[:rows, :columns], 0, -1).astype(float)
         lattice[::2, :, 1] += 0.5
-        seeds = (lattice - 0.75 + rng.uniform(-0.36, 0.36, lattice.shape)) * cell
-        number = np.arange(rows * columns).reshape(rows, columns)
-        joined = (rng.random((rows, columns - 1)) < 0.28) & (np.arange(columns - 1) % 2 == 0)
-        number[:, 1:][joined] = number[:, :-1][joined]
+        lattice += rng.uniform(-0.42, 0.42, lattice.shape) - 0.75
+        seeds = lattice * cell * 0.8  # a third is left out, so that cells are `cell` wide
+        seeds = seeds.reshape(-1, 2)[rng.random(rows * columns) < 0.65]  # some cells grow large
 
         pixels = np.moveaxis(np.mgrid[: shape[0], : shape[1]], 0, -1).reshape(-1, 2).astype(float)
-        bent = _bends(rng, pixels, 0.045 * cell, 0.35 * cell)
-        _, nearest = cKDTree(seeds.reshape(-1, 2)).query(bent)
-        cells = number.ravel()[nearest].reshape(shape)
-
-        border = np.concatenate([cells[0], cells[1:, -1], cells[-1, -2::-1], cells[-2:0:-1, 0]])
-        touching = len(np.unique(border))
-        stretches = int((border != np.roll(border, 1)).sum())
-        closed = len(np.unique(cells)) - touching
-        betti = (max(stretches, 1) - touching + 1, closed)
-
-        edge = np.zeros(shape, dtype=bool)
-        edge[:-1] |= cells[:-1] != cells[1:]
-        edge[:, :-1] |= cells[:, :-1] != cells[:, 1:]
-        distance = ndimage.distance_transform_edt(~edge)
+        bent = _bends(rng, pixels, 0.05 * cell, 0.36 * cell)
         half = np.clip(1.7 + 0.5 * _cloud(rng, shape, 30), 1.1, 2.6)
-        mask = _tidy(distance <= half, 0)
-        if not _agrees(mask, betti):
+        for _ in range(6):
+            if len(seeds) < 2:
+                return None
+            cells = cKDTree(seeds).query(bent)[1].reshape(shape)
+            edge = np.zeros(shape, dtype=bool)
+            edge[:-1] |= cells[:-1] != cells[1:]
+            edge[:, :-1] |= cells[:, :-1] != cells[:, 1:]
+            distance = ndimage.distance_transform_edt(~edge)
+            mask = _tidy(distance <= half, 0)
+            # A cell that its walls fill or cut in two gives its room to its neighbours.
+            insides, count = ndimage.label(~mask)
+            _, first = np.unique(insides, return_index=True)
+            pieces = np.bincount(cells.ravel()[first[-count:]], minlength=len(seeds))
+            present = np.bincount(cells.ravel(), minlength=len(seeds)) > 0
+            broken = present & (pieces != 1)
+            if not broken.any():
+                break
+            seeds = seeds[~broken]
+
+        seen = np.where(mask, -1, cells)  # -1 on the walls
+        border = np.concatenate([seen[0], seen[1:, -1], seen[-1, -2::-1], seen[-2:0:-1, 0]])
+        touching = len(np.unique(border[border >= 0]))
+        stretches = int(((border >= 0) & (border != np.roll(border, 1))).sum())
+        closed = len(np.unique(seen[~mask])) - touching
+        betti = (stretches - touching + 1, closed)
+        if not (edge.any() and _agrees(mask, betti)):
             return None
 
         shown = np.ones(shape)
@@ -499,8 +512,8 @@ def membranes(
         for row, column in places[rng.integers(len(places), size=gaps)]:
             far = (np.arange(shape[0])[:, None] - row) ** 2 + (np.arange(shape[1]) - column) ** 2
             shown *= 1 - rng.uniform(0.6, 0.95) * np.exp(-far / rng.uniform(20, 60))
-        plasm = 0.72 + 0.05 * rng.standard_normal(int(number.max()) + 1)[cells]
-        plasm += 0.05 * _cloud(rng, shape, 3) + 0.03 * _cloud(rng, shape, 8)
+        plasm = 0.72 + 0.05 * rng.standard_normal(len(seeds))[cells]
+        plasm += 0.06 * _cloud(rng, shape, 3) + 0.03 * _cloud(rng, shape, 8)
         _organelles(rng, plasm, distance - half)
         wall = np.clip(1.3 - distance / (half + 0.4), 0, 1) * shown
         plasm -= 0.55 * wall
@@ -513,12 +526,12 @@ def membranes(
 def _organelles(rng: np.random.Generator, plasm: Array, room: Array) -> None:
     """Put vesicles (rings) and mitochondria (striped ovals) inside the cells, never on a wall."""
     height, width = plasm.shape
-    for _ in range(plasm.size // 500):
+    for _ in range(plasm.size // 250):
         row, column = rng.integers(height), rng.integers(width)
         size = rng.uniform(1.8, 3.4)
         if room[row, column] > size + 3:
             ring = draw.disk((row, column), size, shape=plasm.shape)
-            plasm[ring] -= rng.uniform(0.1, 0.3)
+            plasm[ring] -= rng.uniform(0.15, 0.35)
             core = draw.disk((row, column), size - 1.2, shape=plasm.shape)
             plasm[core] += rng.uniform(0.05, 0.15)
     for _ in range(plasm.size // 4000):
@@ -607,7 +620,7 @@ def cracks(
             columns = np.arange(width, dtype=float)
             slope = rng.uniform(-0.25, 0.25) * room / width * 2
             path = (number + 1) * room + slope * (columns - width / 2)
-            path += rng.uniform(-0.1, 0.1) * room + _jagged(rng, width, 0.22)
+            path += rng.uniform(-0.1, 0.1) * room + _jagged(rng, width, 0.32)
             size = np.clip(1.1 + 0.5 * _jagged(rng, width, 0.16), 1.0, 2.4)
             strokes.append(_Stroke(np.stack([path, columns], 1), size))
             # Stretches of the crack, one for each loop and each spur, none shared.
@@ -622,9 +635,11 @@ def cracks(
                 if k < own:
                     end = min(width - 1, begin + int(stretch * rng.uniform(0.55, 0.75)))
                     along = np.linspace(0, 1, end - begin + 1)
-                    swell = np.sin(np.pi * along) ** 0.7
-                    height_of = rng.uniform(0.22, 0.36) * min(room, 2 * stretch)
-                    bulge = swell * (height_of + 0.5 * _jagged(rng, len(along), 0.2))
+                    peak = rng.uniform(0.3, 0.7)
+                    leaning = np.interp(along, (0, peak, 1), (0, 0.5, 1))
+                    swell = np.sin(np.pi * leaning) ** 0.6
+                    wide = rng.uniform(0.2, 0.32) * min(room, 2 * stretch)
+                    bulge = swell * np.maximum(wide + _jagged(rng, len(along), 0.45), 0.5 * wide)
                     points = np.stack(
                         [path[begin : end + 1] + side * bulge, columns[begin : end + 1]], 1
                     )
@@ -634,7 +649,7 @@ def cracks(
                     end = min(width - 1, begin + reach)
                     along = np.arange(end - begin + 1.0)
                     rise = along * rng.uniform(0.5, 1.0) + np.minimum(along / 8, 1) * _jagged(
-                        rng, len(along), 0.2
+                        rng, len(along), 0.34
                     )
                     points = np.stack([path[begin] + side * rise, columns[begin : end + 1]], 1)
                     strokes.append(_Stroke(points, np.full(len(points), 1.0)))
@@ -673,31 +688,41 @@ def cracks(
 # ---------------------------------------------------------------------------------------------
 
 
-def _net(
-    rng: np.random.Generator, counts: tuple[int, ...], extra: float
-) -> tuple[list[tuple[int, int]], int]:
-    """Choose a connected part of a lattice; return its edges (pairs of nodes) and its loops.
+Edge = tuple[int, int]
 
-    A spanning tree, and of the other edges the share `extra`. A connected graph of V nodes and E
-    edges has E - V + 1 independent loops.
-    """
+
+def _lattice_edges(counts: tuple[int, ...]) -> list[Edge]:
+    """Return the edges between neighbouring nodes of a lattice, as pairs of flat numbers."""
     number = np.arange(np.prod(counts)).reshape(counts)
-    edges = []
-    for axis in range(len(counts)):
-        first = number.take(range(counts[axis] - 1), axis).ravel()
-        second = number.take(range(1, counts[axis]), axis).ravel()
+    edges: list[Edge] = []
+    for axis, count in enumerate(counts):
+        first = number.take(range(count - 1), axis).ravel()
+        second = number.take(range(1, count), axis).ravel()
         edges += list(zip(first.tolist(), second.tolist(), strict=True))
-    tree_of = number.ravel().tolist()
-    chosen, others = [], []
+    return edges
+
+
+def _net(rng: np.random.Generator, edges: list[Edge], extra: float) -> tuple[list[Edge], int]:
+    """Choose a connected net from `edges`; return its edges and the number of its loops.
+
+    That is a spanning tree of the largest connected part, and of the other edges there the share
+    `extra`. A connected graph of V nodes and E edges has E - V + 1 independent loops.
+    """
+    tree_of = {node: node for edge in edges for node in edge}
+    inside, closing = [], []
     for k in rng.permutation(len(edges)):
         first, second = (tree_of[node] for node in edges[k])
         if first == second:
-            others.append(edges[k])
+            closing.append(edges[k])
         else:
-            chosen.append(edges[k])
-            tree_of = [first if tree == second else tree for tree in tree_of]
-    chosen += others[: round(extra * len(others))]
-    return chosen, len(chosen) - number.size + 1
+            inside.append(edges[k])
+            tree_of = {n: first if tree == second else tree for n, tree in tree_of.items()}
+    trees = list(tree_of.values())
+    largest = max(sorted(set(trees)), key=trees.count)
+    net = [edge for edge in inside if tree_of[edge[0]] == largest]
+    closing = [edge for edge in closing if tree_of[edge[0]] == largest]
+    loops = round(extra * len(closing))
+    return net + closing[:loops], loops
 
 
 def roads(
@@ -750,8 +775,8 @@ def roads(
         counts = tuple(max(2, round(side / block)) for side in shape)
         pitch = np.array(shape) / counts
         nodes = np.moveaxis(np.mgrid[: counts[0], : counts[1]], 0, -1) + 0.5
-        nodes = (nodes + rng.uniform(-0.14, 0.14, nodes.shape)) * pitch
-        edges, loops = _net(rng, counts, 0.7)
+        nodes = (nodes + rng.uniform(-0.18, 0.18, nodes.shape)) * pitch
+        edges, loops = _net(rng, _lattice_edges(counts), 0.7)
         flat = nodes.reshape(-1, 2)
         ends = [(flat[a], flat[b], 2.5) for a, b in edges]
         for row in range(counts[0]):  # streets that leave the image, left and right
@@ -767,7 +792,7 @@ def roads(
         strokes = []
         for k, (start, stop, radius) in enumerate(ends):
             points = _bends(
-                np.random.default_rng(turn), _line(start, stop, 0.5), 0.05 * block, block
+                np.random.default_rng(turn), _line(start, stop, 0.5), 0.09 * block, 1.3 * block
             )
             strokes.append(_Stroke(points, np.full(len(points), radius + (k == main))))
         depth, _ = _paint(shape, strokes)
@@ -789,14 +814,14 @@ def _suburb(
 ) -> Array:
     """Paint lawns, woods, houses along the streets, and trees, some of which hang over them."""
     grain = 0.06 * _cloud(rng, shape, 3) + 0.04 * _cloud(rng, shape, 1)
-    lawn = _colour((0.36, 0.42, 0.27)) + grain + 0.04 * _cloud(rng, shape, 25)
+    lawn = _colour((0.33, 0.37, 0.26)) + grain + 0.04 * _cloud(rng, shape, 25)
     wood = _colour((0.25, 0.23, 0.17)) + 1.3 * grain
     wooded = np.clip(0.5 + 2 * (_cloud(rng, shape, 60) - 0.5), 0, 1) * np.clip(depth / 12 - 1, 0, 1)
     image = lawn + wooded * (wood - lawn)
 
     roofs = ((0.62, 0.6, 0.58), (0.45, 0.4, 0.38), (0.75, 0.73, 0.7), (0.5, 0.38, 0.32))
     for stroke in strokes:
-        for at in np.arange(16, len(stroke.points) - 16, 22):
+        for at in np.arange(14, len(stroke.points) - 14, 19):
             along = stroke.points[at + 4] - stroke.points[at - 4]
             along /= np.linalg.norm(along)
             across = np.array([-along[1], along[0]])
@@ -848,7 +873,7 @@ def tubes(
     shape: tuple[int, int, int] = (32, 64, 64),
     *,
     seed: Seed,
-    spacing: int = 20,
+    spacing: int = 16,
     gaps: int = 8,
     noise: float = 0.08,
 ) -> Drawing:
@@ -861,7 +886,7 @@ def tubes(
     seed : int or numpy Generator
         Same seed, same bits.
     spacing : int
-        Mean distance between forks in voxels, 12 to 100.
+        Distance between neighbouring forks in voxels, 12 to 100.
     gaps : int
         Number of stretches where a tube fades, 0 to 1000.
     noise : float
@@ -871,7 +896,8 @@ def tubes(
     -------
     Drawing
         A grey image (1, D, H, W), the mask of the tubes, and `betti` = (1, E - V + 1, 0) for a net
-        of V forks and E tubes between them. The tubes are filled: no cavity.
+        of V forks and E tubes between them; tubes that leave the volume add no loop. The tubes
+        are filled: no cavity.
 
     Raises
     ------
@@ -882,7 +908,7 @@ def tubes(
     --------
     >>> drawing = tubes((24, 40, 48), seed=0)
     >>> drawing.image.shape, drawing.betti
-    ((1, 24, 40, 48), (1, 1, 0))
+    ((1, 24, 40, 48), (1, 0, 0))
     """
     shape = _check_shape(shape, 3, 24)  # type: ignore[assignment]
     spacing = _check_count(spacing, "spacing", 12, 100)
@@ -890,17 +916,31 @@ def tubes(
     noise = _check_noise(noise)
 
     def design(rng: np.random.Generator) -> Drawing | None:
-        counts = tuple(max(2, round(side / spacing)) for side in shape)
-        pitch = np.array(shape) / counts
-        lattice = np.moveaxis(np.mgrid[tuple(slice(n) for n in counts)], 0, -1) + 0.5
-        nodes = ((lattice + rng.uniform(-0.17, 0.17, lattice.shape)) * pitch).reshape(-1, 3)
-        edges, loops = _net(rng, counts, 0.25)
-        turn = rng.bit_generator.random_raw()
+        # A lattice in a random position, larger than the volume; the nodes inside are the forks.
+        count = int(np.linalg.norm(shape) / spacing) + 3
+        lattice = np.moveaxis(np.mgrid[:count, :count, :count], 0, -1).reshape(-1, 3)
+        lattice = lattice + rng.uniform(-0.17, 0.17, lattice.shape) - count / 2
+        turn, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+        nodes = np.array(shape) / 2 + spacing * lattice @ turn + rng.uniform(-4, 4, 3)
+        inside = ((nodes > 4) & (nodes < np.array(shape) - 5)).all(1)
+        near = [edge for edge in _lattice_edges((count,) * 3) if inside[edge[0]] or inside[edge[1]]]
+        within = [edge for edge in near if inside[edge[0]] and inside[edge[1]]]
+        if not within:
+            return None
+        edges, loops = _net(rng, within, 0.25)
+        forks = {node for edge in edges for node in edge}
+        # Some tubes leave the volume, no two to the same place: they add no loop.
+        leaving = {}
+        for first, second in near:
+            fork, beyond = (first, second) if inside[first] else (second, first)
+            if not inside[beyond] and fork in forks and rng.random() < 0.4:
+                leaving[beyond] = fork
+        edges = edges + [(fork, beyond) for beyond, fork in leaving.items()]
         strokes = []
         for first, second in edges:
             points = _line(nodes[first], nodes[second], 0.5)
-            points = _bends(np.random.default_rng(turn), points, 0.07 * spacing, 0.6 * spacing)
-            points = np.clip(points, 2, np.array(shape) - 3)
+            arc = np.sin(np.pi * np.linspace(0, 1, len(points)))[:, None]
+            points = points + arc * rng.normal(0, 0.07 * spacing, 3)
             strokes.append(_Stroke(points, np.full(len(points), rng.choice([1.5, 1.5, 2.0, 2.5]))))
         _fade(rng, strokes, gaps, 12)
         depth, shown = _paint(shape, strokes)

@@ -262,7 +262,8 @@ def make_retina() -> np.ndarray:
     neighbours = ndimage.convolve(skeleton.astype(int), SQUARE.astype(int), mode="constant") - 1
     junction = ndimage.binary_dilation(skeleton & (neighbours > 2), iterations=4)
     radius, shift = widths(pixels, ndimage.gaussian_filter(dark, 0.7), best, direction)
-    trust = np.where(junction[tuple(pixels.T)] | ~best.any(0)[tuple(pixels.T)], 1e-3, 1.0)
+    unseen = ~np.any(best, axis=0)
+    trust = np.where((junction | unseen)[tuple(pixels.T)], 1e-3, 1.0)
     radius = along(np.clip(radius, 1, 10), pixels, trust, skeleton.shape)
     fixed = given[tuple(pixels.T)]
     radius = np.where(fixed > 0, fixed, np.maximum(radius, 1.0))

@@ -1,0 +1,149 @@
+"""The embedded photographs, their silver masks and the splits."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from importlib.resources import files
+from itertools import combinations
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+from scipy import ndimage
+from skimage import measure
+
+from toposeg_lite.data import photos
+
+ASSETS = files("toposeg_lite.data") / "assets"
+PHOTOS = {
+    "retina": (photos.retina, photos.RETINA_REGIONS, 32),
+    "brick": (photos.brick, photos.BRICK_REGIONS, 16),
+}
+
+
+@pytest.fixture(scope="module")
+def make_silver():
+    spec = importlib.util.spec_from_file_location("make_silver", str(ASSETS / "make_silver.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_the_script_makes_the_stored_mask_bit_for_bit(make_silver, name):
+    made = getattr(make_silver, f"make_{name}")()
+    assert made.dtype == np.bool_
+    np.testing.assert_array_equal(made, PHOTOS[name][0]().mask)
+
+
+def test_the_corrections_by_hand_take_effect(make_silver, monkeypatch):
+    stored = photos.brick().mask
+    monkeypatch.setattr(make_silver, "corrections", lambda name: {"add": [], "erase": []})
+    assert (make_silver.make_brick() != stored).any()
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_stored_masks_are_one_bit_pngs(name):
+    with (ASSETS / f"{name}.png").open("rb") as file:
+        image = Image.open(file)
+        assert (image.format, image.mode) == ("PNG", "1")
+
+
+def test_photographs_are_those_of_scikit_image():
+    retina, brick = photos.retina(), photos.brick()
+    assert retina.image.shape == (3, 1411, 1411)
+    assert retina.image.dtype == brick.image.dtype == np.float32
+    np.testing.assert_array_equal(
+        np.round(retina.image * 255).astype(np.uint8), np.moveaxis(skimage.data.retina(), -1, 0)
+    )
+    np.testing.assert_array_equal(
+        np.round(brick.image * 255).astype(np.uint8), skimage.data.brick()[None]
+    )
+
+
+@pytest.mark.parametrize(("name", "betti"), [("retina", (4, 35)), ("brick", (1, 54))])
+def test_betti_numbers_are_the_documented_ones_with_both_connectivities(name, betti):
+    mask = np.pad(PHOTOS[name][0]().mask, 1)
+    for connectivity, dual in ((1, 2), (2, 1)):
+        parts = measure.label(mask, connectivity=connectivity).max()
+        holes = measure.label(~mask, connectivity=dual).max() - 1
+        assert (parts, holes) == betti
+    row = f"| `{name}.png` | {betti[0]} | {betti[1]} | {100 * mask[1:-1, 1:-1].mean():.1f} % |"
+    assert row in (ASSETS / "README.md").read_text(encoding="utf-8")
+
+
+def test_vessels_lie_in_the_field_and_are_darker_than_their_surroundings():
+    photo = photos.retina()
+    assert (photo.image[:, photo.mask].max(0) > 30 / 255).all()
+    green = photo.image[1]
+    lit = photo.image.max(0) > 40 / 255
+    ring = ndimage.binary_dilation(photo.mask, iterations=10)
+    ring &= ~ndimage.binary_dilation(photo.mask, iterations=2)
+    blocks = [
+        (slice(r, r + 100), slice(c, c + 100))
+        for r in range(0, 1400, 100)
+        for c in range(0, 1400, 100)
+    ]
+    darker = [
+        green[block][photo.mask[block]].mean() < green[block][ring[block]].mean()
+        for block in blocks
+        if photo.mask[block].sum() > 300 and lit[block].all()
+    ]
+    assert len(darker) > 60
+    assert all(darker)
+
+
+def test_mortar_is_brighter_than_every_brick_beside_it():
+    photo = photos.brick()
+    grey = photo.image[0]
+    bricks = measure.label(~photo.mask, connectivity=1)
+    mortar = grey[photo.mask]
+    assert all(
+        grey[bricks == k].mean() < np.quantile(mortar, 0.05) for k in range(1, bricks.max() + 1)
+    )
+
+
+def test_every_correction_has_a_reason_and_the_readme_counts_them():
+    fixes = json.loads((ASSETS / "corrections.json").read_text(encoding="utf-8"))
+    text = " ".join((ASSETS / "README.md").read_text(encoding="utf-8").split())
+    retina = fixes["retina"]
+    assert f"Erased by hand ({len(retina['erase'])} places)" in text
+    assert f"Filled by hand ({len(retina['fill'])})" in text
+    assert f"Drawn by hand ({len(retina['add'])} lines)" in text
+    assert f"{len(fixes['brick']['add'])} short lines by hand" in text
+    assert all(fix["why"] for mask in fixes.values() for kind in mask.values() for fix in kind)
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_regions_lie_inside_and_share_no_pixel(name):
+    make, regions, gap = PHOTOS[name]
+    shape = make().mask.shape
+    used = np.zeros(shape, dtype=int)
+    for pieces in regions.values():
+        for rows, columns in pieces:
+            assert 0 <= rows.start < rows.stop <= shape[0]
+            assert 0 <= columns.start < columns.stop <= shape[1]
+            used[rows, columns] += 1
+    assert used.max() == 1
+    for one, other in combinations(regions.values(), 2):
+        for (rows, columns), (far_rows, far_columns) in ((a, b) for a in one for b in other):
+            between_rows = max(rows.start - far_rows.stop, far_rows.start - rows.stop)
+            between_columns = max(
+                columns.start - far_columns.stop, far_columns.start - columns.stop
+            )
+            assert max(between_rows, between_columns) >= gap
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_every_split_holds_enough_of_the_structure(name):
+    make, regions, _ = PHOTOS[name]
+    mask = make().mask
+    share = {
+        split: sum(mask[piece].sum() for piece in pieces) / mask.sum()
+        for split, pieces in regions.items()
+    }
+    assert share["train"] > 0.4
+    assert share["validation"] > 0.2
+    assert share["test"] > 0.25
