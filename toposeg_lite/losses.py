@@ -106,8 +106,7 @@ def _check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
     if target.shape == labels_shape and classes > 1:
         return logits, _one_hot(target, classes)
     binary = target.bool()
-    other = target != binary
-    if torch.count_nonzero(other):
+    if target.dtype != torch.bool and torch.count_nonzero(other := target != binary):
         raise ValueError(
             f"target must hold only 0 and 1 to go with logits of the shape {tuple(logits.shape)}; "
             f"it also holds {target[other][0].item():g}"
@@ -319,8 +318,7 @@ def topological_loss(
         reduction=reduction,
     )
     logits, target = _check_logits_and_target(logits, target)
-    likelihood, mask = _foreground(logits, target)
-    values = _CriticalPixelCost.apply(likelihood, mask.cpu().numpy(), options)
+    values = _CriticalPixelCost.apply(logits, target.cpu().numpy(), options)
     return _reduce(values, options["reduction"])
 
 
@@ -411,31 +409,36 @@ def _windows(
 
 
 class _CriticalPixelCost(torch.autograd.Function):
-    """The topological loss of each image as a function of the likelihood.
+    """The topological loss of each image as a function of the logits.
 
-    All work is done in NumPy and numba on the CPU: the likelihood is copied there once, and value
-    and gradient come back. Images and windows are spread over as many threads as torch uses; each
+    All work is done in NumPy and numba on the CPU: the logits are copied there once, and value and
+    gradient come back. Images and windows are spread over as many threads as torch uses; each
     result depends on its own window alone and they are added in one order, so the bits do not
-    depend on the number of threads.
+    depend on the number of threads. Those of torch's own sigmoid and softmax do.
     """
 
     @staticmethod
-    def forward(ctx: Any, likelihood: Tensor, masks: np.ndarray, options: dict[str, Any]) -> Tensor:
-        """Return the (B,) values for a (B, K, *spatial) likelihood and as many masks."""
-        images = likelihood.detach().cpu().numpy()
+    def forward(ctx: Any, logits: Tensor, masks: np.ndarray, options: dict[str, Any]) -> Tensor:
+        """Return the (B,) values for (B, C, *spatial) logits and as many masks."""
+        images = _likelihoods(logits.detach().cpu().numpy())
+        batch, channels = images.shape[:2]
+        classes = range(1 if channels > 1 else 0, channels)
         windows = _windows(images.shape[2:], options["window"], options["overlap"])
-        places = [
-            (b, k, *window)
-            for b, k, window in product(range(len(images)), range(images.shape[1]), windows)
-        ]
+        places = [(b, k, *window) for b, k, window in product(range(batch), classes, windows)]
         results = _map_in_threads(lambda at: _window_cost(images[at], masks[at], options), places)
-        values, gradient = np.zeros(len(images)), np.zeros_like(images)
+        values, gradient = np.zeros(batch), np.zeros_like(images)
         for at, (value, slopes) in zip(places, results, strict=True):
             values[at[0]] += value
             gradient[at] += slopes
-        shared = images.shape[1] * len(windows)
-        ctx.save_for_backward(torch.from_numpy(gradient / shared).to(likelihood.device))
-        return torch.from_numpy((values / shared).astype(images.dtype)).to(likelihood.device)
+        shared = len(classes) * len(windows)
+        # From the likelihood to the logits: the derivative of the sigmoid or softmax.
+        if channels == 1:
+            gradient *= images * (1 - images) / shared
+        else:
+            gradient -= (gradient * images).sum(1, keepdims=True)
+            gradient *= images / shared
+        ctx.save_for_backward(torch.from_numpy(gradient).to(logits.device))
+        return torch.from_numpy((values / shared).astype(images.dtype)).to(logits.device)
 
     @staticmethod
     @once_differentiable
@@ -443,6 +446,15 @@ class _CriticalPixelCost(torch.autograd.Function):
         """Return the gradient, nonzero at critical pixels only."""
         (gradient,) = ctx.saved_tensors
         return gradient * outer.reshape(-1, *[1] * (gradient.ndim - 1)), None, None
+
+
+def _likelihoods(logits: np.ndarray) -> np.ndarray:
+    """Return the sigmoid of one channel, the softmax of several; neither overflows."""
+    if logits.shape[1] > 1:
+        powers = np.exp(logits - logits.max(1, keepdims=True))
+        return powers / powers.sum(1, keepdims=True)
+    powers = np.exp(-np.abs(logits))
+    return np.where(logits < 0, powers, 1) / (1 + powers)
 
 
 def _map_in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
@@ -565,9 +577,8 @@ class TopologicalLoss(_Loss):
     * A mostly filled hole, 0.8 in a ring of 0.9, is opened by "rank" but filled by "wasserstein":
       matching (0.9, 0.8) costs 0.65, leaving both to the diagonal 0.505.
 
-    Time is linear in the number of pixels. A batch is spread over as many threads as torch uses;
-    for one likelihood, value and gradient have the same bits whatever that number. On a GPU the
-    likelihood is copied to the CPU once.
+    Time is linear in the number of pixels. A batch is spread over as many threads as torch uses,
+    and the result does not depend on that number. From a GPU the logits are copied to the CPU once.
 
     References
     ----------
