@@ -521,8 +521,16 @@ def everything(complex_):
     """Return all arrays at some thresholds as bytes."""
     out = []
     for threshold, level in ((0.0, 0.0), (0.1, 0.0), (0.1, 0.4)):
-        for result in (complex_.branches(threshold, level), complex_.skeleton(threshold, level)):
-            out += [value.tobytes() for value in vars(result).values()]
+        branches, skeleton = (
+            complex_.branches(threshold, level),
+            complex_.skeleton(threshold, level),
+        )
+        for result, names in (
+            (branches, "dimension persistence saddle saddle_value ends length mean_likelihood"),
+            (skeleton, "mask nodes edges"),
+        ):
+            out += [getattr(result, name).tobytes() for name in names.split()]
+            out += [path.tobytes() for path in result.paths]
         out.append(complex_.patches(threshold).tobytes())
     return out
 
@@ -569,6 +577,7 @@ def test_asking_changes_nothing():
     before = everything(complex_)
     for threshold, level in product(THRESHOLDS, LEVELS):
         complex_.skeleton(threshold, level).mask[:] = False
-        complex_.branches(threshold, level).pixels[:] = 0
+        for path in complex_.branches(threshold, level).paths:
+            path[:] = 0
         complex_.patches(threshold)[:] = 0
     assert everything(complex_) == before

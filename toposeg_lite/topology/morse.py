@@ -83,8 +83,9 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from numbers import Real
 from typing import Any, NamedTuple
@@ -131,29 +132,18 @@ class Branches:
         The pass: flat index (C order) of the lower pixel of the critical edge.
     saddle_value : (n,) array of float32 or float64
         The image's value there, the lowest of the branch.
-    ends : (n, 2) array of int64
-        The peaks at which the path begins and ends. They are equal where both sides lead to one.
-    length : (n,) array of float64
-        Of the path; a diagonal step counts as the square root of two.
-    mean_likelihood : (n,) array of float64
-        Mean of the image over the pixels of the path.
-    pixels, offsets : array of int64
-        All paths in one array: path k is ``pixels[offsets[k]:offsets[k + 1]]``.
 
     Notes
     -----
-    Branches that end at the same peak may share their last pixels, as may the two halves of one.
+    The paths are walked when one of the other attributes is first looked at. Branches that end at
+    the same peak may share their last pixels, as may the two halves of one.
     """
 
     dimension: np.ndarray
     persistence: np.ndarray
     saddle: np.ndarray
     saddle_value: np.ndarray
-    ends: np.ndarray
-    length: np.ndarray
-    mean_likelihood: np.ndarray
-    pixels: np.ndarray
-    offsets: np.ndarray
+    _walk: Callable[[], _Walks]
 
     def __len__(self) -> int:
         return len(self.saddle)
@@ -163,9 +153,38 @@ class Branches:
         return f"Branches({joins} that join, {len(self) - joins} that close loops)"
 
     @cached_property
+    def _walks(self) -> _Walks:
+        return self._walk()
+
+    @property
+    def ends(self) -> np.ndarray:
+        """The two peaks, (n, 2) int64, where each path begins and ends; they may be the same."""
+        return self._walks.ends
+
+    @property
+    def length(self) -> np.ndarray:
+        """The length of each path, (n,) float64; a diagonal step counts as the root of two."""
+        return self._walks.length
+
+    @property
+    def mean_likelihood(self) -> np.ndarray:
+        """Mean of the image over the pixels of each path, (n,) float64."""
+        return self._walks.mean_likelihood
+
+    @cached_property
     def paths(self) -> list[np.ndarray]:
         """The pixels of each branch as flat indices, from peak to peak by way of the pass."""
-        return _split(self.pixels, self.offsets)
+        return _split(self._walks.pixels, self._walks.offsets)
+
+
+class _Walks(NamedTuple):
+    """What `_walk` finds; path k is ``pixels[offsets[k]:offsets[k + 1]]``."""
+
+    ends: np.ndarray
+    length: np.ndarray
+    mean_likelihood: np.ndarray
+    pixels: np.ndarray
+    offsets: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -176,36 +195,53 @@ class Skeleton:
     ----------
     mask : bool array of the image's shape
         True on the skeleton.
-    nodes : (n,) array of int64
-        Flat indices (C order) of the peaks that survive, and of the pixels where paths fork.
-    edges : (m, 2) array of int64
-        The nodes that each edge joins, as positions in `nodes`. Two nodes may be joined more than
-        once, and a node with itself: a ring with one peak is one node with one edge.
-    pixels, offsets : array of int64
-        The pixels of all edges in one array: those of edge k, from node to node and both included,
-        are ``pixels[offsets[k]:offsets[k + 1]]``.
 
     Notes
     -----
-    No step from pixel to pixel belongs to two edges, so the number of independent loops is ``m - n
-    + c`` with the number c of connected parts. The mask alone has others: paths that run side by
-    side fill or enclose pixels without being joined.
+    The graph is traced when one of its attributes is first looked at. No step from pixel to pixel
+    belongs to two edges, so the number of independent loops is ``len(edges) - len(nodes) + c`` with
+    the number c of connected parts. The mask alone has others: paths that run side by side fill or
+    enclose pixels without being joined.
     """
 
     mask: np.ndarray
-    nodes: np.ndarray
-    edges: np.ndarray
-    pixels: np.ndarray
-    offsets: np.ndarray
+    _trace: Callable[[], _Graph]
 
     def __repr__(self) -> str:
         count = int(np.count_nonzero(self.mask))
         return f"Skeleton({count} pixels, {len(self.nodes)} nodes, {len(self.edges)} edges)"
 
     @cached_property
+    def _graph(self) -> _Graph:
+        return self._trace()
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """The peaks that survive and the pixels where paths fork: (n,) int64, flat indices."""
+        return self._graph.nodes
+
+    @property
+    def edges(self) -> np.ndarray:
+        """The nodes that each edge joins, (m, 2) int64, as positions in `nodes`.
+
+        Two nodes may be joined more than once, and a node with itself: a ring with one peak is one
+        node with one edge.
+        """
+        return self._graph.edges
+
+    @cached_property
     def paths(self) -> list[np.ndarray]:
-        """The pixels of each edge as flat indices, from node to node."""
-        return _split(self.pixels, self.offsets)
+        """The pixels of each edge as flat indices, from node to node and both included."""
+        return _split(self._graph.pixels, self._graph.offsets)
+
+
+class _Graph(NamedTuple):
+    """What `_trace` finds; the pixels of edge k are ``pixels[offsets[k]:offsets[k + 1]]``."""
+
+    nodes: np.ndarray
+    edges: np.ndarray
+    pixels: np.ndarray
+    offsets: np.ndarray
 
 
 def _split(pixels: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
@@ -327,17 +363,12 @@ class MorseComplex:
         which = np.flatnonzero(critical.value[:count] >= high)
         # The step to the next row, where steps may be diagonal, and 0 where not.
         row = self.shape[-1] + 2 if self.connectivity == 2 else 0
-        ends, length, mean, pixels, offsets = _walk(critical, self._forest, which, low, high, row)
         return Branches(
-            dimension=critical.dimension[which],
-            persistence=critical.persistence[which],
-            saddle=critical.saddle[which],
-            saddle_value=critical.value[which],
-            ends=ends,
-            length=length,
-            mean_likelihood=mean,
-            pixels=pixels,
-            offsets=offsets,
+            critical.dimension[which],
+            critical.persistence[which],
+            critical.saddle[which],
+            critical.value[which],
+            partial(_walk, critical, self._forest, which, low, high, row),
         )
 
     def skeleton(self, persistence: float = 0.0, saddle_level: float = 0.0) -> Skeleton:
@@ -382,8 +413,8 @@ class MorseComplex:
             pixel, parent = forest.pixel[:size], forest.parent[:size]
             renamed = np.empty(0, np.int32)
         mask = np.zeros(self.shape, np.bool_)
-        graph = _draw(mask.ravel(), pixel, parent, renamed, self._critical, count, high)
-        return Skeleton(mask, *graph)
+        mask.ravel()[pixel] = True
+        return Skeleton(mask, partial(_trace, pixel, parent, renamed, self._critical, count, high))
 
     def patches(self, persistence: float = 0.0) -> np.ndarray:
         """Divide the image into the basins of its pits (a watershed by persistence).
@@ -784,8 +815,8 @@ def _cut(critical, forest, low, high):
 
 
 @njit(cache=True, nogil=True)
-def _draw(mask, pixel, parent, renamed, critical, count, high):
-    """Draw a skeleton into the flat `mask` and return its graph, as in `Skeleton`.
+def _trace(pixel, parent, renamed, critical, count, high):
+    """Return the graph of a skeleton.
 
     The skeleton is the tree `pixel, parent` and the loops among the first `count` critical edges
     that are not below `high`. `renamed` is empty where the tree is the head of `_Forest`.
@@ -794,18 +825,16 @@ def _draw(mask, pixel, parent, renamed, critical, count, high):
     degree = np.zeros(n, np.int32)
     others = np.zeros(n, np.int32)  # of a pixel with two neighbours a and b: a ^ b
     is_node = np.zeros(n, np.bool_)
-    links = np.empty((n + count, 2), np.int32)
+    left, right = np.empty(n + count, np.int32), np.empty(n + count, np.int32)  # linked pixels
     m = 0
     for i in range(n):
-        mask[pixel[i]] = True
-        if parent[i] >= 0:
-            links[m, 0], links[m, 1] = i, parent[i]
-            m += 1
+        left[m], right[m] = i, parent[i]
+        m += parent[i] >= 0
     for e in range(count):
         if critical.peak[e] < 0 and critical.value[e] >= high:
             a, b = critical.lower[e], critical.upper[e]
-            links[m, 0] = renamed[a] if renamed.size > 0 else a
-            links[m, 1] = renamed[b] if renamed.size > 0 else b
+            left[m] = renamed[a] if renamed.size > 0 else a
+            right[m] = renamed[b] if renamed.size > 0 else b
             m += 1
     for e in range(-1, critical.peak.size):
         peak = critical.peak[e] if e >= 0 else 0  # 0: the highest, which dies nowhere
@@ -813,7 +842,8 @@ def _draw(mask, pixel, parent, renamed, critical, count, high):
             peak = renamed[peak] if renamed.size > 0 else peak
             if peak >= 0:
                 is_node[peak] = True
-    for a, b in links[:m]:
+    for link in range(m):
+        a, b = left[link], right[link]
         degree[a] += 1
         degree[b] += 1
         others[a] ^= b
@@ -835,7 +865,8 @@ def _draw(mask, pixel, parent, renamed, critical, count, high):
     pixels = np.empty(n - nodes + 2 * chains, np.int64)
     seen = np.zeros(n, np.bool_)
     k = used = 0
-    for a, b in links[:m]:
+    for link in range(m):
+        a, b = left[link], right[link]
         if node[a] < 0:
             a, b = b, a
         if node[a] < 0 or seen[b]:
@@ -853,7 +884,7 @@ def _draw(mask, pixel, parent, renamed, critical, count, high):
         used += 1
         k += 1
         offsets[k] = used
-    return node_pixel, edges, pixels, offsets
+    return _Graph(node_pixel, edges, pixels, offsets)
 
 
 @njit(cache=True, nogil=True)
@@ -877,17 +908,11 @@ def _walk(critical, forest, which, low, high, row):
     n = which.size
     offsets = np.zeros(n + 1, np.int64)
     middle = np.empty(n, np.int64)
+    to_root = np.zeros(uphill.size, np.int32)  # number of pixels from here on, 0: not yet known
     for k in range(n):
-        total = offsets[k]
-        for side in range(2):
-            p = critical.lower[which[k]] if side == 0 else critical.upper[which[k]]
-            total += 1
-            while uphill[p] != p:
-                p = uphill[p]
-                total += 1
-            if side == 0:
-                middle[k] = total
-        offsets[k + 1] = total
+        e = which[k]
+        middle[k] = offsets[k] + _count(uphill, to_root, critical.lower[e])
+        offsets[k + 1] = middle[k] + _count(uphill, to_root, critical.upper[e])
     pixels = np.empty(offsets[n], np.int64)
     ends = np.empty((n, 2), np.int64)
     length, mean = np.empty(n), np.empty(n)
@@ -911,7 +936,24 @@ def _walk(critical, forest, which, low, high, row):
         count = offsets[k + 1] - offsets[k]
         mean[k] = total / count
         length[k] = count - 1 + (np.sqrt(2.0) - 1) * slanted
-    return ends, length, mean, pixels, offsets
+    return _Walks(ends, length, mean, pixels, offsets)
+
+
+@njit(cache=True, nogil=True)
+def _count(uphill, to_root, p):
+    """Count the pixels from `p` to its root and note the number at each of them."""
+    q = p
+    total = 0
+    while to_root[q] == 0 and uphill[q] != q:
+        total += 1
+        q = uphill[q]
+    total += max(to_root[q], 1)
+    left = total
+    while to_root[p] == 0:
+        to_root[p] = left
+        left -= 1
+        p = uphill[p]
+    return total
 
 
 # --- Kernels: the patches ------------------------------------------------------------------------
