@@ -95,8 +95,7 @@ def _check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
         )
     if target.is_complex():
         raise TypeError(f"target must hold labels, or 0 and 1; got {target.dtype}")
-    ends = torch.stack(torch.aminmax(logits.detach()))  # NaN if there is any
-    if not torch.isfinite(ends).all():
+    if not np.isfinite(_ends(logits)).all():
         bad = int((~torch.isfinite(logits)).sum())
         raise ValueError(
             f"logits hold {bad} values that are NaN or infinite. The training has diverged: "
@@ -106,10 +105,14 @@ def _check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
     if target.shape == labels_shape and classes > 1:
         return logits, _one_hot(target, classes)
     binary = target.bool()
-    if target.dtype != torch.bool and torch.count_nonzero(other := target != binary):
+    if target.is_floating_point():
+        others = target[target != binary]
+    else:
+        others = torch.tensor([end for end in _ends(target) if end not in (0, 1)])
+    if len(others):
         raise ValueError(
             f"target must hold only 0 and 1 to go with logits of the shape {tuple(logits.shape)}; "
-            f"it also holds {target[other][0].item():g}"
+            f"it also holds {others[0].item():g}"
         )
     if classes > 1 and not (binary.sum(1) == 1).all():
         raise ValueError(
@@ -118,13 +121,24 @@ def _check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
     return logits, binary.reshape(logits.shape)
 
 
+def _ends(tensor: Tensor) -> tuple[float, float]:
+    """Return the smallest and the largest value, NaN if there is any."""
+    tensor = tensor.detach()
+    if tensor.device.type == "cpu" and tensor.dtype not in (torch.float16, torch.bfloat16):
+        # NumPy looks at a million values in the time that torch takes to wake its threads.
+        array = tensor.numpy()
+        return array.min().item(), array.max().item()
+    low, high = torch.stack(torch.aminmax(tensor)).tolist()
+    return low, high
+
+
 def _one_hot(labels: Tensor, classes: int) -> Tensor:
     """Turn (B, *spatial) labels into (B, classes, *spatial) booleans."""
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise TypeError(
             f"target must hold integer labels for {classes} classes; got {labels.dtype}"
         )
-    low, high = (int(end) for end in labels.aminmax())
+    low, high = _ends(labels)
     if low < 0 or high >= classes:
         raise ValueError(
             f"target must hold labels from 0 to {classes - 1}, for the logits have {classes} "
