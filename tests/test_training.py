@@ -340,6 +340,31 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path
     assert load_checkpoint(tmp_path / "net.safetensors").step == 2
 
 
+SHARED = """
+import sys
+sys.path.insert(0, {tests!r})
+from accelerate import Accelerator
+from test_training import DATA, TINY
+from toposeg_lite.training import train
+assert Accelerator().num_processes == 2
+train(TINY, data=DATA, out={path!r}, progress=False)
+"""
+
+
+def test_two_processes_share_each_batch_and_one_writes(tmp_path):
+    path, script = tmp_path / "net.safetensors", tmp_path / "script.py"
+    script.write_text(SHARED.format(tests=str(Path(__file__).parent), path=str(path)))
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)],
+        env=os.environ | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    found, alone = load_checkpoint(path), train(TINY, data=DATA, progress=False)
+    np.testing.assert_allclose(found.history["loss"], alone.history["loss"], rtol=1e-5)
+    for name, tensor in alone.weights.items():
+        torch.testing.assert_close(found.weights[name], tensor, rtol=1e-3, atol=1e-5)
+
+
 def test_bfloat16_is_refused_where_it_is_slow_and_trains_where_it_is_not(monkeypatch):
     config = replace(TINY, precision="bfloat16")
     monkeypatch.setattr(loop, "_has_fast_bfloat16", lambda device: False)

@@ -111,7 +111,8 @@ def run_notebook(
             page = nbformat.read(executed, as_version=4)
             _keep_last_bars(page)
             write_atomically(executed, nbformat.writes(page).encode())
-            html, _ = HTMLExporter().from_notebook_node(page)
+            # The default template leaves out the alternative text of pictures; this one keeps it.
+            html, _ = HTMLExporter(template_name="classic").from_notebook_node(page)
             write_atomically(folder / "report.html", html.encode())
     return folder
 

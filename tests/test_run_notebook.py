@@ -1,0 +1,216 @@
+"""Chapter 09 and the command that runs it, with a budget of seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import psutil
+import pytest
+
+from toposeg_lite.training import CompareConfig, load_checkpoint, prepare_folder
+from toposeg_lite.training.__main__ import PLACE, _parameters, main, run_notebook
+
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "09_run_a_full_training.ipynb"
+SMALL = {
+    "dataset": "brick",
+    "weight": [0.1, 1.0],
+    "pretrain_steps": 150,  # the first checkpoint is written after 100
+    "finetune_steps": 2,
+    "patch": 16,
+    "batch": 2,
+    "width": 2,
+    "options": {"depth": 2},
+}
+
+pytestmark = pytest.mark.notebook
+
+
+def arguments(values: dict) -> list[str]:
+    return [part for name, value in values.items() for part in ("-p", name, repr(value))]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Run the notebook once through the command, as a user does."""
+    out = tmp_path_factory.mktemp("runs")
+    done = subprocess.run(
+        [sys.executable, "-m", "toposeg_lite.training", *arguments(SMALL | {"out": str(out)})],
+        cwd=out, capture_output=True, timeout=500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    folder = out / "brick-topological-seed0"
+    (folder / "stdout.txt").write_bytes(done.stdout)
+    (folder / "stderr.txt").write_bytes(done.stderr)
+    return folder
+
+
+def test_the_run_leaves_everything_in_its_folder(finished):
+    files = {file.name for file in finished.iterdir()}
+    assert files == {
+        "09_run_a_full_training.ipynb", "report.html", "metrics.json", "comparison.png",
+        "parent.safetensors", "control.safetensors", "topological-0.1.safetensors",
+        "topological-1.safetensors", "stdout.txt", "stderr.txt",
+    }  # fmt: skip
+    notebook = nbformat.read(finished / "09_run_a_full_training.ipynb", as_version=4)
+    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
+    html = (finished / "report.html").read_text()
+    assert html.count('src="data:image/png;base64') == 2
+    assert 'alt="Image, reference, control and topological arm' in html
+
+
+def test_the_terminal_shows_bars_the_table_and_the_verdict(finished):
+    said, bars = ((finished / f"{name}.txt").read_bytes().decode() for name in ("stdout", "stderr"))
+    results = json.loads((finished / "metrics.json").read_text())
+    rows = ("Dice", "clDice", "Betti-0 error", "Betti-1 error", "ARI", "VOI (bits)",
+            "seconds per step", "share of loss", "64 x 64 pixels", "connectivity 2")  # fmt: skip
+    assert [row for row in rows if row not in said] == []
+    header = next(line for line in said.splitlines() if "parent" in line and "control" in line)
+    assert header.split() == ["parent", "control", "topological"]
+    assert results["verdict"]["sentence"] in said
+    for name in ("parent", "control", "topological-0.1", "topological-1"):
+        assert f"{name}: 100%" in bars
+    assert "\r" in bars  # moving bars in the terminal; in the notebook only their last state
+    assert "\r" not in (finished / "09_run_a_full_training.ipynb").read_text()
+
+
+def test_every_number_is_kept_with_what_made_it(finished):
+    results = json.loads((finished / "metrics.json").read_text())
+    config = CompareConfig(**results["parameters"])
+    assert config.weight == (0.1, 1.0)
+    assert config.depth == 2
+    assert results["seed"] == 0
+    assert set(results["versions"]) >= {"python", "toposeg-lite", "torch", "numpy"}
+    assert results["times"]["wall_seconds"] > 0
+    assert "git_commit" in results
+    assert list(results["test"]) == ["parent", "control", "topological"]
+    for images in results["test"].values():
+        for row in images.values():
+            assert {"dice", "cldice", "betti_0_error", "betti_1_error"} <= set(row)
+            assert np.isfinite(row["dice"])
+
+
+def test_a_killed_run_goes_on_with_resume_to_the_same_numbers(finished, tmp_path):
+    values = SMALL | {"out": str(tmp_path), "name": "killed"}
+    command = [sys.executable, "-m", "toposeg_lite.training", *arguments(values)]
+    process = psutil.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    parent = tmp_path / "killed" / "parent.safetensors"
+    deadline = time.monotonic() + 300
+    while not parent.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    killed = [*process.children(recursive=True), process]  # the kernel and the command
+    for each in killed:
+        each.kill()
+    psutil.wait_procs(killed, timeout=60)
+    assert not (tmp_path / "killed" / "metrics.json").exists()
+    assert load_checkpoint(parent).step in (100, 150)
+
+    assert main(arguments(values)) == 1  # refused: the folder holds a run
+    folder = run_notebook(values | {"resume": True})
+    whole, resumed = (
+        json.loads((where / "metrics.json").read_text()) for where in (finished, folder)
+    )
+    for results in (whole, resumed):
+        del results["times"], results["git_commit"]
+    assert resumed == whole
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"dataset": "retinas"}, "dataset must be one of 'retina', 'brick'"),
+        ({"loss": "topology"}, "loss must be one of 'dice_bce', 'topological'"),
+        ({"loss_options": {"window": 0}}, "window"),
+        ({"speed": 3}, "unknown parameter 'speed'; the notebook takes dataset, loss, loss_options"),
+        ({"options": {"speed": 3}}, "unknown parameter 'speed'; there are dataset, root, loss"),
+        ({"options": 3}, "options must map names to values; got 3"),
+        ({"weight": [0.1, -1]}, "weight must be zero or above; got -1"),
+        ({"patch": [8, 8, 8]}, "patch must name one side for each of the 2 axes"),
+        ({"resume": "yes"}, "resume must be True or False; got 'yes'"),
+        ({"name": "a/b"}, "name must be a plain folder name; got 'a/b'"),
+    ],
+    ids=str,
+)
+def test_a_bad_parameter_ends_the_run_before_anything_is_made(tmp_path, capfd, values, text):
+    assert main(arguments({"out": str(tmp_path / "runs")} | values)) == 1
+    said = capfd.readouterr().err
+    assert said.startswith("error: ")
+    assert text in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_notebook_is_said(tmp_path, capsys):
+    assert main(["--notebook", str(tmp_path / "none.ipynb")]) == 1
+    assert "there is no notebook" in capsys.readouterr().err
+
+
+def test_a_cell_that_fails_is_said_and_kept(tmp_path, capsys):
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    setup = next(cell for cell in notebook.cells if "prepare_folder(" in cell.source)
+    setup.source += "\nraise RuntimeError('the disk melted')"
+    nbformat.write(notebook, tmp_path / "broken.ipynb")
+    values = SMALL | {"out": str(tmp_path / "runs")}
+    assert main([*arguments(values), "--notebook", str(tmp_path / "broken.ipynb")]) == 1
+    assert "RuntimeError: the disk melted" in capsys.readouterr().err
+    folder = tmp_path / "runs" / "brick-topological-seed0"
+    assert "the disk melted" in (folder / "report.html").read_text()
+
+
+def test_values_are_read_as_python_writes_them(capsys):
+    # The command sees the values of the notebook as they are written there.
+    defaults = _parameters(NOTEBOOK)
+    cell = next(
+        cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells
+        if "parameters" in cell.metadata.get("tags", [])
+    )  # fmt: skip
+    written: dict = {}
+    exec(cell.source, written)
+    assert defaults == {name: written[name] for name in defaults}
+
+
+def test_the_parameters_of_the_notebook_are_those_of_the_library():
+    defaults = _parameters(NOTEBOOK)
+    fields = {field.name: field for field in dataclasses.fields(CompareConfig)}
+    own = {*PLACE, "options"}
+    assert own <= set(defaults)
+    assert set(defaults) - own <= set(fields)
+    config = CompareConfig.from_parameters(
+        **{name: value for name, value in defaults.items() if name not in own}
+    )
+    assert config == CompareConfig()  # one set of defaults, in both places
+    place = inspect.signature(prepare_folder).parameters
+    assert {name: defaults[name] for name in PLACE} == {n: place[n].default for n in PLACE}
+
+
+def test_the_notebook_reads_well():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert 8 <= len(code) <= 16
+    assert max(len(cell.source.splitlines()) for cell in code) <= 15
+    titles = [
+        line for cell in notebook.cells if cell.cell_type == "markdown"
+        for line in cell.source.splitlines() if line.startswith("# ")
+    ]  # fmt: skip
+    assert titles == ["# Run a full training"]
+    pictures = [
+        output for cell in code for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]  # fmt: skip
+    assert len(pictures) == 2
+    for output in pictures:
+        assert len(output.data["image/png"]) * 3 / 4 < 700_000
+        assert len(output.metadata["image/png"]["alt"]) > 40
+    assert all(cell.execution_count for cell in code)
+    assert NOTEBOOK.stat().st_size < 1_500_000
