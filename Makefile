@@ -5,6 +5,9 @@ BIN := .venv/bin
 # More parameters for `make run`, for example: make run ARGS="-p dataset brick -p seed 1"
 ARGS ?=
 
+# Threads that wait should sleep, not spin: on a machine with other work this is many times faster.
+export OMP_WAIT_POLICY ?= passive
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test lab lint notebooks bench clean
 
