@@ -159,3 +159,9 @@ def test_structure_differs_from_its_surroundings(name):
     ring = ndimage.binary_dilation(drawing.mask, iterations=5) & ~drawing.mask
     gap = abs(image[drawing.mask].mean() - image[ring].mean())
     assert gap > 0.6 * image[ring].std()
+
+
+def test_membranes_cut_by_the_border_may_come_in_several_pieces():
+    pieces = [draw("membranes", seed, shape=(64, 80)).betti[0] for seed in range(8)]
+    assert min(pieces) == 1
+    assert max(pieces) > 1
