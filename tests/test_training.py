@@ -311,6 +311,17 @@ def test_going_on_from_a_checkpoint_is_the_same_as_never_stopping():
     assert all(torch.equal(end.weights[name], whole.weights[name]) for name in whole.weights)
 
 
+def test_annealing_begins_anew_with_each_run():
+    parent = train(TINY, data=DATA, progress=False)
+    plain, annealed = (
+        train(replace(TINY, steps=4, anneal=anneal), data=DATA, start=parent, progress=False)
+        for anneal in (False, True)
+    )
+    # The first step still has the whole learning rate; the second one a smaller one.
+    assert plain.history["loss"][1] == annealed.history["loss"][1]
+    assert plain.history["loss"][2] != annealed.history["loss"][2]
+
+
 def test_a_run_is_not_resumed_as_another_one(tmp_path):
     path = tmp_path / "net.safetensors"
     train(TINY, data=DATA, out=path, progress=False)
@@ -355,7 +366,8 @@ def test_two_processes_share_each_batch_and_one_writes(tmp_path):
     path, script = tmp_path / "net.safetensors", tmp_path / "script.py"
     script.write_text(SHARED.format(tests=str(Path(__file__).parent), path=str(path)))
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)],
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
+         str(script)],
         env=os.environ | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()

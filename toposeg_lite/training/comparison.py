@@ -91,12 +91,12 @@ class CompareConfig:
     root: str | None = None
     loss: str = "topological"
     loss_options: Mapping[str, Any] = field(default_factory=dict)
-    weight: float | tuple[float, ...] = (0.01, 0.1, 1.0)
+    weight: float | tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)
     pretrain_steps: int = 600
     finetune_steps: int = 200
     patch: int | tuple[int, ...] = 128
     batch: int = 4
-    light: float = 0.2
+    light: float = 0.3
     seed: int = 0
     width: int = 16
     depth: int = 4

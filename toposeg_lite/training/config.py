@@ -112,7 +112,7 @@ class TrainConfig:
     steps: int = 800
     patch: int | tuple[int, ...] = 128
     batch: int = 4
-    light: float = 0.2
+    light: float = 0.3
     seed: int = 0
     width: int = 16
     depth: int = 4
