@@ -67,8 +67,8 @@ def _link_table(connectivity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     near : (256, 4) array of uint8
         For each component its pixels to which an edge may go, as bits.
     sides : (256, 4, 2) array of uint8
-        For each component the lower neighbours next to it on both sides, as bit numbers. An edge
-        into the component separates them. (Without meaning where there is only one component.)
+        For each component the pixels next to it on both sides, as bit numbers. Where there are
+        several components they are lower, and an edge into the component separates them.
     """
     hops = np.abs(NEIGHBOURS).sum(1)
     count = np.zeros(256, np.int64)
@@ -96,11 +96,7 @@ def _link_table(connectivity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 continue  # a lone corner has no edge to p when only 4 neighbours have
             k = count[mask]
             near[mask, k] = sum(1 << bit for bit in bits)
-            for side, (i, way) in enumerate(((part[0], -1), (part[-1], 1))):
-                i += way
-                while hops[RING[i % 8]] > 3 - connectivity:  # no neighbour in the background's eyes
-                    i += way
-                sides[mask, k, side] = RING[i % 8]
+            sides[mask, k] = RING[(part[0] - 1) % 8], RING[(part[-1] + 1) % 8]
             count[mask] += 1
     return count, near, sides
 

@@ -1,4 +1,4 @@
-"""Which cube of a volume fills which loop: the pairs of dimension 1 in three dimensions.
+"""Which voxel of a volume fills which loop: the pairs of dimension 1 in three dimensions.
 
 In two dimensions a hole is a component of the background, so union-find pairs loops with the pixels
 that fill them. In a volume a loop is dual to a loop, and nothing as simple exists: we reduce the
@@ -7,11 +7,16 @@ both in the order in which they enter. A column's *pivot* is the last edge of th
 Where two columns have the same pivot, the earlier one is added (modulo 2) to the later; the pivot
 that is left at the end is the edge whose loop the square fills.
 
-Three observations make that cheap. A square that encloses a void with others has no loop to fill;
-voids are components of the background, so union-find names these squares beforehand and they are
-left out [2]_. An edge that joins two components closes no loop and is never a pivot; steepest paths
-and merging edges are such, and they are dropped from all columns. And nearly all columns have a
-pivot of their own at first sight: these are not stored, since four edges are quickly written down.
+Four observations make that cheap.
+
+- An edge that joins two components closes no loop and is never a pivot. Steepest paths and joining
+  edges are such, and they are dropped from all columns.
+- A square that encloses a void, together with others, fills no loop. Voids are components of the
+  background, so union-find names these squares beforehand, and they are left out [2]_.
+- Most loops are closed and filled by one and the same voxel, within its neighbourhood. There a
+  column is a set of six bits, and the sums of squares that fill such loops are found with bits.
+- These columns are not stored: a few bits tell which squares to add, and their edges are quickly
+  written down. Only the columns of *critical* squares, for which no bit is left, are worked out.
 
 References
 ----------
@@ -29,6 +34,10 @@ from .persistence import _find
 
 __all__: list[str] = []
 
+# The six ways from a voxel to its neighbours are numbered so that i and 5 - i are opposite; those
+# from 3 on lead to larger indices. The twelve squares at a voxel each take two ways, not opposite.
+PAIRS = np.array([(a, b) for a in range(6) for b in range(a + 1, 6) if a + b != 5])
+
 
 @njit(cache=True, nogil=True)
 def loop_deaths_3d(shape, order, uphill, lower, upper, died):
@@ -41,188 +50,178 @@ def loop_deaths_3d(shape, order, uphill, lower, upper, died):
     order : (n,) array of int32
         The voxels inside the frame in the order in which they enter.
     uphill : array of int32
-        For each voxel the neighbour to which its steepest path goes, itself for a maximum.
+        For each voxel the neighbour to which its steepest path goes, itself for a peak.
     lower, upper : (m,) arrays of int32
-        The voxels of the critical edges, by the order of the lower ones.
+        The voxels of the critical edges, in the order in which these enter.
     died : (m,) array of int32
         Negative for the edges that close a loop.
     """
     plane, row = shape[1] * shape[2], shape[2]
-    steps = np.array([-plane, -row, -1, 1, row, plane])  # i and 5 - i are opposite
-    axis_step = np.array([plane, row, 1])
+    steps = np.array([-plane, -row, -1, 1, row, plane])
     size = shape[0] * plane
-    rank = np.full(size, size, np.int64)
+    rank = np.full(size, size, np.int32)  # the frame comes last
     for i in range(order.size):
         rank[order[i]] = i
-
-    # Cells are named by the smallest of their voxels and an axis: an edge by the axis along which
-    # it runs, a square by the one across it.
     joins = np.zeros(3 * size, np.bool_)
     for p in order:
         if uphill[p] != p:
-            joins[_edge(p, uphill[p], plane, row)] = True
+            joins[_edge(p, uphill[p], steps)] = True
     for e in range(lower.size):
         if died[e] >= 0:
-            joins[_edge(lower[e], upper[e], plane, row)] = True
-
-    # Walk backwards: a square between two components of the background (nodes: cubes; number 0:
-    # the outside) encloses a void when it comes.
-    encloses = np.zeros(3 * size, np.bool_)
-    node = np.arange(size).astype(np.int32)
-    for i in range(order.size):  # cubes that stick out of the volume belong to the outside
-        p = order[i]
-        far = p + plane + row + 1
-        if rank[far] == size or rank[p + plane + row] == size or rank[p + 1] == size:
-            node[p] = 0
-    found = np.empty(12, np.int64)
-    for i in range(order.size - 1, -1, -1):
-        p = order[i]
-        n = _squares_at(p, rank, steps, found)
-        for k in range(n - 1, -1, -1):
-            square = found[k]
-            base, axis = square // 3, square % 3
-            a = _find(node, base)
-            back = base - axis_step[axis]
-            b = _find(node, back) if rank[back] < size else np.int32(0)
-            if a != b:
-                encloses[square] = True
-                if a == 0:
-                    a, b = b, a
-                node[a] = b
-
-    # The columns of the other squares. Most have a pivot that enters with the square, at the same
-    # voxel, and that no other square wants; so far they can be taken in any order.
-    column_of = np.full(3 * size, -1, np.int32)  # by pivot edge
-    square_of = np.empty(2 * order.size, np.int64)  # by column: its square,
-    filled_by = np.empty(2 * order.size, np.int32)  # the voxel with which it entered,
-    first = np.full(2 * order.size, -1, np.int64)  # and, if it was reduced,
-    end = np.full(2 * order.size, -1, np.int64)  # its edges: store[first:end]
-    columns = 0
-    hard = np.zeros(3 * size, np.bool_)
-    is_hard = np.zeros(size, np.bool_)
-    for p in range(size):
-        if rank[p] == size:
-            continue
-        n = _squares_at(p, rank, steps, found)
-        for k in range(n):
-            square = found[k]
-            if encloses[square]:
-                continue
-            key = _last_edge(square, axis_step, rank, joins)
-            if key >> 32 == rank[p]:
-                pivot = _edge(p, order[key & 0xFFFFFFFF], plane, row)
-                if column_of[pivot] < 0:
-                    column_of[pivot] = columns
-                    square_of[columns], filled_by[columns] = square, p
-                    columns += 1
-                    continue
-            hard[square] = is_hard[p] = True
-
-    # The rest is reduced in order.
-    store = np.empty(1024, np.int64)
-    used = 0
-    heap = np.empty(1024, np.int64)
-    for p in order:
-        if not is_hard[p]:
-            continue
-        n = _squares_at(p, rank, steps, found)
-        for k in range(n):
-            square = found[k]
-            if not hard[square]:
-                continue
-            left, heap = _add_square(heap, 0, square, axis_step, rank, joins)
-            plain = True
-            while True:
-                left = _cancel(heap, left)
-                key = heap[0]
-                pivot = _edge(order[key >> 32], order[key & 0xFFFFFFFF], plane, row)
-                other = column_of[pivot]
-                if other < 0:
-                    break
-                plain = False
-                if first[other] < 0:
-                    left, heap = _add_square(heap, left, square_of[other], axis_step, rank, joins)
-                else:
-                    for j in range(first[other], end[other]):
-                        left, heap = _push(heap, left, store[j])
-            column_of[pivot] = columns
-            square_of[columns], filled_by[columns] = square, p
-            if not plain:
-                first[columns] = used
-                while left > 0:
-                    if used == store.size:
-                        bigger = np.empty(2 * used, np.int64)
-                        bigger[:used] = store
-                        store = bigger
-                    store[used] = heap[0]
-                    used += 1
-                    left = _pop(heap, left)
-                    left = _cancel(heap, left)
-                end[columns] = used
-            columns += 1
-
-    death = np.zeros(lower.size, np.int32)
-    for e in range(lower.size):
-        if died[e] < 0:
-            death[e] = filled_by[column_of[_edge(lower[e], upper[e], plane, row)]]
-    return death
+            joins[_edge(lower[e], upper[e], steps)] = True
+    encloses = _enclosing_squares(order, rank, steps)
+    local, critical = _fill_locally(order, rank, steps, joins, encloses)
+    return _reduce(order, rank, steps, joins, local, critical, lower, upper, died)
 
 
 @njit(cache=True, nogil=True)
-def _edge(p, q, plane, row):
-    """Name the edge between two neighbours."""
+def _edge(p, q, steps):
+    """Return the number of the edge between two neighbours: three times the smaller, plus axis."""
     step = abs(p - q)
-    axis = 0 if step == plane else 1 if step == row else 2
+    axis = 0 if step == steps[5] else 1 if step == steps[4] else 2
     return 3 * np.int64(min(p, q)) + axis
 
 
 @njit(cache=True, nogil=True)
-def _squares_at(p, rank, steps, found):
-    """Write the squares that enter with voxel `p`, their last one; return their number."""
-    n = 0
-    own = rank[p]
-    for a in range(6):
-        if rank[p + steps[a]] > own:
-            continue
-        for b in range(a + 1, 6):
-            if a + b == 5 or rank[p + steps[b]] > own or rank[p + steps[a] + steps[b]] > own:
-                continue
-            base = p + (steps[a] if a < 3 else 0) + (steps[b] if b < 3 else 0)
-            found[n] = 3 * base + 3 - min(a, 5 - a) - min(b, 5 - b)
-            n += 1
-    return n
+def _enters(p, k, rank, steps):
+    """Whether square k at voxel `p` enters with it: all its other voxels are there before."""
+    a, b = steps[PAIRS[k, 0]], steps[PAIRS[k, 1]]
+    return rank[p + a] < rank[p] and rank[p + b] < rank[p] and rank[p + a + b] < rank[p]
 
 
 @njit(cache=True, nogil=True)
-def _last_edge(square, axis_step, rank, joins):
-    """Return the key of the last of the edges around a square that close loops, -1 if none does."""
-    base, across = square // 3, square % 3
-    last = np.int64(-1)
-    for axis in range(3):
-        if axis == across:
-            continue
-        for p in (base, base + axis_step[3 - across - axis]):
-            if joins[3 * p + axis]:
+def _enclosing_squares(order, rank, steps):
+    """Return for each voxel, as bits, the squares that enter with it and enclose a void.
+
+    Taken away again, the last first, such a square lets two components of the background meet.
+    The background's pieces are cubes, named by their smallest voxel; number 0 is the outside.
+    """
+    size = rank.size
+    node = np.arange(size).astype(np.int32)
+    for p in order:  # a cube that would stick out of the volume is no piece
+        for way in (3, 4, 5):
+            if rank[p + steps[way]] == size:
+                node[p] = 0
+    encloses = np.zeros(size, np.uint16)
+    for p in order[::-1]:
+        for k in range(11, -1, -1):
+            if not _enters(p, k, rank, steps):
                 continue
-            a, b = rank[p], rank[p + axis_step[axis]]
-            key = a << 32 | b if a > b else b << 32 | a
-            last = max(last, key)
-    return last
+            a, b = PAIRS[k, 0], PAIRS[k, 1]
+            base = p + min(steps[a], 0) + min(steps[b], 0)  # the square's smallest voxel
+            across = 3 - min(a, 5 - a) - min(b, 5 - b)  # the axis with a cube on both sides
+            behind = base + steps[across]
+            one = _find(node, base)
+            two = _find(node, behind) if rank[behind] < size else 0
+            if one != two:
+                encloses[p] |= 1 << k
+                node[max(one, two)] = min(one, two)
+    return encloses
 
 
 @njit(cache=True, nogil=True)
-def _add_square(heap, left, square, axis_step, rank, joins):
-    """Push the edges around a square, as keys that grow with the order in which edges enter."""
-    base, across = square // 3, square % 3
-    for axis in range(3):
-        if axis == across:
-            continue
-        for p in (base, base + axis_step[3 - across - axis]):
-            if joins[3 * p + axis]:
+def _fill_locally(order, rank, steps, joins, encloses):
+    """Fill the loops that need no more than the squares which enter with the same voxel.
+
+    At one voxel a square has two edges that can be pivots. They are bits, by the way they go.
+
+    Returns
+    -------
+    local : array of uint16
+        For each edge that closes such a loop the squares whose sum fills it, as bits: those at the
+        edge's later voxel. 0 for all other edges.
+    critical : array of uint16
+        For each voxel the squares of which none of these edges is left: they fill something larger.
+    """
+    local = np.zeros(joins.size, np.uint16)
+    critical = np.zeros(rank.size, np.uint16)
+    edge_bits, square_bits = np.zeros(6, np.int64), np.zeros(6, np.int64)
+    for p in order:
+        edge_bits[:] = 0
+        for k in range(12):
+            if encloses[p] >> k & 1 or not _enters(p, k, rank, steps):
                 continue
-            a, b = rank[p], rank[p + axis_step[axis]]
-            key = a << 32 | b if a > b else b << 32 | a
-            left, heap = _push(heap, left, key)
+            edges, squares = 0, 1 << k
+            for way in PAIRS[k]:
+                if not joins[_edge(p, p + steps[way], steps)]:
+                    edges ^= 1 << way
+            while edges:
+                last = -1  # the way to the neighbour that entered last
+                for way in range(6):
+                    if edges >> way & 1 and (
+                        last < 0 or rank[p + steps[way]] > rank[p + steps[last]]
+                    ):
+                        last = way
+                if edge_bits[last] == 0:
+                    edge_bits[last], square_bits[last] = edges, squares
+                    local[_edge(p, p + steps[last], steps)] = squares
+                    break
+                edges ^= edge_bits[last]
+                squares ^= square_bits[last]
+            if edges == 0:
+                critical[p] |= 1 << k
+    return local, critical
+
+
+@njit(cache=True, nogil=True)
+def _reduce(order, rank, steps, joins, local, critical, lower, upper, died):
+    """Work out the columns of the critical squares and pair them with the edges left over."""
+    most = 0
+    for e in range(lower.size):
+        most += died[e] < 0
+    column_of = np.full(joins.size, -1, np.int32)  # by pivot
+    filled_by = np.empty(most, np.int32)  # the voxel with which a column's square enters
+    start = np.zeros(most + 1, np.int64)  # column c, reduced: store[start[c]:start[c + 1]]
+    store = np.empty(1024, np.int64)
+    heap = np.empty(1024, np.int64)
+    c = 0
+    for p in order:
+        for k in range(12):
+            if not critical[p] >> k & 1:
+                continue
+            left, heap = _add(heap, 0, p, 1 << k, rank, steps, joins)
+            while True:
+                left = _cancel(heap, left)
+                later, earlier = order[heap[0] >> 32], order[heap[0] & 0xFFFFFFFF]
+                pivot = _edge(later, earlier, steps)
+                if local[pivot]:
+                    left, heap = _add(heap, left, later, local[pivot], rank, steps, joins)
+                elif column_of[pivot] >= 0:
+                    other = column_of[pivot]
+                    for i in range(start[other], start[other + 1]):
+                        left, heap = _push(heap, left, store[i])
+                else:
+                    break
+            column_of[pivot] = c
+            filled_by[c] = p
+            used = start[c]
+            while left > 0:
+                if used == store.size:
+                    store = np.concatenate((store, store))
+                store[used] = heap[0]
+                used += 1
+                left = _cancel(heap, _pop(heap, left))
+            c += 1
+            start[c] = used
+    death = np.zeros(lower.size, np.int32)
+    for e in range(lower.size):
+        if died[e] < 0:
+            death[e] = filled_by[column_of[_edge(lower[e], upper[e], steps)]]
+    return death
+
+
+@njit(cache=True, nogil=True)
+def _add(heap, left, p, squares, rank, steps, joins):
+    """Push the edges around some squares at voxel `p`, as keys that grow in the order of entry."""
+    first = np.int64(p)
+    for k in range(12):
+        if not squares >> k & 1:
+            continue
+        a, b = first + steps[PAIRS[k, 0]], first + steps[PAIRS[k, 1]]
+        for q, r in ((first, a), (first, b), (a, a + b - first), (b, a + b - first)):
+            if not joins[_edge(q, r, steps)]:
+                later, earlier = max(rank[q], rank[r]), min(rank[q], rank[r])
+                left, heap = _push(heap, left, np.int64(later) << 32 | earlier)
     return left, heap
 
 
@@ -230,9 +229,7 @@ def _add_square(heap, left, square, axis_step, rank, joins):
 def _push(heap, left, key):
     """Push `key` on a heap, largest first, of `left` keys; return both, the heap may have grown."""
     if left == heap.size:
-        bigger = np.empty(2 * left, np.int64)
-        bigger[:left] = heap
-        heap = bigger
+        heap = np.concatenate((heap, heap))
     i = left
     while i > 0 and heap[(i - 1) // 2] < key:
         heap[i] = heap[(i - 1) // 2]
@@ -270,6 +267,5 @@ def _cancel(heap, left):
             second = heap[2]
         if heap[0] != second:
             break
-        left = _pop(heap, left)
-        left = _pop(heap, left)
+        left = _pop(heap, _pop(heap, left))
     return left

@@ -20,7 +20,7 @@ highest pixel in it::
     two or more          pass           the arrow, and one *critical edge* to each other component
 
         9  8  1
-        2  p  1          p = 5: the components are {9, 8} and {7}.
+        2  p  1          p = 5, with 8 neighbours: the components are {9, 8} and {7}.
         7  3  4          The arrow goes to 9, a critical edge to 7.
 
 Following arrows from a pixel leads along a *V-path*, the way of steepest ascent, to a peak. All the
