@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from toposeg_lite import losses, metrics
+from toposeg_lite import exercises, explorers, figures, losses, metrics
 from toposeg_lite.data import load_dataset, synthetic
 from toposeg_lite.differences import topology_differences
 from toposeg_lite.models import UNet
@@ -35,6 +35,8 @@ NAN = np.where(IMAGE > 0.9, np.nan, IMAGE)
 INF = np.where(IMAGE > 0.9, np.inf, IMAGE)
 MASK = IMAGE > 0.5
 EMPTY = np.zeros((0, 4))
+PAIRS = persistence_pairs(IMAGE)
+FLAT_PNG = figures.png(figures.Figure(figsize=(1, 1)))
 LOGITS = torch.linspace(-3, 3, 12).reshape(1, 1, 3, 4)
 LABELS = (LOGITS[0] > 0).long()
 POINTWISE = torch.nn.Identity()
@@ -1060,7 +1062,144 @@ CASES = [
         r"connectivity must be 1",
     ),
     # --- figures and explorers ---
+    (
+        "alive at 1.5",
+        lambda: figures.alive(PAIRS, 1.5),
+        ValueError,
+        r"threshold .*\[0, 1\]; got 1.5",
+    ),
+    ("alive at NaN", lambda: figures.alive(PAIRS, np.nan), ValueError, "threshold.*got nan"),
+    ("alive at text", lambda: figures.alive(PAIRS, "low"), TypeError, "threshold.*got 'low'"),
+    ("alive of arrays", lambda: figures.alive(IMAGE, 0.5), TypeError, "persistence_pairs; got nda"),
+    ("image_row titles", lambda: figures.image_row([IMAGE], []), ValueError, "1 images and 0 tit"),
+    ("image_row NaN", lambda: figures.image_row([NAN], ["a"]), ValueError, r"images\[0\] holds 2"),
+    ("pixel_values big", lambda: figures.pixel_values(np.eye(13)), ValueError, "at most 12 pixels"),
+    (
+        "pixel_values mask",
+        lambda: figures.pixel_values(IMAGE, mask=MASK.T),
+        ValueError,
+        r"image and mask .* got \(3, 4\) and \(4, 3\)",
+    ),
+    ("image_with_pairs 3D", lambda: figures.image_with_pairs(IMAGE[None]), ValueError, "2 axes"),
+    (
+        "image_with_pairs threshold",
+        lambda: figures.image_with_pairs(IMAGE, threshold=True),
+        TypeError,
+        "got True",
+    ),
+    (
+        "diagram selected",
+        lambda: figures.persistence_diagram(PAIRS, selected=99),
+        ValueError,
+        "selected must be None or 0 to",
+    ),
+    ("diagram pairs", lambda: figures.persistence_diagram([(0, 1)]), TypeError, "got list"),
+    (
+        "barcode limit",
+        lambda: figures.barcode(PAIRS, limit=0),
+        ValueError,
+        "positive integer; got 0",
+    ),
+    (
+        "summary NaN",
+        lambda: figures.persistence_summary(NAN, PAIRS, threshold=0.5),
+        ValueError,
+        "2 values that are NaN",
+    ),
+    ("outline grey", lambda: figures.outline(IMAGE), ValueError, "mask must hold only 0 and 1"),
+    ("parts 0", lambda: figures.parts(0), ValueError, "positive integer; got 0"),
+    ("strongest NaN", lambda: figures.strongest(NAN), ValueError, "pull holds 2 values"),
+    ("strongest limit", lambda: figures.strongest(IMAGE, limit=-1), ValueError, "limit.*got -1"),
+    (
+        "gradient_step shapes",
+        lambda: figures.gradient_step(
+            IMAGE, PAIRS, IMAGE.T, [1.0], step=0, truth=MASK, threshold=0.5
+        ),
+        ValueError,
+        "image and pull",
+    ),
+    (
+        "gradient_step step",
+        lambda: figures.gradient_step(
+            IMAGE, PAIRS, IMAGE, [1.0], step=1, truth=MASK, threshold=0.5
+        ),
+        ValueError,
+        "step must be 0 to 0; got 1",
+    ),
+    ("png of axes", lambda: figures.png("figure"), TypeError, "matplotlib Figure; got str"),
+    ("show without words", lambda: figures.show(figures.parts(1)[0], " "), ValueError, "in words"),
+    ("show no figure", lambda: figures.show(IMAGE, "a picture"), TypeError, "got ndarray"),
+    ("explorer image", lambda: explorers.PersistenceExplorer(NAN), ValueError, "2 values that are"),
+    ("explorer 3D", lambda: explorers.PersistenceExplorer(IMAGE[None]), ValueError, "2 axes"),
+    (
+        "explorer threshold",
+        lambda: explorers.PersistenceExplorer(IMAGE, threshold=2.0),
+        ValueError,
+        r"threshold must be a number in \[0, 1\]; got 2",
+    ),
+    (
+        "explorer min_persistence",
+        lambda: explorers.PersistenceExplorer(IMAGE, min_persistence=-0.1),
+        ValueError,
+        "min_persistence must be",
+    ),
+    (
+        "explorer connectivity",
+        lambda: explorers.PersistenceExplorer(IMAGE, connectivity=8),
+        ValueError,
+        "1 .4 neighbours. or 2",
+    ),
+    (
+        "explorer selected",
+        lambda: explorers.PersistenceExplorer(IMAGE, selected=99),
+        ValueError,
+        r"selected must be 0 \(none\) to 1; got 99",
+    ),
+    (
+        "gradient explorer shapes",
+        lambda: explorers.GradientExplorer(IMAGE, MASK.T, {"a": torch.nn.BCELoss()}),
+        ValueError,
+        "likelihood and truth",
+    ),
+    (
+        "gradient explorer losses",
+        lambda: explorers.GradientExplorer(IMAGE, MASK, torch.nn.BCELoss()),
+        TypeError,
+        "losses must map",
+    ),
+    (
+        "gradient explorer loss",
+        lambda: explorers.GradientExplorer(IMAGE, MASK, {"a": torch.nn.BCELoss()}, loss="b"),
+        ValueError,
+        "loss must be one of 'a'; got 'b'",
+    ),
+    (
+        "gradient explorer steps",
+        lambda: explorers.GradientExplorer(IMAGE, MASK, {"a": torch.nn.BCELoss()}, steps=0),
+        ValueError,
+        "steps must be a positive integer; got 0",
+    ),
+    (
+        "gradient explorer rate",
+        lambda: explorers.GradientExplorer(IMAGE, MASK, {"a": torch.nn.BCELoss()}, rate=np.nan),
+        ValueError,
+        "rate must be a positive number; got nan",
+    ),
+    (
+        "gradient explorer step",
+        lambda: explorers.GradientExplorer(
+            IMAGE, MASK, {"a": torch.nn.BCEWithLogitsLoss()}, steps=2, step=3
+        ),
+        ValueError,
+        "step must be 0 to 2; got 3",
+    ),
+    ("read_image text", lambda: explorers.read_image(b"text"), ValueError, "is no picture"),
+    ("read_image flat", lambda: explorers.read_image(FLAT_PNG), ValueError, "the same value"),
+    ("read_image size", lambda: explorers.read_image(FLAT_PNG, size=0), ValueError, "size.*got 0"),
+    ("show an array", lambda: explorers.show(IMAGE), TypeError, "got ndarray"),
     # --- exercises ---
+    ("exercise", lambda: exercises.check("99.1", 1), ValueError, "exercise must be one of '02.1'"),
+    ("exercise number", lambda: exercises.check(2.1, 1), TypeError, "got 2.1"),
 ]
 
 

@@ -82,10 +82,11 @@ def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.nda
     array([[1. , 0.8],
            [0.6, 0. ]])
     """
+    figures.check_count(size, "size")
     try:
         picture = Image.open(io.BytesIO(content))
-        pixels = np.asarray(picture if picture.mode in ("1", "L", "I;16", "I", "F") else
-                            picture.convert("RGB"))  # fmt: skip
+        grey_modes = ("1", "L", "I;16", "I", "F")
+        pixels = np.asarray(picture if picture.mode in grey_modes else picture.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
     grey = pixels.astype(float) if pixels.ndim == 2 else rgb2gray(img_as_float(pixels))
@@ -348,11 +349,10 @@ class GradientExplorer(PersistenceExplorer):
         check_same_shape(self.start, self.truth, ("likelihood", "truth"))
         if not isinstance(losses, Mapping) or not losses:
             raise TypeError(f"losses must map one name at least to a loss; got {losses!r}")
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"steps must be a positive integer; got {steps!r}")
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < np.inf:
             raise ValueError(f"rate must be a positive number; got {rate!r}")
-        self.losses, self.steps, self.rate = dict(losses), steps, float(rate)
+        self.losses, self.rate = dict(losses), float(rate)
+        self.steps = figures.check_count(steps, "steps")
         self._runs: dict[str, tuple[np.ndarray, np.ndarray, list[float]]] = {}
         super().__init__(self.start, **options)
         self.loss = next(iter(self.losses)) if loss is None else loss
@@ -497,8 +497,8 @@ class _PersistenceView:
         figure.update_layout(
             template="plotly_white",
             width=1010,
-            height=450,
-            margin={"l": 50, "r": 10, "t": 30, "b": 40},
+            height=480,
+            margin={"l": 50, "r": 10, "t": 60, "b": 40},
             legend={"orientation": "h", "y": -0.16},
             hovermode="closest",
         )

@@ -85,6 +85,19 @@ def check_threshold(threshold: Any, name: str = "threshold") -> float:
     return float(threshold)
 
 
+def check_count(value: Any, name: str) -> int:
+    """Return `value` if it is a positive integer, else raise.
+
+    Examples
+    --------
+    >>> check_count(3, "steps")
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a positive integer; got {value!r}")
+    return int(value)
+
+
 def _check_pairs(pairs: Any) -> PersistencePairs:
     """Refuse what `persistence_pairs` did not make."""
     if not isinstance(pairs, PersistencePairs):
@@ -165,8 +178,7 @@ def parts(count: int) -> tuple[Figure, list[Axes]]:
     >>> len(axes)
     2
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ValueError(f"count must be a positive integer; got {count!r}")
+    check_count(count, "count")
     width = 3.67 * count
     figure = Figure(figsize=(width, 3.9))
     left, right = 0.6 / width, 1 - 0.16 / width
@@ -257,9 +269,8 @@ def pixel_values(image: Any, *, title: str = "", mask: Any = None, ax: Axes | No
     array = check_image(image, ndim=2)
     if max(array.shape) > 12:
         raise ValueError(f"image must have at most 12 pixels a side; got shape {array.shape}")
-    inside = np.zeros(array.shape, bool) if mask is None else np.asarray(mask, bool)
-    if inside.shape != array.shape:
-        raise ValueError(f"mask must have the image's shape {array.shape}; got {inside.shape}")
+    inside = np.zeros(array.shape, bool) if mask is None else check_mask(mask, ndim=2)
+    check_same_shape(array, inside, ("image", "mask"))
     height, width = array.shape
     ax = _axes(ax, (0.55 * width + 0.6, 0.55 * height + 0.8))
     ax.imshow(inside, cmap=ListedColormap(["white", SUPERLEVEL]), vmin=0, vmax=1)
@@ -458,8 +469,7 @@ def barcode(
     'barcode: 1 longest of 2'
     """
     pairs, selected = _check_pairs(pairs), _check_selected(selected, pairs)
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ValueError(f"limit must be a positive integer; got {limit!r}")
+    check_count(limit, "limit")
     order = np.argsort(-pairs.persistence, kind="stable")[:limit]
     ax = _axes(ax, (4.2, 4.4))
     for height, k in enumerate(order, 1):
@@ -585,7 +595,10 @@ def strongest(pull: np.ndarray, limit: int = 100) -> tuple[np.ndarray, np.ndarra
     >>> rows.tolist(), columns.tolist()
     ([1, 0], [1, 1])
     """
+    check_count(limit, "limit")
     flat = np.ravel(pull)
+    if not np.isfinite(flat).all():
+        raise ValueError(f"pull holds {(~np.isfinite(flat)).sum()} values that are NaN or infinite")
     positive = np.flatnonzero(flat > 0)
     order = np.argsort(-flat[positive], kind="stable")[:limit]
     rows, columns = np.unravel_index(positive[order], np.shape(pull))
@@ -652,6 +665,8 @@ def gradient_step(
     truth = check_mask(truth, "truth", ndim=2)
     check_same_shape(np.asarray(image), truth, ("image", "truth"))
     check_same_shape(np.asarray(image), np.asarray(pull), ("image", "pull"))
+    if not 0 <= step < len(values):
+        raise ValueError(f"step must be 0 to {len(values) - 1}; got {step}")
     image_with_pairs(image, marked, threshold=threshold, title="likelihood and pull", ax=left)
     left.plot(*outline(truth), color=TRUTH, lw=1.2)
     signs: list[Any] = [Line2D([], [], color=TRUTH, label="truth")]
@@ -741,6 +756,8 @@ def show(figure: Figure | Axes, alt: str, *, dpi: int = 80) -> None:
     from IPython.display import display
 
     drawn: Any = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
+    if not isinstance(drawn, Figure):
+        raise TypeError(f"figure must be a matplotlib Figure or Axes; got {type(drawn).__name__}")
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError(f"alt must say in words what the picture shows; got {alt!r}")
     picture = base64.b64encode(png(drawn, dpi=dpi)).decode()

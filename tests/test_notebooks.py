@@ -1,0 +1,370 @@
+"""The workbook: its files are in step and clean, and its stored outputs are what the code gives."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import importlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from copy import deepcopy
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+
+HERE = Path(__file__).resolve().parent
+FOLDER = HERE.parent / "notebooks"
+SANITIZE = HERE / "nbval_sanitize.cfg"
+CHAPTERS = [
+    "00_start_here",
+    "02_measure_shape_with_persistence",
+    "03_train_with_a_topological_loss",
+    "09_run_a_full_training",
+]
+LONG = "09"  # has its own budget of time, cells and outputs
+FIRST = "00"  # has no exercises
+TAGS = {"parameters", "solution", "end-product", "nbval-ignore-output"}
+
+_spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
+build = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(build)
+
+PLAIN = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+SOLVED = sorted((FOLDER / "solutions").glob("*.ipynb"))
+ALL = [*PLAIN, *SOLVED]
+SHORT = [path for path in ALL if path.name[:2] != LONG]
+
+
+def each(paths):
+    return pytest.mark.parametrize("path", paths, ids=[str(p.relative_to(FOLDER)) for p in paths])
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def prose(notebook):
+    """Return the Markdown without fenced code."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return re.sub(r"(?ms)^```.*?^```", "", text)
+
+
+def texts(output):
+    """Yield the texts of an output, as (holder, key)."""
+    if output.output_type == "stream":
+        yield output, "text"
+    for key in output.get("data", {}):
+        if key.startswith("text/"):
+            yield output.data, key
+
+
+# --- The files --------------------------------------------------------------------------------
+
+
+def test_the_chapters_are_those_of_the_table():
+    assert [path.stem for path in PLAIN] == CHAPTERS
+    assert [path.stem for path in SOLVED] == [
+        name for name in CHAPTERS if name[:2] not in (FIRST, LONG)
+    ]
+
+
+def test_the_readme_maps_every_chapter():
+    text = (FOLDER / "README.md").read_text()
+    assert re.findall(r"\]\((\d\d_\w+)\.ipynb\)", text) == CHAPTERS
+
+
+def test_learners_notebooks_and_pictures_are_in_step_with_their_sources():
+    assert build.out_of_step() == []
+
+
+def test_a_change_of_the_source_or_of_the_copy_is_noticed(tmp_path):
+    cell = nbformat.v4.new_code_cell("1 + 1", id="sum", execution_count=1)
+    answer = nbformat.v4.new_code_cell("2", id="two", metadata={"tags": ["solution"]})
+    source = tmp_path / "solutions" / "07_x.ipynb"
+    source.parent.mkdir()
+    source.write_text(build.text_of(build.tidy(nbformat.v4.new_notebook(cells=[cell, answer]))))
+    copy = tmp_path / source.name
+    assert build.out_of_step(tmp_path) == [copy]
+    copy.write_bytes(build.products(source, build.read(source))[copy])
+    assert [c.id for c in build.read(copy).cells] == ["sum"]
+    assert build.out_of_step(tmp_path) == []
+    copy.write_text(copy.read_text().replace("1 + 1", "1 + 2"))
+    assert build.out_of_step(tmp_path) == [copy]
+    source.write_text(source.read_text().replace('"widgets"', "").replace("}\n", "}\n\n", 1))
+    assert source in build.out_of_step(tmp_path)
+
+
+def test_tidying_drops_live_widgets_and_run_times():
+    output = nbformat.v4.new_output(
+        "display_data", {build.WIDGET_VIEW: {"model_id": "a"}, "image/png": "", "text/plain": "x"}
+    )
+    cell = nbformat.v4.new_code_cell("x", execution_count=7, outputs=[output])
+    cell.metadata["execution"] = {"iopub.execute_input": "12:00"}
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {"state": {}}})
+    tidy = build.tidy(notebook)
+    assert set(tidy.cells[0].outputs[0].data) == {"image/png", "text/plain"}
+    assert tidy.cells[0].metadata == {}
+    assert tidy.cells[0].execution_count == 1
+    assert "widgets" not in tidy.metadata
+    assert build.WIDGET_VIEW in notebook.cells[0].outputs[0].data  # the argument is left alone
+
+
+@each(ALL)
+def test_size(path):
+    assert path.stat().st_size < 700_000
+
+
+@each(ALL)
+def test_no_widget_state_no_errors_no_machine_paths(path):
+    raw = path.read_text()
+    assert "application/vnd.jupyter.widget" not in raw
+    notebook = build.read(path)
+    nbformat.validate(notebook)
+    assert "widgets" not in notebook.metadata
+    for cell in notebook.cells:
+        assert tags(cell) <= TAGS
+        written = [cell.source]
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", output.text
+            written += [holder[key] for holder, key in texts(output)]
+        for text in written:
+            assert not re.search(r"(?<![\w.:/])/(home|root|tmp|usr|var|opt|mnt|Users|work)/", text)
+
+
+@each(SHORT)
+def test_cells_were_run_in_order(path):
+    counts = [cell.execution_count for cell in code_cells(build.read(path))]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each(ALL)
+def test_parameters_cell(path):
+    tagged = [k for k, cell in enumerate(build.read(path).cells) if "parameters" in tags(cell)]
+    assert tagged == [1]  # right after the head, once
+
+
+@each(ALL)
+def test_headings_begin_with_one_title_and_skip_no_level(path):
+    levels = [len(marks) for marks in re.findall(r"(?m)^(#+) ", prose(build.read(path)))]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+
+
+@each(ALL)
+def test_every_picture_has_an_alternative_text(path):
+    notebook = build.read(path)
+    pictures = re.findall(r"!\[(.*?)\]", prose(notebook))
+    assert "<img" not in prose(notebook)
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                pictures.append(output.metadata["image/png"]["alt"])
+                assert output.data["text/plain"].strip()
+    assert all(len(alt) > 30 for alt in pictures), pictures
+    assert pictures
+
+
+@each(ALL)
+def test_links_lead_somewhere(path):
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose(build.read(path)))
+    for target in targets:
+        if not target.startswith("https://"):
+            assert (path.parent / target.split("#")[0]).exists(), target
+    assert targets
+
+
+@each(ALL)
+def test_names_of_the_library_in_the_prose_exist(path):
+    notebook = build.read(path)
+    known = {"toposeg_lite": "toposeg_lite"}
+    for cell in code_cells(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("toposeg_lite"):
+                known |= {
+                    name.asname or name.name: f"{node.module}:{name.name}" for name in node.names
+                }
+    for name in re.findall(r"`([A-Za-z_][\w.]*)", prose(notebook)):
+        first, *rest = name.rstrip(".").split(".")
+        if first in known:
+            resolve(known[first], rest)
+
+
+def resolve(origin, rest):
+    """Import what a dotted name means; an AttributeError or ImportError fails the test."""
+    module, _, attribute = origin.partition(":")
+    found = importlib.import_module(module)
+    for part in [attribute, *rest] if attribute else rest:
+        if not hasattr(found, part):
+            importlib.import_module(f"{found.__name__}.{part}")
+        found = getattr(found, part)
+
+
+@each([path for path in SHORT if path.parent == FOLDER])
+def test_a_chapter_has_few_and_short_cells(path):
+    cells = code_cells(build.read(path))
+    assert (4 if path.name[:2] == FIRST else 8) <= len(cells) <= 16
+    for cell in cells:
+        assert len(cell.source.splitlines()) <= 15, cell.source
+        assert max(map(len, cell.source.splitlines())) <= 105, cell.source
+        ast.parse(cell.source)  # no magics, no shell
+
+
+@each([path for path in SHORT if path.parent == FOLDER])
+def test_a_chapter_says_what_to_expect_and_how_to_go_on(path):
+    notebook = build.read(path)
+    head, tail = notebook.cells[0].source, notebook.cells[-1].source
+    for promise in ("**At the end**", "**Time:**", "**You need**", "**You will be able to**"):
+        assert promise in head
+    assert "## Next" in tail
+    assert "shut this kernel down" in tail
+    if path.name[:2] != FIRST:
+        for heading in ("## Predict", "## Exercises", "## In practice", "## Summary"):
+            assert heading in prose(notebook)
+        assert "## Further reading" in tail
+
+
+@each(SHORT)
+def test_ignored_outputs_are_few(path):
+    cells = code_cells(build.read(path))
+    ignored = sum("nbval-ignore-output" in tags(cell) for cell in cells)
+    assert ignored <= len(cells) / 5
+
+
+# --- Exercises --------------------------------------------------------------------------------
+
+
+@each(SOLVED)
+def test_stubs_are_neutral_and_solutions_correct(path):
+    verdicts = {"not attempted": [], "correct": [], "not yet": []}
+    for cell in code_cells(build.read(path)):
+        for output in cell.outputs:
+            for holder, key in texts(output):
+                for number, status in re.findall(
+                    r"^(\d\d\.\d) (not attempted|not yet|correct)\.", holder[key], re.M
+                ):
+                    verdicts[status].append(number)
+                    assert ("solution" in tags(cell)) == (status != "not attempted")
+    assert 2 <= len(verdicts["correct"]) <= 4
+    assert verdicts["not attempted"] == verdicts["correct"]
+    assert verdicts["not yet"] == []
+    assert prose(build.read(path)).count("<summary>Hint</summary>") == len(verdicts["correct"])
+
+
+def names(cell):
+    """Return the names that a cell binds for the cells below, and all names that it reads."""
+    tree = ast.parse(cell.source)
+    bound = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    read = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (bound if isinstance(node.ctx, ast.Store) else read).add(node.id)
+    return bound, read
+
+
+@each(SOLVED)
+def test_no_other_cell_needs_a_solution(path):
+    """The learner's notebook is the solved one without some cells, so it runs as stored."""
+    solutions, shared = set(), set()
+    for cell in code_cells(build.read(path)):
+        bound, read = names(cell)
+        if "solution" in tags(cell):
+            solutions |= bound
+        else:
+            shared |= bound | read
+    assert not solutions & shared
+
+
+# --- Stored outputs are what the code gives ---------------------------------------------------
+
+
+def holes_in_the_net():
+    """Return the expressions of the sanitise file."""
+    parser = configparser.RawConfigParser()
+    parser.read(SANITIZE)
+    return [re.compile(parser.get(section, "regex")) for section in parser.sections()]
+
+
+def change_a_digit(text):
+    """Return the text with the last digit changed that is compared, or None if there is none."""
+    spans = [match.span() for hole in holes_in_the_net() for match in hole.finditer(text)]
+    for match in reversed(list(re.finditer(r"\d", text))):
+        if not any(a <= match.start() < b for a, b in spans):
+            k, digit = match.start(), (int(match.group()) + 1) % 10
+            return f"{text[:k]}{digit}{text[k + 1 :]}"
+    return None
+
+
+def with_changed_digits(notebook):
+    """Change a digit in the outputs of every code cell; return which cells have one."""
+    notebook, changed = deepcopy(notebook), []
+    for number, cell in enumerate(code_cells(notebook)):
+        if "nbval-ignore-output" in tags(cell):
+            continue
+        for holder, key in (place for output in cell.outputs for place in texts(output)):
+            new = change_a_digit(holder[key])
+            if new is not None:
+                holder[key] = new
+                changed.append(number)
+                break
+    return notebook, changed
+
+
+def test_a_changed_digit_is_one_that_nbval_compares():
+    assert change_a_digit("numpy: version 2.4.6, 3 pairs in 12.5 ms") == (
+        "numpy: version 2.4.6, 4 pairs in 12.5 ms"
+    )
+    assert change_a_digit("numpy: version 2.4.6") is None
+
+
+RUN = [path for path in build.sources() if path.name[:2] != LONG]
+
+
+@pytest.fixture(scope="module")
+def nbval(tmp_path_factory):
+    """Run every chapter twice side by side, as stored and with changed digits: failures by file."""
+    folder = tmp_path_factory.mktemp("nbval")
+    expected = {}
+    for path in RUN:
+        notebook = build.read(path)
+        wrong, expected[f"digits_{path.stem}"] = with_changed_digits(notebook)
+        expected[f"stored_{path.stem}"] = []
+        (folder / f"stored_{path.name}").write_text(build.text_of(notebook))
+        (folder / f"digits_{path.name}").write_text(build.text_of(wrong))
+    command = (
+        f"{sys.executable} -m pytest --nbval --nbval-current-env --nbval-cell-timeout=180 "
+        f"--nbval-sanitize-with={SANITIZE} -n 2 --dist=loadfile -q -c {os.devnull} "
+        f"-p no:cacheprovider --rootdir={folder} --junitxml=report.xml ."
+    )
+    run = subprocess.run(command.split(), cwd=folder, capture_output=True, text=True, timeout=1100)
+    cells = {name: {} for name in expected}
+    for case in ElementTree.parse(folder / "report.xml").iter("testcase"):
+        name = case.get("classname").removesuffix(".ipynb")
+        failed = case.find("failure") is not None or case.find("error") is not None
+        cells[name][int(case.get("name").split()[-1])] = failed
+    return expected, cells, run.stdout
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("path", RUN, ids=[path.stem for path in RUN])
+@pytest.mark.parametrize("kind", ["stored", "digits"])
+def test_outputs_are_what_the_code_gives_and_the_net_holds(kind, path, nbval):
+    expected, cells, log = nbval
+    name = f"{kind}_{path.stem}"
+    assert sorted(cells[name]) == list(range(len(code_cells(build.read(path))))), log
+    assert [number for number, failed in sorted(cells[name].items()) if failed] == expected[name], (
+        log
+    )
+    if kind == "digits":
+        assert len(expected[name]) >= 3
