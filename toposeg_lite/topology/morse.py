@@ -135,15 +135,16 @@ class Branches:
 
     Notes
     -----
-    The paths are walked when one of the other attributes is first looked at. Branches that end at
-    the same peak may share their last pixels, as may the two halves of one.
+    The other attributes are worked out when first looked at. Branches that end at the same peak may
+    share their last pixels, as may the two halves of one. So all paths together may be many times
+    longer than the skeleton; `Skeleton.paths` has each pixel once.
     """
 
     dimension: np.ndarray
     persistence: np.ndarray
     saddle: np.ndarray
     saddle_value: np.ndarray
-    _walk: Callable[[], _Walks]
+    _measure: Callable[[], _Measures]
 
     def __len__(self) -> int:
         return len(self.saddle)
@@ -153,38 +154,42 @@ class Branches:
         return f"Branches({joins} that join, {len(self) - joins} that close loops)"
 
     @cached_property
-    def _walks(self) -> _Walks:
-        return self._walk()
+    def _measures(self) -> _Measures:
+        return self._measure()
 
     @property
     def ends(self) -> np.ndarray:
         """The two peaks, (n, 2) int64, where each path begins and ends; they may be the same."""
-        return self._walks.ends
+        return self._measures.ends
 
     @property
     def length(self) -> np.ndarray:
         """The length of each path, (n,) float64; a diagonal step counts as the root of two."""
-        return self._walks.length
+        return self._measures.length
 
     @property
     def mean_likelihood(self) -> np.ndarray:
         """Mean of the image over the pixels of each path, (n,) float64."""
-        return self._walks.mean_likelihood
+        return self._measures.mean_likelihood
 
     @cached_property
     def paths(self) -> list[np.ndarray]:
         """The pixels of each branch as flat indices, from peak to peak by way of the pass."""
-        return _split(self._walks.pixels, self._walks.offsets)
+        m = self._measures
+        return _split(_walk(m.pixel, m.uphill, m.starts, m.middle, m.offsets), m.offsets)
 
 
-class _Walks(NamedTuple):
-    """What `_walk` finds; path k is ``pixels[offsets[k]:offsets[k + 1]]``."""
+class _Measures(NamedTuple):
+    """What `_measure` finds, and what `_walk` needs."""
 
     ends: np.ndarray
     length: np.ndarray
     mean_likelihood: np.ndarray
-    pixels: np.ndarray
-    offsets: np.ndarray
+    pixel: np.ndarray  # of `_Forest`
+    uphill: np.ndarray  # the next step on the way to the peak that survives, as positions there
+    starts: np.ndarray  # (2, n): the lower and the upper end of each branch's edge
+    middle: np.ndarray  # where in one array of all paths the upper end of each edge comes
+    offsets: np.ndarray  # where the paths begin, and the end of the last
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -368,7 +373,7 @@ class MorseComplex:
             critical.persistence[which],
             critical.saddle[which],
             critical.value[which],
-            partial(_walk, critical, self._forest, which, low, high, row),
+            partial(_measure, critical, self._forest, which, low, high, row),
         )
 
     def skeleton(self, persistence: float = 0.0, saddle_level: float = 0.0) -> Skeleton:
@@ -888,8 +893,8 @@ def _trace(pixel, parent, renamed, critical, count, high):
 
 
 @njit(cache=True, nogil=True)
-def _walk(critical, forest, which, low, high, row):
-    """Walk from both ends of the critical edges in `which` to the peaks that survive.
+def _measure(critical, forest, which, low, high, row):
+    """Measure the ways from both ends of the critical edges in `which` to peaks that survive.
 
     `row` is the step from row to row in `forest.place` where steps may be diagonal, else 0.
     """
@@ -905,55 +910,71 @@ def _walk(critical, forest, which, low, high, row):
         if cut and peak >= 0 and height[peak] >= high:
             _turn(uphill, peak, peak)
 
+    # On the way from each pixel to its root, both included, there are so many pixels, their values
+    # add up to this, and so many steps are diagonal. Each pixel is passed once, whatever starts.
+    pixels = np.zeros(uphill.size, np.int32)  # 0: not yet known
+    total = np.zeros(uphill.size)
+    slanted = np.zeros(uphill.size, np.int32)
+    stack = np.empty(uphill.size, np.int32)
     n = which.size
-    offsets = np.zeros(n + 1, np.int64)
-    middle = np.empty(n, np.int64)
-    to_root = np.zeros(uphill.size, np.int32)  # number of pixels from here on, 0: not yet known
-    for k in range(n):
-        e = which[k]
-        middle[k] = offsets[k] + _count(uphill, to_root, critical.lower[e])
-        offsets[k + 1] = middle[k] + _count(uphill, to_root, critical.upper[e])
-    pixels = np.empty(offsets[n], np.int64)
+    starts = np.empty((2, n), np.int32)
     ends = np.empty((n, 2), np.int64)
     length, mean = np.empty(n), np.empty(n)
+    middle, offsets = np.empty(n, np.int64), np.zeros(n + 1, np.int64)
+    root = np.empty(uphill.size, np.int32)
     for k in range(n):
-        total = 0.0
-        slanted = 0
-        for side in range(2):  # from the pass to the left, then to the right
-            i = middle[k] - 1 + side
-            q = critical.upper[which[k]]
-            p = critical.lower[which[k]] if side == 0 else q
-            while True:
-                pixels[i] = forest.pixel[p]
-                total += height[p]
-                step = abs(place[p] - place[q])
-                slanted += row > 0 and step > 1 and step != row
-                i += 2 * side - 1
-                q, p = p, uphill[p]
-                if q == p:
+        starts[0, k], starts[1, k] = critical.lower[which[k]], critical.upper[which[k]]
+        for side in range(2):
+            p = starts[side, k]
+            depth = 0
+            while pixels[p] == 0:
+                stack[depth] = p
+                depth += 1
+                if uphill[p] == p:
                     break
-            ends[k, side] = forest.pixel[p]
-        count = offsets[k + 1] - offsets[k]
-        mean[k] = total / count
-        length[k] = count - 1 + (np.sqrt(2.0) - 1) * slanted
-    return _Walks(ends, length, mean, pixels, offsets)
+                p = uphill[p]
+            for i in range(depth - 1, -1, -1):
+                p = stack[i]
+                q = uphill[p]
+                if p == q:
+                    pixels[p], total[p], root[p] = 1, height[p], p
+                    continue
+                pixels[p], total[p] = pixels[q] + 1, total[q] + height[p]
+                slanted[p] = slanted[q] + _is_slanted(place[p], place[q], row)
+                root[p] = root[q]
+            ends[k, side] = forest.pixel[root[starts[side, k]]]
+        a, b = starts[0, k], starts[1, k]
+        count = np.int64(pixels[a]) + pixels[b]
+        diagonal = slanted[a] + slanted[b] + _is_slanted(place[a], place[b], row)
+        length[k] = count - 1 + (np.sqrt(2.0) - 1) * diagonal
+        mean[k] = (total[a] + total[b]) / count
+        middle[k] = offsets[k] + pixels[a]
+        offsets[k + 1] = offsets[k] + count
+    return _Measures(ends, length, mean, forest.pixel, uphill, starts, middle, offsets)
 
 
 @njit(cache=True, nogil=True)
-def _count(uphill, to_root, p):
-    """Count the pixels from `p` to its root and note the number at each of them."""
-    q = p
-    total = 0
-    while to_root[q] == 0 and uphill[q] != q:
-        total += 1
-        q = uphill[q]
-    total += max(to_root[q], 1)
-    left = total
-    while to_root[p] == 0:
-        to_root[p] = left
-        left -= 1
-        p = uphill[p]
-    return total
+def _is_slanted(p, q, row):
+    """Whether the step between two neighbours is diagonal; with `row` 0 none is."""
+    step = abs(p - q)
+    return row > 0 and step > 1 and step != row
+
+
+@njit(cache=True, nogil=True)
+def _walk(pixel, uphill, starts, middle, offsets):
+    """Write all paths into one array: from the middle to the left, then to the right."""
+    out = np.empty(offsets[-1], np.int64)
+    for k in range(middle.size):
+        for side in range(2):
+            p = starts[side, k]
+            i = middle[k] - 1 + side
+            while True:
+                out[i] = pixel[p]
+                if uphill[p] == p:
+                    break
+                p = uphill[p]
+                i += 2 * side - 1
+    return out
 
 
 # --- Kernels: the patches ------------------------------------------------------------------------
