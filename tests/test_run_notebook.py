@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import papermill
 import psutil
 import pytest
 
@@ -162,9 +163,20 @@ def test_a_cell_that_fails_is_said_and_kept(tmp_path, capsys):
     nbformat.write(notebook, tmp_path / "broken.ipynb")
     values = SMALL | {"out": str(tmp_path / "runs")}
     assert main([*arguments(values), "--notebook", str(tmp_path / "broken.ipynb")]) == 1
-    assert "RuntimeError: the disk melted" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "RuntimeError: the disk melted" in said
+    assert "-p resume True goes on from there" in said
     folder = tmp_path / "runs" / "brick-topological-seed0"
     assert "the disk melted" in (folder / "report.html").read_text()
+
+
+def test_a_run_that_is_stopped_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(papermill, "execute_notebook", stop)
+    assert main(arguments({"out": str(tmp_path)})) == 130
+    assert "stopped. What was trained is kept: the same command" in capsys.readouterr().err
 
 
 def test_values_are_read_as_python_writes_them(capsys):

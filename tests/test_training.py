@@ -58,8 +58,12 @@ def rings(count: int, seed: int, shape: tuple[int, int] = (24, 36)) -> tuple[Sam
     return tuple(samples)
 
 
+VALIDATION = tuple(
+    replace(sample, name=name)
+    for sample, name in zip(rings(2, 1), ("first", "second"), strict=True)
+)
 DATA = Dataset(
-    "rings", rings(3, 0), rings(2, 1), rings(3, 2), labels="foreground", reference="exact",
+    "rings", rings(3, 0), VALIDATION, rings(3, 2), labels="foreground", reference="exact",
     patch=12, terms="none",
 )  # fmt: skip
 
@@ -599,6 +603,17 @@ def test_a_comparison_differs_in_nothing_but_the_loss(tmp_path):
     assert CompareConfig(**results["parameters"]) == SMALL
     assert results["versions"]["torch"] == torch.__version__
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == results
+
+
+def test_the_weight_is_chosen_on_validation_images_and_test_images_are_left_alone(tmp_path):
+    comparison, results = compare(tmp_path / "run")
+    for images in results["validation"].values():
+        assert list(images) == ["first", "second"]
+    means = comparison.choose()
+    for weight, name in ((0.0, "control"), (0.1, "topological-0.1"), (1.0, "topological-1")):
+        scores = [row["betti_error"] for row in results["validation"][name].values()]
+        assert means.loc[weight, "betti_error"] == pytest.approx(np.mean(scores))
+    assert results["chosen_weight"] == choose_weight(means.drop(0.0))
 
 
 def test_the_table_holds_the_means_over_the_test_images(tmp_path):

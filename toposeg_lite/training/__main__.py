@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ __all__ = ["main", "run_notebook"]
 NOTEBOOK = "09_run_a_full_training.ipynb"
 #: Parameters that say where a run is kept; all others are those of `CompareConfig`.
 PLACE = ("out", "name", "resume")
+AGAIN = "What was trained is kept: the same command with -p resume True goes on from there."
 
 
 def _read_value(text: str) -> Any:
@@ -94,6 +96,9 @@ def run_notebook(
     config.load()
     folder = prepare_folder(config, **place)
     executed = folder / path.name
+    # Read by the kernel's OpenMP when it starts: threads that wait for work sleep instead of
+    # spinning. On two cores that something else uses too, spinning makes steps 10 times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         papermill.execute_notebook(
             str(path),
@@ -126,7 +131,7 @@ def _keep_last_bars(notebook: NotebookNode) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, or 1 after saying on stderr what went wrong."""
+    """Run the command; return 0, or say on stderr what went wrong and return 1 (stopped: 130)."""
     parser = argparse.ArgumentParser(
         prog="python -m toposeg_lite.training",
         description="Train on a data set with and without a loss, by notebook 09.",
@@ -149,9 +154,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except PapermillExecutionError as error:
-        print(f"error: a cell of the notebook failed: {error.ename}: {error.evalue}",
-              file=sys.stderr)  # fmt: skip
+        said = f"error: a cell of the notebook failed: {error.ename}: {error.evalue}"
+        print(f"{said}\n{AGAIN}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"\nstopped. {AGAIN}", file=sys.stderr)
+        return 130
     print(f"\nEverything is in {folder}/: open report.html in a browser.")
     return 0
 
