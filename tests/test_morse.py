@@ -344,6 +344,20 @@ def test_paths_end_where_a_cancelled_pass_is_cut():
     assert complex_.branches(0.2).ends.tolist() == [[18, 18]]
 
 
+def test_a_ring_cut_off_from_the_peak_that_outlives_its_own_is_still_a_graph():
+    # The ring's peak of 0.55 has persistence 0.1 only; cut off, it is the highest of its part.
+    image = np.zeros((3, 5))
+    image[:, 2:] = 0.52
+    image[1] = [0.9, 0.45, 0.55, 0.1, 0.52]
+    for skeleton, edges in (
+        (morse_complex(image, connectivity=1).skeleton(0.2), [[0, 1], [1, 1]]),
+        (morse_complex(image, connectivity=1).skeleton(0.2, 0.5), [[1, 1]]),
+    ):
+        check_graph(skeleton, image.shape, 1)
+        assert skeleton.nodes.tolist() == [5, 7]
+        assert sorted(skeleton.edges.tolist()) == edges
+
+
 def test_length_and_mean_of_a_slanted_branch():
     image = np.zeros((3, 5))
     image[0, 0], image[1, 1], image[2, 2], image[2, 3], image[2, 4] = 0.9, 0.6, 0.3, 0.5, 0.7
