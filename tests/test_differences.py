@@ -54,6 +54,8 @@ RING = mask("#####..", "#...#..", "#...#..", "#####..", ".......")
         # A wall through the hole leaves one hole over.
         (mask("#####..", "#.#.#..", "#.#.#..", "#####..", "......."), RING,
          [("false hole", (1, 3))]),
+        # The largest overlap decides who is whose partner, here (0, 2) to (0, 5) of both.
+        (mask("#.######.."), mask("######.###"), [("break", (0, 1)), ("false merge", (0, 6))]),
         # An open bay at the border is no hole.
         (mask("#.....#", "#.....#", "#######", ".......", "......."),
          mask(".......", ".......", "#######", ".......", "......."), []),

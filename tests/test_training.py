@@ -58,10 +58,7 @@ def rings(count: int, seed: int, shape: tuple[int, int] = (24, 36)) -> tuple[Sam
     return tuple(samples)
 
 
-VALIDATION = tuple(
-    replace(sample, name=name)
-    for sample, name in zip(rings(2, 1), ("first", "second"), strict=True)
-)
+VALIDATION = tuple(replace(sample, name=f"other-{sample.name}") for sample in rings(2, seed=1))
 DATA = Dataset(
     "rings", rings(3, 0), VALIDATION, rings(3, 2), labels="foreground", reference="exact",
     patch=12, terms="none",
@@ -608,7 +605,7 @@ def test_a_comparison_differs_in_nothing_but_the_loss(tmp_path):
 def test_the_weight_is_chosen_on_validation_images_and_test_images_are_left_alone(tmp_path):
     comparison, results = compare(tmp_path / "run")
     for images in results["validation"].values():
-        assert list(images) == ["first", "second"]
+        assert list(images) == ["other-ring-0", "other-ring-1"]
     means = comparison.choose()
     for weight, name in ((0.0, "control"), (0.1, "topological-0.1"), (1.0, "topological-1")):
         scores = [row["betti_error"] for row in results["validation"][name].values()]
