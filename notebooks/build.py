@@ -2,7 +2,8 @@
 
 A chapter with exercises has its source in ``solutions/``; the learner's notebook beside this file
 is the same notebook without the cells tagged ``solution``, stored outputs included. A chapter
-without exercises lives beside this file only. Chapter 09 trains for long and is left alone here.
+without exercises lives beside this file only. Chapter 09 trains for long and is not run here; its
+outputs are taken from a run that ``make run`` has left.
 
 ::
 
@@ -10,6 +11,7 @@ without exercises lives beside this file only. Chapter 09 trains for long and is
     python notebooks/build.py 00 02        the same for these chapters only
     python notebooks/build.py --no-run     only tidy and derive, from the outputs already stored
     python notebooks/build.py --check      change nothing; exit 1 if a file is not in step
+    python notebooks/build.py --from-run runs/NAME       store the outputs of this run as chapter 09
 
 Tags that this command knows: ``parameters``, ``solution`` (left out of the learner's copy) and
 ``end-product`` (the picture of this cell is stored as ``images/NN.png``, for the chapter's head).
@@ -130,6 +132,26 @@ def products(path: Path, notebook: NotebookNode) -> dict[Path, bytes]:
     return files
 
 
+def from_run(run: Path, folder: Path = HERE) -> dict[Path, bytes]:
+    """Return the files of the long chapter with the outputs that a run of it has left.
+
+    The cell of parameters that papermill adds is left out, and so are progress bars.
+    """
+    (path,) = (path for number in LONG for path in folder.glob(f"{number}_*.ipynb"))
+    notebook = read(run / path.name)
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    if [cell.source for cell in notebook.cells] != [cell.source for cell in read(path).cells]:
+        raise ValueError(f"{run} has run another version of {path.name}: run it again")
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+    return products(path, tidy(notebook))
+
+
 def out_of_step(folder: Path = HERE) -> list[Path]:
     """Return the files that differ from what their chapter's source makes of them."""
     wrong = []
@@ -147,7 +169,13 @@ def main(arguments: list[str] | None = None) -> int:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--no-run", action="store_true", help="use the outputs already stored")
     how.add_argument("--check", action="store_true", help="change nothing, tell what is stale")
+    how.add_argument("--from-run", type=Path, metavar="FOLDER", help="store this run of chapter 09")
     options = parser.parse_args(arguments)
+    if options.from_run:
+        for file, content in from_run(options.from_run).items():
+            file.write_bytes(content)
+            print(f"{file.relative_to(HERE)}: {len(content) / 1000:.0f} kB")
+        return 0
     if options.check:
         wrong = out_of_step()
         for file in wrong:

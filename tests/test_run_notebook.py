@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import inspect
 import json
 import subprocess
@@ -96,6 +97,25 @@ def test_every_number_is_kept_with_what_made_it(finished):
         for row in images.values():
             assert {"dice", "cldice", "betti_0_error", "betti_1_error"} <= set(row)
             assert np.isfinite(row["dice"])
+
+
+def test_the_stored_chapter_is_made_from_a_run(finished, tmp_path):
+    spec = importlib.util.spec_from_file_location("build", NOTEBOOK.parent / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    files = build.from_run(finished)
+    assert [path.name for path in files] == [NOTEBOOK.name, "09.png"]
+    stored = nbformat.reads(files[NOTEBOOK].decode(), as_version=4)
+    now = nbformat.read(NOTEBOOK, as_version=4)
+    assert [cell.source for cell in stored.cells] == [cell.source for cell in now.cells]
+    code = [cell for cell in stored.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not any(out.get("name") == "stderr" for cell in code for out in cell.outputs)
+    changed = nbformat.read(NOTEBOOK, as_version=4)
+    changed.cells[-2].source += "\n# newer"
+    nbformat.write(changed, tmp_path / NOTEBOOK.name)
+    with pytest.raises(ValueError, match="another version of 09_run_a_full_training"):
+        build.from_run(finished, tmp_path)
 
 
 def test_a_killed_run_goes_on_with_resume_to_the_same_numbers(finished, tmp_path):
