@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -738,8 +739,9 @@ def show(figure: Figure | Axes, alt: str, *, dpi: int = 80) -> None:
     figure : Figure or Axes
         What to draw.
     alt : str
-        The picture in words: stored as its alternative text, and as the text that a reader without
-        pictures gets. Put measured numbers in it, and the notebook's test compares them.
+        The picture in words: stored as its alternative text, printed below it as a caption, and
+        all that a reader without pictures gets. Measured numbers in it are compared by the
+        notebook's test.
     dpi : int
         Pixels an inch.
 
@@ -753,6 +755,7 @@ def show(figure: Figure | Axes, alt: str, *, dpi: int = 80) -> None:
     >>> show(Figure(figsize=(1, 1)), "an empty square")
     an empty square
     """
+    from IPython import get_ipython
     from IPython.display import display
 
     drawn: Any = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
@@ -762,3 +765,5 @@ def show(figure: Figure | Axes, alt: str, *, dpi: int = 80) -> None:
         raise ValueError(f"alt must say in words what the picture shows; got {alt!r}")
     picture = base64.b64encode(png(drawn, dpi=dpi)).decode()
     display(Bundle({"image/png": picture, "text/plain": alt}, {"image/png": {"alt": alt}}))
+    if get_ipython() is not None:
+        print(textwrap.fill(alt, 95))  # few front ends read out the alternative text
