@@ -746,6 +746,12 @@ CASES = [
         r"matching must be one of 'rank'",
     ),
     (
+        "train loss options that are no JSON",
+        lambda: TrainConfig(loss_options={"min_persistence": np.float32(0.5)}),
+        TypeError,
+        "loss_options must hold what JSON can: .*float32",
+    ),
+    (
         "train loss options text",
         lambda: TrainConfig(loss_options="rank"),
         TypeError,

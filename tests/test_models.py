@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from toposeg_lite.models import UNet
+from toposeg_lite.models import UNet, _halve
 
 
 def small(**options) -> UNet:
@@ -48,6 +48,11 @@ def test_training_and_use_do_the_same_and_images_of_a_batch_do_not_mix():
     together = model.train()(images)
     alone = torch.cat([model.eval()(image[None]) for image in images])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_volumes_are_halved_as_max_pooling_does():
+    volumes = torch.rand(2, 3, 4, 6, 8)
+    assert torch.equal(_halve(volumes), torch.nn.functional.max_pool3d(volumes, 2))
 
 
 def test_every_weight_gets_a_gradient_from_a_batch_of_one():

@@ -333,6 +333,10 @@ def test_a_run_is_not_resumed_as_another_one(tmp_path):
     start = train(replace(TINY, steps=1), data=DATA, progress=False)
     with pytest.raises(ValueError, match="it started from other weights"):
         train(TINY, data=DATA, start=start, out=path, resume=True, progress=False)
+    # Options that JSON keeps as lists are still the same options.
+    windows = replace(TINY, loss_options={"window": (8, 8)})
+    train(windows, data=DATA, out=tmp_path / "windows.safetensors", progress=False)
+    train(windows, data=DATA, out=tmp_path / "windows.safetensors", resume=True, progress=False)
     # What decides no number may change.
     other = replace(TINY, checkpoint_every=5, root="elsewhere")
     assert train(other, data=DATA, out=path, resume=True, progress=False).step == 6

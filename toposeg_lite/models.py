@@ -60,6 +60,16 @@ def _double_conv(before: int, after: int, ndim: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def _halve(x: Tensor) -> Tensor:
+    """Keep the largest of each 2x2 (2x2x2) block; all sides are even."""
+    if x.ndim == 4:
+        return F.max_pool2d(x, 2)
+    # The gradient of max_pool3d differs from run to run on a GPU; that of amax does not.
+    batch, channels, depth, height, width = x.shape
+    blocks = x.reshape(batch, channels, depth // 2, 2, height // 2, 2, width // 2, 2)
+    return blocks.amax(dim=(3, 5, 7))
+
+
 class UNet(nn.Module):
     """U-Net in two or three dimensions, for inputs of any size.
 
@@ -147,7 +157,7 @@ class UNet(nn.Module):
         skips = []
         for level, block in enumerate(self.down):
             if level:
-                x = F.max_pool2d(x, 2) if self.ndim == 2 else F.max_pool3d(x, 2)
+                x = _halve(x)
             x = block(x)
             skips.append(x)
         for level in reversed(range(self.depth - 1)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -132,6 +133,10 @@ class TrainConfig:
         if isinstance(self.patch, list):  # as JSON and notebook parameters have it
             object.__setattr__(self, "patch", tuple(self.patch))
         make_loss(self.loss, **self.loss_options)
+        try:
+            json.dumps(dict(self.loss_options))
+        except TypeError as error:
+            raise TypeError(f"loss_options must hold what JSON can: {error}") from None
         for name in ("steps", "batch", "width", "depth", "checkpoint_every"):
             check_int(getattr(self, name), name, 1)
         check_int(self.seed, "seed", 0)

@@ -9,6 +9,7 @@ whatever their losses.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import time
@@ -185,7 +186,8 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
 
 def _check_resumable(found: Checkpoint, config: TrainConfig, parent: str, path: Path) -> None:
     """Refuse to go on with a checkpoint that another run has written."""
-    old, new = found.config.as_dict(), config.as_dict()
+    # Both as JSON has them: a tuple among the options of the loss came back as a list.
+    old, new = (json.loads(json.dumps(each.as_dict())) for each in (found.config, config))
     # Neither decides a number.
     free = ("root", "checkpoint_every")
     other = [
