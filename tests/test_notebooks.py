@@ -265,11 +265,14 @@ def test_stubs_are_neutral_and_solutions_correct(path):
 def names(cell):
     """Return the names that a cell binds for the cells below, and all names that it reads."""
     tree = ast.parse(cell.source)
-    bound = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    read = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (bound if isinstance(node.ctx, ast.Store) else read).add(node.id)
+    bound = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        else:
+            named = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+            bound |= {n.id for n in named if isinstance(n.ctx, ast.Store)}
+    read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     return bound, read
 
 
