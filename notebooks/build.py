@@ -76,7 +76,8 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
 
     Widget state goes (it holds the data a second time, and GitHub refuses notebooks where it is
     damaged); so does the reference of an output to a live widget, which leaves the picture and the
-    text that `toposeg_lite.explorers.show` stored beside it. Cells are numbered 1, 2, 3, ...
+    text that `toposeg_lite.explorers.show` stored beside it. Cells are numbered 1, 2, 3, ... and
+    what was printed in one go, but arrived in pieces, is put together.
     """
     notebook = deepcopy(notebook)
     notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
@@ -89,11 +90,24 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
         ran = cell.execution_count is not None
         count += ran
         cell.execution_count = count if ran else None
+        cell.outputs = _joined(cell.outputs)
         for output in cell.outputs:
             output.get("data", {}).pop(WIDGET_VIEW, None)
             if output.output_type == "execute_result":
                 output.execution_count = cell.execution_count
     return notebook
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Put neighbouring pieces of one stream together: where it is cut depends on the clock."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output.output_type == "stream" and last.get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def learners(solution: NotebookNode) -> NotebookNode:

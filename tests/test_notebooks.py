@@ -119,6 +119,15 @@ def test_tidying_drops_live_widgets_and_run_times():
     assert build.WIDGET_VIEW in notebook.cells[0].outputs[0].data  # the argument is left alone
 
 
+def test_tidying_joins_what_was_printed_in_one_go():
+    pieces = [("stdout", "a\n"), ("stdout", "b\n"), ("stderr", "c\n"), ("stdout", "d\n")]
+    outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in pieces]
+    cell = nbformat.v4.new_code_cell("x", execution_count=1, outputs=outputs)
+    tidy = build.tidy(nbformat.v4.new_notebook(cells=[cell]))
+    joined = [(output.name, output.text) for output in tidy.cells[0].outputs]
+    assert joined == [("stdout", "a\nb\n"), ("stderr", "c\n"), ("stdout", "d\n")]
+
+
 @each(ALL)
 def test_size(path):
     assert path.stat().st_size < 700_000
