@@ -713,7 +713,9 @@ def png(figure: Figure, *, dpi: int = 80) -> bytes:
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, dpi=dpi, facecolor="white")
     picture = Image.open(drawn).convert("RGB")
-    picture.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    # Maximum coverage keeps the colours of small signs, which beside a photograph are rare.
+    few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    few.save(small, "PNG", optimize=True)
     return small.getvalue()
 
 
