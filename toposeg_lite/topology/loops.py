@@ -104,7 +104,7 @@ def _enclosing_squares(order, rank, steps):
                 node[p] = 0
     encloses = np.zeros(size, np.uint16)
     for p in order[::-1]:
-        for k in range(11, -1, -1):
+        for k in range(12):  # at one voxel in any order
             if not _enters(p, k, rank, steps):
                 continue
             a, b = PAIRS[k, 0], PAIRS[k, 1]
