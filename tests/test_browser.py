@@ -182,3 +182,28 @@ def test_threshold_and_dots(chapter, tmp_path):
         expect(text).to_contain_text("never dies")
         press(page, "Marked feature", "ArrowRight")
         expect(text).to_contain_text("Feature 2 of")
+
+
+@pytest.mark.browser
+def test_steps_down_a_loss(tmp_path):
+    with explorer_of("03_train_with_a_topological_loss", tmp_path) as page:
+        expect.set_options(timeout=WAIT)
+        text = page.locator("[role=status]")
+        expect(text).to_contain_text("Step 3 of 40 down the loss 'rank'")
+        legend = page.locator(".legend").text_content()
+        assert "outline of the truth" in legend
+        assert "trace " not in legend  # every line has a name or is left out
+        press(page, "Step", "ArrowRight")
+        expect(text).to_contain_text("Step 4 of 40")
+        page.get_by_label("Loss").select_option("wasserstein")
+        expect(text).to_contain_text("Step 4 of 40 down the loss 'wasserstein'")
+        press(page, "Threshold", "ArrowRight")
+        expect(text).to_contain_text("At threshold 0.51")
+        press(page, "Step", "End")
+        expect(text).to_contain_text("Step 40 of 40")
+        before = page.locator(".imagelayer image").first.get_attribute("href")
+        press(page, "Step", "Home")
+        expect(text).to_contain_text("Step 0 of 40")
+        assert page.locator(".imagelayer image").first.get_attribute("href") != before
+        page.locator("button:has(.fa-play)").click()
+        expect(text).to_contain_text("Step 2 of 40")

@@ -677,13 +677,15 @@ class _GradientView(_PersistenceView):
 
     def build_image(self) -> None:
         super().build_image()
+        # Named before it is added: a change of one trace's name in a batch clears the others'.
+        edge = _line(color=figures.TRUTH, width=1.5)
+        edge.update(name="outline of the truth", showlegend=True)
         self.edge, self.raised, self.lowered = self.add(
             1,
-            _line(color="#56B4E9", width=1.5),
+            edge,
             _marks("raised", "triangle-up", figures.RAISED),
             _marks("lowered", "triangle-down", figures.LOWERED),
         )
-        self.edge.update(name="outline of the truth", showlegend=True)
         _set(self.edge, *figures.outline(self.model.truth))
 
     def build_third(self) -> None:
