@@ -105,8 +105,8 @@ def run_notebook(
             str(executed),
             parameters=given | {"out": str(place["out"]), "name": folder.name},
             kernel_name="python3",
-            # The kernel warns of connections over TCP; they stay on this machine.
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            # The kernel would tell of its connections, which stay on this machine, and of its end.
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
             progress_bar=False,  # the bars of the training say more: they come through stderr
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,

@@ -632,7 +632,11 @@ class Comparison:
     # Results
 
     def save(self) -> dict[str, Any]:
-        """Write every number of the run to ``metrics.json`` in its folder, and return it."""
+        """Write every number of the run to ``metrics.json`` in its folder, and return it.
+
+        Of the times, "training_seconds" counts all steps, also those made before the run was
+        resumed; "wall_seconds" is the time since this object was made.
+        """
         results = {
             "parameters": self.config.as_dict(),
             "seed": self.config.seed,
@@ -647,7 +651,12 @@ class Comparison:
                 for name, net in self.networks.items()
             },
             "times": {name: self._times(name) for name in self.networks}
-            | {"wall_seconds": time.perf_counter() - self._started},
+            | {
+                "training_seconds": sum(
+                    float(net.history["seconds"].sum()) for net in self.networks.values()
+                ),
+                "wall_seconds": time.perf_counter() - self._started,
+            },
             "versions": {"python": platform.python_version(), "platform": platform.platform()}
             | {name: version(name) for name in ("toposeg-lite", *_PACKAGES)},
             "git_commit": _git_commit(),
