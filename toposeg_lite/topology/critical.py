@@ -171,41 +171,6 @@ def _older(values, peaks, a, b):
 
 
 @njit(cache=True, nogil=True)
-def _argsort_falling(values, no_keys):
-    """Return the order that sorts numbers in [0, 1] falling, equal ones as they stand.
-
-    In this range the bits of a float, read as an unsigned integer, grow with the value: a stable
-    radix sort of these integers, lowest digit first, sorts the values. `no_keys` is an empty array
-    of the unsigned integers that are as wide as the floats.
-    """
-    n = values.size
-    floats = np.empty_like(values)
-    index = np.empty(n, np.int32)
-    for i in range(n):
-        floats[i] = values[i] + 0  # + 0 turns a negative zero into zero
-        index[i] = i
-    keys = floats.view(no_keys.dtype)
-    digit = 11
-    key_buffer, index_buffer = np.empty_like(keys), np.empty_like(index)
-    start = np.empty(1 << digit, np.int64)
-    # The bits of 1.0 lie below bit 30 (float32) or 62 (float64): three or six digits.
-    for shift in range(0, 8 * keys.itemsize - 2, digit):
-        start[:] = 0
-        for i in range(n):
-            start[(keys[i] >> shift) & ((1 << digit) - 1)] += 1
-        total = 0
-        for d in range(start.size - 1, -1, -1):  # the highest digit first: falling
-            total, start[d] = total + start[d], total
-        for i in range(n):
-            d = (keys[i] >> shift) & ((1 << digit) - 1)
-            key_buffer[start[d]], index_buffer[start[d]] = keys[i], index[i]
-            start[d] += 1
-        keys, key_buffer = key_buffer, keys
-        index, index_buffer = index_buffer, index
-    return index
-
-
-@njit(cache=True, nogil=True)
 def _unframe(index, frame):
     """Turn flat indices into an array of shape `frame` into those into the array inside it."""
     width, height = np.uint32(frame[-1]), np.uint32(frame[-2])  # 32 bits: quicker to divide by

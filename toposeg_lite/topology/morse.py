@@ -95,7 +95,6 @@ from numba import njit
 
 from .critical import (
     LINKS,
-    _argsort_falling,
     _basins,
     _edges_2d,
     _edges_3d,
@@ -109,7 +108,7 @@ from .critical import (
 )
 from .grid import check_connectivity, check_image
 from .loops import loop_deaths_3d
-from .persistence import NEIGHBOURS, _find, _upper_masks
+from .persistence import NEIGHBOURS, _argsort_falling, _find, _upper_masks
 
 __all__ = ["Branches", "MorseComplex", "Skeleton", "morse_complex"]
 

@@ -301,32 +301,22 @@ def _upper_masks(padded):
 
 
 @njit(cache=True, nogil=True)
-def _sorted_saddles(padded, masks, links, no_keys):
-    """Return the flat indices of all saddles by falling value, equal values by index.
+def _argsort_falling(values, no_keys):
+    """Return the order that sorts numbers in [0, 1] falling, equal ones as they stand.
 
-    For values in [0, 1] the bits of a float, read as an unsigned integer, grow with the value: a
-    stable radix sort of these integers, lowest digit first, sorts the values. `no_keys` is an empty
-    array of the unsigned integers that are as wide as the floats.
+    In this range the bits of a float, read as an unsigned integer, grow with the value: a stable
+    radix sort of these integers, lowest digit first, sorts the values. `no_keys` is an empty array
+    of the unsigned integers that are as wide as the floats.
     """
-    values = padded.ravel()
-    flat = masks.ravel()
-    n = 0
-    for p in range(flat.size):
-        n += links[flat[p], 1] >= 0
-    index = np.empty(n + 1, np.int32)  # one more, so that the loop below needs no branch
-    n = 0
-    for p in range(flat.size):
-        index[n] = p
-        n += links[flat[p], 1] >= 0
-    index = index[:n]
-    floats = np.empty(n, values.dtype)
+    n = values.size
+    floats = np.empty_like(values)
+    index = np.empty(n, np.int32)
     for i in range(n):
-        floats[i] = values[index[i]] + 0  # + 0 turns a negative zero into zero
+        floats[i] = values[i] + 0  # + 0 turns a negative zero into zero
+        index[i] = i
     keys = floats.view(no_keys.dtype)
-
     digit = 11
-    key_buffer = np.empty_like(keys)
-    index_buffer = np.empty_like(index)
+    key_buffer, index_buffer = np.empty_like(keys), np.empty_like(index)
     start = np.empty(1 << digit, np.int64)
     # The bits of 1.0 lie below bit 30 (float32) or 62 (float64): three or six digits.
     for shift in range(0, 8 * keys.itemsize - 2, digit):
@@ -338,12 +328,27 @@ def _sorted_saddles(padded, masks, links, no_keys):
             total, start[d] = total + start[d], total
         for i in range(n):
             d = (keys[i] >> shift) & ((1 << digit) - 1)
-            key_buffer[start[d]] = keys[i]
-            index_buffer[start[d]] = index[i]
+            key_buffer[start[d]], index_buffer[start[d]] = keys[i], index[i]
             start[d] += 1
         keys, key_buffer = key_buffer, keys
         index, index_buffer = index_buffer, index
     return index
+
+
+@njit(cache=True, nogil=True)
+def _sorted_saddles(padded, masks, links, no_keys):
+    """Return the flat indices of all saddles by falling value, equal values by index."""
+    flat = masks.ravel()
+    n = 0
+    for p in range(flat.size):
+        n += links[flat[p], 1] >= 0
+    saddles = np.empty(n + 1, np.int32)  # one more, so that the loop below needs no branch
+    n = 0
+    for p in range(flat.size):
+        saddles[n] = p
+        n += links[flat[p], 1] >= 0
+    saddles = saddles[:n]
+    return saddles[_argsort_falling(padded.ravel()[saddles], no_keys)]
 
 
 @njit(cache=True, nogil=True)
