@@ -321,6 +321,7 @@ def test_groups_run_with_their_number_of_threads(monkeypatch):
         ("memory", "1", "1"),
         ("loss", "5", "5"),
         ("masks", "1", "1"),
+        ("explorers", "1", "1"),
     ]
 
 

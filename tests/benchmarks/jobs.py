@@ -6,6 +6,7 @@ eighth of the peer's time, 0.67 that we take at most one and a half of it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -329,10 +330,54 @@ def mask_rows(rounds: int) -> Iterator[Row]:
     yield from measure(clustering_job(1024), rounds)
 
 
+# --- The explorers ----------------------------------------------------------------------------
+
+MOVE_MILLISECONDS = 100.0
+
+
+def explorer_rows(rounds: int, size: int = 256) -> Iterator[Row]:
+    """The Python time of one move of each control of an explorer, the median, beside its limit."""
+    from toposeg_lite.explorers import GradientExplorer, PersistenceExplorer
+    from toposeg_lite.losses import TopologicalLoss
+
+    image = inputs.likelihood(size)
+    persistence = PersistenceExplorer(image, min_persistence=0.1)
+    losses = {"topological": TopologicalLoss()}
+    gradient = GradientExplorer(image, image > 0.7, losses, steps=3)
+    moves: list[tuple[str, Any, str, tuple[Any, ...]]] = [
+        ("persistence explorer", persistence, "threshold", (0.3, 0.6)),
+        ("persistence explorer", persistence, "min_persistence", (0.2, 0.1)),
+        ("persistence explorer", persistence, "selected", (3, 4)),
+        ("persistence explorer", persistence, "connectivity", (1, 2)),
+        ("gradient explorer", gradient, "step", (1, 2)),
+        ("gradient explorer", gradient, "threshold", (0.3, 0.6)),
+    ]
+    views = [persistence.view(), gradient.view()]  # they listen as long as they are kept
+    for explorer, model, control, values in moves:
+        times = []
+        for turn in range(2 * (rounds // 2 + 1)):
+            start = time.perf_counter()
+            setattr(model, control, values[turn % 2])
+            times.append(1000 * (time.perf_counter() - start))
+        ours = float(np.median(times))
+        yield Row(
+            job=f"{explorer}, one move: {control}",
+            size=f"{size}x{size}",
+            unit="ms",
+            ours=ours,
+            peer="the limit",
+            theirs=MOVE_MILLISECONDS,
+            ratio=MOVE_MILLISECONDS / ours,
+            required=1.0,
+        )
+    del views
+
+
 # The name of each group of jobs, the threads it may use (None: all cores), and its rows.
 GROUPS: dict[str, tuple[int | None, Callable[[int], Iterator[Row]]]] = {
     "persistence": (1, persistence_rows),
     "memory": (1, memory_rows),
     "loss": (None, loss_rows),
     "masks": (1, mask_rows),
+    "explorers": (1, explorer_rows),
 }

@@ -657,7 +657,10 @@ class Comparison:
                 ),
                 "wall_seconds": time.perf_counter() - self._started,
             },
-            "versions": {"python": platform.python_version(), "platform": platform.platform()}
+            "versions": {
+                "python": platform.python_version(),
+                "platform": f"{platform.system()} {platform.machine()}",
+            }
             | {name: version(name) for name in ("toposeg-lite", *_PACKAGES)},
             "git_commit": _git_commit(),
         }
