@@ -715,6 +715,24 @@ CASES = [
     ),
     # --- training ---
     (
+        "train loss in 3D",
+        lambda: TrainConfig(loss="topological", patch=8).check(3),
+        ValueError,
+        r"the loss 'topological' .* does not fit images with 3 axes: image must have 2 axes",
+    ),
+    (
+        "train option of 3D",
+        lambda: TrainConfig(loss_options={"dimensions": (2,)}).check(2),
+        ValueError,
+        r"does not fit images with 2 axes: dimensions must name some of \(0, 1\)",
+    ),
+    (
+        "train patch of 3D",
+        lambda: TrainConfig(patch=(8, 8, 8)).check(2),
+        ValueError,
+        "patch must name one side for each of the 2 axes",
+    ),
+    (
         "train dataset",
         lambda: TrainConfig(dataset="retina2"),
         ValueError,

@@ -154,6 +154,10 @@ def test_a_killed_run_goes_on_with_resume_to_the_same_numbers(finished, tmp_path
         ({"loss": "topology"}, "loss must be one of 'dice_bce', 'topological'"),
         ({"loss_options": {"window": 0}}, "window"),
         ({"speed": 3}, "unknown parameter 'speed'; the notebook takes dataset, loss, loss_options"),
+        (
+            {"dataset": "tubes", "patch": 16},
+            "the loss 'topological' with these options does not fit images with 3 axes",
+        ),
         ({"options": {"speed": 3}}, "unknown parameter 'speed'; there are dataset, root, loss"),
         ({"options": 3}, "options must map names to values; got 3"),
         ({"weight": [0.1, -1]}, "weight must be zero or above; got -1"),

@@ -177,7 +177,7 @@ class CompareConfig:
         Raises
         ------
         ValueError
-            If `patch`, `window` or `connectivity` belong to another number of axes.
+            If `patch`, `window`, `connectivity` or the loss belong to another number of axes.
         """
         data = load_dataset(self.dataset, root=self.root)
         self.check(data)
@@ -185,7 +185,7 @@ class CompareConfig:
 
     def check(self, data: Dataset) -> None:
         """Raise a ValueError unless these settings fit the number of axes of `data`."""
-        resolve_sides(self.patch, data.ndim, "patch")
+        self.train_config(self.tried[0], self.finetune_steps).check(data.ndim)
         resolve_sides(self.window, data.ndim, "window")
         check_connectivity(self.connectivity, data.ndim)
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from ..data import list_datasets
 from ..losses import LOSSES, make_loss
 from ..topology.grid import check_choice
@@ -150,6 +152,35 @@ class TrainConfig:
         if not isinstance(self.anneal, bool):
             raise TypeError(f"anneal must be True or False; got {self.anneal!r}")
         check_choice(self.precision, PRECISIONS, "precision")
+
+    def check(self, ndim: int) -> None:
+        """Raise an error unless the patch and the added loss fit images with `ndim` axes.
+
+        Parameters
+        ----------
+        ndim : int
+            2 or 3, the number of axes of the data set.
+
+        Raises
+        ------
+        ValueError
+            If `patch` names another number of sides, or the loss or one of its options belongs to
+            another number of axes.
+
+        Examples
+        --------
+        >>> TrainConfig(patch=(64, 32)).check(2)
+        """
+        resolve_sides(self.patch, ndim, "patch")
+        if self.weight > 0:  # a try on the smallest images tells before any training
+            tiny = torch.zeros(1, 1, *[2] * ndim)
+            try:
+                make_loss(self.loss, **self.loss_options)(tiny, tiny)
+            except ValueError as error:
+                raise ValueError(
+                    f"the loss {self.loss!r} with these options does not fit images with {ndim} "
+                    f"axes: {error}"
+                ) from error
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as a dict that survives a round trip through JSON.

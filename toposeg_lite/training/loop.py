@@ -278,6 +278,7 @@ def train(
         )
     if data is None:
         data = load_dataset(config.dataset, root=config.root)
+    config.check(data.ndim)
     patch = resolve_sides(config.patch, data.ndim, "patch")
     network: dict[str, Any] = {}
     if model is None:
