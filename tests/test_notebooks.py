@@ -207,17 +207,18 @@ def test_names_of_the_library_in_the_prose_exist(path):
     for name in re.findall(r"`([A-Za-z_][\w.]*)", prose(notebook)):
         first, *rest = name.rstrip(".").split(".")
         if first in known:
-            resolve(known[first], rest)
+            assert resolve(known[first], rest) is not None, name
 
 
 def resolve(origin, rest):
-    """Import what a dotted name means; an AttributeError or ImportError fails the test."""
+    """Return what a dotted name means; an AttributeError or ImportError fails the test."""
     module, _, attribute = origin.partition(":")
     found = importlib.import_module(module)
     for part in [attribute, *rest] if attribute else rest:
         if not hasattr(found, part):
             importlib.import_module(f"{found.__name__}.{part}")
         found = getattr(found, part)
+    return found
 
 
 @each([path for path in SHORT if path.parent == FOLDER])
