@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from . import inputs, memory, peers
 from .harness import Call, Contender, Job, Row, Unavailable, measure
@@ -330,6 +331,69 @@ def mask_rows(rounds: int) -> Iterator[Row]:
     yield from measure(clustering_job(1024), rounds)
 
 
+# --- Homotopy warping and the discrete Morse complex ---------------------------------------------
+
+
+def warping_rows(rounds: int) -> Iterator[Row]:
+    """The warps of a batch in both directions, with as many threads as the group has."""
+    import torch
+
+    from toposeg_lite.topology.warping import warp_batch
+
+    logits, truth = inputs.loss_batch()
+    masks, truths = logits[:, 0] > 0, truth[:, 0] > 0
+    starts, targets = np.concatenate([masks, truths]), np.concatenate([truths, masks])
+    workers = torch.get_num_threads()
+    name = "topolosses WarpingLoss"
+    there: dict[str, Contender | Unavailable] = {}
+    try:
+        loss = peers.warping_loss()
+        channels = [np.stack([~m, m], 1).astype(np.float32) for m in (masks, truths)]
+        likelihoods, one_hot = (torch.from_numpy(array) for array in channels)
+        there[name] = Call(lambda: loss(likelihoods, one_hot))
+    except Unavailable as reason:
+        there[name] = reason
+
+    def transforms() -> None:
+        for mask in starts:
+            ndimage.distance_transform_edt(mask)
+
+    yield from measure(
+        Job(
+            name=f"homotopy warps, both ways, threads: {workers}",
+            size="4x256x256",
+            ours=Call(lambda: warp_batch(starts, targets, 2, workers)),
+            peers=there,
+            required={name: 2.0 if workers == 1 else 3.0},
+            floor=("distance transforms", Call(transforms)),
+        ),
+        rounds,
+    )
+
+
+def morse_rows(rounds: int) -> Iterator[Row]:
+    """Building the complex, beside a watershed of the same image, which finds only the basins."""
+    from skimage.segmentation import watershed
+
+    from toposeg_lite.topology import morse_complex
+
+    for kind, sizes in (("likelihood", (256, 512, 1024, 2048)), ("noise", (256, 512))):
+        for size in sizes:
+            image = inputs.IMAGES[kind](size).astype(np.float32)
+            rows = measure(
+                Job(
+                    name=f"discrete Morse complex, {kind}",
+                    size=f"{size}x{size}",
+                    ours=Call(partial(morse_complex, image)),
+                    peers={"scikit-image watershed": Call(partial(watershed, image))},
+                    required={"scikit-image watershed": 1.0} if size < 1024 else {},
+                    floor=("np.argsort", Call(_argsort(image))),
+                ),
+                rounds,
+            )
+            yield from rows
+
+
 # --- The explorers ----------------------------------------------------------------------------
 
 MOVE_MILLISECONDS = 100.0
@@ -379,5 +443,8 @@ GROUPS: dict[str, tuple[int | None, Callable[[int], Iterator[Row]]]] = {
     "memory": (1, memory_rows),
     "loss": (None, loss_rows),
     "masks": (1, mask_rows),
+    "warping": (1, warping_rows),
+    "warping-all-cores": (None, warping_rows),
+    "morse": (1, morse_rows),
     "explorers": (1, explorer_rows),
 }

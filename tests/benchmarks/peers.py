@@ -57,6 +57,18 @@ def opencv() -> ModuleType:
     return cv2
 
 
+def warping_loss() -> Callable[..., Any]:
+    """Return topolosses' WarpingLoss without its pixel-wise part, for two channels of likelihood.
+
+    It runs the warps in both directions with distance transforms of its own, but decides by another
+    rule which pixels may flip, so its result is no warp and cannot be compared with ours.
+    """
+    _import_beside_empty(TOPOLOSSES, "topolosses.losses", "torchvision")
+    from topolosses.losses import WarpingLoss  # type: ignore[import-not-found]
+
+    return WarpingLoss(alpha=1.0, softmax=False, use_base_loss=False)
+
+
 def hutopo_loss() -> Callable[..., Any]:
     """Return topolosses' HutopoLoss with the settings that equal ours, and its fastest ones.
 
