@@ -588,7 +588,12 @@ CASES = [
     ),
     ("overlap True", lambda: losses.TopologicalLoss(window=4, overlap=True), TypeError, "overlap"),
     ("overlap alone", lambda: losses.TopologicalLoss(overlap=3), ValueError, "needs a window"),
-    ("iterations", lambda: losses.ClDiceLoss(iterations=-1), ValueError, "iterations must be zero"),
+    (
+        "iterations",
+        lambda: losses.ClDiceLoss(iterations=-1),
+        ValueError,
+        "iterations must be at least 0",
+    ),
     ("iterations 2.5", lambda: losses.ClDiceLoss(iterations=2.5), TypeError, "an integer; got 2.5"),
     ("clDice smooth", lambda: losses.ClDiceLoss(smooth=0), ValueError, "smooth must be above zero"),
     ("clDice reduction", lambda: losses.ClDiceLoss(reduction=None), TypeError, "reduction must be"),
@@ -621,7 +626,7 @@ CASES = [
         "sum, warm-up",
         lambda: losses.SumLoss({"dice": losses.DiceBCELoss()}, warm_up={"dice": -2}),
         ValueError,
-        r"warm_up\['dice'\] must be zero or above; got -2",
+        r"warm_up\['dice'\] must be at least 0; got -2",
     ),
     (
         "sum that begins late",
@@ -652,7 +657,12 @@ CASES = [
     ("data name None", lambda: load_dataset(None), TypeError, "name must be one of"),
     ("data seed", lambda: load_dataset("cracks", seed=1.5), TypeError, "seed must be an integer"),
     ("data seed True", lambda: load_dataset("brick", seed=True), TypeError, "an integer; got True"),
-    ("data seed negative", lambda: load_dataset("brick", seed=-1), ValueError, "not be negative"),
+    (
+        "data seed negative",
+        lambda: load_dataset("brick", seed=-1),
+        ValueError,
+        "at least 0; got -1",
+    ),
     ("drawing shape", lambda: synthetic.vessels((64, 63), seed=0), ValueError, "at least 64 pix"),
     ("drawing in 3D", lambda: synthetic.roads((96, 96, 96), seed=0), ValueError, "have 2 sides"),
     ("tubes in 2D", lambda: synthetic.tubes((64, 64), seed=0), ValueError, r"3 sides; got \(64"),
@@ -1122,7 +1132,7 @@ CASES = [
         "barcode limit",
         lambda: figures.barcode(PAIRS, limit=0),
         ValueError,
-        "positive integer; got 0",
+        "at least 1; got 0",
     ),
     (
         "summary NaN",
@@ -1131,7 +1141,7 @@ CASES = [
         "2 values that are NaN",
     ),
     ("outline grey", lambda: figures.outline(IMAGE), ValueError, "mask must hold only 0 and 1"),
-    ("parts 0", lambda: figures.parts(0), ValueError, "positive integer; got 0"),
+    ("parts 0", lambda: figures.parts(0), ValueError, "at least 1; got 0"),
     ("strongest NaN", lambda: figures.strongest(NAN), ValueError, "pull holds 2 values"),
     ("strongest limit", lambda: figures.strongest(IMAGE, limit=-1), ValueError, "limit.*got -1"),
     (
@@ -1201,7 +1211,7 @@ CASES = [
         "gradient explorer steps",
         lambda: explorers.GradientExplorer(IMAGE, MASK, {"a": torch.nn.BCELoss()}, steps=0),
         ValueError,
-        "steps must be a positive integer; got 0",
+        "steps must be at least 1; got 0",
     ),
     (
         "gradient explorer rate",

@@ -42,6 +42,7 @@ from .topology.grid import (
     check_choice,
     check_connectivity,
     check_image,
+    check_integer,
     check_mask,
     check_same_shape,
 )
@@ -82,7 +83,7 @@ def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.nda
     array([[1. , 0.8],
            [0.6, 0. ]])
     """
-    figures.check_count(size, "size")
+    check_integer(size, "size", 1)
     try:
         picture = Image.open(io.BytesIO(content))
         grey_modes = ("1", "L", "I;16", "I", "F")
@@ -352,7 +353,7 @@ class GradientExplorer(PersistenceExplorer):
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < np.inf:
             raise ValueError(f"rate must be a positive number; got {rate!r}")
         self.losses, self.rate = dict(losses), float(rate)
-        self.steps = figures.check_count(steps, "steps")
+        self.steps = check_integer(steps, "steps", 1)
         self._runs: dict[str, tuple[np.ndarray, np.ndarray, list[float]]] = {}
         super().__init__(self.start, **options)
         self.loss = next(iter(self.losses)) if loss is None else loss

@@ -33,7 +33,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from .topology.grid import check_image, check_mask, check_same_shape
+from .topology.grid import check_image, check_integer, check_mask, check_same_shape
 from .topology.persistence import PersistencePairs
 
 __all__ = [
@@ -84,19 +84,6 @@ def check_threshold(threshold: Any, name: str = "threshold") -> float:
     if not 0 <= threshold <= 1:
         raise ValueError(f"{name} must be a number in [0, 1]; got {threshold}")
     return float(threshold)
-
-
-def check_count(value: Any, name: str) -> int:
-    """Return `value` if it is a positive integer, else raise.
-
-    Examples
-    --------
-    >>> check_count(3, "steps")
-    3
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a positive integer; got {value!r}")
-    return int(value)
 
 
 def _check_pairs(pairs: Any) -> PersistencePairs:
@@ -179,7 +166,7 @@ def parts(count: int) -> tuple[Figure, list[Axes]]:
     >>> len(axes)
     2
     """
-    check_count(count, "count")
+    check_integer(count, "count", 1)
     width = 3.67 * count
     figure = Figure(figsize=(width, 3.9))
     left, right = 0.6 / width, 1 - 0.16 / width
@@ -470,7 +457,7 @@ def barcode(
     'barcode: 1 longest of 2'
     """
     pairs, selected = _check_pairs(pairs), _check_selected(selected, pairs)
-    check_count(limit, "limit")
+    check_integer(limit, "limit", 1)
     order = np.argsort(-pairs.persistence, kind="stable")[:limit]
     ax = _axes(ax, (4.2, 4.4))
     for height, k in enumerate(order, 1):
@@ -596,7 +583,7 @@ def strongest(pull: np.ndarray, limit: int = 100) -> tuple[np.ndarray, np.ndarra
     >>> rows.tolist(), columns.tolist()
     ([1, 0], [1, 1])
     """
-    check_count(limit, "limit")
+    check_integer(limit, "limit", 1)
     flat = np.ravel(pull)
     if not np.isfinite(flat).all():
         raise ValueError(f"pull holds {(~np.isfinite(flat)).sum()} values that are NaN or infinite")

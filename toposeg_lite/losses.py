@@ -39,6 +39,7 @@ from .topology.grid import (
     check_choice,
     check_connectivity,
     check_dimensions,
+    check_integer,
     check_number,
 )
 from .topology.matching import MATCHINGS, MatchingName, matched_to_mask
@@ -164,15 +165,6 @@ def _reduce(values: Tensor, reduction: Reduction) -> Tensor:
 
 def _check_reduction(reduction: Any) -> Any:
     return check_choice(reduction, ("mean", "sum", "none"), "reduction")
-
-
-def _check_count(value: Any, name: str) -> int:
-    """Return an integer that is zero or above as an int."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer; got {value!r}")
-    if value < 0:
-        raise ValueError(f"{name} must be zero or above; got {value}")
-    return int(value)
 
 
 class _Loss(nn.Module):
@@ -684,7 +676,7 @@ def cldice_loss(
 
 def _check_cldice(**options: Any) -> dict[str, Any]:
     """Check the options of `cldice_loss`."""
-    options["iterations"] = _check_count(options["iterations"], "iterations")
+    options["iterations"] = check_integer(options["iterations"], "iterations")
     options["smooth"] = check_number(options["smooth"], "smooth")
     if options["smooth"] == 0:
         raise ValueError("smooth must be above zero: without it an empty image has no clDice")
@@ -875,8 +867,8 @@ class SumLoss(nn.Module):
                 raise TypeError(f"parts[{name!r}] must be a torch.nn.Module; got {part!r}")
         self.parts = nn.ModuleDict(parts)
         self.weights = self._of_each("weights", weights, 1.0, check_number)
-        self.starts = self._of_each("starts", starts, 0, _check_count)
-        self.warm_up = self._of_each("warm_up", warm_up, 0, _check_count)
+        self.starts = self._of_each("starts", starts, 0, check_integer)
+        self.warm_up = self._of_each("warm_up", warm_up, 0, check_integer)
         self.step = 0
         self.values: dict[str, Tensor] = {}
         if not any(self.factors().values()):

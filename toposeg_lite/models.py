@@ -23,25 +23,16 @@ References
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .topology.grid import check_integer
 
 __all__ = ["UNet"]
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _UP = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-
-
-def _positive_int(value: Any, name: str) -> int:
-    """Refuse what is no integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer; got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1; got {value}")
-    return value
 
 
 def _groups(channels: int) -> int:
@@ -123,16 +114,14 @@ class UNet(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.in_channels = _positive_int(in_channels, "in_channels")
-        self.out_channels = _positive_int(out_channels, "out_channels")
-        self.width = _positive_int(width, "width")
-        self.depth = _positive_int(depth, "depth")
+        self.in_channels = check_integer(in_channels, "in_channels", 1)
+        self.out_channels = check_integer(out_channels, "out_channels", 1)
+        self.width = check_integer(width, "width", 1)
+        self.depth = check_integer(depth, "depth", 1)
         if ndim not in _CONV:
             raise ValueError(f"ndim must be 2 (images) or 3 (volumes); got {ndim!r}")
         self.ndim = ndim
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            raise TypeError(f"seed must be an integer; got {seed!r}")
-        self.seed = seed
+        self.seed = check_integer(seed, "seed")
         widths = [width * 2**level for level in range(depth)]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from toposeg_lite.data import photos, synthetic
-from toposeg_lite.topology.grid import check_choice
+from toposeg_lite.topology.grid import check_choice, check_integer
 
 __all__ = ["Dataset", "Sample", "list_datasets", "load_dataset"]
 
@@ -206,8 +206,4 @@ def load_dataset(name: str, *, root: str | PathLike[str] | None = None, seed: in
     (1, 2, 'silver', (512, 232))
     """
     check_choice(name, list_datasets(), "name")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed must be an integer; got {seed!r}")
-    if seed < 0:
-        raise ValueError(f"seed must not be negative; got {seed}")
-    return _LOADERS[name](root, int(seed))
+    return _LOADERS[name](root, check_integer(seed, "seed"))

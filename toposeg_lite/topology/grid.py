@@ -43,6 +43,7 @@ __all__ = [
     "check_connectivity",
     "check_dimensions",
     "check_image",
+    "check_integer",
     "check_mask",
     "check_number",
     "check_same_shape",
@@ -181,6 +182,28 @@ def check_dimensions(dimensions: Any, ndim: int) -> list[bool]:
             f"dimensions must name some of {tuple(range(ndim))} for {ndim} axes; got {wanted}"
         )
     return [k in wanted for k in range(ndim)]
+
+
+def check_integer(value: Any, name: str, low: int = 0) -> int:
+    """Return an integer of at least `low` as an int, else raise.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no integer (a boolean is none).
+    ValueError
+        If it is below `low`.
+
+    Examples
+    --------
+    >>> check_integer(3, "steps", 1)
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer; got {value!r}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}; got {value}")
+    return int(value)
 
 
 def check_number(value: Any, name: str) -> float:

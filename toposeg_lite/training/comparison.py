@@ -38,9 +38,9 @@ from matplotlib.figure import Figure
 from ..data import Dataset, Sample, load_dataset
 from ..differences import KINDS, Difference, topology_differences
 from ..figures import png
-from ..topology.grid import check_connectivity
+from ..topology.grid import check_connectivity, check_integer
 from .checkpoint import Checkpoint, write_atomically
-from .config import TrainConfig, check_int, check_sides, resolve_sides
+from .config import TrainConfig, check_sides, resolve_sides
 from .evaluation import Evaluation, evaluate
 from .loop import train
 from .pictures import comparison_figure, training_figure
@@ -112,7 +112,7 @@ class CompareConfig:
         if not 1 <= len(self.tried) <= 6:
             raise ValueError(f"weight must name one to six values to try; got {self.weight}")
         for name in ("pretrain_steps", "finetune_steps"):
-            check_int(getattr(self, name), name, 1)
+            check_integer(getattr(self, name), name, 1)
         self.train_config(0.0, self.pretrain_steps)
         for weight in self.tried:
             if self.train_config(weight, self.finetune_steps).weight == 0:
@@ -611,7 +611,7 @@ class Comparison:
 
         The picture is also written to ``comparison.png`` in the run's folder.
         """
-        check_int(limit, "limit", 1)
+        check_integer(limit, "limit", 1)
         found = self.differences()
         figure = comparison_figure(
             self.data.test[:limit],

@@ -13,19 +13,11 @@ import torch
 
 from ..data import list_datasets
 from ..losses import LOSSES, make_loss
-from ..topology.grid import check_choice
+from ..topology.grid import check_choice, check_integer
 
 __all__ = ["TrainConfig"]
 
 PRECISIONS = ("float32", "bfloat16")
-
-
-def check_int(value: Any, name: str, low: int) -> None:
-    """Refuse what is no integer of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer; got {value!r}")
-    if value < low:
-        raise ValueError(f"{name} must be at least {low}; got {value}")
 
 
 def check_number(value: Any, name: str, *, zero: bool) -> None:
@@ -42,9 +34,9 @@ def check_sides(value: Any, name: str) -> None:
         if len(value) not in (2, 3):
             raise ValueError(f"{name} must name 2 or 3 sides; got {value!r}")
         for side in value:
-            check_int(side, f"each side of {name}", 1)
+            check_integer(side, f"each side of {name}", 1)
     else:
-        check_int(value, name, 1)
+        check_integer(value, name, 1)
 
 
 def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[int, ...]:
@@ -140,8 +132,8 @@ class TrainConfig:
         except TypeError as error:
             raise TypeError(f"loss_options must hold what JSON can: {error}") from None
         for name in ("steps", "batch", "width", "depth", "checkpoint_every"):
-            check_int(getattr(self, name), name, 1)
-        check_int(self.seed, "seed", 0)
+            check_integer(getattr(self, name), name, 1)
+        check_integer(self.seed, "seed", 0)
         check_sides(self.patch, "patch")
         check_number(self.weight, "weight", zero=True)
         check_number(self.light, "light", zero=True)

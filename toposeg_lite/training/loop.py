@@ -345,7 +345,8 @@ def _run(
     with bar, _deterministic(), torch.random.fork_rng():
         for step in range(run.step, end):
             clock = _clock(device)
-            torch.manual_seed(hash((config.seed, step, accelerator.process_index)))
+            place = (config.seed, step, accelerator.process_index)
+            torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
             if config.anneal:
                 done = (step - run.start) / config.steps
                 optimizer.param_groups[0]["lr"] = (
