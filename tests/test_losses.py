@@ -12,16 +12,17 @@ import torch
 from scipy import ndimage
 from torch.nn import functional as F
 
-from toposeg_lite import losses
 from toposeg_lite.losses import (
     LOSSES,
     ClDiceLoss,
     DiceBCELoss,
     SumLoss,
     TopologicalLoss,
+    cldice,
     cldice_loss,
     dice_bce_loss,
     make_loss,
+    topological,
     topological_loss,
 )
 from toposeg_lite.topology.matching import MATCHINGS
@@ -381,7 +382,7 @@ def test_false_positives_in_an_empty_truth_are_punished(matching):
     ],
 )
 def test_windows_start_where_they_should(shape, window, overlap, rows, columns):
-    windows = losses._windows(shape, window, overlap)
+    windows = topological._windows(shape, window, overlap)
     assert [tuple(axis.start for axis in w) for w in windows] == list(product(rows, columns))
     sizes = np.minimum(np.broadcast_to(window, 2), shape)
     assert all(tuple(a.stop - a.start for a in w) == tuple(sizes) for w in windows)
@@ -395,7 +396,7 @@ def test_windows_start_where_they_should(shape, window, overlap, rows, columns):
 def test_windows_are_closed_crops(options):
     logits, target = random_batch(10, (1, 3, 9, 13), torch.float64)
     one, two = (logits.clone().requires_grad_() for _ in range(2))
-    crops = losses._windows((9, 13), options["window"], options.get("overlap", 0))
+    crops = topological._windows((9, 13), options["window"], options.get("overlap", 0))
     assert len(crops) > 5
     parts = [
         topological_loss(one[(..., *crop)], target[(..., *crop)], border="closed") for crop in crops
@@ -636,7 +637,7 @@ def test_cldice_equals_its_formula(shape, iterations):
 def test_the_soft_skeleton_of_a_bar_is_its_middle_line():
     bar = torch.zeros(1, 1, 9, 16)
     bar[..., 2:7, 2:14] = 1
-    skeleton = losses._soft_skeleton(bar, 5)[0, 0]
+    skeleton = cldice._soft_skeleton(bar, 5)[0, 0]
     assert set(skeleton.unique().tolist()) == {0, 1}
     assert skeleton[4, 4:12].all()
     assert not skeleton[[0, 1, 7, 8]].any()

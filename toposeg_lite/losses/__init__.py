@@ -1,0 +1,85 @@
+"""Losses for segmentation, each a function and a module: logits and target in, a scalar out.
+
+The function works, the module remembers: ``TopologicalLoss(window=64)(logits, target)`` equals
+``topological_loss(logits, target, window=64)``, and a bad option fails when the module is built.
+What holds for every loss of this folder:
+
+logits : (B, C, H, W) or (B, C, D, H, W) tensor of float16, bfloat16, float32 or float64
+    What the network returns, without a sigmoid or softmax. C = 1 means one foreground class and
+    a sigmoid; C > 1 a softmax over C classes of which the first is the background, and each other
+    one is judged as foreground against the rest.
+target : tensor on the same device
+    (B, H, W) labels: integers below C, or 0 and 1 in any type where C = 1; or
+    (B, C, H, W) with 0 and 1: binary for C = 1, one-hot for C > 1; in 3D with D before H.
+reduction : {"mean", "sum", "none"}
+    Over the B images of the batch; "none" returns a value for each, shape (B,).
+
+Half precision is computed in float32, also under autocast, and the value is float32; float64 stays
+float64. Logits that are NaN or infinite are refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+from ..topology.grid import check_choice
+from .cldice import ClDiceLoss, cldice_loss
+from .common import Loss
+from .pixels import DiceBCELoss, dice_bce_loss
+from .sums import SumLoss
+from .topological import TopologicalLoss, topological_loss
+
+__all__ = [
+    "LOSSES",
+    "ClDiceLoss",
+    "DiceBCELoss",
+    "SumLoss",
+    "TopologicalLoss",
+    "cldice_loss",
+    "dice_bce_loss",
+    "make_loss",
+    "topological_loss",
+]
+
+LOSSES: dict[str, type[Loss]] = {
+    "dice_bce": DiceBCELoss,
+    "topological": TopologicalLoss,
+    "cldice": ClDiceLoss,
+}
+
+
+def make_loss(name: str, **options: Any) -> nn.Module:
+    """Build a loss by its name in `LOSSES`.
+
+    Parameters
+    ----------
+    name : str
+        A key of `LOSSES`.
+    **options
+        What the loss's class takes.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss, or an option has a bad value.
+    TypeError
+        If the loss has no such option, or an option has a bad type.
+
+    Examples
+    --------
+    >>> make_loss("dice_bce", smooth=0.1)
+    DiceBCELoss(dice_weight=1.0, bce_weight=1.0, smooth=0.1, reduction='mean')
+    """
+    loss = LOSSES[check_choice(name, tuple(LOSSES), "loss")]
+    known = inspect.signature(loss).parameters
+    for option in options:
+        if option not in known:
+            raise TypeError(f"{name} has no option {option!r}; it takes {', '.join(known)}")
+    return loss(**options)
