@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ..topology.grid import check_choice
+from ..topology.threads import Item, Result, map_in_threads
 
 Reduction = Literal["mean", "sum", "none"]
 
 __all__ = [
     "Loss",
+    "OnHost",
     "Reduction",
+    "attach",
+    "check_and_copy",
     "check_logits_and_target",
     "check_reduction",
     "foreground",
+    "in_threads",
     "likelihoods",
-    "map_in_threads",
     "reduce",
+    "shared_copies",
 ]
 
 
@@ -35,6 +42,92 @@ def check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
     target : (B, C, *spatial) tensor of bool
         Binary for C = 1, one-hot for C > 1.
     """
+    _check_kinds(logits, target)
+    _check_values(logits, target)
+    return _at_least_float32(logits), _channels(target, logits.shape)
+
+
+class OnHost(NamedTuple):
+    """What a loss whose kernels run on the CPU works with: see `check_and_copy`.
+
+    Attributes
+    ----------
+    logits : (B, C, *spatial) tensor of float32 or float64
+        On their own device and part of the graph: `attach` needs them.
+    scores : (B, C, *spatial) array
+        Their values.
+    masks : (B, C, *spatial) array of bool
+        Binary for C = 1, one-hot for C > 1.
+    """
+
+    logits: Tensor
+    scores: np.ndarray
+    masks: np.ndarray
+
+    @property
+    def classes(self) -> range:
+        """The channels of the foreground."""
+        return range(1 if self.scores.shape[1] > 1 else 0, self.scores.shape[1])
+
+
+def check_and_copy(logits: Any, target: Any) -> OnHost:
+    """Check what a loss is given and return its values in the CPU's memory.
+
+    What lies there already is not copied. From a GPU both tensors are copied once, as they are
+    (half precision is half the bytes), and checked here, so that the GPU is waited for only once.
+    """
+    _check_kinds(logits, target)
+    here, there = _to_host(logits, target)
+    _check_values(here, there)
+    return OnHost(
+        _at_least_float32(logits),
+        _at_least_float32(here).numpy(),
+        _channels(there, here.shape).numpy(),
+    )
+
+
+# The copies within the present `shared_copies`. The originals are kept too, so that their ids
+# stay theirs.
+_COPIES: ContextVar[dict[tuple[int, int], tuple[Tensor, Tensor]] | None] = ContextVar(
+    "copies", default=None
+)
+
+
+@contextmanager
+def shared_copies() -> Iterator[None]:
+    """Let all losses that are called in this context share one copy of each tensor on a GPU."""
+    token = _COPIES.set({})
+    try:
+        yield
+    finally:
+        _COPIES.reset(token)
+
+
+def _to_host(*tensors: Tensor) -> list[Tensor]:
+    """Return tensors as they are, without gradient, in the CPU's memory.
+
+    All copies from a GPU are under way, into pinned memory, before the first is waited for.
+    """
+    shared = _COPIES.get()
+    copies = {} if shared is None else shared
+    new = False
+    for tensor in tensors:
+        key = (id(tensor), tensor._version)
+        if tensor.device.type != "cpu" and key not in copies:
+            copy = tensor.detach().to("cpu", non_blocking=tensor.is_cuda)
+            copies[key] = (copy, tensor)
+            new |= tensor.is_cuda
+    if new:
+        arrived = torch.cuda.Event()
+        arrived.record(torch.cuda.current_stream(tensors[0].device))
+        arrived.synchronize()
+    return [
+        t.detach() if t.device.type == "cpu" else copies[(id(t), t._version)][0] for t in tensors
+    ]
+
+
+def _check_kinds(logits: Any, target: Any) -> None:
+    """Check all that can be said without looking at the values."""
     for name, tensor in (("logits", logits), ("target", target)):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name} must be a torch tensor; got {type(tensor).__name__}")
@@ -46,7 +139,6 @@ def check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
         )
     if logits.numel() == 0:
         raise ValueError(f"logits are empty: their shape is {tuple(logits.shape)}")
-    classes = logits.shape[1]
     labels_shape = logits.shape[:1] + logits.shape[2:]
     if target.shape not in (labels_shape, logits.shape):
         raise ValueError(
@@ -59,18 +151,33 @@ def check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
         )
     if target.is_complex():
         raise TypeError(f"target must hold labels, or 0 and 1; got {target.dtype}")
+    classes = logits.shape[1]
+    labels = target.shape == labels_shape and classes > 1
+    if labels and (target.is_floating_point() or target.dtype == torch.bool):
+        raise TypeError(
+            f"target must hold integer labels for {classes} classes; got {target.dtype}"
+        )
+
+
+def _check_values(logits: Tensor, target: Tensor) -> None:
+    """Check that logits are finite and targets what they should be."""
     if not np.isfinite(_ends(logits)).all():
         bad = int((~torch.isfinite(logits)).sum())
         raise ValueError(
             f"logits hold {bad} values that are NaN or infinite. The training has diverged: "
             f"try a smaller learning rate, gradient clipping, or full precision"
         )
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    if target.shape == labels_shape and classes > 1:
-        return logits, _one_hot(target, classes)
-    binary = target.bool()
+    classes = logits.shape[1]
+    if target.shape != logits.shape and classes > 1:
+        low, high = _ends(target)
+        if low < 0 or high >= classes:
+            raise ValueError(
+                f"target must hold labels from 0 to {classes - 1}, for the logits have {classes} "
+                f"channels; its labels reach from {low} to {high}"
+            )
+        return
     if target.is_floating_point():
-        others = target[target != binary]
+        others = target[target != target.bool()]
     else:
         others = torch.tensor([end for end in _ends(target) if end not in (0, 1)])
     if len(others):
@@ -78,11 +185,23 @@ def check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
             f"target must hold only 0 and 1 to go with logits of the shape {tuple(logits.shape)}; "
             f"it also holds {others[0].item():g}"
         )
-    if classes > 1 and not (binary.sum(1) == 1).all():
+    if classes > 1 and not (target.bool().sum(1) == 1).all():
         raise ValueError(
             "target must be one-hot for several classes: exactly one 1 in the channels of a pixel"
         )
-    return logits, binary.reshape(logits.shape)
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    """Return half precision as float32, everything else as it is."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _channels(target: Tensor, shape: torch.Size) -> Tensor:
+    """Turn checked labels or channels into booleans of the logits' shape."""
+    if target.shape != shape and shape[1] > 1:
+        channels = torch.arange(shape[1], device=target.device)
+        return target.unsqueeze(1) == channels.view(-1, *[1] * (len(shape) - 2))
+    return target.bool().reshape(shape)
 
 
 def _ends(tensor: Tensor) -> tuple[float, float]:
@@ -94,22 +213,6 @@ def _ends(tensor: Tensor) -> tuple[float, float]:
         return array.min().item(), array.max().item()
     low, high = torch.stack(torch.aminmax(tensor)).tolist()
     return low, high
-
-
-def _one_hot(labels: Tensor, classes: int) -> Tensor:
-    """Turn (B, *spatial) labels into (B, classes, *spatial) booleans."""
-    if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise TypeError(
-            f"target must hold integer labels for {classes} classes; got {labels.dtype}"
-        )
-    low, high = _ends(labels)
-    if low < 0 or high >= classes:
-        raise ValueError(
-            f"target must hold labels from 0 to {classes - 1}, for the logits have {classes} "
-            f"channels; its labels reach from {low} to {high}"
-        )
-    channels = torch.arange(classes, device=labels.device)
-    return labels.unsqueeze(1) == channels.view(-1, *[1] * (labels.ndim - 1))
 
 
 def foreground(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,10 +259,54 @@ def likelihoods(logits: np.ndarray) -> np.ndarray:
     return np.where(logits < 0, powers, 1) / (1 + powers)
 
 
-def map_in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Return ``[function(item) for item in items]``, computed by as many threads as torch uses."""
-    threads = min(torch.get_num_threads(), len(items))
-    if threads == 1:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, items))
+    return map_in_threads(function, items, torch.get_num_threads())
+
+
+def attach(logits: Tensor, values: np.ndarray, gradient: np.ndarray) -> Tensor:
+    """Return values that were computed in NumPy as a function of the logits.
+
+    Parameters
+    ----------
+    logits : (B, C, *spatial) tensor
+        What to differentiate by.
+    values : (B,) array
+        The loss of each image.
+    gradient : (B, C, *spatial) array
+        Of each image's loss by its logits.
+
+    Returns
+    -------
+    (B,) tensor
+        Of the logits' type and on their device.
+
+    Examples
+    --------
+    >>> logits = torch.zeros(1, 1, 1, 2, requires_grad=True)
+    >>> value = attach(logits, np.array([7.0]), np.array([[[[3.0, 0.0]]]]))
+    >>> (2 * value.sum()).backward()
+    >>> value.detach(), logits.grad
+    (tensor([7.]), tensor([[[[6., 0.]]]]))
+    """
+    return _Attached.apply(logits, values, gradient)
+
+
+class _Attached(torch.autograd.Function):
+    """Values as a function of the logits, with a gradient that is known already."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, values: np.ndarray, gradient: np.ndarray) -> Tensor:
+        """Return `values`; keep the gradient where it will be needed."""
+        # On a GPU nothing waits: its queue may be long, and only what comes later needs these.
+        later = logits.is_cuda
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(torch.from_numpy(gradient).to(logits, non_blocking=later))
+        return torch.from_numpy(values).to(logits, non_blocking=later)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None]:
+        """Return the gradient, each image's times its own factor."""
+        (gradient,) = ctx.saved_tensors
+        return gradient * outer.reshape(-1, *[1] * (gradient.ndim - 1)), None, None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..topology.grid import check_choice, check_integer, check_number
+from .common import shared_copies
 
 __all__ = ["SumLoss"]
 
@@ -105,17 +106,18 @@ class SumLoss(nn.Module):
         """Return the sum for `logits` and `target` (shapes: see the module's docstring)."""
         total: Tensor | None = None
         self.values = {}
-        for name, factor in self.factors().items():
-            if factor == 0:
-                continue
-            value = self.parts[name](logits, target)
-            if value.ndim:
-                raise ValueError(
-                    f"parts[{name!r}] must return a scalar; got the shape {tuple(value.shape)}. "
-                    f"Build it with reduction='mean'"
-                )
-            self.values[name] = value.detach()
-            total = factor * value if total is None else total + factor * value
+        with shared_copies():
+            for name, factor in self.factors().items():
+                if factor == 0:
+                    continue
+                value = self.parts[name](logits, target)
+                if value.ndim:
+                    raise ValueError(
+                        f"parts[{name!r}] must return a scalar; got the shape "
+                        f"{tuple(value.shape)}. Build it with reduction='mean'"
+                    )
+                self.values[name] = value.detach()
+                total = factor * value if total is None else total + factor * value
         if total is None:
             raise ValueError(f"no part has begun at step {self.step}: step must not be negative")
         if self.training and torch.is_grad_enabled():

@@ -7,9 +7,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ..topology.components import betti_numbers
 from ..topology.grid import (
@@ -24,11 +22,13 @@ from ..topology.matching import MATCHINGS, MatchingName, matched_to_mask
 from ..topology.persistence import persistence_pairs
 from .common import (
     Loss,
+    OnHost,
     Reduction,
-    check_logits_and_target,
+    attach,
+    check_and_copy,
     check_reduction,
+    in_threads,
     likelihoods,
-    map_in_threads,
     reduce,
 )
 
@@ -58,6 +58,7 @@ def topological_loss(
     A blob of likelihood 0.8 and another of 0.6, where the truth has one: the first is drawn to
     (1, 0), the second, which dies at 0.5, to the diagonal.
 
+    >>> import torch
     >>> logits = torch.tensor([[[[0.8, 0.5, 0.6]]]]).logit()
     >>> target = torch.tensor([[[1, 0, 0]]])
     >>> topological_loss(logits, target)  # (0.2**2 + 0.1**2 / 2) / (1 + 1)
@@ -76,9 +77,8 @@ def topological_loss(
         overlap=overlap,
         reduction=reduction,
     )
-    logits, target = check_logits_and_target(logits, target)
-    values = _CriticalPixelCost.apply(logits, target.cpu().numpy(), options)
-    return reduce(values, options["reduction"])
+    host = check_and_copy(logits, target)
+    return reduce(attach(host.logits, *_costs(host, options)), options["reduction"])
 
 
 def _check_topological(**options: Any) -> dict[str, Any]:
@@ -167,44 +167,30 @@ def _windows(
     return list(product(*axes))
 
 
-class _CriticalPixelCost(torch.autograd.Function):
-    """The topological loss of each image as a function of the logits.
+def _costs(host: OnHost, options: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (B,) values of the images and their gradients by the logits.
 
-    All work is done in NumPy and numba on the CPU: the logits are copied there once, and value and
-    gradient come back. Images and windows are spread over as many threads as torch uses; each
-    result depends on its own window alone and they are added in one order, so the bits do not
-    depend on the number of threads. Those of torch's own sigmoid and softmax do.
+    Images and windows are spread over as many threads as torch uses; each result depends on its own
+    window alone and they are added in one order, so the bits do not depend on the number of
+    threads. Those of torch's own sigmoid and softmax do, so `likelihoods` are NumPy's.
     """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, masks: np.ndarray, options: dict[str, Any]) -> Tensor:
-        """Return the (B,) values for (B, C, *spatial) logits and as many masks."""
-        images = likelihoods(logits.detach().cpu().numpy())
-        batch, channels = images.shape[:2]
-        classes = range(1 if channels > 1 else 0, channels)
-        windows = _windows(images.shape[2:], options["window"], options["overlap"])
-        places = [(b, k, *window) for b, k, window in product(range(batch), classes, windows)]
-        results = map_in_threads(lambda at: _window_cost(images[at], masks[at], options), places)
-        values, gradient = np.zeros(batch), np.zeros_like(images)
-        for at, (value, slopes) in zip(places, results, strict=True):
-            values[at[0]] += value
-            gradient[at] += slopes
-        shared = len(classes) * len(windows)
-        # From the likelihood to the logits: the derivative of the sigmoid or softmax.
-        if channels == 1:
-            gradient *= images * (1 - images) / shared
-        else:
-            gradient -= (gradient * images).sum(1, keepdims=True)
-            gradient *= images / shared
-        ctx.save_for_backward(torch.from_numpy(gradient).to(logits.device))
-        return torch.from_numpy((values / shared).astype(images.dtype)).to(logits.device)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None]:
-        """Return the gradient, nonzero at critical pixels only."""
-        (gradient,) = ctx.saved_tensors
-        return gradient * outer.reshape(-1, *[1] * (gradient.ndim - 1)), None, None
+    images = likelihoods(host.scores)
+    batch, channels = images.shape[:2]
+    windows = _windows(images.shape[2:], options["window"], options["overlap"])
+    places = [(b, k, *window) for b, k, window in product(range(batch), host.classes, windows)]
+    results = in_threads(lambda at: _window_cost(images[at], host.masks[at], options), places)
+    values, gradient = np.zeros(batch), np.zeros_like(images)
+    for at, (value, slopes) in zip(places, results, strict=True):
+        values[at[0]] += value
+        gradient[at] += slopes
+    shared = len(host.classes) * len(windows)
+    # From the likelihood to the logits: the derivative of the sigmoid or softmax.
+    if channels == 1:
+        gradient *= images * (1 - images) / shared
+    else:
+        gradient -= (gradient * images).sum(1, keepdims=True)
+        gradient *= images / shared
+    return values / shared, gradient
 
 
 def _window_cost(
@@ -331,6 +317,7 @@ class TopologicalLoss(Loss):
     A line of likelihood 0.9 with a gap of 0.3. The truth is one component, so the pair that dies in
     the gap is drawn to the diagonal: its birth is lowered and the gap raised.
 
+    >>> import torch
     >>> likelihood = torch.tensor([[[[0.9, 0.9, 0.3, 0.8]]]])
     >>> logits = likelihood.logit().requires_grad_()
     >>> loss = TopologicalLoss()(logits, torch.ones(1, 1, 4, dtype=torch.int64))

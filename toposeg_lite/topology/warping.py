@@ -71,9 +71,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import product, repeat
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +80,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .grid import check_connectivity, check_mask, check_same_shape
+from .threads import map_in_threads
 
 __all__ = ["WarpResult", "flip_order", "homotopy_warp", "simple_points"]
 
@@ -268,10 +268,8 @@ def warp_batch(
     result does not depend on their number.
     """
     full = connectivity == masks.ndim - 1
-    if workers == 1 or len(masks) == 1:
-        return np.stack([_warp(m, t, full) for m, t in zip(masks, targets, strict=True)])
-    with ThreadPoolExecutor(workers) as pool:
-        return np.stack(list(pool.map(_warp, masks, targets, repeat(full))))
+    pairs = list(zip(masks, targets, strict=True))
+    return np.stack(map_in_threads(lambda pair: _warp(*pair, full), pairs, workers))
 
 
 def _warp(mask: NDArray[np.bool_], target: NDArray[np.bool_], full: bool) -> NDArray[np.bool_]:
