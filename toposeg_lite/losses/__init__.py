@@ -28,25 +28,33 @@ from torch import nn
 from ..topology.grid import check_choice
 from .cldice import ClDiceLoss, cldice_loss
 from .common import Loss
+from .morse import MorseLoss, morse_loss
 from .pixels import DiceBCELoss, dice_bce_loss
 from .sums import SumLoss
 from .topological import TopologicalLoss, topological_loss
+from .warping import HomotopyWarpingLoss, homotopy_warping_loss
 
 __all__ = [
     "LOSSES",
     "ClDiceLoss",
     "DiceBCELoss",
+    "HomotopyWarpingLoss",
+    "MorseLoss",
     "SumLoss",
     "TopologicalLoss",
     "cldice_loss",
     "dice_bce_loss",
+    "homotopy_warping_loss",
     "make_loss",
+    "morse_loss",
     "topological_loss",
 ]
 
 LOSSES: dict[str, type[Loss]] = {
     "dice_bce": DiceBCELoss,
     "topological": TopologicalLoss,
+    "warping": HomotopyWarpingLoss,
+    "morse": MorseLoss,
     "cldice": ClDiceLoss,
 }
 

@@ -1,0 +1,282 @@
+"""The Morse loss of Hu 2021 ("DMT loss"): a pixel loss on the ridges of the likelihood."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from ..metrics import _skeleton
+from ..topology.grid import check_choice, check_connectivity, check_integer
+from ..topology.morse import _check_threshold, morse_complex
+from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
+from .common import (
+    Loss,
+    OnHost,
+    Reduction,
+    attach,
+    check_and_copy,
+    check_reduction,
+    in_threads,
+    likelihoods,
+    reduce,
+)
+
+Structure = Literal["skeleton", "patches"]
+Of = Literal["prediction", "truth", "both"]
+
+__all__ = ["MorseLoss", "morse_loss"]
+
+
+def morse_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    structure: Structure = "skeleton",
+    of: Of = "prediction",
+    persistence: float = 0.1,
+    saddle_level: float = 0.0,
+    dilation: int = 0,
+    pixel_loss: PixelLoss = "cross_entropy",
+    connectivity: int | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Return the pixel loss on the critical structures of the likelihood: see `MorseLoss`.
+
+    Examples
+    --------
+    The skeleton of a row with two peaks is the way between them, over a pass of 0.2.
+
+    >>> import torch
+    >>> logits = torch.tensor([[[[0.1, 0.8, 0.2, 0.7, 0.1]]]]).logit()
+    >>> target = torch.ones(1, 1, 5, dtype=torch.int64)
+    >>> morse_loss(logits, target)  # -(ln 0.8 + ln 0.2 + ln 0.7) / 3
+    tensor(0.7298)
+    """
+    options = _check_morse(
+        structure=structure,
+        of=of,
+        persistence=persistence,
+        saddle_level=saddle_level,
+        dilation=dilation,
+        pixel_loss=pixel_loss,
+        connectivity=connectivity,
+        reduction=reduction,
+    )
+    host = check_and_copy(logits, target)
+    costs = loss_on_chosen(host, _structures(host, options), options["pixel_loss"])
+    return reduce(attach(host.logits, *costs), options["reduction"])
+
+
+def _check_morse(**options: Any) -> dict[str, Any]:
+    """Check the options of `morse_loss` as far as is possible without an image."""
+    check_choice(options["structure"], ("skeleton", "patches"), "structure")
+    check_choice(options["of"], ("prediction", "truth", "both"), "of")
+    for name in ("persistence", "saddle_level"):
+        options[name] = _check_threshold(options[name], name)
+    options["dilation"] = check_integer(options["dilation"], "dilation")
+    check_choice(options["pixel_loss"], PIXEL_LOSSES, "pixel_loss")
+    # Only an image can refuse 2, in 3D.
+    check_connectivity(options["connectivity"], 2)
+    check_reduction(options["reduction"])
+    return options
+
+
+def _structures(host: OnHost, options: dict[str, Any]) -> np.ndarray:
+    """Return the pixels of the structures of each foreground class, (B, K, *spatial)."""
+    images = likelihoods(host.scores)
+    places = list(product(range(len(images)), host.classes))
+
+    def find(place: tuple[int, int]) -> np.ndarray:
+        image, mask = images[place], host.masks[place]
+        found = np.zeros(mask.shape, np.bool_)
+        if options["of"] != "truth":
+            found |= _of_prediction(image, options)
+        if options["of"] != "prediction":
+            found |= _of_truth(mask, options)
+        return _dilate(found, options["dilation"])
+
+    found = np.stack(in_threads(find, places))
+    return found.reshape(len(images), len(host.classes), *images.shape[2:])
+
+
+def _of_prediction(image: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+    """Return the structures of a likelihood image."""
+    complex_ = morse_complex(image, connectivity=options["connectivity"])
+    if options["structure"] == "skeleton":
+        return complex_.skeleton(options["persistence"], options["saddle_level"]).mask
+    ridges = _borders(image, complex_.patches(options["persistence"]))
+    return ridges & (image >= options["saddle_level"])
+
+
+def _of_truth(mask: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+    """Return the structures of a mask: thin lines or walls inside its foreground."""
+    if options["structure"] == "skeleton":
+        return _skeleton(mask)
+    if mask.all():
+        return np.zeros_like(mask)  # nothing to divide
+    # How deep inside: the only pits are the components of the background, and the basins meet
+    # half-way between them.
+    depth = distance_transform_edt(mask).astype(np.float32)
+    depth /= max(depth.max(), 1)
+    return _borders(depth, morse_complex(depth, connectivity=options["connectivity"]).patches())
+
+
+def _borders(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Of each two neighbours along an axis with different labels, mark the higher, or equal ones.
+
+    Examples
+    --------
+    >>> _borders(np.array([0.1, 0.9, 0.2, 0.2, 0.3]), np.array([1, 1, 2, 3, 3]))
+    array([False,  True,  True,  True, False])
+    """
+    found = np.zeros(image.shape, np.bool_)
+    for axis in range(image.ndim):
+        ahead = [slice(None)] * image.ndim
+        behind = ahead.copy()
+        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+        one, two = tuple(behind), tuple(ahead)
+        apart = labels[one] != labels[two]
+        found[one] |= apart & (image[one] >= image[two])
+        found[two] |= apart & (image[two] >= image[one])
+    return found
+
+
+def _dilate(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """Add all pixels at most so many steps away, diagonal ones included.
+
+    Examples
+    --------
+    >>> _dilate(np.eye(1, 6, 1, dtype=bool), 2).astype(int)
+    array([[1, 1, 1, 1, 0, 0]])
+    """
+    mask = mask.copy()
+    for axis in range(mask.ndim):  # one axis after the other: diagonal neighbours too
+        line = mask.swapaxes(0, axis)
+        for _ in range(min(pixels, len(line))):
+            before = line.copy()
+            line[1:] |= before[:-1]
+            line[:-1] |= before[1:]
+    return mask
+
+
+class MorseLoss(Loss):
+    r"""The Morse loss: a pixel loss on the ridges of the likelihood, and nowhere else [1]_.
+
+    Seen as a landscape, a likelihood image has ridges where the network suspects thin structures,
+    also where it is not sure of them: the pass in a ridge is the weak spot of a connection. The
+    discrete Morse complex finds these *critical structures* M: see
+    `toposeg_lite.topology.morse_complex`. The loss of an image with likelihood p and mask g is the
+    mean cross-entropy on them,
+
+    .. math:: -\frac{1}{|M|} \sum_{M} g \log p + (1 - g) \log (1 - p),
+
+    or their Dice loss, :math:`1 - (2 \sum_M p g + 1) / (\sum_M p + \sum_M g + 1)`. It raises the
+    weak spots of true structures and lowers false ones along their whole length. All other pixels
+    are left to the loss it is added to, so use it beside a pixel loss.
+
+    Parameters
+    ----------
+    structure : {"skeleton", "patches"}
+        "skeleton": the ridges from pass to peak, for curvilinear structures such as vessels, cracks
+        and roads (default). "patches": the borders of the basins of the pits, for membranes and
+        other walls between cells; in 3D they are surfaces.
+    of : {"prediction", "truth", "both"}
+        Whose structures: the likelihood's (default, the paper's), the truth's, or both together,
+        which also sees true structures that the likelihood shows no ridge of. See Notes.
+    persistence : float
+        Structures of the prediction whose persistence is not above it are taken for noise.
+        Default 0.1.
+    saddle_level : float
+        Structures of the prediction are cut where the likelihood is lower. Default 0: nothing is
+        cut, so that breaks are part of the structures that should close them.
+    dilation : int
+        By how many pixels to widen the structures, diagonally too. Default 0.
+    pixel_loss : {"cross_entropy", "dice"}
+        What to add up on the structures. Default: the cross-entropy, as in the paper.
+    connectivity : int, optional
+        Of the foreground. In 2D: 1 for 4 neighbours or 2 for 8 (default); in 3D: 1 for 6 (default).
+    reduction : {"mean", "sum", "none"}
+        Over the images of the batch. Foreground classes are always averaged.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When built, for a bad option; when called, for bad logits, a bad target, or a connectivity
+        that does not fit the number of axes.
+
+    Notes
+    -----
+    *The structures of the truth.* A mask is flat, so the complex of the mask itself would follow
+    the order of the indices, not its middle. That of the distance to the background has ridges, but
+    a line of even width is one flat ridge with a single peak, whose skeleton is one pixel: arms
+    would be lost. So the truth's skeleton is its thinning, which keeps topology and arms (see
+    `toposeg_lite.metrics.cldice`). Its patches are those of the distance to the background, where
+    nothing is lost: the pits are exactly the components of the background, and the borders of their
+    basins the middle of the walls. Both thresholds are of no use there, for all features of a mask
+    have the persistence 1.
+
+    *Borders.* Of two neighbouring pixels in different patches the higher is the border, or both
+    where they are equal.
+
+    The structures change in jumps: the gradient is that of the pixel loss with M held fixed. Each
+    foreground class has its own, and p is its likelihood against the rest. The highest peak always
+    belongs to the skeleton if it is not below `saddle_level`, so that false positives in an empty
+    truth are punished. Where M is empty, value and gradient are 0.
+
+    The images of a batch are spread over as many threads as torch uses, and the result does not
+    depend on that number. From a GPU the logits are copied to the CPU once.
+
+    References
+    ----------
+    .. [1] X. Hu, Y. Wang, L. Fuxin, D. Samaras, C. Chen, "Topology-aware segmentation using
+           discrete Morse theory", ICLR 2021. arXiv:2103.09992
+
+    Examples
+    --------
+    A line with a weak spot. Its skeleton leads over the pass, so a step against the gradient raises
+    the weak spot most; the sides are left alone.
+
+    >>> import torch
+    >>> likelihood = torch.tensor([[0.1, 0.1, 0.1, 0.1, 0.1],
+    ...                            [0.9, 0.8, 0.3, 0.8, 0.9],
+    ...                            [0.1, 0.1, 0.1, 0.1, 0.1]])
+    >>> logits = likelihood[None, None].logit().requires_grad_()
+    >>> target = torch.tensor([[[0, 0, 0, 0, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]])
+    >>> MorseLoss()(logits, target).backward()
+    >>> logits.grad.mul(5).round(decimals=1)
+    tensor([[[[ 0.0000,  0.0000,  0.0000,  0.0000,  0.0000],
+              [-0.1000, -0.2000, -0.7000, -0.2000, -0.1000],
+              [ 0.0000,  0.0000,  0.0000,  0.0000,  0.0000]]]])
+    """
+
+    def __init__(
+        self,
+        *,
+        structure: Structure = "skeleton",
+        of: Of = "prediction",
+        persistence: float = 0.1,
+        saddle_level: float = 0.0,
+        dilation: int = 0,
+        pixel_loss: PixelLoss = "cross_entropy",
+        connectivity: int | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__()
+        self.options = _check_morse(
+            structure=structure,
+            of=of,
+            persistence=persistence,
+            saddle_level=saddle_level,
+            dilation=dilation,
+            pixel_loss=pixel_loss,
+            connectivity=connectivity,
+            reduction=reduction,
+        )
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of `logits` against `target` (shapes: see the module's docstring)."""
+        return morse_loss(logits, target, **self.options)

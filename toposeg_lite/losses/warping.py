@@ -1,0 +1,156 @@
+"""The homotopy warping loss of Hu 2022: a pixel loss where warping cannot mend a mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..topology.grid import check_choice, check_connectivity
+from ..topology.warping import warp_batch
+from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
+from .common import Loss, OnHost, Reduction, attach, check_and_copy, check_reduction, reduce
+
+__all__ = ["HomotopyWarpingLoss", "homotopy_warping_loss"]
+
+
+def homotopy_warping_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    pixel_loss: PixelLoss = "cross_entropy",
+    connectivity: int | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Return the pixel loss on the critical pixels of two warps: see `HomotopyWarpingLoss`.
+
+    Examples
+    --------
+    The prediction of a bar is partly too thick, which warping mends, and has a gap, which it does
+    not: the pixel that is left there is critical.
+
+    >>> logits = torch.tensor([[[[2.0, 2.0, -1.0, 2.0, 2.0], [2.0, 2.0, -1.0, -2.0, -2.0]]]])
+    >>> target = torch.tensor([[[1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]])
+    >>> homotopy_warping_loss(logits, target)  # -ln(sigmoid(-1))
+    tensor(1.3133)
+    """
+    options = _check_warping(pixel_loss=pixel_loss, connectivity=connectivity, reduction=reduction)
+    host = check_and_copy(logits, target)
+    costs = loss_on_chosen(host, _critical(host, options["connectivity"]), options["pixel_loss"])
+    return reduce(attach(host.logits, *costs), options["reduction"])
+
+
+def _check_warping(**options: Any) -> dict[str, Any]:
+    """Check the options of `homotopy_warping_loss` as far as is possible without an image."""
+    check_choice(options["pixel_loss"], PIXEL_LOSSES, "pixel_loss")
+    # Only an image can say whether 2 is its full connectivity.
+    check_connectivity(options["connectivity"], 2 if options["connectivity"] == 2 else 3)
+    check_reduction(options["reduction"])
+    return options
+
+
+def _critical(host: OnHost, connectivity: int | None) -> np.ndarray:
+    """Return the critical pixels of both warps of each foreground class, (B, K, *spatial)."""
+    spatial = host.scores.shape[2:]
+    connectivity = check_connectivity(connectivity, len(spatial))
+    if host.scores.shape[1] == 1:
+        predictions, truths = host.scores > 0, host.masks
+    else:
+        likeliest = host.scores.argmax(1)[:, None]
+        predictions = likeliest == np.array(host.classes).reshape(-1, *[1] * len(spatial))
+        truths = host.masks[:, 1:]
+    starts = np.stack([truths, predictions]).reshape(-1, *spatial)
+    targets = np.stack([predictions, truths]).reshape(-1, *spatial)
+    warped = warp_batch(starts, targets, connectivity, torch.get_num_threads())
+    return (warped != targets).reshape(2, *predictions.shape).any(0)
+
+
+class HomotopyWarpingLoss(Loss):
+    r"""The homotopy warping loss: a pixel loss where the topology is wrong, and nowhere else [1]_.
+
+    The prediction's mask and the truth differ in many pixels, most of which do no harm: a line is
+    a pixel wider, a border a pixel further. `toposeg_lite.topology.homotopy_warp` deforms a mask
+    towards another as far as its topology allows, and takes all these differences away. Those that
+    stay are *critical*: there a connection is missing or false, a hole open or filled. Truth and
+    prediction T and P are warped towards each other, both ways, and with the critical pixels
+
+    .. math:: M = \big(warp(T \to P) \ne P\big) \cup \big(warp(P \to T) \ne T\big)
+
+    the loss of an image with likelihood p and mask g is the mean cross-entropy on them,
+
+    .. math:: -\frac{1}{|M|} \sum_{M} g \log p + (1 - g) \log (1 - p),
+
+    or their Dice loss, :math:`1 - (2 \sum_M p g + 1) / (\sum_M p + \sum_M g + 1)`. It is 0, with
+    a gradient of 0, where no pixel is critical. All other pixels are left to the loss it is added
+    to, so use it beside a pixel loss, with a small weight.
+
+    Parameters
+    ----------
+    pixel_loss : {"cross_entropy", "dice"}
+        What to add up on the critical pixels. Default: the cross-entropy.
+    connectivity : int, optional
+        Of the foreground: 1 (4 or 6 neighbours) or the number of axes (8 or 26; default).
+    reduction : {"mean", "sum", "none"}
+        Over the images of the batch. Foreground classes are always averaged.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When built, for a bad option; when called, for bad logits, a bad target, or a connectivity
+        that does not fit the number of axes.
+
+    Notes
+    -----
+    The prediction's mask is what one would report: where the likelihood is above one half (the
+    logit above 0), and for several classes where the class is the likeliest (the first of equal
+    ones). Each foreground class is warped alone, and p is its likelihood against the rest. All
+    critical pixels are pixels where mask and truth differ; one that both warps leave counts once.
+
+    The value of the paper's code grows with the square of the number of critical pixels. Here it is
+    their mean, so that one false bridge weighs as much in a large image as in a small one.
+
+    The mask is a step function of the logits: the gradient is that of the pixel loss with M held
+    fixed. Where the truth or the prediction of a class is empty or full, nothing can be warped and
+    every difference is critical, so false positives in an empty truth are punished.
+
+    The warps of a batch are spread over as many threads as torch uses, and the result does not
+    depend on that number. From a GPU the logits are copied to the CPU once.
+
+    References
+    ----------
+    .. [1] X. Hu, "Structure-aware image segmentation with homotopy warping", NeurIPS 2022.
+           arXiv:2112.07812
+
+    Examples
+    --------
+    A line of three pixels' width with a gap. The truth is one pixel wide; the sides do not matter,
+    the gap does: a step against the gradient closes it.
+
+    >>> logits = torch.full((1, 1, 3, 5), 2.0)
+    >>> logits[..., 2] = -2.0
+    >>> target = torch.tensor([[[0, 0, 0, 0, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]])
+    >>> loss = HomotopyWarpingLoss()(logits.requires_grad_(), target)
+    >>> loss.backward()
+    >>> logits.grad.sign().int()
+    tensor([[[[ 0,  0,  0,  0,  0],
+              [ 0,  0, -1,  0,  0],
+              [ 0,  0,  0,  0,  0]]]], dtype=torch.int32)
+    """
+
+    def __init__(
+        self,
+        *,
+        pixel_loss: PixelLoss = "cross_entropy",
+        connectivity: int | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__()
+        self.options = _check_warping(
+            pixel_loss=pixel_loss, connectivity=connectivity, reduction=reduction
+        )
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of `logits` against `target` (shapes: see the module's docstring)."""
+        return homotopy_warping_loss(logits, target, **self.options)
