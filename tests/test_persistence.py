@@ -1,4 +1,4 @@
-"""Persistence pairs: against GUDHI, a naive union-find, the laws of diagrams, and by hand."""
+"""Persistence pairs of images: against GUDHI, a naive union-find, the laws, and by hand."""
 
 from __future__ import annotations
 

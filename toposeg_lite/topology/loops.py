@@ -1,4 +1,4 @@
-"""Which voxel of a volume fills which loop: the pairs of dimension 1 in three dimensions.
+"""Which voxel of a volume fills which loop, and which cavity: its pairs of dimensions 1 and 2.
 
 In two dimensions a hole is a component of the background, so union-find pairs loops with the pixels
 that fill them. In a volume a loop is dual to a loop, and nothing as simple exists: we reduce the
@@ -11,8 +11,9 @@ Four observations make that cheap.
 
 - An edge that joins two components closes no loop and is never a pivot. Steepest paths and joining
   edges are such, and they are dropped from all columns.
-- A square that encloses a void, together with others, fills no loop. Voids are components of the
-  background, so union-find names these squares beforehand, and they are left out [2]_.
+- A square that encloses a cavity, together with others, fills no loop. Cavities are components of
+  the background, so union-find on the cubes, walking backwards, names these squares beforehand
+  (and pairs the cavities), and they are left out [2]_.
 - Most loops are closed and filled by one and the same voxel, within its neighbourhood. There a
   column is a set of six bits, and the sums of squares that fill such loops are found with bits.
 - These columns are not stored: a few bits tell which squares to add, and their edges are quickly
@@ -59,7 +60,7 @@ def loop_deaths_3d(shape, order, uphill, lower, upper, died):
     plane, row = shape[1] * shape[2], shape[2]
     steps = np.array([-plane, -row, -1, 1, row, plane])
     size = shape[0] * plane
-    rank = np.full(size, size, np.int32)  # the frame comes last
+    rank = np.full(size, order.size, np.int32)  # the frame comes last
     for i in range(order.size):
         rank[order[i]] = i
     joins = np.zeros(3 * size, np.bool_)
@@ -69,9 +70,44 @@ def loop_deaths_3d(shape, order, uphill, lower, upper, died):
     for e in range(lower.size):
         if died[e] >= 0:
             joins[_edge(lower[e], upper[e], steps)] = True
-    encloses = _enclosing_squares(order, rank, steps)
-    local, critical = _fill_locally(order, rank, steps, joins, encloses)
-    return _reduce(order, rank, steps, joins, local, critical, lower, upper, died)
+    squares = entering_squares(rank, steps)
+    encloses, _, _ = close_cavities(order, rank, steps, squares)
+    number, _, filled = pair_loops(order, rank, steps, joins, squares & ~encloses)
+    death = np.zeros(lower.size, np.int32)
+    for e in range(lower.size):
+        if died[e] < 0:
+            death[e] = filled[number[_edge(lower[e], upper[e], steps)]]
+    return death
+
+
+@njit(cache=True, nogil=True)
+def pair_loops(order, rank, steps, joins, squares):
+    """Pair each loop with the voxel that fills it, but for those that are found with bits.
+
+    Parameters
+    ----------
+    order : (n,) array of int32
+        The voxels inside the frame in the order in which they enter.
+    rank : array of int32
+        The position of each voxel in `order`, n on the frame.
+    steps : (6,) array
+        To the neighbours of a voxel, rising.
+    joins : array of bool
+        Three for each voxel: the edges at which two components meet.
+    squares : array of uint16
+        For each voxel, as bits, the squares that enter with it, without those that enclose a
+        cavity: see `entering_squares` and `close_cavities`.
+
+    Returns
+    -------
+    number : array of int32
+        For each edge that closes one of these loops the loop's number, -1 for all others.
+    closed, filled : arrays of int32
+        For each loop the voxel with which its last edge enters, and the one that fills it. Those
+        left out are closed and filled by the same voxel.
+    """
+    local, critical = _fill_locally(order, rank, steps, joins, squares)
+    return _reduce(order, rank, steps, joins, local, critical)
 
 
 @njit(cache=True, nogil=True)
@@ -83,44 +119,93 @@ def _edge(p, q, steps):
 
 
 @njit(cache=True, nogil=True)
-def _enters(p, k, rank, steps):
-    """Whether square k at voxel `p` enters with it: all its other voxels are there before."""
-    a, b = steps[PAIRS[k, 0]], steps[PAIRS[k, 1]]
-    return rank[p + a] < rank[p] and rank[p + b] < rank[p] and rank[p + a + b] < rank[p]
+def entering_squares(rank, steps):
+    """Return for each voxel, as bits, the squares that enter with it: it is their last voxel.
+
+    Squares are numbered as in `PAIRS`. `rank` must be largest on the frame of the volume; what is
+    returned for the frame itself is without meaning.
+    """
+    squares = np.zeros(rank.size, np.uint16)
+    reach = steps[5] + steps[4]
+    for k in range(12):
+        a, b = steps[PAIRS[k, 0]], steps[PAIRS[k, 1]]
+        bit = np.uint16(1 << k)
+        n = rank.size - 2 * reach
+        here, out = rank[reach : reach + n], squares[reach : reach + n]
+        one, two = rank[reach + a :][:n], rank[reach + b :][:n]
+        across = rank[reach + a + b :][:n]
+        for i in range(n):  # no branch in here, so the compiler vectorises it
+            last = (one[i] < here[i]) & (two[i] < here[i]) & (across[i] < here[i])
+            out[i] |= bit if last else np.uint16(0)
+    return squares
 
 
 @njit(cache=True, nogil=True)
-def _enclosing_squares(order, rank, steps):
-    """Return for each voxel, as bits, the squares that enter with it and enclose a void.
+def _last_of_cubes(rank, steps):
+    """Return for each voxel the highest rank in the cube of eight voxels that it is the first of.
 
-    Taken away again, the last first, such a square lets two components of the background meet.
-    The background's pieces are cubes, named by their smallest voxel; number 0 is the outside.
+    The last entries, from which a cube would stick out of the array, are without meaning.
     """
-    size = rank.size
-    node = np.arange(size).astype(np.int32)
-    for p in order:  # a cube that would stick out of the volume is no piece
-        for way in (3, 4, 5):
-            if rank[p + steps[way]] == size:
-                node[p] = 0
-    encloses = np.zeros(size, np.uint16)
+    highest = rank.copy()
+    for axis in range(3, 6):
+        ahead = highest[steps[axis] :]
+        for i in range(ahead.size):  # what lies ahead has not been changed yet
+            highest[i] = max(highest[i], ahead[i])
+    return highest
+
+
+@njit(cache=True, nogil=True)
+def close_cavities(order, rank, steps, squares):
+    """Find the squares that enclose a cavity, and pair each cavity's last voxels.
+
+    We walk backwards. Taken away again, such a square lets two components of the background meet,
+    and the one whose minimum is the higher is the cavity. The background's pieces are cubes, named
+    by their smallest voxel; number 0 is the outside. See `pair_loops` for the parameters,
+    but `squares` are all that enter.
+
+    Returns
+    -------
+    encloses : array of uint16
+        For each voxel, as bits, the squares that enter with it and enclose a cavity.
+    closed, filled : arrays of int32
+        For each cavity the voxel that closes its wall and the one that fills it at last. Those
+        that are closed and filled by the same voxel are left out.
+    """
+    lowest = _last_of_cubes(rank, steps)  # for each component the rank of its minimum
+    lowest[0] = order.size
+    node = np.arange(rank.size).astype(np.int32)
+    for p in range(rank.size):  # a cube that sticks out of the volume is no piece
+        node[p] = p if lowest[p] < order.size else 0
+    encloses = np.zeros(rank.size, np.uint16)
+    closed, filled = np.empty(1024, np.int32), np.empty(1024, np.int32)
+    pairs = 0
     for p in order[::-1]:
         for k in range(12):  # at one voxel in any order
-            if not _enters(p, k, rank, steps):
+            if not squares[p] >> k & 1:
                 continue
             a, b = PAIRS[k, 0], PAIRS[k, 1]
             base = p + min(steps[a], 0) + min(steps[b], 0)  # the square's smallest voxel
             across = 3 - min(a, 5 - a) - min(b, 5 - b)  # the axis with a cube on both sides
             behind = base + steps[across]
-            one = _find(node, base)
-            two = _find(node, behind) if rank[behind] < size else 0
-            if one != two:
-                encloses[p] |= 1 << k
-                node[max(one, two)] = min(one, two)
-    return encloses
+            old = _find(node, base)
+            young = _find(node, behind) if rank[behind] < order.size else 0
+            if old == young:
+                continue
+            encloses[p] |= 1 << k
+            if lowest[young] > lowest[old]:
+                old, young = young, old
+            node[young] = old
+            if lowest[young] == rank[p]:
+                continue
+            if pairs == closed.size:
+                closed, filled = np.concatenate((closed, closed)), np.concatenate((filled, filled))
+            closed[pairs], filled[pairs] = p, order[lowest[young]]
+            pairs += 1
+    return encloses, closed[:pairs], filled[:pairs]
 
 
 @njit(cache=True, nogil=True)
-def _fill_locally(order, rank, steps, joins, encloses):
+def _fill_locally(order, rank, steps, joins, squares):
     """Fill the loops that need no more than the squares which enter with the same voxel.
 
     At one voxel a square has two edges that can be pivots. They are bits, by the way they go.
@@ -139,9 +224,9 @@ def _fill_locally(order, rank, steps, joins, encloses):
     for p in order:
         edge_bits[:] = 0
         for k in range(12):
-            if encloses[p] >> k & 1 or not _enters(p, k, rank, steps):
+            if not squares[p] >> k & 1:
                 continue
-            edges, squares = 0, 1 << k
+            edges, sums = 0, 1 << k
             for way in PAIRS[k]:
                 if not joins[_edge(p, p + steps[way], steps)]:
                     edges ^= 1 << way
@@ -153,24 +238,26 @@ def _fill_locally(order, rank, steps, joins, encloses):
                     ):
                         last = way
                 if edge_bits[last] == 0:
-                    edge_bits[last], square_bits[last] = edges, squares
-                    local[_edge(p, p + steps[last], steps)] = squares
+                    edge_bits[last], square_bits[last] = edges, sums
+                    local[_edge(p, p + steps[last], steps)] = sums
                     break
                 edges ^= edge_bits[last]
-                squares ^= square_bits[last]
+                sums ^= square_bits[last]
             if edges == 0:
                 critical[p] |= 1 << k
     return local, critical
 
 
 @njit(cache=True, nogil=True)
-def _reduce(order, rank, steps, joins, local, critical, lower, upper, died):
-    """Work out the columns of the critical squares and pair them with the edges left over."""
+def _reduce(order, rank, steps, joins, local, critical):
+    """Work out the columns of the critical squares and pair them; returns are `pair_loops`'s."""
     most = 0
-    for e in range(lower.size):
-        most += died[e] < 0
+    for p in order:
+        for k in range(12):
+            most += critical[p] >> k & 1
     column_of = np.full(joins.size, -1, np.int32)  # by pivot
-    filled_by = np.empty(most, np.int32)  # the voxel with which a column's square enters
+    closed_by = np.empty(most, np.int32)  # the voxel with which a column's pivot enters
+    filled_by = np.empty(most, np.int32)  # and the one with which its square does
     start = np.zeros(most + 1, np.int64)  # column c, reduced: store[start[c]:start[c + 1]]
     store = np.empty(1024, np.int64)
     heap = np.empty(1024, np.int64)
@@ -193,7 +280,7 @@ def _reduce(order, rank, steps, joins, local, critical, lower, upper, died):
                 else:
                     break
             column_of[pivot] = c
-            filled_by[c] = p
+            closed_by[c], filled_by[c] = later, p
             used = start[c]
             while left > 0:
                 if used == store.size:
@@ -203,11 +290,7 @@ def _reduce(order, rank, steps, joins, local, critical, lower, upper, died):
                 left = _cancel(heap, _pop(heap, left))
             c += 1
             start[c] = used
-    death = np.zeros(lower.size, np.int32)
-    for e in range(lower.size):
-        if died[e] < 0:
-            death[e] = filled_by[column_of[_edge(lower[e], upper[e], steps)]]
-    return death
+    return column_of, closed_by, filled_by
 
 
 @njit(cache=True, nogil=True)

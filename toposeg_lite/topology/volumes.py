@@ -1,0 +1,194 @@
+r"""Persistence pairs of a volume: components, tunnels and cavities, each with its two voxels.
+
+In three dimensions a feature has one of three kinds. A *component* (dimension 0) is born at a
+maximum and dies at the voxel where it meets an older one. A *tunnel* (dimension 1) is a loop of
+foreground: it is born with the voxel that closes the loop and dies with the one that completes a
+membrane across it. A *cavity* (dimension 2) is a component of the background: it is born with the
+voxel that closes its wall, and dies at its minimum, when it is filled.
+
+**Only the order counts.** Sort all voxels by falling value, equal ones by flat index; from then on
+a voxel is its place in this order, its *rank*, and there are no ties.
+
+**Connectivity 1** is the cubical complex whose vertices are the voxels: edges join 6 neighbours,
+squares and cubes fill in between, and a cell enters with the last of its voxels. Components are
+found by walking through the voxels with union-find, tunnels by reducing the matrix of squares and
+edges, cavities by walking back with union-find on the cubes: see the module `loops` for both.
+
+**Connectivity 3** needs no second theory: we look at the other side. Where the foreground has 26
+neighbours, the background has 6. Walked through backwards it is a volume of connectivity 1, whose
+components are the foreground's cavities. A tunnel of foreground is a place where a loop of
+background passes through it: the two are linked like links of a chain, and live between the same
+two voxels (Alexander duality, [1]_)::
+
+        foreground ring      #  #  #          background loop: down through the ring's middle,
+        seen from above      #  .  #          round the outside and back. It opens where the ring
+                             #  #  #          is filled, and is filled where the ring is broken.
+
+So births and deaths change places, dimension 0 is exchanged with dimension 2, and an outside that
+is background ("open") becomes a frame that comes first.
+
+References
+----------
+.. [1] A. Garin, T. Heiss, K. Maggs, B. Bleile, V. Robins, "Duality in persistent homology of
+       images", SoCG Young Researchers Forum 2020. arXiv:2005.04597
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .critical import _steps, _unframe
+from .loops import _edge, close_cavities, entering_squares, pair_loops
+from .persistence import _argsort_falling, _find
+
+__all__: list[str] = []
+
+
+def pairs_3d(
+    image: np.ndarray,
+    connectivity: int,
+    closed: bool,
+    wanted: list[bool],
+    min_persistence: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Do the work of `persistence_pairs` for a volume that was checked, in its order of results.
+
+    `image` must be C-contiguous float32 or float64 with finite values in [0, 1]; `wanted` says of
+    each dimension whether it is.
+    """
+    values = image.ravel()
+    order = _argsort_falling(values, np.empty(0, f"u{image.dtype.itemsize}"))
+    if connectivity == 1:
+        found = _pairs(image.shape, order, closed, wanted)
+    else:
+        other = _pairs(image.shape, order[::-1], not closed, wanted[::-1])
+        found = [(born, died) for died, born in other[::-1]]
+    if wanted[1]:
+        rank = np.empty_like(order)
+        rank[order] = np.arange(order.size, dtype=order.dtype)
+        born, died = found[1]
+        rising = np.lexsort((rank[died], -rank[born]))
+        found[1] = born[rising], died[rising]
+    if wanted[0]:
+        born, died = found[0]
+        found[0] = np.append(-1 if closed else order[0], born), np.append(-1, died)
+    if wanted[2] and closed:
+        born, died = found[2]
+        found[2] = np.append(born, -1), np.append(died, order[-1])
+    dimension = np.repeat(np.arange(3, dtype=np.int8), [len(born) for born, _ in found])
+    birth_index, death_index = (np.concatenate(ends) for ends in zip(*found, strict=True))
+    birth = np.where(birth_index < 0, image.dtype.type(1), values[birth_index])
+    death = np.where(death_index < 0, image.dtype.type(0), values[death_index])
+    # Compare as NumPy would compare the result: in the image's own precision.
+    keep = birth - death > image.dtype.type(min_persistence)
+    keep |= death_index < 0
+    return dimension[keep], birth[keep], death[keep], birth_index[keep], death_index[keep]
+
+
+def _pairs(
+    shape: tuple[int, ...], order: np.ndarray, outside: bool, wanted: list[bool]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each dimension the voxels of births and of deaths, for connectivity 1.
+
+    Voxels enter in the order given. With `outside` a frame of voxels around the image comes first.
+    The essential component is left out, and so is the cavity of this frame; for a dimension that is
+    not wanted both arrays are empty.
+    """
+    before = 0
+    if outside:
+        inside = _inside(shape)
+        shape = tuple(n + 2 for n in shape)
+        around = np.ones(np.prod(shape), np.bool_)
+        around[inside] = False
+        before = int(np.count_nonzero(around))
+        order = np.concatenate((np.flatnonzero(around).astype(np.int32), inside[order]))
+    frame = tuple(n + 2 for n in shape)  # this one never enters
+    entry = _inside(shape)[order]
+    rank = np.full(np.prod(frame), order.size, np.int32)
+    rank[entry] = np.arange(order.size, dtype=np.int32)
+    later = _steps(frame, 1)
+    steps = np.concatenate((-later[::-1], later))
+
+    none = np.empty(0, np.int32)
+    found = [(none, none)] * 3
+    if wanted[0] or wanted[1]:
+        joins, *found[0] = _join_components(entry, rank, steps)
+    if wanted[1] or wanted[2]:
+        squares = entering_squares(rank, steps)
+        encloses, *found[2] = close_cavities(entry, rank, steps, squares)
+    if wanted[1]:
+        _, *found[1] = pair_loops(entry, rank, steps, joins, squares & ~encloses)
+    result = []
+    for k, (born, died) in enumerate(found):
+        # What the frame's voxels close and fill among themselves is no feature of the image.
+        keep = (rank[born if k else died] >= before) & wanted[k]
+        born, died = born[keep], died[keep]
+        for rings in range(2 if outside else 1):
+            size = np.array(frame) - 2 * rings
+            born, died = _unframe(born, size), _unframe(died, size)
+        result.append((born, died))
+    return result
+
+
+def _inside(shape: tuple[int, ...]) -> np.ndarray:
+    """Return where the voxels of a volume lie, as flat indices, once it has a frame around it."""
+    framed = tuple(n + 2 for n in shape)
+    indices = np.arange(np.prod(framed), dtype=np.int32).reshape(framed)
+    return indices[1:-1, 1:-1, 1:-1].ravel()
+
+
+@njit(cache=True, nogil=True)
+def _join_components(entry, rank, steps):
+    """Walk through the voxels, join the components that meet, and pair the younger ones.
+
+    Edges enter with the later of their ends, those of one voxel in the order of the other ends.
+
+    Parameters
+    ----------
+    entry : (n,) array of int32
+        The voxels, as flat indices into the framed volume, in the order in which they enter.
+    rank : array of int32
+        The position of each voxel in `entry`, n on the frame.
+    steps : (6,) array of int64
+        To the neighbours of a voxel, rising.
+
+    Returns
+    -------
+    joins : array of bool
+        For each edge, three a voxel, numbered as in `loops`, whether two components meet there.
+    first, last : arrays of int32
+        The first voxel of each component that dies, and the one with which it meets an older one.
+        A voxel that at once joins its neighbours is no component.
+    """
+    joins = np.zeros(3 * rank.size, np.bool_)
+    parent = np.arange(rank.size).astype(np.int32)  # the root of a component is its first voxel
+    near = np.empty(6, np.int64)
+    first, last = np.empty(1024, np.int32), np.empty(1024, np.int32)
+    pairs = 0
+    for p in entry:
+        n = 0
+        for s in steps:
+            if rank[p + s] > rank[p]:
+                continue
+            i = n
+            while i > 0 and rank[near[i - 1]] > rank[p + s]:
+                near[i] = near[i - 1]
+                i -= 1
+            near[i] = p + s
+            n += 1
+        for q in near[:n]:
+            old, young = _find(parent, q), _find(parent, p)
+            if old == young:
+                continue
+            joins[_edge(p, q, steps)] = True
+            if rank[old] > rank[young]:
+                old, young = young, old
+            parent[young] = old
+            if young == p:
+                continue
+            if pairs == first.size:
+                first, last = np.concatenate((first, first)), np.concatenate((last, last))
+            first[pairs], last[pairs] = young, p
+            pairs += 1
+    return joins, first[:pairs], last[:pairs]
