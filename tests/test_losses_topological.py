@@ -1,0 +1,298 @@
+"""The topological loss against its formula on GUDHI's pairs, and what its gradient does."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import gudhi
+import numpy as np
+import pytest
+import torch
+from loss_batches import likelihoods, random_batch
+from scipy import ndimage
+from torch.nn import functional as F
+
+from toposeg_lite.losses import topological, topological_loss
+from toposeg_lite.topology.matching import MATCHINGS
+from toposeg_lite.topology.persistence import persistence_pairs
+
+# --- An independent topological loss ----------------------------------------------------------
+
+
+def gudhi_points(image, connectivity, closed):
+    """Finite points of each dimension, (n, 2) with birth above death; and the essential birth."""
+    if closed:
+        image = np.pad(image, 1, constant_values=1.0)
+    construction = "top_dimensional_cells" if connectivity == 2 else "vertices"
+    complex_ = gudhi.CubicalComplex(**{construction: -image})
+    complex_.compute_persistence()
+    points = [-complex_.persistence_intervals_in_dimension(k).reshape(-1, 2) for k in (0, 1)]
+    essential = np.isinf(points[0][:, 1])
+    return [points[0][~essential], points[1]], points[0][essential][0, 0]
+
+
+def scipy_betti(mask, connectivity, closed):
+    """Betti numbers: components, and components of the background but the outside."""
+    mask = np.pad(mask, 1, constant_values=closed)
+    if closed:
+        mask = np.pad(mask, 1)
+    few, many = ndimage.generate_binary_structure(2, 1), np.ones((3, 3))
+    own, dual = (few, many) if connectivity == 1 else (many, few)
+    return ndimage.label(mask, own)[1], ndimage.label(~mask, dual)[1] - 1
+
+
+def brute_force(image, mask, matching, connectivity, closed):
+    """The topological loss of one image, from the formula in the docstring."""
+    points, highest = gudhi_points(image, connectivity, closed)
+    betti = scipy_betti(mask, connectivity, closed)
+    total = (highest - (betti[0] > 0)) ** 2
+    for dimension, here in enumerate(points):
+        count = betti[dimension] - (dimension == 0 and betti[0] > 0)
+        to_corner = (1 - here[:, 0]) ** 2 + here[:, 1] ** 2
+        to_diagonal = (here[:, 0] - here[:, 1]) ** 2 / 2
+        saved = np.sort(to_diagonal + 0.5 - to_corner)[::-1]
+        if matching == "rank":
+            best = np.argsort(-to_diagonal)[:count]
+            saved = (to_diagonal + 0.5 - to_corner)[best]
+        else:
+            saved = np.maximum(saved[:count], 0)
+        total += to_diagonal.sum() + 0.5 * count - saved.sum()
+    return total / (sum(betti) + 1)
+
+
+@pytest.mark.parametrize("border", ["open", "closed"])
+@pytest.mark.parametrize("connectivity", [1, 2])
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_topological_value_equals_the_formula_on_gudhis_pairs(matching, connectivity, border):
+    for seed, channels in ((0, 1), (1, 3), (2, 1)):
+        logits, target = random_batch(seed, (3, channels, 9, 13), torch.float64)
+        target[0] *= seed != 2  # an empty truth too
+        images, masks = likelihoods(logits, target)
+        expected = [
+            np.mean(
+                [
+                    brute_force(image, mask, matching, connectivity, border == "closed")
+                    for image, mask in zip(*of_one, strict=True)
+                ]
+            )
+            for of_one in zip(images, masks, strict=True)
+        ]
+        options = {"matching": matching, "connectivity": connectivity, "border": border}
+        value = topological_loss(logits, target, reduction="none", **options)
+        np.testing.assert_allclose(value.numpy(), expected, rtol=1e-12)
+        assert topological_loss(logits, target, **options).item() == pytest.approx(
+            np.mean(expected)
+        )
+        assert topological_loss(logits, target, reduction="sum", **options).item() == pytest.approx(
+            np.sum(expected)
+        )
+
+
+def test_weights_of_dimensions_and_sums_multiply_their_parts():
+    logits, target = random_batch(4, dtype=torch.float64)
+
+    def value(**options):
+        return topological_loss(logits, target, **options).item()
+
+    components, holes = value(dimension_weights=(1, 0)), value(dimension_weights=(0, 1))
+    assert components > 0
+    assert holes > 0
+    assert value() == pytest.approx(components + holes)
+    assert value(dimension_weights=[0.5, 3]) == pytest.approx(0.5 * components + 3 * holes)
+    matched, others = value(unmatched_weight=0), value(matched_weight=0)
+    assert min(matched, others) > 0
+    assert value(matched_weight=2, unmatched_weight=0.3) == pytest.approx(
+        2 * matched + 0.3 * others
+    )
+
+
+def test_features_without_a_partner_cost_what_the_diagonal_does():
+    logits = torch.zeros(1, 1, 1, 5)
+    target = torch.tensor([[[1, 0, 1, 0, 1]]])
+    for options, cost in (
+        ({}, 2 / 2),
+        ({"unmatched_weight": 3}, 3 * 2 / 2),
+        ({"unmatched_weight": 0}, 0),
+        ({"dimensions": [1]}, -0.25),
+    ):
+        value = topological_loss(logits, target, **options).item()
+        assert value == pytest.approx((0.5**2 + cost) / (1 + 3 * ("dimensions" not in options)))
+    both = topological_loss(logits, target, dimension_weights=(2, 9)).item()
+    assert both == pytest.approx(2 * (0.5**2 + 1) / 4)
+
+
+def test_dimensions_left_out_count_nowhere():
+    logits, target = random_batch(5, (1, 1, 19, 23), torch.float64)
+    betti = scipy_betti(target[0].numpy() == 1, 2, False)
+    assert min(betti) > 0
+    together = 1 + sum(betti)
+    for k in (0, 1):
+        alone = topological_loss(logits, target, dimensions=[k]).item()
+        weights = [float(k == 0), float(k == 1)]
+        within = topological_loss(logits, target, dimension_weights=weights).item()
+        assert alone == pytest.approx(within * together / (1 + betti[k]))
+
+
+def test_min_persistence_leaves_weak_pairs_alone():
+    logits, target = random_batch(6, (1, 1, 16, 11), torch.float64)
+    logits.requires_grad_()
+    topological_loss(logits, target, min_persistence=0.2).backward()
+    pairs = persistence_pairs(logits.sigmoid()[0, 0].detach().numpy(), min_persistence=0.2)
+    weak = persistence_pairs(logits.sigmoid()[0, 0].detach().numpy())
+    strong_pixels = {*pairs.birth_index, *pairs.death_index} - {-1}
+    assert set(logits.grad.flatten().nonzero().flatten().tolist()) == strong_pixels
+    assert len(pairs) < len(weak) - 5
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize("border", ["open", "closed"])
+def test_the_gradient_is_zero_outside_the_critical_pixels(border, matching):
+    logits, target = random_batch(9, (2, 1, 16, 11), torch.float64)
+    logits.requires_grad_()
+    topological_loss(logits, target, border=border, matching=matching).backward()
+    assert logits.grad.any()
+    for image, slope in zip(logits.sigmoid().detach(), logits.grad, strict=True):
+        pairs = persistence_pairs(image[0].numpy(), border=border)
+        critical = {*pairs.birth_index, *pairs.death_index} - {-1}
+        assert set(slope[0].flatten().nonzero().flatten().tolist()) == critical
+        assert len(critical) < image.numel() / 2
+
+
+# --- What each matching does ------------------------------------------------------------------
+
+TWO_BLOBS = torch.tensor([[0.1, 0.1, 0.1, 0.1], [0.1, 0.8, 0.1, 0.55], [0.1, 0.1, 0.1, 0.1]])
+RING = torch.tensor(
+    [[0.1, 0.1, 0.1, 0.1, 0.1]] + [[0.1, 0.9, 0.9, 0.9, 0.1]] * 3 + [[0.1, 0.1, 0.1, 0.1, 0.1]] * 2
+)
+FILLED_HOLE = RING.clone()
+FILLED_HOLE[2, 2] = 0.8
+
+
+def descend(image, mask, steps=200, rate=4.0, also=None, **options):
+    """The likelihood after gradient descent on its logits."""
+    logits = image[None, None].double().logit().requires_grad_()
+    optimiser = torch.optim.SGD([logits], rate)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = topological_loss(logits, mask[None], **options)
+        if also is not None:
+            loss = also * loss + F.binary_cross_entropy_with_logits(logits, mask[None, None] * 1.0)
+        loss.backward()
+        optimiser.step()
+    return logits.sigmoid().detach()[0, 0]
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_a_false_blob_is_kept_and_the_fainter_true_one_removed(matching):
+    mask = TWO_BLOBS == 0.55
+    value = topological_loss(TWO_BLOBS[None, None].logit(), mask[None], matching=matching)
+    assert value.item() == pytest.approx((0.2**2 + 0.45**2 / 2) / 2)
+    after = descend(TWO_BLOBS, mask, matching=matching)
+    assert after[1, 1] > 0.95
+    assert after[1, 3] < 0.4
+    assert len(persistence_pairs(after.numpy(), min_persistence=0.01)) == 1
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_where_the_true_blob_is_the_brighter_one_the_false_one_is_removed(matching):
+    after = descend(TWO_BLOBS, TWO_BLOBS == 0.8, matching=matching)
+    assert after[1, 1] > 0.95
+    assert after[1, 3] < 0.4
+    assert len(persistence_pairs(after.numpy(), min_persistence=0.01)) == 1
+
+
+def test_a_mostly_filled_hole_is_opened_by_rank_and_filled_by_wasserstein():
+    mask = FILLED_HOLE == 0.9
+    logits = FILLED_HOLE[None, None].double().logit()
+    values = {m: topological_loss(logits, mask[None], matching=m).item() for m in MATCHINGS}
+    assert values["rank"] == pytest.approx((0.1**2 + 0.1**2 + 0.8**2) / 3)
+    assert values["wasserstein"] == pytest.approx((0.1**2 + 0.1**2 / 2 + 1 / 2) / 3)
+    opened = descend(FILLED_HOLE, mask, matching="rank")
+    assert opened[2, 2] < 0.1
+    filled = descend(FILLED_HOLE, mask, matching="wasserstein")
+    assert filled[2, 2] > 0.8
+    assert len(persistence_pairs(filled.numpy(), min_persistence=0.05).of_dimension(1)) == 0
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_a_broken_line_is_mended_and_a_false_hole_filled(matching):
+    line = torch.full((3, 9), 0.05)
+    line[1] = 0.9
+    line[1, 4] = 0.3
+    after = descend(line, (torch.arange(3) == 1)[:, None].expand(3, 9), matching=matching)
+    assert after[1].min() > 0.5
+    hole = torch.where(FILLED_HOLE == 0.8, 0.3, FILLED_HOLE)
+    after = descend(hole, hole != 0.1, matching=matching)
+    assert after[2, 2] > 0.5
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_false_positives_in_an_empty_truth_are_punished(matching):
+    empty = torch.zeros(3, 4, dtype=torch.bool)
+    value = topological_loss(TWO_BLOBS[None, None].logit(), empty[None], matching=matching)
+    assert value.item() == pytest.approx(0.8**2 + 0.45**2 / 2)
+    assert descend(TWO_BLOBS, empty, matching=matching).max() < 0.3
+
+
+def test_the_topological_term_mends_what_the_pixels_leave_broken():
+    """A gap that the cross-entropy of the whole image hardly feels is closed sooner."""
+    line = torch.full((9, 31), 0.05)
+    line[4] = 0.95
+    line[4, 15] = 0.2
+    mask = (torch.arange(9) == 4)[:, None].expand(9, 31)
+    without = descend(line, mask, steps=60, rate=1.0, also=0.0)
+    with_it = descend(line, mask, steps=60, rate=1.0, also=1.0)
+    assert without[4, 15] < 0.5 < with_it[4, 15]
+
+
+# --- Windows ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "window", "overlap", "rows", "columns"),
+    [
+        ((10, 3), 4, 1, [0, 3, 6], [0]),
+        ((9, 13), (4, 6), (3, 0), [0, 1, 2, 3, 4, 5], [0, 6, 7]),
+        ((8, 8), 4, 0, [0, 4], [0, 4]),
+        ((8, 9), (8, 3), (0, 1), [0], [0, 2, 4, 6]),
+        ((1, 1), 64, 32, [0], [0]),
+        ((5, 2), (1, 9), (0, 8), [0, 1, 2, 3, 4], [0]),
+    ],
+)
+def test_windows_start_where_they_should(shape, window, overlap, rows, columns):
+    windows = topological._windows(shape, window, overlap)
+    assert [tuple(axis.start for axis in w) for w in windows] == list(product(rows, columns))
+    sizes = np.minimum(np.broadcast_to(window, 2), shape)
+    assert all(tuple(a.stop - a.start for a in w) == tuple(sizes) for w in windows)
+    covered = np.zeros(shape, bool)
+    for w in windows:
+        covered[w] = True
+    assert covered.all()
+
+
+@pytest.mark.parametrize("options", [{"window": (4, 6), "overlap": (3, 0)}, {"window": 5}])
+def test_windows_are_closed_crops(options):
+    logits, target = random_batch(10, (1, 3, 9, 13), torch.float64)
+    one, two = (logits.clone().requires_grad_() for _ in range(2))
+    crops = topological._windows((9, 13), options["window"], options.get("overlap", 0))
+    assert len(crops) > 5
+    parts = [
+        topological_loss(one[(..., *crop)], target[(..., *crop)], border="closed") for crop in crops
+    ]
+    torch.stack(parts).mean().backward()
+    value = topological_loss(two, target, **options)
+    value.backward()
+    assert value.item() == pytest.approx(torch.stack(parts).mean().item(), rel=1e-12)
+    torch.testing.assert_close(one.grad, two.grad, rtol=1e-9, atol=1e-15)
+
+
+def test_an_error_in_a_thread_is_raised_to_the_caller():
+    logits, target = random_batch(17, (2, 1, 4, 4))
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            with pytest.raises(ValueError, match="dimension_weights must have 2 entries"):
+                topological_loss(logits, target, dimension_weights=(1, 1, 1))
+    finally:
+        torch.set_num_threads(before)
