@@ -1,82 +1,27 @@
 """Data sets to train on and to measure with, behind one door: `load_dataset`.
 
 Photographs come with the library, synthetic images are drawn from a seed; neither needs a network.
+Benchmarks with masks by experts are downloaded at first use. Your own images come in through
+`folder`, which makes the same kind of `Dataset`.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from os import PathLike
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from toposeg_lite.data import photos, synthetic
+from toposeg_lite.data import benchmarks, photos, synthetic
+from toposeg_lite.data.folders import folder
+from toposeg_lite.data.samples import Dataset, Sample
 from toposeg_lite.topology.grid import check_choice, check_integer
 
-__all__ = ["Dataset", "Sample", "list_datasets", "load_dataset"]
+__all__ = ["Dataset", "Sample", "folder", "list_datasets", "load_dataset"]
 
-
-@dataclass(frozen=True)
-class Sample:
-    """One image and its reference mask.
-
-    Attributes
-    ----------
-    name : str
-        Says where the image comes from; unique within its data set.
-    image : (channels, H, W) or (channels, D, H, W) array of float32
-        Values in [0, 1].
-    mask : (H, W) or (D, H, W) array of bool
-        True on the structure.
-    """
-
-    name: str
-    image: np.ndarray
-    mask: np.ndarray
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Three splits of images that share no pixel, and what one must know to score them.
-
-    Attributes
-    ----------
-    name : str
-        The name that `load_dataset` knows it by.
-    train, validation, test : tuple of Sample
-        The splits. Shapes may differ between samples.
-    labels : "foreground" or "background"
-        What adjusted Rand index and variation of information label: the components of the
-        structure, or the regions between it (membranes, mortar).
-    reference : "silver", "expert" or "exact"
-        Who made the masks: this project with filters and corrections, an expert, or the
-        construction itself.
-    patch : int
-        Side of the patches over which the Betti error is averaged.
-    terms : str
-        The licence, and what to cite.
-    """
-
-    name: str
-    train: tuple[Sample, ...]
-    validation: tuple[Sample, ...]
-    test: tuple[Sample, ...]
-    labels: Literal["foreground", "background"]
-    reference: Literal["silver", "expert", "exact"]
-    patch: int
-    terms: str
-
-    @property
-    def channels(self) -> int:
-        """Number of channels of every image."""
-        return int(self.train[0].image.shape[0])
-
-    @property
-    def ndim(self) -> int:
-        """Number of spatial axes: 2 or 3."""
-        return int(self.train[0].mask.ndim)
+Loader = Callable[..., Dataset]
 
 
 def _cut(photo: photos.Photo, regions: photos.Regions, split: str) -> tuple[Sample, ...]:
@@ -91,12 +36,10 @@ def _cut(photo: photos.Photo, regions: photos.Regions, split: str) -> tuple[Samp
     )
 
 
-def _photo(
-    name: str, labels: Literal["foreground", "background"], terms: str
-) -> Callable[[str | PathLike[str] | None, int], Dataset]:
+def _photo(name: str, labels: Literal["foreground", "background"], terms: str) -> Loader:
     """Make the loader of a photograph: its three splits are regions of the one image."""
 
-    def load(root: str | PathLike[str] | None, seed: int) -> Dataset:
+    def load(*, root: str | PathLike[str] | None, seed: int) -> Dataset:
         photo, regions = {
             "retina": (photos.retina, photos.RETINA_REGIONS),
             "brick": (photos.brick, photos.BRICK_REGIONS),
@@ -120,12 +63,10 @@ def _photo(
 _DRAWN = (16, 6, 10)
 
 
-def _synthetic(
-    name: str, labels: Literal["foreground", "background"]
-) -> Callable[[str | PathLike[str] | None, int], Dataset]:
+def _synthetic(name: str, labels: Literal["foreground", "background"]) -> Loader:
     """Make the loader of a synthetic data set: every image has its own stream of numbers."""
 
-    def load(root: str | PathLike[str] | None, seed: int) -> Dataset:
+    def load(*, root: str | PathLike[str] | None, seed: int) -> Dataset:
         generator = getattr(synthetic, name)
         streams = np.random.SeedSequence(seed).spawn(sum(_DRAWN))
         samples = []
@@ -147,8 +88,17 @@ def _synthetic(
     return load
 
 
+def _benchmark(read: Loader) -> Loader:
+    """Make the loader of a benchmark; its splits are fixed, whatever the seed."""
+
+    def load(*, root: str | PathLike[str] | None, seed: int, **options: Any) -> Dataset:
+        return read(root, **options)
+
+    return load
+
+
 # A new data set is one function and one line here.
-_LOADERS: dict[str, Callable[[str | PathLike[str] | None, int], Dataset]] = {
+_LOADERS: dict[str, Loader] = {
     "retina": _photo(
         "retina",
         "foreground",
@@ -161,31 +111,43 @@ _LOADERS: dict[str, Callable[[str | PathLike[str] | None, int], Dataset]] = {
     "roads": _synthetic("roads", "foreground"),
     "lanes": _synthetic("lanes", "foreground"),
     "tubes": _synthetic("tubes", "foreground"),
-}
+} | {name: _benchmark(getattr(benchmarks, name)) for name in benchmarks.TERMS}
 
 
 def list_datasets() -> list[str]:
-    """Return the names that `load_dataset` knows.
+    """Return the names that `load_dataset` knows: photographs, synthetic images, benchmarks.
 
     Examples
     --------
-    >>> list_datasets()
+    >>> list_datasets()[:8]
     ['retina', 'brick', 'vessels', 'membranes', 'cracks', 'roads', 'lanes', 'tubes']
+    >>> list_datasets()[8:11]
+    ['topomortar', 'chase_db1', 'isbi2012_membranes']
+    >>> list_datasets()[11:]
+    ['crackforest', 'vesselnn_3d', 'betti_matching_examples']
     """
     return list(_LOADERS)
 
 
-def load_dataset(name: str, *, root: str | PathLike[str] | None = None, seed: int = 0) -> Dataset:
+def load_dataset(
+    name: str, *, root: str | PathLike[str] | None = None, seed: int = 0, **options: Any
+) -> Dataset:
     """Return a data set with its train, validation and test splits.
 
     Parameters
     ----------
     name : str
-        One of `list_datasets()`.
+        One of `list_datasets()`. For your own images see `folder`.
     root : path, optional
-        The folder of downloaded data sets. The photographs and the synthetic images need none.
+        The folder of downloaded data sets. None means the one that the environment variable
+        ``TOPOSEG_DATA`` names, else the user's cache. The photographs and the synthetic images
+        need none.
     seed : int
         Which synthetic images are drawn; same seed, same bits. The splits of real data are fixed.
+    **options
+        What the function of that name in `toposeg_lite.data.benchmarks` takes besides `root`:
+        ``masks`` for topomortar, ``observer`` for chase_db1, ``strands`` for crackforest,
+        ``kind`` for betti_matching_examples. No other data set takes any.
 
     Returns
     -------
@@ -195,9 +157,12 @@ def load_dataset(name: str, *, root: str | PathLike[str] | None = None, seed: in
     Raises
     ------
     ValueError
-        If the name is unknown (the message lists the names), or the seed negative.
+        If the name is unknown (the message lists the names), the seed negative, the value of an
+        option unknown, or a downloaded file is not the published one.
     TypeError
-        If `name` is no string or `seed` no integer.
+        If `name` is no string or `seed` no integer, or for an option that the data set lacks.
+    OSError
+        If files are missing and cannot be downloaded; the message says what to do.
 
     Examples
     --------
@@ -206,4 +171,12 @@ def load_dataset(name: str, *, root: str | PathLike[str] | None = None, seed: in
     (1, 2, 'silver', (512, 232))
     """
     check_choice(name, list_datasets(), "name")
-    return _LOADERS[name](root, check_integer(seed, "seed"))
+    seed = check_integer(seed, "seed")
+    taken = []
+    if name in benchmarks.TERMS:
+        taken = list(inspect.signature(getattr(benchmarks, name)).parameters)[1:]
+    for option in options:
+        if option not in taken:
+            takes = f"the options {', '.join(taken)}" if taken else "no options"
+            raise TypeError(f"{name} takes {takes}; got {option!r}")
+    return _LOADERS[name](root=root, seed=seed, **options)

@@ -1,0 +1,188 @@
+"""Fetch the files of a benchmark once, check every byte, and say under what terms they come.
+
+Where files are looked for, and put when they are missing: ``root``, else the folder that the
+environment variable ``TOPOSEG_DATA`` names, else the user's cache. Each data set has a folder of
+its name there, laid out like the repository that its files come from.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from functools import cache
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pooch
+from tqdm import tqdm
+
+__all__ = ["data_folder", "fetch", "registry"]
+
+_SERVER = "https://raw.githubusercontent.com/{repository}/{commit}/"
+_RETRIES = 2
+_SHOWN: set[str] = set()
+
+
+def _user_cache() -> Path:
+    return Path(pooch.os_cache("toposeg_lite"))
+
+
+def data_folder(root: str | PathLike[str] | None = None) -> Path:
+    """Return the folder that holds the data sets: `root`, else ``TOPOSEG_DATA``, else the cache.
+
+    Parameters
+    ----------
+    root : path, optional
+        What the caller wants. ``~`` means the home folder.
+
+    Returns
+    -------
+    Path
+        It need not exist.
+
+    Raises
+    ------
+    TypeError
+        If `root` is no path.
+
+    Examples
+    --------
+    >>> data_folder("data").as_posix()
+    'data'
+    """
+    if root is not None and not isinstance(root, str | PathLike):
+        raise TypeError(f"root must be a path or None; got {root!r}")
+    chosen = root if root is not None else os.environ.get("TOPOSEG_DATA")
+    return Path(chosen).expanduser() if chosen else _user_cache()
+
+
+@cache
+def registry() -> dict[str, dict[str, Any]]:
+    """Return where every file comes from and its SHA-256, as ``assets/benchmarks.json`` has it.
+
+    Returns
+    -------
+    dict
+        For each data set ``repository``, ``commit``, ``bytes`` (of all files) and ``files``, from
+        path to hash. ``assets/make_benchmarks.py`` makes it.
+
+    Examples
+    --------
+    >>> len(registry()["chase_db1"]["files"])
+    84
+    """
+    text = files("toposeg_lite.data").joinpath("assets", "benchmarks.json").read_text("utf-8")
+    return json.loads(text)
+
+
+def fetch(name: str, root: str | PathLike[str] | None = None, *, terms: str) -> Path:
+    """Return the folder of a data set once all its files are there and right.
+
+    Files that are there are kept; the others are downloaded from a pinned commit, each to a
+    temporary name that becomes its own only when its SHA-256 agrees. So a download that was cut
+    off goes on where it stopped.
+
+    Parameters
+    ----------
+    name : str
+        A key of `registry()`.
+    root : path, optional
+        See `data_folder`.
+    terms : str
+        The terms of the data set, printed to standard error the first time that the user meets
+        them; the user's cache remembers that.
+
+    Returns
+    -------
+    Path
+        The data set's folder.
+
+    Raises
+    ------
+    ValueError
+        If a file in the folder that `root` or ``TOPOSEG_DATA`` names has a wrong hash (it is left
+        as it is; in the user's cache a damaged file is downloaded again), or if a downloaded file
+        has.
+    OSError
+        If files are missing and cannot be downloaded; the message says what to do.
+    TypeError
+        If `root` is no path.
+
+    Examples
+    --------
+    >>> from toposeg_lite.data.benchmarks import TERMS
+    >>> folder = fetch("chase_db1", terms=TERMS["chase_db1"])  # doctest: +SKIP
+    """
+    folder = data_folder(root) / name
+    ours = folder == _user_cache() / name
+    source = registry()[name]
+    _show_terms(name, terms)
+    missing: list[str] = []
+    damaged: list[str] = []
+    for path, wanted in source["files"].items():
+        file = folder / path
+        if not file.is_file():
+            missing.append(path)
+        elif (found := pooch.file_hash(str(file))) != wanted:
+            (missing if ours else damaged).append(path)
+            trouble = f"{file} has SHA-256 {found}, expected {wanted}"
+    if damaged:
+        raise ValueError(
+            f"{len(damaged)} of {len(source['files'])} files of {name} are not the published ones; "
+            f"they were left as they are. {trouble}. Delete what is damaged to have it downloaded "
+            f"again: {', '.join(damaged)}"
+        )
+    if missing:
+        _download(name, folder, missing)
+    return folder
+
+
+def _download(name: str, folder: Path, missing: list[str]) -> None:
+    """Download files into a folder with one progress bar for all of them."""
+    source = registry()[name]
+    server = _SERVER.format(**source)
+    shelf = pooch.create(
+        path=folder,
+        base_url=server,
+        registry={path: source["files"][path] for path in missing},
+        retry_if_failed=_RETRIES,
+    )
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # it would print a line for each file
+    try:
+        for path in tqdm(missing, desc=f"Downloading {name}", unit="file"):
+            shelf.fetch(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{server}{path} did not arrive as published, expected SHA-256 "
+            f"{source['files'][path]}: {error}. Nothing was written for it; try again later"
+        ) from error
+    except OSError as error:  # the errors of requests are kinds of it
+        left = sum(not (folder / path).is_file() for path in missing)
+        raise OSError(
+            f"{left} of {len(source['files'])} files of {name} are not in {folder} and could not "
+            f"be downloaded from {server}: {error}. With a network, call again: what has arrived "
+            f"is kept. Without one, copy the folder {name!r} from a machine that has it, and name "
+            f"the folder around it as root=, or in the environment variable TOPOSEG_DATA"
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def _show_terms(name: str, terms: str) -> None:
+    """Print the terms unless this user has seen them."""
+    note = _user_cache() / "terms" / f"{name}.txt"
+    if name in _SHOWN or (note.is_file() and note.read_text(encoding="utf-8") == terms):
+        return
+    print(f"Terms of the data set {name} (shown once):\n{terms}", file=sys.stderr)
+    _SHOWN.add(name)
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(terms, encoding="utf-8")
+    except OSError:
+        pass  # a home that cannot be written to: shown once in every process

@@ -1,0 +1,357 @@
+"""Your own images: two folders of files, one of images and one of masks, become a data set."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..topology.grid import check_choice, check_integer
+from .reading import KINDS, channels_first, ending, read_array, stem, to_likelihood
+from .samples import Dataset, Sample
+
+__all__ = ["folder"]
+
+SPLITS = ("train", "validation", "test")
+Split = Sequence[float] | Mapping[str, Sequence[str]]
+
+
+def folder(
+    images: str | PathLike[str],
+    masks: str | PathLike[str],
+    *,
+    mask_suffix: str = "",
+    foreground: str = "nonzero",
+    scale: str = "type",
+    variable: str | None = None,
+    mask_variable: str | None = None,
+    split: Split = (0.6, 0.2, 0.2),
+    group: Callable[[str], Hashable] | None = None,
+    seed: int = 0,
+    labels: Literal["foreground", "background"] = "foreground",
+    patch: int | None = None,
+    name: str = "folder",
+) -> Dataset:
+    """Return a data set made of your own images and masks.
+
+    Files are png, jpg, tif (several pages are a volume), npy, mat or nii and nii.gz (which need
+    nibabel); `toposeg_lite.data.reading.read_array` says how each is read. An image and its mask
+    have the same name up to the ending, so ``images/cell7.tif`` goes with ``masks/cell7.png``.
+
+    Everything is read and checked before anything is returned, and one error lists every fault:
+    images without masks and masks without images, files that cannot be read, shapes that differ,
+    masks with more than two values, images whose number of axes or channels differs from the rest.
+
+    Parameters
+    ----------
+    images, masks : path
+        Two folders, or one and the same if `mask_suffix` is given. Subfolders and files whose
+        names begin with a dot are passed over; any other file must be of a kind named above.
+    mask_suffix : str
+        What the name of a mask has more than that of its image, before the ending: with ``_mask``
+        ``cell7.tif`` goes with ``cell7_mask.png``.
+    foreground : {"nonzero", "zero"}
+        Which of a mask's two values is the structure. Masks hold 0 and at most one other value,
+        whatever it is (1, 254, 255); one in grey saved as colour is accepted.
+    scale : {"type", "image"}
+        How values become likelihoods in [0, 1]. "type": unsigned integers are divided by the
+        largest value of their type, floats must lie in [0, 1] already, other types are refused.
+        "image": each image is stretched from its lowest to its highest finite value, as computed
+        tomography and other units need it; a constant image becomes 0.
+    variable, mask_variable : str, optional
+        The variable of mat files. None means the only array of numbers in each.
+    split : three numbers, or mapping of "train", "validation", "test" to lists of names
+        Either the shares of the three splits, which add up to 1, drawn by `seed`; every share
+        above 0 gets at least one image. Or the names, without endings, that go into each split;
+        names that are in none are checked and left out.
+    group : callable, optional
+        From the name of an image to what must not be split, such as the patient or the slide:
+        ``lambda name: name[:2]``. Shares then count groups. Images of one person, or neighbouring
+        slices, in two splits make every result too good. Lists of names are checked for it.
+    seed : int
+        Which images go into which split; same names, same seed, same splits.
+    labels : {"foreground", "background"}
+        What adjusted Rand index and variation of information label; "background" suits walls
+        around cells.
+    patch : int, optional
+        Side of the patches over which the Betti error is averaged. None means 64 in 2D, 32 in 3D.
+    name : str
+        How the data set is called in results.
+
+    Returns
+    -------
+    Dataset
+        All images are held in memory, four bytes a value. Samples are named by their files,
+        sorted within each split.
+
+    Raises
+    ------
+    ValueError
+        With every fault of the files in one message; or if an option has an unknown value.
+    TypeError
+        If an option has a wrong type.
+    FileNotFoundError
+        If a folder does not exist.
+    ModuleNotFoundError
+        If there are NIfTI files and nibabel is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     for k in range(5):
+    ...         square = np.zeros((8, 8))
+    ...         square[k:, 2:6] = 1
+    ...         np.save(Path(place, f"cell{k}.npy"), square * 0.9)
+    ...         np.save(Path(place, f"cell{k}_mask.npy"), square)
+    ...     cells = folder(place, place, mask_suffix="_mask")
+    >>> len(cells.train), len(cells.validation), len(cells.test), cells.train[0].image.shape
+    (3, 1, 1, (1, 8, 8))
+    """
+    check_choice(foreground, ("nonzero", "zero"), "foreground")
+    check_choice(scale, ("type", "image"), "scale")
+    check_choice(labels, ("foreground", "background"), "labels")
+    for value, label in ((mask_suffix, "mask_suffix"), (name, "name")):
+        if not isinstance(value, str):
+            raise TypeError(f"{label} must be a string; got {value!r}")
+    seed = check_integer(seed, "seed")
+    if patch is not None:
+        patch = check_integer(patch, "patch", 1)
+    shares, lists = _check_split(split)
+
+    problems: list[str] = []
+    image_files, mask_files = _list_files(images, masks, mask_suffix, problems)
+    samples = {}
+    for key in sorted(image_files.keys() & mask_files.keys()):
+        image = _read(image_files[key], problems, variable, indices=False)
+        mask = _read(mask_files[key], problems, mask_variable, indices=True)
+        if image is None or mask is None:
+            continue
+        sample = _pair(key, image, mask, foreground, scale, problems)
+        if sample is not None:
+            samples[key] = sample
+    _compare(samples, problems)
+    if not image_files.keys() & mask_files.keys() and not problems:
+        problems.append(f"no image in {images}; the known kinds are {', '.join(KINDS)}")
+    _check_lists(lists, set(image_files) & set(mask_files), group, problems)
+    if problems:
+        listed = "\n".join(f"- {problem}" for problem in problems)
+        raise ValueError(f"{len(problems)} problems with the images and masks:\n{listed}")
+    names = lists or _draw(list(samples), shares, group, seed)
+    parts = {part: tuple(samples[key] for key in sorted(names[part])) for part in SPLITS}
+    ndim = next(iter(samples.values())).mask.ndim
+    return Dataset(
+        name,
+        **parts,
+        labels=labels,
+        reference="own",
+        patch=patch or (64 if ndim == 2 else 32),
+        terms="your own images",
+    )
+
+
+def _check_split(split: Any) -> tuple[Sequence[float], dict[str, list[str]]]:
+    """Return three shares that add up to 1, or lists of names by split; refuse all else."""
+    if isinstance(split, Mapping):
+        unknown = [key for key in split if key not in SPLITS]
+        if unknown:
+            raise ValueError(f"split must have the keys {', '.join(SPLITS)}; got {unknown[0]!r}")
+        for key, names in split.items():
+            if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+                raise TypeError(f"split[{key!r}] must be a list of names; got {names!r}")
+        return (), {part: list(split.get(part, ())) for part in SPLITS}
+    if isinstance(split, str) or not isinstance(split, Sequence):
+        raise TypeError(f"split must be three shares, or lists of names by split; got {split!r}")
+    if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in split):
+        raise TypeError(f"split must hold numbers; got {split!r}")
+    if len(split) != 3 or not all(part >= 0 for part in split) or not math.isclose(sum(split), 1):
+        raise ValueError(f"split must be three shares from 0 to 1 that add up to 1; got {split!r}")
+    return split, {}
+
+
+def _list_files(
+    images: str | PathLike[str], masks: str | PathLike[str], suffix: str, problems: list[str]
+) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Return the files of images and of masks by name, and note those without a partner."""
+    places = []
+    for place, label in ((images, "images"), (masks, "masks")):
+        if not isinstance(place, str | PathLike):
+            raise TypeError(f"{label} must be the path of a folder; got {place!r}")
+        path = Path(place).expanduser()
+        if not path.is_dir():
+            raise FileNotFoundError(f"{label} must be an existing folder; got {path}")
+        places.append(path)
+    together = places[0].samefile(places[1])
+    if together and not suffix:
+        raise ValueError("images and masks in one folder need mask_suffix to tell them apart")
+
+    found: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
+    for path in sorted({file for place in places for file in place.iterdir()}):
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        if ending(path).lower() not in KINDS:
+            problems.append(f"{path}: not of a known kind ({', '.join(KINDS)})")
+            continue
+        key = stem(path)
+        if together:
+            is_mask = key.endswith(suffix)
+        else:
+            is_mask = path.parent.samefile(places[1])
+            if is_mask and not key.endswith(suffix):
+                problems.append(f"{path}: a mask's name must end in {suffix!r}")
+                continue
+        if is_mask:
+            key = key[: len(key) - len(suffix)]
+        known = found[is_mask].setdefault(key, path)
+        if known is not path:
+            problems.append(f"{path}: has the same name as {known.name}")
+    for key in sorted(found[0].keys() - found[1].keys()):
+        problems.append(f"{found[0][key]}: no mask {key}{suffix}.* in {places[1]}")
+    for key in sorted(found[1].keys() - found[0].keys()):
+        problems.append(f"{found[1][key]}: no image {key}.* in {places[0]}")
+    return found
+
+
+def _read(
+    path: Path, problems: list[str], variable: str | None, *, indices: bool
+) -> np.ndarray | None:
+    """Return what a file holds, or None and a note if it cannot be read."""
+    try:
+        array = read_array(path, variable=variable, indices=indices)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # each kind of file has errors of its own
+        problems.append(f"{path}: cannot be read ({error})")
+        return None
+    if array.size == 0 or array.dtype.kind not in "biuf":
+        problems.append(f"{path}: holds no real numbers (shape {array.shape}, {array.dtype})")
+        return None
+    return array
+
+
+def _pair(
+    key: str,
+    image: np.ndarray,
+    mask: np.ndarray,
+    foreground: str,
+    scale: str,
+    problems: list[str],
+) -> Sample | None:
+    """Return a sample, or None and a note of what is wrong with the image or its mask."""
+    before = len(problems)
+    if mask.ndim > 2 and mask.shape[-1] == 3 and (mask == mask[..., :1]).all():
+        mask = mask[..., 0]  # grey saved as colour
+    values = np.unique(mask)
+    if values.size > 2 or (values.size == 2 and values[0] != 0) or np.isnan(values).any():
+        shown = ", ".join(str(value) for value in values[:4]) + ", ..." * (values.size > 4)
+        problems.append(
+            f"{key}: the mask must hold 0 and at most one other value; it holds {shown}"
+            + " (jpg changes values: keep masks as png)" * (values.size > 4)
+        )
+    if mask.ndim not in (2, 3):
+        problems.append(f"{key}: the mask must have 2 or 3 axes; its shape is {mask.shape}")
+    elif image.shape[: mask.ndim] == mask.shape and image.ndim <= mask.ndim + 1:
+        image = channels_first(image, mask.ndim)
+    elif not (image.ndim == mask.ndim + 1 and image.shape[1:] == mask.shape):
+        problems.append(
+            f"{key}: the image has shape {image.shape}, the mask {mask.shape}; they must agree, "
+            f"but for one more axis of the image for its channels"
+        )
+    try:
+        likelihood = to_likelihood(image) if scale == "type" else _stretch(image)
+    except ValueError as error:
+        problems.append(f"{key}: the image {error}")
+    if len(problems) > before:
+        return None
+    return Sample(key, likelihood, (mask != 0) if foreground == "nonzero" else (mask == 0))
+
+
+def _stretch(image: np.ndarray) -> np.ndarray:
+    """Stretch an image from its lowest to its highest value to [0, 1]."""
+    values = image.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("holds values that are NaN or infinite")
+    low, high = values.min(), values.max()
+    return ((values - low) / ((high - low) or 1)).astype(np.float32)
+
+
+def _compare(samples: dict[str, Sample], problems: list[str]) -> None:
+    """Note the images whose numbers of axes and of channels are not those of most."""
+    kinds = {key: (s.mask.ndim, s.image.shape[0]) for key, s in samples.items()}
+    if not kinds:
+        return
+    ndim, channels = Counter(kinds.values()).most_common(1)[0][0]
+    for key, (axes, colours) in kinds.items():
+        if (axes, colours) != (ndim, channels):
+            problems.append(
+                f"{key}: has {axes} axes and {colours} channels, most images have {ndim} axes "
+                f"and {channels} channels"
+            )
+
+
+def _check_lists(
+    lists: dict[str, list[str]],
+    known: set[str],
+    group: Callable[[str], Hashable] | None,
+    problems: list[str],
+) -> None:
+    """Note names of the given splits that are unknown or repeated, and groups that are torn."""
+    if not lists:
+        return
+    parts: dict[Hashable, set[str]] = {}
+    for name, times in Counter(name for part in SPLITS for name in lists[part]).items():
+        if name not in known:
+            problems.append(f"split: there is no pair named {name!r}")
+        if times > 1:
+            problems.append(f"split: {name!r} is listed {times} times")
+        if group:
+            where = {part for part in SPLITS if name in lists[part]}
+            parts[group(name)] = parts.get(group(name), set()) | where
+    for key, where in parts.items():
+        if len(where) > 1:
+            problems.append(f"split: the group {key!r} is in {' and '.join(sorted(where))}")
+    if not any(lists.values()):
+        problems.append("split: names no image")
+
+
+def _draw(
+    names: list[str],
+    shares: Sequence[float],
+    group: Callable[[str], Hashable] | None,
+    seed: int,
+) -> dict[str, list[str]]:
+    """Deal the groups of names out to the splits in a drawn order."""
+    groups: dict[Hashable, list[str]] = {}
+    for name in names:
+        groups.setdefault(group(name) if group else name, []).append(name)
+    counts = _count(len(groups), shares)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    members = list(groups.values())
+    drawn = {}
+    for part, count in zip(SPLITS, counts, strict=True):
+        chosen, order = order[:count], order[count:]
+        drawn[part] = [name for k in chosen for name in members[k]]
+    return drawn
+
+
+def _count(total: int, shares: Sequence[float]) -> list[int]:
+    """Round shares of a total to whole numbers that add up to it, none of them 0 needlessly."""
+    wanted = [share > 0 for share in shares]
+    if total < sum(wanted):
+        raise ValueError(
+            f"split wants {sum(wanted)} splits, but there are {total} images or groups"
+        )
+    counts = [int(share * total + 1e-9) for share in shares]
+    rest = [share * total - count for share, count in zip(shares, counts, strict=True)]
+    for k in sorted(range(3), key=lambda k: -rest[k])[: total - sum(counts)]:
+        counts[k] += 1
+    for k in range(3):
+        if wanted[k] and counts[k] == 0:
+            counts[counts.index(max(counts))] -= 1
+            counts[k] = 1
+    return counts

@@ -1,0 +1,76 @@
+"""What every data set is made of: samples in three splits, and what one must know to score them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+__all__ = ["Dataset", "Sample"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and its reference mask.
+
+    Attributes
+    ----------
+    name : str
+        Says where the image comes from; unique within its data set.
+    image : (channels, H, W) or (channels, D, H, W) array of float32
+        Values in [0, 1].
+    mask : (H, W) or (D, H, W) array of bool
+        True on the structure.
+    """
+
+    name: str
+    image: np.ndarray
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Three splits of images that share no pixel, and what one must know to score them.
+
+    Attributes
+    ----------
+    name : str
+        The name that `load_dataset` knows it by.
+    train, validation, test : tuple of Sample
+        The splits. Shapes may differ between samples; a data set made only to look at has images
+        in `test` alone.
+    labels : "foreground" or "background"
+        What adjusted Rand index and variation of information label: the components of the
+        structure, or the regions between it (membranes, mortar).
+    reference : "silver", "expert", "exact" or "own"
+        Who made the masks: this project with filters and corrections, an expert, the construction
+        itself, or the owner of the images.
+    patch : int
+        Side of the patches over which the Betti error is averaged.
+    terms : str
+        The licence, and what to cite.
+    """
+
+    name: str
+    train: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+    labels: Literal["foreground", "background"]
+    reference: Literal["silver", "expert", "exact", "own"]
+    patch: int
+    terms: str
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of every image."""
+        return int(self._first.image.shape[0])
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes: 2 or 3."""
+        return int(self._first.mask.ndim)
+
+    @property
+    def _first(self) -> Sample:
+        return (*self.train, *self.validation, *self.test)[0]
