@@ -83,7 +83,7 @@ CASES = [
         "image holds 2 values that are NaN",
     ),
     ("pairs of inf", lambda: persistence_pairs(INF), ValueError, "NaN or infinite"),
-    ("pairs of a film", lambda: persistence_pairs(IMAGE[None, None]), ValueError, "have 2 or 3 axes"),
+    ("pairs of a film", lambda: persistence_pairs(IMAGE[None, None]), ValueError, "2 or 3 axes"),
     ("pairs of a row", lambda: persistence_pairs(IMAGE[0]), ValueError, "must have 2 or 3 axes"),
     (
         "pairs of a volume, connectivity",

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import harness, inputs, jobs, memory, peers
 from benchmarks.__main__ import main
+from benchmarks.groups import GROUPS
 from benchmarks.harness import Call, Job, Unavailable
 
 
@@ -313,7 +314,7 @@ def test_groups_run_with_their_number_of_threads(monkeypatch):
 
     monkeypatch.setattr(command.subprocess, "run", run)
     monkeypatch.setattr(command.os, "cpu_count", lambda: 5)
-    for group in jobs.GROUPS:
+    for group in GROUPS:
         with pytest.raises(SystemExit, match=f"{group}.* status 3"):
             command._in_own_process(group, 1)
     assert seen == [
@@ -324,6 +325,7 @@ def test_groups_run_with_their_number_of_threads(monkeypatch):
         ("warping", "1", "1"),
         ("warping-all-cores", "5", "5"),
         ("morse", "1", "1"),
+        ("volumes", "1", "1"),
         ("explorers", "1", "1"),
     ]
 

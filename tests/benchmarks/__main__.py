@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from . import jobs
+from .groups import GROUPS
 from .harness import Row, environment, table
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -27,6 +27,7 @@ PACKAGES = (
     "gudhi",
     "cripser",
     "opencv-python-headless",
+    "connected-components-3d",
     "scikit-image",
 )
 
@@ -34,7 +35,7 @@ PACKAGES = (
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument(
-        "groups", nargs="*", metavar="group", help=f"any of {', '.join(jobs.GROUPS)}; default: all"
+        "groups", nargs="*", metavar="group", help=f"any of {', '.join(GROUPS)}; default: all"
     )
     parser.add_argument("--rounds", type=int, default=7, help="turns of each contender (default 7)")
     parser.add_argument(
@@ -47,18 +48,18 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=Path, help=argparse.SUPPRESS)  # see _in_own_process
     options = parser.parse_args(arguments)
-    unknown = set(options.groups) - set(jobs.GROUPS)
+    unknown = set(options.groups) - set(GROUPS)
     if unknown:
-        parser.error(f"unknown group {sorted(unknown)}; choose from {', '.join(jobs.GROUPS)}")
+        parser.error(f"unknown group {sorted(unknown)}; choose from {', '.join(GROUPS)}")
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    options.groups = options.groups or list(jobs.GROUPS)
+    options.groups = options.groups or list(GROUPS)
     return options
 
 
 def _in_own_process(group: str, rounds: int) -> list[Row]:
     """Run a group in a process of its own, for how many threads there are is decided at a start."""
-    threads = jobs.GROUPS[group][0] or os.cpu_count() or 1
+    threads = GROUPS[group][0] or os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as directory:
         rows = Path(directory) / "rows.json"
         run = subprocess.run(
@@ -107,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     if options.rows is not None:
         (group,) = options.groups
-        rows = list(jobs.GROUPS[group][1](options.rounds))
+        rows = list(GROUPS[group][1](options.rounds))
         options.rows.write_text(json.dumps([row.as_dict() for row in rows]))
         return 0
     rows = []

@@ -46,4 +46,21 @@ def mask_pair(size: int) -> tuple[np.ndarray, np.ndarray]:
     return logits > 0, truth
 
 
+def volume(size: int, seed: int = 0) -> np.ndarray:
+    """Return a likelihood as `likelihood` does, of curved walls in a cube of the given side."""
+    rng = np.random.default_rng([seed, size, 3])
+    shape = (size, size, size)
+    field = gaussian_filter(rng.standard_normal(shape), 4, mode="wrap")
+    logits = 6 * np.exp(-((field / (0.35 * field.std())) ** 2)) - 3
+    coarse = gaussian_filter(rng.standard_normal(shape), 1.5, mode="wrap")
+    logits += 0.7 * coarse / coarse.std() + 0.07 * rng.standard_normal(shape)
+    return 1 / (1 + np.exp(-logits))
+
+
+def volume_noise(size: int, seed: int = 0) -> np.ndarray:
+    """Return independent uniform values in a cube of the given side."""
+    return np.random.default_rng([seed, size, 3]).random((size, size, size))
+
+
 IMAGES = {"likelihood": likelihood, "noise": noise}
+VOLUMES = {"likelihood": volume, "noise": volume_noise}

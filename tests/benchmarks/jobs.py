@@ -20,8 +20,9 @@ from .harness import Call, Contender, Job, Row, Unavailable, measure
 Run = Callable[[], Any]
 
 # --- Persistence pairs ------------------------------------------------------------------------
-# All compute H0 and H1 of the superlevel sets, foreground connectivity 2. The peers know sublevel
-# sets only and get the negated image; everyone gets float64, C order, made before the clock starts.
+# All compute all dimensions of the superlevel sets, with the full connectivity. The peers know
+# sublevel sets only and get the negated image; everyone gets float64, C order, made before the
+# clock starts.
 
 
 def _ours(image: np.ndarray) -> Run:
@@ -34,7 +35,7 @@ def _cripser(image: np.ndarray) -> Run:
     from cripser import computePH_T  # the construction on top-dimensional cells
 
     negated = -image
-    return lambda: computePH_T(negated, maxdim=1, location="yes")
+    return lambda: computePH_T(negated, maxdim=image.ndim - 1, location="yes")
 
 
 def _gudhi_located(image: np.ndarray) -> Run:
@@ -143,7 +144,7 @@ def persistence_rows(rounds: int) -> Iterator[Row]:
 
 # --- Memory -----------------------------------------------------------------------------------
 
-BYTES_PER_PIXEL = 24.0
+BYTES_PER_PIXEL = 16.0
 
 
 def memory_rows(rounds: int, size: int = 1024) -> Iterator[Row]:
@@ -435,16 +436,3 @@ def explorer_rows(rounds: int, size: int = 256) -> Iterator[Row]:
             required=1.0,
         )
     del views
-
-
-# The name of each group of jobs, the threads it may use (None: all cores), and its rows.
-GROUPS: dict[str, tuple[int | None, Callable[[int], Iterator[Row]]]] = {
-    "persistence": (1, persistence_rows),
-    "memory": (1, memory_rows),
-    "loss": (None, loss_rows),
-    "masks": (1, mask_rows),
-    "warping": (1, warping_rows),
-    "warping-all-cores": (None, warping_rows),
-    "morse": (1, morse_rows),
-    "explorers": (1, explorer_rows),
-}

@@ -22,7 +22,7 @@ from .harness import Unavailable, environment
 TINY = 40
 
 
-def bytes_per_pixel(contender: str, kind: str, size: int) -> float:
+def bytes_per_pixel(contender: str, kind: str, size: int, ndim: int = 2) -> float:
     """Return the peak memory of a contender beyond its input, in bytes a pixel.
 
     Parameters
@@ -30,14 +30,16 @@ def bytes_per_pixel(contender: str, kind: str, size: int) -> float:
     contender : str
         A name in `jobs.PERSISTENCE`.
     kind : str
-        A name in `inputs.IMAGES`.
+        A name in `inputs.IMAGES` or `inputs.VOLUMES`.
     size : int
-        The side of the square image.
+        The side of the square image or of the cube.
+    ndim : int
+        2 for an image, 3 for a volume.
     """
     if not Path("/proc/self/clear_refs").exists():
         raise Unavailable("the peak size of a process can be reset on Linux only")
     run = subprocess.run(
-        [sys.executable, "-m", __name__, contender, kind, str(size)],
+        [sys.executable, "-m", __name__, contender, kind, str(size), str(ndim)],
         capture_output=True,
         text=True,
         check=False,
@@ -67,13 +69,14 @@ def _kilobytes(field: str) -> int:
     raise RuntimeError(f"/proc/self/status has no {field}")
 
 
-def _main(contender: str, kind: str, size: int) -> None:
+def _main(contender: str, kind: str, size: int, ndim: int) -> None:
     from . import inputs, jobs
 
     prepare = jobs.PERSISTENCE[contender]
-    prepare(inputs.IMAGES[kind](TINY))()
-    print(peak_beyond_now(prepare(inputs.IMAGES[kind](size))) / size**2)
+    make = {2: inputs.IMAGES, 3: inputs.VOLUMES}[ndim][kind]
+    prepare(make(TINY if ndim == 2 else TINY // 4))()
+    print(peak_beyond_now(prepare(make(size))) / size**ndim)
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    _main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -321,38 +321,41 @@ def _upper_masks(padded):
 
 
 @njit(cache=True, nogil=True)
-def _argsort_falling(values, no_keys):
-    """Return the order that sorts numbers in [0, 1] falling, equal ones as they stand.
+def _sort_falling(values, items, no_keys):
+    """Sort `items` by their values, falling, equal ones as they stand, and return them.
 
-    In this range the bits of a float, read as an unsigned integer, grow with the value: a stable
-    radix sort of these integers, lowest digit first, sorts the values. `no_keys` is an empty array
-    of the unsigned integers that are as wide as the floats.
+    The bits of a float that is not negative, read as an unsigned integer, grow with the value: a
+    stable radix sort of these integers, lowest digit first, sorts the values. `no_keys` is an empty
+    array of the unsigned integers that are as wide as the floats. `values` (at most 2) and `items`
+    are used up.
     """
-    n = values.size
-    floats = np.empty_like(values)
-    index = np.empty(n, np.int32)
-    for i in range(n):
-        floats[i] = values[i] + 0  # + 0 turns a negative zero into zero
-        index[i] = i
-    keys = floats.view(no_keys.dtype)
+    for i in range(values.size):
+        values[i] += 0  # turns a negative zero into zero
+    keys = values.view(no_keys.dtype)
     digit = 11
-    key_buffer, index_buffer = np.empty_like(keys), np.empty_like(index)
+    key_buffer, item_buffer = np.empty_like(keys), np.empty_like(items)
     start = np.empty(1 << digit, np.int64)
-    # The bits of 1.0 lie below bit 30 (float32) or 62 (float64): three or six digits.
+    # The bits of 2.0 lie below bit 31 (float32) or 63 (float64): three or six digits.
     for shift in range(0, 8 * keys.itemsize - 2, digit):
         start[:] = 0
-        for i in range(n):
+        for i in range(keys.size):
             start[(keys[i] >> shift) & ((1 << digit) - 1)] += 1
         total = 0
         for d in range(start.size - 1, -1, -1):  # the highest digit first: falling
             total, start[d] = total + start[d], total
-        for i in range(n):
+        for i in range(keys.size):
             d = (keys[i] >> shift) & ((1 << digit) - 1)
-            key_buffer[start[d]], index_buffer[start[d]] = keys[i], index[i]
+            key_buffer[start[d]], item_buffer[start[d]] = keys[i], items[i]
             start[d] += 1
         keys, key_buffer = key_buffer, keys
-        index, index_buffer = index_buffer, index
-    return index
+        items, item_buffer = item_buffer, items
+    return items
+
+
+@njit(cache=True, nogil=True)
+def _argsort_falling(values, no_keys):
+    """Return the order that sorts numbers from 0 to 2 falling, equal ones as they stand."""
+    return _sort_falling(values.copy(), np.arange(values.size).astype(np.int32), no_keys)
 
 
 @njit(cache=True, nogil=True)
@@ -368,7 +371,18 @@ def _sorted_saddles(padded, masks, links, no_keys):
         saddles[n] = p
         n += links[flat[p], 1] >= 0
     saddles = saddles[:n]
-    return saddles[_argsort_falling(padded.ravel()[saddles], no_keys)]
+    return _sort_falling(padded.ravel()[saddles], saddles, no_keys)
+
+
+@njit(cache=True, nogil=True)
+def _masks_and_saddles(image, frame, links, no_keys):
+    """Return what `_upper_masks` and `_sorted_saddles` do for an image framed by a value.
+
+    The padded copy of the image, which is the largest array of all, lives no longer than this.
+    """
+    padded = _pad(image, frame)
+    masks = _upper_masks(padded)
+    return masks, _sorted_saddles(padded, masks, links, no_keys)
 
 
 @njit(cache=True, nogil=True)
@@ -400,7 +414,13 @@ def _find(parent, p):
 
 
 @njit(cache=True, nogil=True)
-def _merge(padded, masks, saddles, foreground, links, steps, parent, min_persistence):
+def _value(values, width, frame, p):
+    """Return the value at a flat index into the padded image; number 0 stands for the frame."""
+    return values[_unpad(p, width)] if p else frame
+
+
+@njit(cache=True, nogil=True)
+def _merge(image, frame, masks, saddles, foreground, links, steps, parent, min_persistence):
     """Merge components at the saddles and pair the younger ones.
 
     With `foreground` the saddles are walked as they stand, falling, and maxima are paired. Without
@@ -409,11 +429,11 @@ def _merge(padded, masks, saddles, foreground, links, steps, parent, min_persist
     Returns
     -------
     extremum, saddle : arrays of int32
-        The pairs, as flat indices into `padded`.
+        The pairs, as flat indices into the padded image.
     closing : array of int32
         The saddles that close loops, falling: those where two background components meet.
     """
-    values = padded.ravel()
+    values, width = image.ravel(), image.shape[1]
     flat = masks.ravel()
     flip = 0 if foreground else 255
     most = 0
@@ -435,14 +455,16 @@ def _merge(padded, masks, saddles, foreground, links, steps, parent, min_persist
             if young == old:
                 closes = True
                 continue
+            height = _value(values, width, frame, young)
+            other = _value(values, width, frame, old)
             if foreground:
-                swap = values[young] > values[old] or (values[young] == values[old] and young < old)
+                swap = height > other or (height == other and young < old)
             else:
-                swap = values[young] < values[old] or (values[young] == values[old] and young > old)
+                swap = height < other or (height == other and young > old)
             if swap:
-                old, young = young, old
+                old, young, height = young, old, other
             parent[young] = old
-            if abs(values[young] - values[s]) > min_persistence:
+            if abs(height - _value(values, width, frame, s)) > min_persistence:
                 extremum[pairs], saddle[pairs] = young, s
                 pairs += 1
         if foreground and closes:
@@ -453,55 +475,77 @@ def _merge(padded, masks, saddles, foreground, links, steps, parent, min_persist
 
 @njit(cache=True, nogil=True)
 def _pairs_2d(image, no_keys, closed, components, holes, min_persistence, upper, lower):
-    """Compute the five arrays of `PersistencePairs`; see `pairs_2d` for what must hold."""
+    """Compute the five arrays of `PersistencePairs`; see `pairs_2d` for what must hold.
+
+    The arrays of one byte or more a pixel are gone before the result is written, which can be as
+    large: it is what needs the most memory on noise.
+    """
     width = image.shape[1]
     # The frame lies above all values (closed) or below them (open): it comes before every tie.
-    padded = _pad(image, 2.0 if closed else -1.0)
-    masks = _upper_masks(padded)
-    saddles = _sorted_saddles(padded, masks, upper, no_keys)
-    steps = np.empty(8, np.int32)
-    for i in range(8):
-        steps[i] = NEIGHBOURS[i, 0] * (width + 2) + NEIGHBOURS[i, 1]
-    parent = np.empty(padded.size, np.int32)
-    somewhere = width + 3  # the image's first pixel; at the end all is one component
-    n = n0 = n1 = 0
-    root = pit = np.int64(0)
-    peaks = cols = pits = rims = saddles[:0]
-    if components:
-        _point(masks, 0, upper, steps, parent)
-        peaks, cols, saddles = _merge(
-            padded, masks, saddles, True, upper, steps, parent, min_persistence
-        )
-        root = _find(parent, somewhere)
-        n0 = 1 + peaks.size
-    if holes:
-        _point(masks, 255, lower, steps, parent)
-        pits, rims, _ = _merge(padded, masks, saddles, False, lower, steps, parent, min_persistence)
-        pit = _find(parent, somewhere)
-        n1 = rims.size
-
-    values = padded.ravel()
+    frame = image.dtype.type(2.0 if closed else -1.0)
+    peaks, cols, pits, rims, root, pit = _pair_extrema(
+        image, no_keys, frame, components, holes, min_persistence, upper, lower
+    )
+    values = image.ravel()
+    pit = _unpad(pit, width)
     frame_hole = holes and closed and 1 - values[pit] > min_persistence
+    n = int(components)
+    n0, n1 = n + peaks.size, rims.size
     total = n0 + n1 + frame_hole
     dimension = np.zeros(total, np.int8)
     dimension[n0:] = 1
     birth, death = np.empty(total, image.dtype), np.empty(total, image.dtype)
     birth_index, death_index = np.empty(total, np.int64), np.empty(total, np.int64)
     if components:
-        birth[0] = 1 if closed else values[root]
         birth_index[0] = -1 if closed else _unpad(root, width)
+        birth[0] = 1 if closed else values[birth_index[0]]
         death[0], death_index[0] = 0, -1
-        n = 1
     for i in range(peaks.size):
-        birth[n + i], death[n + i] = values[peaks[i]], values[cols[i]]
         birth_index[n + i], death_index[n + i] = _unpad(peaks[i], width), _unpad(cols[i], width)
     for i in range(rims.size):
-        birth[n0 + i], death[n0 + i] = values[rims[i]], values[pits[i]]
         birth_index[n0 + i], death_index[n0 + i] = _unpad(rims[i], width), _unpad(pits[i], width)
+    for i in range(n, n0 + n1):
+        birth[i], death[i] = values[birth_index[i]], values[death_index[i]]
     if frame_hole:
         birth[total - 1], death[total - 1] = 1, values[pit]
-        birth_index[total - 1], death_index[total - 1] = -1, _unpad(pit, width)
+        birth_index[total - 1], death_index[total - 1] = -1, pit
     return dimension, birth, death, birth_index, death_index
+
+
+@njit(cache=True, nogil=True)
+def _pair_extrema(image, no_keys, frame, components, holes, min_persistence, upper, lower):
+    """Pair maxima and minima with saddles, as flat indices into the padded image.
+
+    Returns
+    -------
+    peaks, cols, pits, rims : arrays of int32
+        Each maximum with its saddle, each minimum with its own; empty for what is not wanted.
+    root, pit : int
+        The maximum and the minimum that have no saddle; the latter with a closed frame only.
+    """
+    masks, saddles = _masks_and_saddles(image, frame, upper, no_keys)
+    height, width = masks.shape
+    steps = np.empty(8, np.int32)
+    for i in range(8):
+        steps[i] = NEIGHBOURS[i, 0] * width + NEIGHBOURS[i, 1]
+    parent = np.empty(height * width, np.int32)
+    somewhere = width + 1  # the image's first pixel; at the end all is one component
+    root = pit = np.int64(somewhere)
+    peaks = cols = pits = rims = saddles[:0]
+    if components:
+        _point(masks, 0, upper, steps, parent)
+        peaks, cols, saddles = _merge(
+            image, frame, masks, saddles, True, upper, steps, parent, min_persistence
+        )
+        root = np.int64(_find(parent, somewhere))
+    if holes:
+        _point(masks, 255, lower, steps, parent)
+        pits, rims, _ = _merge(
+            image, frame, masks, saddles, False, lower, steps, parent, min_persistence
+        )
+        if frame > 1:
+            pit = np.int64(_find(parent, somewhere))
+    return peaks, cols, pits, rims, root, pit
 
 
 @njit(cache=True, nogil=True)

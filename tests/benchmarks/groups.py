@@ -1,0 +1,21 @@
+"""The groups of jobs that the command knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from . import jobs, volumes
+from .harness import Row
+
+# The name of each group, the threads it may use (None: all cores), and its rows.
+GROUPS: dict[str, tuple[int | None, Callable[[int], Iterator[Row]]]] = {
+    "persistence": (1, jobs.persistence_rows),
+    "memory": (1, jobs.memory_rows),
+    "loss": (None, jobs.loss_rows),
+    "masks": (1, jobs.mask_rows),
+    "warping": (1, jobs.warping_rows),
+    "warping-all-cores": (None, jobs.warping_rows),
+    "morse": (1, jobs.morse_rows),
+    "volumes": (1, volumes.volume_rows),
+    "explorers": (1, jobs.explorer_rows),
+}

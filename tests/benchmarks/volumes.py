@@ -1,0 +1,160 @@
+"""What is measured in three dimensions: see `jobs` for the rules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from statistics import median
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from . import inputs, memory
+from .harness import Call, Contender, Job, Row, Unavailable, measure
+from .jobs import PERSISTENCE, diagram
+
+PEERS = ("cripser", "GUDHI, located")
+
+
+def _same_diagram(name: str, volume: np.ndarray, ours: Any, theirs: Any) -> None:
+    """Compare the diagrams exactly; with GUDHI births and deaths of each dimension by themselves.
+
+    GUDHI calculates modulo 11, where Moebius bands pair some tunnels otherwise than modulo 2.
+    """
+    one, two = diagram("toposeg_lite", ours, volume), diagram(name, theirs, volume)
+    if name.startswith("GUDHI"):
+        one, two = (
+            np.column_stack([rows[:, :2], rows[np.lexsort(rows[:, [2, 0]].T), 2]])
+            for rows in (one, two)
+        )
+    assert np.array_equal(one, two), "other values"
+
+
+def persistence_rows(rounds: int, size: int = 64) -> Iterator[Row]:
+    """Persistence pairs of a volume, all three dimensions."""
+    for kind, make in inputs.VOLUMES.items():
+        volume = make(size)
+        yield from measure(
+            Job(
+                name=f"persistence pairs of a volume, {kind}",
+                size="x".join([str(size)] * 3),
+                ours=Call(PERSISTENCE["toposeg_lite"](volume)),
+                peers={name: Call(PERSISTENCE[name](volume)) for name in PEERS},
+                required={"cripser": 1.0},
+                floor=("np.argsort", Call(partial(np.argsort, volume, axis=None))),
+                same={name: partial(_same_diagram, name, volume) for name in PEERS},
+            ),
+            rounds,
+        )
+
+
+def memory_rows(rounds: int, size: int = 96) -> Iterator[Row]:
+    """The peak beyond the input; ours is to be no larger than cripser's."""
+    del rounds
+    for kind in inputs.VOLUMES:
+        ours, *theirs = (
+            memory.bytes_per_pixel(name, kind, size, 3) for name in ("toposeg_lite", *PEERS)
+        )
+        for name, amount in zip(PEERS, theirs, strict=True):
+            yield Row(
+                job=f"memory of persistence pairs of a volume, {kind}",
+                size="x".join([str(size)] * 3),
+                unit="B/voxel",
+                ours=ours,
+                peer=name,
+                theirs=amount,
+                ratio=amount / ours,
+                required=1.0 if name == "cripser" else None,
+            )
+
+
+def limit_rows(rounds: int, size: int = 64) -> Iterator[Row]:
+    """Both warps and the Morse complex of a volume, the median of some turns, beside limits."""
+    from toposeg_lite.topology import homotopy_warp, morse_complex
+
+    def both_ways(mask: np.ndarray, truth: np.ndarray) -> None:
+        homotopy_warp(mask, truth)
+        homotopy_warp(truth, mask)
+
+    for kind, make in inputs.VOLUMES.items():
+        volume = make(size).astype(np.float32)
+        mask = volume > 0.5
+        truth = ndimage.gaussian_filter(volume, 1.0) > 0.5
+        work: dict[str, tuple[Callable[[], Any], float]] = {
+            "homotopy warps of a volume, both ways": (
+                partial(both_ways, mask, truth),
+                1000.0,
+            ),
+            "discrete Morse complex of a volume": (partial(morse_complex, volume), 2000.0),
+        }
+        for job, (run, limit) in work.items():
+            run()
+            times = []
+            for _ in range(rounds):
+                start = time.perf_counter()
+                run()
+                times.append(1000 * (time.perf_counter() - start))
+            ours = median(times)
+            yield Row(
+                job=f"{job}, {kind}",
+                size="x".join([str(size)] * 3),
+                unit="ms",
+                ours=ours,
+                peer="the limit",
+                theirs=limit,
+                ratio=limit / ours,
+                required=1.0,
+            )
+
+
+def betti_rows(rounds: int, size: int = 128) -> Iterator[Row]:
+    """Betti numbers of a volume beside cc3d's components and scikit-image's Euler number.
+
+    cc3d labels the foreground (26 neighbours) and the background (6); the frame of background that
+    makes the outside one component is made off its clock.
+    """
+    from skimage.measure import euler_number
+
+    from toposeg_lite.topology import betti_numbers
+
+    name = "cc3d + scikit-image"
+    for kind, make in inputs.VOLUMES.items():
+        mask = make(size) > 0.5
+        framed = np.pad(mask, 1)
+        inverted = ~framed
+
+        def theirs(cc3d: Any, framed: Any = framed, inverted: Any = inverted) -> tuple[int, ...]:
+            b0 = cc3d.connected_components(framed, connectivity=26, return_N=True)[1]
+            b2 = cc3d.connected_components(inverted, connectivity=6, return_N=True)[1] - 1
+            return b0, b0 + b2 - int(euler_number(framed, connectivity=3)), b2
+
+        peer: Contender | Unavailable
+        try:
+            import cc3d
+
+            peer = Call(partial(theirs, cc3d))
+        except ImportError as error:
+            peer = Unavailable(f"it cannot be imported: {error}")
+
+        def same(ours: Any, others: Any) -> None:
+            assert ours == others, f"{others} against {ours}"
+
+        yield from measure(
+            Job(
+                name=f"Betti numbers of a volume, {kind}",
+                size="x".join([str(size)] * 3),
+                ours=Call(partial(betti_numbers, mask)),
+                peers={name: peer},
+                required={name: 1.0},
+                same={name: same},
+            ),
+            rounds,
+        )
+
+
+def volume_rows(rounds: int) -> Iterator[Row]:
+    """Return all rows of this module."""
+    for rows in (persistence_rows, memory_rows, limit_rows, betti_rows):
+        yield from rows(rounds)
