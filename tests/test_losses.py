@@ -102,6 +102,29 @@ def test_gradients_equal_finite_differences(channels, loss, options):
     assert torch.autograd.gradcheck(lambda x: module(x, target), logits, eps=1e-7, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        *((loss, {}) for loss in FUNCTIONS),
+        (TopologicalLoss, {"connectivity": 1, "border": "closed"}),
+        (TopologicalLoss, {"connectivity": 3, "dimensions": (2,), "matching": "wasserstein"}),
+        (TopologicalLoss, {"dimension_weights": (1, 2, 3), "window": (2, 4, 3), "overlap": 1}),
+        (HomotopyWarpingLoss, {"connectivity": 1, "pixel_loss": "dice"}),
+        (MorseLoss, {"structure": "patches", "of": "both", "pixel_loss": "dice"}),
+        (MorseLoss, {"of": "both", "saddle_level": 0.4, "persistence": 0.2}),
+    ],
+    ids=name_of,
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gradients_equal_finite_differences_in_volumes(channels, loss, options):
+    logits, target = random_batch(31, (1, channels, 4, 4, 5), torch.float64, scale=1.0)
+    logits.requires_grad_()
+    module = loss(**options)
+    assert torch.autograd.gradcheck(lambda x: module(x, target), logits, eps=1e-7, atol=1e-6)
+    (slope,) = torch.autograd.grad(module(logits, target), logits)
+    assert slope.any()
+
+
 @pytest.mark.parametrize(("loss", "options"), OPTIONS, ids=name_of)
 def test_function_and_module_agree_for_every_option(loss, options):
     logits, target = random_batch(8, (2, 3, 9, 13))
@@ -225,9 +248,11 @@ def test_flips_and_transposes_change_nothing(loss):
     ],
     ids=name_of,
 )
-@pytest.mark.parametrize("channels", [1, 3])
-def test_the_number_of_threads_changes_no_bit(channels, loss, options):
-    logits, target = random_batch(16, (5, channels, 72, 101))
+@pytest.mark.parametrize(
+    ("channels", "spatial"), [(1, (72, 101)), (3, (72, 101)), (1, (14, 15, 17))]
+)
+def test_the_number_of_threads_changes_no_bit(channels, spatial, loss, options):
+    logits, target = random_batch(16, (5, channels, *spatial))
     results, before = [], torch.get_num_threads()
     try:
         for threads in (1, 2, 7):
@@ -259,7 +284,7 @@ def test_the_number_of_threads_changes_no_bit(channels, loss, options):
     ],
     ids=name_of,
 )
-@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (5, 4)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (5, 4), (1, 1, 1), (1, 1, 5), (3, 2, 4)])
 @pytest.mark.parametrize("truth", ["empty", "full", "mixed"])
 def test_degenerate_images_are_finite(truth, shape, loss, options):
     target = torch.zeros((2, *shape), dtype=torch.int64)
