@@ -103,7 +103,7 @@ class Server:
 def server(monkeypatch):
     server = Server()
     hashes = {path: hashlib.sha256(body).hexdigest() for path, body in TINY.items()}
-    tiny = {"repository": "someone/tiny", "commit": "abc", "bytes": 30, "files": hashes}
+    tiny = {"repository": "someone/tiny", "commit": "abc", "bytes": 30_000_000, "files": hashes}
     monkeypatch.setattr(download, "registry", lambda: {"tiny": tiny})
     monkeypatch.setattr(download, "_SERVER", server.address + "/{repository}/{commit}/")
     monkeypatch.setattr(download, "_RETRIES", 0)
@@ -125,16 +125,16 @@ def held(folder):
     }
 
 
-def test_files_are_downloaded_once_with_one_progress_bar(server, tmp_path, capsys):
+def test_files_are_downloaded_once_with_one_progress_bar(server, tmp_path, capsys, caplog):
     level = pooch.get_logger().level
     folder = fetch(tmp_path / "root")
     assert folder == tmp_path / "root" / "tiny"
     assert held(folder) == TINY
     assert sorted(server.asked) == sorted(TINY)
     shown = capsys.readouterr().err
-    assert "Downloading tiny" in shown
+    assert "Downloading tiny (30 MB in all)" in shown
     assert "5/5" in shown
-    assert "from 'http" not in shown, "no line for each file"
+    assert not caplog.records, "no line for each file"
     assert pooch.get_logger().level == level
     fetch(tmp_path / "root")
     assert len(server.asked) == 5

@@ -283,6 +283,13 @@ def test_a_mask_or_an_image_kept_as_jpg(tmp_path, image):
             folder(tmp_path / "i", tmp_path / "m")
 
 
+def test_folders_without_images_are_named(tmp_path):
+    (tmp_path / "i").mkdir()
+    (tmp_path / "m").mkdir()
+    with pytest.raises(ValueError, match=rf"- no image in {tmp_path / 'i'}; the known kinds are"):
+        folder(tmp_path / "i", tmp_path / "m")
+
+
 # --- splits ---
 
 

@@ -154,8 +154,9 @@ def _download(name: str, folder: Path, missing: list[str]) -> None:
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)  # it would print a line for each file
+    title = f"Downloading {name} ({source['bytes'] / 1e6:.0f} MB in all)"
     try:
-        for path in tqdm(missing, desc=f"Downloading {name}", unit="file"):
+        for path in tqdm(missing, desc=title, unit="file"):
             shelf.fetch(path)
     except ValueError as error:
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -162,7 +162,8 @@ def _check_split(split: Any) -> tuple[Sequence[float], dict[str, list[str]]]:
         if unknown:
             raise ValueError(f"split must have the keys {', '.join(SPLITS)}; got {unknown[0]!r}")
         for key, names in split.items():
-            if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+            whole = not isinstance(names, str) and isinstance(names, Iterable)
+            if not whole or not all(isinstance(name, str) for name in names):
                 raise TypeError(f"split[{key!r}] must be a list of names; got {names!r}")
         return (), {part: list(split.get(part, ())) for part in SPLITS}
     if isinstance(split, str) or not isinstance(split, Sequence):
