@@ -15,6 +15,7 @@ from toposeg_lite.losses import (
     MorseLoss,
     TopologicalLoss,
     cldice_loss,
+    common,
     dice_bce_loss,
     homotopy_warping_loss,
     morse_loss,
@@ -328,6 +329,8 @@ def test_nothing_is_differentiated_where_nothing_is_wanted(loss):
     assert not loss()(logits, target).requires_grad
     with torch.no_grad():
         assert not loss()(logits.requires_grad_(), target).requires_grad
+    with torch.inference_mode():
+        assert torch.equal(loss()(logits * 1, target), loss()(logits, target))
 
 
 @pytest.mark.parametrize("loss", FUNCTIONS, ids=name_of)
@@ -352,3 +355,37 @@ def test_a_gpu_says_what_the_cpu_says(dtype, loss):
     other.backward()
     torch.testing.assert_close(other.cpu(), value)
     torch.testing.assert_close(there.grad.cpu(), here.grad)
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor that says it lies on another device, and counts how often it is fetched."""
+
+    fetched = 0
+
+    @property
+    def device(self):
+        return torch.device("meta")
+
+    def to(self, *args, **kwargs):
+        Elsewhere.fetched += 1
+        return self.as_subclass(torch.Tensor).clone()
+
+
+def test_a_tensor_on_another_device_is_copied_once_for_all_that_share():
+    tensor = torch.arange(3.0).as_subclass(Elsewhere)
+    (copy,) = common._to_host(tensor)
+    assert copy.tolist() == [0, 1, 2]
+    common._to_host(tensor)
+    assert Elsewhere.fetched == 2  # nothing is kept without need
+    with common.shared_copies():
+        one = common._to_host(tensor, tensor)
+        two = common._to_host(tensor)
+        assert Elsewhere.fetched == 3
+        assert one[0] is one[1] is two[0]
+        tensor += 1
+        assert common._to_host(tensor)[0].tolist() == [1, 2, 3]
+        assert Elsewhere.fetched == 4
+    common._to_host(tensor)
+    assert Elsewhere.fetched == 5
+    here = torch.zeros(2)
+    assert common._to_host(here)[0].data_ptr() == here.data_ptr()

@@ -110,20 +110,21 @@ def _to_host(*tensors: Tensor) -> list[Tensor]:
     """
     shared = _COPIES.get()
     copies = {} if shared is None else shared
-    new = False
+    found, new = [], False
     for tensor in tensors:
-        key = (id(tensor), tensor._version)
-        if tensor.device.type != "cpu" and key not in copies:
-            copy = tensor.detach().to("cpu", non_blocking=tensor.is_cuda)
-            copies[key] = (copy, tensor)
+        if tensor.device.type == "cpu":
+            found.append(tensor.detach())
+            continue
+        key = (id(tensor), 0 if tensor.is_inference() else tensor._version)
+        if key not in copies:
+            copies[key] = (tensor.detach().to("cpu", non_blocking=tensor.is_cuda), tensor)
             new |= tensor.is_cuda
+        found.append(copies[key][0])
     if new:
         arrived = torch.cuda.Event()
         arrived.record(torch.cuda.current_stream(tensors[0].device))
         arrived.synchronize()
-    return [
-        t.detach() if t.device.type == "cpu" else copies[(id(t), t._version)][0] for t in tensors
-    ]
+    return found
 
 
 def _check_kinds(logits: Any, target: Any) -> None:
