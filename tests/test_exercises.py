@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from toposeg_lite import exercises
-from toposeg_lite.exercises import PENCIL_IMAGE, PENCIL_STRIP, PENCIL_STRIP_TRUTH, check
+from toposeg_lite.exercises import (
+    PENCIL_IMAGE,
+    PENCIL_STRIP,
+    PENCIL_STRIP_TRUTH,
+    check,
+    checking,
+)
 from toposeg_lite.figures import alive
 from toposeg_lite.losses import topological_loss
 from toposeg_lite.topology import match_pairs, persistence_pairs
@@ -145,7 +150,7 @@ WRONG = {
 
 
 def test_every_exercise_is_tested():
-    assert set(exercises._CHECKERS) == set(REFERENCE) == set(STUBS) == set(WRONG)
+    assert set(checking._CHECKERS) == set(REFERENCE) == set(STUBS) == set(WRONG)
 
 
 @pytest.mark.parametrize("number", REFERENCE)

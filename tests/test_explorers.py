@@ -16,6 +16,8 @@ from traitlets import TraitError
 
 from toposeg_lite import explorers, figures
 from toposeg_lite.explorers import GradientExplorer, PersistenceExplorer, read_image
+from toposeg_lite.explorers.gradient import _GradientView
+from toposeg_lite.explorers.persistence import _PersistenceView
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
 from toposeg_lite.topology import betti_numbers, persistence_pairs
 
@@ -170,7 +172,7 @@ def test_refused_values_leave_the_explorer_as_it_was():
 def test_moving_the_slider_moves_image_diagram_and_text():
     image = random_image()
     model = PersistenceExplorer(image)
-    view = explorers._PersistenceView(model)
+    view = _PersistenceView(model)
     view.controls["threshold"].value = 0.8
     assert model.threshold == 0.8
     yellow = painted(view)[..., 0] - painted(view)[..., 2] > 20
@@ -185,7 +187,7 @@ def test_moving_the_slider_moves_image_diagram_and_text():
 
 def test_setting_the_model_moves_the_controls():
     model = PersistenceExplorer(random_image())
-    view = explorers._PersistenceView(model)
+    view = _PersistenceView(model)
     model.threshold, model.connectivity, model.min_persistence = 0.3, 1, 0.25
     model.selected = 4
     values = {name: control.value for name, control in view.controls.items()}
@@ -197,7 +199,7 @@ def test_setting_the_model_moves_the_controls():
 def test_pointing_at_a_dot_marks_its_pixels(group):
     image = random_image()
     model = PersistenceExplorer(image, min_persistence=0.1)
-    view = explorers._PersistenceView(model)
+    view = _PersistenceView(model)
     dots = view.dots[group]
     place = len(dots.x) - 1
 
@@ -213,7 +215,7 @@ def test_pointing_at_a_dot_marks_its_pixels(group):
 
 
 def test_all_dots_answer_to_click_and_hover():
-    view = explorers._PersistenceView(PersistenceExplorer(random_image()))
+    view = _PersistenceView(PersistenceExplorer(random_image()))
     for dots in view.dots:
         assert dots._click_callbacks
         assert dots._hover_callbacks
@@ -221,7 +223,7 @@ def test_all_dots_answer_to_click_and_hover():
 
 def test_marking_none_clears_the_marks():
     model = PersistenceExplorer(random_image(), selected=2)
-    view = explorers._PersistenceView(model)
+    view = _PersistenceView(model)
     assert len(view.birth.x) == len(view.death.x) == len(view.ring.x) == len(view.bar.x) / 2 == 1
     model.selected = 0
     for trace in (view.birth, view.death, view.ring, view.bar, view.path):
@@ -230,7 +232,7 @@ def test_marking_none_clears_the_marks():
 
 def test_bars_show_births_and_deaths():
     model = PersistenceExplorer(LINE)
-    view = explorers._PersistenceView(model)
+    view = _PersistenceView(model)
     x = np.array(view.bars[0].x).reshape(-1, 3)
     np.testing.assert_allclose(x[:, 0], model.shown.birth)
     np.testing.assert_allclose(x[:, 1], model.shown.death)
@@ -240,8 +242,8 @@ def test_bars_show_births_and_deaths():
 
 def test_every_control_has_a_label():
     for view in (
-        explorers._PersistenceView(PersistenceExplorer(LINE)),
-        explorers._GradientView(gradient_explorer()),
+        _PersistenceView(PersistenceExplorer(LINE)),
+        _GradientView(gradient_explorer()),
     ):
         assert all(control.description for control in view.controls.values())
         assert 'role="status"' in view.text.value
@@ -256,7 +258,7 @@ def test_the_readers_own_picture_is_taken():
     file = io.BytesIO()
     Image.fromarray(np.arange(0, 240, 2, np.uint8).reshape(10, 12)).save(file, "PNG")
     model = PersistenceExplorer(LINE)
-    view = explorers._PersistenceView(model)
+    view = _PersistenceView(model)
     upload(view, file.getvalue())
     assert model.image.shape == (10, 12)
     assert (model.image.min(), model.image.max()) == (0, 1)
@@ -268,7 +270,7 @@ def test_the_readers_own_picture_is_taken():
 
 def test_a_file_that_is_no_picture_is_refused_in_words():
     model = PersistenceExplorer(LINE)
-    view = explorers._PersistenceView(model)
+    view = _PersistenceView(model)
     upload(view, b"no picture", "notes.txt")
     assert "notes.txt was not taken: the file is no picture" in spoken(view)
     assert model.image.shape == LINE.shape
@@ -295,7 +297,7 @@ def test_large_pictures_are_reduced_and_keep_their_shape():
 
 def test_stepping_moves_image_marks_loss_and_text():
     model = gradient_explorer()
-    view = explorers._GradientView(model)
+    view = _GradientView(model)
     before = painted(view)
     view.controls["step"].value = 5
     assert model.step == 5

@@ -1,135 +1,41 @@
-"""Explorers: interactive pictures for notebooks, each made of a model and a thin view.
-
-A **model** is a class with traits. It holds the state, computes, says in words what there is to see
-(`describe`) and draws it without a screen (`picture`, by `toposeg_lite.figures`). It knows no
-widget, so all that it does can be tested without a browser. Its `view` is ipywidgets around one
-plotly `FigureWidget`, whose traces are updated in place.
-
-`show` displays an explorer so that the stored notebook is small and readable everywhere: live with
-a kernel, a picture and a sentence without.
-
->>> import numpy as np
->>> explorer = PersistenceExplorer(np.array([[0.9, 0.1, 0.6]]), threshold=0.5)
->>> explorer.betti
-(2, 0)
->>> explorer.threshold = 0.05
->>> explorer.betti
-(1, 0)
-"""
+"""Explore births and deaths: a threshold that falls over an image, its diagram, its barcode."""
 
 from __future__ import annotations
 
-import base64
 import html
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from PIL import Image, UnidentifiedImageError
 from plotly.subplots import make_subplots
-from skimage.color import rgb2gray
-from skimage.transform import resize
-from skimage.util import img_as_float
 from traitlets import Any as AnyTrait
-from traitlets import Float, HasTraits, Int, Unicode, validate
+from traitlets import Float, Int, validate
 
-from . import figures
-from .topology.grid import (
-    check_choice,
-    check_connectivity,
-    check_image,
-    check_integer,
-    check_mask,
-    check_same_shape,
+from .. import figures
+from ..topology.grid import check_connectivity, check_image
+from ..topology.persistence import persistence_pairs
+from .base import (
+    DASHED,
+    Explorer,
+    _count,
+    _dots,
+    _line,
+    _marks,
+    _painted,
+    _set,
+    _slider,
+    read_image,
 )
-from .topology.persistence import persistence_pairs
 
-__all__ = ["GradientExplorer", "PersistenceExplorer", "read_image", "show"]
+__all__ = ["PersistenceExplorer"]
 
 BARS = 40  # as many as can be told apart
 
 
-def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.ndarray:
-    """Turn the bytes of a picture file into a likelihood for the explorers.
-
-    Parameters
-    ----------
-    content : bytes
-        A PNG, JPEG, TIFF or any other file that Pillow reads.
-    dark : bool
-        Whether the structures are darker than their surroundings; they are made bright then.
-    size : int
-        The longer side is reduced to this many pixels if it has more.
-
-    Returns
-    -------
-    (H, W) array of float64
-        Grey values, stretched to [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If the bytes are no picture, or all pixels have the same value.
-
-    Examples
-    --------
-    >>> file = io.BytesIO()
-    >>> Image.fromarray(np.array([[0, 51], [102, 255]], np.uint8)).save(file, "PNG")
-    >>> read_image(file.getvalue(), dark=True)
-    array([[1. , 0.8],
-           [0.6, 0. ]])
-    """
-    check_integer(size, "size", 1)
-    try:
-        picture = Image.open(io.BytesIO(content))
-        grey_modes = ("1", "L", "I;16", "I", "F")
-        pixels = np.asarray(picture if picture.mode in grey_modes else picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
-    grey = pixels.astype(float) if pixels.ndim == 2 else rgb2gray(img_as_float(pixels))
-    shrink = size / max(grey.shape)
-    if shrink < 1:
-        shape = [max(1, round(side * shrink)) for side in grey.shape]
-        grey = resize(grey, shape, anti_aliasing=True)
-    low, high = grey.min(), grey.max()
-    if not low < high:
-        raise ValueError("all pixels of the picture have the same value: there is nothing to see")
-    grey = (grey - low) / (high - low)
-    return 1 - grey if dark else grey
-
-
-def show(explorer: PersistenceExplorer) -> None:
-    """Display an explorer: live with a kernel, as a picture and a sentence without one.
-
-    One output holds three formats: the widget, its static twin as PNG, and `explorer.describe()`.
-    The command that builds the workbook drops the first from the stored file.
-
-    Parameters
-    ----------
-    explorer : PersistenceExplorer or GradientExplorer
-        What to show.
-
-    Raises
-    ------
-    TypeError
-        If it is no explorer.
-    """
-    from IPython.display import display
-
-    if not isinstance(explorer, PersistenceExplorer):
-        raise TypeError(f"explorer must be one of this module's; got {type(explorer).__name__}")
-    text = explorer.describe()
-    bundle = dict(explorer.view()._repr_mimebundle_())
-    bundle["image/png"] = base64.b64encode(figures.png(explorer.picture())).decode()
-    bundle["text/plain"] = text
-    display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
-
-
-class PersistenceExplorer(HasTraits):
+class PersistenceExplorer(Explorer):
     """An image beside its persistence diagram and barcode, under one falling threshold.
 
     Parameters
@@ -274,214 +180,6 @@ class PersistenceExplorer(HasTraits):
     def view(self) -> widgets.VBox:
         """Return a live view: move a slider, and hover over or click a dot to mark its pixels."""
         return _PersistenceView(self).box
-
-
-class GradientExplorer(PersistenceExplorer):
-    """Gradient descent of a loss on the pixels of one likelihood, to be played step by step.
-
-    No network stands between the loss and the image: the logits themselves are changed, so one sees
-    where a loss acts, and what it leaves alone. Everything else is as in `PersistenceExplorer`.
-
-    Parameters
-    ----------
-    likelihood : (H, W) array of float
-        Where the descent starts. Values are kept 1e-4 away from 0 and 1, where logits end.
-    truth : (H, W) array of bool, or of 0 and 1
-        The target.
-    losses : mapping of str to callable
-        One or more losses by name: ``loss(logits, target)`` with two (1, 1, H, W) tensors, logits
-        and 0 or 1, as the modules of `toposeg_lite.losses` take them.
-    loss : str, optional
-        Which to play first. Default: the first.
-    steps : int
-        How many steps to take. Default 40.
-    rate : float
-        The step length: each step moves the logits by `rate` times the negative gradient, so its
-        size is the reader's choice and depends on the loss. Default 10.
-    step : int
-        The step to show. Default 0.
-    **options
-        ``threshold, connectivity, min_persistence, selected`` of `PersistenceExplorer`.
-
-    Attributes
-    ----------
-    image : (H, W) array of float32
-        The likelihood at the present step.
-    values : list of float
-        The loss at every step.
-    pull : (H, W) array of float32
-        The negative gradient of the present step by logit: positive where a pixel is raised.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For bad input, when built and when assigned.
-
-    Examples
-    --------
-    >>> import torch
-    >>> losses = {"cross-entropy": torch.nn.BCEWithLogitsLoss()}
-    >>> start, truth = np.array([[0.9, 0.3, 0.9]]), np.ones((1, 3), bool)
-    >>> explorer = GradientExplorer(start, truth, losses, steps=2, rate=6.0)
-    >>> explorer.betti
-    (2, 0)
-    >>> explorer.step = 2
-    >>> explorer.betti
-    (1, 0)
-    """
-
-    step = Int(0)
-    loss = Unicode()
-
-    def __init__(
-        self,
-        likelihood: Any,
-        truth: Any,
-        losses: Mapping[str, Callable[..., Any]],
-        *,
-        loss: str | None = None,
-        steps: int = 40,
-        rate: float = 10.0,
-        step: int = 0,
-        **options: Any,
-    ) -> None:
-        self.start = check_image(likelihood, "likelihood", ndim=2).astype(np.float32)
-        self.truth = check_mask(truth, "truth", ndim=2)
-        check_same_shape(self.start, self.truth, ("likelihood", "truth"))
-        if not isinstance(losses, Mapping) or not losses:
-            raise TypeError(f"losses must map one name at least to a loss; got {losses!r}")
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < np.inf:
-            raise ValueError(f"rate must be a positive number; got {rate!r}")
-        self.losses, self.rate = dict(losses), float(rate)
-        self.steps = check_integer(steps, "steps", 1)
-        self._runs: dict[str, tuple[np.ndarray, np.ndarray, list[float]]] = {}
-        super().__init__(self.start, **options)
-        self.loss = next(iter(self.losses)) if loss is None else loss
-        self.step = step
-        self._play()
-        self.observe(self._play, ["step", "loss"])
-
-    @validate("loss")
-    def _check_loss(self, proposal: Any) -> str:
-        return check_choice(proposal["value"], list(self.losses), "loss")
-
-    @validate("step")
-    def _check_step(self, proposal: Any) -> int:
-        if not 0 <= proposal["value"] <= self.steps:
-            raise ValueError(f"step must be 0 to {self.steps}; got {proposal['value']}")
-        return proposal["value"]
-
-    def _play(self, change: Any = None) -> None:
-        self.image = self._run()[0][self.step]
-
-    def _run(self) -> tuple[np.ndarray, np.ndarray, list[float]]:
-        """Return likelihoods, negative gradients and values of all steps; computed once a loss."""
-        if self.loss not in self._runs:
-            import torch
-
-            start = torch.from_numpy(self.start).clamp(1e-4, 1 - 1e-4)
-            logits = start.logit()[None, None].requires_grad_()
-            target = torch.from_numpy(self.truth)[None, None].to(logits.dtype)
-            images, pulls, values = [], [], []
-            for _ in range(self.steps + 1):
-                value = self.losses[self.loss](logits, target)
-                (gradient,) = torch.autograd.grad(value, logits)
-                images.append(logits.detach().sigmoid()[0, 0].numpy())
-                pulls.append(-gradient[0, 0].numpy())
-                values.append(value.item())
-                logits = (logits.detach() - self.rate * gradient).requires_grad_()
-            self._runs[self.loss] = np.stack(images), np.stack(pulls), values
-        return self._runs[self.loss]
-
-    @property
-    def pull(self) -> np.ndarray:
-        """The negative gradient at the present step."""
-        return self._run()[1][self.step]
-
-    @property
-    def values(self) -> list[float]:
-        """The loss at every step."""
-        return self._run()[2]
-
-    def describe(self) -> str:
-        """Say in words what the picture shows."""
-        raised, lowered = int((self.pull > 0).sum()), int((self.pull < 0).sum())
-        truth = np.bincount(persistence_pairs(self.truth).dimension, minlength=2).tolist()
-        return (
-            f"Step {self.step} of {self.steps} down the loss {self.loss!r}, whose value is "
-            f"{self.values[self.step]:.3f}; its gradient raises {_count(raised, 'pixel')} and "
-            f"lowers {lowered} of {self.image.size}. The truth has {_count(truth[0], 'component')} "
-            f"and {_count(truth[1], 'hole')}. {super().describe()}"
-        )
-
-    def picture(self) -> Figure:
-        """Draw the explorer's present state with matplotlib."""
-        return figures.gradient_step(
-            self.image,
-            self.shown,
-            self.pull,
-            self.values,
-            step=self.step,
-            truth=self.truth,
-            threshold=self.threshold,
-            selected=self.selected - 1 if self.selected else None,
-        )
-
-    def view(self) -> widgets.VBox:
-        """Return a live view: play the descent or move its slider; the rest as in the base."""
-        return _GradientView(self).box
-
-
-# --- Views ------------------------------------------------------------------------------------
-
-DASHED = {"color": "black", "dash": "dash", "width": 1.5}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _slider(kind: Any, label: str, **options: Any) -> Any:
-    """Return a slider with room for its label."""
-    style, layout = {"description_width": "9.5em"}, {"width": "30em"}
-    return kind(description=label, style=style, layout=layout, **options)
-
-
-def _marks(name: str, symbol: str, colour: str) -> go.Scatter:
-    """Return a trace of signs that stand on single pixels of the image."""
-    edge = {"color": "black", "width": 1}
-    marker = {"symbol": symbol, "size": 11, "color": colour, "line": edge}
-    return go.Scatter(mode="markers", marker=marker, name=name, hoverinfo="name")
-
-
-def _line(**line: Any) -> go.Scatter:
-    """Return a trace of lines that nobody points at."""
-    return go.Scatter(mode="lines", hoverinfo="skip", showlegend=False, line=line)
-
-
-def _dots(name: str, symbol: str, colour: str) -> go.Scatter:
-    """Return a trace of dots in the diagram."""
-    marker = {"symbol": symbol, "size": 9, "color": colour, "line": {"width": 1.5}}
-    text = "birth %{x:.3f}<br>death %{y:.3f}<extra>" + name + "</extra>"
-    return go.Scatter(mode="markers", marker=marker, name=name, hovertemplate=text)
-
-
-def _painted(image: np.ndarray, mask: np.ndarray) -> str:
-    """Return a likelihood in grey, with a mask laid over it in yellow, as the address of a PNG.
-
-    A picture is several times quicker than numbers: plotly sends a matrix as nested lists.
-    """
-    grey = np.repeat(image[..., None] * 255, 3, axis=2)
-    yellow = np.array([int(figures.SUPERLEVEL[k : k + 2], 16) for k in (1, 3, 5)])
-    grey[mask] += 0.55 * (yellow - grey[mask])
-    file = io.BytesIO()
-    Image.fromarray(grey.astype(np.uint8)).save(file, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _set(trace: Any, x: Any, y: Any) -> None:
-    """Move a trace."""
-    trace.x, trace.y = np.asarray(x, np.float32), np.asarray(y, np.float32)
 
 
 class _PersistenceView:
@@ -669,54 +367,3 @@ class _PersistenceView:
         drawn = heights == number
         ends = np.concatenate([pairs.birth[drawn], pairs.death[drawn]])
         _set(self.bar, ends, [number] * len(ends))
-
-
-class _GradientView(_PersistenceView):
-    """The widgets of a `GradientExplorer`: the same, with a player and the loss on the right."""
-
-    titles = ("likelihood and pull", "persistence diagram", "loss")
-
-    def build_image(self) -> None:
-        super().build_image()
-        # Named before it is added: a change of one trace's name in a batch clears the others'.
-        edge = _line(color=figures.TRUTH, width=1.5)
-        edge.update(name="outline of the truth", showlegend=True)
-        self.edge, self.raised, self.lowered = self.add(
-            1,
-            edge,
-            _marks("raised", "triangle-up", figures.RAISED),
-            _marks("lowered", "triangle-down", figures.LOWERED),
-        )
-        _set(self.edge, *figures.outline(self.model.truth))
-
-    def build_third(self) -> None:
-        self.curve, self.now = self.add(
-            3, _line(color="black", width=2), _marks("this step", "square", "black")
-        )
-        self.figure.update_xaxes(title="step", row=1, col=3)
-        self.figure.update_yaxes(title="value of the loss", rangemode="tozero", row=1, col=3)
-
-    def build_controls(self) -> list[Any]:
-        rows = super().build_controls()[:2]
-        model = self.model
-        self.controls |= {
-            "step": _slider(widgets.IntSlider, "Step", min=0, max=model.steps),
-            "loss": widgets.Dropdown(
-                description="Loss", options=list(model.losses), layout={"width": "18em"}
-            ),
-        }
-        self.player = widgets.Play(min=0, max=model.steps, interval=300)
-        widgets.jslink((self.player, "value"), (self.controls["step"], "value"))
-        first = widgets.HBox([self.controls["step"], self.player, self.controls["loss"]])
-        return [first, *rows]
-
-    def draw_third(self, name: str, whole: bool) -> None:
-        """Draw the loss, and the pixels on which its gradient acts."""
-        model = self.model
-        if name != "image":  # every step brings a new one
-            return
-        for trace, sign in ((self.raised, 1), (self.lowered, -1)):
-            rows, columns = figures.strongest(sign * model.pull)
-            _set(trace, columns, rows)
-        _set(self.curve, np.arange(model.steps + 1), model.values)
-        _set(self.now, [model.step], [model.values[model.step]])

@@ -1,0 +1,20 @@
+"""Checkers for the exercises of the workbook.
+
+`check` says "not attempted", "correct", or "not yet" with a hint that names the misconception: the
+wrong connectivity, sub- instead of superlevel sets, a forgotten essential class, the hole at the
+border. It compares an answer with the right one and with what each misconception would give.
+
+>>> check("02.4", None)
+02.4 not attempted. Fill in the stub above and run the cell again.
+>>> check("02.4", 3)
+02.4 not yet. 3 is more than is needed. Start from a dot on the diagonal; let noise lift its birth
+as far as it can, and lower its death as far as it can.
+>>> check("02.4", 0.1)
+02.4 correct. Noise alone makes no dot with a persistence above twice its amplitude.
+"""
+
+from .chapter02 import PENCIL_IMAGE
+from .chapter03 import PENCIL_STRIP, PENCIL_STRIP_TRUTH
+from .checking import Verdict, check
+
+__all__ = ["PENCIL_IMAGE", "PENCIL_STRIP", "PENCIL_STRIP_TRUTH", "Verdict", "check"]

@@ -1,0 +1,144 @@
+"""What all checkers share: the verdict, the register of exercises, reading answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ..topology.grid import check_choice
+from ..topology.persistence import PersistencePairs
+
+__all__ = ["Verdict", "check"]
+
+Status = Literal["not attempted", "not yet", "correct"]
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """What a checker says.
+
+    Attributes
+    ----------
+    exercise : str
+        For instance "02.1": the first exercise of chapter 02.
+    status : {"not attempted", "not yet", "correct"}
+        "not attempted" for a stub that was left as it is.
+    text : str
+        What was learned, or a hint.
+    """
+
+    exercise: str
+    status: Status
+    text: str
+
+    def __repr__(self) -> str:
+        return f"{self.exercise} {self.status}. {self.text}"
+
+
+class _NotAttemptedError(Exception):
+    """The stub returned None."""
+
+
+class _NotYetError(Exception):
+    """The answer is wrong; the message is the hint."""
+
+
+Checker = Callable[[Any], str]
+
+_CHECKERS: dict[str, Checker] = {}
+
+
+def check(exercise: str, answer: Any) -> Verdict:
+    """Compare an answer with the right one, and say what may have gone wrong.
+
+    Parameters
+    ----------
+    exercise : str
+        The exercise's number, as it stands in the notebook.
+    answer : object
+        What the exercise asks for: a number, a list, or the function itself. None, or a function
+        that returns None, counts as not attempted.
+
+    Returns
+    -------
+    Verdict
+        Shown by Jupyter as a sentence.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such exercise.
+
+    Examples
+    --------
+    >>> check("02.1", [(0, 0.9, 0.0)]).status
+    'not yet'
+    """
+    check_choice(exercise, list(_CHECKERS), "exercise")
+    try:
+        if answer is None:
+            raise _NotAttemptedError
+        return Verdict(exercise, "correct", _CHECKERS[exercise](answer))
+    except _NotAttemptedError:
+        text = "Fill in the stub above and run the cell again."
+        return Verdict(exercise, "not attempted", text)
+    except _NotYetError as hint:
+        return Verdict(exercise, "not yet", str(hint))
+
+
+def _exercise(number: str) -> Callable[[Checker], Checker]:
+    """Enter a checker under its exercise's number."""
+
+    def enter(checker: Checker) -> Checker:
+        _CHECKERS[number] = checker
+        return checker
+
+    return enter
+
+
+def _call(function: Any, *arguments: Any) -> Any:
+    """Call the learner's function; what it raises becomes the hint."""
+    if not callable(function):
+        raise _NotYetError("Give the function itself, without calling it.")
+    try:
+        result = function(*arguments)
+    except Exception as error:
+        raise _NotYetError(f"Your function raised {type(error).__name__}: {error}.") from error
+    if result is None:
+        raise _NotAttemptedError
+    return result
+
+
+Rows = list[tuple[float, ...]]
+
+
+def _rows(answer: Any, width: int, form: str) -> Rows:
+    """Return an answer that is a list of tuples of `width` numbers, rounded and sorted."""
+    if not isinstance(answer, Iterable):
+        raise _NotYetError(f"Give {form}.")
+    rows = list(answer)
+    try:
+        table = np.array(rows, dtype=float).reshape(-1, width) if rows else np.zeros((0, width))
+    except (TypeError, ValueError):
+        raise _NotYetError(f"Give {form}.") from None
+    if len(table) != len(rows):
+        raise _NotYetError(f"Give {form}.")
+    return sorted(map(tuple, np.round(table, 6).tolist()))
+
+
+def _dots(pairs: PersistencePairs, with_dimension: bool = True) -> Rows:
+    """Return pairs as sorted rows (dimension, birth, death), or (birth, death)."""
+    columns = [pairs.birth, pairs.death]
+    if with_dimension:
+        columns.insert(0, pairs.dimension)
+    table = np.stack([column.astype(float) for column in columns], axis=1)
+    return sorted(map(tuple, np.round(table, 6).tolist()))
+
+
+def _refuse(answer: Any, wrong: Any, hint: str) -> None:
+    """Raise the hint if the answer is the one that a certain misconception gives."""
+    if answer == wrong:
+        raise _NotYetError(hint)

@@ -1,0 +1,24 @@
+"""Explorers: interactive pictures for notebooks, each made of a model and a thin view.
+
+A **model** is a class with traits. It holds the state, computes, says in words what there is to see
+(`describe`) and draws it without a screen (`picture`, by `toposeg_lite.figures`). It knows no
+widget, so all that it does can be tested without a browser. Its `view` is ipywidgets around one
+plotly `FigureWidget`, whose traces are updated in place.
+
+`show` displays an explorer so that the stored notebook is small and readable everywhere: live with
+a kernel, a picture and a sentence without.
+
+>>> import numpy as np
+>>> explorer = PersistenceExplorer(np.array([[0.9, 0.1, 0.6]]), threshold=0.5)
+>>> explorer.betti
+(2, 0)
+>>> explorer.threshold = 0.05
+>>> explorer.betti
+(1, 0)
+"""
+
+from .base import Explorer, read_image, show
+from .gradient import GradientExplorer
+from .persistence import PersistenceExplorer
+
+__all__ = ["Explorer", "GradientExplorer", "PersistenceExplorer", "read_image", "show"]

@@ -1,0 +1,164 @@
+"""What all explorers share: reading pictures, showing explorers, parts of their views."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from PIL import Image, UnidentifiedImageError
+from skimage.color import rgb2gray
+from skimage.transform import resize
+from skimage.util import img_as_float
+from traitlets import HasTraits
+
+from .. import figures
+from ..topology.grid import check_integer
+
+__all__ = ["Explorer", "read_image", "show"]
+
+
+class Explorer(HasTraits):
+    """What every explorer is: a model that can say, draw and show what there is to see."""
+
+    def describe(self) -> str:
+        """Say in words, with numbers, what there is to see."""
+        raise NotImplementedError
+
+    def picture(self) -> Figure:
+        """Draw what there is to see, without a screen."""
+        raise NotImplementedError
+
+    def view(self) -> widgets.Box:
+        """Return the widgets that show this model and change it."""
+        raise NotImplementedError
+
+
+def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.ndarray:
+    """Turn the bytes of a picture file into a likelihood for the explorers.
+
+    Parameters
+    ----------
+    content : bytes
+        A PNG, JPEG, TIFF or any other file that Pillow reads.
+    dark : bool
+        Whether the structures are darker than their surroundings; they are made bright then.
+    size : int
+        The longer side is reduced to this many pixels if it has more.
+
+    Returns
+    -------
+    (H, W) array of float64
+        Grey values, stretched to [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the bytes are no picture, or all pixels have the same value.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> Image.fromarray(np.array([[0, 51], [102, 255]], np.uint8)).save(file, "PNG")
+    >>> read_image(file.getvalue(), dark=True)
+    array([[1. , 0.8],
+           [0.6, 0. ]])
+    """
+    check_integer(size, "size", 1)
+    try:
+        picture = Image.open(io.BytesIO(content))
+        grey_modes = ("1", "L", "I;16", "I", "F")
+        pixels = np.asarray(picture if picture.mode in grey_modes else picture.convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
+    grey = pixels.astype(float) if pixels.ndim == 2 else rgb2gray(img_as_float(pixels))
+    shrink = size / max(grey.shape)
+    if shrink < 1:
+        shape = [max(1, round(side * shrink)) for side in grey.shape]
+        grey = resize(grey, shape, anti_aliasing=True)
+    low, high = grey.min(), grey.max()
+    if not low < high:
+        raise ValueError("all pixels of the picture have the same value: there is nothing to see")
+    grey = (grey - low) / (high - low)
+    return 1 - grey if dark else grey
+
+
+def show(explorer: Explorer) -> None:
+    """Display an explorer: live with a kernel, as a picture and a sentence without one.
+
+    One output holds three formats: the widget, its static twin as PNG, and `explorer.describe()`.
+    The command that builds the workbook drops the first from the stored file.
+
+    Parameters
+    ----------
+    explorer : PersistenceExplorer or GradientExplorer
+        What to show.
+
+    Raises
+    ------
+    TypeError
+        If it is no explorer.
+    """
+    from IPython.display import display
+
+    if not isinstance(explorer, Explorer):
+        raise TypeError(f"explorer must be one of this module's; got {type(explorer).__name__}")
+    text = explorer.describe()
+    bundle = dict(explorer.view()._repr_mimebundle_())
+    bundle["image/png"] = base64.b64encode(figures.png(explorer.picture())).decode()
+    bundle["text/plain"] = text
+    display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
+
+
+DASHED = {"color": "black", "dash": "dash", "width": 1.5}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _slider(kind: Any, label: str, **options: Any) -> Any:
+    """Return a slider with room for its label."""
+    style, layout = {"description_width": "9.5em"}, {"width": "30em"}
+    return kind(description=label, style=style, layout=layout, **options)
+
+
+def _marks(name: str, symbol: str, colour: str) -> go.Scatter:
+    """Return a trace of signs that stand on single pixels of the image."""
+    edge = {"color": "black", "width": 1}
+    marker = {"symbol": symbol, "size": 11, "color": colour, "line": edge}
+    return go.Scatter(mode="markers", marker=marker, name=name, hoverinfo="name")
+
+
+def _line(**line: Any) -> go.Scatter:
+    """Return a trace of lines that nobody points at."""
+    return go.Scatter(mode="lines", hoverinfo="skip", showlegend=False, line=line)
+
+
+def _dots(name: str, symbol: str, colour: str) -> go.Scatter:
+    """Return a trace of dots in the diagram."""
+    marker = {"symbol": symbol, "size": 9, "color": colour, "line": {"width": 1.5}}
+    text = "birth %{x:.3f}<br>death %{y:.3f}<extra>" + name + "</extra>"
+    return go.Scatter(mode="markers", marker=marker, name=name, hovertemplate=text)
+
+
+def _painted(image: np.ndarray, mask: np.ndarray) -> str:
+    """Return a likelihood in grey, with a mask laid over it in yellow, as the address of a PNG.
+
+    A picture is several times quicker than numbers: plotly sends a matrix as nested lists.
+    """
+    grey = np.repeat(image[..., None] * 255, 3, axis=2)
+    yellow = np.array([int(figures.SUPERLEVEL[k : k + 2], 16) for k in (1, 3, 5)])
+    grey[mask] += 0.55 * (yellow - grey[mask])
+    file = io.BytesIO()
+    Image.fromarray(grey.astype(np.uint8)).save(file, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _set(trace: Any, x: Any, y: Any) -> None:
+    """Move a trace."""
+    trace.x, trace.y = np.asarray(x, np.float32), np.asarray(y, np.float32)

@@ -1,0 +1,66 @@
+"""Matplotlib figures of images, pairs and diagrams: the static twin of every explorer.
+
+The signs are the same in all of them, so that a picture is read once and understood everywhere:
+
+- a **component** (dimension 0) is a blue circle, a **hole** (dimension 1) a vermilion triangle;
+- a filled sign is alive at the drawn threshold, a hollow one is not;
+- a **birth pixel** is a green diamond, a **death pixel** a purple cross; a line joins the two;
+- the **superlevel set** lies over the grey image in yellow, the **truth** has a sky-blue outline;
+- pixels that a gradient **raises** are green triangles that point up, those that it **lowers** are
+  purple triangles that point down.
+
+The colours are those of Okabe and Ito [1]_, which readers with any colour vision tell apart; and no
+meaning hangs on colour alone.
+
+References
+----------
+.. [1] M. Okabe and K. Ito, "Color Universal Design", 2008. https://jfly.uni-koeln.de/color/
+"""
+
+from .base import (
+    BIRTH,
+    COMPONENT,
+    DEATH,
+    HOLE,
+    KINDS,
+    LOWERED,
+    RAISED,
+    SUPERLEVEL,
+    TRUTH,
+    Bundle,
+    check_threshold,
+    image_row,
+    parts,
+    pixel_values,
+    png,
+    show,
+)
+from .gradient import gradient_step, outline, strongest
+from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
+
+__all__ = [
+    "BIRTH",
+    "COMPONENT",
+    "DEATH",
+    "HOLE",
+    "KINDS",
+    "LOWERED",
+    "RAISED",
+    "SUPERLEVEL",
+    "TRUTH",
+    "Bundle",
+    "alive",
+    "barcode",
+    "check_threshold",
+    "gradient_step",
+    "image_row",
+    "image_with_pairs",
+    "outline",
+    "parts",
+    "persistence_diagram",
+    "persistence_summary",
+    "pixel_values",
+    "png",
+    "show",
+    "strongest",
+]

@@ -1,0 +1,285 @@
+"""Colours, panels, and how a figure is shown: what all figures share."""
+
+from __future__ import annotations
+
+import base64
+import io
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ..topology.grid import check_image, check_integer, check_mask, check_same_shape
+
+__all__ = [
+    "BIRTH",
+    "COMPONENT",
+    "DEATH",
+    "HOLE",
+    "LOWERED",
+    "RAISED",
+    "SUPERLEVEL",
+    "TRUTH",
+    "image_row",
+    "parts",
+    "pixel_values",
+    "png",
+    "show",
+]
+
+COMPONENT = "#0072B2"  # blue
+
+HOLE = "#D55E00"  # vermilion
+
+SUPERLEVEL = "#F0E442"  # yellow
+
+TRUTH = "#56B4E9"  # sky blue
+
+RAISED = "#009E73"  # bluish green
+
+LOWERED = "#CC79A7"  # reddish purple
+
+BIRTH = "#009E73"  # bluish green
+
+DEATH = "#CC79A7"  # reddish purple
+
+KINDS = ((0, "component", COMPONENT, "o"), (1, "hole", HOLE, "^"))
+
+
+def check_threshold(threshold: Any, name: str = "threshold") -> float:
+    """Return `threshold` as a float in [0, 1], else raise.
+
+    Examples
+    --------
+    >>> check_threshold(0.25)
+    0.25
+    """
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number):
+        raise TypeError(f"{name} must be a number in [0, 1]; got {threshold!r}")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"{name} must be a number in [0, 1]; got {threshold}")
+    return float(threshold)
+
+
+def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    """Return `ax`, or the only axes of a new figure."""
+    if ax is not None:
+        return ax
+    figure = Figure(figsize=size)
+    figure.subplots_adjust(left=0.16, right=0.97, bottom=0.19, top=0.92)
+    return figure.subplots()
+
+
+def parts(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a new figure with square axes side by side, and room for a legend below each.
+
+    Parameters
+    ----------
+    count : int
+        How many axes.
+
+    Returns
+    -------
+    figure : Figure
+    axes : list of Axes
+
+    Examples
+    --------
+    >>> figure, axes = parts(2)
+    >>> len(axes)
+    2
+    """
+    check_integer(count, "count", 1)
+    width = 3.67 * count
+    figure = Figure(figsize=(width, 3.9))
+    left, right = 0.6 / width, 1 - 0.16 / width
+    figure.subplots_adjust(left=left, right=right, bottom=0.2, top=0.92, wspace=0.25)
+    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def _legend_below(ax: Axes, signs: list[Any]) -> None:
+    """Write a legend in one line below the axis label."""
+    columns, place = min(len(signs), 3), (0.5, -0.13)
+    ax.legend(handles=signs, loc="upper center", bbox_to_anchor=place, ncols=columns,
+              fontsize="small", frameon=False, columnspacing=1, handletextpad=0.2)  # fmt: skip
+
+
+def _grey(ax: Axes, image: np.ndarray, title: str) -> None:
+    """Show a likelihood in grey, black is 0 and white is 1."""
+    ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set(xlabel="column", ylabel="row", title=title)
+
+
+def image_row(images: Sequence[Any], titles: Sequence[str]) -> Figure:
+    """Show likelihood images or masks of the same height side by side in grey.
+
+    Parameters
+    ----------
+    images : sequence of (H, W) arrays
+        Values in [0, 1], or booleans.
+    titles : sequence of str
+        One for each image.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an image is no likelihood, or there are not as many titles as images.
+
+    Examples
+    --------
+    >>> len(image_row([np.eye(3), np.eye(3, 4)], ["square", "oblong"]).axes)
+    2
+    """
+    if len(images) != len(titles) or not len(images):
+        raise ValueError(
+            f"titles must name every image, and there must be one at least; "
+            f"got {len(images)} images and {len(titles)} titles"
+        )
+    arrays = [check_image(image, f"images[{k}]", ndim=2) for k, image in enumerate(images)]
+    widths = [array.shape[1] / array.shape[0] for array in arrays]
+    figure = Figure(figsize=(3.4 * sum(widths), 3.6), layout="constrained")
+    axes = figure.subplots(1, len(arrays), width_ratios=widths, squeeze=False)[0]
+    for ax, array, title in zip(axes, arrays, titles, strict=True):
+        _grey(ax, array, title)
+    return figure
+
+
+def pixel_values(image: Any, *, title: str = "", mask: Any = None, ax: Axes | None = None) -> Axes:
+    """Draw a small image as a table of numbers, to be worked on with a pencil.
+
+    Parameters
+    ----------
+    image : (H, W) array of float
+        A likelihood with few pixels: at most 12 a side.
+    title : str
+        Written above.
+    mask : (H, W) array of bool, optional
+        Pixels to paint yellow, e.g. a superlevel set; their numbers are bold, too.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `image` is no likelihood, is larger, or `mask` has another shape.
+
+    Examples
+    --------
+    >>> ax = pixel_values([[0.9, 0.1, 0.6]])
+    >>> [text.get_text() for text in ax.texts]
+    ['.9', '.1', '.6']
+    """
+    array = check_image(image, ndim=2)
+    if max(array.shape) > 12:
+        raise ValueError(f"image must have at most 12 pixels a side; got shape {array.shape}")
+    inside = np.zeros(array.shape, bool) if mask is None else check_mask(mask, ndim=2)
+    check_same_shape(array, inside, ("image", "mask"))
+    height, width = array.shape
+    ax = _axes(ax, (0.55 * width + 0.6, 0.55 * height + 0.8))
+    ax.imshow(inside, cmap=ListedColormap(["white", SUPERLEVEL]), vmin=0, vmax=1)
+    for (row, column), value in np.ndenumerate(array):
+        label = f"{value:.2g}".removeprefix("0") or "0"
+        weight = "bold" if inside[row, column] else "normal"
+        ax.text(column, row, label, ha="center", va="center", weight=weight)
+    ax.set(xticks=range(width), yticks=range(height), xlabel="column", ylabel="row", title=title)
+    ax.set_xticks(np.arange(width + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(height + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="0.6")
+    ax.tick_params(which="both", length=0)
+    return ax
+
+
+def png(figure: Figure, *, dpi: int = 80) -> bytes:
+    """Return a figure as a small PNG file: 256 colours, and no date or version in it.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to draw.
+    dpi : int
+        Pixels an inch.
+
+    Returns
+    -------
+    bytes
+        The same bytes for the same figure, so that stored pictures change only with their content.
+
+    Examples
+    --------
+    >>> png(Figure(figsize=(1, 1)))[1:4]
+    b'PNG'
+    """
+    if not isinstance(figure, Figure):
+        raise TypeError(f"figure must be a matplotlib Figure; got {type(figure).__name__}")
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, dpi=dpi, facecolor="white")
+    picture = Image.open(drawn).convert("RGB")
+    # Maximum coverage keeps the colours of small signs, which beside a photograph are rare.
+    few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    few.save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+class Bundle:
+    """What Jupyter is to show, in several formats at once; prints as its text elsewhere."""
+
+    def __init__(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        self.data, self.metadata = data, metadata
+
+    def __repr__(self) -> str:
+        return str(self.data["text/plain"])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        """Return the formats and what is known about them, as IPython asks for them."""
+        return self.data, self.metadata
+
+
+def show(figure: Figure | Axes, alt: str, *, dpi: int = 80) -> None:
+    """Display a figure in a notebook, together with a sentence that says what it shows.
+
+    Parameters
+    ----------
+    figure : Figure or Axes
+        What to draw.
+    alt : str
+        The picture in words: stored as its alternative text, printed below it as a caption, and
+        all that a reader without pictures gets. Measured numbers in it are compared by the
+        notebook's test.
+    dpi : int
+        Pixels an inch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no figure, or nothing is said about it.
+
+    Examples
+    --------
+    >>> show(Figure(figsize=(1, 1)), "an empty square")
+    an empty square
+    """
+    from IPython import get_ipython
+    from IPython.display import display
+
+    drawn: Any = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
+    if not isinstance(drawn, Figure):
+        raise TypeError(f"figure must be a matplotlib Figure or Axes; got {type(drawn).__name__}")
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError(f"alt must say in words what the picture shows; got {alt!r}")
+    picture = base64.b64encode(png(drawn, dpi=dpi)).decode()
+    display(Bundle({"image/png": picture, "text/plain": alt}, {"image/png": {"alt": alt}}))
+    if get_ipython() is not None:
+        print(textwrap.fill(alt, 95))  # few front ends read out the alternative text
