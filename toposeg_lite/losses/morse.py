@@ -87,6 +87,10 @@ def _check_morse(**options: Any) -> dict[str, Any]:
 
 def _structures(host: OnHost, options: dict[str, Any]) -> np.ndarray:
     """Return the pixels of the structures of each foreground class, (B, K, *spatial)."""
+    if host.scores.ndim == 5 and options["connectivity"] == 2:
+        raise ValueError(
+            "connectivity must be 1 (6 neighbours, the default) for structures of volumes; got 2"
+        )
     images = likelihoods(host.scores)
     places = list(product(range(len(images)), host.classes))
 
