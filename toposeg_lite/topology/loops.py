@@ -186,9 +186,7 @@ def close_cavities(order, rank, steps, squares):
             a, b = PAIRS[k, 0], PAIRS[k, 1]
             base = p + min(steps[a], 0) + min(steps[b], 0)  # the square's smallest voxel
             across = 3 - min(a, 5 - a) - min(b, 5 - b)  # the axis with a cube on both sides
-            behind = base + steps[across]
-            old = _find(node, base)
-            young = _find(node, behind) if rank[behind] < order.size else 0
+            old, young = _find(node, base), _find(node, base + steps[across])
             if old == young:
                 continue
             encloses[p] |= 1 << k
