@@ -2,6 +2,16 @@
 
 The function works, the module remembers: ``TopologicalLoss(window=64)(logits, target)`` equals
 ``topological_loss(logits, target, window=64)``, and a bad option fails when the module is built.
+
+=====================  ===========================================================================
+`DiceBCELoss`          every pixel: the start, to which the others are added
+`TopologicalLoss`      births and deaths of components, holes and cavities (Hu 2019)
+`HomotopyWarpingLoss`  pixels where no deformation makes prediction and truth agree (Hu 2022)
+`MorseLoss`            ridges of the likelihood, or walls between its basins (Hu 2021)
+`ClDiceLoss`           soft skeletons: what each misses of the other mask (Shit 2021)
+`SumLoss`              a weighted sum of these or any others, each from its own step on
+=====================  ===========================================================================
+
 What holds for every loss of this folder:
 
 logits : (B, C, H, W) or (B, C, D, H, W) tensor of float16, bfloat16, float32 or float64
