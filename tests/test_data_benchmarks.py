@@ -600,6 +600,28 @@ def test_real_structure_is_on_the_right_side(name, options, channel, bright):
         assert (inside > outside) == bright, sample.name
 
 
+@pytest.mark.parametrize(
+    ("name", "parts", "parts_apart", "specks", "closed", "pinholes"),
+    each(
+        ("chase_db1", 82, 9921, 0, 432, 62),
+        ("crackforest", 314, 920, 44, 118, 28),
+        ("vesselnn_3d", 565, 1238, 47, 9, 9),
+    ),
+)
+def test_real_numbers_of_the_docstrings(name, parts, parts_apart, specks, closed, pinholes):
+    found = np.zeros(5, dtype=int)
+    for sample in everything(real_data(name)):
+        outside = np.pad(~sample.mask, 1, constant_values=True)
+        sizes = np.bincount(measure.label(sample.mask).ravel())[1:]
+        holes = np.bincount(measure.label(outside, connectivity=1).ravel())[2:]
+        apart = measure.label(sample.mask, connectivity=1).max()
+        found += [len(sizes), apart, (sizes <= 4).sum(), len(holes), (holes <= 4).sum()]
+    assert found.tolist() == [parts, parts_apart, specks, closed, pinholes]
+    told = getattr(benchmarks, name).__doc__
+    wanted = [parts, closed, pinholes] if name == "chase_db1" else [parts, specks, closed]
+    assert all(re.search(rf"\b{number}\b", told) for number in wanted)
+
+
 @real("topomortar")
 def test_real_mortar_is_one_net_and_the_authors_count_the_same():
     table = Path(DATA, "topomortar/dataset/betti_numbers.csv")

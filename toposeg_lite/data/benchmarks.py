@@ -155,6 +155,9 @@ def chase_db1(root: Root = None, *, observer: int = 1) -> Dataset:
     since both eyes of one are alike: persons 1 to 8 train, 9 and 10 validate, 11 to 14 test. So
     the test images are the last eight, as many papers have it.
 
+    Fine vessels are drawn corner to corner: with connectivity 2 the masks have 82 components in
+    all, with connectivity 1 they would fall into 9921. Of 432 holes 62 have at most four pixels.
+
     Parameters
     ----------
     root : path, optional
@@ -275,7 +278,8 @@ def crackforest(root: Root = None, *, strands: bool = False) -> Dataset:
 
     The files hold labels, not masks. 1 is asphalt and 2 is crack. In 22 files 3 fills regions that
     a crack encloses: as crack it would destroy the loops. In 5 files (084, 102, 107, 111, 117) 4
-    marks more strands of crack, apart from the others.
+    marks more strands of crack, apart from the others. Of 314 components 44, and of 118 holes 28,
+    have at most four pixels (label 2 alone, connectivity 2).
 
     The splits go by the last digit of the photograph's number: 1, 2, 4, 5, 7 train, 3 and 8
     validate, 0, 6, 9 test.
@@ -358,7 +362,8 @@ def vesselnn_3d(root: Root = None) -> Dataset:
 
     Described as freely available, without a licence file; cite [1]_. 9 volumes of 10 to 26 slices
     of 512 x 512 (one of 320 x 320), grey, denoised by the authors. Voxels are much deeper than
-    wide. In two files the masks hold 0 and 254, in the others 0 and 255; here all are boolean.
+    wide. In two files the masks hold 0 and 254, in the others 0 and 255; here all are boolean. Of
+    565 components (connectivity 3) 47, and all 9 cavities, are specks of at most four voxels.
 
     The splits are by field of view: the two volumes "poon2015_BBB" show the same field (shifted by
     five pixels, with and without leakage), and the two "santos2015" come from one acquisition, so
