@@ -3,7 +3,8 @@
 `train` makes steps with Dice + cross-entropy, plus a weighted loss of `losses.LOSSES` if one is
 wanted, and leaves a checkpoint; `evaluate` predicts whole images window by window and scores them.
 `Comparison` builds the fair experiment out of the two, and ``python -m toposeg_lite.training`` runs
-it through notebook 09.
+it through notebook 09. `Study` repeats it for many losses and several seeds: ``python -m
+toposeg_lite.training study``.
 """
 
 from .checkpoint import Checkpoint, load_checkpoint, write_atomically
@@ -11,12 +12,17 @@ from .comparison import CompareConfig, Comparison, choose_weight, judge, prepare
 from .config import TrainConfig
 from .evaluation import Evaluation, evaluate, predict
 from .loop import draw_batch, train
+from .study import ARMS, Arm, Study, StudyConfig, study_tables
 
 __all__ = [
+    "ARMS",
+    "Arm",
     "Checkpoint",
     "CompareConfig",
     "Comparison",
     "Evaluation",
+    "Study",
+    "StudyConfig",
     "TrainConfig",
     "choose_weight",
     "draw_batch",
@@ -25,6 +31,7 @@ __all__ = [
     "load_checkpoint",
     "predict",
     "prepare_folder",
+    "study_tables",
     "train",
     "write_atomically",
 ]

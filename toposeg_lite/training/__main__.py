@@ -1,14 +1,19 @@
-"""Run notebook 09 from the command line: ``python -m toposeg_lite.training -p dataset brick``.
+"""Train from the command line.
 
-Every parameter is checked before anything is made or trained. Then papermill executes the notebook
-in ``<out>/<name>/``, where the executed notebook and an HTML page of it stay beside the results.
-Any other notebook with the same parameters can be run in its place with ``--notebook``.
+``python -m toposeg_lite.training -p dataset brick`` runs notebook 09. Every parameter is checked
+before anything is made or trained. Then papermill executes the notebook in ``<out>/<name>/``, where
+the executed notebook and an HTML page of it stay beside the results. Any other notebook with the
+same parameters can be run in its place with ``--notebook``.
+
+``python -m toposeg_lite.training study -p dataset topomortar`` compares all losses over several
+seeds; ``... table notebooks/reference_runs/topomortar.json`` prints the tables of such a study.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import re
 import sys
@@ -24,8 +29,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from .checkpoint import write_atomically
 from .comparison import CompareConfig, prepare_folder
+from .study import ARMS, Study, StudyConfig, study_tables
 
-__all__ = ["main", "run_notebook"]
+__all__ = ["main", "run_notebook", "run_study"]
 
 NOTEBOOK = "09_run_a_full_training.ipynb"
 #: Parameters that say where a run is kept; all others are those of `CompareConfig`.
@@ -130,26 +136,86 @@ def _keep_last_bars(notebook: NotebookNode) -> None:
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
 
 
+#: What a study uses where it is not told otherwise: what two cores do in an hour or so.
+BUDGET = {"pretrain_steps": 800, "finetune_steps": 250, "patch": 192, "window": 512}
+
+
+def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
+    """Compare losses over several seeds; the same call goes on with what is done already.
+
+    Parameters
+    ----------
+    parameters : dict, optional
+        "out" is the folder of all runs ("runs"), "name" that of this one in it (default:
+        ``<dataset>-study``), "results" a further file for the results (default: none), "arms" the
+        names of some of `study.ARMS` (default: all), "seeds" and "choose_on" those of
+        `StudyConfig`. All others are fields of `CompareConfig`.
+
+    Returns
+    -------
+    Path
+        The study's folder.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown parameter or a bad value; nothing has been trained then.
+    """
+    given = dict(parameters or {})
+    out, name, results = (given.pop(key, None) for key in ("out", "name", "results"))
+    config_of_study: dict[str, Any] = {
+        key: given.pop(key) for key in ("seeds", "choose_on") if key in given
+    }
+    if "arms" in given:
+        known, wanted = {arm.name: arm for arm in ARMS}, given.pop("arms")
+        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+        unknown = [repr(arm) for arm in wanted if arm not in known]
+        if unknown:
+            raise ValueError(f"unknown arm {', '.join(unknown)}; there are {', '.join(known)}")
+        config_of_study["arms"] = [known[arm] for arm in wanted]
+    for key in ("loss", "loss_options", "weight", "seed"):
+        if key in given:
+            raise ValueError(f"a study takes no {key!r}: name arms and seeds")
+    config = StudyConfig(CompareConfig.from_parameters(**BUDGET | given), **config_of_study)
+    folder = Path(out or "runs") / (name or f"{config.shared.dataset}-study")
+    study = Study(config, folder)
+    study.run()
+    if results is not None:
+        write_atomically(results, (folder / "study.json").read_bytes())
+    return folder
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or say on stderr what went wrong and return 1 (stopped: 130)."""
     parser = argparse.ArgumentParser(
         prog="python -m toposeg_lite.training",
-        description="Train on a data set with and without a loss, by notebook 09.",
+        description="Train on a data set with and without a loss, by notebook 09; or compare many "
+        "losses over several seeds, and print the tables of that.",
     )
+    parser.add_argument("what", nargs="?", choices=("notebook", "study", "table"),
+                        default="notebook", help="default: notebook")  # fmt: skip
+    parser.add_argument("file", nargs="?", help="for table: the study.json")
     parser.add_argument(
         "-p",
         nargs=2,
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="a parameter of the notebook, e.g. -p dataset brick -p weight '[0.1, 1]'",
+        help="a parameter of notebook or study, e.g. -p dataset brick -p weight '[0.1, 1]'",
     )
     parser.add_argument("--notebook", help=f"another notebook than {NOTEBOOK}")
     chosen = parser.parse_args(arguments)
+    parameters = {name: _read_value(text) for name, text in chosen.p}
+    if (chosen.what == "table") != (chosen.file is not None):
+        parser.error("table, and nothing else, needs a file: the study.json")
     try:
-        folder = run_notebook(
-            {name: _read_value(text) for name, text in chosen.p}, notebook=chosen.notebook
-        )
+        if chosen.what == "table":
+            print(study_tables(json.loads(Path(chosen.file).read_text())))
+            return 0
+        if chosen.what == "study":
+            print(study_tables(json.loads((run_study(parameters) / "study.json").read_text())))
+            return 0
+        folder = run_notebook(parameters, notebook=chosen.notebook)
     except (TypeError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -21,12 +21,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -44,13 +41,12 @@ from .config import TrainConfig, check_sides, resolve_sides
 from .evaluation import Evaluation, evaluate
 from .loop import train
 from .pictures import comparison_figure, training_figure
+from .records import git_commit, plain, rows, versions
 
 __all__ = ["CompareConfig", "Comparison", "choose_weight", "judge", "prepare_folder"]
 
-#: A weight whose Dice on the validation images is further below the best one's is not chosen.
+#: A weight whose Dice on the validation images is further below the control's is not chosen.
 DICE_MARGIN = 0.01
-
-_PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "accelerate", "safetensors")
 
 
 # --- What is compared -------------------------------------------------------------------------
@@ -263,24 +259,25 @@ def _holds_run(folder: Path) -> bool:
 
 
 def choose_weight(scores: pd.DataFrame) -> float:
-    """Choose the weight with the smallest Betti error among those that keep the overlap.
+    """Choose the weight with the smallest topological error among those that keep the overlap.
 
     Parameters
     ----------
     scores : DataFrame
-        One row for each weight (the index), with the columns "dice" and "betti_error": means over
-        the validation images.
+        One row for each weight (the index) and one for the control, weight 0. Columns are "dice"
+        and "betti_matching_error": means over the validation images.
 
     Returns
     -------
     float
-        Of the weights whose Dice is at most 0.01 below the best, that with the smallest Betti
-        error; among equals the smallest weight.
+        Of the weights whose Dice is at most 0.01 below the control's, that with the smallest
+        Betti-matching error; among equals the smallest weight. Where all cost more Dice than that,
+        the one that costs least.
 
     Raises
     ------
     ValueError
-        If there is no weight.
+        If there is no weight, or no control.
 
     Examples
     --------
@@ -288,16 +285,31 @@ def choose_weight(scores: pd.DataFrame) -> float:
 
     >>> choose_weight(
     ...     pd.DataFrame(
-    ...         {"dice": [0.80, 0.795, 0.70], "betti_error": [3.0, 2.0, 1.0]}, index=[0.1, 1, 10]
+    ...         {"dice": [0.80, 0.80, 0.795, 0.70], "betti_matching_error": [5.0, 3.0, 2.0, 1.0]},
+    ...         index=[0, 0.1, 1, 10],
     ...     )
     ... )
     1.0
     """
     if not len(scores):
         raise ValueError("scores are empty: there is no weight to choose from")
-    good = scores[scores["dice"] >= scores["dice"].max() - DICE_MARGIN]
-    best = good[good["betti_error"] == good["betti_error"].min()]
-    return float(best.index.min())
+    if 0 not in scores.index or len(scores) == 1:
+        raise ValueError(
+            f"scores must have a row for the control, weight 0, and one for each weight to choose "
+            f"from; got the rows {scores.index.tolist()}"
+        )
+    arms = scores.drop(index=0)
+    least = float(scores["dice"][0]) - DICE_MARGIN
+    kept = arms[arms["dice"] >= least]
+    if kept.empty:
+        kept = arms[arms["dice"] == arms["dice"].max()]
+    error = kept[criterion(kept)]
+    return float(kept[error == error.min()].index.min())
+
+
+def criterion(scores: pd.DataFrame) -> str:
+    """Return the column by which weights are chosen."""
+    return "betti_matching_error" if "betti_matching_error" in scores else "betti_error"
 
 
 def judge(arm: Sequence[float], control: Sequence[float]) -> str:
@@ -343,12 +355,14 @@ def judge(arm: Sequence[float], control: Sequence[float]) -> str:
 
 # --- The comparison ---------------------------------------------------------------------------
 
-_COLUMNS = {
+#: What tables show of `metrics.report`, and how they call it.
+COLUMNS = {
     "dice": "Dice",
     "cldice": "clDice",
     "betti_0_error": "Betti-0 error",
     "betti_1_error": "Betti-1 error",
     "betti_2_error": "Betti-2 error",
+    "betti_matching_error": "Betti matching error",
     "adjusted_rand_index": "ARI",
     "variation_of_information": "VOI (bits)",
 }
@@ -477,14 +491,15 @@ class Comparison:
         """
         for name in ["control", *map(self._arm, self.config.tried)]:
             self.validation[name] = self._evaluate(name, self.data.validation)
+        wanted = ["dice", "cldice", "betti_error", "betti_matching_error"]
         means = pd.DataFrame(
             {
-                weight: self.validation[name].table[["dice", "cldice", "betti_error"]].mean()
+                weight: self.validation[name].table.filter(wanted).mean()
                 for weight, name in [(0.0, "control")]
                 + [(weight, self._arm(weight)) for weight in self.config.tried]
             }
         ).T.rename_axis("weight")
-        self.weight = choose_weight(means.loc[list(self.config.tried)])
+        self.weight = choose_weight(means)
         return means
 
     def score(self) -> pd.DataFrame:
@@ -497,13 +512,13 @@ class Comparison:
         """
         if self.weight is None:
             raise RuntimeError("no weight is chosen yet: call choose() first")
-        rows = {}
+        lines = {}
         for label, name in self.compared.items():
             self.test[label] = self._evaluate(name, self.data.test)
             table = self.test[label].table
-            means = {title: table[key].mean() for key, title in _COLUMNS.items() if key in table}
-            rows[label] = means | self._times(name)
-        return pd.DataFrame.from_dict(rows, orient="index")
+            means = {title: table[key].mean() for key, title in COLUMNS.items() if key in table}
+            lines[label] = means | self._times(name)
+        return pd.DataFrame.from_dict(lines, orient="index")
 
     @property
     def compared(self) -> dict[str, str]:
@@ -527,7 +542,7 @@ class Comparison:
         """The settings on which the scores depend."""
         row = next(iter((self.validation | self.test).values())).table.iloc[0]
         names = ("connectivity", "patch", "border", "labels")
-        return {name: _plain(row[name]) for name in names} | {"reference": self.data.reference}
+        return {name: plain(row[name]) for name in names} | {"reference": self.data.reference}
 
     def caption(self) -> str:
         """Return what one must know to read the table of `score`."""
@@ -643,8 +658,8 @@ class Comparison:
             "chosen_weight": self.weight,
             "settings": self.settings,
             "verdict": self.verdict(),
-            "validation": {name: _rows(e.table) for name, e in self.validation.items()},
-            "test": {name: _rows(e.table) for name, e in self.test.items()},
+            "validation": {name: rows(e.table) for name, e in self.validation.items()},
+            "test": {name: rows(e.table) for name, e in self.test.items()},
             "differences": self.count_differences().to_dict(),
             "losses": {
                 name: net.history[["loss", "dice_bce", "added"]].tail(50).mean().to_dict()
@@ -657,42 +672,8 @@ class Comparison:
                 ),
                 "wall_seconds": time.perf_counter() - self._started,
             },
-            "versions": {
-                "python": platform.python_version(),
-                "platform": f"{platform.system()} {platform.machine()}",
-            }
-            | {name: version(name) for name in ("toposeg-lite", *_PACKAGES)},
-            "git_commit": _git_commit(),
+            "versions": versions(),
+            "git_commit": git_commit(),
         }
         write_atomically(self.folder / "metrics.json", json.dumps(results, indent=2).encode())
         return results
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of a table as JSON knows it; a missing one is None."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and np.isnan(value) else value
-
-
-def _rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return the numbers of a table, image by image."""
-    return {
-        str(name): {str(key): _plain(value) for key, value in row.items()}
-        for name, row in table.to_dict(orient="index").items()
-    }
-
-
-def _git_commit() -> str | None:
-    """Return the commit of the library, marked if files differ from it; None outside git."""
-    here = Path(__file__).parent
-    try:
-        commit, changes = (
-            subprocess.run(
-                ["git", *arguments], cwd=here, capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "."])
-        )
-    except (OSError, subprocess.CalledProcessError):  # no git, or installed from a package
-        return None
-    return commit + (" with uncommitted changes" if changes else "")

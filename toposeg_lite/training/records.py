@@ -1,0 +1,66 @@
+"""Numbers as JSON keeps them, and where they come from."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["git_commit", "plain", "rows", "versions"]
+
+_PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "accelerate", "safetensors")
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a table as JSON knows it; a missing one is None.
+
+    Examples
+    --------
+    >>> plain(np.int64(3)), plain(np.nan)
+    (3, None)
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return the numbers of a table, row by row.
+
+    Examples
+    --------
+    >>> rows(pd.DataFrame({"dice": [0.5]}, index=["eye"]))
+    {'eye': {'dice': 0.5}}
+    """
+    return {
+        str(name): {str(key): plain(value) for key, value in row.items()}
+        for name, row in table.to_dict(orient="index").items()
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of this library and of what its numbers depend on."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    } | {name: version(name) for name in ("toposeg-lite", *_PACKAGES)}
+
+
+def git_commit() -> str | None:
+    """Return the commit of the library, marked if files differ from it; None outside git."""
+    here = Path(__file__).parents[1]
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", *arguments], cwd=here, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "."])
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or installed from a package
+        return None
+    return commit + (" with uncommitted changes" if changes else "")
