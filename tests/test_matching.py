@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
+from typing import get_args
 
 import numpy as np
 import pytest
 from gudhi import hera
 from scipy.ndimage import gaussian_filter
 
-from toposeg_lite.topology.components import betti_numbers
-from toposeg_lite.topology.matching import MATCHINGS, match_pairs, matched_to_mask
+from toposeg_lite.topology.components import betti_numbers, label_components
+from toposeg_lite.topology.matching import (
+    MATCHINGS,
+    MatchingName,
+    match_pairs,
+    match_to_mask,
+    matched_to_mask,
+)
 from toposeg_lite.topology.persistence import persistence_pairs
+
+BLIND: tuple[MatchingName, ...] = ("wasserstein", "rank")  # they see no places
 
 # A false blob of 0.8 in column 1 beside a true one of 0.55 in column 4.
 TWO_BLOBS = np.array(
@@ -70,26 +79,49 @@ def least_cost(first, second):
     return best
 
 
-@pytest.mark.parametrize("matching", MATCHINGS)
+def test_the_public_names_are_those_of_the_type():
+    assert get_args(MatchingName) == MATCHINGS == ("spatial", "betti", "wasserstein", "rank")
+
+
+# --- What each matching can do, and what it cannot ------------------------------------------------
+
+
+@pytest.mark.parametrize("matching", ["rank", "wasserstein", "betti"])
 def test_a_false_blob_beside_a_fainter_true_one_wins(matching):
     result = match_pairs(TWO_BLOBS, ONE_BLOB, matching=matching)
     assert births(result) == ([0.8], [0.55])
     assert result.cost == pytest.approx(0.2**2 + 0.45**2 / 2)
 
 
-def test_a_mostly_filled_hole_is_opened_by_rank_and_filled_by_wasserstein():
-    hole = persistence_pairs(FILLED_HOLE).dimension == 1
-    assert hole.sum() == 1
-    rank = match_pairs(FILLED_HOLE, RING, matching="rank")
-    assert np.flatnonzero(hole) in rank.matched[:, 0]
-    assert rank.cost == pytest.approx(0.1**2 + 0.1**2 + 0.8**2)
-    wasserstein = match_pairs(FILLED_HOLE, RING, matching="wasserstein")
-    assert wasserstein.unmatched_prediction == np.flatnonzero(hole)
-    assert len(wasserstein.unmatched_truth) == 1
-    assert wasserstein.cost == pytest.approx(0.1**2 + 0.1**2 / 2 + 1 / 2)
+def test_a_false_blob_loses_where_places_count():
+    result = match_pairs(TWO_BLOBS, ONE_BLOB)  # the default
+    assert births(result) == ([0.55], [0.8])
+    assert result.cost == pytest.approx(0.45**2 + 0.1**2 + 0.8**2 / 2)
 
 
-def test_a_clear_hole_is_matched_by_both():
+def hole_and_ring(matching):
+    """The position of the prediction's hole, and the matching."""
+    result = match_pairs(FILLED_HOLE, RING, matching=matching)
+    hole = np.flatnonzero(result.prediction.dimension == 1)
+    assert len(hole) == 1
+    return hole, result
+
+
+@pytest.mark.parametrize("matching", ["rank", "betti", "spatial"])
+def test_a_mostly_filled_hole_is_opened(matching):
+    hole, result = hole_and_ring(matching)
+    assert hole in result.matched[:, 0]
+    assert result.cost == pytest.approx(0.1**2 + 0.1**2 + 0.8**2)
+
+
+def test_a_mostly_filled_hole_is_filled_by_wasserstein():
+    hole, result = hole_and_ring("wasserstein")
+    assert result.unmatched_prediction == hole
+    assert len(result.unmatched_truth) == 1
+    assert result.cost == pytest.approx(0.1**2 + 0.1**2 / 2 + 1 / 2)
+
+
+def test_a_clear_hole_is_matched_by_all():
     image = np.where(FILLED_HOLE == 0.8, 0.3, FILLED_HOLE)
     for matching in MATCHINGS:
         result = match_pairs(image, RING, matching=matching)
@@ -97,7 +129,10 @@ def test_a_clear_hole_is_matched_by_both():
         assert result.cost == pytest.approx(0.1**2 + 0.1**2 + 0.3**2)
 
 
-@pytest.mark.parametrize("matching", MATCHINGS)
+# --- By births and deaths -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("matching", BLIND)
 def test_ties_go_by_flat_index(matching):
     row = np.array([[0.6, 0.1, 0.6, 0.1, 0.9, 0.1, 0.6]])
     truth = np.array([[1, 0, 1, 0, 0, 0, 0]], bool)
@@ -114,7 +149,7 @@ def test_wasserstein_leaves_a_pair_alone_whose_match_gains_nothing():
     assert result.unmatched_prediction.size == 1
     assert result.cost == 0.125**2 + 65 / 128
     assert matched_to_mask(result.prediction, (2, 0), "wasserstein").tolist() == [True, False]
-    assert len(match_pairs(row, np.array([[True, False, True]])).matched) == 2
+    assert len(match_pairs(row, np.array([[True, False, True]]), matching="rank").matched) == 2
 
 
 @pytest.mark.parametrize("levels", [None, 6])
@@ -124,7 +159,10 @@ def test_rank_pairs_the_sorted_diagrams(connectivity, border, levels):
     for seed in range(5):
         options = {"connectivity": connectivity, "border": border}
         result = match_pairs(
-            random_image(seed, levels=levels), random_image(seed + 50, levels=levels), **options
+            random_image(seed, levels=levels),
+            random_image(seed + 50, levels=levels),
+            matching="rank",
+            **options,
         )
         for dimension in (0, 1):
             ranked = []
@@ -191,13 +229,13 @@ def test_rank_never_beats_wasserstein_and_often_loses():
     losses = 0
     for seed in range(20):
         images = random_image(seed), random_image(seed + 1) > 0.5
-        rank, wasserstein = (match_pairs(*images, matching=m).cost for m in MATCHINGS)
+        wasserstein, rank = (match_pairs(*images, matching=m).cost for m in BLIND)
         assert wasserstein <= rank + 1e-12
         losses += wasserstein < rank - 1e-9
     assert losses > 5
 
 
-@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize("matching", ["betti", *BLIND])
 def test_an_image_matches_itself_at_no_cost(matching):
     image = random_image(3)
     result = match_pairs(image, image, matching=matching)
@@ -206,7 +244,7 @@ def test_an_image_matches_itself_at_no_cost(matching):
     assert result.cost == 0
 
 
-@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize("matching", ["betti", *BLIND])
 def test_swapping_the_images_swaps_the_matching(matching):
     for seed in range(6):
         one, two = random_image(seed), random_image(seed + 7)
@@ -216,8 +254,10 @@ def test_swapping_the_images_swaps_the_matching(matching):
 
 
 @pytest.mark.parametrize("matching", MATCHINGS)
-def test_every_pair_is_matched_once_or_not_at_all(matching):
-    result = match_pairs(random_image(1), random_image(2), matching=matching, border="closed")
+@pytest.mark.parametrize("shape", [(9, 13), (5, 6, 7)])
+def test_every_pair_is_matched_once_or_not_at_all(shape, matching):
+    prediction, truth = random_image(1, shape), random_image(2, shape) > 0.5
+    result = match_pairs(prediction, truth, matching=matching, border="closed")
     for column, pairs, others in (
         (0, result.prediction, result.unmatched_prediction),
         (1, result.truth, result.unmatched_truth),
@@ -231,7 +271,7 @@ def test_every_pair_is_matched_once_or_not_at_all(matching):
     assert essential[0].sum() == 1
 
 
-@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize("matching", BLIND)
 @pytest.mark.parametrize("border", ["open", "closed"])
 @pytest.mark.parametrize("connectivity", [1, 2])
 def test_betti_numbers_are_all_that_is_needed_of_a_mask(connectivity, border, matching):
@@ -247,7 +287,7 @@ def test_betti_numbers_are_all_that_is_needed_of_a_mask(connectivity, border, ma
     assert some > 2
 
 
-@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize("matching", ["betti", *BLIND])
 def test_the_essential_component_of_an_empty_truth_is_drawn_to_zero(matching):
     result = match_pairs(TWO_BLOBS, np.zeros_like(ONE_BLOB), matching=matching)
     assert births(result) == ([0.8], [0.55])
@@ -256,7 +296,7 @@ def test_the_essential_component_of_an_empty_truth_is_drawn_to_zero(matching):
 
 
 @pytest.mark.parametrize("matching", MATCHINGS)
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (4, 1), (3, 4)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (4, 1), (3, 4), (1, 1, 1), (1, 3, 1), (2, 3, 4)])
 def test_constant_images_of_any_shape(shape, matching):
     for level in (0.0, 0.4, 1.0):
         result = match_pairs(np.full(shape, level), np.ones(shape, bool), matching=matching)
@@ -266,9 +306,10 @@ def test_constant_images_of_any_shape(shape, matching):
 
 def test_missing_features_stay_unmatched_in_the_truth():
     truth = np.array([[1, 0, 1, 0, 1]], bool)
-    result = match_pairs(np.full((1, 5), 0.5), truth)
-    assert (len(result.matched), len(result.unmatched_truth)) == (1, 2)
-    assert result.cost == 0.5**2 + 2 * 0.5
+    for matching in MATCHINGS:
+        result = match_pairs(np.full((1, 5), 0.5), truth, matching=matching)
+        assert (len(result.matched), len(result.unmatched_truth)) == (1, 2)
+        assert result.cost == 0.5**2 + 2 * 0.5
 
 
 def test_options_choose_the_pairs():
@@ -300,3 +341,163 @@ def test_dtypes_and_memory_orders_do_not_matter(dtype, matching):
 def test_it_says_what_it_holds():
     text = "Matching(1 matched, 1 unmatched in the prediction, 0 in the truth)"
     assert repr(match_pairs(TWO_BLOBS, ONE_BLOB)) == text
+
+
+# --- By place -------------------------------------------------------------------------------------
+
+
+def regions_of(mask, dimension, connectivity, closed):
+    """Lists of pixels by hand: components, or holes, of a mask; the closed frame is pixel -1."""
+    ndim = mask.ndim
+    if dimension > 0:
+        mask, connectivity = ~mask, ndim if connectivity == 1 else 1
+    framed = np.pad(mask, 1, constant_values=closed == (dimension == 0))
+    index = np.pad(np.arange(mask.size).reshape(mask.shape), 1, constant_values=-1)
+    labels, count = label_components(framed, connectivity=connectivity)
+    found = []
+    for number in range(1, count + 1):
+        pixels = set(index[labels == number].tolist())
+        if dimension == 0 or -1 not in pixels:
+            found.append(pixels)
+    return found
+
+
+@pytest.mark.parametrize("border", ["open", "closed"])
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("shape", [(11, 8), (5, 4, 6)])
+def test_spatial_takes_the_most_persistent_pair_inside(shape, full, border):
+    connectivity = len(shape) if full else 1
+    top = len(shape) - 1
+    several = 0
+    for seed in range(10):
+        image = random_image(seed, shape, levels=None if seed % 2 else 6)
+        mask = random_image(seed + 40, shape) > (0.5, 0.6, 0.4, 2, -1)[seed % 5]
+        result = match_pairs(image, mask, connectivity=connectivity, border=border)
+        pairs, truth = result.prediction, result.truth
+        partner = dict(result.matched.tolist())
+        expected, missing = {}, []
+        for k in (0, top):
+            place = "birth_index" if k == 0 else "death_index"
+            for pixels in regions_of(mask, k, connectivity, border == "closed"):
+                inside = [
+                    i
+                    for i in range(len(pairs))
+                    if pairs.dimension[i] == k and getattr(pairs, place)[i] in pixels
+                ]
+                own = [
+                    j
+                    for j in range(len(truth))
+                    if truth.dimension[j] == k and getattr(truth, place)[j] in pixels
+                ]
+                assert len(own) == 1
+                several += len(inside) > 1
+                if inside:
+                    best = min(
+                        inside,
+                        key=lambda i: (
+                            -pairs.persistence[i],
+                            pairs.birth_index[i],
+                            pairs.death_index[i],
+                        ),
+                    )
+                    expected[best] = own[0]
+                else:
+                    values = image.ravel()
+                    worst = [(values[p] if k else -values[p], p) for p in pixels]
+                    missing.append((k, min(worst)[1]))
+        of_place = {i: j for i, j in partner.items() if pairs.dimension[i] in (0, top)}
+        assert of_place == expected
+        short = match_to_mask(
+            pairs, image, mask, "spatial", connectivity=connectivity, border=border
+        )
+        assert np.flatnonzero(short.matched).tolist() == result.matched[:, 0].tolist()
+        found = list(
+            zip(short.missing_dimension.tolist(), short.missing_pixel.tolist(), strict=True)
+        )
+        assert sorted(m for m in found if m[0] in (0, top)) == sorted(missing)
+        assert len(found) == len(result.unmatched_truth) - (border == "open" and not mask.any())
+    assert several > 5
+
+
+def test_a_missing_feature_acts_on_its_extreme_pixel():
+    # A flat ring with a pit of 0.6 that the truth wants open, and a blob that is not there at all.
+    image = np.array(
+        [[0.9, 0.9, 0.9, 0.8, 0.7], [0.9, 0.9, 0.9, 0.8, 0.7], [0.9, 0.9, 0.9, 0.8, 0.7]]
+    )
+    mask = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 0, 1], [1, 1, 1, 0, 1]], bool)
+    pairs = persistence_pairs(image)
+    assert len(pairs) == 1
+    result = match_to_mask(pairs, image, mask, "spatial", connectivity=None, border="open")
+    assert result.matched.tolist() == [True]
+    assert result.missing_dimension.tolist() == [0, 1]
+    assert result.missing_pixel.tolist() == [4, 6]  # the first of three highest, the hole's pixel
+    for matching in ("rank", "wasserstein", "betti"):
+        result = match_to_mask(pairs, image, mask, matching, connectivity=None, border="open")
+        assert result.missing_dimension.tolist() == [0, 1]
+        assert result.missing_pixel.tolist() == [-1, -1]
+
+
+def test_the_prediction_of_an_empty_truth_is_unmatched_by_place():
+    result = match_pairs(TWO_BLOBS, np.zeros_like(ONE_BLOB))
+    assert births(result) == ([], [0.55, 0.8])
+    assert result.unmatched_truth.tolist() == [0]  # the truth's own pair (0, 0)
+    short = match_to_mask(
+        result.prediction,
+        TWO_BLOBS,
+        np.zeros_like(ONE_BLOB),
+        "spatial",
+        connectivity=None,
+        border="open",
+    )
+    assert not short.matched.any()
+    assert not len(short.missing_pixel)
+
+
+def test_what_touches_a_closed_border_is_the_frame_s():
+    image = np.array([[0.9, 0.1, 0.1, 0.1, 0.1], [0.1, 0.1, 0.8, 0.1, 0.1], [0.1] * 5])
+    mask = np.array([[1, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+    result = match_pairs(image, mask, connectivity=1, border="closed", dimensions=[0])
+    assert result.prediction.birth_index[result.matched[:, 0]].tolist() == [-1, 7]
+    assert result.truth.birth_index[result.matched[:, 1]].tolist() == [-1, 7]
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize("border", ["open", "closed"])
+@pytest.mark.parametrize("shape", [(12, 9), (5, 6, 7)])
+def test_a_mask_needs_no_pairs_of_its_own(shape, border, matching):
+    some = 0
+    for seed, dtype in product(range(8), (np.float32, np.float64)):
+        image = random_image(seed, shape, levels=None if seed % 2 else 5).astype(dtype)
+        mask = random_image(seed + 31, shape) > (0.55, 0.45, -1, 2)[seed % 4]
+        connectivity = None if seed % 3 else 1
+        dimensions = (None, [0], [len(shape) - 1], [1])[seed % 4]
+        options = {"connectivity": connectivity, "border": border, "dimensions": dimensions}
+        least = (0.0, 0.1)[seed % 2]
+        result = match_pairs(image, mask, matching=matching, min_persistence=least, **options)
+        short = match_to_mask(result.prediction, image, mask, matching, **options)
+        assert np.array_equal(np.flatnonzero(short.matched), result.matched[:, 0])
+        wanted = result.truth[result.unmatched_truth]
+        # The pair (0, 0) of an empty mask is no feature that is missed.
+        wanted = wanted[wanted.persistence > 0].dimension
+        assert np.array_equal(short.missing_dimension, np.sort(wanted))
+        assert (short.missing_pixel < mask.size).all()
+        some += 0 < short.matched.sum() < len(short.matched)
+    assert some > 4
+
+
+def test_tunnels_are_matched_through_the_union():
+    # A ring in the middle layer: the truth's is closed, the prediction's faint on one side.
+    truth = np.zeros((3, 5, 5), bool)
+    truth[1, 1:4, 1:4] = True
+    truth[1, 2, 2] = False
+    image = np.where(truth, 0.9, 0.1)
+    image[1, 2, 3] = 0.4
+    for connectivity, matching in product((1, 3), MATCHINGS):
+        result = match_pairs(image, truth, matching=matching, connectivity=connectivity)
+        tunnel = result.prediction.dimension[result.matched[:, 0]] == 1
+        assert tunnel.sum() == 1
+        assert result.prediction.birth[result.matched[tunnel, 0]] == 0.4
+    image[1, 2, 3] = 0.1
+    pairs = persistence_pairs(image)
+    result = match_to_mask(pairs, image, truth, "spatial", connectivity=None, border="open")
+    assert (result.missing_dimension.tolist(), result.missing_pixel.tolist()) == ([1], [-1])

@@ -14,12 +14,31 @@ and the *essential* component, the one that never dies, is always matched to the
 "wasserstein"
     The matching of least total cost, where features may also stay with the diagonal: an exact
     optimal transport, the 2-Wasserstein distance with Euclidean ground metric [2]_.
+"betti"
+    Two features are matched if they are the same one in the union of both images: the *Betti
+    matching*, induced by the comparison image max(prediction, truth) [3]_ [4]_. The module
+    `induced` tells how.
+"spatial"
+    Ours. A feature of the truth, which must be a mask, has a place: a component its pixels, a hole
+    or cavity the background that it encloses. A component of the prediction may stand for it if it
+    is born inside, a hole or cavity if it dies inside, and of these the most persistent one does,
+    the essential component among them. Where there is none, the *highest* pixel of the component,
+    the *lowest* of the hole, is where one would have to appear. Tunnels have no pixels of their
+    own; they are matched as by "betti".
 
-**Where both are blind.** They see births and deaths, never places. Beside a true blob of
-likelihood 0.55, a false one of 0.8 is the more persistent: both matchings keep the false blob and
-remove the true one. A mostly filled hole (0.8 inside a ring of 0.9) is a feature of persistence
-0.1 far from the corner (1, 0): "rank" opens it, for it is the best hole there is; "wasserstein"
-fills it, for going to the diagonal and leaving the true hole unmatched costs less.
+**What each can and cannot do.** "rank" and "wasserstein" see births and deaths, never places.
+Beside a true blob of likelihood 0.55, a false one of 0.8 is the more persistent: both keep the
+false blob and remove the true one. So does "betti", if the truth's blob is the only one: then it is
+its *essential* component, and always matched to the prediction's. "spatial" keeps the true blob::
+
+    prediction   .1 .8 .1 .1 .55 .1          truth   .  .  .  .  #  .
+
+    matched to the truth's blob: .8 by rank, wasserstein and betti; .55 by spatial
+
+A mostly filled hole (0.8 inside a ring of 0.9) is a feature of persistence 0.1 far from the corner
+(1, 0): "rank" opens it, for it is the best hole there is, and "betti" and "spatial" open it, for it
+lies where the true one does; "wasserstein" fills it, for going to the diagonal and leaving the true
+hole unmatched costs less.
 
 **Ties.** Features of equal merit go by the flat index of their birth pixel, then of their death
 pixel; the frame of a closed border comes first.
@@ -29,24 +48,40 @@ References
 .. [1] X. Hu et al., "Topology-preserving deep image segmentation", NeurIPS 2019. arXiv:1906.05404
 .. [2] D. Cohen-Steiner, H. Edelsbrunner, J. Harer, Y. Mileyko, "Lipschitz functions have
        Lp-stable persistence", Found. Comput. Math. 10 (2010). doi:10.1007/s10208-010-9060-6
+.. [3] N. Stucki, J. C. Paetzold, S. Shit, B. Menze, U. Bauer, "Topologically faithful image
+       segmentation via induced matching of persistence barcodes", ICML 2023. arXiv:2211.15272
+.. [4] N. Stucki, V. Bürgin, J. C. Paetzold, U. Bauer, "Efficient Betti matching enables
+       topology-aware 3D segmentation via persistent homology", 2024. arXiv:2407.04683
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy.optimize import linear_sum_assignment
 
-from .grid import Border, check_choice, check_dimensions, check_image, check_same_shape
+from .components import betti_numbers, label_components
+from .grid import (
+    Border,
+    check_choice,
+    check_connectivity,
+    check_dimensions,
+    check_image,
+    check_mask,
+    check_same_shape,
+    dual_connectivity,
+)
+from .induced import betti_matching, names
 from .persistence import PersistencePairs, persistence_pairs
 
-MatchingName = Literal["rank", "wasserstein"]
-MATCHINGS = ("rank", "wasserstein")
+MatchingName = Literal["spatial", "betti", "wasserstein", "rank"]
+MATCHINGS = ("spatial", "betti", "wasserstein", "rank")
 
-__all__ = ["MATCHINGS", "Matching", "MatchingName", "match_pairs"]
+__all__ = ["MATCHINGS", "MaskMatching", "Matching", "MatchingName", "match_pairs", "match_to_mask"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,23 +134,24 @@ def match_pairs(
     prediction: Any,
     truth: Any,
     *,
-    matching: MatchingName = "rank",
+    matching: MatchingName = "spatial",
     connectivity: int | None = None,
     dimensions: Iterable[int] | None = None,
     border: Border = "open",
     min_persistence: float = 0.0,
 ) -> Matching:
-    """Match the components and holes of a prediction to those of a truth.
+    """Match the components, holes, tunnels and cavities of a prediction to those of a truth.
 
     Parameters
     ----------
-    prediction : (H, W) array of float or bool
+    prediction : (H, W) or (D, H, W) array of float or bool
         A likelihood in [0, 1], foreground high.
-    truth : (H, W) array of float or bool
-        The same, usually a boolean mask, whose features are all born at 1 and die at 0.
-    matching : {"rank", "wasserstein"}
-        By persistence, or by least total cost: see the module's docstring for what each can and
-        cannot do.
+    truth : (H, W) or (D, H, W) array of float or bool
+        The same, usually a boolean mask, whose features are all born at 1 and die at 0. Under
+        "spatial" it must be a mask: only 0 and 1.
+    matching : {"spatial", "betti", "wasserstein", "rank"}
+        By place, through the union of both images, by least total cost, or by persistence: see the
+        module's docstring for what each can and cannot do.
     connectivity, dimensions, border, min_persistence
         Which features both images have: see `persistence_pairs`.
 
@@ -127,12 +163,16 @@ def match_pairs(
     Raises
     ------
     TypeError, ValueError
-        For a bad image (see `persistence_pairs`), images of different shapes, or an unknown option.
+        For a bad image (see `persistence_pairs`), images of different shapes, a truth of other
+        values than 0 and 1 under "spatial", or an unknown option.
 
     Notes
     -----
     The essential components are matched to each other, even where the truth is empty: a zero image
-    has one pair (0, 0), so the prediction's highest pixel is then drawn down to 0.
+    has one pair (0, 0), so the prediction's highest pixel is then drawn down to 0. Not so under
+    "spatial", where the essential component is one like the others: it may stand for any true one,
+    or for none, and that of an empty truth stays unmatched. With a closed border the frame, and
+    what touches it, is one component of the truth, and the prediction's frame stands for it.
 
     Between n features and truth features that are all alike, as a mask's are, "wasserstein" needs
     no more than sorting: matching one gains :math:`g = p p^* - (m - m^*)^2 / 2` over leaving both
@@ -141,48 +181,66 @@ def match_pairs(
     heavy beyond a few thousand features: choose a larger `min_persistence` then. Of several
     optima it returns always the same one.
 
+    "betti" knows all features, whatever `min_persistence` is; of its matches those are returned
+    whose partners are both above it.
+
     References
     ----------
     .. [1] X. Hu et al., "Topology-preserving deep image segmentation", NeurIPS 2019.
            arXiv:1906.05404
+    .. [2] N. Stucki et al., "Topologically faithful image segmentation via induced matching of
+           persistence barcodes", ICML 2023. arXiv:2211.15272
 
     Examples
     --------
-    Two blobs are predicted where the truth has one, the fainter. Neither matching looks at the
-    place, so the brighter blob is taken for the truth's.
+    Two blobs are predicted where the truth has one, the fainter.
 
-    >>> prediction = np.array([[0.8, 0.1, 0.55]])
-    >>> matching = match_pairs(prediction, np.array([[False, False, True]]))
+    >>> prediction, truth = np.array([[0.8, 0.1, 0.55]]), np.array([[False, False, True]])
+    >>> matching = match_pairs(prediction, truth)
     >>> matching
     Matching(1 matched, 1 unmatched in the prediction, 0 in the truth)
     >>> matched, others = matching.matched[:, 0], matching.unmatched_prediction
     >>> matching.prediction.birth[matched], matching.prediction.birth[others]
-    (array([0.8]), array([0.55]))
+    (array([0.55]), array([0.8]))
+
+    By rank nobody looks at the place, so the brighter blob is taken for the truth's.
+
+    >>> matching = match_pairs(prediction, truth, matching="rank")
+    >>> matching.prediction.birth[matching.matched[:, 0]]
+    array([0.8])
     """
     check_choice(matching, MATCHINGS, "matching")
     images = [check_image(prediction, "prediction"), check_image(truth, "truth")]
     check_same_shape(images[0], images[1], ("prediction", "truth"))
-    flags = check_dimensions(dimensions, images[0].ndim)
-    wanted = [k for k, flag in enumerate(flags) if flag]
+    if matching == "spatial":
+        check_mask(images[1], "truth")
+    ndim = images[0].ndim
+    wanted = check_dimensions(dimensions, ndim)
     first, second = (
         persistence_pairs(
             image,
             connectivity=connectivity,
-            dimensions=wanted,
+            dimensions=[k for k in range(ndim) if wanted[k]],
             border=border,
             min_persistence=min_persistence,
         )
         for image in images
     )
-    match = _by_rank if matching == "rank" else _by_wasserstein
-    found = [np.stack([np.flatnonzero(_essential(first)), np.flatnonzero(_essential(second))])]
-    for dimension in range(images[0].ndim):
-        rows, columns = (
-            np.flatnonzero((pairs.dimension == dimension) & ~_essential(pairs))
-            for pairs in (first, second)
-        )
-        chosen = match(first[rows], second[columns])
-        found.append(np.stack([rows[chosen[0]], columns[chosen[1]]]))
+    connectivity, closed = check_connectivity(connectivity, ndim), border == "closed"
+    if matching == "spatial":
+        found = _by_place(first, second, images, connectivity, closed, wanted)
+    elif matching == "betti":
+        found = _by_betti(first, second, images, connectivity, closed, wanted)
+    else:
+        match = _by_rank if matching == "rank" else _by_wasserstein
+        found = [np.stack([np.flatnonzero(_essential(first)), np.flatnonzero(_essential(second))])]
+        for dimension in range(ndim):
+            rows, columns = (
+                np.flatnonzero((pairs.dimension == dimension) & ~_essential(pairs))
+                for pairs in (first, second)
+            )
+            chosen = match(first[rows], second[columns])
+            found.append(np.stack([rows[chosen[0]], columns[chosen[1]]]))
     matched = np.concatenate(found, axis=1).T
     matched = matched[np.argsort(matched[:, 0])]
     return Matching(
@@ -194,13 +252,103 @@ def match_pairs(
     )
 
 
+class MaskMatching(NamedTuple):
+    """A matching of persistence pairs to the features of a mask.
+
+    Attributes
+    ----------
+    matched : (n,) array of bool
+        For each pair whether it is matched.
+    missing_dimension : (m,) array of int8
+        The dimension of each feature of the mask that found no partner.
+    missing_pixel : (m,) array of int64
+        For each of them the flat index of the pixel where one should appear: the highest in a
+        component, the lowest in a hole or cavity. -1 where a matching knows none.
+    """
+
+    matched: np.ndarray
+    missing_dimension: np.ndarray
+    missing_pixel: np.ndarray
+
+
+def match_to_mask(
+    pairs: PersistencePairs,
+    image: np.ndarray,
+    mask: np.ndarray,
+    matching: MatchingName,
+    *,
+    connectivity: int | None,
+    border: Border,
+    dimensions: Iterable[int] | None = None,
+) -> MaskMatching:
+    """Match some persistence pairs of an image to the features of a mask.
+
+    The same matches as those of `match_pairs`, without the mask's own pairs: all its features are
+    (1, 0). "rank" and "wasserstein" need no more than their number, "spatial" their place. Under
+    all but "spatial" the essential pair is matched, even if the mask is empty.
+
+    Parameters
+    ----------
+    pairs : PersistencePairs
+        Of `image`, with the same connectivity and border; any selection of them.
+    image : (H, W) or (D, H, W) array of float32 or float64
+        Values in [0, 1].
+    mask : array of bool
+        Of the same shape.
+    matching, connectivity, border
+        See `match_pairs`.
+    dimensions : iterable of int, optional
+        Those in which missing features are looked for. Default: all.
+
+    Returns
+    -------
+    MaskMatching
+        Which pairs are matched, and which features of the mask are not: those of a lower dimension
+        first, and in the order of their first pixels.
+    """
+    connectivity, closed = check_connectivity(connectivity, mask.ndim), border == "closed"
+    wanted = check_dimensions(dimensions, mask.ndim)
+    missing: list[np.ndarray] = []  # pixels, for each dimension
+    if matching == "spatial":
+        matched = np.zeros(len(pairs), np.bool_)
+        for k in range(mask.ndim):
+            if not wanted[k]:
+                missing.append(np.empty(0, np.int64))
+                continue
+            if 0 < k < mask.ndim - 1:
+                tunnels = [k == j for j in range(mask.ndim)]
+                rows = _betti_rows(pairs, image, mask, connectivity, closed, tunnels)
+                matched[rows] = True
+                count = betti_numbers(mask, connectivity=connectivity, border=border)[k]
+                missing.append(np.full(count - len(rows), -1))
+                continue
+            regions, count = _regions(mask, k, connectivity, closed)
+            rows, at = _best_inside(pairs, k, regions)
+            matched[rows] = True
+            pixels = _extremes(image.ravel(), regions, count, k > 0)
+            pixels[at] = -1
+            missing.append(pixels[pixels >= 0])
+    else:
+        betti = betti_numbers(mask, connectivity=connectivity, border=border)
+        betti = tuple(count if wanted[k] else 0 for k, count in enumerate(betti))
+        if matching == "betti":
+            matched = np.zeros(len(pairs), np.bool_)
+            matched[_betti_rows(pairs, image, mask, connectivity, closed, wanted)] = True
+        else:
+            matched = matched_to_mask(pairs, betti, matching)
+        found = np.bincount(pairs.dimension[matched], minlength=mask.ndim)
+        missing = [np.full(max(n - m, 0), -1) for n, m in zip(betti, found, strict=True)]
+    dimension = np.repeat(np.arange(mask.ndim, dtype=np.int8), [len(m) for m in missing])
+    return MaskMatching(matched, dimension, np.concatenate(missing).astype(np.int64))
+
+
 def matched_to_mask(
     pairs: PersistencePairs, betti: Sequence[int], matching: MatchingName
 ) -> np.ndarray:
-    """Say which pairs are matched when the truth is a mask with Betti numbers `betti`.
+    """Say which pairs are matched by rank or cost to those of a mask with Betti numbers `betti`.
 
-    The same answer as `match_pairs`, without the pairs of the mask: all its features are (1, 0), so
-    their number is all that counts. An essential pair is matched always.
+    Its features are all (1, 0), so their number is all that counts. An essential pair is matched
+    always.
 
     Returns
     -------
@@ -215,6 +363,167 @@ def matched_to_mask(
         best = _largest(merit, _pixels(some), count - 1 if dimension == 0 else count)
         matched[at[best[merit[best] > 0]]] = True
     return matched
+
+
+# --- By place -------------------------------------------------------------------------------------
+
+
+def _by_place(
+    first: PersistencePairs,
+    second: PersistencePairs,
+    images: list[np.ndarray],
+    connectivity: int,
+    closed: bool,
+    wanted: list[bool],
+) -> list[np.ndarray]:
+    """Match spatially: return a (2, n) array of positions for each dimension that is wanted."""
+    mask = images[1] > 0
+    found = []
+    for k in range(mask.ndim):
+        if not wanted[k]:
+            continue
+        if 0 < k < mask.ndim - 1:
+            tunnels = [k == j for j in range(mask.ndim)]
+            found += _by_betti(first, second, images, connectivity, closed, tunnels)
+            continue
+        regions, count = _regions(mask, k, connectivity, closed)
+        rows, at = _best_inside(first, k, regions)
+        # A component of a mask is born in itself, and a hole dies in itself.
+        row_of = np.full(count + 1, -1)
+        columns, own = _best_inside(second, k, regions)
+        row_of[own] = columns
+        there = row_of[at] >= 0
+        found.append(np.stack([rows[there], row_of[at][there]]))
+    return found
+
+
+def _regions(
+    mask: np.ndarray, dimension: int, connectivity: int, closed: bool
+) -> tuple[np.ndarray, int]:
+    """Give each component of a mask a number, or each hole or cavity if `dimension` is not 0.
+
+    Returns
+    -------
+    regions : (n + 1,) array of int32
+        For each pixel the number of its region, 0 for none. The last entry is for the frame of a
+        closed border, pixel -1: it is a component, and so are all that touch it.
+    count : int
+        The largest number. Some may stand for no region.
+    """
+    if dimension > 0:
+        mask, connectivity = ~mask, dual_connectivity(connectivity, mask.ndim)
+    labels, count = label_components(mask, connectivity=connectivity)
+    frame = 0
+    if closed == (dimension == 0):  # what touches the border is the frame's, or the outside
+        number = np.arange(count + 1, dtype=np.int32)
+        if closed:
+            frame = count = count + 1
+        for axis in range(mask.ndim):
+            number[np.take(labels, (0, -1), axis)] = frame
+        number[0] = 0
+        labels = number[labels]
+    return np.append(labels.ravel(), np.int32(frame)), count
+
+
+def _best_inside(
+    pairs: PersistencePairs, dimension: int, regions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the most persistent pair of each region that has any, and these regions."""
+    at = np.flatnonzero(pairs.dimension == dimension)
+    some = pairs[at]
+    region = regions[some.birth_index if dimension == 0 else some.death_index]
+    order = np.lexsort((_pixels(some), -some.persistence))
+    order = order[region[order] > 0]
+    numbers, best = np.unique(region[order], return_index=True)
+    return at[order[best]], numbers
+
+
+@njit(cache=True, nogil=True)
+def _extremes(values, regions, count, lowest):
+    """Return the first of the highest (lowest) pixels of each region, -1 where it has none."""
+    pixels = np.full(count + 1, -1, np.int64)
+    for p in range(values.size):
+        region = regions[p]
+        if region == 0:
+            continue
+        best = pixels[region]
+        if best < 0 or (values[p] < values[best] if lowest else values[p] > values[best]):
+            pixels[region] = p
+    return pixels
+
+
+# --- Through the union ----------------------------------------------------------------------------
+
+
+def _by_betti(
+    first: PersistencePairs,
+    second: PersistencePairs,
+    images: list[np.ndarray],
+    connectivity: int,
+    closed: bool,
+    wanted: list[bool],
+) -> list[np.ndarray]:
+    """Match by the Betti matching: return a (2, n) array of positions for each dimension."""
+    shape, dtype = images[0].shape, np.result_type(*images)
+    one, two = (image.astype(dtype) for image in images)
+    named = betti_matching(one, two, connectivity, closed, wanted)
+    found = []
+    for k, sides in enumerate(named):
+        rows, columns = (
+            _positions(pairs, k, shape, sought)
+            for pairs, sought in zip((first, second), sides, strict=True)
+        )
+        there = (rows >= 0) & (columns >= 0)
+        found.append(np.stack([rows[there], columns[there]]))
+    return found
+
+
+def _betti_rows(
+    pairs: PersistencePairs,
+    image: np.ndarray,
+    mask: np.ndarray,
+    connectivity: int,
+    closed: bool,
+    wanted: list[bool],
+) -> np.ndarray:
+    """Return the positions of the pairs that the Betti matching matches to features of a mask."""
+    named = betti_matching(image, mask, connectivity, closed, wanted)
+    found = []
+    for k, (sought, partner) in enumerate(named):
+        rows = _positions(pairs, k, mask.shape, sought)
+        keep = rows >= 0
+        if k == 0:  # a component of no length is none of the mask's, but for the essential one
+            keep &= (partner < 0) | mask.ravel()[partner] | _essential(pairs)[rows]
+        found.append(rows[keep])
+    return np.concatenate(found)
+
+
+def _positions(
+    pairs: PersistencePairs, dimension: int, shape: tuple[int, ...], sought: np.ndarray
+) -> np.ndarray:
+    """Find the pairs of given names; of several of one name the first, then the second, and so on.
+
+    Returns
+    -------
+    (n,) array of int64
+        -1 where there is none.
+    """
+    at = np.flatnonzero(pairs.dimension == dimension)
+    present = names(pairs[at], dimension, shape)
+    at = at[np.argsort(present, kind="stable")]
+    present = np.sort(present)
+    order = np.argsort(sought, kind="stable")
+    sought = sought[order]
+    place = np.searchsorted(present, sought)
+    place += np.arange(len(sought)) - np.searchsorted(sought, sought)
+    inside = place < len(present)
+    inside[inside] = present[place[inside]] == sought[inside]
+    rows = np.full(len(sought), -1)
+    rows[order[inside]] = at[place[inside]]
+    return rows
+
+
+# --- By births and deaths -------------------------------------------------------------------------
 
 
 def _essential(pairs: PersistencePairs) -> np.ndarray:
