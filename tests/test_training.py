@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import errno
-import json
 import os
 import pickle
 import resource
@@ -15,72 +13,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
+from training_data import DATA, TINY, assert_same
 
-from toposeg_lite import metrics
 from toposeg_lite.data import Dataset, Sample
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
 from toposeg_lite.models import UNet
 from toposeg_lite.training import (
-    CompareConfig,
-    Comparison,
     TrainConfig,
-    choose_weight,
     draw_batch,
     evaluate,
-    judge,
     load_checkpoint,
     loop,
-    predict,
-    prepare_folder,
     train,
     write_atomically,
 )
-
-TINY = TrainConfig(
-    dataset="brick", steps=6, patch=16, batch=2, width=2, depth=2, weight=0.5, checkpoint_every=2
-)
-
-
-def rings(count: int, seed: int, shape: tuple[int, int] = (24, 36)) -> tuple[Sample, ...]:
-    """Noisy rings: one component and one hole each."""
-    rng = np.random.default_rng(seed)
-    row, column = np.indices(shape)
-    samples = []
-    for number in range(count):
-        distance = np.hypot(row - rng.uniform(9, 14), column - rng.uniform(10, 25))
-        mask = np.abs(distance - rng.uniform(5, 8)) < 1.5
-        image = np.clip(0.3 + 0.4 * mask + rng.normal(0, 0.1, shape), 0, 1).astype(np.float32)
-        samples.append(Sample(f"ring-{number}", image[None], mask))
-    return tuple(samples)
-
-
-VALIDATION = tuple(replace(sample, name=f"other-{sample.name}") for sample in rings(2, seed=1))
-DATA = Dataset(
-    "rings", rings(3, 0), VALIDATION, rings(3, 2), labels="foreground", reference="exact",
-    patch=12, terms="none",
-)  # fmt: skip
-
-
-def numbers(checkpoint) -> dict[str, np.ndarray]:
-    """Everything in a checkpoint that must not depend on interruptions: all but the seconds."""
-    found = {f"w.{k}": v.numpy() for k, v in checkpoint.weights.items()}
-    found |= {f"o.{k}": v.numpy() for k, v in checkpoint.optimizer.items()}
-    for column in ("loss", "dice_bce", "added"):
-        found[column] = checkpoint.history[column].to_numpy()
-    return found
-
-
-def assert_same(first, second) -> None:
-    a, b = numbers(first), numbers(second)
-    assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
-    assert first.step == second.step
-
 
 # --- What a step sees ---
 
@@ -241,7 +190,7 @@ def test_a_run_that_an_exception_ends_goes_on_to_the_same_bits(tmp_path, monkeyp
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-from test_training import DATA, TINY
+from training_data import DATA, TINY
 from toposeg_lite.training import train
 flush, calls = os.fsync, []
 def kill_at_the_second_checkpoint(descriptor):
@@ -360,7 +309,7 @@ SHARED = """
 import sys
 sys.path.insert(0, {tests!r})
 from accelerate import Accelerator
-from test_training import DATA, TINY
+from training_data import DATA, TINY
 from toposeg_lite.training import train
 assert Accelerator().num_processes == 2
 train(TINY, data=DATA, out={path!r}, progress=False)
@@ -496,261 +445,3 @@ def test_a_failure_after_writing_leaves_the_previous_file(tmp_path, monkeypatch,
         write_atomically(path, b"after")
     assert [file.name for file in tmp_path.iterdir()] == ["note.txt"]
     assert path.read_bytes() == b"before"
-
-
-# --- Prediction and scores ---
-
-
-class Pointwise(torch.nn.Module):
-    """Its likelihood is the image, so windows must leave no trace."""
-
-    def forward(self, images):
-        return torch.logit(images, eps=1e-6)
-
-
-@pytest.mark.parametrize(("window", "overlap"), [(5, 0.0), (8, 0.25), ((3, 40), 0.9), (100, 0.5)])
-def test_windows_leave_no_trace(window, overlap):
-    image = np.random.default_rng(0).uniform(0.01, 0.99, (1, 21, 34)).astype(np.float32)
-    found = predict(Pointwise(), image, window=window, overlap=overlap)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, image[0], atol=1e-5)
-
-
-def test_an_image_within_one_window_is_seen_whole():
-    model, image = UNet(2, width=2, depth=2).train(), np.random.default_rng(0).random((2, 9, 13))
-    expected = model(torch.tensor(image, dtype=torch.float32)[None]).sigmoid()[0, 0].detach()
-    np.testing.assert_allclose(predict(model, image, window=13), expected, atol=1e-6)
-    assert model.training
-
-
-class Seeing(torch.nn.Module):
-    """Records what it is shown."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown = []
-
-    def forward(self, images):
-        self.shown.append((images.shape[2:], self.training))
-        return torch.zeros_like(images)
-
-
-def test_windows_cover_the_image_and_overlap_as_asked():
-    model = Seeing()
-    found = predict(model, np.zeros((1, 30, 20), np.float32), window=10, overlap=0.5)
-    assert (found == 0.5).all()
-    assert len(model.shown) == 5 * 3
-    assert set(model.shown) == {((10, 10), False)}
-
-
-def test_evaluation_scores_each_image_with_its_settings():
-    samples = DATA.test
-    found = evaluate(Pointwise(), samples, labels="background", connectivity=1, patch=12)
-    assert list(found.table.index) == [sample.name for sample in samples]
-    for sample in samples:
-        likelihood = found.likelihoods[sample.name]
-        np.testing.assert_allclose(likelihood, np.clip(sample.image[0], 1e-6, 1 - 1e-6), atol=1e-5)
-        expected = metrics.report(likelihood >= 0.5, sample.mask, labels="background",
-                                  connectivity=1, patch=12)  # fmt: skip
-        assert found.table.loc[sample.name].to_dict() == expected
-
-
-# --- Comparisons ---
-
-SMALL = CompareConfig(
-    "brick", weight=(0.1, 1.0), pretrain_steps=4, finetune_steps=3, patch=16, batch=2, width=2,
-    depth=2,
-)  # fmt: skip
-
-
-def compare(folder: Path, config: CompareConfig = SMALL) -> tuple[Comparison, dict]:
-    folder.mkdir(exist_ok=True)
-    comparison = Comparison(config, folder, data=DATA, progress=False)
-    comparison.train_parent()
-    comparison.train_arms()
-    comparison.choose()
-    comparison.score()
-    return comparison, comparison.save()
-
-
-def without_times(results: dict) -> dict:
-    return {key: value for key, value in results.items() if key != "times"}
-
-
-def test_a_comparison_differs_in_nothing_but_the_loss(tmp_path):
-    comparison, results = compare(tmp_path / "run")
-    networks = comparison.networks
-    assert list(networks) == ["parent", "control", "topological-0.1", "topological-1"]
-    parent = networks["parent"]
-    assert parent.config.weight == 0
-    arms = [networks[name] for name in list(networks)[1:]]
-    assert {arm.parent for arm in arms} == {loop.digest(parent.weights)}
-    assert {(arm.start, arm.step) for arm in arms} == {(4, 7)}
-    assert {arm.config.anneal for arm in arms} == {True}
-    assert [arm.config.weight for arm in arms] == [0, 0.1, 1]
-    assert all(replace(arm.config, weight=0.0) == arms[0].config for arm in arms)
-    # The first step sees the same crops with the same weights: only then do they part.
-    assert len({arm.history["dice_bce"][0] for arm in arms}) == 1
-    assert len({arm.history["dice_bce"][2] for arm in arms}) == 3
-    assert results["chosen_weight"] in (0.1, 1.0)
-    assert list(results["test"]) == ["parent", "control", "topological"]
-    assert list(results["validation"]) == ["control", "topological-0.1", "topological-1"]
-    assert list(results["test"]["control"]) == ["ring-0", "ring-1", "ring-2"]
-    assert results["settings"] == {
-        "connectivity": 2, "patch": 12, "border": "open", "labels": "foreground",
-        "reference": "exact",
-    }  # fmt: skip
-    assert results["parameters"] == SMALL.as_dict()
-    assert CompareConfig(**results["parameters"]) == SMALL
-    assert results["versions"]["torch"] == torch.__version__
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == results
-
-
-def test_the_weight_is_chosen_on_validation_images_and_test_images_are_left_alone(tmp_path):
-    comparison, results = compare(tmp_path / "run")
-    for images in results["validation"].values():
-        assert list(images) == ["other-ring-0", "other-ring-1"]
-    means = comparison.choose()
-    for weight, name in ((0.0, "control"), (0.1, "topological-0.1"), (1.0, "topological-1")):
-        scores = [row["betti_error"] for row in results["validation"][name].values()]
-        assert means.loc[weight, "betti_error"] == pytest.approx(np.mean(scores))
-    assert results["chosen_weight"] == choose_weight(means.drop(0.0))
-
-
-def test_the_table_holds_the_means_over_the_test_images(tmp_path):
-    comparison, results = compare(tmp_path / "run")
-    table = comparison.score()
-    for label, images in results["test"].items():
-        for key, title in (("dice", "Dice"), ("betti_0_error", "Betti-0 error"),
-                           ("variation_of_information", "VOI (bits)")):  # fmt: skip
-            mean = np.mean([row[key] for row in images.values()])
-            assert table.loc[label, title] == pytest.approx(mean)
-    assert (table["seconds per step"] > 0).all()
-    assert table["share of loss"].gt(0).tolist() == [False, False, True]
-    assert table["share of loss"].max() < 1
-    said = comparison.caption()
-    for text in ("3 test images", "exact references", "12 x 12", "8 neighbours", "connectivity 2"):
-        assert text in said
-
-
-def test_a_comparison_that_was_interrupted_ends_with_the_same_numbers(tmp_path, monkeypatch):
-    _, whole = compare(tmp_path / "whole")
-    for stop in (2, 5):  # within the parent, and within the control
-
-        def fail(*arguments, step, stop=stop, **options):
-            if step == stop:
-                raise KeyboardInterrupt
-            return draw_batch(*arguments, step=step, **options)
-
-        monkeypatch.setattr(loop, "draw_batch", fail)
-        with pytest.raises(KeyboardInterrupt):
-            compare(tmp_path / f"broken-{stop}")
-        monkeypatch.undo()
-        _, resumed = compare(tmp_path / f"broken-{stop}")
-        assert without_times(resumed) == without_times(whole)
-        for name in ("parent", "control", "topological-0.1", "topological-1"):
-            file = f"{name}.safetensors"
-            assert_same(load_checkpoint(tmp_path / f"broken-{stop}" / file),
-                        load_checkpoint(tmp_path / "whole" / file))  # fmt: skip
-
-
-def test_steps_out_of_order_say_what_comes_first(tmp_path):
-    comparison = Comparison(SMALL, tmp_path, data=DATA, progress=False)
-    with pytest.raises(RuntimeError, match="there is no parent yet: call train_parent"):
-        comparison.train_arms()
-    with pytest.raises(RuntimeError, match=r"call train_parent\(\), then train_arms"):
-        comparison.choose()
-    with pytest.raises(RuntimeError, match=r"no weight is chosen yet: call choose\(\)"):
-        comparison.score()
-    for method in (comparison.verdict, comparison.picture, comparison.count_differences):
-        with pytest.raises(RuntimeError, match=r"nothing is scored yet: call score\(\)"):
-            method()
-
-
-@pytest.mark.parametrize(
-    ("dice", "betti", "chosen"),
-    [
-        ([0.80, 0.80, 0.80], [3.0, 1.0, 2.0], 0.1),
-        ([0.80, 0.78, 0.80], [3.0, 1.0, 2.0], 1.0),  # the best costs too much overlap
-        ([0.80, 0.79, 0.70], [3.0, 3.0, 0.0], 0.01),  # among equals the smallest
-        ([0.50, 0.60, 0.70], [0.0, 0.0, 9.0], 1.0),
-    ],
-)
-def test_the_weight_is_chosen_by_betti_error_within_one_point_of_dice(dice, betti, chosen):
-    scores = pd.DataFrame({"dice": dice, "betti_error": betti}, index=[0.01, 0.1, 1.0])
-    assert choose_weight(scores) == chosen
-    assert choose_weight(scores[::-1]) == chosen
-
-
-@pytest.mark.parametrize(
-    ("arm", "control", "verdict"),
-    [
-        ([1.0, 1.0, 1.0], [2.0, 2.0, 2.0], "better"),
-        ([2.0, 2.0, 2.0], [1.0, 1.0, 1.0], "worse"),
-        ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], "no clear difference"),
-        ([0.0, 2.1, 2.1], [9.0, 2.0, 2.0], "no clear difference"),  # one image alone is better
-        ([9.0, 1.9, 1.9], [0.0, 2.0, 2.0], "no clear difference"),
-        ([1.999, 1.999], [2.0, 2.0], "no clear difference"),  # less than one per cent
-        ([0.0], [0.0], "no clear difference"),
-        ([0.0], [1.0], "better"),
-    ],
-)
-def test_the_verdict_is_made_from_the_numbers(arm, control, verdict):
-    assert judge(arm, control) == verdict
-
-
-@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
-def test_the_sentence_says_what_the_numbers_say(tmp_path, factor):
-    comparison, _ = compare(tmp_path / "run")
-    control = comparison.test["control"].table
-    control["betti_error"] = [1.0, 2.0, 3.0]
-    arm = copy.deepcopy(control)
-    arm["betti_error"] = control["betti_error"] * factor
-    arm["dice"] = control["dice"] - 0.25
-    comparison.test["topological"] = replace(comparison.test["topological"], table=arm)
-    found = comparison.verdict()
-    outcome = {0.5: "better", 1.0: "no clear difference", 2.0: "worse"}[factor]
-    lower, higher = 3 * (factor < 1), 3 * (factor > 1)
-    assert found["outcome"] == outcome
-    assert found["sentence"].startswith(f"Topology: {outcome}. ")
-    size = f"summed over dimensions, of {2 * factor:.3f} per patch of 12 x 12"
-    assert size in found["sentence"]
-    assert "has 2.000" in found["sentence"]
-    counts = f"lower in {lower}, higher in {higher} and equal in {3 - lower - higher} of 3"
-    assert counts in found["sentence"]
-    assert "Dice changes by -0.2500" in found["sentence"]
-
-
-def test_pictures_mark_what_the_table_counts(tmp_path):
-    comparison, _ = compare(tmp_path / "run")
-    counts = comparison.count_differences()
-    figure = comparison.picture(limit=2)
-    assert (tmp_path / "run" / "comparison.png").read_bytes()[1:4] == b"PNG"
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles[:2] == ["image: ring-0", "reference"]
-    assert len(titles) == 8
-    found = comparison.differences()
-    for label in ("control", "topological"):
-        assert counts.loc["all", label] == sum(map(len, found[label]))
-        for row in range(2):
-            axes = figure.axes[4 * row + 2 + list(found).index(label)]
-            marks = sum(len(line.get_xdata()) for line in axes.lines)
-            assert marks == len(found[label][row])
-            assert axes.get_title().startswith(f"{label}: {marks} difference")
-    assert len(comparison.curves().axes[0].lines) == 3
-
-
-def test_a_folder_never_overwrites_a_run(tmp_path):
-    first = prepare_folder(SMALL, out=tmp_path)
-    assert first == tmp_path / "brick-topological-seed0"
-    assert prepare_folder(SMALL, out=tmp_path) == first  # empty: nothing to lose
-    (first / "parent.safetensors").touch()
-    second = prepare_folder(SMALL, out=tmp_path)
-    assert second.name == "brick-topological-seed0-2"
-    assert prepare_folder(SMALL, out=tmp_path, resume=True) == first
-    (second / "metrics.json").touch()
-    assert prepare_folder(SMALL, out=tmp_path, resume=True) == second
-    assert prepare_folder(SMALL, out=tmp_path).name == "brick-topological-seed0-3"
-    with pytest.raises(FileExistsError, match="holds a run: pass resume=True"):
-        prepare_folder(SMALL, out=tmp_path, name=first.name)
-    assert prepare_folder(SMALL, out=tmp_path, name=first.name, resume=True) == first
