@@ -7,7 +7,10 @@ The signs are the same in all of them, so that a picture is read once and unders
 - a **birth pixel** is a green diamond, a **death pixel** a purple cross; a line joins the two;
 - the **superlevel set** lies over the grey image in yellow, the **truth** has a sky-blue outline;
 - pixels that a gradient **raises** are green triangles that point up, those that it **lowers** are
-  purple triangles that point down.
+  purple triangles that point down;
+- of two masks, pixels of both are yellow, those that only the target has are green (to be added, so
+  they lie inside its outline), those that it has not are purple (to be removed, outside of it);
+  **critical** pixels carry a vermilion cross.
 
 The colours are those of Okabe and Ito [1]_, which readers with any colour vision tell apart; and no
 meaning hangs on colour alone.
@@ -37,10 +40,21 @@ from .base import (
 )
 from .gradient import gradient_step, outline, strongest
 from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
+from .warping import (
+    CRITICAL,
+    components_around,
+    links_around,
+    mask_colours,
+    neighbourhood,
+    verdict,
+    warp_masks,
+    warp_step,
+)
 
 __all__ = [
     "BIRTH",
     "COMPONENT",
+    "CRITICAL",
     "DEATH",
     "HOLE",
     "KINDS",
@@ -52,9 +66,13 @@ __all__ = [
     "alive",
     "barcode",
     "check_threshold",
+    "components_around",
     "gradient_step",
     "image_row",
     "image_with_pairs",
+    "links_around",
+    "mask_colours",
+    "neighbourhood",
     "outline",
     "parts",
     "persistence_diagram",
@@ -63,4 +81,7 @@ __all__ = [
     "png",
     "show",
     "strongest",
+    "verdict",
+    "warp_masks",
+    "warp_step",
 ]
