@@ -34,7 +34,7 @@ FUNCTIONS = {
 # --- Gradients --------------------------------------------------------------------------------
 
 TOPOLOGICAL_OPTIONS = {
-    "matching": ["rank", "wasserstein"],
+    "matching": ["rank", "wasserstein", "betti", "spatial"],
     "connectivity": [None, 1, 2],
     "dimensions": [None, (0,), (1,)],
     "dimension_weights": [None, (0.5, 2.0)],
@@ -108,6 +108,8 @@ def test_gradients_equal_finite_differences(channels, loss, options):
     [
         *((loss, {}) for loss in FUNCTIONS),
         (TopologicalLoss, {"connectivity": 1, "border": "closed"}),
+        (TopologicalLoss, {"matching": "spatial"}),
+        (TopologicalLoss, {"matching": "betti", "border": "closed"}),
         (TopologicalLoss, {"connectivity": 3, "dimensions": (2,), "matching": "wasserstein"}),
         (TopologicalLoss, {"dimension_weights": (1, 2, 3), "window": (2, 4, 3), "overlap": 1}),
         (HomotopyWarpingLoss, {"connectivity": 1, "pixel_loss": "dice"}),
@@ -245,6 +247,8 @@ def test_flips_and_transposes_change_nothing(loss):
     [
         (TopologicalLoss, {}),
         (TopologicalLoss, {"window": 40, "overlap": 3}),
+        (TopologicalLoss, {"matching": "spatial"}),
+        (TopologicalLoss, {"matching": "betti"}),
         (HomotopyWarpingLoss, {}),
         (MorseLoss, {"of": "both"}),
         (MorseLoss, {"structure": "patches", "of": "both", "pixel_loss": "dice"}),

@@ -14,7 +14,7 @@ from skimage.measure import euler_number
 from torch.nn import functional as F
 
 from toposeg_lite.losses import topological, topological_loss
-from toposeg_lite.topology.matching import MATCHINGS
+from toposeg_lite.topology.matching import MATCHINGS, match_to_mask
 from toposeg_lite.topology.persistence import persistence_pairs
 
 # --- An independent topological loss ----------------------------------------------------------
@@ -161,9 +161,14 @@ def test_the_gradient_is_zero_outside_the_critical_pixels(border, matching):
     logits.requires_grad_()
     topological_loss(logits, target, border=border, matching=matching).backward()
     assert logits.grad.any()
-    for image, slope in zip(logits.sigmoid().detach(), logits.grad, strict=True):
+    likelihood = logits.sigmoid().detach()
+    for image, labels, slope in zip(likelihood, target, logits.grad, strict=True):
         pairs = persistence_pairs(image[0].numpy(), border=border)
-        critical = {*pairs.birth_index, *pairs.death_index} - {-1}
+        missing = match_to_mask(
+            pairs, image[0].numpy(), labels.numpy() == 1, matching, connectivity=2, border=border
+        ).missing_pixel
+        assert (missing >= 0).any() == (matching == "spatial")
+        critical = {*pairs.birth_index, *pairs.death_index, *missing} - {-1}
         assert set(slope[0].flatten().nonzero().flatten().tolist()) == critical
         assert len(critical) < image.numel() / 2
 
@@ -192,7 +197,10 @@ def descend(image, mask, steps=200, rate=4.0, also=None, **options):
     return logits.sigmoid().detach()[0, 0]
 
 
-@pytest.mark.parametrize("matching", MATCHINGS)
+BLIND = [name for name in MATCHINGS if name != "spatial"]
+
+
+@pytest.mark.parametrize("matching", BLIND)
 def test_a_false_blob_is_kept_and_the_fainter_true_one_removed(matching):
     mask = TWO_BLOBS == 0.55
     value = topological_loss(TWO_BLOBS[None, None].logit(), mask[None], matching=matching)
@@ -200,6 +208,20 @@ def test_a_false_blob_is_kept_and_the_fainter_true_one_removed(matching):
     after = descend(TWO_BLOBS, mask, matching=matching)
     assert after[1, 1] > 0.95
     assert after[1, 3] < 0.4
+    assert len(persistence_pairs(after.numpy(), min_persistence=0.01)) == 1
+
+
+def test_spatial_raises_the_true_blob_and_lowers_the_brighter_false_one():
+    mask = TWO_BLOBS == 0.55
+    logits = TWO_BLOBS[None, None].logit().requires_grad_()
+    value = topological_loss(logits, mask[None], matching="spatial")
+    # The true one is drawn to (1, 0); the false one, which never dies, to the diagonal.
+    assert value.item() == pytest.approx((0.45**2 + 0.1**2 + 0.8**2 / 2) / 2)
+    value.backward()
+    assert logits.grad[0, 0, 1, 3] < 0 < logits.grad[0, 0, 1, 1]
+    after = descend(TWO_BLOBS, mask, matching="spatial")
+    assert after[1, 3] > 0.95
+    assert after[1, 1] < 0.4
     assert len(persistence_pairs(after.numpy(), min_persistence=0.01)) == 1
 
 
@@ -211,17 +233,73 @@ def test_where_the_true_blob_is_the_brighter_one_the_false_one_is_removed(matchi
     assert len(persistence_pairs(after.numpy(), min_persistence=0.01)) == 1
 
 
-def test_a_mostly_filled_hole_is_opened_by_rank_and_filled_by_wasserstein():
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_a_mostly_filled_hole_is_filled_by_wasserstein_and_opened_by_the_others(matching):
     mask = FILLED_HOLE == 0.9
     logits = FILLED_HOLE[None, None].double().logit()
-    values = {m: topological_loss(logits, mask[None], matching=m).item() for m in MATCHINGS}
-    assert values["rank"] == pytest.approx((0.1**2 + 0.1**2 + 0.8**2) / 3)
-    assert values["wasserstein"] == pytest.approx((0.1**2 + 0.1**2 / 2 + 1 / 2) / 3)
-    opened = descend(FILLED_HOLE, mask, matching="rank")
-    assert opened[2, 2] < 0.1
-    filled = descend(FILLED_HOLE, mask, matching="wasserstein")
-    assert filled[2, 2] > 0.8
-    assert len(persistence_pairs(filled.numpy(), min_persistence=0.05).of_dimension(1)) == 0
+    value = topological_loss(logits, mask[None], matching=matching).item()
+    after = descend(FILLED_HOLE, mask, matching=matching)
+    if matching == "wasserstein":
+        assert value == pytest.approx((0.1**2 + 0.1**2 / 2 + 1 / 2) / 3)
+        assert after[2, 2] > 0.8
+        assert len(persistence_pairs(after.numpy(), min_persistence=0.05).of_dimension(1)) == 0
+    else:
+        assert value == pytest.approx((0.1**2 + 0.1**2 + 0.8**2) / 3)
+        assert after[2, 2] < 0.1
+
+
+def test_spatial_acts_on_the_highest_pixel_of_a_missing_component():
+    logits = torch.tensor([[[[0.9, 0.3, 0.5, 0.4]]]]).logit().requires_grad_()
+    truth = torch.tensor([[[0, 1, 0, 1]]])  # the pairs are born at .9 and at .5, outside of both
+    value = topological_loss(logits, truth, matching="spatial")
+    unmatched = 0.9**2 / 2 + 0.2**2 / 2
+    missing = 0.5 + 0.7**2 + 0.5 + 0.6**2
+    assert value.item() == pytest.approx((unmatched + missing) / 3)
+    value.backward()
+    assert logits.grad[0, 0, 0, 3] < 0
+    weighed = topological_loss(
+        logits, truth, matching="spatial", matched_weight=3, unmatched_weight=2,
+        dimension_weights=(7, 1),
+    )  # fmt: skip
+    expected = 7 * (2 * (unmatched + 1) + 3 * (0.7**2 + 0.6**2)) / 3
+    assert weighed.item() == pytest.approx(expected)
+    after = descend(logits.detach().sigmoid()[0, 0], truth[0], matching="spatial")[0]
+    assert after[2] < 0.5 < min(after[1], after[3])
+
+
+def test_spatial_acts_on_the_lowest_pixel_of_a_missing_hole():
+    disc = torch.where(RING > 0.5, 0.9, 0.1)
+    disc[2, 2] = 0.95
+    truth = (FILLED_HOLE == 0.9)[None]
+    logits = disc[None, None].logit().requires_grad_()
+    value = topological_loss(logits, truth, matching="spatial", dimensions=[1])
+    assert value.item() == pytest.approx((0.5 + 0.95**2) / 2)
+    value.backward()
+    assert logits.grad[0, 0].nonzero().tolist() == [[2, 2]]
+    assert logits.grad[0, 0, 2, 2] > 0
+    after = descend(disc, truth[0], matching="spatial")
+    assert after[2, 2] < 0.2
+    for matching in ("rank", "wasserstein", "betti"):
+        value = topological_loss(logits, truth, matching=matching, dimensions=[1])
+        assert value.item() == pytest.approx(0.5 / 2)
+        assert not torch.autograd.grad(value, logits)[0].any()
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_only_the_truth_itself_costs_nothing(matching):
+    truth = torch.zeros(1, 6, 11, dtype=torch.int64)
+    truth[:, 1:5, 1:5] = 1
+    truth[:, 2:4, 2:4] = 0
+    truth[:, 1:5, 8] = 1
+    for likelihood, perfect in (
+        (truth.float(), True),
+        (torch.ones(1, 6, 11), False),
+        (torch.zeros(1, 6, 11), False),
+        (1 - truth.float(), False),
+    ):
+        logits = (likelihood[:, None] * 2 - 1) * 1000
+        value = topological_loss(logits, truth, matching=matching).item()
+        assert (value == 0) == perfect
 
 
 @pytest.mark.parametrize("matching", MATCHINGS)

@@ -121,7 +121,7 @@ def _of_truth(mask: np.ndarray, options: dict[str, Any]) -> np.ndarray:
     if options["structure"] == "skeleton":
         return _skeleton(mask)
     if mask.all():
-        return np.zeros_like(mask)  # nothing to divide
+        return np.zeros_like(mask)  # nothing to divide, and no background to measure from
     # How deep inside: the only pits are the components of the background, and the basins meet
     # half-way between them.
     depth = distance_transform_edt(mask).astype(np.float32)
@@ -161,9 +161,8 @@ def _dilate(mask: np.ndarray, pixels: int) -> np.ndarray:
     for axis in range(mask.ndim):  # one axis after the other: diagonal neighbours too
         line = mask.swapaxes(0, axis)
         for _ in range(min(pixels, len(line))):
-            before = line.copy()
-            line[1:] |= before[:-1]
-            line[:-1] |= before[1:]
+            line[1:] |= line[:-1]  # NumPy reads before it writes
+            line[:-1] |= line[1:]
     return mask
 
 
@@ -217,11 +216,11 @@ class MorseLoss(Loss):
     *The structures of the truth.* A mask is flat, so the complex of the mask itself would follow
     the order of the indices, not its middle. That of the distance to the background has ridges, but
     a line of even width is one flat ridge with a single peak, whose skeleton is one pixel: arms
-    would be lost. So the truth's skeleton is its thinning, which keeps the arms, all components and,
-    but for rare patterns of pixels, the loops (see `toposeg_lite.metrics.cldice`). Its patches are
-    those of the distance to the background, where nothing is lost: the pits are exactly the
-    components of the background, and the borders of their basins the middle of the walls. Neither
-    threshold is of use there, for all features of a mask have the persistence 1.
+    would be lost. So the truth's skeleton is its thinning, which keeps arms, components and,
+    but for rare patterns, loops (see `toposeg_lite.metrics.cldice`). Its patches are those of the
+    distance to the background, where nothing is lost: the pits are exactly the components of the
+    background, and the borders of their basins the middle of the walls. Neither threshold is of use
+    there, for all features of a mask have the persistence 1.
 
     *Borders.* Of two neighbouring pixels in different patches the higher is the border, or both
     where they are equal.

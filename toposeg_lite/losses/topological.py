@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..topology.components import betti_numbers
 from ..topology.grid import (
     Border,
     check_border,
@@ -18,7 +17,7 @@ from ..topology.grid import (
     check_dimensions,
     check_number,
 )
-from ..topology.matching import MATCHINGS, MatchingName, matched_to_mask
+from ..topology.matching import MATCHINGS, MatchingName, match_to_mask
 from ..topology.persistence import persistence_pairs
 from .common import (
     Loss,
@@ -213,53 +212,74 @@ def _window_cost(
         border=border,
         min_persistence=options["min_persistence"],
     )
-    betti = betti_numbers(mask, connectivity=connectivity, border=border)
-    wanted = [count if k in dimensions else 0 for k, count in enumerate(betti)]
-    matched = matched_to_mask(pairs, wanted, options["matching"])
+    matched, missing, places = match_to_mask(
+        pairs,
+        image,
+        mask,
+        options["matching"],
+        connectivity=connectivity,
+        border=border,
+        dimensions=dimensions,
+    )
+    essential = pairs.death_index < 0
+    features = int(np.count_nonzero(matched)) + len(missing)
+    empty = border == "open" and not mask.any()
+    if empty:  # one pair is drawn to (0, 0), though no feature stands behind that
+        matched, features = matched | essential, 0
 
     # Every pair has a target: (1, 0), or (0, 0) for the essential one of an empty truth, or the
     # nearest point of the diagonal.
     birth, death = pairs.birth.astype(np.float64), pairs.death.astype(np.float64)
     middle = (birth + death) / 2
-    corner = 1.0 if betti[0] else np.where(pairs.death_index < 0, 0.0, 1.0)
+    corner = np.where(essential & empty, 0.0, 1.0)
     off_birth = birth - np.where(matched, corner, middle)
     off_death = death - np.where(matched, 0.0, middle)
     scale = np.where(matched, options["matched_weight"], options["unmatched_weight"])
     scale *= np.asarray(weights)[pairs.dimension]
     value = (scale * (off_birth**2 + off_death**2)).sum()
-    # A feature of the truth without a partner is as far from the diagonal as (1, 0) is.
-    missing = np.array(wanted) - np.bincount(pairs.dimension[matched], minlength=image.ndim)
-    value += options["unmatched_weight"] * np.dot(weights, np.maximum(missing, 0)) / 2
+    # A feature of the truth without a partner is as far from the diagonal as (1, 0) is. Where there
+    # is a pixel for it, this is drawn to 1, or for a hole or a cavity to 0.
+    missing_scale = np.asarray(weights)[missing]
+    value += options["unmatched_weight"] * missing_scale.sum() / 2
+    missing_scale, missing, places = (
+        array[places >= 0] for array in (missing_scale, missing, places)
+    )
+    missing_scale = options["matched_weight"] * missing_scale
+    off_place = image.ravel()[places].astype(np.float64) - (missing == 0)
+    value += (missing_scale * off_place**2).sum()
 
-    pixels = np.concatenate([pairs.birth_index, pairs.death_index])
-    slopes = np.concatenate([scale * off_birth, scale * off_death])
+    pixels = np.concatenate([pairs.birth_index, pairs.death_index, places])
+    slopes = np.concatenate([scale * off_birth, scale * off_death, missing_scale * off_place])
     real = pixels >= 0  # the frame and an essential death are constants
     gradient = 2 * np.bincount(pixels[real], slopes[real], image.size).reshape(image.shape)
-    features = 1 + sum(wanted)
-    return value / features, gradient / features
+    return value / (features + 1), gradient / (features + 1)
 
 
 class TopologicalLoss(Loss):
     r"""The topological loss: squared distance between persistence diagrams [1]_.
 
-    A component of the likelihood is born at a maximum and dies at a saddle; a hole is born at a
-    saddle and dies at a minimum. Each of these pairs :math:`(b, d)` is given a target: (1, 0) if it
-    is matched to a feature of the truth, else its nearest point of the diagonal, where it vanishes.
-    The loss of an image is
+    A component of the likelihood is born at a maximum and dies at a saddle; a hole, or in volumes a
+    cavity, is born at a saddle and dies at a minimum; a tunnel is born and dies at saddles. Each of
+    these pairs :math:`(b, d)` is given a target: (1, 0) if it is matched to a feature of the truth,
+    else its nearest point of the diagonal, where it vanishes. The loss of an image is
 
     .. math:: \frac{1}{n^* + 1} \Big( \sum_{matched} (b - 1)^2 + d^2
-              + \sum_{unmatched} \frac{(b - d)^2}{2} \Big)
+              + \sum_{unmatched} \frac{(b - d)^2}{2}
+              + \sum_{missing} \frac{1}{2} + (v - t)^2 \Big)
 
-    where :math:`n^*` is the number of the truth's features (the sum of its Betti numbers). As b and
-    d are the values of single pixels, the gradient lives on these *critical pixels*: it raises the
+    where :math:`n^*` is the number of the truth's features (the sum of its Betti numbers), and a
+    feature of the truth is *missing* if no pair is matched to it: see Notes. It is 0 only where
+    the likelihood has as many features of each dimension as the truth, all from 1 to 0. As b and d
+    are the values of single pixels, the gradient lives on these *critical pixels*: it raises the
     saddle where a line is broken and lowers the one where two objects touch. All other pixels are
     left to the loss it is added to, so use it beside a pixel loss, with a small weight.
 
     Parameters
     ----------
-    matching : {"rank", "wasserstein"}
+    matching : {"rank", "wasserstein", "betti", "spatial"}
         Which pairs stand for the truth's features: the most persistent ones (default, the
-        paper's), or those of the exact optimal transport with the diagonal. See Notes.
+        paper's), those of the exact optimal transport with the diagonal, those that are the same
+        feature in the union of both, or those that lie in it. See Notes.
     connectivity : int, optional
         Of the foreground: 1 (4 or 6 neighbours) or the number of axes (8 or 26; default).
     dimensions : iterable of int, optional
@@ -267,7 +287,8 @@ class TopologicalLoss(Loss):
     dimension_weights : sequence of float, optional
         A weight for the features of dimension 0, of dimension 1 and so on. Default: 1 each.
     matched_weight, unmatched_weight : float
-        Weights of the two sums. Default 1 and 1.
+        Weights of the first two sums. In the third, 1/2 goes with the unmatched and the rest, by
+        which a pixel is drawn to its target, with the matched. Default 1 and 1.
     min_persistence : float
         Pairs whose persistence is not above it are left alone. Default 0.
     border : {"open", "closed"}, optional
@@ -291,18 +312,25 @@ class TopologicalLoss(Loss):
 
     Notes
     -----
-    The essential component, the one that never dies, belongs to the image's highest pixel. It is
-    always matched: its birth is drawn to 1, or to 0 if the truth is empty, so that false positives
-    there are punished. A truth feature for which no pair is left costs its own squared distance to
-    the diagonal, 1/2, and has no gradient.
+    *The essential component*, the one that never dies, belongs to the image's highest pixel. If
+    the truth is empty its birth is drawn to 0, so that false positives there are punished. Else
+    "rank", "wasserstein" and "betti" always match it; under "spatial" it may lie outside the truth
+    and go to the diagonal like any other, its death being the constant 0.
 
-    What the matchings cannot do, since they see births and deaths but no places:
+    *A missing feature* of the truth costs 1/2, its own squared distance to the diagonal. Under
+    "spatial" it also acts, on the highest pixel inside it for a component, and on the lowest one
+    for a hole or a cavity: :math:`(v - t)^2` draws the value v of that pixel to t, 1 or 0. For
+    tunnels, and under the other matchings, there is no such pixel, nor this term and its gradient.
 
-    * A false blob of likelihood 0.8 beside a true one of 0.55 wins, under "rank" and under
-      "wasserstein": the false one is raised, the true one removed. Train the network with a pixel
-      loss first, or use windows.
-    * A mostly filled hole, 0.8 in a ring of 0.9, is opened by "rank" but filled by "wasserstein":
-      matching (0.9, 0.8) costs 0.65, leaving both to the diagonal 0.505.
+    *What the matchings can do.* "rank" and "wasserstein" see births and deaths but no places;
+    "betti" sees how the features of both images lie in their union; "spatial" asks whether the
+    birth of a component, or the death of a hole, lies inside the feature.
+
+    * A false blob of likelihood 0.8 beside a true one of 0.55 wins under "rank", "wasserstein" and
+      "betti": the false one is raised, the true one removed. Under "spatial" it is the other way
+      round. With the first three, train the network with a pixel loss first, or use windows.
+    * A mostly filled hole, 0.8 in a ring of 0.9, is filled by "wasserstein", since matching
+      (0.9, 0.8) costs 0.65, leaving both to the diagonal 0.505. The others open it.
 
     Time is linear in the number of pixels. A batch is spread over as many threads as torch uses,
     and the result does not depend on that number. From a GPU the logits are copied to the CPU once.
