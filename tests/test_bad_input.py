@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from toposeg_lite import exercises, explorers, figures, losses, metrics
-from toposeg_lite.data import load_dataset, synthetic
+from toposeg_lite.data import folder, load_dataset, synthetic
 from toposeg_lite.differences import topology_differences
 from toposeg_lite.models import UNet
 from toposeg_lite.topology import components, grid, persistence_pairs, warping
@@ -36,7 +37,7 @@ INF = np.where(IMAGE > 0.9, np.inf, IMAGE)
 MASK = IMAGE > 0.5
 EMPTY = np.zeros((0, 4))
 PAIRS = persistence_pairs(IMAGE)
-FLAT_PNG = figures.png(figures.Figure(figsize=(1, 1)))
+FLAT_PNG = figures.png(Figure(figsize=(1, 1)))
 LOGITS = torch.linspace(-3, 3, 12).reshape(1, 1, 3, 4)
 LABELS = (LOGITS[0] > 0).long()
 POINTWISE = torch.nn.Identity()
@@ -331,7 +332,7 @@ CASES = [
         "match by place",
         lambda: match_pairs(IMAGE, MASK, matching="nearest"),
         ValueError,
-        "matching must be one of 'rank', 'wasserstein'.*; got 'nearest'",
+        "matching must be one of 'spatial', 'betti', 'wasserstein', 'rank'; got 'nearest'",
     ),
     ("match None", lambda: match_pairs(IMAGE, MASK, matching=None), TypeError, "got None"),
     (
@@ -507,7 +508,7 @@ CASES = [
         "loss matching",
         lambda: losses.TopologicalLoss(matching="nearest"),
         ValueError,
-        "matching must be one of 'rank', 'wasserstein'.*; got 'nearest'",
+        "matching must be one of 'spatial', 'betti', 'wasserstein', 'rank'; got 'nearest'",
     ),
     (
         "loss connectivity 8",
@@ -675,6 +676,97 @@ CASES = [
         ValueError,
         "at least 0; got -1",
     ),
+    ("data option", lambda: load_dataset("cracks", gaps=2), TypeError, "no options; got 'gaps'"),
+    (
+        "data option of another",
+        lambda: load_dataset("chase_db1", masks="noisy"),
+        TypeError,
+        "chase_db1 takes the options observer; got 'masks'",
+    ),
+    ("data root", lambda: load_dataset("crackforest", root=3), TypeError, "root must be a path or"),
+    (
+        "topomortar masks",
+        lambda: load_dataset("topomortar", masks="fine"),
+        ValueError,
+        "masks must be one of 'accurate', 'noisy', 'pseudo'; got 'fine'",
+    ),
+    ("observer 3", lambda: load_dataset("chase_db1", observer=3), ValueError, "1 or 2; got 3"),
+    (
+        "observer by name",
+        lambda: load_dataset("chase_db1", observer="first"),
+        TypeError,
+        "observer must be an integer; got 'first'",
+    ),
+    (
+        "strands 4",
+        lambda: load_dataset("crackforest", strands=4),
+        TypeError,
+        "strands must be True or False; got 4",
+    ),
+    (
+        "examples of a kind",
+        lambda: load_dataset("betti_matching_examples", kind="mito"),
+        ValueError,
+        "'cremi', 'roads'; got 'mito'",
+    ),
+    ("folder, None", lambda: folder(None, "."), TypeError, "images must be the path of a folder"),
+    (
+        "folder that is not there",
+        lambda: folder(".", "no/such"),
+        FileNotFoundError,
+        "masks must be an existing folder; got no/such",
+    ),
+    ("folder twice", lambda: folder(".", "."), ValueError, "in one folder need mask_suffix"),
+    (
+        "folder, suffix",
+        lambda: folder(".", ".", mask_suffix=None),
+        TypeError,
+        "mask_suffix must be a string; got None",
+    ),
+    ("folder, name", lambda: folder(".", ".", name=3), TypeError, "name must be a string; got 3"),
+    (
+        "folder, foreground",
+        lambda: folder(".", ".", foreground="white"),
+        ValueError,
+        "foreground must be one of 'nonzero', 'zero'; got 'white'",
+    ),
+    ("folder, scale", lambda: folder(".", ".", scale=255), TypeError, "'type', 'image'; got 255"),
+    ("folder, labels", lambda: folder(".", ".", labels="walls"), ValueError, "got 'walls'"),
+    ("folder, seed", lambda: folder(".", ".", seed=-1), ValueError, "seed must be at least 0"),
+    ("folder, patch", lambda: folder(".", ".", patch=0), ValueError, "patch must be at least 1"),
+    ("folder, split", lambda: folder(".", ".", split="60 %"), TypeError, "three shares, or lists"),
+    ("folder, split 2", lambda: folder(".", ".", split=(0.5, 0.5)), ValueError, "three shares"),
+    ("folder, split 2.2", lambda: folder(".", ".", split=(2, 0.1, 0.1)), ValueError, "up to 1"),
+    (
+        "folder, split below 0",
+        lambda: folder(".", ".", split=(1.5, -0.5, 0)),
+        ValueError,
+        "shares from 0 to 1",
+    ),
+    (
+        "folder, split of names",
+        lambda: folder(".", ".", split=("a", "b", "c")),
+        TypeError,
+        "split must hold numbers",
+    ),
+    (
+        "folder, split key",
+        lambda: folder(".", ".", split={"tests": []}),
+        ValueError,
+        "keys train, validation, test; got 'tests'",
+    ),
+    (
+        "folder, split of one name",
+        lambda: folder(".", ".", split={"test": "a"}),
+        TypeError,
+        r"split\['test'\] must be a list of names; got 'a'",
+    ),
+    (
+        "folder, split of a number",
+        lambda: folder(".", ".", split={"test": 3}),
+        TypeError,
+        r"split\['test'\] must be a list of names; got 3",
+    ),
     ("drawing shape", lambda: synthetic.vessels((64, 63), seed=0), ValueError, "at least 64 pix"),
     ("drawing in 3D", lambda: synthetic.roads((96, 96, 96), seed=0), ValueError, "have 2 sides"),
     ("tubes in 2D", lambda: synthetic.tubes((64, 64), seed=0), ValueError, r"3 sides; got \(64"),
@@ -738,9 +830,9 @@ CASES = [
     # --- training ---
     (
         "train loss in 3D",
-        lambda: TrainConfig(loss="topological", patch=8).check(3),
+        lambda: TrainConfig(loss_options={"dimension_weights": (1, 1)}, patch=8).check(3),
         ValueError,
-        r"the loss 'topological' .* does not fit images with 3 axes: image must have 2 axes",
+        r"the loss 'topological' .* does not fit images with 3 axes: dimension_weights must have 3",
     ),
     (
         "train option of 3D",
@@ -783,7 +875,7 @@ CASES = [
         "train loss option",
         lambda: TrainConfig(loss_options={"matching": "best"}),
         ValueError,
-        r"matching must be one of 'rank'",
+        "matching must be one of 'spatial'.*; got 'best'",
     ),
     (
         "train loss options that are no JSON",
