@@ -19,6 +19,14 @@ a kernel, a picture and a sentence without.
 
 from .base import Explorer, read_image, show
 from .gradient import GradientExplorer
+from .morse import MorseExplorer
 from .persistence import PersistenceExplorer
 
-__all__ = ["Explorer", "GradientExplorer", "PersistenceExplorer", "read_image", "show"]
+__all__ = [
+    "Explorer",
+    "GradientExplorer",
+    "MorseExplorer",
+    "PersistenceExplorer",
+    "read_image",
+    "show",
+]

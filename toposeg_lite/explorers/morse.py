@@ -1,0 +1,347 @@
+"""Explore the discrete Morse complex: a skeleton under two thresholds, and what a branch is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from traitlets import Any as AnyTrait
+from traitlets import Float, Int, validate
+
+from .. import figures
+from ..topology.grid import check_connectivity, check_image
+from ..topology.morse import MorseComplex, Skeleton, morse_complex
+from .base import DASHED, Explorer, _count, _dots, _line, _marks, _painted, _set, _slider
+from .persistence import _PersistenceView
+
+__all__ = ["MorseExplorer"]
+
+
+class MorseExplorer(Explorer):
+    """The skeleton of an image under two thresholds, its branches, and the profile of one of them.
+
+    Parameters
+    ----------
+    image : (H, W) array of float or bool
+        A likelihood; a new one can be assigned at any time.
+    persistence : float
+        Branches whose persistence is not above it are simplified away. Default 0.1.
+    saddle_level : float
+        Branches whose pass is lower are cut. Default 0: none.
+    connectivity : int
+        Of the foreground: 1 for 4 neighbours, 2 for 8 (default).
+    selected : int
+        The number of the branch to mark, 1 being the most persistent; 0 marks none. A branch keeps
+        its number when thresholds move; one that is simplified away is no longer marked.
+
+    Attributes
+    ----------
+    complex_ : MorseComplex
+        Computed once for an image.
+    shown : figures.MorseView
+        The branches above the threshold of persistence, and the marked one in detail.
+    skeleton : Skeleton
+        What the two thresholds leave.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a bad image or option, when built and when assigned.
+
+    Examples
+    --------
+    >>> row = np.array([[0.9, 0.2, 0.7, 0.6, 0.7]])
+    >>> explorer = MorseExplorer(row, persistence=0, saddle_level=0.5, selected=1)
+    >>> print(explorer.describe())
+    Of 2 branches, 2 have a persistence above 0.00, and of these 1 has a pass at or above 0.50. They
+    make a skeleton (8 neighbours) of 4 pixels in 2 parts with 0 loops. Branch 1 of 2 joins two
+    components and is cut: persistence 0.50, pass of value 0.20 in row 0, column 1, length 2.0
+    pixels, mean likelihood 0.60.
+    """
+
+    image = AnyTrait()
+    persistence = Float(0.1)
+    saddle_level = Float(0.0)
+    connectivity = Int(2)
+    selected = Int(0)
+
+    def __init__(
+        self,
+        image: Any,
+        *,
+        persistence: float = 0.1,
+        saddle_level: float = 0.0,
+        connectivity: int = 2,
+        selected: int = 0,
+    ) -> None:
+        super().__init__()
+        self.connectivity, self.image = connectivity, image
+        self.persistence, self.saddle_level = persistence, saddle_level
+        self._measure()
+        self.observe(self._measure, ["image", "connectivity"])
+        self.observe(self._look, ["persistence", "saddle_level", "selected"])
+        self.selected = selected
+
+    complex_: MorseComplex
+    shown: figures.MorseView
+    skeleton: Skeleton
+
+    @validate("image")
+    def _check_image(self, proposal: Any) -> np.ndarray:
+        return check_image(proposal["value"], ndim=2)
+
+    @validate("connectivity")
+    def _check_connectivity(self, proposal: Any) -> int:
+        return check_connectivity(proposal["value"], 2)
+
+    @validate("persistence", "saddle_level")
+    def _check_number(self, proposal: Any) -> float:
+        return figures.check_threshold(proposal["value"], proposal["trait"].name)
+
+    @validate("selected")
+    def _check_selected(self, proposal: Any) -> int:
+        number, count = proposal["value"], len(self.shown.kept)
+        if not 0 <= number <= count:
+            raise ValueError(f"selected must be 0 (none) to {count}; got {number}")
+        return number
+
+    def _measure(self, change: Any = None) -> None:
+        """Compute the complex anew; another image has other branches, so none stays marked."""
+        self.complex_ = morse_complex(self.image, connectivity=self.connectivity)
+        self.set_trait("selected", 0) if change is not None else None
+        self._look()
+
+    def _look(self, change: Any = None) -> None:
+        """Look at the complex at the present thresholds."""
+        levels = {"persistence": self.persistence, "saddle_level": self.saddle_level}
+        if self.selected > len(self.complex_.branches(self.persistence)):
+            self.selected = 0
+        marked = self.selected - 1 if self.selected else None
+        self.shown = figures.morse_view(self.image, self.complex_, **levels, selected=marked)
+        if change is None or change["name"] != "selected":
+            self.skeleton = self.complex_.skeleton(**levels)
+            self._numbers = None
+
+    def branch_at(self, row: int, column: int) -> int:
+        """Return the number of the shortest branch that runs through a pixel, 0 if none does."""
+        if self._numbers is None:
+            whole = self.complex_.branches(self.persistence)
+            cut = self.complex_.branches(self.persistence, self.saddle_level)
+            kept = iter(cut.paths)
+            paths = [
+                next(kept) if stays else path
+                for stays, path in zip(self.shown.kept, whole.paths, strict=True)
+            ]
+            self._numbers = np.zeros(self.image.shape, np.intp)
+            for k in sorted(range(len(paths)), key=lambda k: -len(paths[k])):
+                self._numbers.ravel()[paths[k]] = k + 1
+        return int(self._numbers[row, column])
+
+    _numbers: np.ndarray | None = None
+
+    def describe(self) -> str:
+        """Say in words what the picture shows."""
+        view, everything = self.shown, len(self.complex_.branches())
+        count, kept = len(view.kept), int(view.kept.sum())
+        loops = int((view.kept & (view.dimension == 1)).sum())
+        neighbours = 4 if self.connectivity == 1 else 8
+        text = (
+            f"Of {_count(everything, 'branch')}, {count} {_has(count)} a persistence above "
+            f"{self.persistence:.2f}, and of these {kept} {_has(kept)} a pass at or above "
+            f"{self.saddle_level:.2f}. They make a skeleton ({neighbours} neighbours) of "
+            f"{_count(int(self.skeleton.mask.sum()), 'pixel')} in "
+            f"{_count(figures.count_parts(self.skeleton), 'part')} with {_count(loops, 'loop')}."
+        ).replace("branchs", "branches")
+        if self.selected:
+            text += " " + self._describe_branch(self.selected)
+        return text
+
+    def _describe_branch(self, number: int) -> str:
+        view, k = self.shown, number - 1
+        does = "closes a loop" if view.dimension[k] else "joins two components"
+        fate = "kept" if view.kept[k] else "cut"
+        row, column = np.unravel_index(view.path[view.low], self.image.shape)
+        return (
+            f"Branch {number} of {len(view.kept)} {does} and is {fate}: persistence "
+            f"{view.persistence[k]:.2f}, pass of value {view.saddle_value[k]:.2f} in row {row}, "
+            f"column {column}, length {view.along[-1]:.1f} pixels, mean likelihood "
+            f"{view.height.mean():.2f}."
+        )
+
+    def picture(self) -> Figure:
+        """Draw the explorer's present state with matplotlib."""
+        return figures.morse_summary(
+            self.image,
+            self.complex_,
+            persistence=self.persistence,
+            saddle_level=self.saddle_level,
+            selected=self.selected - 1 if self.selected else None,
+        )
+
+    def view(self) -> widgets.VBox:
+        """Return a live view: move a slider, click a branch or a dot to mark it."""
+        return _MorseView(self).box
+
+
+def _has(count: int) -> str:
+    return "has" if count == 1 else "have"
+
+
+class _MorseView(_PersistenceView):
+    """The widgets of a `MorseExplorer`: a large image, and two charts on its right."""
+
+    titles = ("likelihood and skeleton", "branches", "along the marked branch")
+
+    def build_image(self) -> None:
+        """Make the image with its skeleton, the marked branch, and room for a large picture."""
+        self.image, self.gone, self.lines, self.peaks_alone, *self.path, self.ends, self.low = (
+            self.add(
+                1,
+                go.Image(hoverinfo="skip"),
+                _named(_line(color=figures.CUT, width=1.5, dash="4px,2px"), "cut"),
+                _named(_line(color=figures.SKELETON, width=2), "skeleton"),
+                go.Scatter(mode="markers", marker={"size": 4, "color": figures.SKELETON},
+                           hoverinfo="skip", showlegend=False),
+                _line(color="black", width=6),
+                _line(color="white", width=3),
+                _marks("peaks", "circle", figures.COMPONENT),
+                _marks("pass", "square", "white"),
+            )
+        )  # fmt: skip
+        square = {"scaleanchor": "x", "constrain": "domain", "autorange": "reversed"}
+        self.figure.update_yaxes(title="row", row=1, col=1, **square)
+        self.figure.update_xaxes(title="column", constrain="domain", row=1, col=1)
+        self.figure.update_layout(
+            height=640,
+            legend={"y": -0.1},
+            xaxis={"domain": [0, 0.55]},
+            xaxis2={"domain": [0.63, 1]},
+            xaxis3={"domain": [0.63, 1]},
+            yaxis2={"domain": [0.58, 1]},
+            yaxis3={"domain": [0, 0.42]},
+        )
+        for title, (x, y) in zip(
+            self.figure.layout.annotations, ((0.275, 1), (0.815, 1), (0.815, 0.42)), strict=True
+        ):
+            title.update(x=x, y=y)
+        for trace in (self.gone, self.lines):
+            trace.on_click(self.pick_on_image)
+
+    def build_diagram(self) -> None:
+        """Make the chart of the branches: a dot for each, and the two thresholds."""
+        self.where = [np.zeros(0, np.intp)] * 4  # positions of the branches in each trace of dots
+        limit, self.cross, *self.dots, self.ring = self.add(
+            2,
+            _line(color="lightgray", width=1),
+            _line(**DASHED),
+            _dots("joins, kept", "circle", figures.COMPONENT),
+            _dots("joins, cut", "circle-open", figures.COMPONENT),
+            _dots("closes a loop, kept", "triangle-up", figures.HOLE),
+            _dots("closes a loop, cut", "triangle-up-open", figures.HOLE),
+            _dots("marked", "circle-open", "black"),
+        )
+        self.ring.update(marker={"size": 18}, hoverinfo="skip", hovertemplate=None)
+        _set(limit, [0, 1], [1, 0])
+        self.figure.update_xaxes(title="persistence", range=[-0.03, 1.03], row=1, col=2)
+        self.figure.update_yaxes(title="value of the pass", range=[-0.03, 1.03], row=1, col=2)
+        for number, trace in enumerate(self.dots):
+            trace.hovertemplate = "persistence %{x:.3f}<br>pass %{y:.3f}<extra></extra>"
+            trace.on_click(self.picker(number))
+            trace.on_hover(self.picker(number))
+
+    def build_third(self) -> None:
+        """Make the profile of the marked branch."""
+        self.profile, self.level, self.profile_ends, self.profile_low = self.add(
+            3,
+            _line(color="black", width=2),
+            _line(**DASHED),
+            _marks("peaks", "circle", figures.COMPONENT),
+            _marks("pass", "square", "white"),
+        )
+        for trace in (self.profile_ends, self.profile_low):
+            trace.showlegend = False
+        self.figure.update_xaxes(title="pixels from the first peak", row=1, col=3)
+        self.figure.update_yaxes(title="likelihood", range=[-0.03, 1.03], row=1, col=3)
+
+    def build_controls(self) -> list[Any]:
+        """Make the controls, and return them in rows."""
+        _, _, own = super().build_controls()
+        unit = {"min": 0.0, "max": 1.0, "step": 0.01, "readout_format": ".2f"}
+        self.controls = {
+            "persistence": _slider(widgets.FloatSlider, "Persistence above", **unit),
+            "saddle_level": _slider(widgets.FloatSlider, "Saddle level", **unit),
+            "selected": _slider(widgets.IntSlider, "Marked branch", min=0, max=0),
+            "connectivity": self.controls["connectivity"],
+        }
+        persistence, level, number, neighbours = self.controls.values()
+        return [widgets.HBox([persistence, level]), widgets.HBox([number, neighbours]), own]
+
+    def pick_on_image(self, trace: Any, points: Any, state: Any) -> None:
+        """Mark the shortest branch through the pixel of the skeleton that was clicked."""
+        if points.point_inds:
+            k = points.point_inds[0]
+            number = self.model.branch_at(int(trace.y[k]), int(trace.x[k]))
+            if number:
+                self.model.selected = number
+
+    def redraw(self, change: Any = None) -> None:
+        """Bring figure, controls and text into line with the model."""
+        model, name = self.model, change.name if change else "image"
+        self.controls["selected"].max = len(model.shown.kept)
+        for trait, control in self.controls.items():
+            control.value = getattr(model, trait)
+        with self.figure.batch_update():
+            if name in ("image", "connectivity"):
+                self.image.source = _painted(model.image, np.zeros(model.image.shape, bool))
+            if name != "selected":
+                self.draw_skeleton()
+                self.draw_dots()
+            self.draw_branch()
+        self.say(model.describe())
+
+    def draw_skeleton(self) -> None:
+        """Draw what the thresholds leave, and below it what the saddle level takes."""
+        model, skeleton = self.model, self.model.skeleton
+        whole = model.complex_.skeleton(model.persistence).paths if model.saddle_level > 0 else []
+        _set(self.gone, *figures.path_lines(whole, model.image.shape))
+        _set(self.lines, *figures.path_lines(skeleton.paths, model.image.shape))
+        lonely = np.setdiff1d(np.arange(len(skeleton.nodes)), skeleton.edges)
+        rows, columns = np.unravel_index(skeleton.nodes[lonely], model.image.shape)
+        _set(self.peaks_alone, columns, rows)
+
+    def draw_dots(self) -> None:
+        """Sort the branches into those that are kept and those that are cut."""
+        model, view = self.model, self.model.shown
+        kinds = [view.dimension == 0, view.dimension == 1]
+        fates = (view.kept, ~view.kept)
+        self.where = [np.flatnonzero(kind & some) for kind in kinds for some in fates]
+        for trace, some in zip(self.dots, self.where, strict=True):
+            _set(trace, view.persistence[some], view.saddle_value[some])
+        p, level, gap = model.persistence, model.saddle_level, np.nan
+        _set(self.cross, [p, p, gap, -0.03, 1.03], [-0.03, 1.03, gap, level, level])
+
+    def draw_branch(self) -> None:
+        """Mark the chosen branch in all three parts."""
+        model, view = self.model, self.model.shown
+        rows, columns = np.unravel_index(view.path, model.image.shape)
+        ends, low = ([0, -1], [view.low]) if model.selected else ([], [])
+        chosen = slice(max(model.selected - 1, 0), model.selected)
+        for trace in self.path:
+            _set(trace, columns, rows)
+        self.path[1].line.dash = "solid" if view.kept[chosen].all() else "3px,3px"
+        _set(self.ends, columns[ends], rows[ends])
+        _set(self.low, columns[low], rows[low])
+        _set(self.ring, view.persistence[chosen], view.saddle_value[chosen])
+        _set(self.profile, view.along, view.height)
+        _set(self.profile_ends, view.along[ends], view.height[ends])
+        _set(self.profile_low, view.along[low], view.height[low])
+        longest = max(view.along[-1], 1.0) if model.selected else 1.0
+        _set(self.level, [0, longest], [model.saddle_level] * 2)
+
+
+def _named(line: go.Scatter, name: str) -> go.Scatter:
+    """Give a line a name in the legend and an ear for clicks."""
+    return line.update(name=name, showlegend=True, hoverinfo="none")

@@ -1,0 +1,549 @@
+"""Figures of the discrete Morse complex: gradient field, skeleton, branches, profiles, patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ..topology.grid import check_image, check_integer, check_same_shape
+from ..topology.morse import MorseComplex, Skeleton
+from .base import COMPONENT, HOLE, _axes, _grey, check_threshold, pixel_values
+
+__all__ = [
+    "BRANCHES",
+    "CUT",
+    "SKELETON",
+    "MorseView",
+    "branch_chart",
+    "branch_profile",
+    "count_parts",
+    "gradient_field",
+    "image_with_patches",
+    "image_with_skeleton",
+    "morse_summary",
+    "morse_view",
+    "path_lines",
+]
+
+SKELETON = "#E69F00"  # orange
+
+CUT = "#CC79A7"  # reddish purple
+
+BRANCHES = ((0, "joins", COMPONENT, "o"), (1, "closes a loop", HOLE, "^"))
+
+PEAK: dict[str, Any] = {"marker": "o", "color": COMPONENT, "mec": "black", "ms": 8}
+
+PASS: dict[str, Any] = {"marker": "s", "color": "white", "mec": "black", "ms": 7, "mew": 1.5}
+
+Pixel = tuple[int, int]
+
+
+# --- Small images ----------------------------------------------------------------------------
+
+
+def gradient_field(
+    image: Any,
+    arrows: Iterable[tuple[Pixel, Pixel]],
+    critical: Iterable[tuple[Pixel, Pixel]] = (),
+    *,
+    title: str = "",
+    mask: Any = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a discrete gradient field over the numbers of a small image.
+
+    Parameters
+    ----------
+    image : (H, W) array of float
+        A likelihood with at most 12 pixels a side.
+    arrows : iterable of pairs of pixels
+        Each a pair (from, to) of (row, column): a black arrow. Pixels from which none starts are
+        peaks and get a blue circle.
+    critical : iterable of pairs of pixels
+        The critical edges: thick, vermilion and dashed.
+    title : str
+        Written above.
+    mask : (H, W) array of bool, optional
+        Pixels to paint yellow, e.g. a skeleton.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `image` is no small likelihood, or an edge does not join two neighbouring pixels of it.
+
+    Examples
+    --------
+    >>> ax = gradient_field([[0.9, 0.1, 0.6]], [((0, 1), (0, 0))], [((0, 1), (0, 2))])
+    >>> len(ax.patches), len(ax.lines)  # two peaks, one critical edge
+    (2, 1)
+    """
+    array = check_image(image, ndim=2)
+    black = [_edge(pair, array.shape, "arrows") for pair in arrows]
+    thick = [_edge(pair, array.shape, "critical") for pair in critical]
+    ax = pixel_values(array, title=title, mask=mask, ax=ax)
+    for start, stop in thick:
+        rows, columns = np.transpose([start + 0.27 * (stop - start), stop - 0.27 * (stop - start)])
+        ax.plot(columns, rows, color=HOLE, lw=3.5, ls=(0, (1.2, 0.7)))
+    style = {"arrowstyle": "-|>", "color": "black", "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
+    for start, stop in black:
+        tail, head = start + 0.27 * (stop - start), stop - 0.27 * (stop - start)
+        ax.annotate("", xy=tuple(head[::-1]), xytext=tuple(tail[::-1]), arrowprops=style)
+    for p in set(np.ndindex(array.shape)) - {tuple(start.tolist()) for start, _ in black}:
+        ax.add_patch(Circle((p[1], p[0]), 0.36, fill=False, ec=COMPONENT, lw=2.2))
+    return ax
+
+
+def _edge(pair: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Return an edge as an array of two pixels, or refuse it."""
+    edge = np.asarray(pair)
+    if edge.shape != (2, 2) or edge.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold pairs of pixels ((row, column), (row, column)); {pair}")
+    inside = (edge >= 0).all() and (edge < shape).all()
+    if not inside or np.abs(edge[0] - edge[1]).max() != 1:
+        raise ValueError(f"{name} must join neighbouring pixels of the image; got {pair}")
+    return edge
+
+
+# --- What the sliders of the explorer and its static twin show -------------------------------
+
+
+class MorseView(NamedTuple):
+    """The branches of an image at two thresholds, and one of them in detail; see `morse_view`.
+
+    Attributes
+    ----------
+    persistence, saddle_value : (n,) arrays of float
+        Of the branches above the threshold of persistence, the most persistent first.
+    dimension : (n,) array of int8
+        0 where a branch joins, 1 where it closes a loop.
+    kept : (n,) array of bool
+        Which of them the saddle level leaves.
+    path : (m,) array of int64
+        The pixels of the marked branch as flat indices; empty if none is marked. Of a branch that
+        is cut, the path it had before.
+    along : (m,) array of float64
+        How far each pixel lies along the path; a diagonal step counts as the root of two.
+    height : (m,) array of float64
+        The image along the path.
+    low : int
+        The position of the pass in the path, -1 if none is marked.
+    """
+
+    persistence: np.ndarray
+    saddle_value: np.ndarray
+    dimension: np.ndarray
+    kept: np.ndarray
+    path: np.ndarray
+    along: np.ndarray
+    height: np.ndarray
+    low: int
+
+
+def morse_view(
+    image: Any,
+    complex_: MorseComplex,
+    *,
+    persistence: float = 0.0,
+    saddle_level: float = 0.0,
+    selected: int | None = None,
+) -> MorseView:
+    """Look at the branches of an image at two thresholds.
+
+    Parameters
+    ----------
+    image : (H, W) array of float or bool
+        The likelihood.
+    complex_ : MorseComplex
+        What `morse_complex` made of it.
+    persistence, saddle_level : float
+        The thresholds, in [0, 1].
+    selected : int, optional
+        The position of a branch among those above `persistence`, the most persistent first.
+
+    Returns
+    -------
+    MorseView
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the complex is of another image, or an argument is something else.
+
+    Examples
+    --------
+    >>> from toposeg_lite.topology import morse_complex
+    >>> image = [[0.9, 0.2, 0.7, 0.6, 0.7]]
+    >>> view = morse_view(image, morse_complex(image), saddle_level=0.4, selected=0)
+    >>> view.kept, view.path, view.low
+    (array([False,  True]), array([0, 1, 2]), 1)
+    """
+    array = check_image(image, ndim=2)
+    if not isinstance(complex_, MorseComplex):
+        raise TypeError(f"complex_ must be made by morse_complex; got {type(complex_).__name__}")
+    if complex_.shape != array.shape:
+        raise ValueError(f"complex_ must be of the image {array.shape}; got one {complex_.shape}")
+    check_threshold(persistence, "persistence")
+    check_threshold(saddle_level, "saddle_level")
+    shown = complex_.branches(persistence)
+    kept = shown.saddle_value >= saddle_level
+    path, low = np.zeros(0, np.int64), -1
+    if selected is not None:
+        if check_integer(selected, "selected") >= len(shown):
+            raise ValueError(f"selected must be below {len(shown)}; got {selected}")
+        source, k = shown, selected
+        if kept[k]:
+            source, k = complex_.branches(persistence, saddle_level), int(kept[:k].sum())
+        path = source.paths[k]
+        low = int(np.flatnonzero(path == source.saddle[k])[0])
+    rows, columns = np.unravel_index(path, array.shape)
+    steps = np.hypot(np.diff(rows), np.diff(columns))
+    along = np.concatenate([[0.0], np.cumsum(steps)])[: len(path)]
+    height = array.ravel()[path].astype(np.float64)
+    return MorseView(
+        shown.persistence, shown.saddle_value, shown.dimension, kept, path, along, height, low
+    )
+
+
+def count_parts(skeleton: Skeleton) -> int:
+    """Count the connected parts of a skeleton's graph.
+
+    Paths that run side by side without being joined are parts of their own, although their pixels
+    touch.
+
+    Examples
+    --------
+    >>> from toposeg_lite.topology import morse_complex
+    >>> complex_ = morse_complex([[0.9, 0.2, 0.7]])
+    >>> count_parts(complex_.skeleton()), count_parts(complex_.skeleton(saddle_level=0.5))
+    (1, 2)
+    """
+    count = len(skeleton.nodes)
+    links = (np.ones(len(skeleton.edges)), tuple(skeleton.edges.T))
+    return int(connected_components(coo_array(links, (count, count)), directed=False)[0])
+
+
+def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Return paths of pixels as lines to plot.
+
+    Parameters
+    ----------
+    paths : sequence of int arrays
+        Flat indices of pixels, as in `Skeleton.paths`.
+    shape : tuple of int
+        That of the image.
+
+    Returns
+    -------
+    x, y : arrays of float32
+        Columns and rows, with NaN after each path.
+
+    Examples
+    --------
+    >>> x, y = path_lines([np.array([0, 4]), np.array([2])], (2, 3))
+    >>> x.tolist(), y.tolist()
+    ([0.0, 1.0, nan, 2.0, nan], [0.0, 1.0, nan, 0.0, nan])
+    """
+    if not len(paths):
+        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+    ends = np.cumsum([len(path) for path in paths])
+    y, x = np.unravel_index(np.concatenate(paths), shape)
+    columns, rows = (np.insert(a.astype(np.float32), ends, np.nan) for a in (x, y))
+    return columns, rows
+
+
+# --- Panels ----------------------------------------------------------------------------------
+
+
+def image_with_skeleton(
+    image: Any,
+    complex_: MorseComplex,
+    *,
+    persistence: float = 0.0,
+    saddle_level: float = 0.0,
+    selected: int | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the skeleton of a likelihood over it, and what the saddle level takes from it.
+
+    Parameters
+    ----------
+    image : (H, W) array of float or bool
+        The likelihood.
+    complex_ : MorseComplex
+        What `morse_complex` made of it.
+    persistence, saddle_level : float
+        The thresholds. The skeleton is orange; what is there without `saddle_level` and not with
+        it is dashed purple.
+    selected : int, optional
+        The position of a branch above `persistence`, to be drawn thick, with its pass as a white
+        square and its ends as blue circles.
+    title : str
+        Written above.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `morse_view`.
+
+    Examples
+    --------
+    >>> from toposeg_lite.topology import morse_complex
+    >>> image = np.array([[0.9, 0.2, 0.7]])
+    >>> ax = image_with_skeleton(image, morse_complex(image), saddle_level=0.5)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['skeleton', 'cut by the saddle level']
+    """
+    array = check_image(image, ndim=2)
+    options: dict[str, Any] = {"persistence": persistence, "saddle_level": saddle_level}
+    view = morse_view(array, complex_, **options, selected=selected)
+    ax = _axes(ax, (4.6, 4.9))
+    _grey(ax, array, title)
+    signs: list[Any] = [Line2D([], [], color=SKELETON, lw=2, label="skeleton")]
+    if saddle_level > 0:
+        x, y = path_lines(complex_.skeleton(persistence).paths, array.shape)
+        ax.plot(x, y, color=CUT, lw=1.1, ls=(0, (2, 1)))
+        signs.append(Line2D([], [], color=CUT, ls=(0, (2, 1)), label="cut by the saddle level"))
+    skeleton = complex_.skeleton(persistence, saddle_level)
+    ax.plot(*path_lines(skeleton.paths, array.shape), color=SKELETON, lw=1.4)
+    rows, columns = np.unravel_index(skeleton.nodes, array.shape)
+    lonely = ~np.isin(np.arange(len(rows)), skeleton.edges)
+    ax.plot(columns[lonely], rows[lonely], ".", color=SKELETON, ms=4)
+    if selected is not None:
+        rows, columns = np.unravel_index(view.path, array.shape)
+        ax.plot(columns, rows, color="black", lw=4)
+        ax.plot(columns, rows, color="white", lw=2, ls="-" if view.kept[selected] else (0, (1, 1)))
+        ax.plot(columns[[0, -1]], rows[[0, -1]], ls="", zorder=3, **PEAK)
+        ax.plot(columns[view.low], rows[view.low], ls="", zorder=3, **PASS)
+        signs.append(Line2D([], [], ls="", label="peaks", **PEAK))
+        signs.append(Line2D([], [], ls="", label="pass", **PASS))
+    ax.legend(handles=signs, loc="upper center", bbox_to_anchor=(0.5, -0.085), ncols=len(signs),
+              fontsize="small", frameon=False, columnspacing=1, handletextpad=0.4)  # fmt: skip
+    return ax
+
+
+def branch_chart(
+    view: MorseView,
+    *,
+    persistence: float,
+    saddle_level: float,
+    selected: int | None = None,
+    title: str = "branches",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw each branch as a dot: its persistence to the right, the value of its pass upwards.
+
+    Parameters
+    ----------
+    view : MorseView
+        The branches.
+    persistence, saddle_level : float
+        The thresholds: dashed lines. Dots above `saddle_level` are kept and filled.
+    selected : int, optional
+        The position of a branch to put a ring around.
+    title : str
+        Written above.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Axes
+        A branch that joins lies on or below the grey line from (0, 1) to (1, 0): the peak that
+        dies at it is as high as pass and persistence together.
+
+    Examples
+    --------
+    >>> from toposeg_lite.topology import morse_complex
+    >>> image = np.array([[0.9, 0.2, 0.7]])
+    >>> view = morse_view(image, morse_complex(image))
+    >>> ax = branch_chart(view, persistence=0, saddle_level=0.5)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['1 joins', '0 close loops', 'filled: kept']
+    """
+    ax = _axes(ax, (4.2, 3.6))
+    ax.plot([0, 1], [1, 0], color="0.7", lw=1)
+    ax.axvline(persistence, color="black", ls="--", lw=1)
+    ax.axhline(saddle_level, color="black", ls="--", lw=1)
+    signs: list[Any] = []
+    for dimension, _, colour, marker in BRANCHES:
+        kind = view.dimension == dimension
+        for some, face in ((kind & ~view.kept, "none"), (kind & view.kept, colour)):
+            ax.plot(view.persistence[some], view.saddle_value[some], ls="", marker=marker, ms=5,
+                    mec=colour, mfc=face, alpha=0.8, clip_on=False)  # fmt: skip
+        name = f"{kind.sum()} {'joins' if dimension == 0 else 'close loops'}"
+        signs.append(Line2D([], [], ls="", marker=marker, color=colour, label=name))
+    signs.append(Line2D([], [], ls="", marker="none", label="filled: kept"))
+    if selected is not None:
+        dot = view.persistence[selected], view.saddle_value[selected]
+        ax.plot(*dot, "o", ms=13, mfc="none", mec="black", mew=1.5, clip_on=False)
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=title)
+    ax.set(xlabel="persistence", ylabel="value of the pass")
+    ax.legend(handles=signs, loc="upper right", fontsize="small", frameon=False)
+    return ax
+
+
+def branch_profile(
+    view: MorseView,
+    *,
+    saddle_level: float,
+    title: str = "along the marked branch",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the likelihood along a branch: from peak to peak by way of the pass.
+
+    Parameters
+    ----------
+    view : MorseView
+        With a marked branch; without one the axes stay empty.
+    saddle_level : float
+        The threshold: a dashed line.
+    title : str
+        Written above.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> from toposeg_lite.topology import morse_complex
+    >>> image = np.array([[0.9, 0.2, 0.7]])
+    >>> view = morse_view(image, morse_complex(image), selected=0)
+    >>> branch_profile(view, saddle_level=0.5).lines[0].get_ydata().tolist()
+    [0.9, 0.2, 0.7]
+    """
+    ax = _axes(ax, (4.2, 3.6))
+    ax.plot(view.along, view.height, color="black", lw=1.5)
+    ax.axhline(saddle_level, color="black", ls="--", lw=1)
+    if view.low >= 0:
+        ax.plot(view.along[[0, -1]], view.height[[0, -1]], ls="", clip_on=False, **PEAK)
+        ax.plot(view.along[view.low], view.height[view.low], ls="", clip_on=False, **PASS)
+    ax.set(ylim=(-0.02, 1.02), xlabel="pixels from the first peak", ylabel="likelihood")
+    ax.set_title(title)
+    return ax
+
+
+def morse_summary(
+    image: Any,
+    complex_: MorseComplex,
+    *,
+    persistence: float = 0.0,
+    saddle_level: float = 0.0,
+    selected: int | None = None,
+) -> Figure:
+    """Show skeleton, branches and one branch's profile at two thresholds.
+
+    Parameters
+    ----------
+    image : (H, W) array of float or bool
+        A likelihood.
+    complex_ : MorseComplex
+        What `morse_complex` made of it.
+    persistence, saddle_level : float
+        The thresholds.
+    selected : int, optional
+        The position of a branch above `persistence`, to be marked in all three parts.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `morse_view`.
+
+    Examples
+    --------
+    >>> from toposeg_lite.topology import morse_complex
+    >>> image = [[0.9, 0.2, 0.7]]
+    >>> len(morse_summary(image, morse_complex(image), selected=0).axes)
+    3
+    """
+    options: dict[str, Any] = {"saddle_level": saddle_level, "selected": selected}
+    view = morse_view(image, complex_, persistence=persistence, **options)
+    figure = Figure(figsize=(11, 5.9))
+    grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1], left=0.05, right=0.985, bottom=0.13,
+                               top=0.94, wspace=0.17, hspace=0.45)  # fmt: skip
+    left = figure.add_subplot(grid[:, 0])
+    upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
+    image_with_skeleton(
+        image,
+        complex_,
+        persistence=persistence,
+        **options,
+        title="likelihood and skeleton",
+        ax=left,
+    )
+    left.set_xlabel("column", labelpad=1)
+    branch_chart(view, persistence=persistence, **options, ax=upper)
+    branch_profile(view, saddle_level=saddle_level, ax=lower)
+    return figure
+
+
+def image_with_patches(
+    image: Any, patches: Any, *, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Show an image in grey with the borders between its patches in orange.
+
+    Parameters
+    ----------
+    image : (H, W) array of float or bool
+        Values in [0, 1].
+    patches : (H, W) array of int
+        A label for each pixel.
+    title : str
+        Written above.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the image is none, or the labels have another shape.
+
+    Examples
+    --------
+    >>> ax = image_with_patches(np.eye(2), [[1, 2], [1, 2]])
+    >>> ax.lines[0].get_xdata().tolist()[:2], ax.lines[0].get_ydata().tolist()[:2]
+    ([0.5, 0.5], [-0.5, 0.5])
+    """
+    array, labels = check_image(image, ndim=2), np.asarray(patches)
+    check_same_shape(array, labels, ("image", "patches"))
+    ax = _axes(ax, (4.2, 4.4))
+    _grey(ax, array, title)
+    lines = []
+    for axis in (0, 1):
+        start = np.argwhere(np.diff(labels, axis=axis)) + (np.arange(2) == axis) - 0.5
+        stop = start + (np.arange(2) != axis)
+        lines.append(np.stack([start, stop, np.full_like(start, np.nan)], axis=1).reshape(-1, 2))
+    y, x = np.concatenate(lines).T
+    ax.plot(x, y, color=SKELETON, lw=1.4)
+    return ax
