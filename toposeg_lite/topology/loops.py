@@ -172,7 +172,6 @@ def close_cavities(order, rank, steps, squares):
         that are closed and filled by the same voxel are left out.
     """
     lowest = _last_of_cubes(rank, steps)  # for each component the rank of its minimum
-    lowest[0] = order.size
     node = np.arange(rank.size).astype(np.int32)
     for p in range(rank.size):  # a cube that sticks out of the volume is no piece
         node[p] = p if lowest[p] < order.size else 0
