@@ -21,12 +21,14 @@ from .base import Explorer, read_image, show
 from .gradient import GradientExplorer
 from .morse import MorseExplorer
 from .persistence import PersistenceExplorer
+from .warping import WarpExplorer
 
 __all__ = [
     "Explorer",
     "GradientExplorer",
     "MorseExplorer",
     "PersistenceExplorer",
+    "WarpExplorer",
     "read_image",
     "show",
 ]

@@ -147,15 +147,20 @@ def _dots(name: str, symbol: str, colour: str) -> go.Scatter:
 
 
 def _painted(image: np.ndarray, mask: np.ndarray) -> str:
-    """Return a likelihood in grey, with a mask laid over it in yellow, as the address of a PNG.
-
-    A picture is several times quicker than numbers: plotly sends a matrix as nested lists.
-    """
+    """Return a likelihood in grey, with a mask laid over it in yellow, as the address of a PNG."""
     grey = np.repeat(image[..., None] * 255, 3, axis=2)
     yellow = np.array([int(figures.SUPERLEVEL[k : k + 2], 16) for k in (1, 3, 5)])
     grey[mask] += 0.55 * (yellow - grey[mask])
+    return _address(grey.astype(np.uint8))
+
+
+def _address(colours: np.ndarray) -> str:
+    """Return (H, W, 3) colours of bytes as the address of a PNG, for plotly's images.
+
+    A picture is several times quicker than numbers: plotly sends a matrix as nested lists.
+    """
     file = io.BytesIO()
-    Image.fromarray(grey.astype(np.uint8)).save(file, "PNG", compress_level=1)
+    Image.fromarray(colours).save(file, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 

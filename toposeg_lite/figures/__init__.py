@@ -56,6 +56,7 @@ from .morse import (
 from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
 from .warping import (
     CRITICAL,
+    cells_around,
     components_around,
     links_around,
     mask_colours,
@@ -84,6 +85,7 @@ __all__ = [
     "barcode",
     "branch_chart",
     "branch_profile",
+    "cells_around",
     "check_threshold",
     "components_around",
     "count_parts",

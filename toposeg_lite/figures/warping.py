@@ -26,6 +26,7 @@ from .gradient import outline
 
 __all__ = [
     "CRITICAL",
+    "cells_around",
     "components_around",
     "links_around",
     "mask_colours",
@@ -50,6 +51,42 @@ def _check_pixel(pixel: Any, shape: tuple[int, ...]) -> tuple[int, int]:
     if not all(0 <= k < n for k, n in zip(place, shape, strict=True)):
         raise ValueError(f"pixel must lie in an image of shape {shape}; got {place}")
     return place
+
+
+def _cells(mask: Any, pixel: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 3x3 cells around a pixel, and which of them lie inside the image."""
+    mask = check_mask(mask, ndim=2)
+    row, column = _check_pixel(pixel, mask.shape)
+    around = np.s_[row : row + 3, column : column + 3]
+    return np.pad(mask, 1)[around], np.pad(np.ones(mask.shape, bool), 1)[around]
+
+
+def cells_around(mask: Any, pixel: Any) -> np.ndarray:
+    """Colour the nine cells around a pixel: yellow foreground, white background, grey outside.
+
+    Parameters
+    ----------
+    mask, pixel
+        As for `components_around`.
+
+    Returns
+    -------
+    (3, 3, 3) array of uint8
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `components_around`.
+
+    Examples
+    --------
+    >>> cells_around([[1, 0]], (0, 0))[1].tolist()
+    [[187, 187, 187], [240, 228, 66], [255, 255, 255]]
+    """
+    cells, inside = _cells(mask, pixel)
+    colours = mask_colours(cells, cells)
+    colours[~inside] = [int(OUTSIDE[k : k + 2], 16) for k in (1, 3, 5)]
+    return colours
 
 
 def components_around(mask: Any, pixel: Any, *, connectivity: int | None = None) -> np.ndarray:
@@ -86,10 +123,8 @@ def components_around(mask: Any, pixel: Any, *, connectivity: int | None = None)
            [ 1,  0,  2],
            [-2, -2, -2]])
     """
-    mask = check_mask(mask, ndim=2)
     full = check_connectivity(connectivity, 2)
-    row, column = _check_pixel(pixel, mask.shape)
-    cells = np.pad(mask, 1)[row : row + 3, column : column + 3]
+    cells, _ = _cells(mask, pixel)
     numbers = np.zeros((3, 3), int)
     for sign, some, steps in ((1, cells, full), (-1, ~cells, 3 - full)):
         ring = some.copy()
@@ -157,7 +192,7 @@ def verdict(mask: Any, pixel: Any, *, connectivity: int | None = None) -> str:
     inside, outside = int(numbers.max()), -int(numbers.min())
     if inside == outside == 1:
         return "Simple: 1 foreground and 1 background component touch it."
-    flips = "removing" if check_mask(mask, ndim=2)[tuple(pixel)] else "adding"
+    flips = "removing" if _cells(mask, pixel)[0][1, 1] else "adding"
     if inside == 0:
         why = {"adding": "makes a component", "removing": "deletes a component"}
     elif outside == 0:
@@ -239,7 +274,7 @@ def warp_masks(
     --------
     >>> ax = warp_masks([[1, 1, 0]], [[0, 1, 1]], title="a bar moves")
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['in both', 'to remove', 'to add', 'target']
+    ['in both', 'to remove', 'to add', 'outline of the goal']
     """
     colours = mask_colours(mask, target)
     height, width = colours.shape[:2]
@@ -251,7 +286,7 @@ def warp_masks(
         Line2D([], [], ls="", marker="s", ms=9, mec="0.5", mew=0.5, color=colour, label=name)
         for name, colour in (("in both", SUPERLEVEL), ("to remove", LOWERED), ("to add", RAISED))
     ]
-    signs.append(Line2D([], [], color=TRUTH, label="target"))
+    signs.append(Line2D([], [], color=TRUTH, label="outline of the goal"))
     if critical is not None:
         marked = check_mask(critical, "critical", ndim=2)
         check_same_shape(marked, colours[..., 0], ("critical", "mask"))
@@ -314,16 +349,10 @@ def neighbourhood(
     >>> [text.get_text() for text in ax.texts]
     ['1', '1', '1', 'A', 'p', 'B', '2', '2', '2']
     """
-    mask = check_mask(mask, ndim=2)
     full = check_connectivity(connectivity, 2)
     numbers = components_around(mask, pixel, connectivity=full)
-    row, column = pixel
-    cells = np.pad(mask, 1)[row : row + 3, column : column + 3]
-    inside = np.pad(np.ones(mask.shape, bool), 1)[row : row + 3, column : column + 3]
-    colours = mask_colours(cells, cells)
-    colours[~inside] = [int(OUTSIDE[k : k + 2], 16) for k in (1, 3, 5)]
     ax = _axes(ax, (2.8, 3.0))
-    ax.imshow(colours)
+    ax.imshow(cells_around(mask, pixel))
     for (r1, c1), (r2, c2) in links_around(numbers, full):
         colour = COMPONENT if numbers[r1, c1] > 0 else HOLE
         ax.plot([c1, c2], [r1, r2], color=colour, lw=3)
@@ -338,8 +367,8 @@ def neighbourhood(
             style: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold"}
             ax.text(c, r + lower, name, color="white", **style)
     if title is None:
-        simple = numbers.max() == 1 and numbers.min() == -1
-        title = f"row {row}, column {column}: {'simple' if simple else 'not simple'}"
+        answer = verdict(mask, pixel, connectivity=full).split(":")[0].lower()
+        title = f"row {pixel[0]}, column {pixel[1]}: {answer}"
     ax.set(xticks=[], yticks=[], title=title)
     ax.set_xticks(np.arange(4) - 0.5, minor=True)
     ax.set_yticks(np.arange(4) - 0.5, minor=True)
