@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from toposeg_lite.differences import KINDS, topology_differences
+from toposeg_lite.metrics import betti_matching_error
 from toposeg_lite.topology import betti_numbers
 
 
@@ -51,10 +52,10 @@ RING = mask("#####..", "#...#..", "#...#..", "#####..", ".......")
         ),
         (RING, mask("##.##..", "#...#..", "#...#..", "#####..", "......."),
          [("false hole", (1, 1))]),
-        # A wall through the hole leaves one hole over.
+        # A wall through the hole leaves one hole over, the first: the last is the partner.
         (mask("#####..", "#.#.#..", "#.#.#..", "#####..", "......."), RING,
-         [("false hole", (1, 3))]),
-        # The largest overlap decides who is whose partner, here (0, 2) to (0, 5) of both.
+         [("false hole", (1, 1))]),
+        # All four pieces are one in the union: one pair of partners, and a piece left of either.
         (mask("#.######.."), mask("######.###"), [("break", (0, 1)), ("false merge", (0, 6))]),
         # An open bay at the border is no hole.
         (mask("#.....#", "#.....#", "#######", ".......", "......."),
@@ -63,6 +64,54 @@ RING = mask("#####..", "#...#..", "#...#..", "#####..", ".......")
 )  # fmt: skip
 def test_hand_drawn_differences(prediction, truth, expected):
     assert topology_differences(prediction, truth) == expected
+
+
+ACROSS = mask(".........", ".........", "#########", ".........", ".........")
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "expected"),
+    [
+        (ACROSS, ACROSS, []),
+        # The line cuts the image into two regions; opened, it leaves one, and stays in one piece
+        # with the frame. The upper region is the one left over: the last pixel is in the lower.
+        (mask(".........", ".........", "####.####", ".........", "........."), ACROSS,
+         [("missing hole", (0, 0))]),
+        # A piece of the line is a break. It is nearest to the frame above, where the truth has
+        # nothing; the gap is marked where the truth has its line.
+        (mask(".........", ".........", "#...#...#", ".........", "........."), ACROSS,
+         [("break", (2, 2)), ("missing hole", (0, 0))]),
+        (mask(".......", ".......", "...#...", ".......", "......."), EMPTY,
+         [("spurious component", (2, 3))]),
+        # What touches the border is a part of the frame and encloses nothing.
+        (mask("...#...", "...#...", ".......", ".......", "......."), EMPTY, []),
+        (mask("..##...", "..##...", "...####", ".......", "......."), EMPTY,
+         [("false hole", (0, 4))]),
+        # Nothing is left of the region inside the frame: it has no partner.
+        (np.ones((5, 7), bool), EMPTY, [("missing hole", (2, 2))]),
+    ],
+)  # fmt: skip
+def test_hand_drawn_differences_within_a_frame(prediction, truth, expected):
+    assert topology_differences(prediction, truth, border="closed") == expected
+
+
+@pytest.mark.parametrize("connectivity", [1, None])
+@pytest.mark.parametrize("shape", [(23, 31), (7, 9, 11)])
+def test_with_a_frame_the_differences_are_what_the_metric_counts(shape, connectivity):
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        prediction = blobs(rng, shape)
+        for truth in (blobs(rng, shape), np.roll(prediction, 2, 1), prediction & blobs(rng, shape)):
+            found = Counter(
+                "hole" in d.kind
+                for d in topology_differences(
+                    prediction, truth, connectivity=connectivity, border="closed"
+                )
+            )
+            for dimension in (0, len(shape) - 1):  # tunnels have no place
+                assert found[dimension > 0] == betti_matching_error(
+                    prediction, truth, dimension=dimension, connectivity=connectivity
+                )
 
 
 def test_connectivity_decides_whether_a_diagonal_breaks():
@@ -78,16 +127,17 @@ def blobs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return noise > np.median(noise)
 
 
+@pytest.mark.parametrize("border", ["open", "closed"])
 @pytest.mark.parametrize("connectivity", [1, None])
 @pytest.mark.parametrize("shape", [(23, 31), (7, 9, 11)])
-def test_the_kinds_add_up_to_the_difference_of_the_betti_numbers(shape, connectivity):
+def test_the_kinds_add_up_to_the_difference_of_the_betti_numbers(shape, connectivity, border):
     rng = np.random.default_rng(5)
     for _ in range(20):
         prediction, truth = blobs(rng, shape), blobs(rng, shape)
         found = Counter(d.kind for d in topology_differences(
-            prediction, truth, connectivity=connectivity))  # fmt: skip
-        ours = betti_numbers(prediction, connectivity=connectivity)
-        wanted = betti_numbers(truth, connectivity=connectivity)
+            prediction, truth, connectivity=connectivity, border=border))  # fmt: skip
+        ours = betti_numbers(prediction, connectivity=connectivity, border=border)
+        wanted = betti_numbers(truth, connectivity=connectivity, border=border)
         assert set(found) <= set(KINDS)
         assert ours[0] - wanted[0] == (
             found["break"] + found["spurious component"]
@@ -99,16 +149,16 @@ def test_the_kinds_add_up_to_the_difference_of_the_betti_numbers(shape, connecti
 def test_turning_prediction_and_truth_around_turns_the_kinds_around():
     other = dict(zip(KINDS, [KINDS[k] for k in (2, 3, 0, 1, 5, 4)], strict=True))
     rng = np.random.default_rng(6)
-    for _ in range(20):
+    for border in ("open", "closed") * 10:
         a, b = blobs(rng, (19, 26)), blobs(rng, (19, 26))
-        forth = Counter(d.kind for d in topology_differences(a, b))
-        back = Counter(other[d.kind] for d in topology_differences(b, a))
+        forth = Counter(d.kind for d in topology_differences(a, b, border=border))
+        back = Counter(other[d.kind] for d in topology_differences(b, a, border=border))
         assert forth == back
 
 
 def test_a_difference_of_a_component_or_hole_lies_inside_it():
     rng = np.random.default_rng(7)
-    for _ in range(20):
+    for border in ("open", "closed") * 10:
         prediction, truth = blobs(rng, (19, 26)), blobs(rng, (19, 26))
         inside = {
             "spurious component": prediction & ~truth,
@@ -116,7 +166,7 @@ def test_a_difference_of_a_component_or_hole_lies_inside_it():
             "false hole": ~prediction,
             "missing hole": ~truth,
         }
-        for kind, position in topology_differences(prediction, truth):
+        for kind, position in topology_differences(prediction, truth, border=border):
             assert kind not in inside or inside[kind][position]
 
 

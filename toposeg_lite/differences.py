@@ -1,21 +1,23 @@
 """Name each place where the topology of a prediction differs from that of its reference.
 
-The Betti error counts such places but does not show them. Here every component and every hole of
-the prediction is paired with at most one of the reference: the two that share most pixels first.
-What is left over is a difference, and it has a kind:
+An error counts such places but does not show them. Here every component and every hole of the
+prediction has at most one partner in the reference, by the Betti matching of the two masks: what
+becomes one in the union of both is the same thing. What is left over is a difference, and it has a
+kind:
 
 ===================  ==========================================================================
-break                a further piece of a component of the reference that already has its partner
-spurious component   a component of the prediction that shares no pixel with the reference
-false merge          a component of the reference, beside another one, within one of the prediction
-missing component    a component of the reference that shares no pixel with the prediction
+break                a further piece of the prediction in what is one component of the union
+spurious component   a component of the prediction alone in the union
+false merge          a further piece of the reference in what is one component of the union
+missing component    a component of the reference alone in the union
 false hole           a hole of the prediction that is left over
 missing hole         a hole of the reference that is left over: filled, or opened at its rim
 ===================  ==========================================================================
 
 As every pair takes one from either side, the kinds explain the Betti numbers exactly: breaks and
 spurious components minus false merges and missing components is the difference of the numbers of
-components, and so for holes.
+components, and so for holes. With a closed border the differences are, one for one, what
+`toposeg_lite.metrics.betti_matching_error` counts.
 """
 
 from __future__ import annotations
@@ -28,7 +30,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from .topology.components import label_components
-from .topology.grid import check_connectivity, check_mask, check_same_shape, dual_connectivity
+from .topology.grid import (
+    Border,
+    check_border,
+    check_connectivity,
+    check_mask,
+    check_same_shape,
+    dual_connectivity,
+)
 
 __all__ = ["KINDS", "Difference", "topology_differences"]
 
@@ -60,7 +69,7 @@ class Difference(NamedTuple):
 
 
 def topology_differences(
-    prediction: Any, truth: Any, *, connectivity: int | None = None
+    prediction: Any, truth: Any, *, connectivity: int | None = None, border: Border = "open"
 ) -> list[Difference]:
     """Find and name the places where the topology of two masks differs.
 
@@ -70,6 +79,10 @@ def topology_differences(
         Masks of one shape.
     connectivity : int, optional
         Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26; default).
+    border : {"open", "closed"}
+        Whether the outside is background, or a frame of foreground: then all that the border cuts
+        is one component of either mask, and the regions that it encloses are holes. "closed" lists
+        what `toposeg_lite.metrics.betti_matching_error` counts.
 
     Returns
     -------
@@ -81,7 +94,7 @@ def topology_differences(
     ------
     TypeError, ValueError
         If a mask is not binary, is empty or has neither 2 nor 3 axes; if the shapes differ; if
-        `connectivity` is neither 1 nor the number of axes.
+        `connectivity` is neither 1 nor the number of axes; for an unknown border.
 
     Examples
     --------
@@ -97,78 +110,87 @@ def topology_differences(
     prediction, truth = check_mask(prediction, "prediction"), check_mask(truth, "truth")
     check_same_shape(prediction, truth, ("prediction", "truth"))
     connectivity = check_connectivity(connectivity, truth.ndim)
-    ours, _ = label_components(prediction, connectivity=connectivity)
-    wanted, _ = label_components(truth, connectivity=connectivity)
-    breaks, spurious, merges, missing = _leftovers(ours, wanted)
+    check_border(border)
+    # One pixel around both, background or frame, which is the same thing in both.
+    prediction, truth = (np.pad(mask, 1, constant_values=border == "closed")
+                         for mask in (prediction, truth))  # fmt: skip
+    ours, wanted, union = (
+        label_components(mask, connectivity=connectivity)[0]
+        for mask in (prediction, truth, prediction | truth)
+    )
+    breaks, spurious = _pieces(ours, union, union[truth])
+    merges, missing = _pieces(wanted, union, union[prediction])
     dual = dual_connectivity(connectivity, truth.ndim)
-    our_holes, true_holes = _label_holes(prediction, dual), _label_holes(truth, dual)
-    split, false, joined, absent = _leftovers(our_holes, true_holes)
+    our_holes, true_holes, common = (
+        label_components(mask, connectivity=dual)[0]
+        for mask in (~prediction, ~truth, ~(prediction | truth))
+    )
+    false, absent = _left_over(our_holes, true_holes, common)
     found = {
-        "break": _gaps(ours, breaks),
+        "break": _gaps(ours, breaks, union),
         "spurious component": _insides(ours, spurious),
-        "false merge": _gaps(wanted, merges),
+        "false merge": _gaps(wanted, merges, union),
         "missing component": _insides(wanted, missing),
-        "false hole": _insides(our_holes, false + _all_but_first(split)),
-        "missing hole": _insides(true_holes, absent + _all_but_first(joined)),
+        "false hole": _insides(our_holes, false),
+        "missing hole": _insides(true_holes, absent),
     }
-    return [Difference(kind, place) for kind in KINDS for place in sorted(found[kind])]
+    # Back to the image's own pixels; a gap may lie in the frame.
+    last = np.array(truth.shape) - 3
+    return [
+        Difference(kind, tuple(np.clip(np.subtract(place, 1), 0, last).tolist()))
+        for kind in KINDS
+        for place in sorted(found[kind])
+    ]
 
 
-def _label_holes(mask: np.ndarray, connectivity: int) -> np.ndarray:
-    """Label the components of the background that do not reach the border."""
-    labels, _ = label_components(~mask, connectivity=connectivity)
-    inner = (slice(1, -1),) * mask.ndim
-    border = np.ones(mask.shape, bool)
-    border[inner] = False
-    labels[np.isin(labels, labels[border])] = 0
-    return labels
-
-
-def _leftovers(
-    ours: np.ndarray, wanted: np.ndarray
-) -> tuple[list[list[int]], list[int], list[list[int]], list[int]]:
-    """Pair the labels of two images by their overlap and group what is left over.
+def _pieces(
+    labels: np.ndarray, union: np.ndarray, shared: np.ndarray
+) -> tuple[list[list[int]], list[int]]:
+    """Group the components of a mask by the component of the union in which they lie.
 
     Returns
     -------
-    pieces : list of list of int
-        Labels of `ours` that lie mostly in one label of `wanted`: its partner, then the others.
-    spurious : list of int
-        Labels of `ours` that overlap nothing.
-    joined, missing
-        The same for the labels of `wanted`.
+    groups : list of list of int
+        Those that lie in one that the other mask has a part in, `shared`, where they are several:
+        one has a partner, the others are pieces.
+    alone : list of int
+        Those that lie in one in which the other mask has no part.
     """
-    both = (ours > 0) & (wanted > 0)
-    pairs, sizes = np.unique(np.stack([ours[both], wanted[both]]), axis=1, return_counts=True)
-    # The largest overlap first; among equals the smallest labels, as unique() has sorted them.
-    ranked = pairs[:, np.argsort(-sizes, kind="stable")].T.tolist()
-    partner_of_ours: dict[int, int] = {}
-    partner_of_wanted: dict[int, int] = {}
-    for a, b in ranked:
-        if a not in partner_of_ours and b not in partner_of_wanted:
-            partner_of_ours[a], partner_of_wanted[b] = b, a
-    pieces: dict[int, list[int]] = {b: [a] for b, a in partner_of_wanted.items()}
-    joined: dict[int, list[int]] = {a: [b] for a, b in partner_of_ours.items()}
-    seen_ours, seen_wanted = set(partner_of_ours), set(partner_of_wanted)
-    for a, b in ranked:
-        # Of a leftover overlap at least one label has a partner: else they would have been paired.
-        if a not in seen_ours:
-            pieces[b].append(a)
-            seen_ours.add(a)
-        if b not in seen_wanted:
-            joined[a].append(b)
-            seen_wanted.add(b)
-    return (
-        [group for group in pieces.values() if len(group) > 1],
-        [a for a in np.unique(ours[ours > 0]).tolist() if a not in seen_ours],
-        [group for group in joined.values() if len(group) > 1],
-        [b for b in np.unique(wanted[wanted > 0]).tolist() if b not in seen_wanted],
-    )
+    inside = labels > 0
+    pairs = np.unique(np.stack([union[inside], labels[inside]]), axis=1)
+    groups, alone = [], []
+    for component in np.unique(pairs[0]).tolist():
+        members = pairs[1][pairs[0] == component].tolist()
+        if component not in shared:
+            alone += members
+        elif len(members) > 1:
+            groups.append(members)
+    return groups, alone
 
 
-def _all_but_first(groups: list[list[int]]) -> list[int]:
-    """Return the members of all groups, each without its first."""
-    return [label for group in groups for label in group[1:]]
+def _left_over(
+    ours: np.ndarray, wanted: np.ndarray, common: np.ndarray
+) -> tuple[list[int], list[int]]:
+    """Return the components of two backgrounds, without the outside, that have no partner.
+
+    Each holds some components of the common background and stands for the one with the last pixel
+    (C order), as in `toposeg_lite.topology.induced`; partners stand for the same one. The last
+    pixel of all is a corner: where it is background, it is the outside's, and no hole.
+    """
+    last = np.zeros(common.max() + 1, np.int64)
+    last[common.ravel()] = np.arange(common.size)  # the last one assigned stays
+    last = np.sort(last[1:])
+    chosen = []
+    for labels in (ours, wanted):
+        stands_for = np.full(labels.max() + 1, -1)
+        stands_for[labels.ravel()[last]] = last
+        chosen.append(stands_for)
+    left = []
+    for labels, one, other in ((ours, *chosen), (wanted, *chosen[::-1])):
+        paired = (one >= 0) & np.isin(one, other)
+        paired[[0, labels.flat[-1]]] = True
+        left.append(np.flatnonzero(~paired).tolist())
+    return left[0], left[1]
 
 
 def _insides(labels: np.ndarray, chosen: list[int]) -> list[tuple[int, ...]]:
@@ -183,14 +205,18 @@ def _insides(labels: np.ndarray, chosen: list[int]) -> list[tuple[int, ...]]:
     return places
 
 
-def _gaps(labels: np.ndarray, groups: list[list[int]]) -> list[tuple[int, ...]]:
-    """Return the middles of the shortest gaps that, bridged, make each group one piece."""
+def _gaps(labels: np.ndarray, groups: list[list[int]], union: np.ndarray) -> list[tuple[int, ...]]:
+    """Return the middles of the shortest gaps that, bridged, make each group one piece.
+
+    Gaps that the other mask bridges, those inside the union, come before all others.
+    """
     boxes = ndimage.find_objects(labels)
     places = []
     for group in groups:
         sides = zip(*(boxes[label - 1] for label in group), strict=True)
         box = tuple(slice(min(s.start for s in a), max(s.stop for s in a)) for a in sides)
         part = labels[box]
+        outside = union[box] != union[labels == group[0]][0]
         # Give every pixel to its nearest piece: the gap between two pieces is shortest where
         # their territories meet at the smallest distance from both.
         distance, nearest = ndimage.distance_transform_edt(
@@ -204,7 +230,8 @@ def _gaps(labels: np.ndarray, groups: list[list[int]]) -> list[tuple[int, ...]]:
             meet = owner[low] != owner[high]
             rows.append(np.minimum(owner[low], owner[high])[meet])
             columns.append(np.maximum(owner[low], owner[high])[meet])
-            costs.append((distance[low] + distance[high])[meet])
+            far = part.size * (outside[low] | outside[high])
+            costs.append((distance[low] + distance[high] + far)[meet])
             middles.append(np.argwhere(meet))
         row, column = np.concatenate(rows).astype(np.int64), np.concatenate(columns)
         cost, middle = np.concatenate(costs), np.concatenate(middles)
