@@ -315,6 +315,21 @@ def test_a_broken_line_is_mended_and_a_false_hole_filled(matching):
 
 
 @pytest.mark.parametrize("matching", MATCHINGS)
+def test_in_volumes_a_tube_is_mended_a_false_cavity_filled_and_a_true_one_opened(matching):
+    tube = torch.full((3, 3, 7), 0.05)
+    tube[1, 1] = 0.9
+    tube[1, 1, 3] = 0.3
+    after = descend(tube, tube > 0.2, steps=60, matching=matching)
+    assert after[1, 1].min() > 0.5
+    block = torch.full((5, 5, 5), 0.05)
+    block[1:4, 1:4, 1:4] = 0.9
+    block[2, 2, 2] = 0.3
+    assert descend(block, block > 0.1, steps=60, matching=matching)[2, 2, 2] > 0.5
+    block[2, 2, 2] = 0.4
+    assert descend(block, block > 0.5, steps=60, matching=matching)[2, 2, 2] < 0.1
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
 def test_false_positives_in_an_empty_truth_are_punished(matching):
     empty = torch.zeros(3, 4, dtype=torch.bool)
     value = topological_loss(TWO_BLOBS[None, None].logit(), empty[None], matching=matching)
