@@ -47,6 +47,10 @@ class SumLoss(nn.Module):
     TypeError, ValueError
         For parts that are no modules, options for unknown parts, and bad numbers.
 
+    Notes
+    -----
+    From a GPU the logits and the target are copied once for all parts whose kernels run on the CPU.
+
     Examples
     --------
     >>> from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
