@@ -77,9 +77,11 @@ class Arm:
 ARMS = (
     Arm("cldice", "cldice", weights=(0.2, 0.5, 1.0)),
     Arm("topological-rank", "topological", {"matching": "rank"}, (0.5, 1.5, 4.0)),
+    Arm("topological-betti", "topological", {"matching": "betti"}, (0.5, 1.5, 4.0)),
+    Arm("topological-spatial", "topological", {"matching": "spatial"}, (0.5, 1.5, 4.0)),
     Arm("warping", "warping", weights=(0.02, 0.1, 0.5)),
-    Arm("morse-skeleton", "morse", {"structure": "skeleton"}, (0.1, 0.3, 1.0)),
-    Arm("morse-patches", "morse", {"structure": "patches"}, (0.1, 0.3, 1.0)),
+    Arm("morse-skeleton", "morse", {"structure": "skeleton"}, (0.3, 1.0, 3.0)),
+    Arm("morse-patches", "morse", {"structure": "patches"}, (0.3, 1.0, 3.0)),
 )
 
 
@@ -411,6 +413,7 @@ def study_tables(results: Mapping[str, Any]) -> str:
     }
     shown = [key for key in COLUMNS if key in tests["control"]]
     titles = [COLUMNS[key] for key in shown]
+    digits = {key: 3 if tests["control"][key].abs().max() < 1.5 else 2 for key in shown}
     scores = []
     for name, entries in networks.items():
         weights = sorted({entry["weight"] for entry in entries.values()})
@@ -419,12 +422,13 @@ def study_tables(results: Mapping[str, Any]) -> str:
             [
                 name,
                 ", ".join(f"{weight:g}" for weight in weights if weight),
-                *(_spread(tests[name][key]) for key in shown),
+                *(_spread(tests[name][key], digits[key]) for key in shown),
                 f"{share:.0%}".replace("%", " %"),
             ]
         )
     differences = [
-        [name, *(_spread(table[key] - tests["control"][key], sign="+") for key in shown)]
+        [name]
+        + [_spread(table[key] - tests["control"][key], digits[key], sign="+") for key in shown]
         for name, table in tests.items()
         if name not in ("parent", "control")
     ]
@@ -436,9 +440,8 @@ def study_tables(results: Mapping[str, Any]) -> str:
     )
 
 
-def _spread(values: pd.Series, sign: str = "") -> str:
+def _spread(values: pd.Series, digits: int, sign: str = "") -> str:
     """Return mean ± standard deviation as a table shows them, without the zero before the point."""
-    digits = 3 if values.abs().max() < 1.5 else 2
     numbers = [f"{values.mean():{sign}.{digits}f}"]
     if len(values) > 1:
         numbers.append(f"{values.std():.{digits}f}")
