@@ -14,16 +14,18 @@ from skimage import measure
 from skimage.metrics import variation_of_information as skimage_voi
 
 from toposeg_lite import metrics
-from toposeg_lite.topology import betti_numbers
+from toposeg_lite.topology import betti_numbers, homotopy_warp, match_pairs
 
 PAIR_METRICS = [
     metrics.dice,
     metrics.cldice,
     metrics.betti_error,
+    metrics.betti_matching_error,
+    metrics.warping_error,
     metrics.adjusted_rand_index,
     metrics.variation_of_information,
 ]
-PERFECT = [1.0, 1.0, 0.0, 1.0, 0.0]
+PERFECT = [1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
 
 
 def draw(text: str) -> np.ndarray:
@@ -193,6 +195,89 @@ def test_patches_in_three_dimensions():
     assert metrics.betti_error(prediction, truth, dimension=0, **closed) == 0
 
 
+def test_betti_matching_error_by_hand():
+    # Disjoint blobs are two features without partners, whatever the Betti numbers say.
+    left, right = (
+        draw(".......... .##....... .##....... .........."),
+        draw(".......... .......##. .......##. .........."),
+    )
+    assert metrics.betti_error(left, right) == 0
+    assert metrics.betti_matching_error(left, right) == 2
+    assert metrics.betti_matching_error(left, right, dimension=0) == 2
+    assert metrics.betti_matching_error(left, right, dimension=1) == 0
+    assert metrics.betti_matching_error(left, left | right) == 1
+    # One blob over two: one of them stays alone.
+    bridge = draw(".......... .########. .######### ..........")[:, :10]
+    bridge[:, -1] = False
+    assert metrics.betti_matching_error(bridge, left | right) == 1
+    # The holes of two rings that overlap in their bodies only are two.
+    one, two = (
+        draw("........... .#####..... .#...#..... .#####..... ..........."),
+        draw("........... .....#####. .....#...#. .....#####. ..........."),
+    )
+    assert metrics.betti_matching_error(one, two) == 2
+    assert metrics.betti_matching_error(one, two, dimension=1) == 2
+    assert metrics.betti_matching_error(one, two, dimension=0) == 0
+    assert metrics.betti_error(one, two) == 0
+
+
+def test_betti_matching_error_counts_what_the_border_cuts_to_the_frame():
+    cut = draw("..##.. ..##.. ......")
+    near = draw("...... ..##.. ......")
+    assert metrics.betti_matching_error(cut, near) == 1  # the blob that floats freely
+    assert metrics.betti_matching_error(cut, cut & False) == 0
+    # The frame's own region is filled.
+    assert metrics.betti_matching_error(cut | True, cut & False) == 1
+
+
+def test_betti_matching_error_in_patches():
+    prediction, truth = draw("...... .#.... ...... ......"), draw("...... ....#. ...... ......")
+    assert metrics.betti_matching_error(prediction, truth) == 2
+    # Each blob stands in a patch of its own, of 3x3, with two more patches of one row below.
+    assert metrics.betti_matching_error(prediction, truth, patch=3) == 2 / 4
+    assert metrics.betti_matching_error(prediction, truth, patch=2) == 0  # all touch the frame
+
+
+def test_betti_matching_error_in_three_dimensions():
+    shell = np.zeros((5, 5, 5), bool)
+    shell[1:4, 1:4, 1:4] = True
+    shell[2, 2, 2] = False
+    holed = shell.copy()
+    holed[1, 2, 2] = False
+    found = [metrics.betti_matching_error(shell, holed, dimension=k) for k in range(3)]
+    assert found == [0, 0, 1]
+    ring = np.zeros((3, 5, 5), bool)
+    ring[1, 1:4, 1:4] = True
+    ring[1, 2, 2] = False
+    cut = ring.copy()
+    cut[1, 2, 3] = False
+    assert metrics.betti_matching_error(ring, cut) == 1
+    assert metrics.betti_matching_error(ring, cut, dimension=1) == 1
+    moved = np.roll(ring, 5, axis=2)
+    wide = (
+        np.concatenate([ring, moved & False], axis=2),
+        np.concatenate([ring & False, ring], axis=2),
+    )
+    assert metrics.betti_matching_error(*wide) == 4  # two rings: each a component and a tunnel
+    assert metrics.betti_error(*wide) == 0
+
+
+def test_warping_error_by_hand():
+    truth = draw(".......... .########. ..........")
+    thick = draw(".########. .########. ..........")
+    moved = draw("########.. .......... ..........")
+    broken = draw(".......... .###.####. ..........")
+    wide = draw(".......... .#####..#. ..........")
+    assert metrics.warping_error(truth, truth) == 0
+    assert metrics.warping_error(thick, truth) == metrics.warping_error(moved, truth) == 0
+    assert metrics.warping_error(broken, truth) == 1 / 30
+    assert metrics.warping_error(wide, truth) == 2 / 30
+    assert metrics.warping_error(truth, wide) == 1 / 30  # here the gap closes but for one pixel
+    diagonal = draw("#.. .#. ..#")
+    assert metrics.warping_error(diagonal, draw("##. .#. .##")) == 0
+    assert metrics.warping_error(diagonal, draw("##. .#. .##"), connectivity=1) > 0
+
+
 def test_partition_metrics_by_hand():
     # Two bars, joined by mistake: 3 + 3 pixels in two segments, 2 pixels of background.
     truth = draw("###..###")
@@ -299,6 +384,32 @@ def test_betti_error_equals_scikit_image_s_counts_on_patches():
         assert ours == pytest.approx(expected[k])
 
 
+def test_betti_matching_error_is_what_the_matching_of_images_leaves_over():
+    some = 0
+    for prediction, truth in pairs(120, seed=8):
+        for connectivity in (1, truth.ndim):
+            matching = match_pairs(
+                prediction, truth, matching="betti", border="closed", connectivity=connectivity
+            )
+            for k in range(truth.ndim):
+                expected = np.count_nonzero(
+                    matching.prediction.dimension[matching.unmatched_prediction] == k
+                ) + np.count_nonzero(matching.truth.dimension[matching.unmatched_truth] == k)
+                options = {"connectivity": connectivity, "dimension": k}
+                found = metrics.betti_matching_error(prediction, truth, **options)
+                assert found == expected
+                assert found >= metrics.betti_error(prediction, truth, border="closed", **options)
+                some += found > 0
+    assert some > 100
+
+
+def test_warping_error_counts_what_the_warp_leaves():
+    for prediction, truth in pairs(30, seed=9):
+        left = homotopy_warp(truth, prediction).critical
+        assert metrics.warping_error(prediction, truth) == left.sum() / truth.size
+        assert metrics.warping_error(prediction, truth) <= (prediction ^ truth).mean()
+
+
 # --- laws ----------------------------------------------------------------------------------------
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=3, max_side=6))
@@ -311,7 +422,8 @@ def test_metrics_are_symmetric_bounded_and_perfect_on_equal_masks(truth, data):
     for metric, perfect in zip(PAIR_METRICS, PERFECT, strict=True):
         value = metric(prediction, truth)
         assert type(value) is float
-        assert value == metric(truth, prediction)
+        if metric is not metrics.warping_error:
+            assert value == metric(truth, prediction)
         assert metric(truth, truth) == perfect
         assert value <= 1 if perfect else value >= 0
 
@@ -405,6 +517,9 @@ def test_report_holds_every_number_and_its_settings(labels):
                 "dice": metrics.dice(prediction, truth),
                 "cldice": metrics.cldice(prediction, truth),
                 "betti_error": metrics.betti_error(prediction, truth, **options),
+                "warping_error": metrics.warping_error(
+                    prediction, truth, connectivity=options.get("connectivity")
+                ),
                 "adjusted_rand_index": metrics.adjusted_rand_index(prediction, truth, **partition),
                 "variation_of_information": metrics.variation_of_information(
                     prediction, truth, **partition
@@ -414,6 +529,10 @@ def test_report_holds_every_number_and_its_settings(labels):
                 "border": options.get("border", "open"),
                 "labels": labels,
             }
+            if truth.ndim == 2:
+                expected["betti_matching_error"] = metrics.betti_matching_error(
+                    prediction, truth, connectivity=options.get("connectivity")
+                )
             for k in range(truth.ndim):
                 expected[f"betti_{k}_error"] = metrics.betti_error(
                     prediction, truth, dimension=k, **options

@@ -636,6 +636,37 @@ def _key(v, axis, flat, steps):
 
 
 @njit(cache=True, nogil=True)
+def _joining_edges(rank):
+    """Say of each edge whether it joins two components when it enters: such closes no loop."""
+    flat = rank.ravel()
+    steps = np.array([rank.shape[1] * rank.shape[2], rank.shape[2], 1])
+    start = np.zeros(flat.max() + 3, np.int64)
+    for axis in range(3):
+        for v in range(flat.size - steps[axis]):
+            start[max(flat[v], flat[v + steps[axis]]) + 2] += 1
+    start = np.cumsum(start)
+    edges = np.empty(start[-1], np.int64)
+    for v in range(flat.size):
+        for axis in range(3):
+            if v + steps[axis] < flat.size:
+                late = max(flat[v], flat[v + steps[axis]]) + 1
+                edges[start[late]] = 3 * v + axis
+                start[late] += 1
+    parent = np.arange(flat.size).astype(np.int32)
+    joins = np.zeros(3 * flat.size, np.bool_)
+    for edge in edges:
+        v, axis = divmod(edge, 3)
+        place = (v // steps[0], v // steps[1] % rank.shape[1], v % rank.shape[2])[axis]
+        if place == rank.shape[axis] - 1:  # it would lead around to the other side
+            continue
+        one, two = _find(parent, v), _find(parent, v + steps[axis])
+        if one != two:
+            parent[max(one, two)] = min(one, two)
+            joins[edge] = True
+    return joins
+
+
+@njit(cache=True, nogil=True)
 def _fill_loops(squares, rank):
     """Reduce the matrix of squares and edges; return for each square the edge whose loop it fills.
 
@@ -650,6 +681,7 @@ def _fill_loops(squares, rank):
     stop = np.empty(squares.size, np.int64)
     store, heap = np.empty(1024, np.int64), np.empty(1024, np.int64)
     used = 0
+    joins = _joining_edges(rank)
     edges = np.empty(4, np.int64)
     filled = np.empty(squares.size, np.int64)
     for c in range(squares.size):
@@ -661,7 +693,8 @@ def _fill_loops(squares, rank):
             continue
         left = 0
         for edge in edges:
-            left, heap = _push(heap, left, edge)
+            if not joins[edge & 0xFFFFFFFF]:
+                left, heap = _push(heap, left, edge)
         while True:
             left = _cancel(heap, left)
             pivot = heap[0] & 0xFFFFFFFF
@@ -671,7 +704,8 @@ def _fill_loops(squares, rank):
             if start[other] < 0:
                 _boundary(squares[other], flat, steps, edges)
                 for edge in edges:
-                    left, heap = _push(heap, left, edge)
+                    if not joins[edge & 0xFFFFFFFF]:
+                        left, heap = _push(heap, left, edge)
             else:
                 for k in range(start[other], stop[other]):
                     left, heap = _push(heap, left, store[k])

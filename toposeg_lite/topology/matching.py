@@ -487,6 +487,13 @@ def _betti_rows(
     wanted: list[bool],
 ) -> np.ndarray:
     """Return the positions of the pairs that the Betti matching matches to features of a mask."""
+    border: Border = "closed" if closed else "open"
+    there = betti_numbers(mask, connectivity=connectivity, border=border)
+    # What neither has need not be looked for. An empty mask has an essential component, too.
+    wanted = [
+        flag and (k == 0 or there[k] > 0) and bool((pairs.dimension == k).any())
+        for k, flag in enumerate(wanted)
+    ]
     named = betti_matching(image, mask, connectivity, closed, wanted)
     found = []
     for k, (sought, partner) in enumerate(named):
