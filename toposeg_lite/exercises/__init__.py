@@ -15,6 +15,16 @@ as far as it can, and lower its death as far as it can.
 
 from .chapter02 import PENCIL_IMAGE
 from .chapter03 import PENCIL_STRIP, PENCIL_STRIP_TRUTH
+from .chapter04 import PENCIL_MASK
+from .chapter05 import PENCIL_RIDGE, PENCIL_ROW
 from .checking import Verdict, check
 
-__all__ = ["PENCIL_IMAGE", "PENCIL_STRIP", "PENCIL_STRIP_TRUTH", "Verdict", "check"]
+__all__ = [
+    "PENCIL_IMAGE",
+    "PENCIL_RIDGE",
+    "PENCIL_ROW",
+    "PENCIL_STRIP",
+    "PENCIL_STRIP_TRUTH",
+    "Verdict",
+    "check",
+]

@@ -62,6 +62,11 @@ class MorseExplorer(Explorer):
     pixels, mean likelihood 0.60.
     """
 
+    complex_: MorseComplex
+    shown: figures.MorseView
+    skeleton: Skeleton
+    _numbers: np.ndarray | None = None
+
     image = AnyTrait()
     persistence = Float(0.1)
     saddle_level = Float(0.0)
@@ -85,10 +90,6 @@ class MorseExplorer(Explorer):
         self.observe(self._look, ["persistence", "saddle_level", "selected"])
         self.selected = selected
 
-    complex_: MorseComplex
-    shown: figures.MorseView
-    skeleton: Skeleton
-
     @validate("image")
     def _check_image(self, proposal: Any) -> np.ndarray:
         return check_image(proposal["value"], ndim=2)
@@ -111,7 +112,8 @@ class MorseExplorer(Explorer):
     def _measure(self, change: Any = None) -> None:
         """Compute the complex anew; another image has other branches, so none stays marked."""
         self.complex_ = morse_complex(self.image, connectivity=self.connectivity)
-        self.set_trait("selected", 0) if change is not None else None
+        if change is not None:
+            self.selected = 0
         self._look()
 
     def _look(self, change: Any = None) -> None:
@@ -139,8 +141,6 @@ class MorseExplorer(Explorer):
             for k in sorted(range(len(paths)), key=lambda k: -len(paths[k])):
                 self._numbers.ravel()[paths[k]] = k + 1
         return int(self._numbers[row, column])
-
-    _numbers: np.ndarray | None = None
 
     def describe(self) -> str:
         """Say in words what the picture shows."""
@@ -290,9 +290,11 @@ class _MorseView(_PersistenceView):
     def redraw(self, change: Any = None) -> None:
         """Bring figure, controls and text into line with the model."""
         model, name = self.model, change.name if change else "image"
-        self.controls["selected"].max = len(model.shown.kept)
+        slider, count = self.controls["selected"], len(model.shown.kept)
+        slider.max = max(slider.max, count)  # a maximum below the value would mark the last branch
         for trait, control in self.controls.items():
             control.value = getattr(model, trait)
+        slider.max = count
         with self.figure.batch_update():
             if name in ("image", "connectivity"):
                 self.image.source = _painted(model.image, np.zeros(model.image.shape, bool))
