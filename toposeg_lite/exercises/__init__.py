@@ -21,6 +21,7 @@ from .checking import Verdict, check
 
 __all__ = [
     "PENCIL_IMAGE",
+    "PENCIL_MASK",
     "PENCIL_RIDGE",
     "PENCIL_ROW",
     "PENCIL_STRIP",
