@@ -14,6 +14,7 @@ from toposeg_lite.losses import (
     MorseLoss,
     SumLoss,
     TopologicalLoss,
+    common,
     make_loss,
 )
 
@@ -81,6 +82,19 @@ def test_a_sum_of_real_losses_is_the_sum_of_their_gradients():
     for name, part in parts.items():
         (weights.get(name, 1) * part(two, target)).backward()
     torch.testing.assert_close(one.grad, two.grad)
+
+
+def test_the_parts_of_a_sum_share_their_copies():
+    seen = []
+
+    class Part(torch.nn.Module):
+        def forward(self, logits, target):
+            seen.append(common._COPIES.get())
+            return logits.sum()
+
+    SumLoss({"one": Part(), "two": Part()})(torch.ones(1), None)
+    assert seen[0] is seen[1] is not None
+    assert common._COPIES.get() is None
 
 
 def test_losses_are_made_by_name():
