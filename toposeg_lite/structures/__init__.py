@@ -1,0 +1,40 @@
+"""A distribution over the structures of an image, instead of one mask.
+
+`StructureModel` wraps any network that predicts a likelihood, and learns how likely each branch of
+its ridges is real. From it come sampled structures, the uncertainty of each branch, and a final
+mask. `find_branches` divides a likelihood into branches, and says how decisions about them become a
+mask; `perturb_and_walk` redraws them; the rest asks whether probabilities are honest.
+"""
+
+from .branches import BranchSet, find_branches
+from .calibration import (
+    Reliability,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_diagram,
+    scale_probabilities,
+)
+from .distribution import StructureDistribution, StructureSamples, Uncertainty
+from .features import FEATURES, branch_features, persistence_of
+from .model import Gaussian, StructureLoss, StructureModel
+from .walking import perturb_and_walk
+
+__all__ = [
+    "FEATURES",
+    "BranchSet",
+    "Gaussian",
+    "Reliability",
+    "StructureDistribution",
+    "StructureLoss",
+    "StructureModel",
+    "StructureSamples",
+    "Uncertainty",
+    "branch_features",
+    "expected_calibration_error",
+    "find_branches",
+    "fit_temperature",
+    "persistence_of",
+    "perturb_and_walk",
+    "reliability_diagram",
+    "scale_probabilities",
+]

@@ -1,0 +1,533 @@
+"""The branches that a structure is made of, and the rules that turn decisions into a mask.
+
+**Which pieces.** The Morse complex (`toposeg_lite.topology.morse_complex`) lists the branches of a
+likelihood image, from peak to peak by way of a pass. Their paths overlap, so they cannot be decided
+one by one: the path of a weak bridge leads on, along a strong vessel, to that vessel's peak. Here
+the skeleton is divided instead. Branches enter in the order of the filtration, the one with the
+highest pass first, and each *owns* the pixels that none before it owns. So a bridge ends where it
+meets what is stronger, and every pixel of the skeleton has one owner.
+
+One more cut: an arm that rises from its pass by more than `split` to a peak of its own is cut
+half-way up. Below is the *bridge*, above a *ridge*, which is a piece of its own, since a vessel
+beyond a gap may be real when the bridge over the gap is not::
+
+    likelihood   .9 .9 .9 .2 .1 .2 .5 .6 .7 .6
+    persistence        ----------- .6 --------          the pass of .1 kills the peak of .7
+    pieces        (the left ridge)
+                          = = =                         the bridge
+                                = = =                   the ridge beyond it
+
+**How strong.** A piece has the persistence of its pass (of the peak that dies there, or of the
+loop that closes there), a ridge that of its peak. It is the difference of two pixels of the
+likelihood, `upper` and `lower`, so that it can be differentiated by them.
+
+**From decisions to a mask**, in this order:
+
+1. The *base* is where the likelihood is 0.5 or above.
+2. Each pixel of the base belongs to the piece that owns the nearest pixel of the skeleton, unless
+   it is further from there than that pixel is from the background, plus one: then, as where there
+   is no piece at all, it is nobody's, and stays as it is.
+3. A rejected piece takes its pixels of the base away.
+4. An accepted piece keeps them, and its path is drawn, from end to end.
+5. A piece that is undecided leaves the base as it is.
+
+Drawing comes last, so an accepted path is whole even where it ends in a rejected piece.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from scipy.ndimage import distance_transform_edt
+
+from ..topology.grid import check_image
+from ..topology.morse import Branches, MorseComplex, _check_threshold, _split, morse_complex
+from ..topology.persistence import persistence_pairs
+
+__all__ = ["BranchSet", "find_branches"]
+
+#: What a piece is, by the numbers in `BranchSet.kind`.
+JOIN, LOOP, RIDGE = 0, 1, 2
+LEVEL = 0.5  # of the base
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BranchSet:
+    """The pieces of one image's skeleton, in the order in which they enter: an entry for each.
+
+    Made by `find_branches`. With n pieces, whose paths have m pixels together:
+
+    Attributes
+    ----------
+    likelihood : array of float32 or float64
+        The image that they were found in.
+    kind : (n,) array of int8
+        0: joins two components; 1: closes a loop; 2: the ridge at the end of a bridge.
+    persistence : (n,) array of float32 or float64
+        The likelihood at `upper` minus that at `lower`.
+    upper, lower : (n,) array of int64
+        Flat indices of the pixels that decide the persistence: of a join the peak that dies and the
+        pass, of a loop the pass and the pit, of a ridge its peak and the pass at which that dies
+        (-1 for the highest peak, which dies at 0).
+    saddle : (n,) array of int64
+        The pass; of a ridge the pixel where it begins.
+    pixels : (m,) array of int64
+        The paths, one after the other, as flat indices.
+    offsets : (n + 1,) array of int64
+        Path k is ``pixels[offsets[k]:offsets[k + 1]]``.
+    owned : (n, 2) array of int64
+        Where in `pixels` the part begins and stops that the piece owns. At most one pixel on each
+        side is not its own: there a bridge or a loop touches another piece.
+    start : (n,) array of int64
+        Where in `pixels` the pass lies.
+    length : (n,) array of float64
+        Of the path; a diagonal step counts as its Euclidean length. At least 1.
+    """
+
+    likelihood: np.ndarray
+    kind: np.ndarray
+    persistence: np.ndarray
+    upper: np.ndarray
+    lower: np.ndarray
+    saddle: np.ndarray
+    pixels: np.ndarray
+    offsets: np.ndarray
+    owned: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def __repr__(self) -> str:
+        joins, loops, ridges = np.bincount(self.kind, minlength=3)
+        return f"BranchSet({joins} that join, {loops} that close loops, {ridges} ridges)"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The image's shape."""
+        return self.likelihood.shape
+
+    @cached_property
+    def paths(self) -> list[np.ndarray]:
+        """The path of each piece as flat indices, the pixels that it shares included."""
+        return _split(self.pixels, self.offsets)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many pixels each piece owns, (n,) int64; at least 1."""
+        return self.owned[:, 1] - self.owned[:, 0]
+
+    @cached_property
+    def own_pixels(self) -> np.ndarray:
+        """The pixels that the pieces own, one piece after the other, as flat indices."""
+        at = np.arange(len(self.pixels))
+        first, stop = np.repeat(self.owned, np.diff(self.offsets), axis=0).T
+        return self.pixels[(first <= at) & (at < stop)]
+
+    @cached_property
+    def owner(self) -> np.ndarray:
+        """For each pixel of the image the piece whose path it is, int32; -1 for none."""
+        owner = np.full(self.likelihood.size, -1, np.int32)
+        owner[self.own_pixels] = np.repeat(np.arange(len(self)), self.sizes)
+        return owner.reshape(self.shape)
+
+    @cached_property
+    def base(self) -> np.ndarray:
+        """Where the likelihood is 0.5 or above, bool."""
+        return self.likelihood >= LEVEL
+
+    @cached_property
+    def nearest(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each pixel the distance to the nearest pixel of a path, and this pixel.
+
+        Only where there is a piece.
+        """
+        away, place = distance_transform_edt(self.owner < 0, return_indices=True)
+        return away, np.ravel_multi_index(tuple(place), self.shape)
+
+    @cached_property
+    def region(self) -> np.ndarray:
+        """For each pixel the piece that decides about it, int32; -1 for none.
+
+        These are the pixels of its path, and those of the base that belong to it by rule 2 in the
+        module's docstring.
+        """
+        region = self.owner.copy()
+        if len(self):
+            away, nearest = self.nearest
+            depth = depths(self.base).ravel()
+            near = self.base & (away <= depth[nearest] + 1)
+            region[near] = self.owner.ravel()[nearest[near]]
+        return region
+
+    def fraction_on(self, truth: np.ndarray) -> np.ndarray:
+        """Return what fraction of the pixels that each piece owns lies on the truth.
+
+        Parameters
+        ----------
+        truth : bool array of the image's shape
+            The true mask.
+
+        Returns
+        -------
+        (n,) array of float64
+            In [0, 1].
+        """
+        hits = np.concatenate([[0], np.cumsum(truth.ravel()[self.pixels])])
+        first, stop = self.owned.T
+        return (hits[stop] - hits[first]) / self.sizes
+
+    def mask(self, decisions: np.ndarray) -> np.ndarray:
+        """Return the mask that decisions lead to, by the rules in the module's docstring.
+
+        Parameters
+        ----------
+        decisions : (n,) array of int or bool
+            1 or True: accepted; 0 or False: rejected; -1: undecided.
+
+        Returns
+        -------
+        bool array of the image's shape
+
+        Raises
+        ------
+        TypeError
+            If decisions are no integers or booleans.
+        ValueError
+            If there is not one for each piece, or a number other than these three.
+
+        Examples
+        --------
+        >>> found = find_branches(np.array([[0.9, 0.9, 0.9, 0.3, 0.2, 0.3, 0.8, 0.9, 0.8]]))
+        >>> found
+        BranchSet(1 that join, 0 that close loops, 2 ridges)
+        >>> for decisions in ([-1, -1, -1], [1, 1, 1], [0, 1, 1], [0, 1, 0]):
+        ...     print(found.mask(np.array(decisions)).astype(int)[0])
+        [1 1 1 0 0 0 1 1 1]
+        [1 1 1 1 1 1 1 1 1]
+        [1 1 1 0 0 0 1 1 1]
+        [1 1 1 0 0 0 0 0 0]
+        """
+        decisions = check_decisions(decisions, len(self))
+        rejected = np.append(decisions == 0, False)  # -1, nobody's, is the last
+        mask = self.base & ~rejected[self.region]
+        accepted = np.repeat(decisions == 1, np.diff(self.offsets))
+        mask.ravel()[self.pixels[accepted]] = True
+        return mask
+
+    def draw(self, chosen: np.ndarray) -> np.ndarray:
+        """Return the paths of the chosen pieces, an (n,) bool array, as a mask."""
+        out = np.zeros(self.likelihood.size, np.bool_)
+        out[self.pixels[np.repeat(chosen, np.diff(self.offsets))]] = True
+        return out.reshape(self.shape)
+
+    def paint(self, values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        """Return an image that shows each piece's value on the pixels that it decides about.
+
+        Parameters
+        ----------
+        values : (n,) array of float
+            One for each piece.
+        fill : float
+            Where there is none.
+
+        Returns
+        -------
+        array of float32 of the image's shape
+        """
+        return np.append(values, fill).astype(np.float32)[self.region]
+
+
+def check_decisions(decisions: Any, count: int) -> np.ndarray:
+    """Return one decision for each piece as int8, else raise."""
+    decisions = np.asarray(decisions)
+    if decisions.dtype.kind not in "biu" and decisions.size:
+        raise TypeError(f"decisions must be integers or booleans; got dtype {decisions.dtype}")
+    if decisions.shape != (count,):
+        raise ValueError(
+            f"decisions must hold one number for each of the {count} branches; "
+            f"got the shape {decisions.shape}"
+        )
+    if decisions.size and (decisions.min() < -1 or decisions.max() > 1):
+        raise ValueError("decisions must be 1 (accepted), 0 (rejected) or -1 (undecided)")
+    return decisions.astype(np.int8)
+
+
+def find_branches(
+    likelihood: Any,
+    *,
+    floor: float = 0.02,
+    saddle_level: float = 0.0,
+    split: float = 0.25,
+    connectivity: int | None = None,
+) -> BranchSet:
+    """Divide the skeleton of a likelihood image into branches that can be decided one by one.
+
+    Parameters
+    ----------
+    likelihood : (H, W) or (D, H, W) array of float
+        In [0, 1], foreground high.
+    floor : float
+        Branches whose persistence is not above it are taken for noise and never enter.
+    saddle_level : float
+        Branches whose pass is lower never enter either; default 0 lets all in.
+    split : float
+        An arm that rises by more than this from its pass to a peak of its own is cut half-way up.
+    connectivity : int, optional
+        Of the foreground. In 2D 1 or 2 (default), in 3D 1 (default).
+
+    Returns
+    -------
+    BranchSet
+        Empty where the image has no branch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For images or options that `morse_complex` refuses.
+
+    Notes
+    -----
+    See the module's docstring for what the pieces are. A bare diagonal step between two pieces owns
+    no pixel and is left out. Ties are broken by flat index.
+
+    Examples
+    --------
+    A bridge of 0.4 between two vessels. It owns the pixel between them and no more; each vessel has
+    a ridge, which dies where the vessels meet (0.8 - 0.4) or, the stronger one, never (0.9).
+
+    >>> likelihood = np.array([[0.8, 0.9, 0.8, 0.8, 0.8],
+    ...                        [0.1, 0.1, 0.1, 0.4, 0.1],
+    ...                        [0.7, 0.8, 0.7, 0.7, 0.7]])
+    >>> found = find_branches(likelihood, connectivity=1)
+    >>> found.persistence.round(2), found.kind
+    (array([0.4, 0.9, 0.4]), array([0, 2, 2], dtype=int8))
+    >>> found.paths
+    [array([ 3,  8, 13]), array([3, 2, 1]), array([13, 12, 11])]
+    """
+    likelihood = check_image(likelihood, "likelihood")
+    split = _check_threshold(split, "split")
+    complex_ = morse_complex(likelihood, connectivity=connectivity)
+    branches = complex_.branches(floor, saddle_level)
+    critical = _critical_pixels(likelihood, complex_, branches, floor, saddle_level)
+    measures = branches._measures
+    # The highest pass first; equal ones as they enter.
+    order = np.lexsort((branches.saddle, -branches.saddle_value))
+    heights = likelihood.ravel()[measures.pixel]
+    lower_ends, upper_ends = measures.starts
+    pieces = _divide(measures.uphill, lower_ends, upper_ends, heights, order, split)
+
+    ridge = pieces.peak >= 0
+    kind = np.where(ridge, RIDGE, branches.dimension[pieces.branch]).astype(np.int8)
+    upper, lower = critical.upper[pieces.branch], critical.lower[pieces.branch]
+    upper[ridge] = measures.pixel[pieces.peak[ridge]]
+    lower[ridge] = _deaths(complex_, upper[ridge])
+    values = np.append(likelihood.ravel(), likelihood.dtype.type(0))  # -1 is the last
+    pixels = measures.pixel[pieces.pixels]
+    return BranchSet(
+        likelihood,
+        kind,
+        values[upper] - values[lower],
+        upper,
+        lower,
+        pixels[pieces.start],
+        pixels,
+        pieces.offsets,
+        pieces.owned,
+        pieces.start,
+        _lengths(pixels, pieces.offsets, np.array(likelihood.shape)),
+    )
+
+
+class _CriticalPixels(NamedTuple):
+    """For each branch of a complex the two pixels that decide its persistence."""
+
+    upper: np.ndarray
+    lower: np.ndarray
+
+
+def _critical_pixels(
+    likelihood: np.ndarray,
+    complex_: MorseComplex,
+    branches: Branches,
+    floor: float,
+    saddle_level: float,
+) -> _CriticalPixels:
+    """Find the peak that dies at each join, and the pit at which each loop is filled."""
+    count, _, high = complex_._thresholds(floor, saddle_level)
+    which = np.flatnonzero(complex_._critical.value[:count] >= high)
+    peak = complex_._critical.peak[which]
+    upper = np.where(peak >= 0, complex_._forest.pixel[peak], branches.saddle)
+    lower = branches.saddle.copy()
+    loops = np.flatnonzero(branches.dimension == 1)
+    if len(loops):
+        # The complex keeps no pits. Its loops are the pairs of dimension 1: of one pass, those of
+        # equal persistence are filled at equal values, so any order among them will do.
+        pairs = persistence_pairs(
+            likelihood, connectivity=complex_.connectivity, dimensions=(1,), min_persistence=floor
+        )
+        pairs = pairs[pairs.birth >= high]
+        here = np.lexsort((branches.persistence[loops], branches.saddle[loops]))
+        there = np.lexsort((pairs.death_index, pairs.persistence, pairs.birth_index))
+        lower[loops[here]] = pairs.death_index[there]
+    return _CriticalPixels(upper, lower)
+
+
+def _deaths(complex_: MorseComplex, peaks: np.ndarray) -> np.ndarray:
+    """Return the pass at which each peak dies, -1 for the highest."""
+    critical, pixel = complex_._critical, complex_._forest.pixel
+    joins = np.flatnonzero(critical.peak >= 0)
+    dying = pixel[critical.peak[joins]]
+    order = np.argsort(dying)
+    if not len(order):
+        return np.full(len(peaks), -1)
+    at = np.minimum(np.searchsorted(dying[order], peaks), len(order) - 1)
+    return np.where(dying[order[at]] == peaks, critical.saddle[joins[order[at]]], -1)
+
+
+def depths(mask: np.ndarray) -> np.ndarray:
+    """Return the distance of each pixel to the background; the outside is none."""
+    if mask.all():  # there is no background to be far from
+        return np.full(mask.shape, float(max(mask.shape)))
+    return distance_transform_edt(mask)
+
+
+# --- Kernels -------------------------------------------------------------------------------------
+
+
+class _Pieces(NamedTuple):
+    """What `_divide` finds; pixels are positions in the complex's list."""
+
+    branch: np.ndarray  # whose pass it is
+    peak: np.ndarray  # of a ridge; else -1
+    pixels: np.ndarray
+    offsets: np.ndarray
+    owned: np.ndarray
+    start: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def _divide(uphill, lower, upper, heights, order, split):
+    """Give each pixel of a skeleton to one branch, and cut off the ridges.
+
+    `uphill` leads from each position to a peak, which points to itself; `lower` and `upper` are the
+    ends of each branch's critical edge, of which `lower` is the pass. Branches come in `order`, so
+    one that comes later stops where it meets an earlier one.
+
+    At most two pixels of a branch are not its own, and there are at most three pieces to a branch.
+    """
+    n = order.size
+    branch, peak = np.empty(3 * n, np.int64), np.full(3 * n, -1, np.int64)
+    offsets, owned = np.zeros(3 * n + 1, np.int64), np.empty((3 * n, 2), np.int64)
+    start = np.empty(3 * n, np.int64)
+    pixels = np.empty(uphill.size + 2 * n, np.int64)
+    taken = np.zeros(uphill.size, np.bool_)
+    arms = np.empty((2, uphill.size), np.int64)
+    size, cut, met = np.zeros(2, np.int64), np.zeros(2, np.int64), np.zeros(2, np.int64)
+    m = used = 0
+    for k in order:
+        for side in range(2):
+            p = lower[k] if side == 0 else upper[k]
+            size[side], met[side] = 0, -1
+            while not taken[p]:
+                taken[p] = True
+                arms[side, size[side]] = p
+                size[side] += 1
+                if uphill[p] == p:
+                    break
+                p = uphill[p]
+            else:
+                met[side] = p
+        if size[0] + size[1] == 0:
+            continue
+        low = heights[lower[k]]
+        for side in range(2):
+            cut[side] = size[side]
+            if met[side] >= 0:
+                continue
+            high = low
+            for p in arms[side, : size[side]]:
+                high = max(high, heights[p])
+            if high - low > split:
+                i = 0
+                while heights[arms[side, i]] - low < (high - low) / 2:
+                    i += 1
+                # A peak alone is no ridge, and something must remain of the bridge.
+                if size[side] - i > 1 and (side == 0 or i > 0 or cut[0] > 0):
+                    cut[side] = i
+
+        # The bridge: what it touches, its own pixels up one side and down the other, what it
+        # touches there. Of an arm that owns nothing the first pixel is touched.
+        branch[m] = k
+        for side in range(2):
+            touched = arms[side, cut[side]] if cut[side] < size[side] else met[side]
+            if side == 0:
+                if touched >= 0:
+                    pixels[used] = touched
+                    used += 1
+                owned[m, 0] = used
+                for i in range(cut[0] - 1, -1, -1):
+                    pixels[used] = arms[0, i]
+                    used += 1
+                start[m] = used - 1  # the pass
+            else:
+                for i in range(cut[1]):
+                    pixels[used] = arms[1, i]
+                    used += 1
+                owned[m, 1] = used
+                if touched >= 0:
+                    pixels[used] = touched
+                    used += 1
+        m += 1
+        offsets[m] = used
+
+        for side in range(2):
+            if cut[side] == size[side]:
+                continue
+            branch[m] = k
+            start[m] = used
+            owned[m, 0] = used
+            for p in arms[side, cut[side] : size[side]]:
+                pixels[used] = p
+                used += 1
+            owned[m, 1] = used
+            peak[m] = pixels[used - 1]
+            m += 1
+            offsets[m] = used
+    return _Pieces(
+        branch[:m].copy(),
+        peak[:m].copy(),
+        pixels[:used].copy(),
+        offsets[: m + 1].copy(),
+        owned[:m].copy(),
+        start[:m].copy(),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _lengths(pixels, offsets, shape):
+    """Return the Euclidean length of each path of flat indices, at least 1."""
+    out = np.ones(offsets.size - 1)
+    for k in range(out.size):
+        length = 0.0
+        for i in range(offsets[k] + 1, offsets[k + 1]):
+            length += _distance(pixels[i - 1], pixels[i], shape)
+        out[k] = max(length, 1.0)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _distance(a, b, shape):
+    """Return the Euclidean distance of two pixels given as flat indices."""
+    square = 0
+    for axis in range(shape.size - 1, -1, -1):
+        step = a % shape[axis] - b % shape[axis]
+        square += step * step
+        a //= shape[axis]
+        b //= shape[axis]
+    return np.sqrt(square)

@@ -1,0 +1,250 @@
+"""The distribution over the structures of one image: ask it for samples, or how sure it is.
+
+Each branch k is real with probability sigmoid(z_k), independently of the others once z is known,
+and z is normal or a function of something normal:
+
+=========== ==========================================================================
+mode        z_k
+=========== ==========================================================================
+"threshold" (persistence_k - sigmoid(u)) / temperature, one normal u for all branches
+"branch"    normal, with a mean and a standard deviation for each branch
+=========== ==========================================================================
+
+In both, z is at last divided by the temperature of the calibration. The probability of a branch is
+the mean of sigmoid(z_k), and its variance says how sure the model is of that probability: zero if z
+is known, whatever the probability.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numba import njit
+from scipy.special import expit
+from torch import Tensor
+
+from ..topology.grid import check_integer
+from ..topology.threads import map_in_threads
+from .branches import BranchSet
+from .calibration import entropy
+from .walking import redraw
+
+Mode = Literal["threshold", "branch"]
+
+__all__ = ["Mode", "StructureDistribution", "StructureSamples", "Uncertainty"]
+
+# Gauss-Hermite quadrature: for a standard normal x, the mean of f(x) is sum(WEIGHTS * f(NODES)).
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StructureSamples:
+    """Structures that were sampled: n of them, of an image with m branches.
+
+    Attributes
+    ----------
+    branches : BranchSet
+        The branches.
+    kept : (n, m) array of bool
+        Which branches are in which sample.
+    masks : (n, *spatial) array of bool
+        The masks, by the rules in `toposeg_lite.structures.branches`: kept branches are accepted,
+        the others rejected.
+    structures : (n, *spatial) array of bool
+        The paths of the kept branches alone, redrawn where the model walks.
+    """
+
+    branches: BranchSet
+    kept: np.ndarray
+    masks: np.ndarray
+    structures: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def __repr__(self) -> str:
+        return f"StructureSamples({len(self)} of {self.branches!r})"
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """How sure a model is of each branch: arrays with an entry for each.
+
+    Attributes
+    ----------
+    branches : BranchSet
+        The branches.
+    probability : (m,) array of float64
+        That the branch is real.
+    variance : (m,) array of float64
+        Of that probability, from 0 to 0.25.
+    entropy : (m,) array of float64
+        Of the decision, in bits: 1 at probability 0.5, 0 at 0 and 1.
+    """
+
+    branches: BranchSet
+    probability: np.ndarray
+    variance: np.ndarray
+    entropy: np.ndarray
+
+    def map(self, of: Literal["entropy", "variance", "probability"] = "entropy") -> np.ndarray:
+        """Return one of the three as an image, 0 where no branch decides.
+
+        Parameters
+        ----------
+        of : {"entropy", "variance", "probability"}
+            What to show on the pixels that a branch decides about.
+
+        Returns
+        -------
+        (*spatial) array of float32
+        """
+        if of not in ("entropy", "variance", "probability"):
+            raise ValueError(f"of must be 'entropy', 'variance' or 'probability'; got {of!r}")
+        return self.branches.paint(getattr(self, of))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StructureDistribution:
+    """The distribution over the structures of one image; made by `StructureModel.distribution`.
+
+    Attributes
+    ----------
+    branches : BranchSet
+        The branches that may be real.
+    mode : {"threshold", "branch"}
+        What `mean` and `std` belong to.
+    mean, std : arrays of float64
+        Of the normal distribution: "threshold": (1,), of u, whose sigmoid is the threshold;
+        "branch": (m,), of the log-odds z of each branch.
+    temperature : float
+        Of the threshold; 1 in the mode "branch".
+    calibration : float
+        What log-odds are divided by at last.
+    walk : tuple of float or None
+        (gamma, sigma) of the walk that redraws kept branches; None: they keep their paths.
+    connectivity : int or None
+        Of the foreground.
+    features : (m, F) tensor or None
+        What the head of the mode "branch" saw; without gradient.
+    """
+
+    branches: BranchSet
+    mode: Mode
+    mean: np.ndarray
+    std: np.ndarray
+    temperature: float = 1.0
+    calibration: float = 1.0
+    walk: tuple[float, float] | None = None
+    connectivity: int | None = None
+    features: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return f"StructureDistribution({self.mode!r}, {self.branches!r})"
+
+    def calibrated(self, calibration: float) -> StructureDistribution:
+        """Return the distribution with another temperature of the calibration."""
+        return replace(self, calibration=calibration)
+
+    def _log_odds(self, x: np.ndarray) -> np.ndarray:
+        """Return z for standard normal numbers: (n, 1) of them in "threshold", else (n, m)."""
+        z = self.mean + self.std * x
+        if self.mode == "threshold":
+            z = (self.branches.persistence.astype(np.float64) - expit(z)) / self.temperature
+        return z / self.calibration
+
+    def uncertainty(self) -> Uncertainty:
+        """Return how sure the model is of each branch.
+
+        Returns
+        -------
+        Uncertainty
+
+        Notes
+        -----
+        Means over the normal distribution are taken by Gauss-Hermite quadrature with 64 nodes, so
+        nothing is drawn.
+        """
+        chances = expit(self._log_odds(NODES[:, None]))
+        probability = np.clip(WEIGHTS @ chances, 0, 1)
+        variance = WEIGHTS @ (chances - probability) ** 2
+        return Uncertainty(self.branches, probability, variance, entropy(probability))
+
+    def mask(self, accept: float = 0.5) -> np.ndarray:
+        """Return the final mask: branches of at least this probability accepted, others rejected.
+
+        Parameters
+        ----------
+        accept : float
+            In [0, 1].
+
+        Returns
+        -------
+        bool array of the image's shape
+        """
+        return self.branches.mask(self.uncertainty().probability >= accept)
+
+    def sample(self, n: int, seed: int | np.random.Generator) -> StructureSamples:
+        """Draw structures.
+
+        Parameters
+        ----------
+        n : int
+            How many; may be 0.
+        seed : int or numpy.random.Generator
+            Decides all.
+
+        Returns
+        -------
+        StructureSamples
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `n` is no integer or negative, or `seed` is none.
+
+        Notes
+        -----
+        Samples are spread over as many threads as torch uses; the number changes nothing.
+        """
+        n = check_integer(n, "n")
+        rng = check_seed(seed)
+        count = len(self.branches)
+        x = rng.standard_normal((n, 1 if self.mode == "threshold" else count))
+        kept = rng.random((n, count)) < expit(self._log_odds(x))
+        keys = rng.integers(2**63, size=n, dtype=np.uint64)
+        branches = self.branches
+        masks = np.empty((n, *branches.shape), np.bool_)
+        structures = np.zeros_like(masks)
+        base, region = branches.base.ravel(), branches.region.ravel()  # known before threads start
+
+        def draw(i: int) -> None:
+            pixels = branches.pixels[np.repeat(kept[i], np.diff(branches.offsets))]
+            if self.walk is not None:
+                pixels = redraw(branches, kept[i], keys[i], *self.walk, self.connectivity)[0]
+            structure = structures[i].reshape(-1)
+            structure[pixels] = True
+            _fill(base, region, kept[i], structure, masks[i].reshape(-1))
+
+        map_in_threads(draw, range(n), torch.get_num_threads())
+        return StructureSamples(branches, kept, masks, structures)
+
+
+def check_seed(seed: Any) -> np.random.Generator:
+    """Return the generator that a seed stands for; None is refused: draws should be repeatable."""
+    if isinstance(seed, np.random.Generator):
+        return seed
+    if seed is None:
+        raise TypeError("seed must be an integer or a numpy.random.Generator; got None")
+    return np.random.default_rng(check_integer(seed, "seed"))
+
+
+@njit(cache=True, nogil=True)
+def _fill(base, region, kept, structure, out):
+    """Write the mask of one sample into `out`: see the rules in the module `branches`."""
+    for i in range(base.size):
+        out[i] = structure[i] or (base[i] and (region[i] < 0 or kept[region[i]]))

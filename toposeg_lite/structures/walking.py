@@ -1,0 +1,212 @@
+"""Perturb and walk: redraw the path of a branch, a little differently each time.
+
+From its pass a walker goes to each end of a branch. Of the neighbours of where it stands, it steps
+to the one with the highest
+
+    gamma / (distance to the end) + (1 - gamma) * (likelihood + noise),
+
+where the noise is normal with the standard deviation sigma and drawn anew for each structure [1]_.
+It never steps on a pixel twice, so it cannot walk in circles, and it makes at most four times as
+many steps as the path has, and eight. If it is stuck or late, this side of the branch keeps its own
+path: there is always a way from end to end.
+
+References
+----------
+.. [1] S. Gupta, Y. Zhang, X. Hu, P. Prasanna, C. Chen, "Topology-aware uncertainty for image
+       segmentation", NeurIPS 2023. arXiv:2306.05671
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ..topology.grid import check_connectivity, check_number
+from ..topology.morse import _check_threshold, _split
+from .branches import BranchSet
+
+__all__ = ["perturb_and_walk"]
+
+
+def perturb_and_walk(
+    branches: BranchSet,
+    seed: int | np.random.Generator,
+    *,
+    chosen: np.ndarray | None = None,
+    gamma: float = 0.2,
+    sigma: float = 0.01,
+    connectivity: int | None = None,
+) -> list[np.ndarray]:
+    """Redraw the paths of some branches.
+
+    Parameters
+    ----------
+    branches : BranchSet
+        What `find_branches` found.
+    seed : int or numpy.random.Generator
+        Decides the noise.
+    chosen : (n,) bool array, optional
+        Which to redraw; default all.
+    gamma : float
+        In [0, 1], how much the walker is drawn to the end rather than to high likelihoods.
+    sigma : float
+        Standard deviation of the noise.
+    connectivity : int, optional
+        Of the steps; default: that of `find_branches`.
+
+    Returns
+    -------
+    list of arrays of int64
+        A path for each chosen branch, as flat indices, with the ends that it had.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong type or out of range.
+
+    Examples
+    --------
+    >>> from toposeg_lite.structures import find_branches
+    >>> found = find_branches(np.array([[0.8, 0.3, 0.1], [0.1, 0.4, 0.1], [0.1, 0.1, 0.7]]))
+    >>> found.paths[0], perturb_and_walk(found, seed=0, sigma=0)[0]
+    (array([0, 4, 8]), array([0, 4, 8]))
+    """
+    if not isinstance(branches, BranchSet):
+        raise TypeError(f"branches must be a BranchSet; got {type(branches).__name__}")
+    chosen = np.ones(len(branches), np.bool_) if chosen is None else np.asarray(chosen)
+    if chosen.dtype != np.bool_ or chosen.shape != (len(branches),):
+        raise ValueError(
+            f"chosen must hold one boolean for each of the {len(branches)} branches; "
+            f"got {chosen.dtype} of the shape {chosen.shape}"
+        )
+    key = np.random.default_rng(seed).integers(2**63, dtype=np.uint64)
+    gamma, sigma = _check_threshold(gamma, "gamma"), check_number(sigma, "sigma")
+    return _split(*redraw(branches, chosen, key, gamma, sigma, connectivity))
+
+
+def redraw(
+    branches: BranchSet,
+    chosen: np.ndarray,
+    key: Any,
+    gamma: float,
+    sigma: float,
+    connectivity: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Redraw the chosen branches; return all paths in one array, and where they begin and stop."""
+    ndim = branches.likelihood.ndim
+    connectivity = check_connectivity(1 if ndim == 3 else connectivity, ndim)
+    cube = np.stack(np.meshgrid(*[(-1, 0, 1)] * ndim, indexing="ij"), -1).reshape(-1, ndim)
+    reach = np.abs(cube).sum(1)
+    return _redraw(
+        branches.likelihood.ravel(),
+        np.array(branches.shape),
+        cube[(reach > 0) & (reach <= connectivity)],
+        branches.pixels,
+        branches.offsets,
+        branches.start,
+        np.flatnonzero(chosen),
+        np.uint64(key),
+        gamma,
+        sigma,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _redraw(values, shape, steps, pixels, offsets, start, chosen, key, gamma, sigma):
+    """Walk the chosen branches; return their paths in one array, and where these begin and stop.
+
+    `steps` are the steps to the neighbours in raster order, (k, ndim), so ties go to the lowest
+    flat index. The pass is written once, between what was walked to either side.
+    """
+    bounds = np.zeros(chosen.size + 1, np.int64)
+    room = 0
+    for k in chosen:
+        room += 4 * (offsets[k + 1] - offsets[k]) + 20  # both arms, and the pass
+    out = np.empty(room, np.int64)
+    seen = np.full(values.size, -1, np.int64)
+    used = 0
+    for i in range(chosen.size):
+        k = chosen[i]
+        middle = start[k]
+        seen[pixels[middle]] = k
+        left = pixels[offsets[k] : middle + 1][::-1]
+        n = _walk(values, shape, steps, left, key, gamma, sigma, seen, k, out[used:])
+        out[used : used + n] = out[used : used + n][::-1].copy()
+        used += n
+        out[used] = pixels[middle]
+        used += 1
+        right = pixels[middle : offsets[k + 1]]
+        used += _walk(values, shape, steps, right, key, gamma, sigma, seen, k, out[used:])
+        bounds[i + 1] = used
+    return out[:used].copy(), bounds
+
+
+@njit(cache=True, nogil=True)
+def _walk(values, shape, steps, path, key, gamma, sigma, seen, mark, out):
+    """Walk from the first to the last pixel of `path`; write all but the first into `out`.
+
+    Pixels that are walked are marked in `seen`, and not walked again. Returned is how many there
+    are; if the walk fails, those of the path itself are written.
+    """
+    target = path[-1]
+    p = path[0]
+    n = 0
+    last = 4 * (path.size - 1) + 8
+    place, end = np.empty(shape.size, np.int64), np.empty(shape.size, np.int64)
+    q, r = p, target
+    for axis in range(shape.size - 1, -1, -1):
+        place[axis], end[axis] = q % shape[axis], r % shape[axis]
+        q //= shape[axis]
+        r //= shape[axis]
+    while p != target and n < last and path.size > 1:
+        best, way, step = -np.inf, np.int64(-1), 0
+        for s in range(steps.shape[0]):
+            q, square = np.int64(0), np.int64(0)
+            inside = True
+            for axis in range(shape.size):
+                c = place[axis] + steps[s, axis]
+                inside &= c >= 0 and c < shape[axis]
+                q = q * shape[axis] + c
+                square += (c - end[axis]) ** 2
+            if not inside or (seen[q] == mark and square > 0):
+                continue
+            if square == 0:
+                way, step = q, s
+                break
+            noisy = values[q] + sigma * _noise(key, q)
+            score = gamma / np.sqrt(square) + (1 - gamma) * noisy
+            if score > best:
+                best, way, step = score, q, s
+        if way < 0:
+            break
+        p = way
+        for axis in range(shape.size):
+            place[axis] += steps[step, axis]
+        seen[p] = mark
+        out[n] = p
+        n += 1
+    if p == target:
+        return n
+    for i in range(1, path.size):
+        out[i - 1] = path[i]
+    return path.size - 1
+
+
+@njit(cache=True, nogil=True)
+def _noise(key, pixel):
+    """Return a number that is nearly standard normal and depends on the key and the pixel alone.
+
+    The key and the pixel are mixed into 64 bits as in the generator SplitMix64, and the sum of
+    their four quarters, each uniform, is taken: the noise field of a whole image need not be drawn.
+    """
+    z = key + (np.uint64(pixel) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    total = 0.0
+    for _ in range(4):
+        total += (np.float64(z & np.uint64(0xFFFF)) + 0.5) / 65536
+        z >>= np.uint64(16)
+    return (total - 2) * np.sqrt(3.0)
