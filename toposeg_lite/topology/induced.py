@@ -153,8 +153,9 @@ def _ordered(image: np.ndarray, closed: bool) -> _Ordered:
     inside = _inside(image.shape)
     values = np.full(np.prod(shape), closed, image.dtype)
     values[inside] = image.ravel()
-    if image.dtype == np.bool_:
-        order = np.concatenate((np.flatnonzero(image), np.flatnonzero(~image)))
+    mask = image.astype(np.bool_)
+    if np.array_equal(image, mask):  # no need to sort zeros and ones
+        order = np.concatenate((np.flatnonzero(mask), np.flatnonzero(~mask)))
     else:
         order = _argsort_falling(image.ravel(), np.empty(0, f"u{image.itemsize}"))
     order = inside[order]
@@ -182,7 +183,10 @@ def _components(
     one: _Ordered, two: _Ordered, both: _Ordered, full: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match components: those that end with the same one of the comparison image."""
-    ends = [_image_bars(both, image, full, True) for image in (one, two)]
+    ends = [
+        _image_bars(both, image, _oldest_cells(image, full, True), full, True)
+        for image in (one, two)
+    ]
     shared = np.flatnonzero((ends[0] >= 0) & (ends[1] >= 0))
     first, second = (_unframe(end[shared], both.shape) for end in ends)
     return first, second
@@ -196,10 +200,11 @@ def _holes(
     `deaths` are the pixels where those of the comparison image die.
     """
     comparison = both.reverse()
+    oldest = _oldest_cells(comparison, full, False)
     owners = []
     for image in (one, two):
         back = image.reverse()
-        end = _image_bars(back, comparison, full, False)
+        end = _image_bars(back, comparison, oldest, full, False)
         if not closed:
             end[0] = -1  # what stays in the end is the outside
         owner = np.full(end.size, -1)
@@ -212,19 +217,33 @@ def _holes(
     return first, second
 
 
-def _image_bars(base: _Ordered, traced: _Ordered, full: bool, foreground: bool) -> np.ndarray:
-    """Say which pixels of two images end together: see `_follow`."""
-    shape = base.shape
-    cells = _cells(len(shape), full, foreground)
-    steps = cells.near @ np.cumprod((1, *shape[:0:-1]))[::-1]
-    codes = 3 ** len(shape)
-    room = base.rank.size * codes
+def _oldest_cells(traced: _Ordered, full: bool, foreground: bool) -> np.ndarray:
+    """Return for each pixel the oldest of the cells that enter with it: see `_follow`."""
+    ndim = len(traced.shape)
+    cells, codes = _cells(ndim, full, foreground), 3**ndim
+    room = traced.rank.size * codes
     rank = traced.rank.astype(np.int32 if room < 2**31 else np.int64) * codes
     oldest = np.full_like(rank, room)
+    steps = _ways(cells, traced.shape)
     reach = steps.max()
     for pixel, code in cells.oldest:
         there = rank[reach + steps[pixel] : rank.size - reach + steps[pixel]] + code
         np.minimum(oldest[reach:-reach], there, out=oldest[reach:-reach])
+    return oldest
+
+
+def _ways(cells: Cells, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the steps in flat index to the pixels of `cells.near`."""
+    return cells.near @ np.cumprod((1, *shape[:0:-1]))[::-1]
+
+
+def _image_bars(
+    base: _Ordered, traced: _Ordered, oldest: np.ndarray, full: bool, foreground: bool
+) -> np.ndarray:
+    """Say which pixels of two images end together: see `_follow`."""
+    shape = base.shape
+    cells, codes = _cells(len(shape), full, foreground), 3 ** len(shape)
+    steps = _ways(cells, shape)
     order, parent = base.order, np.arange(base.rank.size, dtype=np.int32)
     if len(shape) == 2:
         links = LINKS[len(shape) if full == foreground else 1]
@@ -484,11 +503,12 @@ def _follow(
     root = np.empty(len(given), np.int32)  # of each cell's group: a pixel that is there, or -1
     group = np.empty(len(given), np.int64)
     group_best = np.empty(len(given), np.int64)
+    ways = steps[adjacent]
     for s in order:
         now = age[s]
         only, before, several = np.int32(-1), np.int32(-1), False
-        for b in adjacent:
-            q = s + steps[b]
+        for way in ways:
+            q = s + way
             if age[q] > now or parent[q] == before:
                 continue
             before = parent[q]

@@ -243,13 +243,12 @@ def match_pairs(
             found.append(np.stack([rows[chosen[0]], columns[chosen[1]]]))
     matched = np.concatenate(found, axis=1).T
     matched = matched[np.argsort(matched[:, 0])]
-    return Matching(
-        first,
-        second,
-        matched,
-        np.setdiff1d(np.arange(len(first)), matched[:, 0]),
-        np.setdiff1d(np.arange(len(second)), matched[:, 1]),
-    )
+    others = []
+    for pairs, rows in zip((first, second), matched.T, strict=True):
+        alone = np.ones(len(pairs), np.bool_)
+        alone[rows] = False
+        others.append(np.flatnonzero(alone))
+    return Matching(first, second, matched, *others)
 
 
 class MaskMatching(NamedTuple):
@@ -517,6 +516,10 @@ def _positions(
     """
     at = np.flatnonzero(pairs.dimension == dimension)
     present = names(pairs[at], dimension, shape)
+    if dimension in (0, len(shape) - 1):  # names are pixels, and none stands twice
+        row_of = np.full(np.prod(shape) + 1, -1)  # the last entry is for the frame, -1
+        row_of[present] = at
+        return row_of[sought]
     at = at[np.argsort(present, kind="stable")]
     present = np.sort(present)
     order = np.argsort(sought, kind="stable")
