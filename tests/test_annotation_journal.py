@@ -1,0 +1,454 @@
+"""The journal: kills, cuts at every byte, damage, two sessions, other images."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from toposeg_lite.annotation import AnnotationSession, journal
+from toposeg_lite.annotation.journal import Journal
+
+IMAGE = np.array(
+    [
+        [0.9, 0.2, 0.8, 0.1, 0.9],
+        [0.3, 0.0, 0.0, 0.0, 0.2],
+        [0.9, 0.2, 0.7, 0.3, 0.8],
+        [0.0, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 0.7, 0.0, 0.0, 0.6],
+    ]
+)
+
+
+def begin(path, image=IMAGE, likelihood=IMAGE, **options):
+    return AnnotationSession(image, likelihood, path, **options)
+
+
+def reopen(path, problems=0):
+    """Open a journal, and see that it warns if and only if lines are bad."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        session = begin(path)
+    assert len(caught) == (problems > 0)
+    assert len(session.problems) == problems
+    return session
+
+
+def state(session):
+    strokes = [(s.drawn, s.path.tolist(), s.radius) for s in session.strokes]
+    return session.decisions.tolist(), strokes, session.mask().tolist()
+
+
+def act(session):
+    """Yield the state at the beginning and after each of ten actions."""
+    yield state(session)
+    for step in (
+        lambda: session.accept(0),
+        lambda: session.reject([1, 3]),
+        lambda: session.draw([(4, 1), (4, 4)]),
+        session.undo,
+        session.undo,
+        session.redo,
+        lambda: session.erase([(0, 0)], radius=1),
+        session.learn,
+        lambda: session.accept(1),
+        session.undo,
+    ):
+        step()
+        yield state(session)
+
+
+def lines_of(path):
+    return path.read_bytes().splitlines(keepends=True)
+
+
+# --- Kills ---------------------------------------------------------------------------------------
+
+CHILD = textwrap.dedent(
+    """
+    import os, sys
+    import numpy as np
+    from toposeg_lite.annotation import AnnotationSession
+
+    image = np.array(eval(sys.argv[1]))
+    AnnotationSession(image, image)  # kernels are compiled or loaded once
+    for path in sys.argv[2:]:
+        child = os.fork()
+        if child:
+            print("child", child, flush=True)
+            os.waitpid(child, 0)
+            continue
+        session = AnnotationSession(image, image, path)
+        count = 0
+        while True:
+            (session.accept if count % 2 else session.reject)(count % 5)
+            if count % 7 == 6:
+                session.undo()
+            count += 1
+            print("done", count, flush=True)
+    """
+)
+
+
+def stream(count):
+    """Return the decisions after so many rounds of the child's loop, slowly."""
+    decisions, before = [0] * 5, None
+    for k in range(count):
+        before = list(decisions)
+        decisions[k % 5] = 1 if k % 2 else -1
+        if k % 7 == 6:
+            decisions = before
+    return decisions
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the child forks")
+def test_a_kill_at_any_moment_loses_the_action_in_flight_at_most(tmp_path):
+    rng = random.Random(0)
+    paths = [tmp_path / f"{k}.jsonl" for k in range(8)]
+    command = [sys.executable, "-c", CHILD, repr(IMAGE.tolist()), *map(str, paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        for path in paths:
+            word, child = parent.stdout.readline().split()
+            assert word == "child"
+            for _ in range(rng.randrange(1, 60)):
+                assert parent.stdout.readline().startswith("done")
+            with pytest.raises(BlockingIOError, match=rf"process: {child} on .*close that one"):
+                begin(path)
+            time.sleep(rng.random() / 100)
+            os.kill(int(child), signal.SIGKILL)
+            # What was said to be done before the kill is done; the pipe may still hold some of it.
+            told = 0
+            while True:
+                position = parent.stdout.readline()
+                if not position.startswith("done"):
+                    break
+                told = int(position.split()[1])
+            if position:  # the line of the next child, which works on meanwhile
+                parent.stdout = Pushed(position, parent.stdout)
+            session = reopen(path)
+            records = [json.loads(line) for line in lines_of(path)]
+            actions = sum(record.get("do") in ("accept", "reject") for record in records)
+            undone = sum(record.get("do") == "undo" for record in records)
+            assert told <= actions <= told + 1
+            assert undone in (actions // 7, actions // 7 - 1)
+            decisions = session.decisions.tolist()[:5]
+            if undone == actions // 7:
+                assert decisions == stream(actions)
+            # It goes on.
+            session.accept(4)
+            wanted = state(session)
+            session.close()
+            session = reopen(path)
+            assert state(session) == wanted
+            session.close()
+        assert parent.wait(30) == 0
+
+
+class Pushed:
+    """A file with one line put back."""
+
+    def __init__(self, line, file):
+        self.line, self.file = line, file
+
+    def readline(self):
+        line, self.line = self.line, None
+        return line or self.file.readline()
+
+    def close(self):
+        getattr(self.file, "close", lambda: None)()
+
+
+def test_every_action_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    session = begin(tmp_path / "a.jsonl")
+    synced = []
+    real = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda file: (synced.append(lines_of(session.path)), real(file))
+    )
+    for _ in act(session):
+        session.queue()
+    assert len(synced) == 10
+    assert synced[-1] == lines_of(session.path)
+    session.close()
+
+
+# --- Cuts and damage -----------------------------------------------------------------------------
+
+
+def test_a_journal_cut_at_any_byte_keeps_its_whole_lines(tmp_path):
+    path = tmp_path / "a.jsonl"
+    session = begin(path)
+    states = list(act(session))
+    session.close()
+    whole = path.read_bytes()
+    lines = lines_of(path)  # a header, one line for the opening, the actions
+    assert len(lines) == len(states) + 1
+    ends = np.cumsum([len(line) for line in lines])
+    ours = tmp_path / "cut.jsonl"
+    (tmp_path / "cut.jsonl.likelihood.npz").write_bytes(
+        (tmp_path / "a.jsonl.likelihood.npz").read_bytes()
+    )
+    for cut in range(len(whole) + 1):
+        ours.write_bytes(whole[:cut])
+        complete = int(np.count_nonzero(ends - 1 <= cut))
+        starts = np.concatenate([[0], ends])
+        torn = cut > starts[complete] if complete < len(lines) else False
+        # The file is read at every cut; a session is opened near the ends of lines and at some more.
+        header, records, problems = journal._parse(whole[:cut], ours)
+        assert (header is not None) == (complete > 0)
+        assert len(records) == max(complete - 1, 0)
+        assert [p.line for p in problems] == ([complete + 1] if torn else [])
+        near = np.abs(ends - cut).min() <= 2
+        if not near and cut % 40:
+            continue
+        session = reopen(ours, problems=int(torn))
+        assert state(session) == states[max(complete - 2, 0)]
+        assert ours.read_bytes().startswith(whole[:cut])
+        # It goes on behind the torn line, which is told of once.
+        session.reject(2)
+        wanted = state(session)
+        session.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            session = begin(ours)
+        assert state(session) == wanted
+        assert len(session.problems) == int(torn)
+        session.close()
+
+
+def test_a_changed_line_is_left_out_and_reported_and_kept(tmp_path):
+    path = tmp_path / "a.jsonl"
+    session = begin(path)
+    states = list(act(session))
+    session.close()
+    lines = lines_of(path)
+    wrong = lines.copy()
+    wrong[3] = lines[3].replace(b'"branches": [1, 3]', b'"branches": [2, 3]')
+    assert wrong != lines
+    path.write_bytes(b"".join(wrong))
+    session = reopen(path, problems=3)  # the line, and the undo and redo of it
+    assert session.problems[0].line == 4
+    assert "checksum" in session.problems[0].reason
+    assert "[2, 3]" in session.problems[0].text
+    assert session.decisions.tolist()[0] == 1
+    assert not session.decisions[1:].any()
+    assert [s.drawn for s in session.strokes] == [s[0] for s in states[-1][1]]
+    session.close()
+    assert lines_of(path)[3] == wrong[3]
+
+
+def test_without_a_header_the_actions_are_read_all_the_same(tmp_path):
+    path = tmp_path / "a.jsonl"
+    session = begin(path)
+    states = list(act(session))
+    session.close()
+    lines = lines_of(path)
+    path.write_bytes(b"#" + b"".join(lines))
+    session = reopen(path, problems=1)
+    assert state(session) == states[-1]
+    session.close()
+    session = begin(path)  # a new header was added
+    assert state(session) == states[-1]
+    session.close()
+    # The likelihood that was kept is not overwritten by another one.
+    path.write_bytes(b"#" + b"".join(lines))
+    with pytest.raises(ValueError, match="another likelihood"):
+        begin(path, likelihood=IMAGE / 2)
+    with pytest.warns(UserWarning, match="line 1"):
+        session = begin(path, likelihood=None)
+    assert state(session) == states[-1]
+    session.close()
+
+
+def test_actions_that_do_not_fit_are_reported(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    file = Journal(path)
+    middle = int(begin(None).proposals.paths[0][1])
+    for number, record in enumerate(
+        [
+            {"do": "accept", "branches": [99], "at": [0]},
+            {"do": "accept", "branches": [0], "at": [24]},
+            {"do": "accept", "branches": "all"},
+            {"do": "draw", "path": [25], "radius": 1},
+            {"do": "draw", "path": [3], "radius": -1},
+            {"do": "redo", "of": 7},
+            {"do": "dance"},
+            {"what": 1},
+            {"do": "accept", "branches": [0], "at": [middle]},
+        ],
+        1,
+    ):
+        file.append(record | {"n": number})
+    file.close()
+    session = reopen(path, problems=8)
+    reasons = " ".join(problem.reason for problem in session.problems)
+    for words in (
+        "no such branch",
+        "somewhere else",
+        "outside the image",
+        "no action 7",
+        "'dance'",
+    ):
+        assert words in reasons
+    assert session.decisions.tolist()[0] == 1
+    assert session.progress().actions == 1
+    session.reject(1)
+    assert json.loads(lines_of(path)[-1])["n"] == 10
+    session.close()
+
+
+def test_lines_that_an_editor_ended_in_its_own_way_are_read(tmp_path):
+    path = tmp_path / "a.jsonl"
+    session = begin(path)
+    states = list(act(session))
+    session.close()
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n\r\n")
+    session = reopen(path)
+    assert state(session) == states[-1]
+    session.close()
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n", b"{}\n", b"[1, 2]\n", b"hello"])
+def test_what_is_no_journal_is_refused_and_left_alone(tmp_path, content):
+    path = tmp_path / "photo.png"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is no journal"):
+        begin(path)
+    assert path.read_bytes() == content
+    assert os.listdir(tmp_path) == ["photo.png"]
+
+
+def test_a_later_version_is_refused(tmp_path):
+    path = tmp_path / "a.jsonl"
+    file = Journal(path)
+    file.append({"journal": "toposeg_lite annotation", "version": 2})
+    file.close()
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="version 2; this version of toposeg_lite reads version 1"):
+        begin(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("written", [0, 30])
+def test_a_full_disk_changes_nothing(tmp_path, monkeypatch, written):
+    path = tmp_path / "a.jsonl"
+    session = begin(path)
+    session.accept(0)
+    before, content = state(session), path.read_bytes()
+    real = os.write
+
+    def fail(file, data):
+        if written and len(data) > written:
+            return real(file, data[:written])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            os,
+            "write",
+            lambda file, data: fail(file, data[:written]) if written else fail(file, data),
+        )
+        for step in (lambda: session.reject(1), session.undo, lambda: session.draw([(0, 0)])):
+            with pytest.raises(OSError, match="No space left"):
+                step()
+    assert state(session) == before
+    assert path.read_bytes() == content
+    session.reject(1)
+    wanted = state(session)
+    session.close()
+    session = reopen(path)
+    assert state(session) == wanted
+    session.close()
+
+
+# --- Whose journal -------------------------------------------------------------------------------
+
+
+def test_a_second_session_is_refused_until_the_first_is_closed(tmp_path):
+    path = tmp_path / "a.jsonl"
+    first = begin(path)
+    content = path.read_bytes()
+    with pytest.raises(BlockingIOError, match=r"process: this one.*session\.close\(\)"):
+        begin(path)
+    assert path.read_bytes() == content
+    first.accept(0)
+    first.close()
+    first.close()
+    for step in (lambda: first.accept(1), first.undo, first.redo, lambda: first.draw([(0, 0)])):
+        with pytest.raises(ValueError, match="closed"):
+            step()
+    with begin(path) as second:
+        assert second.decisions[0] == 1
+    begin(path).close()
+
+
+def test_a_session_that_is_forgotten_frees_its_journal(tmp_path):
+    path = tmp_path / "a.jsonl"
+    session = begin(path)
+    del session
+    begin(path).close()
+
+
+def test_a_session_that_cannot_begin_frees_the_journal_and_writes_nothing(tmp_path):
+    path = tmp_path / "a.jsonl"
+    with pytest.raises(ValueError, match="likelihood must be given"):
+        begin(path, likelihood=None)
+    assert path.read_bytes() == b""
+    begin(path).close()
+
+
+def test_other_images_likelihoods_and_settings_are_refused(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    content = path.read_bytes()
+    other = IMAGE.copy()
+    other[4, 4] = 0.61
+    with pytest.raises(ValueError, match=r"journal of another image.*shape \(5, 5\)"):
+        begin(path, image=other)
+    with pytest.raises(ValueError, match="journal of another image"):
+        begin(path, image=IMAGE.astype(np.float32))
+    with pytest.raises(ValueError, match=r"another likelihood. Pass None.*likelihood\.npz"):
+        begin(path, likelihood=other)
+    with pytest.raises(ValueError, match=r"other settings: {'persistence': 0\.1}"):
+        begin(path, persistence=0.2)
+    with pytest.raises(ValueError, match=r"other settings: {'connectivity': 2}"):
+        begin(path, connectivity=1)
+    assert path.read_bytes() == content
+    session = begin(path, likelihood=None)
+    assert np.array_equal(session.likelihood, IMAGE)
+    session.close()
+
+
+def test_the_kept_likelihood_must_be_whole(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    kept = tmp_path / "a.jsonl.likelihood.npz"
+    content = kept.read_bytes()
+    kept.write_bytes(content[:-30])
+    with pytest.raises(ValueError, match="cannot be read"):
+        begin(path, likelihood=None)
+    np.savez(kept, likelihood=IMAGE / 2)
+    with pytest.raises(ValueError, match="is not the likelihood"):
+        begin(path, likelihood=None)
+    kept.unlink()
+    with pytest.raises(ValueError, match="is gone"):
+        begin(path, likelihood=None)
+    begin(path).close()
+
+
+def test_the_order_of_memory_does_not_matter(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    begin(path, image=np.asfortranarray(IMAGE)).close()
+    begin(path, image=IMAGE.astype(">f8"), likelihood=IMAGE.copy()).close()

@@ -1,0 +1,39 @@
+"""Annotate by clicks: accept and reject whole branches, the least certain first.
+
+A session proposes the branches of a likelihood's Morse complex. Each decision is one click, and the
+model that orders them learns from the decisions made so far [1]_ [2]_. Nothing here knows a screen.
+
+- `AnnotationSession`: decisions, strokes by hand, undo, the mask, and a journal that survives
+  crashes. How branches and their territories are found stands in the module `proposals`, how the
+  mask is made in `session`.
+- `BranchModel` says what a model must be able to do; `LogisticModel` is one.
+- `simulate_annotator` lets a perfect annotator work against a known truth and draws the curve of
+  errors over clicks.
+
+References
+----------
+.. [1] X. Hu, D. Samaras, C. Chen, "Learning probabilistic topological representations using
+       discrete Morse theory", ICLR 2023. arXiv:2206.01742
+.. [2] S. Gupta, Y. Zhang, X. Hu, P. Prasanna, C. Chen, "Topology-aware uncertainty for image
+       segmentation", NeurIPS 2023. arXiv:2306.05671
+"""
+
+from .journal import Problem
+from .proposals import Proposals
+from .ranking import BranchModel, LogisticModel, entropy
+from .session import AnnotationSession, Progress, Stroke
+from .simulate import AnnotationCurve, judge_branches, simulate_annotator
+
+__all__ = [
+    "AnnotationCurve",
+    "AnnotationSession",
+    "BranchModel",
+    "LogisticModel",
+    "Problem",
+    "Progress",
+    "Proposals",
+    "Stroke",
+    "entropy",
+    "judge_branches",
+    "simulate_annotator",
+]

@@ -1,0 +1,302 @@
+"""A journal: a file to which every action of an annotator is appended, one line of JSON each.
+
+The file is only ever appended to, and every line is flushed to the disk before the action counts.
+So a kill or a crash at any moment loses at most the action in flight, and leaves at most one torn
+line behind. Each line ends with a checksum of itself; a line that was cut short or changed is known
+as such, is reported, and stays in the file as it is::
+
+    {"journal": "toposeg_lite annotation", "version": 1, ..., "check": "5d0cbd0a"}
+    {"do": "accept", "branches": [12], ..., "n": 1, "check": "0a3e44bd"}
+    {"do": "undo", "of": 1, "n": 2, "check": "c07be2d7"}
+
+The open file is locked with the operating system's own lock, which ends with the process that
+holds it, however that process ends: `fcntl.flock` on Linux and macOS; on Windows `msvcrt.locking`
+of one byte far behind the end of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import zlib
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["Journal", "Problem"]
+
+_MAGIC = b'{"journal": "toposeg_lite annotation"'
+_VERSION = 1
+
+
+class Problem(NamedTuple):
+    """A line of a journal that could not be used.
+
+    Attributes
+    ----------
+    line : int
+        Its number in the file, from 1.
+    reason : str
+        Why it was left out.
+    text : str
+        What it holds.
+    """
+
+    line: int
+    reason: str
+    text: str
+
+
+class Journal:
+    """An append-only file of actions that belongs to one process at a time.
+
+    Opening it locks it and reads what can be read. Nothing is written before the first `append`,
+    and what stands in the file is never changed.
+
+    Parameters
+    ----------
+    path : path
+        The file; made if there is none. Its folder must exist.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    header : dict or None
+        The first header that can be read.
+    records : list of (int, dict)
+        The lines that can be read, other than headers, with their numbers in the file.
+    problems : list of Problem
+        The lines that cannot.
+
+    Raises
+    ------
+    BlockingIOError
+        If another session has it open, in this process or in another one.
+    FileNotFoundError
+        If its folder does not exist.
+    ValueError
+        If the file is no journal, or one of a later version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     journal = Journal(Path(folder) / "eye.jsonl")
+    ...     journal.append({"do": "accept", "branches": [3]})
+    ...     journal.close()
+    ...     again = Journal(Path(folder) / "eye.jsonl")
+    ...     [(number, record["do"]) for number, record in again.records]
+    ...     again.close()
+    [(1, 'accept')]
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"the folder of the journal {self.path} does not exist")
+        if self.path.is_dir():
+            raise ValueError(f"path must be a file for the journal; {self.path} is a folder")
+        is_new = not self.path.exists()
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._file = os.open(self.path, flags, 0o666)
+        try:
+            if not _lock(self._file):
+                raise BlockingIOError(_who_has(self.path))
+            if is_new:
+                _flush_folder(self.path.parent)
+            content = _read(self._file)
+            self.header, self.records, self.problems = _parse(content, self.path)
+        except BaseException:
+            os.close(self._file)
+            raise
+        self.closed = False
+        # After a torn line the next one must begin on a line of its own.
+        self._torn = bool(content) and not content.endswith(b"\n")
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write one line and flush it to the disk; return when it is there.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or gone. The record then does not count.
+        ValueError
+            If the journal is closed.
+        """
+        if self.closed:
+            raise ValueError(f"the journal {self.path} is closed; open it again")
+        line = _encode(record)
+        size, was_torn = os.fstat(self._file).st_size, self._torn
+        try:
+            rest = b"\n" + line if was_torn else line
+            self._torn = True
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            os.fsync(self._file)
+            self._torn = False
+        except OSError:
+            with suppress(OSError):  # take back our own half of a line
+                os.ftruncate(self._file, size)
+                self._torn = was_torn
+            raise
+
+    def start(self, header: dict[str, Any]) -> None:
+        """Write the header, with who opened it and when, as the first line that counts."""
+        magic = {"journal": "toposeg_lite annotation", "version": _VERSION}
+        self.append(magic | header)
+        self.header = magic | header
+
+    def greet(self, problems: list[int]) -> None:
+        """Note who has the journal open, and of which bad lines that person was told.
+
+        The first is for the message that a second session gets, the other so that nobody is told
+        twice.
+        """
+        who = {"process": os.getpid(), "host": socket.gethostname()}
+        self.append({"do": "open"} | who | {"problems": problems})
+
+    def close(self) -> None:
+        """Unlock and close the file; a second call does nothing."""
+        if not self.closed:
+            self.closed = True
+            _unlock(self._file)
+            os.close(self._file)
+
+
+# --- Lines ---------------------------------------------------------------------------------------
+
+
+def _encode(record: dict[str, Any]) -> bytes:
+    """Return a record as a line: the checksum stands last and covers all that comes before it."""
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    text = json.dumps(record | {"time": moment}, allow_nan=False)[:-1]
+    return f'{text}, "check": "{zlib.crc32(text.encode()):08x}"}}\n'.encode()
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    """Return the record of a line; raise ValueError with the reason if it is bad."""
+    text, mark, check = line.rstrip().rpartition(b', "check": "')
+    if not mark or not check.endswith(b'"}'):
+        raise ValueError("it was cut short or is no line of a journal")
+    if check[:-2] != f"{zlib.crc32(text):08x}".encode():
+        raise ValueError("it was changed: its checksum does not fit")
+    record = json.loads(text + b"}")
+    if not isinstance(record, dict):
+        raise ValueError("it is no record")
+    return record
+
+
+def _parse(
+    content: bytes, path: Path
+) -> tuple[dict[str, Any] | None, list[tuple[int, dict[str, Any]]], list[Problem]]:
+    """Sort the lines of a journal into its header, records and problems."""
+    header = None
+    records, problems = [], []
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = _decode(line)
+        except ValueError as error:
+            problems.append(Problem(number, str(error), line.decode(errors="replace")))
+            continue
+        if "journal" not in record:
+            records.append((number, record))
+        elif record.get("version") != _VERSION:
+            raise ValueError(
+                f"{path} is a journal of version {record.get('version')}; this version of "
+                f"toposeg_lite reads version {_VERSION}. Nothing was changed"
+            )
+        elif header is None:
+            header = record
+    ours = _MAGIC.startswith(content[: len(_MAGIC)])
+    if header is None and not records and not ours:
+        raise ValueError(
+            f"{path} is no journal of an annotation: none of its lines can be read. It was left "
+            f"as it is; choose another path"
+        )
+    return header, records, problems
+
+
+def _read(file: int) -> bytes:
+    """Return the whole content of an open file."""
+    parts = []
+    os.lseek(file, 0, os.SEEK_SET)
+    while part := os.read(file, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+# --- Locks ---------------------------------------------------------------------------------------
+
+
+def _who_has(path: Path) -> str:
+    """Say who holds a journal, as its last "open" line tells."""
+    who = "another session"
+    try:
+        _, records, _ = _parse(path.read_bytes(), path)
+    except (OSError, ValueError):
+        records = []
+    for _, record in reversed(records):
+        if record.get("do") == "open":
+            here = record.get("process") == os.getpid() and record.get("host") == (
+                socket.gethostname()
+            )
+            place = "this one" if here else f"{record.get('process')} on {record.get('host')}"
+            who = f"another session (process: {place}; since {record.get('time')})"
+            break
+    return (
+        f"{path} is open in {who}. Two sessions would mix their actions: close that one first "
+        f"(session.close(), or end its process), or choose another path"
+    )
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush the entry of a new file to the disk; Windows does so by itself."""
+    if sys.platform != "win32":
+        file = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = (
+        2**30
+    )  # Windows keeps others from reading a locked byte, so we lock one that is not there
+
+    def _lock(file: int) -> bool:
+        """Lock an open file for this session; return False if another one has it."""
+        os.lseek(file, _FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(file: int) -> None:
+        """Give a locked file free."""
+        os.lseek(file, _FAR, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: int) -> bool:
+        """Lock an open file for this session; return False if another one has it."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(file: int) -> None:
+        """Give a locked file free, also where a forked child still holds it open."""
+        fcntl.flock(file, fcntl.LOCK_UN)
