@@ -128,7 +128,7 @@ class MorseExplorer(Explorer):
             self._numbers = None
 
     def branch_at(self, row: int, column: int) -> int:
-        """Return the number of the shortest branch that runs through a pixel, 0 if none does."""
+        """Return the number of the shortest branch through a pixel, kept before cut; 0 for none."""
         if self._numbers is None:
             whole = self.complex_.branches(self.persistence)
             cut = self.complex_.branches(self.persistence, self.saddle_level)
@@ -138,7 +138,7 @@ class MorseExplorer(Explorer):
                 for stays, path in zip(self.shown.kept, whole.paths, strict=True)
             ]
             self._numbers = np.zeros(self.image.shape, np.intp)
-            for k in sorted(range(len(paths)), key=lambda k: -len(paths[k])):
+            for k in sorted(range(len(paths)), key=lambda k: (self.shown.kept[k], -len(paths[k]))):
                 self._numbers.ravel()[paths[k]] = k + 1
         return int(self._numbers[row, column])
 
