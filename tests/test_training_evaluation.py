@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import matplotlib.image
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from training_data import DATA
+from training_data import DATA, TINY
 
 from toposeg_lite import metrics
+from toposeg_lite.data import Sample
+from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
 from toposeg_lite.models import UNet
-from toposeg_lite.training import evaluate, predict
+from toposeg_lite.training import draw_batch, evaluate, predict, train
 
 
 class Pointwise(torch.nn.Module):
@@ -64,3 +70,110 @@ def test_evaluation_scores_each_image_with_its_settings():
         expected = metrics.report(likelihood >= 0.5, sample.mask, labels="background",
                                   connectivity=1, patch=12)  # fmt: skip
         assert found.table.loc[sample.name].to_dict() == expected
+
+
+# --- Several classes ---
+
+
+class ThreeClasses(torch.nn.Module):
+    """Dark is class 0, grey 1, bright 2, whatever surrounds a pixel."""
+
+    def forward(self, images):
+        return torch.cat([-((images - level) ** 2) * 50 for level in (0.0, 0.5, 1.0)], 1)
+
+
+def bands() -> Sample:
+    """A dark image with a grey and a bright bar."""
+    labels = np.zeros((12, 20), np.int64)
+    labels[2:5, 3:15], labels[8:10, 4:18] = 1, 2
+    return Sample("bands", (labels[None] / 2).astype(np.float32), labels)
+
+
+@pytest.mark.parametrize("window", [100, 7])
+def test_several_classes_share_the_likelihood(window):
+    sample = bands()
+    found = predict(ThreeClasses(), sample.image, window=window)
+    assert found.shape == (3, 12, 20)
+    expected = ThreeClasses()(torch.from_numpy(sample.image[None])).softmax(1)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_each_foreground_class_is_scored_against_the_rest():
+    sample = bands()
+    wrong = replace(sample, image=sample.image.copy())
+    wrong.image[0, 8:10, 10] = 0  # the bright bar is broken
+    found = evaluate(ThreeClasses(), [wrong], labels="foreground")
+    assert list(found.table.index) == ["bands, class 1", "bands, class 2"]
+    assert found.table["dice"].tolist() == pytest.approx([1, 2 * 26 / (26 + 28)])
+    assert found.table["betti_matching_error"].tolist() == [0, 1]
+    assert list(found.worst_first.index) == ["bands, class 2", "bands, class 1"]
+    title = found.picture("bands, class 2").axes[2].get_title()
+    assert title == "prediction: 1 difference"
+
+
+def test_labels_are_cut_and_turned_with_their_images():
+    sample = bands()
+    images, masks = draw_batch([sample], step=0, seed=0, patch=8, batch=50)
+    assert (masks.dtype, masks.shape) == (np.int64, (50, 8, 8))
+    np.testing.assert_array_equal(masks, (images[:, 0] * 2).astype(int))
+    assert set(np.unique(masks)) == {0, 1, 2}
+
+
+def test_a_network_for_several_classes_is_trained_and_scored(tmp_path):
+    data = replace(DATA, train=(bands(),), validation=(bands(),), test=(bands(),))
+    config = replace(TINY, patch=12, validate_every=3)
+    end = train(config, data=data, out=tmp_path / "net.safetensors", progress=False)
+    assert end.network["out_channels"] == 3
+    images, masks = draw_batch(data.train, step=0, seed=0, patch=12, batch=2, light=config.light)
+    logits, target = UNet(1, 3, width=2, depth=2)(torch.tensor(images)), torch.tensor(masks)
+    loss = DiceBCELoss()(logits, target) + 0.5 * TopologicalLoss()(logits, target)
+    assert end.history["loss"][0] == pytest.approx(loss.item(), rel=1e-4)
+    pairs = evaluate(end.model(last=True), data.validation, labels="foreground").table
+    assert end.validation["dice"].iloc[-1] == pytest.approx(pairs["dice"].mean())
+
+
+# --- Worst images first ---
+
+
+def test_the_worst_images_come_first_with_a_mark_for_each_error(tmp_path):
+    rng = np.random.default_rng(3)
+    samples = [
+        replace(s, image=np.where(rng.random(s.mask.shape) < noise, 1 - s.mask, s.mask)[None] * 1.0)
+        for s, noise in zip(DATA.test, (0.0, 0.02, 0.2), strict=True)
+    ]
+    found = evaluate(Pointwise(), samples, labels="foreground")
+    errors = found.worst_first["betti_matching_error"]
+    assert list(errors.index) == ["ring-2", "ring-1", "ring-0"]
+    assert errors["ring-0"] == 0 < errors["ring-1"] < errors["ring-2"]
+    found.save(tmp_path / "worst", pictures=2)
+    files = sorted(path.name for path in (tmp_path / "worst").iterdir())
+    assert files == ["01-ring-2.png", "02-ring-1.png", "scores.csv"]
+    kept = pd.read_csv(tmp_path / "worst" / "scores.csv", index_col="image")
+    assert kept["betti_matching_error"].tolist() == errors.tolist()
+    assert matplotlib.image.imread(tmp_path / "worst" / "01-ring-2.png").std() > 0
+    for row, error in errors.items():
+        figure = found.picture(row)
+        image, _, prediction = figure.axes
+        assert image.get_title() == f"image: {row}"
+        assert sum(len(line.get_xdata()) for line in prediction.lines) == error
+        named = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert {"break", "false merge", "missing component", "spurious component"} <= set(named)
+    found.save(tmp_path / "all")
+    assert len(list((tmp_path / "all").glob("*.png"))) == 3
+
+
+def test_equal_errors_go_by_dice():
+    thick = [replace(DATA.test[0], name=name) for name in ("a", "b")]
+    image = thick[1].mask.copy()
+    image[0, 0] = True  # at the border: no error, but fewer pixels right
+    samples = [thick[0], replace(thick[1], image=image[None] * 1.0)]
+    samples[0] = replace(samples[0], image=samples[0].mask[None] * 1.0)
+    found = evaluate(Pointwise(), samples, labels="foreground")
+    assert found.table["betti_matching_error"].tolist() == [0, 0]
+    assert list(found.worst_first.index) == ["b", "a"]
+
+
+def test_a_row_that_is_not_there_is_said():
+    found = evaluate(Pointwise(), DATA.test, labels="foreground")
+    with pytest.raises(ValueError, match="row must be one of 'ring-0', 'ring-1', 'ring-2'"):
+        found.picture("ring-9")

@@ -1,7 +1,8 @@
 """Train a network, stop and go on at any step, score it, and compare losses fairly.
 
 `train` makes steps with Dice + cross-entropy, plus a weighted loss of `losses.LOSSES` if one is
-wanted, and leaves a checkpoint; `evaluate` predicts whole images window by window and scores them.
+wanted, and leaves a checkpoint; `evaluate` predicts whole images window by window and scores them,
+and shows where the worst of them are wrong.
 `Comparison` builds the fair experiment out of the two, and ``python -m toposeg_lite.training`` runs
 it through notebook 09. `Study` repeats it for many losses and several seeds: ``python -m
 toposeg_lite.training study``.

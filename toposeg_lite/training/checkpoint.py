@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,21 @@ from torch import Tensor, nn
 from ..models import UNet
 from .config import TrainConfig
 
-__all__ = ["HISTORY", "Checkpoint", "load_checkpoint", "write_atomically"]
+__all__ = [
+    "DICE_MARGIN",
+    "HISTORY",
+    "VALIDATION",
+    "Checkpoint",
+    "load_checkpoint",
+    "write_atomically",
+]
 
 #: What is recorded of every step: losses, then seconds of the whole step and of the added loss.
 HISTORY = ("loss", "dice_bce", "added", "seconds", "seconds_added")
+#: What is recorded of every look at the validation images: the step, then means over the images.
+VALIDATION = ("step", "dice", "betti_matching_error")
+#: A network whose Dice on the validation images is further below another one's is not chosen.
+DICE_MARGIN = 0.01
 _FORMAT = "toposeg_lite checkpoint 1"
 
 
@@ -96,6 +107,10 @@ class Checkpoint:
         State of the network, and of AdamW as ``"<number of the weight>.<name>"``.
     history : DataFrame
         One row for each step of its own run, with the columns `HISTORY`.
+    validation : DataFrame
+        One row for each look at the validation images, with the columns `VALIDATION`.
+    best : dict of str to tensor
+        The network's state at the look `best_look`; empty if there was none.
     """
 
     config: TrainConfig
@@ -106,19 +121,51 @@ class Checkpoint:
     weights: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     history: pd.DataFrame
+    validation: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(VALIDATION), dtype=float)
+    )
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def best_look(self) -> int | None:
+        """The row of `validation` that saw the best network so far; None if nobody looked.
+
+        A look is better than the best one before if it has a smaller Betti-matching error and a
+        Dice at most 0.01 below the largest so far, or if the best one before no longer has that.
+        """
+        if self.validation.empty:
+            return None
+        dice = self.validation["dice"].to_numpy()
+        error = self.validation["betti_matching_error"].to_numpy()
+        best = 0
+        for look in range(1, len(dice)):
+            least = dice[: look + 1].max() - DICE_MARGIN
+            if dice[best] < least or (dice[look] >= least and error[look] < error[best]):
+                best = look
+        return best
+
+    @property
+    def stopped(self) -> bool:
+        """Whether so many looks in a row found no better network that its run has ended."""
+        best = self.best_look
+        if best is None or not self.config.patience:
+            return False
+        return len(self.validation) - 1 - best >= self.config.patience
 
     @property
     def finished(self) -> bool:
-        """Whether its run has made all its steps."""
-        return self.step == self.start + self.config.steps
+        """Whether its run has made all its steps, or was stopped early."""
+        return self.step == self.start + self.config.steps or self.stopped
 
-    def model(self, model: nn.Module | None = None) -> nn.Module:
-        """Return the network with these weights.
+    def model(self, model: nn.Module | None = None, *, last: bool = False) -> nn.Module:
+        """Return the network: the best one on the validation images, if anybody looked.
 
         Parameters
         ----------
         model : torch.nn.Module, optional
-            The network to load them into; needed if they are not a `UNet`'s.
+            The network to load the weights into; needed if they are not a `UNet`'s.
+        last : bool
+            Take the weights of the last step in any case.
 
         Returns
         -------
@@ -135,7 +182,7 @@ class Checkpoint:
                 raise ValueError("these weights are not a UNet's: pass the network as `model`")
             model = UNet(**self.network)
         try:
-            model.load_state_dict(self.weights)
+            model.load_state_dict(self.weights if last or not self.best else self.best)
         except RuntimeError as error:
             raise ValueError(f"the checkpoint holds another network's weights: {error}") from None
         return model
@@ -144,6 +191,8 @@ class Checkpoint:
         """Write it to a safetensors file, whole or not at all (see `write_atomically`)."""
         tensors = {f"weights.{name}": tensor for name, tensor in self.weights.items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors["validation"] = torch.from_numpy(self.validation.to_numpy(np.float64, copy=True))
         tensors["history"] = torch.from_numpy(self.history.to_numpy(np.float64, copy=True))
         about = {
             "format": _FORMAT,
@@ -193,8 +242,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             raise ValueError("it was not written by this version of toposeg_lite")
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is no checkpoint that can be read: {error}") from None
-    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}}
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}}
     history = tensors.pop("history")
+    # Older files have none.
+    validation = tensors.pop("validation", torch.empty(0, len(VALIDATION)))
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         parts[part][rest] = tensor
@@ -207,6 +258,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         weights=parts["weights"],
         optimizer=parts["optimizer"],
         history=pd.DataFrame(history.numpy(), columns=list(HISTORY)),
+        validation=pd.DataFrame(validation.numpy(), columns=list(VALIDATION), dtype=float),
+        best=parts["best"],
     )
 
 

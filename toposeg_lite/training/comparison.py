@@ -36,7 +36,7 @@ from ..data import Dataset, Sample, load_dataset
 from ..differences import KINDS, Difference, topology_differences
 from ..figures import png
 from ..topology.grid import check_connectivity, check_integer
-from .checkpoint import Checkpoint, write_atomically
+from .checkpoint import DICE_MARGIN, Checkpoint, write_atomically
 from .config import TrainConfig, check_sides, resolve_sides
 from .evaluation import Evaluation, evaluate
 from .loop import train
@@ -44,9 +44,6 @@ from .pictures import comparison_figure, training_figure
 from .records import git_commit, plain, rows, versions
 
 __all__ = ["CompareConfig", "Comparison", "choose_weight", "judge", "prepare_folder"]
-
-#: A weight whose Dice on the validation images is further below the control's is not chosen.
-DICE_MARGIN = 0.01
 
 
 # --- What is compared -------------------------------------------------------------------------
@@ -303,13 +300,8 @@ def choose_weight(scores: pd.DataFrame) -> float:
     kept = arms[arms["dice"] >= least]
     if kept.empty:
         kept = arms[arms["dice"] == arms["dice"].max()]
-    error = kept[criterion(kept)]
+    error = kept["betti_matching_error"]
     return float(kept[error == error.min()].index.min())
-
-
-def criterion(scores: pd.DataFrame) -> str:
-    """Return the column by which weights are chosen."""
-    return "betti_matching_error" if "betti_matching_error" in scores else "betti_error"
 
 
 def judge(arm: Sequence[float], control: Sequence[float]) -> str:

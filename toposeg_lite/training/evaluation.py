@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 from .. import metrics
 from ..data import Sample
+from ..differences import topology_differences
+from ..figures import png
+from ..topology.grid import check_choice, check_integer
+from .checkpoint import write_atomically
 from .config import check_number, check_sides, resolve_sides
+from .pictures import comparison_figure
 
-__all__ = ["Evaluation", "evaluate", "predict"]
+__all__ = ["Evaluation", "evaluate", "predict", "validate"]
 
 
 def predict(
@@ -26,12 +35,13 @@ def predict(
     window: int | tuple[int, ...] = 256,
     overlap: float = 0.25,
 ) -> np.ndarray:
-    """Return the likelihood of the foreground at every pixel of an image of any size.
+    """Return the likelihood of the foreground, or of each class, at every pixel of any image.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Turns (1, channels, *spatial) into logits (1, 1, *spatial).
+        Turns (1, channels, *spatial) into logits (1, 1, *spatial), or (1, C, *spatial) for C
+        classes, of which the first is the background.
     image : (channels, *spatial) array of float
         Values in [0, 1].
     window : int or tuple of int
@@ -42,8 +52,8 @@ def predict(
 
     Returns
     -------
-    (*spatial) array of float32
-        Values in [0, 1].
+    (*spatial) or (C, *spatial) array of float32
+        Values in [0, 1]; those of several classes add up to 1.
 
     Raises
     ------
@@ -77,7 +87,7 @@ def predict(
     weight = np.ones((), np.float32)
     for ramp in ramps:
         weight = np.multiply.outer(weight, ramp.astype(np.float32) / ramp.max())
-    total, weights = np.zeros(spatial, np.float32), np.zeros(spatial, np.float32)
+    total, weights = np.zeros((1, *spatial), np.float32), np.zeros(spatial, np.float32)
     parameter = next(model.parameters(), torch.empty(0))
     training = model.training
     model.eval()
@@ -87,16 +97,21 @@ def predict(
                 place = tuple(slice(a, a + side) for a, side in zip(corner, sides, strict=True))
                 tensor = torch.from_numpy(np.ascontiguousarray(image[(slice(None), *place)]))
                 logits = model(tensor[None].to(parameter.device, parameter.dtype))
-                if logits.shape != (1, 1, *sides):
+                shape = tuple(logits.shape)
+                if shape[:1] + shape[2:] != (1, *sides) or shape[1] == 0:
                     raise ValueError(
-                        f"model must return logits of the shape {(1, 1, *sides)}; "
-                        f"got {tuple(logits.shape)}"
+                        f"model must return logits of the shape {(1, 'C', *sides)}; got {shape}"
                     )
-                total[place] += weight * logits[0, 0].float().sigmoid().cpu().numpy()
+                classes = logits[0].float()
+                found = classes.sigmoid() if len(classes) == 1 else classes.softmax(0)
+                if len(total) != len(found):
+                    total = np.zeros((len(found), *spatial), np.float32)
+                total[(slice(None), *place)] += weight * found.cpu().numpy()
                 weights[place] += weight
     finally:
         model.train(training)
-    return np.clip(total / weights, 0, 1)
+    likelihood = np.clip(total / weights, 0, 1)
+    return likelihood[0] if len(likelihood) == 1 else likelihood
 
 
 def _window_starts(size: int, side: int, overlap: float) -> list[int]:
@@ -108,6 +123,30 @@ def _window_starts(size: int, side: int, overlap: float) -> list[int]:
     return [round(k * (size - side) / (count - 1)) for k in range(count)]
 
 
+def _masks(likelihood: np.ndarray, sample: Sample) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return predicted and true mask of a sample by its name, or of each of its classes."""
+    if likelihood.ndim == sample.mask.ndim:
+        return {sample.name: (likelihood >= 0.5, sample.mask)}
+    likeliest = likelihood.argmax(0)
+    return {
+        f"{sample.name}, class {k}": (likeliest == k, sample.mask == k)
+        for k in range(1, len(likelihood))
+    }
+
+
+def validate(
+    model: nn.Module, samples: Sequence[Sample], *, window: int | tuple[int, ...]
+) -> tuple[float, float]:
+    """Return the mean Dice and the mean Betti-matching error of some images, and nothing else."""
+    pairs = [
+        pair
+        for sample in samples
+        for pair in _masks(predict(model, sample.image, window=window), sample).values()
+    ]
+    dice = sum(metrics.dice(*pair) for pair in pairs) / len(pairs)
+    return dice, sum(metrics.betti_matching_error(*pair) for pair in pairs) / len(pairs)
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Scores and likelihoods of some images.
@@ -115,13 +154,92 @@ class Evaluation:
     Attributes
     ----------
     table : DataFrame
-        One row for each image, by its name; the columns are those of `metrics.report`.
+        One row for each image, by its name; the columns are those of `metrics.report`. Of several
+        classes each foreground class has a row: "<name>, class <number>".
     likelihoods : dict of str to array
-        What the network predicts for each image, float32 in [0, 1].
+        What the network predicts for each image, float32 in [0, 1]; see `predict`.
+    samples : tuple of Sample
+        The images and their reference masks.
     """
 
     table: pd.DataFrame
     likelihoods: dict[str, np.ndarray]
+    samples: tuple[Sample, ...]
+
+    @property
+    def worst_first(self) -> pd.DataFrame:
+        """The table, largest Betti-matching error first; among equals the smallest Dice."""
+        return self.table.sort_values(
+            ["betti_matching_error", "dice"], ascending=[False, True], kind="stable"
+        )
+
+    def picture(self, row: str) -> Figure:
+        """Show an image, its reference and its prediction, and mark and name each difference.
+
+        Parameters
+        ----------
+        row : str
+            Of the table.
+
+        Returns
+        -------
+        Figure
+            With a mark for each feature that the Betti-matching error counts (in volumes for all
+            but the tunnels): see `toposeg_lite.differences`.
+
+        Raises
+        ------
+        ValueError
+            If the table has no such row.
+        """
+        check_choice(row, tuple(self.table.index), "row")
+        for sample in self.samples:
+            masks = _masks(self.likelihoods[sample.name], sample)
+            if row in masks:
+                break
+        prediction, truth = masks[row]
+        found = topology_differences(
+            prediction,
+            truth,
+            connectivity=int(self.table["connectivity"][row]),
+            border="closed",
+        )
+        sample = Sample(row, sample.image, truth)
+        name = "prediction"
+        return comparison_figure([sample], {name: [prediction]}, {name: [found]}, side=6)
+
+    def save(self, folder: str | os.PathLike[str], *, pictures: int | None = None) -> None:
+        """Write the table and pictures of the worst images to a folder.
+
+        Parameters
+        ----------
+        folder : path
+            Made if there is none. It gets ``scores.csv``, the worst image first, and
+            ``01-<name>.png`` and so on; files of these names are replaced.
+        pictures : int, optional
+            Of how many rows of the table. Default: all.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from toposeg_lite.data import load_dataset
+        >>> from toposeg_lite.models import UNet
+        >>> wall = load_dataset("brick")
+        >>> scores = evaluate(UNet(1, width=2), wall.test, labels=wall.labels)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     scores.save(folder)
+        ...     sorted(file.name for file in Path(folder).iterdir())
+        ['01-test-0.png', 'scores.csv']
+        """
+        if pictures is not None:
+            check_integer(pictures, "pictures", 0)
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        table = self.worst_first
+        write_atomically(folder / "scores.csv", table.to_csv(index_label="image").encode())
+        for number, row in enumerate(table.index[:pictures], 1):
+            name = re.sub(r"[^\w.-]+", "-", str(row))
+            write_atomically(folder / f"{number:02d}-{name}.png", png(self.picture(row)))
 
 
 def evaluate(
@@ -134,7 +252,7 @@ def evaluate(
     window: int | tuple[int, ...] = 256,
     overlap: float = 0.25,
 ) -> Evaluation:
-    """Predict images and score the masks of likelihood 0.5 and above.
+    """Predict images and score their masks: likelihood 0.5 and above, or the likeliest class.
 
     Parameters
     ----------
@@ -169,13 +287,7 @@ def evaluate(
         raise ValueError("samples are empty: there is nothing to evaluate")
     likelihoods, rows = {}, {}
     for sample in samples:
-        likelihood = predict(model, sample.image, window=window, overlap=overlap)
-        likelihoods[sample.name] = likelihood
-        rows[sample.name] = metrics.report(
-            likelihood >= 0.5,
-            sample.mask,
-            connectivity=connectivity,
-            patch=patch,
-            labels=labels,
-        )
-    return Evaluation(pd.DataFrame.from_dict(rows, orient="index"), likelihoods)
+        likelihoods[sample.name] = predict(model, sample.image, window=window, overlap=overlap)
+        for row, pair in _masks(likelihoods[sample.name], sample).items():
+            rows[row] = metrics.report(*pair, connectivity=connectivity, patch=patch, labels=labels)
+    return Evaluation(pd.DataFrame.from_dict(rows, orient="index"), likelihoods, tuple(samples))

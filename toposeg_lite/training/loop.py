@@ -30,8 +30,9 @@ from tqdm import tqdm
 from ..data import Dataset, Sample, load_dataset
 from ..losses import DiceBCELoss, make_loss
 from ..models import UNet
-from .checkpoint import HISTORY, Checkpoint, digest, load_checkpoint
+from .checkpoint import HISTORY, VALIDATION, Checkpoint, digest, load_checkpoint
 from .config import TrainConfig, resolve_sides
+from .evaluation import validate
 
 __all__ = ["draw_batch", "train"]
 
@@ -68,8 +69,9 @@ def draw_batch(
     Returns
     -------
     images : (batch, channels, *patch) array of float32
-    masks : (batch, 1, *patch) array of float32
-        0 and 1. An image smaller than the crop is continued by its mirror image.
+        An image smaller than the crop is continued by its mirror image.
+    masks : (batch, 1, *patch) array of float32, or (batch, *patch) array of int64
+        0 and 1; or the labels, if the masks of the samples are integers.
 
     Raises
     ------
@@ -93,7 +95,16 @@ def draw_batch(
     images, masks = (np.stack(parts) for parts in zip(*crops, strict=True))
     if light:
         images = _change_light(images, light, rng)
+    if masks.dtype != np.bool_:
+        return images, masks.astype(np.int64)
     return images, masks[:, None].astype(np.float32)
+
+
+def _count_classes(samples: Sequence[Sample]) -> int:
+    """Return how many channels the logits need: one for masks, else one for each label."""
+    if all(sample.mask.dtype == np.bool_ for sample in samples):
+        return 1
+    return max(2, 1 + max(int(sample.mask.max()) for sample in samples))
 
 
 def _draw_crop(
@@ -212,6 +223,7 @@ def train(
     start: Checkpoint | None = None,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    events: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Checkpoint:
     """Train a network and return it as a checkpoint.
@@ -225,23 +237,27 @@ def train(
     config : TrainConfig
         What to do.
     data : Dataset, optional
-        Use its training split instead of loading ``config.dataset``.
+        Use it instead of loading ``config.dataset``. Masks of integers are labels of several
+        classes, of which 0 is the background.
     model : torch.nn.Module, optional
-        The network, any that turns (B, channels, *spatial) into logits (B, 1, *spatial). It is
-        trained in place. Default: a new `UNet` from ``config.seed``.
+        The network, any that turns (B, channels, *spatial) into logits (B, 1, *spatial), or a
+        channel for each class. It is trained in place. Default: a new `UNet` from ``config.seed``.
     start : Checkpoint, optional
-        Go on from its weights, optimizer and step instead of starting anew.
+        Go on from its last weights, optimizer and step instead of starting anew.
     out : path, optional
         The file for checkpoints. Its folder must exist.
     resume : bool
         If `out` exists, go on from there; the run then ends with the bits of an unbroken one.
+    events : path, optional
+        A folder for event files, which TensorBoard shows: the parts of the loss and the seconds of
+        each step, and the scores of each look at the validation images.
     progress : bool
-        Show a bar with the parts of the loss.
+        Show a bar with the parts of the loss, and the last look at the validation images.
 
     Returns
     -------
     Checkpoint
-        After the last step; the same as in `out`.
+        After the last step, which ``config.patience`` can make an early one; the same as in `out`.
 
     Raises
     ------
@@ -279,14 +295,16 @@ def train(
     if data is None:
         data = load_dataset(config.dataset, root=config.root)
     config.check(data.ndim)
-    patch = resolve_sides(config.patch, data.ndim, "patch")
+    if config.validate_every and not data.validation:
+        raise ValueError(f"validate_every needs validation images; {data.name} has none")
     network: dict[str, Any] = {}
     if model is None:
         network = {"in_channels": data.channels, "ndim": data.ndim, "seed": config.seed}
         network |= {"width": config.width, "depth": config.depth}
+        network |= {"out_channels": _count_classes(data.train)}
         model = UNet(**network)
     if start is not None:
-        start.model(model)
+        start.model(model, last=True)
     run = Checkpoint(
         config=config,
         network=network,
@@ -300,25 +318,42 @@ def train(
     if path is not None and path.exists():
         found = load_checkpoint(path)
         _check_resumable(found, config, run.parent, path)
-        found.model(model)
+        found.model(model, last=True)
         run = found
     accelerator.wait_for_everyone()  # nobody may write before everybody has read
     if run.finished:
         return run
-    return _run(run, data.train, patch, model, accelerator, path, progress)
+    with _event_writer(events if accelerator.is_main_process else None, run.step) as writer:
+        return _run(run, data, model, accelerator, path, writer, progress)
+
+
+@contextmanager
+def _event_writer(folder: str | os.PathLike[str] | None, step: int) -> Iterator[Any]:
+    """Open an event file in a folder; what older files there say of later steps is void."""
+    if folder is None:
+        yield None
+        return
+    # Here, for it takes seconds to import and few ask for it.
+    from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
+
+    # Files are named by the second: without an ending of its own, one would replace another.
+    ending = f".from-{step}"
+    with SummaryWriter(str(folder), purge_step=step + 1, filename_suffix=ending) as writer:
+        yield writer
 
 
 def _run(
     run: Checkpoint,
-    samples: Sequence[Sample],
-    patch: tuple[int, ...],
+    data: Dataset,
     model: nn.Module,
     accelerator: Accelerator,
     path: Path | None,
+    writer: Any,
     progress: bool,
 ) -> Checkpoint:
     """Make the steps that are left of a run whose `model` already has its weights."""
     config = run.config
+    patch = resolve_sides(config.patch, data.ndim, "patch")
     device = accelerator.device
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
     net, optim = accelerator.prepare(model, optimizer)
@@ -330,6 +365,7 @@ def _run(
         losses.append(make_loss(config.loss, **config.loss_options))
     factors = (1.0, config.weight)
     rows = run.history.to_numpy().tolist()
+    shown: dict[str, str] = {}
     end = run.start + config.steps
     bar = tqdm(
         total=config.steps,
@@ -353,7 +389,7 @@ def _run(
                     config.learning_rate * (1 + math.cos(math.pi * done)) / 2
                 )
             images, masks = draw_batch(
-                samples,
+                data.train,
                 step=step,
                 seed=config.seed,
                 patch=patch,
@@ -386,21 +422,59 @@ def _run(
             added = (values[1], seconds[1]) if len(values) > 1 else (0.0, 0.0)
             rows.append([total, values[0], added[0], _clock(device) - clock, added[1]])
             bar.update()
-            bar.set_postfix(dice_bce=f"{values[0]:.3f}", added=f"{added[0]:.3f}", refresh=False)
+            shown |= {"dice_bce": f"{values[0]:.3f}", "added": f"{added[0]:.3f}"}
             made = step + 1
+            if writer is not None:
+                for name, value in zip(HISTORY, rows[-1], strict=True):
+                    writer.add_scalar(f"training/{name}", value, made)
+            if config.validate_every and (made - run.start) % config.validate_every == 0:
+                run = _look(run, made, data, net, accelerator, writer)
+                shown["Betti matching"] = f"{run.validation['betti_matching_error'].iloc[-1]:.3g}"
+            bar.set_postfix(shown, refresh=False)
             wanted = path is not None and (made - run.start) % config.checkpoint_every == 0
-            if made == end or wanted:
+            if made == end or run.stopped or wanted:
                 run = dataclasses.replace(
                     run,
                     step=made,
-                    weights={
-                        name: tensor.detach().cpu().clone()
-                        for name, tensor in accelerator.unwrap_model(net).state_dict().items()
-                    },
+                    weights=_copy(accelerator.unwrap_model(net).state_dict()),
                     optimizer=_optimizer_state(optimizer),
                     history=pd.DataFrame(rows, columns=list(HISTORY)),
                 )
                 if path is not None and accelerator.is_main_process:
                     run.save(path)
+                    if writer is not None:
+                        writer.flush()
+            if run.stopped:
+                break
     accelerator.wait_for_everyone()
     return run
+
+
+def _look(
+    run: Checkpoint,
+    made: int,
+    data: Dataset,
+    net: nn.Module,
+    accelerator: Accelerator,
+    writer: Any,
+) -> Checkpoint:
+    """Look at the validation images: add their scores to a run, and its network if it is best."""
+    network = accelerator.unwrap_model(net)
+    scores = validate(network, data.validation, window=run.config.validation_window)
+    # One number for all processes: no rounding may let one of them stop and another wait for it.
+    shared = torch.tensor(scores, dtype=torch.float64, device=accelerator.device)
+    scores = accelerator.reduce(shared, "mean").tolist()
+    row = pd.DataFrame([[made, *scores]], columns=list(VALIDATION), dtype=float)
+    seen = row if run.validation.empty else pd.concat([run.validation, row], ignore_index=True)
+    if writer is not None:
+        for name, value in zip(VALIDATION[1:], scores, strict=True):
+            writer.add_scalar(f"validation/{name}", value, made)
+    run = dataclasses.replace(run, validation=seen)
+    if run.best_look == len(seen) - 1:
+        run = dataclasses.replace(run, best=_copy(network.state_dict()))
+    return run
+
+
+def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors as they are now, on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}

@@ -39,6 +39,8 @@ def comparison_figure(
     samples: Sequence[Sample],
     predictions: Mapping[str, Sequence[np.ndarray]],
     differences: Mapping[str, Sequence[Sequence[Difference]]],
+    *,
+    side: float = 3.2,
 ) -> Figure:
     """Show images, references and predictions side by side and mark where the topology differs.
 
@@ -50,6 +52,8 @@ def comparison_figure(
         A column for each name, with a mask for each sample.
     differences : dict of str to sequence of list of Difference
         Under the same names, what `topology_differences` finds in each mask.
+    side : float
+        Width of a column in inches.
 
     Returns
     -------
@@ -79,7 +83,6 @@ def comparison_figure(
             raise ValueError(f"{name!r} must have a mask and a list of differences for each sample")
     ndim = samples[0].mask.ndim
     heights = [_flat(s.mask, ndim).shape[0] / _flat(s.mask, ndim).shape[1] for s in samples]
-    side = 3.2
     figure = Figure(
         figsize=(side * (2 + len(predictions)), (side + 0.2) * sum(heights) + 0.6),
         layout="constrained",

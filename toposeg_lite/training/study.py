@@ -33,7 +33,7 @@ import torch
 from ..data import Dataset
 from ..topology.grid import check_choice, check_integer
 from .checkpoint import Checkpoint, digest, write_atomically
-from .comparison import COLUMNS, CompareConfig, choose_weight, criterion
+from .comparison import COLUMNS, CompareConfig, choose_weight
 from .evaluation import evaluate
 from .loop import train
 from .records import git_commit, plain, rows, versions
@@ -348,9 +348,7 @@ class Study:
             for name in ("connectivity", "patch", "border", "labels")
         }
         means = {key: float(table[key].mean()) for key in COLUMNS if key in table}
-        error = criterion(table)
-        means[error] = float(table[error].mean())
-        said = ", ".join(f"{COLUMNS.get(key, key)} {mean:.3f}" for key, mean in means.items())
+        said = ", ".join(f"{COLUMNS[key]} {mean:.3f}" for key, mean in means.items())
         self.say(f"seed {seed}: {name}, {split}: {said}")
         return means
 
