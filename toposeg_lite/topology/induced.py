@@ -692,7 +692,9 @@ def _fill_loops(squares, rank):
 
     `squares` are the columns in their order, from `_square_order`, perhaps of another volume; the
     rows stand in the order of `rank`. No column is empty in the end: those that could be are left
-    out.
+    out. So are, from the columns that are worked out, the edges that join components in this order:
+    they are never the last edge of a loop. Most columns have a pivot of their own from the start
+    and are not worked out at all.
     """
     flat = rank.ravel()
     steps = np.array([rank.shape[1] * rank.shape[2], rank.shape[2], 1])
