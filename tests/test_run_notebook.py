@@ -59,8 +59,10 @@ def test_the_run_leaves_everything_in_its_folder(finished):
     assert files == {
         "09_run_a_full_training.ipynb", "report.html", "metrics.json", "comparison.png",
         "parent.safetensors", "control.safetensors", "topological-0.1.safetensors",
-        "topological-1.safetensors", "stdout.txt", "stderr.txt",
+        "topological-1.safetensors", "stdout.txt", "stderr.txt", "events",
     }  # fmt: skip
+    networks = {file.stem for file in finished.glob("*.safetensors")}
+    assert {folder.name for folder in (finished / "events").iterdir()} == networks
     notebook = nbformat.read(finished / "09_run_a_full_training.ipynb", as_version=4)
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
     html = (finished / "report.html").read_text()
@@ -155,8 +157,8 @@ def test_a_killed_run_goes_on_with_resume_to_the_same_numbers(finished, tmp_path
         ({"loss_options": {"window": 0}}, "window"),
         ({"speed": 3}, "unknown parameter 'speed'; the notebook takes dataset, loss, loss_options"),
         (
-            {"dataset": "tubes", "patch": 16},
-            "the loss 'topological' with these options does not fit images with 3 axes",
+            {"dataset": "tubes", "patch": 16, "loss_options": {"connectivity": 2}},
+            "the loss 'topological' with these options does not fit images with 3 axes: connecti",
         ),
         ({"options": {"speed": 3}}, "unknown parameter 'speed'; there are dataset, root, loss"),
         ({"options": 3}, "options must map names to values; got 3"),

@@ -370,7 +370,8 @@ class Comparison:
     config : CompareConfig
         What is compared.
     folder : path
-        Where the run keeps its files; it must exist (see `prepare_folder`).
+        Where the run keeps its files; it must exist (see `prepare_folder`). Its folder ``events``
+        is for TensorBoard: ``tensorboard --logdir <folder>/events``.
     data : Dataset, optional
         Use it instead of loading ``config.dataset``.
     progress : bool
@@ -435,6 +436,7 @@ class Comparison:
             start=start,
             out=self.folder / f"{name}.safetensors",
             resume=True,
+            events=self.folder / "events" / name,
             progress=self.progress,
         )
         return self.networks[name]
