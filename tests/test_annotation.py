@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import deque
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -85,26 +85,25 @@ def test_proposals_cover_the_skeleton_once_but_for_nodes(seed, persistence, leve
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_skeleton_keeps_a_proposal_up_to_its_persistence(seed):
+@pytest.mark.parametrize(("persistence", "level"), [(0.03, 0.0), (0.05, 0.4)])
+def test_a_proposal_has_the_persistence_of_the_best_branch_along_it(seed, persistence, level):
     image = blurred(seed, sigma=1.0)
-    found = propose(image, persistence=0.05, saddle_level=0, connectivity=2)
-    complex_ = morse_complex(image)
-    assert len(found) > 10
-    for path, persistence in zip(found.paths, found.persistence, strict=True):
-        inner = path[1:-1] if len(path) > 2 else path
-        below = complex_.skeleton(max(persistence - 1e-9, 0)).mask.ravel()[inner]
-        above = complex_.skeleton(min(persistence + 1e-9, 1)).mask.ravel()[inner]
-        assert below.all()
-        assert not above.any() if len(path) > 2 else not above.all()
+    found = propose(image, persistence=persistence, saddle_level=level, connectivity=2)
+    branches = morse_complex(image).branches(persistence, level)
+    steps = [{frozenset(step) for step in pairwise(path.tolist())} for path in branches.paths]
+    edges = [k for k, path in enumerate(found.paths) if len(path) > 1]
+    assert len(edges) > 10
+    for k in edges:
+        along = {frozenset(step) for step in pairwise(found.paths[k].tolist())}
+        values = [v for s, v in zip(steps, branches.persistence, strict=True) if along <= s]
+        assert found.persistence[k] == max(values)
 
 
-def test_a_lone_peak_has_its_own_persistence():
+def test_a_lone_peak_rises_above_the_saddle_level():
     session = begin()
     speck = through(session, (8, 4))
     assert session.proposals.paths[speck].tolist() == [8 * 15 + 4]
-    assert session.proposals.persistence[speck] == pytest.approx(0.7)
-    alone = begin(likelihood=read(". 6 . ."))
-    assert alone.proposals.persistence.tolist() == [0.6]
+    assert session.proposals.persistence[speck] == pytest.approx(0.6)
 
 
 def test_the_queue_begins_with_the_most_uncertain_and_holds_what_is_undecided():

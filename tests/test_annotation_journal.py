@@ -203,7 +203,7 @@ def test_a_journal_cut_at_any_byte_keeps_its_whole_lines(tmp_path):
         complete = int(np.count_nonzero(ends - 1 <= cut))
         starts = np.concatenate([[0], ends])
         torn = cut > starts[complete] if complete < len(lines) else False
-        # The file is read at every cut; a session is opened near the ends of lines and at some more.
+        # The file is read at every cut, and a session opened near the ends of lines and at more.
         header, records, problems = journal._parse(whole[:cut], ours)
         assert (header is not None) == (complete > 0)
         assert len(records) == max(complete - 1, 0)

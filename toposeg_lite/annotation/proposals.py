@@ -5,9 +5,8 @@ node, where nodes are peaks and forks. Several Morse branches that run together 
 one edge there, so that a click decides about what one sees, and no pixel is decided twice but the
 nodes themselves. A peak without any edge is a proposal of one pixel: it stands for its speck.
 
-Each proposal has the *persistence* up to which the skeleton (at saddle level 0) keeps it whole:
-that of the most persistent Morse branch that runs along it. A lone peak has its own persistence;
-for the highest one that is its value.
+Each proposal has the *persistence* of the most persistent Morse branch that runs along it. A lone
+peak has the height by which it rises above `saddle_level`.
 
 **The territory of a proposal** is the part of the likelihood's mask (likelihood at or above the
 mask threshold) that it stands for, and that goes when it is rejected. By these rules:
@@ -52,7 +51,7 @@ class Proposals:
     paths : list of (k,) array of int64
         Flat indices (C order) of the pixels, one or more, from node to node.
     persistence : (n,) array of float64
-        Up to which persistence threshold the skeleton keeps it.
+        How deep one must scratch the likelihood to be rid of it.
     ends : (n, 2) array of int64
         The nodes at both ends, flat indices; equal for a ring and for a lone peak.
     """
@@ -91,25 +90,32 @@ def propose(
     >>> likelihood = np.array([[0.9, 0.6, 0.8, 0.0, 0.5]])
     >>> found = propose(likelihood, persistence=0.1, saddle_level=0.1, connectivity=2)
     >>> [path.tolist() for path in found.paths], found.persistence.round(2)
-    ([[0, 1, 2], [4]], array([0.2, 0.5]))
+    ([[0, 1, 2], [4]], array([0.2, 0.4]))
     """
     complex_ = morse_complex(likelihood, connectivity=connectivity)
     skeleton = complex_.skeleton(persistence, saddle_level)
     is_lone = np.ones(len(skeleton.nodes), bool)
     is_lone[skeleton.edges] = False
     lone = np.sort(skeleton.nodes[is_lone])
-    paths = skeleton.paths + list(lone[:, None])
-    # The complex lists its pixels in the order in which they come when the threshold falls. The
-    # first, the highest peak, is there from the beginning.
-    forest, falling = complex_._forest, complex_._critical.persistence
-    first = np.searchsorted(forest.size_after, np.arange(len(forest.pixel)), side="right")
-    worth = np.zeros(likelihood.size)
-    worth[forest.pixel] = np.concatenate([[likelihood.max()], falling])[first]
+    # All steps of an edge belong to the same branches, so its first step tells its persistence.
+    branches = complex_.branches(persistence, saddle_level)
+    steps, first = np.unique(_steps(branches.paths, likelihood.size), return_index=True)
+    sizes = [len(path) - 1 for path in branches.paths]
+    falling = np.repeat(branches.persistence.astype(np.float64), sizes)[first]
+    asked = _steps([path[:2] for path in skeleton.paths], likelihood.size)
+    heights = np.maximum(likelihood.ravel()[lone].astype(np.float64) - saddle_level, 0)
     return Proposals(
-        paths,
-        np.array([worth[path].min() for path in paths], np.float64),
+        skeleton.paths + list(lone[:, None]),
+        np.concatenate([falling[np.searchsorted(steps, asked)], heights]),
         np.concatenate([skeleton.nodes[skeleton.edges], np.stack([lone, lone], axis=1)]),
     )
+
+
+def _steps(paths: list[np.ndarray], size: int) -> np.ndarray:
+    """Return a number for each step of each path; steps between the same two pixels share it."""
+    steps = [np.stack([path[:-1], path[1:]]) for path in paths]
+    pairs = np.sort(np.concatenate([np.empty((2, 0), np.int64), *steps], axis=1), axis=0)
+    return pairs[0] * size + pairs[1]
 
 
 class Territories:

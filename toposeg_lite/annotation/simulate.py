@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -173,8 +172,7 @@ def simulate_annotator(
     Returns
     -------
     AnnotationCurve
-        With the scores "betti_matching_error" (or "betti_error", where this library has no other),
-        "cldice" and "variation_of_information".
+        With the scores "betti_matching_error", "cldice" and "variation_of_information".
 
     Raises
     ------
@@ -260,13 +258,10 @@ def _scores(
     mask: np.ndarray, truth: np.ndarray, connectivity: int, labels: metrics.Labels
 ) -> dict[str, float]:
     """Return the metrics of a mask."""
-    has_matching = hasattr(metrics, "betti_matching_error")
-    topology = partial(
-        metrics.betti_matching_error if has_matching else metrics.betti_error,
-        connectivity=connectivity,
-    )
     return {
-        "betti_matching_error" if has_matching else "betti_error": topology(mask, truth),
+        "betti_matching_error": metrics.betti_matching_error(
+            mask, truth, connectivity=connectivity
+        ),
         "cldice": metrics.cldice(mask, truth),
         "variation_of_information": metrics.variation_of_information(
             mask, truth, connectivity=connectivity, labels=labels
