@@ -309,6 +309,10 @@ def warp_masks(
     ax.set(xlabel="column", ylabel="row", title=title)
     ax.set(xlim=(-0.55, width - 0.45), ylim=(height - 0.45, -0.55))
     _legend_below(ax, signs)
+    below = ax.get_legend()
+    assert below is not None  # it was made in the line before
+    below.set_bbox_to_anchor((0.5, 0.0))
+    below.borderaxespad = 3.7  # in letters: a wide mask is too low for a share of its height
     return ax
 
 
