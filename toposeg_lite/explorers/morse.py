@@ -207,6 +207,7 @@ class _MorseView(_PersistenceView):
                            hoverinfo="skip", showlegend=False),
                 _line(color="black", width=6),
                 _line(color="white", width=3),
+                _line(color="white", width=3, dash="3px,3px"),
                 _marks("peaks", "circle", figures.COMPONENT),
                 _marks("pass", "square", "white"),
             )
@@ -237,18 +238,18 @@ class _MorseView(_PersistenceView):
             2,
             _line(color="lightgray", width=1),
             _line(**DASHED),
-            _dots("joins, kept", "circle", figures.COMPONENT),
-            _dots("joins, cut", "circle-open", figures.COMPONENT),
-            _dots("closes a loop, kept", "triangle-up", figures.HOLE),
-            _dots("closes a loop, cut", "triangle-up-open", figures.HOLE),
-            _dots("marked", "circle-open", "black"),
+            _branches("joins, kept", "circle", figures.COMPONENT),
+            _branches("joins, cut", "circle-open", figures.COMPONENT),
+            _branches("closes a loop, kept", "triangle-up", figures.HOLE),
+            _branches("closes a loop, cut", "triangle-up-open", figures.HOLE),
+            _dots("marked", "circle-open", "black").update(
+                marker={"size": 18}, hoverinfo="skip", hovertemplate=None
+            ),
         )
-        self.ring.update(marker={"size": 18}, hoverinfo="skip", hovertemplate=None)
         _set(limit, [0, 1], [1, 0])
         self.figure.update_xaxes(title="persistence", range=[-0.03, 1.03], row=1, col=2)
         self.figure.update_yaxes(title="value of the pass", range=[-0.03, 1.03], row=1, col=2)
         for number, trace in enumerate(self.dots):
-            trace.hovertemplate = "persistence %{x:.3f}<br>pass %{y:.3f}<extra></extra>"
             trace.on_click(self.picker(number))
             trace.on_hover(self.picker(number))
 
@@ -258,11 +259,9 @@ class _MorseView(_PersistenceView):
             3,
             _line(color="black", width=2),
             _line(**DASHED),
-            _marks("peaks", "circle", figures.COMPONENT),
-            _marks("pass", "square", "white"),
+            _marks("peaks", "circle", figures.COMPONENT).update(showlegend=False),
+            _marks("pass", "square", "white").update(showlegend=False),
         )
-        for trace in (self.profile_ends, self.profile_low):
-            trace.showlegend = False
         self.figure.update_xaxes(title="pixels from the first peak", row=1, col=3)
         self.figure.update_yaxes(title="likelihood", range=[-0.03, 1.03], row=1, col=3)
 
@@ -331,9 +330,9 @@ class _MorseView(_PersistenceView):
         rows, columns = np.unravel_index(view.path, model.image.shape)
         ends, low = ([0, -1], [view.low]) if model.selected else ([], [])
         chosen = slice(max(model.selected - 1, 0), model.selected)
-        for trace in self.path:
-            _set(trace, columns, rows)
-        self.path[1].line.dash = "solid" if view.kept[chosen].all() else "3px,3px"
+        solid = bool(view.kept[chosen].all())
+        for trace, drawn in zip(self.path, (True, solid, not solid), strict=True):
+            _set(trace, columns[: drawn * columns.size], rows[: drawn * rows.size])
         _set(self.ends, columns[ends], rows[ends])
         _set(self.low, columns[low], rows[low])
         _set(self.ring, view.persistence[chosen], view.saddle_value[chosen])
@@ -342,6 +341,16 @@ class _MorseView(_PersistenceView):
         _set(self.profile_low, view.along[low], view.height[low])
         longest = max(view.along[-1], 1.0) if model.selected else 1.0
         _set(self.level, [0, longest], [model.saddle_level] * 2)
+
+
+# All that is not data is said before a trace is added: a change of one trace's style in a batch
+# clears that of the others.
+
+
+def _branches(name: str, symbol: str, colour: str) -> go.Scatter:
+    """Return a trace of dots in the chart of the branches."""
+    text = "persistence %{x:.3f}<br>pass %{y:.3f}<extra>" + name + "</extra>"
+    return _dots(name, symbol, colour).update(hovertemplate=text)
 
 
 def _named(line: go.Scatter, name: str) -> go.Scatter:
