@@ -78,6 +78,8 @@ class Journal:
         If another session has it open, in this process or in another one.
     FileNotFoundError
         If its folder does not exist.
+    TypeError
+        If `path` is none.
     ValueError
         If the file is no journal, or one of a later version.
 
@@ -95,6 +97,8 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path must be the name of a file; got {path!r}")
         self.path = Path(path)
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"the folder of the journal {self.path} does not exist")

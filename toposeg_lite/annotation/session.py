@@ -27,6 +27,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..topology.grid import (
+    check_choice,
     check_connectivity,
     check_image,
     check_integer,
@@ -207,8 +208,7 @@ class AnnotationSession:
         self.model: Any = LogisticModel() if model is None else model
         if learn is None:
             learn = "always" if isinstance(self.model, LogisticModel) else "asked"
-        if learn not in ("always", "asked"):
-            raise ValueError(f"learn must be 'always' or 'asked'; got {learn!r}")
+        check_choice(learn, ("always", "asked"), "learn")
         if learn == "always" and not hasattr(self.model, "learn"):
             raise ValueError("learn='always' wants a model with a method `learn`")
         self._learns_always = learn == "always"
@@ -541,7 +541,10 @@ class AnnotationSession:
         TypeError, ValueError
             If `point` is no point or `reach` no number.
         """
-        where = np.asarray(point, np.float64)
+        try:
+            where = np.asarray(point, np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(f"point must be an array of numbers; got {point!r}") from None
         if where.shape != (len(self.shape),) or not np.isfinite(where).all():
             raise ValueError(f"point must be {len(self.shape)} finite numbers; got {point!r}")
         reach = check_number(reach, "reach")
@@ -637,7 +640,7 @@ class AnnotationSession:
         return action
 
     def _decide(self, branch: Any, verb: str) -> None:
-        given = [branch] if isinstance(branch, int | np.integer) else list(branch)
+        given = list(branch) if isinstance(branch, Iterable) else [branch]
         chosen = sorted({check_integer(k, "branch") for k in given})
         if not chosen:
             raise ValueError("branch must name one branch at least; got none")
@@ -771,10 +774,11 @@ class AnnotationSession:
             found = self.model.predict(self.image, self.likelihood, self.proposals)
             ranks = [np.asarray(values, np.float64) for values in found]
             for values, name in zip(ranks, ("probability", "uncertainty"), strict=True):
-                if values.shape != (len(self.proposals),) or not np.isfinite(values).all():
+                wrong = values.shape != (len(self.proposals),) or not np.isfinite(values).all()
+                if wrong or (name == "probability" and ((values < 0) | (values > 1)).any()):
                     raise ValueError(
-                        f"the model's {name} must be {len(self.proposals)} finite numbers; "
-                        f"got shape {values.shape}"
+                        f"the model's {name} must be {len(self.proposals)} finite numbers, and a "
+                        f"probability lie in [0, 1]; got {values}"
                     )
             self._ranks = ranks[0], ranks[1]
         return self._ranks

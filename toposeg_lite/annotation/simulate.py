@@ -230,6 +230,8 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
             return lambda session: next(iter(session.queue()), None)
         ranked = _ranked(session, order, seed)
     else:
+        if not isinstance(order, Iterable):
+            raise TypeError(f"order must be one of {ORDERS} or numbers of branches; got {order!r}")
         ranked = [check_integer(branch, "order") for branch in order]
         if sorted(set(ranked)) != sorted(ranked) or max(ranked, default=0) >= len(
             session.proposals
