@@ -307,12 +307,13 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path
 
 SHARED = """
 import sys
+from dataclasses import replace
 sys.path.insert(0, {tests!r})
 from accelerate import Accelerator
 from training_data import DATA, TINY
 from toposeg_lite.training import train
 assert Accelerator().num_processes == 2
-train(TINY, data=DATA, out={path!r}, progress=False)
+train(replace(TINY, validate_every=3, patience=1), data=DATA, out={path!r}, progress=False)
 """
 
 
@@ -325,7 +326,10 @@ def test_two_processes_share_each_batch_and_one_writes(tmp_path):
         env=os.environ | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
-    found, alone = load_checkpoint(path), train(TINY, data=DATA, progress=False)
+    config = replace(TINY, validate_every=3, patience=1)
+    found, alone = load_checkpoint(path), train(config, data=DATA, progress=False)
+    assert found.validation["step"].tolist() == alone.validation["step"].tolist()
+    np.testing.assert_allclose(found.validation["dice"], alone.validation["dice"], rtol=1e-3)
     np.testing.assert_allclose(found.history["loss"], alone.history["loss"], rtol=1e-5)
     for name, tensor in alone.weights.items():
         torch.testing.assert_close(found.weights[name], tensor, rtol=1e-3, atol=1e-5)
