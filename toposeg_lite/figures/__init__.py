@@ -10,7 +10,8 @@ The signs are the same in all of them, so that a picture is read once and unders
   purple triangles that point down;
 - of two masks, pixels of both are yellow, those that only the target has are green (to be added, so
   they lie inside its outline), those that it has not are purple (to be removed, outside of it);
-  **critical** pixels carry a vermilion cross.
+  **critical** pixels carry a vermilion cross;
+- where parts of a mask are named, components have blue letters and holes vermilion numbers.
 
 The colours are those of Okabe and Ito [1]_, which readers with any colour vision tell apart; and no
 meaning hangs on colour alone.
@@ -53,6 +54,7 @@ from .morse import (
     morse_view,
     path_lines,
 )
+from .painting import mask_parts, metric_rows, numbered_parts, painting_summary, part_name
 from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
 from .warping import (
     CRITICAL,
@@ -97,10 +99,15 @@ __all__ = [
     "image_with_skeleton",
     "links_around",
     "mask_colours",
+    "mask_parts",
+    "metric_rows",
     "morse_summary",
     "morse_view",
     "neighbourhood",
+    "numbered_parts",
     "outline",
+    "painting_summary",
+    "part_name",
     "parts",
     "path_lines",
     "persistence_diagram",
