@@ -20,6 +20,7 @@ a kernel, a picture and a sentence without.
 from .base import Explorer, read_image, show
 from .gradient import GradientExplorer
 from .morse import MorseExplorer
+from .painting import PaintExplorer
 from .persistence import PersistenceExplorer
 from .warping import WarpExplorer
 
@@ -27,6 +28,7 @@ __all__ = [
     "Explorer",
     "GradientExplorer",
     "MorseExplorer",
+    "PaintExplorer",
     "PersistenceExplorer",
     "WarpExplorer",
     "read_image",

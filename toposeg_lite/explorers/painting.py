@@ -1,0 +1,375 @@
+"""Explore masks: paint pixels, and see components, holes and every metric follow."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from traitlets import Any as AnyTrait
+from traitlets import Int, validate
+
+from .. import figures
+from ..figures.painting import check_small
+from ..metrics import report
+from ..topology.components import betti_numbers
+from ..topology.grid import check_connectivity, check_integer, check_same_shape
+from .base import Explorer, _address, _count, _line, _marks, _set, _slider, read_image
+
+__all__ = ["PaintExplorer"]
+
+UPLOADED = 24  # pixels of the longer side that are kept of the reader's own picture
+
+
+class PaintExplorer(Explorer):
+    """A small mask to paint on, its components and holes, and what the metrics say about it.
+
+    Parameters
+    ----------
+    mask : (H, W) array of bool, or of 0 and 1
+        What is painted at first; at most 32 pixels a side.
+    truth : array like `mask`, optional
+        What the metrics compare it with. Default: the mask itself.
+    connectivity : int
+        Of the foreground: 1 for 4 neighbours, 2 for 8 (default).
+    row, column : int
+        The chosen pixel. Default: the first one.
+
+    Attributes
+    ----------
+    betti : tuple of int
+        The numbers of components and of holes of what is painted.
+    parts : (H, W) array of int
+        1, 2, ... on its components, -1, -2, ... on its holes.
+    numbers : dict
+        All metrics: what `toposeg_lite.metrics.report` returns.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, when built and when assigned. A mask of another size needs a new truth: see
+        `take`.
+
+    Examples
+    --------
+    >>> explorer = PaintExplorer(np.array([[1, 1, 1, 1, 1]]))
+    >>> explorer.toggle(0, 2)
+    >>> explorer.betti, explorer.numbers["betti_error"]
+    ((2, 0), 1.0)
+    >>> explorer.toggle(0, 2)
+    >>> explorer.betti, explorer.numbers["betti_error"]
+    ((1, 0), 0.0)
+    """
+
+    mask = AnyTrait()
+    truth = AnyTrait()
+    connectivity = Int(2)
+    row = Int(0)
+    column = Int(0)
+
+    def __init__(
+        self,
+        mask: Any,
+        truth: Any = None,
+        *,
+        connectivity: int = 2,
+        row: int = 0,
+        column: int = 0,
+    ) -> None:
+        super().__init__()
+        self.connectivity = connectivity
+        self.take(mask, truth)
+        self._measure()
+        self.observe(self._measure, ["mask", "truth", "connectivity"])
+        self.row, self.column = row, column
+
+    def take(self, mask: Any, truth: Any = None) -> None:
+        """Take another mask, which may have another size.
+
+        Parameters
+        ----------
+        mask : (H, W) array of bool, or of 0 and 1
+            At most 32 pixels a side.
+        truth : array like `mask`, optional
+            Default: the mask itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad input; the explorer then stays as it was.
+        """
+        mask = check_small(mask)
+        truth = mask if truth is None else check_small(truth, "truth")
+        check_same_shape(mask, truth, ("mask", "truth"))
+        with self.hold_trait_notifications():
+            self.mask, self.truth = mask.copy(), truth.copy()
+            self.row = min(self.row, mask.shape[0] - 1)
+            self.column = min(self.column, mask.shape[1] - 1)
+
+    def toggle(self, row: int, column: int) -> None:
+        """Turn a pixel from foreground into background or back, and choose it.
+
+        Parameters
+        ----------
+        row, column : int
+            Its place.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such pixel; nothing is changed then.
+        """
+        mask = self.mask.copy()
+        for name, value, count in zip(("row", "column"), (row, column), mask.shape, strict=True):
+            self._check_upto(value, count - 1, name)
+        mask[row, column] ^= True
+        with self.hold_trait_notifications():
+            self.mask, self.row, self.column = mask, int(row), int(column)
+
+    @validate("mask", "truth")
+    def _check_masks(self, proposal: Any) -> np.ndarray:
+        name = proposal["trait"].name
+        array = check_small(proposal["value"], name)
+        other = self.truth if name == "mask" else self.mask
+        if other is not None:
+            check_same_shape(array, other, (name, "truth" if name == "mask" else "mask"))
+        return array
+
+    @validate("connectivity")
+    def _check_connectivity(self, proposal: Any) -> int:
+        return check_connectivity(proposal["value"], 2)
+
+    @validate("row", "column")
+    def _check_place(self, proposal: Any) -> int:
+        name = proposal["trait"].name
+        last = self.mask.shape[0 if name == "row" else 1] - 1
+        return self._check_upto(proposal["value"], last, name)
+
+    @staticmethod
+    def _check_upto(value: int, last: int, name: str) -> int:
+        if check_integer(value, name) > last:
+            raise ValueError(f"{name} must be 0 to {last}; got {value}")
+        return value
+
+    def _measure(self, change: Any = None) -> None:
+        """Count and compare anew."""
+        self.betti = betti_numbers(self.mask, connectivity=self.connectivity)
+        self.parts = figures.numbered_parts(self.mask, connectivity=self.connectivity)
+        self.numbers = report(self.mask, self.truth, connectivity=self.connectivity)
+
+    @property
+    def pixel(self) -> tuple[int, int]:
+        """Row and column of the chosen pixel."""
+        return self.row, self.column
+
+    def describe(self) -> str:
+        """Say in words what the picture shows."""
+        neighbours = 4 if self.connectivity == 1 else 8
+        truth = betti_numbers(self.truth, connectivity=self.connectivity)
+        wrong, count = int((self.mask != self.truth).sum()), self.mask.size
+        values = ", ".join(
+            f"{name} {value}" for name, value, *_ in figures.metric_rows(self.numbers)
+        )
+        return (
+            f"With {neighbours} neighbours the painting has {self._shape(self.betti)}, the truth "
+            f"{self._shape(truth)}; {wrong} of {count} pixels differ{'s' * (wrong == 1)}. "
+            f"{values}. Row {self.row}, column {self.column} is {self._place()}."
+        )
+
+    @staticmethod
+    def _shape(betti: tuple[int, ...]) -> str:
+        return f"{_count(betti[0], 'component')} and {_count(betti[1], 'hole')}"
+
+    def _place(self) -> str:
+        """Say to which part the chosen pixel belongs."""
+        number = int(self.parts[self.pixel])
+        name = figures.part_name(number)
+        if number > 0:
+            return f"in component {name}"
+        return f"in hole {name}" if number else "background that reaches the border"
+
+    def picture(self) -> Figure:
+        """Draw the explorer's present state with matplotlib."""
+        return figures.painting_summary(
+            self.mask, self.truth, connectivity=self.connectivity, pixel=self.pixel
+        )
+
+    def view(self) -> widgets.VBox:
+        """Return a live view: click a pixel to paint it or to wipe it out."""
+        return _PaintView(self).box
+
+
+class _PaintView:
+    """The widgets of a `PaintExplorer`: controls, the grid, a table of numbers, a line of text."""
+
+    def __init__(self, model: PaintExplorer) -> None:
+        self.model = model
+        figure = go.Figure()
+        figure.update_layout(
+            template="plotly_white",
+            width=640,
+            height=520,
+            margin={"l": 50, "r": 10, "t": 40, "b": 40},
+            legend={"orientation": "h", "y": -0.12},
+            hovermode="closest",
+        )
+        self.figure = go.FigureWidget(figure)
+        self.table = widgets.HTML()
+        self.text = widgets.HTML()
+        with self.figure.batch_update():
+            self.build_grid()
+        self.controls: dict[str, Any] = {}
+        rows = self.build_controls()
+        self.box = widgets.VBox([*rows, widgets.HBox([self.figure, self.table]), self.text])
+        for trait, control in self.controls.items():
+            control.observe(lambda change, trait=trait: setattr(model, trait, change.new), "value")
+        self.redraw()
+        model.observe(self.redraw)
+
+    def build_grid(self) -> None:
+        """Make the grid: pixels in their colours, the truth's outline, names, the chosen pixel."""
+        edge = _line(color=figures.TRUTH, width=2.5)
+        edge.update(name="outline of the truth", showlegend=True)
+        squares = [
+            _marks(name, "square", colour)
+            for name, colour in (
+                ("right", figures.SUPERLEVEL),
+                ("false", figures.LOWERED),
+                ("missing", figures.RAISED),
+            )
+        ]
+        for square in squares:  # for the legend alone: the image below holds the pixels
+            square.update(x=[None], y=[None])
+        traces = [
+            go.Image(hovertemplate="row %{y}, column %{x}<extra></extra>"),
+            edge,
+            *squares,
+            self.letters("A, B: components", figures.COMPONENT),
+            self.letters("1, 2: holes", figures.HOLE),
+            _marks("chosen pixel", "square-open", "black"),
+        ]
+        self.figure.add_traces(traces)
+        self.image, self.edge, *_, self.components, self.holes, self.chosen = self.figure.data
+        self.chosen.update(hoverinfo="skip", marker={"size": 18, "line": {"width": 3}})
+        square = {"scaleanchor": "x", "constrain": "domain", "autorange": "reversed"}
+        self.figure.update_yaxes(title="row", showgrid=False, zeroline=False, **square)
+        self.figure.update_xaxes(title="column", constrain="domain", showgrid=False, zeroline=False)
+        self.image.on_click(self.paint)
+
+    def letters(self, name: str, colour: str) -> go.Scatter:
+        """Return a trace of names, one for each pixel of a kind of part."""
+        trace = _marks(name, "circle", colour)
+        style = {"color": colour, "size": 12, "weight": "bold"}
+        # A point of no size carries each name, so that the legend has a sign to show.
+        return trace.update(
+            mode="markers+text", marker={"size": 0.1, "line": {"width": 0}}, textfont=style,
+            hoverinfo="skip", legendgroup=name,
+        )  # fmt: skip
+
+    def build_controls(self) -> list[Any]:
+        """Make the controls, and return them in rows."""
+        self.controls |= {
+            "connectivity": widgets.Dropdown(
+                description="Foreground",
+                options=[("8 neighbours", 2), ("4 neighbours", 1)],
+                value=2,
+                layout={"width": "18em"},
+            ),
+            "row": _slider(widgets.IntSlider, "Row", min=0, max=0),
+            "column": _slider(widgets.IntSlider, "Column", min=0, max=0),
+        }
+        model = self.model
+        self.buttons = {
+            "Flip this pixel": lambda: model.toggle(*model.pixel),
+            "Empty": lambda: setattr(model, "mask", np.zeros_like(model.mask)),
+            "Back to the truth": lambda: setattr(model, "mask", model.truth.copy()),
+            "Make it the truth": lambda: setattr(model, "truth", model.mask.copy()),
+        }
+        buttons = [widgets.Button(description=name) for name in self.buttons]
+        for button in buttons:
+            button.on_click(self.press)
+        self.upload = widgets.FileUpload(
+            description="Your own image", accept="image/*", layout={"width": "12em"}
+        )
+        self.dark = widgets.Checkbox(description="its structures are dark", indent=False)
+        self.upload.observe(self.take_upload, "value")
+        neighbours, row, column = self.controls.values()
+        return [
+            widgets.HBox([row, column]),
+            widgets.HBox([*buttons, neighbours]),
+            widgets.HBox([self.upload, self.dark]),
+        ]
+
+    def press(self, button: Any) -> None:
+        """Do what a button says."""
+        self.buttons[button.description]()
+
+    def paint(self, trace: Any, points: Any, state: Any) -> None:
+        """Turn the pixel that was clicked."""
+        if points.point_inds:
+            row, column = points.point_inds[0]
+            self.model.toggle(int(row), int(column))
+
+    def take_upload(self, change: Any) -> None:
+        """Take the reader's own picture, small and in two values, or say why it cannot be taken."""
+        if change.new:
+            file, dark = change.new[0], self.dark.value
+            try:
+                image = read_image(bytes(file["content"]), dark=dark, size=UPLOADED)
+                self.model.take(image >= 0.5)
+            except ValueError as error:
+                self.say(f"{file['name']} was not taken: {error}.")
+
+    def say(self, sentence: str) -> None:
+        """Write the line of text, which a screen reader is told of."""
+        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
+
+    def redraw(self, change: Any = None) -> None:
+        """Bring figure, controls, table and text into line with the model."""
+        model, name = self.model, change.name if change else "mask"
+        for trait, count in zip(("row", "column"), model.mask.shape, strict=True):
+            self.controls[trait].max = count - 1
+        for trait, control in self.controls.items():
+            control.value = getattr(model, trait)
+        with self.figure.batch_update():
+            if name not in ("row", "column"):
+                self.image.source = _address(figures.mask_colours(model.mask, model.truth))
+                _set(self.edge, *figures.outline(model.truth))
+                self.name_parts()
+            _set(self.chosen, [model.column], [model.row])
+        self.table.value = self.write_table()
+        self.say(model.describe())
+
+    def name_parts(self) -> None:
+        """Write the name of its component or hole into each pixel."""
+        parts = self.model.parts
+        size = min(14.0, max(7.0, 170 / max(parts.shape)))
+        for trace, some in ((self.components, parts > 0), (self.holes, parts < 0)):
+            rows, columns = np.nonzero(some)
+            _set(trace, columns, rows)
+            trace.text = [figures.part_name(int(number)) for number in parts[some]]
+            trace.textfont.size = size
+
+    def write_table(self) -> str:
+        """Return the numbers as a table; what differs from the truth is bold and has a sign."""
+        model = self.model
+        truth = betti_numbers(model.truth, connectivity=model.connectivity)
+        counts = [
+            (name, str(one), str(two), one != two)
+            for name, one, two in zip(("components", "holes"), model.betti, truth, strict=True)
+        ]
+        parts = [("", "painted", "truth", counts)]
+        parts.append(("metric", "value", "perfect", figures.metric_rows(model.numbers)))
+        lines = []
+        for *head, rows in parts:
+            lines.append(
+                "<tr>" + "".join(f'<th scope="col">{name}</th>' for name in head) + "</tr>"
+            )
+            for name, value, wanted, differs in rows:
+                value = f"<b>{value} ≠</b>" if differs else value
+                cells = f"<td>{value}</td><td>{wanted}</td>"
+                lines.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+        return f'<table style="line-height: 2em">{"".join(lines)}</table>'
