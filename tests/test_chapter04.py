@@ -284,6 +284,7 @@ def test_moving_the_flips_moves_picture_and_text():
     assert view.controls["step"].max == view.player.max == len(model.order)
     view.controls["step"].value = 40
     assert model.step == 40
+    assert view.player.value == 40  # playing goes on from here
     np.testing.assert_array_equal(painted(view.image), figures.mask_colours(model.now, target))
     rows, columns = np.nonzero(model.critical)
     assert list(view.crosses.y) == rows.tolist()

@@ -398,6 +398,7 @@ class _WarpView:
             self.controls[trait].max = last - 1
         for trait, control in self.controls.items():
             control.value = getattr(model, trait)
+        self.player.value = model.step  # so that it plays on from here
         now = model.now
         with self.figure.batch_update():
             if not moved:
