@@ -13,6 +13,7 @@ as far as it can, and lower its death as far as it can.
 02.4 correct. Noise alone makes no dot with a persistence above twice its amplitude.
 """
 
+from .chapter01 import PENCIL_SPACE
 from .chapter02 import PENCIL_IMAGE
 from .chapter03 import PENCIL_STRIP, PENCIL_STRIP_TRUTH
 from .chapter04 import PENCIL_MASK
@@ -24,6 +25,7 @@ __all__ = [
     "PENCIL_MASK",
     "PENCIL_RIDGE",
     "PENCIL_ROW",
+    "PENCIL_SPACE",
     "PENCIL_STRIP",
     "PENCIL_STRIP_TRUTH",
     "Verdict",
