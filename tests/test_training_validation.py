@@ -50,6 +50,8 @@ def looked(scores, patience=0) -> Checkpoint:
         ([(0.80, 3), (0.82, 5)], 1),  # the first one lags behind now, whatever its error
         ([(0.80, 3), (0.82, 5), (0.815, 4), (0.80, 0)], 2),
         ([(0.80, 3), (0.809, 5), (0.80, 2), (0.815, 4)], 3),
+        # The first would be right in hindsight, but its network was given up for the second's.
+        ([(0.812, 4), (0.805, 3), (0.82, 5)], 2),
     ],
 )
 def test_the_best_look_has_the_smallest_error_within_one_point_of_dice(scores, best):
