@@ -186,8 +186,10 @@ class StructureModel(nn.Module):
         Of the threshold, at the beginning of the training (0.1 or above) and at its end.
     anneal_steps : int
         Over how many steps the temperature falls.
-    reconstruction_weight, kl_weight, spread_weight : float
-        Of the parts of the loss; that of the segmentation is 1.
+    reconstruction_weight, spread_weight : float
+        Of these parts of the loss; that of the segmentation is 1.
+    kl_weight : float, optional
+        Of the divergence. Default: 0.03 in the mode "threshold", 0.01 in the mode "branch".
     segmentation : torch.nn.Module, optional
         The loss of the logits; default `DiceBCELoss()`.
     features : str, optional
@@ -254,7 +256,7 @@ class StructureModel(nn.Module):
         temperature: tuple[float, float] = (0.2, 0.05),
         anneal_steps: int = 1000,
         reconstruction_weight: float = 1.0,
-        kl_weight: float = 0.01,
+        kl_weight: float | None = None,
         spread_weight: float = 0.01,
         segmentation: nn.Module | None = None,
         features: str | None = None,
@@ -284,6 +286,8 @@ class StructureModel(nn.Module):
         self.options["connectivity"] = self.connectivity
         self.temperatures = _check_temperatures(temperature)
         self.anneal_steps = check_integer(anneal_steps, "anneal_steps", 1)
+        if kl_weight is None:  # one number for an image, or one for each of its branches
+            kl_weight = 0.03 if mode == "threshold" else 0.01
         self.weights = {
             "segmentation": 1.0,
             "reconstruction": check_number(reconstruction_weight, "reconstruction_weight"),
@@ -371,12 +375,12 @@ class StructureModel(nn.Module):
 
     def _prior(self, image: Tensor, likelihood: Tensor) -> Gaussian:
         """Let the prior see the image and what the network made of it."""
-        seen = likelihood.detach().to(self.calibration)
+        seen = likelihood.to(self.calibration)
         return self.prior_encoder(image.to(seen), seen)
 
     def _posterior(self, image: Tensor, likelihood: Tensor, mask: Tensor) -> Gaussian:
         """Let the posterior see the truth, too."""
-        seen = likelihood.detach().to(self.calibration)
+        seen = likelihood.to(self.calibration)
         return self.posterior_encoder(image.to(seen), seen, mask.to(seen))
 
     def _need_threshold(self, name: str) -> None:
@@ -473,8 +477,7 @@ class StructureModel(nn.Module):
             posterior = self._posterior(image, found.likelihood, mask)
             kl = _kl(posterior, prior).mean()
             spread = _kl(Gaussian(0 * prior.mean, prior.std), _like(prior, 1.0)).mean()
-            noise = torch.from_numpy(rng.standard_normal(len(image))).to(posterior.mean)
-            thresholds = (posterior.mean + posterior.std * noise).sigmoid()
+            thresholds = _draw(posterior, rng).sigmoid()
             log_odds = [
                 (persistence_of(branches, one[0]) - threshold) / self.temperature()
                 for branches, one, threshold in zip(
@@ -485,11 +488,7 @@ class StructureModel(nn.Module):
             beliefs = [_gaussian(self.head(features)) for features in found.features]
             parts = [_kl(one, _like(one, _HEAD_PRIOR_STD)) for one in beliefs]
             kl = torch.cat(parts).mean() if any(map(len, parts)) else zero
-            log_odds = [
-                one.mean
-                + one.std * torch.from_numpy(rng.standard_normal(len(one.mean))).to(one.mean)
-                for one in beliefs
-            ]
+            log_odds = [_draw(one, rng) for one in beliefs]
         costs = [
             _cross_entropy(z, fraction, branches.length) if len(branches) else zero
             for z, fraction, branches in zip(log_odds, fractions, found.branches, strict=True)
@@ -504,6 +503,73 @@ class StructureModel(nn.Module):
         if self.training and torch.is_grad_enabled():
             self.step += 1
         return StructureLoss(total, **values)
+
+    def learn(
+        self,
+        found: Sequence[StructureDistribution],
+        outcomes: Sequence[Any],
+        *,
+        seed: int | np.random.Generator,
+        steps: int = 300,
+        learning_rate: float = 0.01,
+    ) -> float:
+        """Train the head alone, on branches about which something is known.
+
+        The network need not run: the features of the branches are kept with them. So this is quick
+        enough to go on learning while someone decides about branches.
+
+        Parameters
+        ----------
+        found : sequence of StructureDistribution
+            What `distribution` returned.
+        outcomes : sequence of arrays of float
+            For each of them, what is true of each branch, from 0 (false) to 1 (real), for example
+            ``one.branches.fraction_on(truth)``; NaN where nothing is known.
+        seed : int or numpy.random.Generator
+            Decides the noise.
+        steps : int
+            Of the optimizer Adam, each with all branches at once.
+        learning_rate : float
+            Of these steps.
+
+        Returns
+        -------
+        float
+            The cross-entropy of keeping branches at the last step, weighted by their lengths; 0 if
+            nothing is known, and then nothing changes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            In the mode "threshold", which has no head; for outcomes that do not fit the branches.
+        """
+        if self.mode != "branch":
+            raise ValueError("learn belongs to the mode 'branch'; this model's is 'threshold'")
+        rng = check_seed(seed)
+        steps = check_integer(steps, "steps", 1)
+        learning_rate = check_number(learning_rate, "learning_rate")
+        if len(found) != len(outcomes):
+            raise ValueError(
+                f"outcomes must be as many as found, {len(found)}; got {len(outcomes)}"
+            )
+        truths = [_check_outcomes(*pair) for pair in zip(outcomes, found, strict=True)]
+        truth = np.concatenate([np.zeros(0), *truths])
+        known = ~np.isnan(truth)
+        if not known.any():
+            return 0.0
+        length = np.concatenate([one.branches.length for one in found])[known]
+        rows = [one.features for one in found if one.features is not None]
+        features = torch.cat(rows)[torch.from_numpy(known)].to(self.calibration)
+        optimizer = torch.optim.Adam(self.head.parameters(), learning_rate)
+        with torch.enable_grad():
+            for _ in range(steps):
+                belief = _gaussian(self.head(features))
+                cost = _cross_entropy(_draw(belief, rng), truth[known], length)
+                kl = _kl(belief, _like(belief, _HEAD_PRIOR_STD)).mean()
+                optimizer.zero_grad()
+                (self.weights["reconstruction"] * cost + self.weights["kl"] * kl).backward()
+                optimizer.step()
+        return cost.item()
 
     def calibrate(self, batches: Sequence[tuple[Tensor, Tensor]]) -> float:
         """Find the temperature that makes the branches' probabilities honest, and keep it.
@@ -703,9 +769,33 @@ def _cross_entropy(log_odds: Tensor, fraction: np.ndarray, length: np.ndarray) -
     return (weight * costs).sum()
 
 
+def _draw(one: Gaussian, rng: np.random.Generator) -> Tensor:
+    """Draw from normal distributions, so that gradients reach their means and deviations."""
+    return one.mean + one.std * torch.from_numpy(rng.standard_normal(len(one.mean))).to(one.mean)
+
+
 def _like(one: Gaussian, std: float) -> Gaussian:
     """Return as many normal distributions of mean 0 and this standard deviation."""
     return Gaussian(torch.zeros_like(one.mean), torch.full_like(one.std, std))
+
+
+def _check_outcomes(outcomes: Any, found: StructureDistribution) -> np.ndarray:
+    """Return what is known of the branches of one image as float64."""
+    outcomes = np.asarray(outcomes)
+    count = len(found.branches)
+    if outcomes.dtype.kind not in "biuf" or found.mode != "branch":
+        raise TypeError(
+            f"outcomes must be numbers from 0 to 1, or NaN, for distributions of the mode "
+            f"'branch'; got {outcomes.dtype} for the mode {found.mode!r}"
+        )
+    if outcomes.shape != (count,):
+        raise ValueError(
+            f"outcomes must hold one number for each of the {count} branches; "
+            f"got the shape {outcomes.shape}"
+        )
+    if ((outcomes < 0) | (outcomes > 1)).any():
+        raise ValueError("outcomes must lie in [0, 1], or be NaN where nothing is known")
+    return outcomes.astype(np.float64)
 
 
 def _check_temperatures(temperature: Any) -> tuple[float, float]:

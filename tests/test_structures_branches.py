@@ -1,0 +1,333 @@
+"""Branches that are decided one by one, the rules for masks, and walks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import gudhi
+import numpy as np
+import pytest
+
+from toposeg_lite.structures import find_branches, perturb_and_walk
+from toposeg_lite.structures.walking import _noise
+from toposeg_lite.topology.morse import morse_complex
+
+
+def images():
+    """Small images and volumes, of many values and of few, each with its connectivity."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        ndim = 3 if seed % 4 == 0 else 2
+        shape = tuple(int(n) for n in rng.integers(1, 6 if ndim == 3 else 12, ndim))
+        image = rng.random(shape) if seed % 3 else rng.integers(0, 5, shape) / 4
+        yield image, 1 if ndim == 3 else 1 + seed % 2
+
+
+def largest_steps(path, shape):
+    """Return, of each step of a path, how far it goes along one axis, and along all together."""
+    steps = np.abs(np.diff(np.array(np.unravel_index(path, shape)), axis=1))
+    return steps.max(0), steps.sum(0)
+
+
+def numbers(text):
+    """Read a drawing of digits, tenths, as an image."""
+    return np.array([[int(c) / 10 for c in row] for row in text.split()])
+
+
+# --- Pieces --------------------------------------------------------------------------------------
+
+
+def test_each_pixel_of_the_skeleton_has_one_owner():
+    for image, connectivity in images():
+        for floor, level in ((0, 0), (0.1, 0), (0.05, 0.3)):
+            options = {"floor": floor, "saddle_level": level, "connectivity": connectivity}
+            found = find_branches(image, **options)
+            branches = morse_complex(image, connectivity=connectivity).branches(floor, level)
+            drawn = {p for path in branches.paths for p in path.tolist()}
+            assert sorted(found.own_pixels.tolist()) == sorted(drawn)
+            assert (found.owner >= 0).sum() == len(drawn)
+            assert found.sizes.min(initial=1) >= 1
+
+
+def test_paths_are_paths_that_own_all_but_an_end():
+    for image, connectivity in images():
+        found = find_branches(image, floor=0, connectivity=connectivity)
+        flat = found.owner.ravel()
+        for k, path in enumerate(found.paths):
+            along, together = largest_steps(path, image.shape)
+            assert (along <= 1).all()
+            assert ((together > 0) & (together <= connectivity)).all()
+            others = flat[path] != k
+            assert not others[1:-1].any() or len(path) < 3
+            assert found.length[k] == pytest.approx(max(1, np.sqrt(together).sum()))
+            first, last = found.offsets[k : k + 2]
+            assert first <= found.owned[k, 0] < found.owned[k, 1] <= last
+            assert found.pixels[found.start[k]] == found.saddle[k]
+            if found.kind[k] < 2:
+                assert image.ravel()[path].min() == image.ravel()[found.saddle[k]]
+
+
+def test_persistences_are_differences_of_the_pixels_that_gudhi_pairs():
+    checked = 0
+    for image, connectivity in images():
+        found = find_branches(image, floor=0, split=1, connectivity=connectivity)
+        values = image.ravel()
+        cells = "top_dimensional_cells" if connectivity == image.ndim else "vertices"
+        # GUDHI's diagrams, in the order "sublevel sets of the negated image".
+        complex_ = gudhi.CubicalComplex(**{cells: np.asfortranarray(-image)})
+        complex_.persistence()
+        for kind in (0, 1):
+            here = found.kind == kind
+            ours = np.stack([values[found.upper[here]], values[found.lower[here]]], 1)
+            pairs = -complex_.persistence_intervals_in_dimension(kind).reshape(-1, 2)
+            pairs = pairs[np.isfinite(pairs).all(1) & (pairs[:, 0] > pairs[:, 1])]
+            wanted = {tuple(pair) for pair in pairs.round(9).tolist()}
+            assert {tuple(pair) for pair in ours.round(9).tolist()} <= wanted
+            # What is left out owns no pixel: a bare step, and nothing else.
+            assert len(ours) <= len(pairs)
+            checked += len(ours)
+            np.testing.assert_array_equal(found.persistence[here], ours[:, 0] - ours[:, 1])
+    assert checked > 500
+
+
+def test_a_bridge_ends_where_it_meets_what_is_stronger():
+    # Two vessels with a weak spot each (.6), and a bridge between them.
+    image = numbers("""
+        8679777
+        0004000
+        0003000
+        0004000
+        9867888""")
+    found = find_branches(image, split=1, connectivity=1)
+    above, below, bridge = (path.tolist() for path in found.paths)
+    assert (sorted(above), sorted(below)) == ([0, 1, 2, 3], [28, 29, 30, 31, 32])
+    assert sorted(bridge) == [3, 10, 17, 24, 31]
+    assert found.sizes.tolist() == [4, 5, 3]
+    assert found.saddle.tolist() == [1, 30, 17]
+    np.testing.assert_allclose(found.persistence, [0.2, 0.2, 0.6])
+
+
+def test_the_ridge_beyond_a_bridge_is_a_piece_of_its_own():
+    image = numbers("9992125676")
+    found = find_branches(image)
+    assert [path.tolist() for path in found.paths[:1]] == [[2, 3, 4, 5, 6]]
+    assert found.kind.tolist() == [0, 2, 2]
+    ridges = {tuple(path.tolist()) for path in found.paths[1:]}
+    assert ridges == {(2, 1, 0), (6, 7, 8)}
+    # The peak of .7 dies at the pass of .1; the highest never does.
+    persistence = dict(zip(found.upper.tolist(), found.persistence.tolist(), strict=True))
+    assert persistence[8] == pytest.approx(0.6)
+    assert persistence[0] == pytest.approx(0.9)
+    assert found.lower[found.upper == 0].tolist() == [-1]
+    (path,) = find_branches(image, split=1).paths
+    assert sorted(path.tolist()) == list(range(9))
+
+
+def test_weak_branches_never_enter():
+    image = numbers("98929493969")
+    assert sorted(find_branches(image, floor=0, split=1).persistence.round(1)) == [
+        0.1,
+        0.3,
+        0.5,
+        0.6,
+        0.7,
+    ]
+    above = find_branches(image, floor=0.5 + 1e-9, split=1)
+    assert sorted(above.persistence.round(1)) == [0.6, 0.7]
+    assert sorted(
+        find_branches(image, floor=0, saddle_level=0.35, split=1).persistence.round(1)
+    ) == [
+        0.1,
+        0.3,
+        0.5,
+    ]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (4, 6), (3, 4, 5)])
+def test_flat_images_have_no_branch(shape):
+    found = find_branches(np.full(shape, 0.7))
+    assert len(found) == 0
+    assert found.paths == []
+    assert found.mask(np.zeros(0, int)).all()
+    assert (found.region == -1).all()
+    assert found.fraction_on(np.ones(shape, bool)).shape == (0,)
+    assert perturb_and_walk(found, 0) == []
+
+
+def test_the_fraction_on_the_truth_counts_the_pixels_of_its_own():
+    for image, connectivity in images():
+        found = find_branches(image, floor=0, connectivity=connectivity)
+        truth = np.random.default_rng(1).random(image.shape) < 0.6
+        wanted = [truth[found.owner == k].mean() for k in range(len(found))]
+        np.testing.assert_allclose(found.fraction_on(truth), wanted)
+
+
+# --- From decisions to a mask --------------------------------------------------------------------
+
+# A vessel of three rows with a weak spot at column 5; a thin line under it, apart.
+VESSEL = """
+    00000000000
+    67777367770
+    78889489980
+    67777367770
+    00000000000
+    00000000000
+    00000000000
+    00000000000
+    88888888888"""
+
+
+def test_undecided_branches_leave_the_likelihoods_mask():
+    image = numbers(VESSEL)
+    found = find_branches(image, split=1)
+    np.testing.assert_array_equal(found.mask(np.full(len(found), -1)), image >= 0.5)
+
+
+def test_an_accepted_path_is_drawn_and_a_rejected_one_takes_its_pixels_away():
+    image = numbers(VESSEL)
+    found = find_branches(image, saddle_level=0.1, split=1)
+    (k,) = (k for k, path in enumerate(found.paths) if 27 in path.tolist())  # row 2, column 5
+    assert len(found) == 1
+    accepted, rejected = found.mask(np.array([1])), found.mask(np.array([0]))
+    np.testing.assert_array_equal(accepted, (image >= 0.5) | found.draw(np.array([True])))
+    assert accepted[2, 5]
+    assert not rejected[1:4, 4:7].any()
+    assert rejected[8].all()  # nobody's: no branch comes near
+    assert found.region[8].tolist() == [-1] * 11
+    assert found.region[1, 4] == k == found.region[2, 5]
+    assert found.region[1, 5] == -1  # not in the base, nor on the path
+
+
+def test_pixels_of_the_base_belong_to_the_nearest_path_that_is_deep_enough():
+    for image, connectivity in images():
+        found = find_branches(image, floor=0, connectivity=connectivity)
+        if not len(found):
+            continue
+        base = image >= 0.5
+        places = np.argwhere(np.ones(image.shape))
+        away = np.linalg.norm(places[:, None] - places[None], axis=2)
+        depth = np.where(base.all(), max(image.shape), away[:, ~base.ravel()].min(1, initial=99))
+        depth = np.where(base.ravel(), depth, 0)
+        for p in range(image.size):
+            on_path = np.flatnonzero(found.owner.ravel() >= 0)
+            near = on_path[away[p, on_path] == away[p, on_path].min()]  # there may be several
+            owners = {int(found.owner.flat[q]) for q in near if away[p, q] <= depth[q] + 1}
+            if not base.flat[p]:
+                owners = {int(found.owner.flat[p])}
+            if len(owners) < len(near) and base.flat[p]:
+                owners |= {-1} if any(away[p, q] > depth[q] + 1 for q in near) else set()
+            assert int(found.region.flat[p]) in owners
+
+
+def test_decisions_act_on_their_own_pixels_alone():
+    for image, connectivity in images():
+        found = find_branches(image, floor=0, connectivity=connectivity)
+        rng = np.random.default_rng(2)
+        decisions = rng.integers(-1, 2, len(found))
+        mask = found.mask(decisions)
+        drawn = found.draw(decisions == 1)
+        wanted = image >= 0.5
+        for k, decision in enumerate(decisions):
+            if decision == 0:
+                wanted = wanted & (found.region != k)
+        np.testing.assert_array_equal(mask, wanted | drawn)
+
+
+def test_paint_shows_values_where_a_branch_decides():
+    image = numbers(VESSEL)
+    found = find_branches(image, split=1)
+    values = np.arange(len(found)) + 0.5
+    painted = found.paint(values, fill=-2)
+    assert painted.dtype == np.float32
+    for k in range(len(found)):
+        assert (painted[found.region == k] == values[k]).all()
+    assert (painted[found.region < 0] == -2).all()
+
+
+# --- Walks ---------------------------------------------------------------------------------------
+
+
+def slow_walk(image, path, connectivity, gamma, seen):
+    """Walk without noise, straight from the definition; None where it fails."""
+    places = [np.unravel_index(p, image.shape) for p in path]
+    here, end = places[0], places[-1]
+    walked = []
+    for _ in range(4 * (len(path) - 1) + 8):
+        if here == end:
+            return walked
+        best, there = -1, None
+        for step in np.ndindex(*(3,) * image.ndim):
+            place = tuple(int(a + s - 1) for a, s in zip(here, step, strict=True))
+            reach = sum(abs(s - 1) for s in step)
+            inside = all(0 <= a < n for a, n in zip(place, image.shape, strict=True))
+            if not inside or not 0 < reach <= connectivity or (place in seen and place != end):
+                continue
+            away = np.linalg.norm(np.subtract(place, end))
+            score = np.inf if place == end else gamma / away + (1 - gamma) * image[place]
+            if score > best:
+                best, there = score, place
+        if there is None:
+            return None
+        seen.add(there)
+        walked.append(there)
+        here = there
+    return walked if here == end else None
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.2, 0.9])
+def test_walks_without_noise_follow_the_definition(gamma):
+    walked = failed = 0
+    for image, connectivity in images():
+        found = find_branches(image, floor=0, connectivity=connectivity)
+        options = {"gamma": gamma, "sigma": 0, "connectivity": connectivity}
+        paths = perturb_and_walk(found, 0, **options)
+        for k, path in enumerate(found.paths):
+            middle = found.start[k] - found.offsets[k]
+            seen = {np.unravel_index(path[middle], image.shape)}
+            sides = []
+            for side in (path[: middle + 1][::-1], path[middle:]):
+                steps = slow_walk(image, side, connectivity, gamma, seen)
+                failed += steps is None
+                walked += steps is not None
+                if steps is None:
+                    sides.append(side[1:].tolist())
+                else:
+                    sides.append([int(np.ravel_multi_index(p, image.shape)) for p in steps])
+            assert paths[k].tolist() == [*sides[0][::-1], path[middle], *sides[1]]
+    assert walked > 500
+    assert failed > (10 if gamma < 0.5 else -1)  # so that the way back to the own path is tried
+
+
+def test_walks_lead_from_end_to_end_without_circles_within_their_bound():
+    for image, connectivity in images():
+        found = find_branches(image, floor=0, connectivity=connectivity)
+        paths = perturb_and_walk(found, 3, sigma=0.3, connectivity=connectivity)
+        assert len(paths) == len(found)
+        for path, old in zip(paths, found.paths, strict=True):
+            assert (path[0], path[-1]) == (old[0], old[-1])
+            along, together = largest_steps(path, image.shape)
+            assert (along <= 1).all()
+            assert (together <= connectivity).all()
+            assert len(path) <= 4 * (len(old) - 1) + 17
+
+
+def test_walks_follow_the_seed_and_the_noise():
+    image = np.random.default_rng(5).random((40, 40))
+    found = find_branches(image)
+    runs = [perturb_and_walk(found, seed, sigma=0.2) for seed in (0, 0, 1)]
+    assert all(map(np.array_equal, runs[0], runs[1]))
+    assert not all(map(np.array_equal, runs[0], runs[2]))
+    chosen = np.arange(len(found)) % 3 == 0
+    some = perturb_and_walk(found, 0, sigma=0.2, chosen=chosen)
+    every = [path for path, wanted in zip(runs[0], chosen, strict=True) if wanted]
+    assert all(map(np.array_equal, some, every))
+
+
+def test_the_noise_is_nearly_standard_normal_and_does_not_repeat():
+    fields = np.array([[_noise(np.uint64(key), p) for p in range(20000)] for key in (1, 2, 2**62)])
+    assert abs(fields.mean(1)).max() < 0.03
+    assert abs(fields.std(1) - 1).max() < 0.02
+    assert abs((abs(fields) < 1).mean() - 0.683) < 0.02
+    within = [np.corrcoef(a, b)[0, 1] for a, b in pairwise(fields)]
+    beside = [np.corrcoef(a[1:], a[:-1])[0, 1] for a in fields]
+    assert max(map(abs, within + beside)) < 0.03
