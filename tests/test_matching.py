@@ -466,11 +466,11 @@ def test_what_touches_a_closed_border_is_the_frame_s():
 @pytest.mark.parametrize("shape", [(12, 9), (5, 6, 7)])
 def test_a_mask_needs_no_pairs_of_its_own(shape, border, matching):
     some = 0
-    for seed, dtype in product(range(8), (np.float32, np.float64)):
+    for seed, dtype, full in product(range(8), (np.float32, np.float64), (True, False)):
         image = random_image(seed, shape, levels=None if seed % 2 else 5).astype(dtype)
         mask = random_image(seed + 31, shape) > (0.55, 0.45, -1, 2)[seed % 4]
-        connectivity = None if seed % 3 else 1
-        dimensions = (None, [0], [len(shape) - 1], [1])[seed % 4]
+        connectivity = None if full else 1
+        dimensions = (None, [0], [len(shape) - 1], [1])[seed // 2]
         options = {"connectivity": connectivity, "border": border, "dimensions": dimensions}
         least = (0.0, 0.1)[seed % 2]
         result = match_pairs(image, mask, matching=matching, min_persistence=least, **options)

@@ -128,7 +128,7 @@ def betti_matching(
             dimensions=[first.ndim - 1],
             border="closed" if closed else "open",
         )
-        found[-1] = _holes(one, two, both, connectivity > 1, closed, pairs.death_index)
+        found[-1] = _holes(one, two, both, connectivity > 1, pairs.death_index)
     if first.ndim == 3 and wanted[1]:
         found[1] = _tunnels(one, two, both, connectivity > 1, closed)
     return found
@@ -193,7 +193,7 @@ def _components(
 
 
 def _holes(
-    one: _Ordered, two: _Ordered, both: _Ordered, full: bool, closed: bool, deaths: np.ndarray
+    one: _Ordered, two: _Ordered, both: _Ordered, full: bool, deaths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match holes or cavities: those that hold the same one of the comparison image.
 
@@ -205,8 +205,6 @@ def _holes(
     for image in (one, two):
         back = image.reverse()
         end = _image_bars(back, comparison, oldest, full, False)
-        if not closed:
-            end[0] = -1  # what stays in the end is the outside
         owner = np.full(end.size, -1)
         at = np.flatnonzero(end >= 0)
         owner[end[at]] = at
