@@ -14,11 +14,12 @@ from toposeg_lite.topology.components import betti_numbers, label_components
 from toposeg_lite.topology.matching import (
     MATCHINGS,
     MatchingName,
+    _positions,
     match_pairs,
     match_to_mask,
     matched_to_mask,
 )
-from toposeg_lite.topology.persistence import persistence_pairs
+from toposeg_lite.topology.persistence import PersistencePairs, persistence_pairs
 
 BLIND: tuple[MatchingName, ...] = ("wasserstein", "rank")  # they see no places
 
@@ -483,6 +484,15 @@ def test_a_mask_needs_no_pairs_of_its_own(shape, border, matching):
         assert (short.missing_pixel < mask.size).all()
         some += 0 < short.matched.sum() < len(short.matched)
     assert some > 4
+
+
+def test_two_tunnels_with_the_same_voxels_are_two():
+    # One voxel may close several loops, and one may fill them.
+    ends = np.array([7, 7, 3, 7]), np.array([9, 9, 9, 9])
+    pairs = PersistencePairs(np.full(4, 1, np.int8), np.ones(4), np.zeros(4), *ends)
+    name = 7 * 27 + 9
+    found = _positions(pairs, 1, (3, 3, 3), np.array([name, 5, name, name, name, 3 * 27 + 9]))
+    assert found.tolist() == [0, -1, 1, 3, -1, 2]
 
 
 def test_tunnels_are_matched_through_the_union():
