@@ -276,63 +276,64 @@ class _WarpView:
         self.figure.add_traces(traces, rows=[1] * len(traces), cols=[column] * len(traces))
         return list(self.figure.data[first:])
 
+    # In a batch every changed trace is sent every property that changes in any of them, and loses
+    # those that it does not set itself. So traces are complete before they are added, and `redraw`
+    # leaves sizes out of its batch.
+
     def build_masks(self) -> None:
         """Make the part on the left: pixels in their colours, the outline, critical pixels."""
+        signs = (
+            ("in both", "square", figures.SUPERLEVEL),
+            ("to remove", "square", figures.LOWERED),
+            ("to add", "square", figures.RAISED),
+            ("critical", "x", figures.CRITICAL),
+            ("chosen pixel", "square-open", "black"),
+            ("foreground component", "circle", figures.COMPONENT),
+            ("background component", "triangle-up", figures.HOLE),
+        )
+        for sign in signs:  # signs without a place: a legend that stays when others come and go
+            self.add(1, _marks(*sign).update(x=[None], y=[None]))
         edge = _line(color=figures.TRUTH, width=1.5)
-        edge.update(name="outline of the goal", showlegend=True)
-        squares = [
-            _marks(name, "square", colour)
-            for name, colour in (
-                ("in both", figures.SUPERLEVEL),
-                ("to remove", figures.LOWERED),
-                ("to add", figures.RAISED),
-            )
-        ]
-        for square in squares:  # for the legend alone: the image below holds the pixels
-            square.update(x=[None], y=[None])
-        self.image, self.edge, *_, self.crosses, self.chosen = self.add(
+        crosses, chosen = _marks(*signs[3]), _marks(*signs[4])
+        for trace in (crosses, chosen):
+            trace.update(showlegend=False, hoverinfo="skip")
+        self.image, self.edge, self.crosses, self.chosen = self.add(
             1,
             go.Image(hovertemplate="row %{y}, column %{x}<extra></extra>"),
-            edge,
-            *squares,
-            _marks("critical", "x", figures.CRITICAL),
-            _marks("chosen pixel", "square-open", "black"),
+            edge.update(name="outline of the goal", showlegend=True),
+            crosses,
+            chosen.update(marker={"size": 16, "line": {"width": 3}}),
         )
-        self.crosses.update(hoverinfo="skip")
-        self.chosen.update(hoverinfo="skip", marker={"size": 16, "line": {"width": 3}})
-        square = {"scaleanchor": "x", "constrain": "domain", "autorange": "reversed"}
+        square = {"scaleanchor": "x", "constrain": "domain"}
         self.figure.update_yaxes(title="row", row=1, col=1, **square)
         self.figure.update_xaxes(title="column", constrain="domain", row=1, col=1)
         self.image.on_click(self.choose)
 
     def build_neighbourhood(self) -> None:
         """Make the part on the right: nine cells, and the components that touch the middle."""
-        self.cells, self.inner, self.outer, self.foreground, self.background, self.middle = (
-            self.add(
-                2,
-                go.Image(hoverinfo="skip"),
-                _line(color=figures.COMPONENT, width=4),
-                _line(color=figures.HOLE, width=4),
-                self.letters("foreground component", "circle", figures.COMPONENT),
-                self.letters("background component", "triangle-up", figures.HOLE),
-                go.Scatter(mode="text", text=["p"], x=[1], y=[1], showlegend=False),
-            )
+        middle = go.Scatter(mode="text", text=["p"], x=[1], y=[1], textfont={"size": 20})
+        between, across = [0.5, 0.5, None, 1.5, 1.5, None], [-0.5, 2.5, None] * 2
+        grid = _line(color="gray", width=1)
+        grid.update(x=[*between, *across], y=[*across, *between])
+        self.cells, _, self.inner, self.outer, self.foreground, self.background, _ = self.add(
+            2,
+            go.Image(hoverinfo="skip"),
+            grid,
+            _line(color=figures.COMPONENT, width=4),
+            _line(color=figures.HOLE, width=4),
+            self.letters("foreground component", "circle", figures.COMPONENT),
+            self.letters("background component", "triangle-up", figures.HOLE),
+            middle.update(showlegend=False, hoverinfo="skip"),
         )
-        self.middle.update(hoverinfo="skip", textfont={"size": 20})
         square = {"scaleanchor": "x2", "constrain": "domain", "range": [2.5, -0.5]}
         self.figure.update_yaxes(title="", showticklabels=False, row=1, col=2, **square)
         bare = {"constrain": "domain", "range": [-0.5, 2.5], "showticklabels": False}
         self.figure.update_xaxes(row=1, col=2, **bare)
-        for k in (0.5, 1.5):
-            for line in ({"x0": k, "x1": k, "y0": -0.5, "y1": 2.5}, {"y0": k, "y1": k}):
-                ends = {"x0": -0.5, "x1": 2.5} | line
-                self.figure.add_shape(type="line", line_color="gray", row=1, col=2, **ends)
 
     def letters(self, name: str, symbol: str, colour: str) -> go.Scatter:
         """Return a trace of signs with a letter in each."""
-        trace = _marks(name, symbol, colour)
-        white = {"color": "white", "size": 14}
-        return trace.update(mode="markers+text", marker={"size": 30}, textfont=white)
+        trace = _marks(name, symbol, colour).update(mode="markers+text", showlegend=False)
+        return trace.update(marker={"size": 30}, textfont={"color": "white", "size": 14})
 
     def build_controls(self) -> list[Any]:
         """Make the controls, and return them in rows."""
@@ -404,12 +405,17 @@ class _WarpView:
             if not moved:
                 self.image.source = _address(figures.mask_colours(now, model.goal))
             if not moved and name != "step":
+                height, width = model.goal.shape
+                self.figure.layout.xaxis.range = [-0.5, width - 0.5]
+                self.figure.layout.yaxis.range = [height - 0.5, -0.5]
                 _set(self.edge, *figures.outline(model.goal))
                 rows, columns = np.nonzero(model.critical)
                 _set(self.crosses, columns, rows)
-                self.crosses.marker.size = min(16.0, max(4.0, 420 / max(model.image.shape)))
             _set(self.chosen, [model.column], [model.row])
             self.draw_neighbourhood(now)
+        size = min(16.0, max(4.0, 420 / max(model.image.shape)))
+        if self.crosses.marker.size != size:
+            self.crosses.marker.size = size
         self.say(model.describe())
 
     def draw_neighbourhood(self, now: np.ndarray) -> None:
