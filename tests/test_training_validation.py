@@ -12,6 +12,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from training_data import DATA, TINY, assert_same
 
 from toposeg_lite import metrics
+from toposeg_lite.data import Sample
 from toposeg_lite.training import (
     Checkpoint,
     TrainConfig,
@@ -77,6 +78,19 @@ def test_a_look_scores_the_whole_validation_images_with_the_network_of_its_step(
         pairs = [(predict(model, s.image, window=16) >= 0.5, s.mask) for s in DATA.validation]
         assert dice == pytest.approx(np.mean([metrics.dice(*pair) for pair in pairs]))
         assert error == pytest.approx(np.mean([metrics.betti_matching_error(*p) for p in pairs]))
+
+
+def test_volumes_are_looked_at_cube_by_cube():
+    solid = np.zeros((6, 9, 9), bool)
+    solid[1:5, 1:4, 1:8] = True
+    volume = Sample("solid", solid[None].astype(np.float32), solid)
+    data = replace(DATA, train=(volume,), validation=(volume,), test=(volume,), patch=4)
+    config = replace(LOOKING, patch=4, steps=1, weight=0.0, validation_window=(4, 8, 8))
+    end = train(config, data=data, progress=False)
+    mask = predict(end.model(), volume.image, window=(4, 8, 8)) >= 0.5
+    error = metrics.betti_matching_error(mask, solid, patch=4)
+    assert end.validation["betti_matching_error"].tolist() == [error]
+    assert error != metrics.betti_matching_error(mask, solid)
 
 
 def test_looking_changes_no_step():

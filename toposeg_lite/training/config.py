@@ -89,7 +89,8 @@ class TrainConfig:
     validate_every : int
         Steps between two looks at the validation images, whole; 0 never looks. Of the networks
         whose mean Dice there is at most 0.01 below the best one's, the one with the smallest mean
-        Betti-matching error is kept beside the last one; see `Checkpoint`.
+        Betti-matching error is kept beside the last one; see `Checkpoint`. In volumes the error is
+        the mean over cubes with the data set's `patch` as their side.
     patience : int
         End the run after so many looks in a row that found no better network; 0 never ends it.
     validation_window : int or tuple of int

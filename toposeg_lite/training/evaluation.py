@@ -135,7 +135,11 @@ def _masks(likelihood: np.ndarray, sample: Sample) -> dict[str, tuple[np.ndarray
 
 
 def validate(
-    model: nn.Module, samples: Sequence[Sample], *, window: int | tuple[int, ...]
+    model: nn.Module,
+    samples: Sequence[Sample],
+    *,
+    window: int | tuple[int, ...],
+    patch: int | None = None,
 ) -> tuple[float, float]:
     """Return the mean Dice and the mean Betti-matching error of some images, and nothing else."""
     pairs = [
@@ -144,7 +148,8 @@ def validate(
         for pair in _masks(predict(model, sample.image, window=window), sample).values()
     ]
     dice = sum(metrics.dice(*pair) for pair in pairs) / len(pairs)
-    return dice, sum(metrics.betti_matching_error(*pair) for pair in pairs) / len(pairs)
+    errors = [metrics.betti_matching_error(*pair, patch=patch) for pair in pairs]
+    return dice, sum(errors) / len(pairs)
 
 
 @dataclass(frozen=True, eq=False)

@@ -460,7 +460,10 @@ def _look(
 ) -> Checkpoint:
     """Look at the validation images: add their scores to a run, and its network if it is best."""
     network = accelerator.unwrap_model(net)
-    scores = validate(network, data.validation, window=run.config.validation_window)
+    # The tunnels of a whole volume take minutes to match, those of its cubes seconds.
+    patch = data.patch if data.ndim == 3 else None
+    window = run.config.validation_window
+    scores = validate(network, data.validation, window=window, patch=patch)
     # One number for all processes: no rounding may let one of them stop and another wait for it.
     shared = torch.tensor(scores, dtype=torch.float64, device=accelerator.device)
     scores = accelerator.reduce(shared, "mean").tolist()
