@@ -96,6 +96,7 @@ def test_a_view_tells_kept_from_cut_and_follows_the_marked_branch():
     kept = figures.morse_view(ROW, complex_, saddle_level=0.4, selected=1)
     assert kept.kept.tolist() == [False, True, True]
     assert kept.path.tolist() == [0, 1, 2]  # it ends before the valley
+    assert figures.morse_view(ROW, complex_, saddle_level=0.2).kept.all()  # at the level is kept
 
 
 @pytest.mark.parametrize("connectivity", [1, 2])
@@ -211,6 +212,7 @@ def test_describe_says_what_a_branch_is():
         "Branch 2 of 2 joins two components and is cut: persistence 0.20, pass of value 0.30 in "
         "row 2, column 4"
     ) in text
+    assert "with 0 loops." in MorseExplorer(RING, saddle_level=0.65).describe()
     assert "Branch 1 of 2 closes a loop and is kept: persistence 0.50" in (
         MorseExplorer(RING, selected=1).describe()
     )
@@ -236,7 +238,7 @@ def test_connectivity_and_another_image_bring_another_complex():
     assert len(explorer.shown.kept) == 0
     explorer.connectivity = 1
     assert len(explorer.shown.kept) == 3
-    explorer.selected = 2
+    explorer.selected = 1
     explorer.image = ROW
     assert explorer.selected == 0
     assert explorer.shown.persistence == pytest.approx([0.5])  # those of .1 are not above .1
@@ -262,6 +264,16 @@ def test_the_shortest_branch_through_a_pixel_is_found_kept_before_cut():
             assert number in (kept or through[p])
         else:
             assert number == 0
+
+
+def test_the_branch_at_a_pixel_follows_the_thresholds():
+    explorer = MorseExplorer(RING, saddle_level=0.4)
+    assert explorer.branch_at(1, 3) == 1  # the loop is kept, the shorter bridge is cut
+    explorer.saddle_level = 0.0
+    assert explorer.branch_at(1, 3) == 2
+    explorer.persistence = 0.3
+    assert explorer.branch_at(1, 3) == 1
+    assert explorer.branch_at(2, 4) == 0
 
 
 def test_refused_values_leave_the_explorer_as_it_was():

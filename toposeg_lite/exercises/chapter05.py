@@ -109,8 +109,6 @@ def _two_thresholds(answer: Any) -> str:
             "The bridge is still there: no persistence cuts it and keeps both sides. Which of the "
             "two thresholds cuts?"
         )
-    if mask[8]:
-        raise _NotYetError("The speck of .2 is still there. Is it below the saddle level?")
     if mask.sum() > 2:
         raise _NotYetError(
             "Bridge and speck are gone, but not the bumps: their passes have a persistence of .05."
