@@ -133,6 +133,22 @@ def test_a_view_refuses_bad_input(options, error, word):
         figures.morse_view(**{"image": ROW, "complex_": morse_complex(ROW)} | options)
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "word"),
+    [
+        (lambda v: figures.branch_chart(ROW, persistence=0, saddle_level=0), TypeError, "view"),
+        (lambda v: figures.branch_chart(v, persistence=2, saddle_level=0), ValueError, "persis"),
+        (lambda v: figures.branch_chart(v, persistence=0, saddle_level=-1), ValueError, "saddle"),
+        (lambda v: figures.branch_profile(None, saddle_level=0), TypeError, "view.*NoneType"),
+        (lambda v: figures.branch_profile(v, saddle_level=np.nan), ValueError, "saddle_level"),
+        (lambda v: figures.count_parts(ROW > 0.5), TypeError, "skeleton.*ndarray"),
+    ],
+)
+def test_panels_refuse_bad_input(call, error, word):
+    with pytest.raises(error, match=word):
+        call(figures.morse_view(ROW, morse_complex(ROW)))
+
+
 def test_parts_of_a_skeleton_are_components_of_the_superlevel_set():
     image = hills(1)
     for connectivity, near in ((1, None), (2, np.ones((3, 3)))):

@@ -218,6 +218,13 @@ def morse_view(
     )
 
 
+def _check_view(view: Any) -> MorseView:
+    """Refuse what `morse_view` did not make."""
+    if not isinstance(view, MorseView):
+        raise TypeError(f"view must be made by morse_view; got {type(view).__name__}")
+    return view
+
+
 def count_parts(skeleton: Skeleton) -> int:
     """Count the connected parts of a skeleton's graph.
 
@@ -231,6 +238,8 @@ def count_parts(skeleton: Skeleton) -> int:
     >>> count_parts(complex_.skeleton()), count_parts(complex_.skeleton(saddle_level=0.5))
     (1, 2)
     """
+    if not isinstance(skeleton, Skeleton):
+        raise TypeError(f"skeleton must be a Skeleton; got {type(skeleton).__name__}")
     count = len(skeleton.nodes)
     links = (np.ones(len(skeleton.edges)), tuple(skeleton.edges.T))
     return int(connected_components(coo_array(links, (count, count)), directed=False)[0])
@@ -381,6 +390,9 @@ def branch_chart(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['1 joins', '0 close loops', 'filled: kept']
     """
+    view = _check_view(view)
+    check_threshold(persistence, "persistence")
+    check_threshold(saddle_level, "saddle_level")
     ax = _axes(ax, (4.2, 3.6))
     ax.plot([0, 1], [1, 0], color="0.7", lw=1)
     ax.axvline(persistence, color="black", ls="--", lw=1)
@@ -435,6 +447,8 @@ def branch_profile(
     >>> branch_profile(view, saddle_level=0.5).lines[0].get_ydata().tolist()
     [0.9, 0.2, 0.7]
     """
+    view = _check_view(view)
+    check_threshold(saddle_level, "saddle_level")
     ax = _axes(ax, (4.2, 3.6))
     ax.plot(view.along, view.height, color="black", lw=1.5)
     ax.axhline(saddle_level, color="black", ls="--", lw=1)
