@@ -16,7 +16,7 @@ from skimage.measure import euler_number, label
 from traitlets import TraitError
 
 from toposeg_lite import explorers, figures
-from toposeg_lite.exercises import PENCIL_MASK, check
+from toposeg_lite.exercises import PENCIL_MASK, check, checking
 from toposeg_lite.explorers import WarpExplorer
 from toposeg_lite.explorers.warping import _WarpView
 from toposeg_lite.topology import homotopy_warp, simple_points
@@ -447,6 +447,11 @@ WRONG = {
         (True, "function itself"),
     ],
 }
+
+
+def test_every_exercise_is_tested():
+    found = {number for number in checking._CHECKERS if number.startswith("04.")}
+    assert found == set(REFERENCE) == set(STUBS) == set(WRONG)
 
 
 @pytest.mark.parametrize("number", REFERENCE)
