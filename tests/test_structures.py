@@ -68,11 +68,16 @@ def fit(model, images, truths, steps, size=4):
     return loss
 
 
+def known(model, images, truths):
+    """Return the distributions of some images, and what is true of their branches."""
+    found = model.distribution(images)
+    pairs = zip(found, truths, strict=True)
+    return found, [one.branches.fraction_on(truth.numpy()) for one, truth in pairs]
+
+
 def learn(model, images, truths):
     """Train the head alone; return the last cross-entropy."""
-    found = model.distribution(images)
-    outcomes = [one.branches.fraction_on(t.numpy()) for one, t in zip(found, truths, strict=True)]
-    return model.learn(found, outcomes, seed=0)
+    return model.learn(*known(model, images, truths), seed=0)
 
 
 def branches_of(model, images, truths):
@@ -506,7 +511,7 @@ def test_images_without_any_branch_have_samples_and_a_loss(mode, shape):
     loss.total.backward()
     assert loss.reconstruction.item() == 0
     assert all(torch.isfinite(w.grad).all() for w in model.network.parameters())
-    assert model.calibrate([(flat, torch.zeros(2, *shape))]) == 1
+    assert model.calibrate(model.distribution(flat), [np.zeros(0)] * 2) == 1
     assert model.sample(flat, 0, seed=0)[0].masks.shape == (0, *shape)
 
 
@@ -541,7 +546,7 @@ def test_calibration_mends_a_head_that_is_too_bold():
         return expected_calibration_error(probability, fractions, weights=lengths, bins=5)
 
     before = measured()
-    temperature = model.calibrate([(images[:10], truths[:10])])
+    temperature = model.calibrate(*known(model, images[:10], truths[:10]))
     assert temperature == model.calibration.item()
     assert temperature > 2
     assert measured() < 0.6 * before

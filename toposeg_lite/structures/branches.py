@@ -44,7 +44,7 @@ import numpy as np
 from numba import njit
 from scipy.ndimage import distance_transform_edt
 
-from ..topology.grid import check_image
+from ..topology.grid import check_image, check_integer, check_mask, check_same_shape
 from ..topology.morse import Branches, MorseComplex, _check_threshold, _split, morse_complex
 from ..topology.persistence import persistence_pairs
 
@@ -177,7 +177,14 @@ class BranchSet:
         -------
         (n,) array of float64
             In [0, 1].
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the truth is no mask, or has another shape.
         """
+        truth = check_mask(truth, "truth")
+        check_same_shape(truth, self.likelihood, ("truth", "likelihood"))
         hits = np.concatenate([[0], np.cumsum(truth.ravel()[self.pixels])])
         first, stop = self.owned.T
         return (hits[stop] - hits[first]) / self.sizes
@@ -222,6 +229,7 @@ class BranchSet:
 
     def draw(self, chosen: np.ndarray) -> np.ndarray:
         """Return the paths of the chosen pieces, an (n,) bool array, as a mask."""
+        chosen = check_chosen(chosen, len(self))
         out = np.zeros(self.likelihood.size, np.bool_)
         out[self.pixels[np.repeat(chosen, np.diff(self.offsets))]] = True
         return out.reshape(self.shape)
@@ -239,7 +247,17 @@ class BranchSet:
         Returns
         -------
         array of float32 of the image's shape
+
+        Raises
+        ------
+        ValueError
+            If there is not one value for each piece.
         """
+        if np.shape(values) != (len(self),):
+            raise ValueError(
+                f"values must hold one number for each of the {len(self)} branches; "
+                f"got the shape {np.shape(values)}"
+            )
         return np.append(values, fill).astype(np.float32)[self.region]
 
 
@@ -256,6 +274,26 @@ def check_decisions(decisions: Any, count: int) -> np.ndarray:
     if decisions.size and (decisions.min() < -1 or decisions.max() > 1):
         raise ValueError("decisions must be 1 (accepted), 0 (rejected) or -1 (undecided)")
     return decisions.astype(np.int8)
+
+
+def check_chosen(chosen: Any, count: int) -> np.ndarray:
+    """Return which pieces are chosen, a boolean for each, else raise."""
+    chosen = np.asarray(chosen)
+    if chosen.dtype != np.bool_ or chosen.shape != (count,):
+        raise ValueError(
+            f"chosen must hold one boolean for each of the {count} branches; "
+            f"got {chosen.dtype} of the shape {chosen.shape}"
+        )
+    return chosen
+
+
+def check_seed(seed: Any) -> np.random.Generator:
+    """Return the generator that a seed stands for; None is refused: draws should be repeatable."""
+    if isinstance(seed, np.random.Generator):
+        return seed
+    if seed is None:
+        raise TypeError("seed must be an integer or a numpy.random.Generator; got None")
+    return np.random.default_rng(check_integer(seed, "seed"))
 
 
 def find_branches(
@@ -311,7 +349,7 @@ def find_branches(
     [array([ 3,  8, 13]), array([3, 2, 1]), array([13, 12, 11])]
     """
     likelihood = check_image(likelihood, "likelihood")
-    split = _check_threshold(split, "split")
+    floor, split = _check_threshold(floor, "floor"), _check_threshold(split, "split")
     complex_ = morse_complex(likelihood, connectivity=connectivity)
     branches = complex_.branches(floor, saddle_level)
     critical = _critical_pixels(likelihood, complex_, branches, floor, saddle_level)

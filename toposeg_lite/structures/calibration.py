@@ -25,7 +25,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, xlogy
 
-from ..topology.grid import check_integer, check_same_shape
+from ..topology.grid import check_integer, check_number, check_same_shape
 
 __all__ = [
     "Reliability",
@@ -142,14 +142,32 @@ def expected_calibration_error(
 
 
 def scale_probabilities(probabilities: Any, temperature: float) -> np.ndarray:
-    """Divide the log-odds of probabilities by a temperature above 0.
+    """Divide the log-odds of probabilities by a temperature.
+
+    Parameters
+    ----------
+    probabilities : array of float
+        In [0, 1].
+    temperature : float
+        Above 0; above 1 it makes probabilities less bold.
+
+    Returns
+    -------
+    array of float64
+
+    Raises
+    ------
+    TypeError, ValueError
+        For values outside [0, 1], NaN, and temperatures that are not above zero.
 
     Examples
     --------
     >>> scale_probabilities([0.1, 0.5, 0.9], 2.0).round(2)
     array([0.25, 0.5 , 0.75])
     """
-    return expit(logit(np.asarray(probabilities, np.float64)) / temperature)
+    if not check_number(temperature, "temperature") > 0:
+        raise ValueError(f"temperature must be above zero; got {temperature}")
+    return expit(logit(_unit(probabilities, "probabilities")) / temperature)
 
 
 def fit_temperature(probabilities: Any, truth: Any, *, weights: Any = None) -> float:

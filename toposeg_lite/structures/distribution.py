@@ -18,7 +18,7 @@ is known, whatever the probability.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,9 +26,10 @@ from numba import njit
 from scipy.special import expit
 from torch import Tensor
 
-from ..topology.grid import check_integer
+from ..topology.grid import check_choice, check_integer
+from ..topology.morse import _check_threshold
 from ..topology.threads import map_in_threads
-from .branches import BranchSet
+from .branches import BranchSet, check_seed
 from .calibration import entropy
 from .walking import redraw
 
@@ -102,9 +103,13 @@ class Uncertainty:
         Returns
         -------
         (*spatial) array of float32
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `of` is none of the three.
         """
-        if of not in ("entropy", "variance", "probability"):
-            raise ValueError(f"of must be 'entropy', 'variance' or 'probability'; got {of!r}")
+        check_choice(of, ("entropy", "variance", "probability"), "of")
         return self.branches.paint(getattr(self, of))
 
 
@@ -185,7 +190,13 @@ class StructureDistribution:
         Returns
         -------
         bool array of the image's shape
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `accept` is no number in [0, 1].
         """
+        accept = _check_threshold(accept, "accept")
         return self.branches.mask(self.uncertainty().probability >= accept)
 
     def sample(self, n: int, seed: int | np.random.Generator) -> StructureSamples:
@@ -232,15 +243,6 @@ class StructureDistribution:
 
         map_in_threads(draw, range(n), torch.get_num_threads())
         return StructureSamples(branches, kept, masks, structures)
-
-
-def check_seed(seed: Any) -> np.random.Generator:
-    """Return the generator that a seed stands for; None is refused: draws should be repeatable."""
-    if isinstance(seed, np.random.Generator):
-        return seed
-    if seed is None:
-        raise TypeError("seed must be an integer or a numpy.random.Generator; got None")
-    return np.random.default_rng(check_integer(seed, "seed"))
 
 
 @njit(cache=True, nogil=True)

@@ -47,6 +47,11 @@ def persistence_of(branches: BranchSet, likelihood: Tensor) -> Tensor:
     -------
     (n,) tensor
 
+    Raises
+    ------
+    ValueError
+        If the likelihood has another shape.
+
     Examples
     --------
     >>> from toposeg_lite.structures import find_branches
@@ -57,6 +62,7 @@ def persistence_of(branches: BranchSet, likelihood: Tensor) -> Tensor:
     >>> persistence.detach(), likelihood.grad
     (tensor([0.2500]), tensor([[ 1., -1.,  0.]]))
     """
+    _check_shape(likelihood, branches, "likelihood")
     values = F.pad(likelihood.reshape(-1), (0, 1))  # the last, -1, is the 0 at which the peak dies
     return values[_at(branches.upper, values)] - values[_at(branches.lower, values)]
 
@@ -86,7 +92,14 @@ def branch_features(
         pixel; mean of the image (over its channels) on the branch minus that in squares of 9 pixels
         around, times 5; its kind as three numbers, 0 or 1. Then the network's features, averaged
         over the branch and normalised to mean 0 and variance 1 over F.
+
+    Raises
+    ------
+    ValueError
+        If likelihood or image have another shape than the one that the branches were found in.
     """
+    _check_shape(likelihood, branches, "likelihood")
+    _check_shape(image[0], branches, "each channel of the image")
     values = likelihood.reshape(-1)
     count = len(branches)
     if not count:
@@ -126,6 +139,15 @@ def branch_features(
         pooled = torch.segment_reduce(seen, "mean", lengths=sizes, axis=0)
         columns.append(F.layer_norm(pooled, pooled.shape[1:]).to(values.dtype))
     return torch.cat(columns, 1)
+
+
+def _check_shape(tensor: Tensor, branches: BranchSet, name: str) -> None:
+    """Refuse a tensor of another shape than the image that the branches were found in."""
+    if tuple(tensor.shape) != branches.shape:
+        raise ValueError(
+            f"{name} must have the shape {branches.shape}, in which the branches were found; "
+            f"got {tuple(tensor.shape)}"
+        )
 
 
 def _at(places: np.ndarray, like: Tensor) -> Tensor:

@@ -55,14 +55,13 @@ from ..losses import DiceBCELoss
 from ..losses.common import check_logits_and_target, in_threads
 from ..topology.grid import check_choice, check_connectivity, check_integer, check_number
 from ..topology.morse import _check_threshold
-from .branches import BranchSet, find_branches
+from .branches import BranchSet, check_seed, find_branches
 from .calibration import fit_temperature
 from .distribution import (
     Mode,
     StructureDistribution,
     StructureSamples,
     Uncertainty,
-    check_seed,
 )
 from .features import FEATURES, branch_features, persistence_of
 
@@ -548,12 +547,7 @@ class StructureModel(nn.Module):
         rng = check_seed(seed)
         steps = check_integer(steps, "steps", 1)
         learning_rate = check_number(learning_rate, "learning_rate")
-        if len(found) != len(outcomes):
-            raise ValueError(
-                f"outcomes must be as many as found, {len(found)}; got {len(outcomes)}"
-            )
-        truths = [_check_outcomes(*pair) for pair in zip(outcomes, found, strict=True)]
-        truth = np.concatenate([np.zeros(0), *truths])
+        truth = _gather(found, outcomes)
         known = ~np.isnan(truth)
         if not known.any():
             return 0.0
@@ -571,47 +565,42 @@ class StructureModel(nn.Module):
                 optimizer.step()
         return cost.item()
 
-    def calibrate(self, batches: Sequence[tuple[Tensor, Tensor]]) -> float:
+    def calibrate(self, found: Sequence[StructureDistribution], outcomes: Sequence[Any]) -> float:
         """Find the temperature that makes the branches' probabilities honest, and keep it.
 
         Parameters
         ----------
-        batches : sequence of (image, truth)
-            As for `loss`: images that nothing was trained on.
+        found : sequence of StructureDistribution
+            What `distribution` returned for images that nothing was trained on.
+        outcomes : sequence of arrays of float
+            As for `learn`, in either mode.
 
         Returns
         -------
         float
-            The temperature; 1 if there is no branch.
+            The temperature; 1 if nothing is known.
 
         Raises
         ------
         TypeError, ValueError
-            For images and masks that are no such, and for no batch.
+            For outcomes that do not fit the branches.
 
         Notes
         -----
-        What comes true of a branch is the fraction of it that lies on the truth. Branches count by
-        their length. What is scaled is the probability, so that the one temperature minimises the
-        cross-entropy; log-odds are divided by it, before the mean over the model's own uncertainty
-        is taken.
+        The temperature minimises the cross-entropy between probabilities and outcomes, in which
+        branches count by their length. It is found for the probabilities, and log-odds are divided
+        by it before the mean over the model's own uncertainty is taken.
         """
-        if not len(batches):
-            raise ValueError("batches are empty: there is nothing to calibrate on")
+        truth = _gather(found, outcomes)
+        known = ~np.isnan(truth)
         self.calibration.fill_(1.0)
-        probabilities, fractions, lengths = [], [], []
-        for image, truth in batches:
-            found = self.distribution(image)
-            _, masks = check_logits_and_target(self._logits_at_rest(image), truth)
-            for one, mask in zip(found, masks[:, 0].cpu().numpy(), strict=True):
-                probabilities.append(one.uncertainty().probability)
-                fractions.append(one.branches.fraction_on(mask))
-                lengths.append(one.branches.length)
-        if sum(map(len, probabilities)):
-            fitted = fit_temperature(
-                *map(np.concatenate, (probabilities, fractions)), weights=np.concatenate(lengths)
+        if known.any():
+            plain = [one.calibrated(1.0).uncertainty().probability for one in found]
+            lengths = [one.branches.length for one in found]
+            temperature = fit_temperature(
+                np.concatenate(plain)[known], truth[known], weights=np.concatenate(lengths)[known]
             )
-            self.calibration.fill_(fitted)
+            self.calibration.fill_(temperature)
         return float(self.calibration)
 
     # --- Use ---
@@ -730,11 +719,6 @@ class StructureModel(nn.Module):
         """
         return np.stack([one.mask() for one in self.distribution(image)])
 
-    def _logits_at_rest(self, image: Tensor) -> Tensor:
-        """Return the logits as they are in use."""
-        with self._at_rest():
-            return self._logits(image)
-
     @contextmanager
     def _at_rest(self) -> Iterator[None]:
         """Let all modules be in evaluation mode, without gradients, for a while."""
@@ -779,23 +763,24 @@ def _like(one: Gaussian, std: float) -> Gaussian:
     return Gaussian(torch.zeros_like(one.mean), torch.full_like(one.std, std))
 
 
-def _check_outcomes(outcomes: Any, found: StructureDistribution) -> np.ndarray:
-    """Return what is known of the branches of one image as float64."""
-    outcomes = np.asarray(outcomes)
-    count = len(found.branches)
-    if outcomes.dtype.kind not in "biuf" or found.mode != "branch":
-        raise TypeError(
-            f"outcomes must be numbers from 0 to 1, or NaN, for distributions of the mode "
-            f"'branch'; got {outcomes.dtype} for the mode {found.mode!r}"
-        )
-    if outcomes.shape != (count,):
-        raise ValueError(
-            f"outcomes must hold one number for each of the {count} branches; "
-            f"got the shape {outcomes.shape}"
-        )
-    if ((outcomes < 0) | (outcomes > 1)).any():
-        raise ValueError("outcomes must lie in [0, 1], or be NaN where nothing is known")
-    return outcomes.astype(np.float64)
+def _gather(found: Sequence[StructureDistribution], outcomes: Sequence[Any]) -> np.ndarray:
+    """Check what is known of the branches of some images; return it in one array of float64."""
+    if len(found) != len(outcomes):
+        raise ValueError(f"outcomes must be as many as found, {len(found)}; got {len(outcomes)}")
+    arrays = [np.zeros(0)]
+    for one, outcome in zip(found, outcomes, strict=True):
+        array = np.asarray(outcome)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"outcomes must be numbers from 0 to 1, or NaN; got {array.dtype}")
+        if array.shape != (len(one.branches),):
+            raise ValueError(
+                f"outcomes must hold one number for each of the {len(one.branches)} branches; "
+                f"got the shape {array.shape}"
+            )
+        if ((array < 0) | (array > 1)).any():
+            raise ValueError("outcomes must lie in [0, 1], or be NaN where nothing is known")
+        arrays.append(array.astype(np.float64))
+    return np.concatenate(arrays)
 
 
 def _check_temperatures(temperature: Any) -> tuple[float, float]:

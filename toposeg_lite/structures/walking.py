@@ -25,7 +25,7 @@ from numba import njit
 
 from ..topology.grid import check_connectivity, check_number
 from ..topology.morse import _check_threshold, _split
-from .branches import BranchSet
+from .branches import BranchSet, check_chosen, check_seed
 
 __all__ = ["perturb_and_walk"]
 
@@ -75,13 +75,10 @@ def perturb_and_walk(
     """
     if not isinstance(branches, BranchSet):
         raise TypeError(f"branches must be a BranchSet; got {type(branches).__name__}")
-    chosen = np.ones(len(branches), np.bool_) if chosen is None else np.asarray(chosen)
-    if chosen.dtype != np.bool_ or chosen.shape != (len(branches),):
-        raise ValueError(
-            f"chosen must hold one boolean for each of the {len(branches)} branches; "
-            f"got {chosen.dtype} of the shape {chosen.shape}"
-        )
-    key = np.random.default_rng(seed).integers(2**63, dtype=np.uint64)
+    chosen = check_chosen(
+        np.ones(len(branches), np.bool_) if chosen is None else chosen, len(branches)
+    )
+    key = check_seed(seed).integers(2**63, dtype=np.uint64)
     gamma, sigma = _check_threshold(gamma, "gamma"), check_number(sigma, "sigma")
     return _split(*redraw(branches, chosen, key, gamma, sigma, connectivity))
 
@@ -160,6 +157,7 @@ def _walk(values, shape, steps, path, key, gamma, sigma, seen, mark, out):
         place[axis], end[axis] = q % shape[axis], r % shape[axis]
         q //= shape[axis]
         r //= shape[axis]
+    most = (1 - gamma) * sigma * 3.47  # of the noise: four quarters of at most a half, sqrt(3)
     while p != target and n < last and path.size > 1:
         best, way, step = -np.inf, np.int64(-1), 0
         for s in range(steps.shape[0]):
@@ -175,8 +173,10 @@ def _walk(values, shape, steps, path, key, gamma, sigma, seen, mark, out):
             if square == 0:
                 way, step = q, s
                 break
-            noisy = values[q] + sigma * _noise(key, q)
-            score = gamma / np.sqrt(square) + (1 - gamma) * noisy
+            score = gamma / np.sqrt(square) + (1 - gamma) * values[q]
+            if score + most <= best:
+                continue  # no noise could make it the best
+            score += (1 - gamma) * sigma * _noise(key, q)
             if score > best:
                 best, way, step = score, q, s
         if way < 0:

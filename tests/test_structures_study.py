@@ -1,0 +1,108 @@
+"""The study of calibration on real data, in small."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from toposeg_lite.data import Dataset, Sample
+from toposeg_lite.structures import expected_calibration_error
+from toposeg_lite.training import TrainConfig, calibration
+
+
+def sample(seed, shape=(40, 56)):
+    """Return an image of bright curves under noise, and the mask of most of them."""
+    rng = np.random.default_rng(seed)
+    down, across = np.indices(shape)
+    wave = np.sin(across / 5 + rng.uniform(0, 6)) * 4
+    mask = (abs(down - 12 - wave) < 2) | (abs(down - 30 - wave) < 2)
+    image = 0.2 + 0.5 * mask + 0.15 * rng.standard_normal(shape)
+    return Sample(f"s{seed}", image.clip(0, 1)[None].astype(np.float32), mask)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Run the study once on four small images."""
+    splits = [(sample(0), sample(1)), (sample(2),), (sample(3),)]
+    data = Dataset("small", *splits, "foreground", "exact", 20, "none")
+    config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
+    folder = tmp_path_factory.mktemp("study")
+    options = {"passes": 3, "threshold_steps": 3, "floor": 1e-3, "progress": False}
+
+    def run(seeds, **more):
+        return calibration.calibration_study(data, config, folder, seeds=seeds, **options | more)
+
+    return run, run((0, 1)), folder
+
+
+def test_each_seed_has_a_row_for_each_method(study):
+    _, table, _ = study
+    methods = [m for m in calibration.METHODS for _ in range(2)] * 2
+    assert table["method"].tolist() == methods
+    assert table["scaled"].tolist() == [False, True] * 8
+    assert table["seed"].tolist() == [0] * 8 + [1] * 8
+    assert ((table["error"] >= 0) & (table["error"] < 1)).all()
+    assert (table["branches"] > 5).all()
+    # A temperature never moves a probability across one half.
+    accuracy = table["accuracy"].to_numpy().reshape(-1, 2)
+    np.testing.assert_array_equal(accuracy[:, 0], accuracy[:, 1])
+
+
+def test_a_study_goes_on_where_it_stopped_and_gives_the_same_numbers(study):
+    run, table, folder = study
+    kept = folder / "seed-0.json"
+    before = kept.stat().st_mtime_ns
+    (folder / "seed-1.json").unlink()
+    (folder / "dropout-1.safetensors").unlink()
+    again = run((0, 1))
+    assert again.equals(table)
+    assert kept.stat().st_mtime_ns == before
+    with pytest.raises(ValueError, match="of another study"):
+        run((0,), passes=4)
+
+
+def test_the_error_of_the_pixels_is_that_of_the_mean_likelihood(study):
+    from toposeg_lite.structures import find_branches
+    from toposeg_lite.training import load_checkpoint
+
+    _, table, folder = study
+    network = load_checkpoint(folder / "unet-1.safetensors").model(
+        calibration.UNet(1, width=4, depth=2, seed=1)
+    )
+    test = sample(3)
+    with torch.no_grad():
+        likelihood = network(torch.from_numpy(test.image)[None])[0, 0].sigmoid().numpy()
+    found = find_branches(likelihood, floor=1e-3)
+    own = [found.owner == k for k in range(len(found))]
+    chances = np.clip([likelihood[on].mean(dtype=np.float64) for on in own], 0, 1)
+    real = np.array([test.mask[on].mean() >= 0.5 for on in own])
+    row = table[(table["seed"] == 1) & (table["method"] == "pixels") & ~table["scaled"]].iloc[0]
+    assert row["branches"] == len(own)
+    assert row["error"] == pytest.approx(expected_calibration_error(chances, real))
+    assert row["accuracy"] == pytest.approx(((chances >= 0.5) == real).mean())
+
+
+def test_dropout_drops_whole_channels_and_keeps_their_mean():
+    model = calibration.DropoutUNet(1, rate=0.4, width=8, depth=1, seed=2)
+    seen = []
+    model.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    image = torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model.eval()(image)
+        for _ in range(400):
+            model.train()(image)
+    plain, drawn = seen[0], torch.stack(seen[1:])
+    gone = (drawn == 0).flatten(3).all(3)
+    assert gone.float().mean().item() == pytest.approx(0.4, abs=0.03)
+    kept = drawn[~gone] * 0.6
+    np.testing.assert_allclose(kept, plain.expand(400, -1, -1, -1, -1)[~gone], rtol=1e-5)
+    assert model.passes == 400
+
+
+def test_the_command_says_what_is_wrong(tmp_path, capsys):
+    assert calibration.main(["--dataset", "none", "--out", str(tmp_path)]) == 1
+    assert "dataset must be one of" in capsys.readouterr().err
+    assert json.dumps(list(tmp_path.iterdir())) == "[]"

@@ -1,0 +1,362 @@
+"""How honest are branch probabilities? Run ``python -m toposeg_lite.training.calibration``.
+
+For each seed a U-Net is trained, and one with dropout beside it. Then, on the branches of the
+U-Net's likelihood, four kinds of probabilities are compared by their expected calibration error:
+
+=========== ====================================================================================
+method      the probability of a branch
+=========== ====================================================================================
+pixels      mean likelihood on the branch
+dropout     the same, the likelihood being the mean of many passes of the U-Net with dropout [1]_
+threshold   that it is above the learned threshold of persistence
+branch      what the branch head of `toposeg_lite.structures.StructureModel` says
+=========== ====================================================================================
+
+Head and threshold learn on the training images. Of each method there is a second row, whose
+temperature was fitted on the validation images. The test images are looked at once, at the end. A
+branch is true if at least half of it lies on the truth.
+
+Networks are checkpoints and the numbers of each seed a JSON file in the folder of the study, so the
+same command goes on from where it was stopped.
+
+References
+----------
+.. [1] Y. Gal, Z. Ghahramani, "Dropout as a Bayesian approximation: representing model uncertainty
+       in deep learning", ICML 2016. arXiv:1506.02142
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from ..data import Dataset, Sample, load_dataset
+from ..models import UNet
+from ..structures import (
+    StructureDistribution,
+    StructureModel,
+    expected_calibration_error,
+    fit_temperature,
+    scale_probabilities,
+)
+from ..topology.grid import check_integer
+from .checkpoint import write_atomically
+from .config import TrainConfig, check_number
+from .loop import draw_batch, train
+
+__all__ = ["DropoutUNet", "calibration_study", "main"]
+
+METHODS = ("pixels", "dropout", "threshold", "branch")
+BINS = 15
+
+
+class DropoutUNet(UNet):
+    """A U-Net that drops channels at random after each of its blocks, in training and on request.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the images.
+    rate : float
+        The probability of each channel to be dropped, from 0 to below 1.
+    **options
+        Of the `UNet`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a rate or an option out of range.
+
+    Notes
+    -----
+    What is dropped depends on the seed of the weights and the number of passes so far, which is
+    part of the `state_dict`: so a training that was stopped goes on as if it had not been.
+
+    Examples
+    --------
+    >>> model = DropoutUNet(1, rate=0.5, width=4, depth=2).eval()
+    >>> image = torch.ones(1, 1, 8, 8)
+    >>> bool((model(image) == model(image)).all())
+    True
+    >>> with model.dropping():
+    ...     bool((model(image) == model(image)).all())
+    False
+    """
+
+    passes: Tensor
+
+    def __init__(self, in_channels: int, *, rate: float = 0.2, **options: Any) -> None:
+        super().__init__(in_channels, **options)
+        check_number(rate, "rate", zero=True)
+        if rate >= 1:
+            raise ValueError(f"rate must be below 1; got {rate}")
+        self.rate = rate
+        self._asked = False
+        self._noise = torch.Generator()
+        self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
+        for block in (*self.down, *self.join):
+            block.register_forward_hook(self._drop)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of a batch of images, (B, out_channels, *spatial)."""
+        if self.training or self._asked:
+            self._noise.manual_seed(self.seed * 1_000_003 + int(self.passes))
+            self.passes += 1
+        return super().forward(images)
+
+    def _drop(self, block: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        """Drop channels of what a block returns."""
+        if not (self.training or self._asked):
+            return output
+        shape = (*output.shape[:2], *[1] * self.ndim)
+        keep = (torch.rand(shape, generator=self._noise) >= self.rate) / (1 - self.rate)
+        return output * keep.to(output)
+
+    @contextmanager
+    def dropping(self) -> Iterator[None]:
+        """Drop in evaluation mode, too, for a while."""
+        self._asked = True
+        try:
+            yield
+        finally:
+            self._asked = False
+
+
+def calibration_study(
+    data: Dataset,
+    config: TrainConfig,
+    out: str | Path,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    passes: int = 20,
+    threshold_steps: int = 200,
+    floor: float = 0.02,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Compare the calibration of branch probabilities of four methods, over several seeds.
+
+    Parameters
+    ----------
+    data : Dataset
+        With training, validation and test images.
+    config : TrainConfig
+        How the networks are trained; its seed is replaced by those of the study.
+    out : path
+        The folder of the study; it is made if it is not there.
+    seeds : sequence of int
+        One U-Net and one with dropout are trained for each.
+    passes : int
+        Of the network with dropout.
+    threshold_steps : int
+        Of the training of the threshold.
+    floor : float
+        Branches whose persistence is not above it do not count.
+    progress : bool
+        Show bars.
+
+    Returns
+    -------
+    DataFrame
+        A row for each seed, method and whether its temperature was fitted ("scaled"), with the
+        columns "error" (expected calibration error of the branches, 15 bins, each branch counting
+        once), "error_by_length" (counting by length), "accuracy" and "branches".
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad options, and data without one of the splits.
+    """
+    if not (data.train and data.validation and data.test):
+        raise ValueError("data must have training, validation and test images")
+    passes = check_integer(passes, "passes", 1)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    for seed in seeds:
+        path = folder / f"seed-{check_integer(seed, 'seed')}.json"
+        about = {
+            "config": TrainConfig(**{**config.as_dict(), "seed": seed, "root": None}).as_dict(),
+            "passes": passes,
+            "threshold_steps": threshold_steps,
+            "floor": floor,
+        }
+        if path.exists():
+            known = json.loads(path.read_text())
+            if known["about"] != about:
+                raise ValueError(f"{path} is of another study: name another folder, or remove it")
+            rows += known["rows"]
+            continue
+        found = _measure(data, TrainConfig(**{**config.as_dict(), "seed": seed}), folder,
+                         passes, threshold_steps, floor, progress)  # fmt: skip
+        new = [{"seed": seed, **row} for row in found]
+        content = json.dumps({"about": about, "rows": new}, indent=1)
+        write_atomically(path, f"{content}\n".encode())
+        rows += new
+    return pd.DataFrame(rows)
+
+
+def _measure(
+    data: Dataset,
+    config: TrainConfig,
+    folder: Path,
+    passes: int,
+    threshold_steps: int,
+    floor: float,
+    progress: bool,
+) -> list[dict[str, Any]]:
+    """Train the networks of one seed and compare the methods on its branches."""
+    seed = config.seed
+    options = {"width": config.width, "depth": config.depth, "ndim": data.ndim, "seed": seed}
+    plain, dropout = UNet(data.channels, **options), DropoutUNet(data.channels, **options)
+    for name, network in (("unet", plain), ("dropout", dropout)):
+        train(config, data=data, model=network, out=folder / f"{name}-{seed}.safetensors",
+              resume=True, progress=progress)  # fmt: skip
+    plain.requires_grad_(False)
+    device = next(plain.parameters()).device  # where the training left it
+    common: dict[str, Any] = {
+        "in_channels": data.channels,
+        "ndim": data.ndim,
+        "floor": floor,
+        "seed": seed,
+    }
+    branch = StructureModel(plain, mode="branch", features="head", **common).to(device)
+    learning = _known(branch, data.train)
+    branch.learn(*learning, seed=seed)
+    threshold = StructureModel(plain, anneal_steps=threshold_steps, **common).to(device)
+    _learn_threshold(threshold, data.train, threshold_steps, config)
+
+    chances: dict[str, dict[str, list[np.ndarray]]] = {}
+    truths: dict[str, np.ndarray] = {}
+    lengths: dict[str, np.ndarray] = {}
+    for split, samples in (("validation", data.validation), ("test", data.test)):
+        chances[split] = {method: [] for method in METHODS}
+        found, fractions = _known(branch, samples)
+        truths[split] = np.concatenate(fractions) >= 0.5
+        lengths[split] = np.concatenate([one.branches.length for one in found])
+        for one, sample in zip(found, samples, strict=True):
+            image = _batch(sample, plain)
+            says = chances[split]
+            says["pixels"].append(_mean_on(one, one.branches.likelihood))
+            says["dropout"].append(_mean_on(one, _mean_likelihood(dropout, image, passes)))
+            says["threshold"].append(threshold.uncertainty(image)[0].probability)
+            says["branch"].append(one.uncertainty().probability)
+    rows = []
+    for method in METHODS:
+        before, chance = (np.concatenate(chances[s][method]) for s in ("validation", "test"))
+        temperature = fit_temperature(before, truths["validation"])
+        for scaled, used in ((False, chance), (True, scale_probabilities(chance, temperature))):
+            errors = [
+                expected_calibration_error(used, truths["test"], bins=BINS, weights=weights)
+                for weights in (None, lengths["test"])
+            ]
+            rows.append(
+                {
+                    "method": method,
+                    "scaled": scaled,
+                    "error": errors[0],
+                    "error_by_length": errors[1],
+                    "accuracy": float(np.mean((used >= 0.5) == truths["test"])),
+                    "branches": len(used),
+                }
+            )
+    return rows
+
+
+def _batch(sample: Sample, network: nn.Module) -> Tensor:
+    """Return an image as a batch of one, where the network is."""
+    image = torch.from_numpy(np.ascontiguousarray(sample.image))[None]
+    return image.to(next(network.parameters()).device)
+
+
+def _known(
+    model: StructureModel, samples: Sequence[Sample]
+) -> tuple[list[StructureDistribution], list[np.ndarray]]:
+    """Return the distribution of each image, and what of each branch lies on the truth."""
+    found = [model.distribution(_batch(sample, model))[0] for sample in samples]
+    pairs = zip(found, samples, strict=True)
+    return found, [one.branches.fraction_on(sample.mask) for one, sample in pairs]
+
+
+def _learn_threshold(
+    model: StructureModel, samples: Sequence[Sample], steps: int, config: TrainConfig
+) -> None:
+    """Train prior and posterior on the crops that the network was trained on."""
+    weights = [*model.prior_encoder.parameters(), *model.posterior_encoder.parameters()]
+    device = weights[0].device
+    optimizer = torch.optim.Adam(weights, 0.01)
+    for step in range(steps):
+        images, masks = draw_batch(
+            samples, step=step, seed=config.seed, patch=config.patch, batch=config.batch
+        )
+        image, truth = (torch.from_numpy(array).to(device) for array in (images, masks))
+        loss = model.loss(image, truth, seed=step)
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+
+
+def _mean_likelihood(network: DropoutUNet, image: Tensor, passes: int) -> np.ndarray:
+    """Return the mean likelihood of many passes with dropout."""
+    network.eval()
+    network.passes.fill_(10**6)  # the same noise for each image, and none of the training's
+    with torch.no_grad(), network.dropping():
+        seen = [network(image)[0, 0].sigmoid().cpu().numpy() for _ in range(passes)]
+    return np.mean(seen, axis=0)
+
+
+def _mean_on(found: StructureDistribution, likelihood: np.ndarray) -> np.ndarray:
+    """Return the mean of a likelihood over the pixels that each branch owns."""
+    branches = found.branches
+    owner = np.repeat(np.arange(len(branches)), branches.sizes)
+    values = likelihood.ravel()[branches.own_pixels].astype(np.float64)
+    return np.clip(np.bincount(owner, values, len(branches)) / branches.sizes, 0, 1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, or say on stderr what went wrong and return 1."""
+    parser = argparse.ArgumentParser(
+        prog="python -m toposeg_lite.training.calibration",
+        description="Compare the calibration of branch probabilities; goes on where it stopped.",
+    )
+    parser.add_argument("--dataset", default="chase_db1")
+    parser.add_argument("--root", help="the folder of downloaded data sets")
+    parser.add_argument("--out", default="runs/calibration")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=1500, help="of the training of each network")
+    parser.add_argument("--patch", type=int, default=192)
+    chosen = parser.parse_args(arguments)
+    try:
+        config = TrainConfig(
+            dataset=chosen.dataset, root=chosen.root, weight=0.0, steps=chosen.steps,
+            patch=chosen.patch, anneal=True,
+        )  # fmt: skip
+        data = load_dataset(config.dataset, root=config.root)
+        table = calibration_study(data, config, chosen.out, seeds=chosen.seeds)
+    except (TypeError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped. The same command goes on from there.", file=sys.stderr)
+        return 130
+    print(f"Expected calibration error of branches, {BINS} bins, {chosen.dataset}:")
+    for (method, scaled), group in table.groupby(["method", "scaled"], sort=False):
+        errors = [100 * error for error in group["error"]]
+        spread = f" +- {stdev(errors):.2f}" if len(errors) > 1 else ""
+        name = f"{method}{', scaled' if scaled else ''}"
+        print(f"{name:20} {mean(errors):6.2f}{spread} %   accuracy {group['accuracy'].mean():.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
