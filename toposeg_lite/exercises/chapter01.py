@@ -148,6 +148,9 @@ def _error_in_patches(answer: Any) -> str:
     cases = []
     for shape, patch in (((8, 8), 4), ((9, 11), 4), ((12, 7), 5)):
         cases.append((*(generator.random((2, *shape)) < 0.5), patch))
+    ring = np.pad(np.pad(np.zeros((1, 2), bool), 1, constant_values=True), ((1, 2), (1, 1)))
+    cases.append((ring, np.zeros_like(ring), 3))  # cut into arcs, which have no holes
+    cases.append((ring, np.zeros_like(ring), 6))  # whole: a component and a hole too many
 
     def all_of(measure: Callable[[np.ndarray, np.ndarray, int], Any]) -> list[float]:
         return [round(float(measure(a.copy(), b.copy(), patch)), 6) for a, b, patch in cases]

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from ..metrics import report
 from ..topology.components import betti_numbers, label_components
@@ -178,7 +179,9 @@ def mask_parts(
         if number:
             colour = COMPONENT if number > 0 else HOLE
             text = {"ha": "center", "va": "center", "size": size, "weight": "bold"}
-            ax.text(column, row, part_name(number), color=colour, **text)
+            halo = [withStroke(linewidth=2, foreground="white")]  # readable on every colour
+            name = part_name(number)
+            ax.text(column, row, name, color=colour, path_effects=halo, **text)
     for letter, name, colour in (("A", "component", COMPONENT), ("1", "hole", HOLE)):
         sign = Line2D([], [], ls="", marker=f"${letter}$", ms=8, color=colour, label=name)
         signs.append(sign)
@@ -188,7 +191,7 @@ def mask_parts(
         ax.plot(column + box, row + box[[0, 0, 1, 1, 0]], color="black", lw=2.5)
         style = {"marker": "s", "mfc": "none", "mec": "black", "ms": 9, "mew": 1.5}
         signs.append(Line2D([], [], ls="", label="chosen pixel", **style))
-    step = 1 if max(height, width) <= 16 else 4
+    step = 1 if max(height, width) <= 12 else 2 if max(height, width) <= 20 else 4
     ax.set(xticks=range(0, width, step), yticks=range(0, height, step))
     ax.set_xticks(np.arange(width + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(height + 1) - 0.5, minor=True)
