@@ -6,7 +6,8 @@ model that orders them learns from the decisions made so far [1]_ [2]_. Nothing 
 - `AnnotationSession`: decisions, strokes by hand, undo, the mask, and a journal that survives
   crashes. How branches and their territories are found stands in the module `proposals`, how the
   mask is made in `session`.
-- `BranchModel` says what a model must be able to do; `LogisticModel` is one.
+- `BranchModel` says what a model must be able to do. `LogisticModel` is one; `StructureRanking`
+  makes one of a trained `StructureModel`.
 - `simulate_annotator` lets a perfect annotator work against a known truth and draws the curve of
   errors over clicks.
 
@@ -23,6 +24,7 @@ from .proposals import Proposals
 from .ranking import BranchModel, LogisticModel, entropy
 from .session import AnnotationSession, Progress, Stroke
 from .simulate import AnnotationCurve, judge_branches, simulate_annotator
+from .structure_ranking import StructureRanking
 
 __all__ = [
     "AnnotationCurve",
@@ -33,6 +35,7 @@ __all__ = [
     "Progress",
     "Proposals",
     "Stroke",
+    "StructureRanking",
     "entropy",
     "judge_branches",
     "simulate_annotator",

@@ -15,7 +15,7 @@ from scipy.special import expit, logit, xlogy
 
 from .proposals import Proposals
 
-__all__ = ["BranchModel", "LogisticModel", "entropy"]
+__all__ = ["BranchModel", "LogisticModel", "entropy", "fit_logistic"]
 
 
 @runtime_checkable
@@ -163,27 +163,54 @@ class LogisticModel:
             How: True for accepted.
         """
         x = _features(likelihood, proposals)[chosen]
-        y = np.asarray(real, np.float64)
-        stiffness = 1 / self.spread**2
+        self.weights = fit_logistic(x, real, self._PRIOR, self.spread)
 
-        def loss(weights: np.ndarray) -> float:
-            z = x @ weights
-            pull = weights - self._PRIOR
-            return float((np.logaddexp(0, z) - y * z).sum() + stiffness / 2 * pull @ pull)
 
-        weights = self._PRIOR.copy()
-        for _ in range(50):
-            p = expit(x @ weights)
-            gradient = x.T @ (p - y) + stiffness * (weights - self._PRIOR)
-            curvature = (x * (p * (1 - p))[:, None]).T @ x + stiffness * np.eye(len(weights))
-            step = np.linalg.solve(curvature, gradient)
-            before, size = loss(weights), 1.0
-            while loss(weights - size * step) > before and size > 1e-6:
-                size /= 2
-            weights = weights - size * step
-            if np.abs(size * step).max() < 1e-10:
-                break
-        self.weights = weights
+def fit_logistic(x: np.ndarray, real: Any, prior: np.ndarray, spread: float) -> np.ndarray:
+    """Return the weights of a logistic regression that are the most probable after some decisions.
+
+    Parameters
+    ----------
+    x : (m, F) array of float64
+        Features of what was decided.
+    real : (m,) array of bool
+        The decisions.
+    prior : (F,) array of float64
+        Means of the normal distribution of the weights before.
+    spread : float
+        Its standard deviation, positive.
+
+    Returns
+    -------
+    (F,) array of float64
+        The unique maximum, found by Newton's method with halved steps.
+
+    Examples
+    --------
+    >>> fit_logistic(np.ones((9, 1)), np.zeros(9), np.zeros(1), 1.0).round(1)
+    array([-1.6])
+    """
+    y = np.asarray(real, np.float64)
+    stiffness = 1 / spread**2
+
+    def loss(weights: np.ndarray) -> float:
+        z = x @ weights
+        pull = weights - prior
+        return float((np.logaddexp(0, z) - y * z).sum() + stiffness / 2 * pull @ pull)
+
+    weights = prior.copy()
+    for _ in range(50):
+        p = expit(x @ weights)
+        gradient = x.T @ (p - y) + stiffness * (weights - prior)
+        curvature = (x * (p * (1 - p))[:, None]).T @ x + stiffness * np.eye(len(weights))
+        step = np.linalg.solve(curvature, gradient)
+        before, size = loss(weights), 1.0
+        while loss(weights - size * step) > before and size > 1e-6:
+            size /= 2
+        weights = weights - size * step
+        if np.abs(size * step).max() < 1e-10:
+            break
+    return weights
 
 
 def _features(likelihood: np.ndarray, proposals: Proposals) -> np.ndarray:

@@ -13,6 +13,7 @@ Undecided branches change nothing. So the mask depends only on the actions that 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
@@ -565,17 +566,15 @@ class AnnotationSession:
     def copy(self) -> AnnotationSession:
         """Return a session in the same state that keeps no journal, for trials.
 
-        It shares the arrays, which nobody writes to, and begins with the model's own state: with a
-        model that learns when asked, both sessions teach the same one.
+        It shares the arrays, which nobody writes to, and has a shallow copy of the model: what a
+        model learns must replace what it knew, not be written into it.
         """
         twin = object.__new__(AnnotationSession)
         twin.__dict__.update(self.__dict__)
         twin._journal = None
         twin._done, twin._undone = list(self._done), list(self._undone)
         twin.problems = list(self.problems)
-        if isinstance(self.model, LogisticModel):
-            twin.model = LogisticModel(self.model.spread)
-            twin.model.weights = self.model.weights.copy()
+        twin.model = copy.copy(self.model)
         twin._refold()
         return twin
 

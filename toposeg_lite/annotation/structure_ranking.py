@@ -1,0 +1,175 @@
+"""Let a `StructureModel` propose the branches of a session, rank them, and learn from decisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit, logit
+
+from .proposals import Proposals
+from .ranking import entropy, fit_logistic
+
+if TYPE_CHECKING:
+    from ..structures import StructureModel
+
+__all__ = ["StructureRanking"]
+
+
+class StructureRanking:
+    """A branch model for `AnnotationSession` that asks a `StructureModel`.
+
+    The branches are the model's own, without the pixels at their ends that belong to others. Before
+    any decision a branch has the model's calibrated probability. `learn` fits a logistic regression
+    to the decisions, whose features are the model's log-odds, a constant, and, in the mode
+    "branch", what the model's head sees of the branch, scaled to mean 0 and variance 1 over the
+    image. Its prior is the model itself: weight 1 for the log-odds and 0 for the rest, with a
+    standard deviation of `spread`. The network and its head stay as they are, so that the next
+    image begins with what was learned from experts' masks, not from this one alone.
+
+    The uncertainty is the entropy of the probability.
+
+    Parameters
+    ----------
+    model : StructureModel
+        Trained.
+    spread : float
+        Of the prior: the larger, the more decisions count. Default 0.5.
+
+    Attributes
+    ----------
+    weights : array of float64 or None
+        What was learned; None before.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `spread` is no positive number.
+
+    Notes
+    -----
+    The network runs once for each image, and the result is kept for the last image only. Where it
+    gives another likelihood than the one that a journal was begun with (other weights, another
+    machine), its branches are others, too, and the session is refused.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from toposeg_lite.annotation import AnnotationSession
+    >>> from toposeg_lite.structures import StructureModel
+    >>> likelihood = torch.tensor([[0.9, 0.9, 0.2, 0.9, 0.9], [0.1, 0.1, 0.1, 0.1, 0.1]])
+    >>> model = StructureModel(torch.nn.Identity(), mode="branch")
+    >>> session = AnnotationSession(likelihood.logit().numpy(), StructureRanking(model))
+    >>> len(session.queue()) == len(model.branches(likelihood.logit()[None, None])[0])
+    True
+    """
+
+    def __init__(self, model: StructureModel, spread: float = 0.5) -> None:
+        if isinstance(spread, bool) or not isinstance(spread, int | float | np.number):
+            raise TypeError(f"spread must be a number; got {spread!r}")
+        if not 0 < spread < np.inf:
+            raise ValueError(f"spread must be positive and finite; got {spread}")
+        self.model, self.spread = model, float(spread)
+        self.weights: np.ndarray | None = None
+        self._last: tuple[np.ndarray, Any] | None = None
+
+    def likelihood(self, image: np.ndarray) -> np.ndarray:
+        """Return the likelihood of an image, (*spatial) array of float32.
+
+        Parameters
+        ----------
+        image : (*spatial) or (channels, *spatial) array
+            As the model's network wants it.
+        """
+        return self._distribution(image).branches.likelihood
+
+    def propose(self, image: np.ndarray, likelihood: np.ndarray) -> Proposals:
+        """Return the model's branches of an image.
+
+        Parameters
+        ----------
+        image : (*spatial) or (channels, *spatial) array
+            The image.
+        likelihood : (*spatial) array of float
+            What the model says of it.
+
+        Returns
+        -------
+        Proposals
+            In the model's order.
+
+        Raises
+        ------
+        ValueError
+            If the model says something else now.
+        """
+        branches = self._distribution(image).branches
+        if not np.array_equal(branches.likelihood, likelihood):
+            raise ValueError(
+                "the model gives another likelihood of this image than the one that the journal "
+                "was begun with: its weights, or the machine, have changed"
+            )
+        paths = np.split(branches.own_pixels, np.cumsum(branches.sizes)[:-1])
+        if not len(branches):
+            paths = []
+        ends = np.array([(path[0], path[-1]) for path in paths], np.int64).reshape(-1, 2)
+        return Proposals(paths, branches.persistence.astype(np.float64), ends)
+
+    def predict(
+        self, image: np.ndarray, likelihood: np.ndarray, proposals: Proposals
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Judge every branch of an image; see `BranchModel.predict`."""
+        if self.weights is None:
+            probability = self._distribution(image).uncertainty().probability
+        else:
+            probability = expit(self._features(image) @ self.weights)
+        return probability, entropy(probability)
+
+    def learn(
+        self,
+        image: np.ndarray,
+        likelihood: np.ndarray,
+        proposals: Proposals,
+        chosen: np.ndarray,
+        real: np.ndarray,
+    ) -> None:
+        """Fit the weights anew to decisions; without any, forget what was learned.
+
+        Parameters
+        ----------
+        image, likelihood, proposals
+            As in `predict`.
+        chosen : (m,) array of int
+            Which branches were decided.
+        real : (m,) array of bool
+            How: True for accepted.
+        """
+        if len(chosen) == 0:
+            self.weights = None
+            return
+        x = self._features(image)
+        prior = np.eye(x.shape[1])[0]
+        self.weights = fit_logistic(x[chosen], real, prior, self.spread)
+
+    def _features(self, image: np.ndarray) -> np.ndarray:
+        """Return log-odds, a constant and what the head sees, (n, F) float64."""
+        found = self._distribution(image)
+        odds = logit(np.clip(found.uncertainty().probability, 1e-4, 1 - 1e-4))[:, None]
+        parts = [odds, np.ones_like(odds)]
+        if found.features is not None:
+            seen = found.features.double().cpu().numpy()
+            spread = seen.std(axis=0)
+            parts.append((seen - seen.mean(axis=0)) / np.where(spread > 0, spread, 1))
+        return np.concatenate(parts, axis=1)
+
+    def _distribution(self, image: np.ndarray) -> Any:
+        """Return the model's distribution over the structures of an image."""
+        import torch
+
+        if self._last is None or self._last[0] is not image:
+            first = next(self.model.parameters(), torch.zeros(1))
+            batch = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(first.device)
+            if batch.ndim == self.model.ndim:
+                batch = batch[None]
+            self._last = image, self.model.distribution(batch[None])[0]
+        return self._last[1]
