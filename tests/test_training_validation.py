@@ -132,9 +132,13 @@ def test_patience_ends_the_run_between_checkpoints_and_it_stays_ended(tmp_path, 
 
 
 @pytest.mark.parametrize("stop", [3, 5])
-def test_a_run_that_looks_goes_on_to_the_same_bits(tmp_path, monkeypatch, stop):
-    config = replace(LOOKING, patience=4)
+@pytest.mark.parametrize("first_is_best", [False, True])
+def test_a_run_that_looks_goes_on_to_the_same_bits(tmp_path, monkeypatch, stop, first_is_best):
+    config = replace(LOOKING, patience=6)
+    if first_is_best:
+        monkeypatch.setattr(loop, "validate", lambda *_, **__: (0.8, 3.0))
     whole = train(config, data=DATA, progress=False)
+    assert not first_is_best or whole.best_look == 0
 
     def fail(*arguments, step, **options):
         if step == stop:
@@ -145,7 +149,7 @@ def test_a_run_that_looks_goes_on_to_the_same_bits(tmp_path, monkeypatch, stop):
     path = tmp_path / "net.safetensors"
     with pytest.raises(KeyboardInterrupt):
         train(config, data=DATA, out=path, progress=False)
-    monkeypatch.undo()
+    monkeypatch.setattr(loop, "draw_batch", draw_batch)
     assert len(load_checkpoint(path).validation) == stop // 2 * 2
     resumed = train(config, data=DATA, out=path, resume=True, progress=False)
     assert_same(resumed, whole)
