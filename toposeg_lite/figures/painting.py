@@ -179,7 +179,7 @@ def mask_parts(
         if number:
             colour = COMPONENT if number > 0 else HOLE
             text = {"ha": "center", "va": "center", "size": size, "weight": "bold"}
-            halo = [withStroke(linewidth=2, foreground="white")]  # readable on every colour
+            halo = [withStroke(linewidth=size / 6, foreground="white")]  # readable on every colour
             name = part_name(number)
             ax.text(column, row, name, color=colour, path_effects=halo, **text)
     for letter, name, colour in (("A", "component", COMPONENT), ("1", "hole", HOLE)):
