@@ -503,6 +503,26 @@ def test_learning_finds_the_maximum(seed):
     assert np.allclose(p, 1 / (1 + np.exp(-features @ best.x)), atol=1e-5)
 
 
+def test_learning_does_not_overshoot_when_decisions_contradict_the_first_guess():
+    likelihood = np.full((4, 5), 0.98)
+    found = Proposals(list(np.arange(20).reshape(1, 20)), np.zeros(1), np.zeros((1, 2), np.int64))
+    model = LogisticModel(spread=100)
+    model.learn(likelihood, likelihood, found, np.array([0]), np.array([False]))
+    odds = np.log(0.98 / 0.02)  # of the mean, and the same of the smallest value
+    features = np.array([1, odds, odds, 0, 0])
+
+    def cost(move):  # the best weights lie on the line from the prior along the features
+        weights = np.array([0, 1, 0, 0, 0]) - move * features
+        return (
+            np.logaddexp(0, weights @ features) + (move * features) @ features * move / 2 / 100**2
+        )
+
+    best = optimize.minimize_scalar(
+        cost, bounds=(0, 10), method="bounded", options={"xatol": 1e-10}
+    )
+    assert np.allclose(model.weights, [0, 1, 0, 0, 0] - best.x * features, atol=1e-5)
+
+
 def test_learning_survives_decisions_that_a_line_divides():
     paths = list(np.arange(400).reshape(200, 2))
     likelihood = np.repeat(np.linspace(0, 1, 200), 2).reshape(20, 20)
