@@ -112,6 +112,18 @@ class Uncertainty:
         check_choice(of, ("entropy", "variance", "probability"), "of")
         return self.branches.paint(getattr(self, of))
 
+    def pixels(self) -> np.ndarray:
+        """Return how likely each pixel is foreground, for reliability diagrams of pixels.
+
+        Returns
+        -------
+        (*spatial) array of float32
+            The probability of the branch that decides about the pixel; where none does, the
+            likelihood itself.
+        """
+        decided = self.branches.region >= 0
+        return np.where(decided, self.map("probability"), self.branches.likelihood).astype("f4")
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StructureDistribution:
