@@ -18,6 +18,7 @@ from .chapter02 import PENCIL_IMAGE
 from .chapter03 import PENCIL_STRIP, PENCIL_STRIP_TRUTH
 from .chapter04 import PENCIL_MASK
 from .chapter05 import PENCIL_RIDGE, PENCIL_ROW
+from .chapter13 import PENCIL_VOLUME
 from .checking import Verdict, check
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PENCIL_SPACE",
     "PENCIL_STRIP",
     "PENCIL_STRIP_TRUTH",
+    "PENCIL_VOLUME",
     "Verdict",
     "check",
 ]

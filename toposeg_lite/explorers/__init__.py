@@ -22,6 +22,7 @@ from .gradient import GradientExplorer
 from .morse import MorseExplorer
 from .painting import PaintExplorer
 from .persistence import PersistenceExplorer
+from .volumes import VolumeExplorer, read_volume
 from .warping import WarpExplorer
 
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
     "MorseExplorer",
     "PaintExplorer",
     "PersistenceExplorer",
+    "VolumeExplorer",
     "WarpExplorer",
     "read_image",
+    "read_volume",
     "show",
 ]

@@ -2,7 +2,8 @@
 
 The signs are the same in all of them, so that a picture is read once and understood everywhere:
 
-- a **component** (dimension 0) is a blue circle, a **hole** (dimension 1) a vermilion triangle;
+- a **component** (dimension 0) is a blue circle, a **hole** or **tunnel** (dimension 1) a vermilion
+  triangle, a **cavity** (dimension 2) a green square;
 - a filled sign is alive at the drawn threshold, a hollow one is not;
 - a **birth pixel** is a green diamond, a **death pixel** a purple cross; a line joins the two;
 - the **superlevel set** lies over the grey image in yellow, the **truth** has a sky-blue outline;
@@ -56,6 +57,19 @@ from .morse import (
 )
 from .painting import mask_parts, metric_rows, numbered_parts, painting_summary, part_name
 from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
+from .volumes import (
+    CAVITY,
+    VOLUME_KINDS,
+    box_lines,
+    skeleton_lines,
+    skeleton_points,
+    slice_frame,
+    slice_values,
+    slice_with_skeleton,
+    volume_diagram,
+    volume_summary,
+    voxel_block,
+)
 from .warping import (
     CRITICAL,
     cells_around,
@@ -70,6 +84,7 @@ from .warping import (
 
 __all__ = [
     "BIRTH",
+    "CAVITY",
     "COMPONENT",
     "CRITICAL",
     "CUT",
@@ -81,10 +96,12 @@ __all__ = [
     "SKELETON",
     "SUPERLEVEL",
     "TRUTH",
+    "VOLUME_KINDS",
     "Bundle",
     "MorseView",
     "alive",
     "barcode",
+    "box_lines",
     "branch_chart",
     "branch_profile",
     "cells_around",
@@ -115,8 +132,16 @@ __all__ = [
     "pixel_values",
     "png",
     "show",
+    "skeleton_lines",
+    "skeleton_points",
+    "slice_frame",
+    "slice_values",
+    "slice_with_skeleton",
     "strongest",
     "verdict",
+    "volume_diagram",
+    "volume_summary",
+    "voxel_block",
     "warp_masks",
     "warp_step",
 ]
