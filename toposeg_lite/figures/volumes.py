@@ -524,13 +524,14 @@ def volume_summary(
     right.plot(*slice_frame(array.shape, position), color="black", lw=1.2)
     lines = skeleton_lines(skeleton)
     floor = np.where(np.isnan(lines[2]), np.nan, -0.5)
-    right.plot(*lines[:2], floor, color="0.75", lw=1)  # a shadow, so that one sees depth
+    right.plot(*lines[:2], floor, color="0.6", lw=1.2)  # a shadow, so that one sees depth
     right.plot(*lines, color=SKELETON, lw=2)
     right.plot(*skeleton_points(skeleton), ls="", marker="o", ms=3, color=SKELETON)
     for sign, _, colour, (z, y, x) in _pair_signs(array.shape, pairs, selected):
         right.plot([x], [y], [z], ls="", marker=sign, ms=9, mfc=colour, mec="black", zorder=9)
     depth, height, width = array.shape
     right.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), zlim=(-0.5, depth - 0.5))
+    right.grid(False)
     right.set_box_aspect((width, height, depth), zoom=1.06)
     right.view_init(elev=24, azim=-60)
     right.tick_params(pad=-1, labelsize="small")
