@@ -82,7 +82,7 @@ def test_a_branch_is_real_if_three_quarters_of_its_pixels_lie_on_the_truth():
 # --- Reaching the truth --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", ["uncertainty", "persistence", "random", "pixel-entropy"])
+@pytest.mark.parametrize("order", ["uncertainty", "gain", "persistence", "random", "pixel-entropy"])
 def test_every_order_ends_at_the_truth(order):
     session = begin()
     curve = simulate_annotator(session, TRUTH, order=order)
@@ -160,6 +160,21 @@ def test_uncertainty_follows_the_queue_as_it_is_made_anew():
         asked.append(queue[0])
         (session.accept if real[queue[0]] else session.reject)(queue[0])
     assert curve.branches.tolist() == asked != first
+
+
+def test_gain_asks_first_where_the_mask_is_expected_to_be_wrong():
+    session = begin(mask_threshold=0.55)
+    inside = (IMAGE >= 0.55).ravel()
+    wanted = []
+    for path, p in zip(session.proposals.paths, session.probability, strict=True):
+        wanted.append(sum(1 - p if inside[pixel] else p for pixel in path))
+    assert np.allclose(session.gain, wanted)
+    queue = session.queue("gain")
+    assert (np.diff(session.gain[queue]) <= 0).all()
+    assert queue != session.queue()
+    assert simulate_annotator(session, TRUTH, order="gain", clicks=1).branches[0] == queue[0]
+    session.accept(queue[0])
+    assert queue[0] not in session.queue("gain")
 
 
 def test_the_other_orders():

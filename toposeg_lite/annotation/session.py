@@ -22,7 +22,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -477,9 +477,27 @@ class AnnotationSession:
 
     # --- Answers -------------------------------------------------------------------------------
 
-    def queue(self) -> list[int]:
-        """Return the undecided branches, the most uncertain first; equal ones by position."""
-        order = np.argsort(-self.uncertainty, kind="stable")
+    def queue(self, by: Literal["uncertainty", "gain"] = "uncertainty") -> list[int]:
+        """Return the undecided branches, those first that should be asked about first.
+
+        Parameters
+        ----------
+        by : {"uncertainty", "gain"}
+            The most uncertain first (default), or the one whose decision is expected to mend most
+            of the mask. They differ where the model is sure that the mask is wrong.
+
+        Returns
+        -------
+        list of int
+            Equal ones by position.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `by` is neither.
+        """
+        check_choice(by, ("uncertainty", "gain"), "by")
+        order = np.argsort(-getattr(self, by), kind="stable")
         return order[self._decisions[order] == UNDECIDED].tolist()
 
     @property
@@ -491,6 +509,19 @@ class AnnotationSession:
     def uncertainty(self) -> np.ndarray:
         """How unsure the model is about each branch, (n,) float64."""
         return self._judge()[1]
+
+    @property
+    def gain(self) -> np.ndarray:
+        """How many path pixels the mask is expected to be wrong about, (n,) float64.
+
+        With the probability p of a branch, an undecided one counts p for each of its pixels outside
+        the likelihood's mask, which it would add if it is real, and 1 - p for each inside, which
+        should go if it is not.
+        """
+        inside = self._lands.mask.ravel()
+        counts = [(len(path), np.count_nonzero(inside[path])) for path in self.proposals.paths]
+        size, within = np.array(counts, np.int64).reshape(-1, 2).T
+        return self.probability * (size - within) + (1 - self.probability) * within
 
     def mask(self) -> np.ndarray:
         """Return the mask by the rules of the module's docstring: a new bool array."""
