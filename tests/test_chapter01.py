@@ -282,6 +282,16 @@ def test_a_click_toggles_the_pixel_and_everything_follows():
     np.testing.assert_array_equal(model.mask, CUT_AND_MERGED)
 
 
+def test_an_empty_grid_has_lines_between_its_pixels():
+    model = PaintExplorer(np.zeros((2, 3), bool))
+    view = _PaintView(model)
+    ends = np.stack([view.grid.x, view.grid.y], 1).reshape(-1, 3, 2)[:, :2].tolist()
+    assert ends[:3] == [[[-0.5, k], [2.5, k]] for k in (-0.5, 0.5, 1.5)]
+    assert ends[3:] == [[[k, -0.5], [k, 1.5]] for k in (-0.5, 0.5, 1.5, 2.5)]
+    model.take(TRUTH)
+    assert len(view.grid.x) == 3 * (6 + 10)
+
+
 def test_holes_are_named_in_a_trace_of_their_own():
     view = _PaintView(PaintExplorer(SMALL))
     assert names(view.holes) == {(1, 1): "1"}

@@ -21,6 +21,7 @@ from .base import Explorer, _address, _count, _line, _marks, _set, _slider, read
 
 __all__ = ["PaintExplorer"]
 
+LEFT = '<th style="text-align: left; font-weight: normal"'
 UPLOADED = 24  # pixels of the longer side that are kept of the reader's own picture
 
 
@@ -215,6 +216,7 @@ class _PaintView:
             margin={"l": 50, "r": 10, "t": 40, "b": 40},
             legend={"orientation": "h", "y": -0.12},
             hovermode="closest",
+            dragmode=False,  # a hand that trembles paints, and does not zoom
         )
         self.figure = go.FigureWidget(figure)
         self.table = widgets.HTML()
@@ -245,6 +247,7 @@ class _PaintView:
             square.update(x=[None], y=[None])
         traces = [
             go.Image(hovertemplate="row %{y}, column %{x}<extra></extra>"),
+            _line(color="lightgray", width=1),
             edge,
             *squares,
             self.letters("A, B: components", figures.COMPONENT),
@@ -252,7 +255,8 @@ class _PaintView:
             _marks("chosen pixel", "square-open", "black"),
         ]
         self.figure.add_traces(traces)
-        self.image, self.edge, *_, self.components, self.holes, self.chosen = self.figure.data
+        traced = self.figure.data
+        self.image, self.grid, self.edge, *_, self.components, self.holes, self.chosen = traced
         self.chosen.update(hoverinfo="skip", marker={"size": 18, "line": {"width": 3}})
         square = {"scaleanchor": "x", "constrain": "domain", "autorange": "reversed"}
         self.figure.update_yaxes(title="row", showgrid=False, zeroline=False, **square)
@@ -337,11 +341,21 @@ class _PaintView:
         with self.figure.batch_update():
             if name not in ("row", "column"):
                 self.image.source = _address(figures.mask_colours(model.mask, model.truth))
+                _set(self.grid, *self.lattice(*model.mask.shape))
                 _set(self.edge, *figures.outline(model.truth))
                 self.name_parts()
             _set(self.chosen, [model.column], [model.row])
         self.table.value = self.write_table()
         self.say(model.describe())
+
+    @staticmethod
+    def lattice(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lines between the pixels, so that an empty grid can be painted on."""
+        across = [[(-0.5, k - 0.5), (width - 0.5, k - 0.5)] for k in range(height + 1)]
+        down = [[(k - 0.5, -0.5), (k - 0.5, height - 0.5)] for k in range(width + 1)]
+        lines = [[*line, (np.nan, np.nan)] for line in across + down]
+        x, y = np.array(lines).reshape(-1, 2).T
+        return x, y
 
     def name_parts(self) -> None:
         """Write the name of its component or hole into each pixel."""
@@ -365,11 +379,12 @@ class _PaintView:
         parts.append(("metric", "value", "perfect", figures.metric_rows(model.numbers)))
         lines = []
         for *head, rows in parts:
-            lines.append(
-                "<tr>" + "".join(f'<th scope="col">{name}</th>' for name in head) + "</tr>"
-            )
+            left, *right = head
+            cells = "".join(f'<th scope="col">{name}</th>' for name in right)
+            lines.append(f'<tr>{LEFT} scope="col">{left}</th>{cells}</tr>')
             for name, value, wanted, differs in rows:
                 value = f"<b>{value} ≠</b>" if differs else value
                 cells = f"<td>{value}</td><td>{wanted}</td>"
-                lines.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
-        return f'<table style="line-height: 2em">{"".join(lines)}</table>'
+                lines.append(f'<tr>{LEFT} scope="row">{name}</th>{cells}</tr>')
+        style = "line-height: 2em; border-collapse: separate; border-spacing: 12px 0"
+        return f'<table style="{style}">{"".join(lines)}</table>'
