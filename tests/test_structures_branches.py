@@ -7,10 +7,12 @@ from itertools import pairwise
 import gudhi
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from toposeg_lite.structures import find_branches, perturb_and_walk
 from toposeg_lite.structures.walking import _noise
 from toposeg_lite.topology.morse import morse_complex
+from toposeg_lite.topology.persistence import persistence_pairs
 
 
 def images():
@@ -88,6 +90,22 @@ def test_persistences_are_differences_of_the_pixels_that_gudhi_pairs():
             checked += len(ours)
             np.testing.assert_array_equal(found.persistence[here], ours[:, 0] - ours[:, 1])
     assert checked > 500
+
+
+def test_ridges_have_the_persistence_of_their_peaks():
+    ridges = essential = 0
+    for image, connectivity in [*images(), larger_image()]:
+        found = find_branches(image, floor=0, split=0.1, connectivity=connectivity)
+        pairs = persistence_pairs(image, connectivity=connectivity, dimensions=[0])
+        death = dict(zip(pairs.birth_index.tolist(), pairs.death.tolist(), strict=True))
+        for k in np.flatnonzero(found.kind == 2):
+            lowest = image.flat[found.lower[k]] if found.lower[k] >= 0 else 0
+            assert death[int(found.upper[k])] == lowest
+            assert found.persistence[k] == image.flat[found.upper[k]] - lowest
+            ridges += 1
+            essential += found.lower[k] < 0
+    assert ridges > 40
+    assert essential > 5
 
 
 def test_a_bridge_ends_where_it_meets_what_is_stronger():
@@ -248,14 +266,14 @@ def test_paint_shows_values_where_a_branch_decides():
 
 
 def slow_walk(image, path, connectivity, gamma, seen):
-    """Walk without noise, straight from the definition; None where it fails."""
+    """Walk on a noisy image, straight from the definition; None where it fails."""
     places = [np.unravel_index(p, image.shape) for p in path]
     here, end = places[0], places[-1]
     walked = []
     for _ in range(4 * (len(path) - 1) + 8):
         if here == end:
             return walked
-        best, there = -1, None
+        best, there = -np.inf, None
         for step in np.ndindex(*(3,) * image.ndim):
             place = tuple(int(a + s - 1) for a, s in zip(here, step, strict=True))
             reach = sum(abs(s - 1) for s in step)
@@ -274,19 +292,28 @@ def slow_walk(image, path, connectivity, gamma, seen):
     return walked if here == end else None
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.2, 0.9])
-def test_walks_without_noise_follow_the_definition(gamma):
+def larger_image():
+    """Return an image on which walkers that are not drawn to the end walk far."""
+    rng = np.random.default_rng(8)
+    return ndimage.gaussian_filter(rng.random((40, 45)), 1.0), 1
+
+
+@pytest.mark.parametrize(("gamma", "sigma"), [(0.0, 0.0), (0.2, 0.0), (0.9, 0.0), (0.1, 0.3)])
+def test_walks_follow_the_definition(gamma, sigma):
     walked = failed = 0
-    for image, connectivity in images():
+    key = np.random.default_rng(4).integers(2**63, dtype=np.uint64)
+    for image, connectivity in [*images(), larger_image()]:
         found = find_branches(image, floor=0, connectivity=connectivity)
-        options = {"gamma": gamma, "sigma": 0, "connectivity": connectivity}
-        paths = perturb_and_walk(found, 0, **options)
+        noise = np.array([_noise(key, p) for p in range(image.size)]).reshape(image.shape)
+        noisy = image + sigma * noise
+        options = {"gamma": gamma, "sigma": sigma, "connectivity": connectivity}
+        paths = perturb_and_walk(found, 4, **options)
         for k, path in enumerate(found.paths):
             middle = found.start[k] - found.offsets[k]
             seen = {np.unravel_index(path[middle], image.shape)}
             sides = []
             for side in (path[: middle + 1][::-1], path[middle:]):
-                steps = slow_walk(image, side, connectivity, gamma, seen)
+                steps = slow_walk(noisy, side, connectivity, gamma, seen)
                 failed += steps is None
                 walked += steps is not None
                 if steps is None:
