@@ -366,7 +366,7 @@ def test_a_branch_that_looks_like_true_and_false_ones_is_less_sure():
     for one, radius in zip(model.uncertainty(images), radii, strict=True):
         row, column = np.unravel_index(one.branches.saddle, one.branches.shape)
         between = radius[row // CELL * 4 + column // CELL] == 4.0
-        assert one.entropy[between].min(initial=1) > 0.7
+        assert one.entropy[between].min(initial=1) > 0.6
         assert one.entropy[~between].max(initial=0) < one.entropy[between].min(initial=1)
         assert one.variance[~between].max(initial=0) < one.variance[between].min(initial=1)
 

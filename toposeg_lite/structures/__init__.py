@@ -6,14 +6,14 @@ mask. `find_branches` divides a likelihood into branches, and says how decisions
 mask; `perturb_and_walk` redraws them; the rest asks whether probabilities are honest.
 """
 
-from .branches import BranchSet, find_branches
-from .calibration import (
+from ..calibration import (
     Reliability,
     expected_calibration_error,
     fit_temperature,
     reliability_diagram,
     scale_probabilities,
 )
+from .branches import BranchSet, find_branches
 from .distribution import StructureDistribution, StructureSamples, Uncertainty
 from .features import FEATURES, branch_features, persistence_of
 from .model import Gaussian, StructureLoss, StructureModel

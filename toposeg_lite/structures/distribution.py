@@ -26,11 +26,11 @@ from numba import njit
 from scipy.special import expit
 from torch import Tensor
 
+from ..calibration import entropy
 from ..topology.grid import check_choice, check_integer
 from ..topology.morse import _check_threshold
 from ..topology.threads import map_in_threads
 from .branches import BranchSet, check_seed
-from .calibration import entropy
 from .walking import redraw
 
 Mode = Literal["threshold", "branch"]

@@ -51,12 +51,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..calibration import fit_temperature
 from ..losses import DiceBCELoss
 from ..losses.common import check_logits_and_target, in_threads
 from ..topology.grid import check_choice, check_connectivity, check_integer, check_number
 from ..topology.morse import _check_threshold
 from .branches import BranchSet, check_seed, find_branches
-from .calibration import fit_temperature
 from .distribution import (
     Mode,
     StructureDistribution,
