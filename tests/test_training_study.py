@@ -99,11 +99,15 @@ def test_the_first_seed_chooses_for_all_or_each_for_itself(tmp_path, monkeypatch
     def first_then_last(scores):  # the smallest weight of the first seed, the largest of others
         chosen = scores.index[1] if len(calls) < len(SMALL.arms) else scores.index[-1]
         calls.append(scores.index.tolist())
+        controls.append(scores["dice"][0])
         return float(chosen)
 
     monkeypatch.setattr(study, "choose_weight", first_then_last)
     calls: list[list[float]] = []
-    run(tmp_path / "first")
+    controls: list[float] = []
+    _, results, _ = run(tmp_path / "first")
+    control = results["networks"]["control"]
+    assert controls == [control[seed]["validation"]["0"]["dice"] for seed in "0033"]
     assert calls == [[0, 0.1, 1], [0, 0.5, 5], [0, 0.1], [0, 0.5]]
     files = {path.stem for path in (tmp_path / "first" / "seed3").glob("*.safetensors")}
     assert files == {"parent", "control", "rank-0.1", "cldice-0.5"}

@@ -171,11 +171,11 @@ def _pieces(
 def _left_over(
     ours: np.ndarray, wanted: np.ndarray, common: np.ndarray
 ) -> tuple[list[int], list[int]]:
-    """Return the components of two backgrounds, without the outside, that have no partner.
+    """Return the components of two backgrounds that have no partner.
 
     Each holds some components of the common background and stands for the one with the last pixel
     (C order), as in `toposeg_lite.topology.induced`; partners stand for the same one. The last
-    pixel of all is a corner: where it is background, it is the outside's, and no hole.
+    pixel of all is a corner: where it is background, the outsides stand for it and are partners.
     """
     last = np.zeros(common.max() + 1, np.int64)
     last[common.ravel()] = np.arange(common.size)  # the last one assigned stays
@@ -186,9 +186,9 @@ def _left_over(
         stands_for[labels.ravel()[last]] = last
         chosen.append(stands_for)
     left = []
-    for labels, one, other in ((ours, *chosen), (wanted, *chosen[::-1])):
+    for one, other in (chosen, chosen[::-1]):
         paired = (one >= 0) & np.isin(one, other)
-        paired[[0, labels.flat[-1]]] = True
+        paired[0] = True  # the foreground is no component
         left.append(np.flatnonzero(~paired).tolist())
     return left[0], left[1]
 
