@@ -147,7 +147,7 @@ def test_betti_numbers_and_skeleton_belong_to_the_superlevel_set(threshold):
     assert explorer.betti == gudhi_betti(image >= threshold, 1)
     assert sum(explorer.betti) > 1
     assert not explorer.skeleton.mask[image < threshold].any()
-    parts = int(re.search(r"in (\d+) parts? with", explorer.describe()).group(1))
+    parts = int(re.search(r"slice, in (\d+) parts? with", explorer.describe()).group(1))
     assert parts == explorer.betti[0]  # nothing simplified: one part for each component
 
 
@@ -158,7 +158,7 @@ def test_the_ring_in_words():
     text = explorer.describe()
     assert text.startswith("Slice 1 of 0 to 2. At threshold 0.25, with 6 neighbours, ")
     assert "2 components, 1 tunnel and 0 cavities" in text
-    assert "in 2 parts with 1 loop" in text
+    assert "of them in this slice, in 2 parts with 1 loop" in text
     assert "is a tunnel, born at 0.60 in slice 1, row 1, column 2; it dies at 0.10 in slice" in text
     explorer.threshold = 0.62  # above the weakest voxel
     assert "2 components, 0 tunnels" in explorer.describe()
@@ -374,6 +374,9 @@ LEAKING[0, 1, 1] = False
 BY_AN_EDGE = BUCKET.copy()
 BY_AN_EDGE[0, 0, 1] = False  # 26 neighbours pass over edges, and so does the background of 6
 
+ROOFED = BUCKET.copy()
+ROOFED[0, 1, 3] = True  # meets the handle along edges only, and closes the tunnel for 26 neighbours
+
 
 def duality(image, border="closed", keep=False, swap=True, turn=True):
     other = persistence_pairs(1 - image, connectivity=1, border=border)
@@ -420,6 +423,7 @@ WRONG = [
     ("13.2", SHELL, "like a cup"),
     ("13.2", LEAKING, "no cavity"),
     ("13.2", BY_AN_EDGE, "share a face"),
+    ("13.2", ROOFED, r"\(1, 1, 1\) with 6 neighbours and \(1, 0, 1\) with 26.*share a face"),
     ("13.2", np.ones((6, 3, 3), bool), "At most 5 voxels a side"),
     ("13.2", np.ones((3, 3), bool), "Give a mask with three axes"),
     ("13.2", lambda: BUCKET, "not a function"),

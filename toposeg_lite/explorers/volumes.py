@@ -122,8 +122,8 @@ class VolumeExplorer(Explorer):
     >>> print(explorer.describe())
     Slice 0 of 0 to 0. At threshold 0.50, with 6 neighbours, 77.8 % of the volume is foreground:
     1 component, 0 tunnels and 0 cavities. The skeleton of the branches with persistence above 0.20
-    has 1 voxel in 1 part with 0 loops; 1 of them in this slice. Feature 2 of 2 is a tunnel, born at
-    0.40 in slice 0, row 1, column 2; it dies at 0.10 in slice 0, row 1, column 1.
+    has 1 voxel, 1 of them in this slice, in 1 part with 0 loops. Feature 2 of 2 is a tunnel, born
+    at 0.40 in slice 0, row 1, column 2; it dies at 0.10 in slice 0, row 1, column 1.
     """
 
     image = AnyTrait()
@@ -218,8 +218,8 @@ class VolumeExplorer(Explorer):
             f"{self.threshold:.2f}, with 6 neighbours, {share:.1f} % of the volume is foreground: "
             f"{counts[0]}, {counts[1]} and {counts[2]}. The skeleton of the branches with "
             f"persistence above {self.persistence:.2f} has "
-            f"{_count(int(skeleton.mask.sum()), 'voxel')} in {_count(parts, 'part')} with "
-            f"{_count(loops, 'loop')}; {here} of them in this slice."
+            f"{_count(int(skeleton.mask.sum()), 'voxel')}, {here} of them in this slice, in "
+            f"{_count(parts, 'part')} with {_count(loops, 'loop')}."
         )
         if self.selected:
             text += " " + self._describe_feature(self.selected)
@@ -328,9 +328,11 @@ class _VolumeView:
         )
         self.lines.update(hoverinfo="x+y+z")
         self.lines.on_click(self.go_to_slice)
+        middle = {"x": 0, "y": 0, "z": -0.2}  # a little lower, so that the floor is in the picture
         self.figure.update_scenes(
             xaxis_title="column", yaxis_title="row", zaxis_title="slice", aspectmode="data",
-            yaxis_autorange="reversed", camera_eye={"x": 0.9, "y": -1.5, "z": 0.8},
+            yaxis_autorange="reversed",
+            camera={"eye": {"x": 1.1, "y": -1.75, "z": 0.9}, "center": middle},
         )  # fmt: skip
 
     def build_controls(self) -> list[Any]:
