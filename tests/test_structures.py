@@ -627,6 +627,17 @@ def test_networks_with_two_channels_are_those_with_one():
     np.testing.assert_array_equal(one.predict(image), two.predict(image))
 
 
+def test_networks_are_at_rest_in_use_and_as_they_were_afterwards():
+    image = torch.randn(1, 1, 20, 21, generator=torch.Generator().manual_seed(0))
+    network = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(1))
+    model = StructureModel(network, mode="branch").train()
+    network[1].eval()  # frozen by its owner
+    found = model.uncertainty(image)[0].branches
+    np.testing.assert_allclose(found.likelihood, image[0, 0].sigmoid(), atol=1e-4)
+    assert [module.training for module in (model, network[0], network[1])] == [True, True, False]
+    assert not np.allclose(model(image).detach(), image, atol=1e-3)  # dropout, as in training
+
+
 def test_half_precision_and_truths_of_both_shapes_are_taken():
     image = torch.randn(2, 1, 16, 17, generator=torch.Generator().manual_seed(0)).bfloat16()
     truth = torch.rand(2, 16, 17, generator=torch.Generator().manual_seed(1)) < 0.5
