@@ -322,6 +322,8 @@ def test_groups_run_with_their_number_of_threads(monkeypatch):
         ("memory", "1", "1"),
         ("loss", "5", "5"),
         ("step", "5", "5"),
+        ("matchings", "1", "1"),
+        ("structures", "5", "5"),
         ("masks", "1", "1"),
         ("warping", "1", "1"),
         ("warping-all-cores", "5", "5"),

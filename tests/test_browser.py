@@ -145,6 +145,14 @@ def move(page, which):
     page.wait_for_timeout(300)
 
 
+def click(page, x, y):
+    """Click as a hand does: move there in steps, rest, press."""
+    page.mouse.move(x, y, steps=6)
+    page.wait_for_timeout(300)
+    page.mouse.down()
+    page.mouse.up()
+
+
 def hover(page, which, wanted):
     """Rest on a dot until the text says what it is; a hand that sees nothing happen moves again.
 
@@ -221,3 +229,103 @@ def test_steps_down_a_loss(tmp_path):
         assert page.locator(".imagelayer image").first.get_attribute("href") != before
         page.locator("button:has(.fa-play)").click()
         expect(text).to_contain_text("Step 2 of 40")
+
+
+@pytest.mark.browser
+def test_paints_pixels(tmp_path):
+    with explorer_of("01_see_images_as_spaces", tmp_path) as page:
+        expect.set_options(timeout=WAIT)
+        text = page.locator("[role=status]")
+        expect(text).to_contain_text("Betti error 0, Betti matching error 2")
+        press(page, "Column", "ArrowLeft")
+        expect(text).to_contain_text("Row 6, column 4 is in component C")
+        flip = page.get_by_role("button", name="Flip this pixel")
+        flip.click()
+        expect(text).to_contain_text("3 of 150 pixels differ")
+        flip.click()
+        expect(text).to_contain_text("2 of 150 pixels differ")
+        box = page.locator(".nsewdrag").first.bounding_box()  # 15 columns, 10 rows
+        click(page, box["x"] + box["width"] * 5.5 / 15, box["y"] + box["height"] * 6.5 / 10)
+        expect(text).to_contain_text("Row 6, column 5 is in component")
+        expect(text).to_contain_text("Betti error 1, Betti matching error 1")
+        page.get_by_label("Foreground").select_option("4 neighbours")
+        expect(text).to_contain_text("With 4 neighbours")
+
+
+@pytest.mark.browser
+def test_flips_and_pixels(tmp_path):
+    with explorer_of("04_warp_masks_without_tearing", tmp_path) as page:
+        expect.set_options(timeout=WAIT)
+        text = page.locator("[role=status]")
+        expect(text).to_contain_text("after 300 of 512 flips")
+        assert "trace " not in page.locator(".legend").text_content()
+        image = page.locator(".imagelayer image").first
+        before = image.get_attribute("href")
+        press(page, "Flips", "ArrowRight")
+        expect(text).to_contain_text("after 301 of 512 flips")
+        assert image.get_attribute("href") != before
+        press(page, "Row", "Home")
+        expect(text).to_contain_text("Row 0, column 21 is")
+        box = image.bounding_box()
+        click(page, box["x"] + box["width"] * 50.5 / 96, box["y"] + box["height"] * 62.5 / 96)
+        expect(text).to_contain_text("Row 62, column 50 is")
+        letter = page.locator(".subplot.x2y2 .scatterlayer .trace .point").first
+        assert letter.bounding_box()["width"] > 20  # as large as its letter
+        page.get_by_label("Warp").select_option("target to mask")
+        expect(text).to_contain_text("The warp from target to mask")
+        press(page, "Flips", "Home")
+        expect(text).to_contain_text("after 0 of 497 flips")
+        page.locator("button:has(.fa-play)").click()
+        expect(text).to_contain_text("after 3 of 497 flips")
+        page.locator("button:has(.fa-stop)").click(force=True)  # at rest for the screenshot
+        expect(text).to_contain_text("after 0 of 497 flips")
+
+
+@pytest.mark.browser
+def test_a_branch_of_the_skeleton(tmp_path):
+    with explorer_of("05_read_ridges_with_discrete_morse_theory", tmp_path) as page:
+        expect.set_options(timeout=WAIT)
+        text = page.locator("[role=status]")
+        expect(text).to_contain_text("Branch 1 of 62 joins two components and is cut")
+        legend = page.locator(".legend").text_content()
+        assert "skeleton" in legend
+        assert "trace " not in legend
+        press(page, "Saddle level", "Home")
+        expect(text).to_contain_text("pass at or above 0.00")
+        expect(text).to_contain_text("Branch 1 of 62 joins two components and is kept")
+        press(page, "Persistence above", "ArrowRight")
+        expect(text).to_contain_text("have a persistence above 0.11")
+        press(page, "Marked branch", "Home")
+        expect(text).not_to_contain_text("Branch ")
+        image = page.locator(".imagelayer image").first.bounding_box()
+        x, y = ((k + 0.5) / 256 for k in (130, 83))  # on a thick vessel
+        page.mouse.move(5, 5)
+        click(page, image["x"] + x * image["width"], image["y"] + y * image["height"])
+        expect(text).to_contain_text("Branch ")
+        marked = said(page).split("Branch ")[1]
+        hover(page, -1, "Branch 1 of")  # the most persistent one stands farthest right
+        expect(text).not_to_contain_text(marked)
+
+
+@pytest.mark.browser
+def test_slices_of_a_volume(tmp_path):
+    with explorer_of("13_go_to_three_dimensions", tmp_path) as page:
+        expect.set_options(timeout=WAIT)
+        text = page.locator("[role=status]")
+        expect(text).to_contain_text("Slice 20 of 0 to 31. At threshold 0.30")
+        before = page.locator(".imagelayer image").first.get_attribute("href")
+        press(page, "Slice", "ArrowRight")
+        expect(text).to_contain_text("Slice 21 of")
+        page.wait_for_function(
+            "old => document.querySelector('.imagelayer image').getAttribute('href') !== old",
+            arg=before,
+        )
+        press(page, "Threshold", "ArrowRight")
+        expect(text).to_contain_text("At threshold 0.31")
+        press(page, "Persistence above", "ArrowRight")
+        expect(text).to_contain_text("persistence above 0.11")
+        press(page, "Marked feature", "Home")
+        expect(text).not_to_contain_text("Feature ")
+        press(page, "Marked feature", "ArrowRight")
+        expect(text).to_contain_text("never dies")
+        assert page.locator(".gl-container canvas").count()

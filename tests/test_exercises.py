@@ -150,7 +150,8 @@ WRONG = {
 
 
 def test_every_exercise_is_tested():
-    assert set(checking._CHECKERS) == set(REFERENCE) == set(STUBS) == set(WRONG)
+    here = {number for number in checking._CHECKERS if number[:2] in ("02", "03")}
+    assert here == set(REFERENCE) == set(STUBS) == set(WRONG)
 
 
 @pytest.mark.parametrize("number", REFERENCE)

@@ -23,9 +23,13 @@ FOLDER = HERE.parent / "notebooks"
 SANITIZE = HERE / "nbval_sanitize.cfg"
 CHAPTERS = [
     "00_start_here",
+    "01_see_images_as_spaces",
     "02_measure_shape_with_persistence",
     "03_train_with_a_topological_loss",
+    "04_warp_masks_without_tearing",
+    "05_read_ridges_with_discrete_morse_theory",
     "09_run_a_full_training",
+    "13_go_to_three_dimensions",
 ]
 LONG = "09"  # has its own budget of time, cells and outputs
 FIRST = "00"  # has no exercises

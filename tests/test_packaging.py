@@ -72,7 +72,16 @@ def test_the_kernels_load_without_torch_plotly_and_jupyter():
 # Each row may import the rows above it, and its own.
 LAYERS = [
     {"topology"},
-    {"data", "differences", "losses", "metrics", "models"},
+    {
+        "annotation",
+        "calibration",
+        "data",
+        "differences",
+        "losses",
+        "metrics",
+        "models",
+        "structures",
+    },
     {"figures"},
     {"training"},
     {"exercises", "explorers"},

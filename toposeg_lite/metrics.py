@@ -30,6 +30,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
+from toposeg_lite.calibration import expected_calibration_error
 from toposeg_lite.topology.components import betti_numbers, label_components, overlap_sizes
 from toposeg_lite.topology.grid import (
     Border,
@@ -51,6 +52,7 @@ __all__ = [
     "betti_matching_error",
     "cldice",
     "dice",
+    "expected_calibration_error",
     "report",
     "variation_of_information",
     "warping_error",

@@ -72,7 +72,8 @@ class Photo:
 
 def _silver(name: str) -> np.ndarray:
     with files("toposeg_lite.data").joinpath("assets", f"{name}.png").open("rb") as file:
-        return np.array(Image.open(file), dtype=bool)
+        # Pillow's own booleans have the bytes 0 and 255, which crash some compiled code.
+        return np.array(Image.open(file), dtype=np.uint8) != 0
 
 
 def retina() -> Photo:
