@@ -76,9 +76,9 @@ class Arm:
 #: The arms of a study that names none: every loss of this library.
 ARMS = (
     Arm("cldice", "cldice", weights=(0.2, 0.5, 1.0)),
-    Arm("topological-rank", "topological", {"matching": "rank"}, (0.5, 1.5, 4.0)),
-    Arm("topological-betti", "topological", {"matching": "betti"}, (0.5, 1.5, 4.0)),
-    Arm("topological-spatial", "topological", {"matching": "spatial"}, (0.5, 1.5, 4.0)),
+    Arm("topological-rank", "topological", {"matching": "rank"}, (0.5, 1.5, 4.0, 10.0)),
+    Arm("topological-betti", "topological", {"matching": "betti"}, (0.5, 1.5, 4.0, 10.0)),
+    Arm("topological-spatial", "topological", {"matching": "spatial"}, (0.5, 1.5, 4.0, 10.0)),
     Arm("warping", "warping", weights=(0.02, 0.1, 0.5)),
     Arm("morse-skeleton", "morse", {"structure": "skeleton"}, (0.3, 1.0, 3.0)),
     Arm("morse-patches", "morse", {"structure": "patches"}, (0.3, 1.0, 3.0)),
