@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from training_data import DATA, assert_same
 
@@ -93,6 +94,30 @@ def test_scores_are_means_over_the_images_of_their_split(tmp_path):
                 for k in (0, 1):
                     errors = [metrics.betti_error(*pair, dimension=k) for pair in pairs]
                     assert found[f"betti_{k}_error"] == pytest.approx(np.mean(errors))
+
+
+def test_the_scores_of_each_test_image_are_kept_in_a_table(tmp_path):
+    _, results, _ = run(tmp_path)
+    table = pd.read_csv(tmp_path / "study.csv")
+    assert list(table.columns) == [
+        "network", "weight", "seed", "image", "dice", "cldice", "betti_0_error", "betti_1_error",
+        "betti_matching_error", "adjusted_rand_index", "variation_of_information",
+    ]  # fmt: skip
+    networks = ("parent", "control", "rank", "cldice")
+    names = [sample.name for sample in DATA.test]
+    rows = list(zip(table["seed"], table["network"], table["image"], strict=True))
+    assert rows == [(s, n, image) for s in SMALL.seeds for n in networks for image in names]
+    for row in table.itertuples(index=False):
+        entry = results["networks"][row.network][str(row.seed)]
+        assert row.weight == entry["weight"]
+        file = f"{row.network}-{row.weight:g}" if row.weight else row.network
+        scored = json.loads((tmp_path / f"seed{row.seed}" / f"{file}.test.json").read_text())
+        for key in table.columns[4:]:
+            value = scored["images"][row.image][key]
+            assert getattr(row, key) == float(f"{value:.6g}")
+    for (name, seed), group in table.groupby(["network", "seed"]):
+        for key, mean in results["networks"][name][str(seed)]["test"].items():
+            assert group[key].mean() == pytest.approx(mean, rel=1e-5)
 
 
 def test_the_first_seed_chooses_for_all_or_each_for_itself(tmp_path, monkeypatch):
@@ -226,6 +251,8 @@ def test_the_command_makes_a_study_goes_on_with_it_and_prints_its_tables(tmp_pat
     results = json.loads((tmp_path / "kept.json").read_text())
     assert results == json.loads((tmp_path / "brick-study" / "study.json").read_text())
     assert results["parameters"]["shared"]["window"] == 512
+    scores = (tmp_path / "kept.csv").read_bytes()
+    assert scores == (tmp_path / "brick-study" / "study.csv").read_bytes()
     assert first.endswith(study_tables(results) + "\n")
     assert main(command) == 0
     assert main(["table", str(tmp_path / "kept.json")]) == 0
@@ -240,6 +267,10 @@ def test_the_command_makes_a_study_goes_on_with_it_and_prints_its_tables(tmp_pat
         ({"dataset": "cat"}, "dataset must be one of 'retina', 'brick'"),
         ({"seeds": "[]"}, "seeds must be one or more different numbers"),
         ({"seeds": "0"}, "seeds must be a sequence; got 0"),
+        (
+            {"results": "kept.csv"},
+            "results must be a file whose name ends in .json; got 'kept.csv'",
+        ),
         ({"speed": "1"}, "unknown parameter 'speed'"),
         ({"patch": "[8, 8, 8]"}, "patch must name one side for each of the 2 axes"),
     ],

@@ -6,7 +6,7 @@ the executed notebook and an HTML page of it stay beside the results. Any other 
 same parameters can be run in its place with ``--notebook``.
 
 ``python -m toposeg_lite.training study -p dataset topomortar`` compares all losses over several
-seeds; ``... table notebooks/reference_runs/topomortar.json`` prints the tables of such a study.
+seeds; ``... table notebooks/reference_runs/topomortar-study.json`` prints the tables of one.
 """
 
 from __future__ import annotations
@@ -147,8 +147,9 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
     ----------
     parameters : dict, optional
         "out" is the folder of all runs ("runs"), "name" that of this one in it (default:
-        ``<dataset>-study``), "results" a further file for the results (default: none), "arms" the
-        names of some of `study.ARMS` (default: all), "seeds" and "choose_on" those of
+        ``<dataset>-study``), "results" a further file for the results, ending in ".json"; the
+        scores of each test image are put beside it, ending in ".csv" (default: none). "arms" are
+        the names of some of `study.ARMS` (default: all), "seeds" and "choose_on" those of
         `StudyConfig`. All others are fields of `CompareConfig`.
 
     Returns
@@ -163,6 +164,8 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
     """
     given = dict(parameters or {})
     out, name, results = (given.pop(key, None) for key in ("out", "name", "results"))
+    if results is not None and Path(results).suffix != ".json":
+        raise ValueError(f"results must be a file whose name ends in .json; got {results!r}")
     config_of_study: dict[str, Any] = {
         key: given.pop(key) for key in ("seeds", "choose_on") if key in given
     }
@@ -181,7 +184,9 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
     study = Study(config, folder)
     study.run()
     if results is not None:
-        write_atomically(results, (folder / "study.json").read_bytes())
+        for ending in (".json", ".csv"):
+            kept = (folder / "study").with_suffix(ending)
+            write_atomically(Path(results).with_suffix(ending), kept.read_bytes())
     return folder
 
 

@@ -13,7 +13,8 @@ its own networks::
     <folder>/seed0/cldice-0.5.safetensors
     <folder>/seed0/cldice-0.5.validation.json
     <folder>/seed0/cldice-0.5.test.json          the chosen weight alone
-    <folder>/study.json                          the results
+    <folder>/study.json                          the results: means
+    <folder>/study.csv                           the scores of each test image
 """
 
 from __future__ import annotations
@@ -248,7 +249,8 @@ class Study:
             What ``study.json`` in the folder then holds: under "networks", for each network and
             seed, its weight, the mean scores of the test images, those of the validation images
             for each weight that was tried, and the times of a step; beside it parameters, settings
-            of the scores, versions and commit.
+            of the scores, versions and commit. ``study.csv`` beside it holds the scores of each
+            test image, to 6 significant digits: a row for each network, seed and image.
         """
         networks: dict[str, dict[str, Any]] = {"parent": {}, "control": {}}
         networks |= {arm.name: {} for arm in self.config.arms}
@@ -256,10 +258,14 @@ class Study:
             for name, entry in self._train_and_choose(seed).items():
                 networks[name][str(seed)] = entry
         # Every weight is chosen: only now does anybody look at the test images.
+        tests = []
         for seed in self.config.seeds:
             for name, entries in networks.items():
-                file = _file(name, entries[str(seed)]["weight"])
-                entries[str(seed)]["test"] = self._score(seed, file, "test")
+                entry = entries[str(seed)]
+                table = self._score(seed, _file(name, entry["weight"]), "test")
+                entry["test"] = _means(table)
+                about = {"network": name, "weight": entry["weight"], "seed": seed}
+                tests.append(table.filter(list(COLUMNS)).reset_index().assign(**about))
         splits = ("train", "validation", "test")
         results = {
             "parameters": self.config.as_dict(),
@@ -270,6 +276,8 @@ class Study:
             "threads": torch.get_num_threads(),
         }
         write_atomically(self.folder / "study.json", json.dumps(results, indent=1).encode())
+        scores = pd.concat(tests).set_index(["network", "weight", "seed", "image"])
+        write_atomically(self.folder / "study.csv", scores.to_csv(float_format="%.6g").encode())
         return results
 
     def _train_and_choose(self, seed: int) -> dict[str, dict[str, Any]]:
@@ -280,7 +288,7 @@ class Study:
         control: dict[str, float] = {}
         found: dict[str, dict[str, Any]] = {}
         for name in ("parent", "control"):
-            control = self._score(seed, name, "validation")
+            control = _means(self._score(seed, name, "validation"))
             found[name] = {"weight": 0.0, "validation": {"0": control}} | self._about(seed, name)
         for arm in self.config.arms:
             config = self.config.compare_config(arm, seed)
@@ -291,7 +299,7 @@ class Study:
             for weight in weights:
                 name = _file(arm.name, weight)
                 self._train(seed, name, config, weight, parent)
-                tried[weight] = self._score(seed, name, "validation")
+                tried[weight] = _means(self._score(seed, name, "validation"))
             scores = pd.DataFrame.from_dict({0.0: control} | tried, orient="index")
             weight = choose_weight(scores)
             self.chosen[seed, arm.name] = weight
@@ -322,8 +330,8 @@ class Study:
         )
         return self._networks[seed, name]
 
-    def _score(self, seed: int, name: str, split: str) -> dict[str, float]:
-        """Return the mean scores of one network on whole images; read them if they are known."""
+    def _score(self, seed: int, name: str, split: str) -> pd.DataFrame:
+        """Return the scores of one network on whole images; read them if they are known."""
         network, shared = self._networks[seed, name], self.config.shared
         scored = {
             "weights": digest(network.weights),
@@ -342,15 +350,14 @@ class Study:
             ).table
             found = scored | {"git_commit": self._commit, "images": rows(table)}
             write_atomically(path, json.dumps(found, indent=1).encode())
-        table = pd.DataFrame.from_dict(found["images"], orient="index")
+        table = pd.DataFrame.from_dict(found["images"], orient="index").rename_axis("image")
         self._settings = {
             name: plain(table[name].iloc[0])
             for name in ("connectivity", "patch", "border", "labels")
         }
-        means = {key: float(table[key].mean()) for key in COLUMNS if key in table}
-        said = ", ".join(f"{COLUMNS[key]} {mean:.3f}" for key, mean in means.items())
+        said = ", ".join(f"{COLUMNS[key]} {mean:.3f}" for key, mean in _means(table).items())
         self.say(f"seed {seed}: {name}, {split}: {said}")
-        return means
+        return table
 
     def _about(self, seed: int, name: str) -> dict[str, Any]:
         """Return the times of a network and the commit of the code that scored it first."""
@@ -361,6 +368,11 @@ class Study:
             "share_of_loss": float(history["seconds_added"].sum() / history["seconds"].sum()),
             "git_commit": kept["git_commit"],
         }
+
+
+def _means(table: pd.DataFrame) -> dict[str, float]:
+    """Return the mean of each score over the images of a table."""
+    return {key: float(table[key].mean()) for key in COLUMNS if key in table}
 
 
 def _file(name: str, weight: float) -> str:
