@@ -73,7 +73,6 @@ def test_the_kernels_load_without_torch_plotly_and_jupyter():
 LAYERS = [
     {"topology"},
     {
-        "annotation",
         "calibration",
         "data",
         "differences",
@@ -82,7 +81,7 @@ LAYERS = [
         "models",
         "structures",
     },
-    {"figures"},
+    {"annotation", "figures"},
     {"training"},
     {"exercises", "explorers"},
 ]

@@ -19,6 +19,7 @@ References
        segmentation", NeurIPS 2023. arXiv:2306.05671
 """
 
+from .app import AnnotationApp
 from .journal import Problem
 from .proposals import Proposals
 from .ranking import BranchModel, LogisticModel, entropy
@@ -27,6 +28,7 @@ from .simulate import AnnotationCurve, judge_branches, simulate_annotator
 from .structure_ranking import StructureRanking
 
 __all__ = [
+    "AnnotationApp",
     "AnnotationCurve",
     "AnnotationSession",
     "BranchModel",

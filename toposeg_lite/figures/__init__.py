@@ -12,7 +12,9 @@ The signs are the same in all of them, so that a picture is read once and unders
 - of two masks, pixels of both are yellow, those that only the target has are green (to be added, so
   they lie inside its outline), those that it has not are purple (to be removed, outside of it);
   **critical** pixels carry a vermilion cross;
-- where parts of a mask are named, components have blue letters and holes vermilion numbers.
+- where parts of a mask are named, components have blue letters and holes vermilion numbers;
+- of the branches that a person decides about, accepted ones are wide green lines, rejected ones
+  dotted purple lines with a cross, open ones dashed white lines.
 
 The colours are those of Okabe and Ito [1]_, which readers with any colour vision tell apart; and no
 meaning hangs on colour alone.
@@ -22,6 +24,7 @@ References
 .. [1] M. Okabe and K. Ito, "Color Universal Design", 2008. https://jfly.uni-koeln.de/color/
 """
 
+from .annotation import BRANCH_KINDS, annotated_image, annotation_summary, picture_colours
 from .base import (
     BIRTH,
     COMPONENT,
@@ -84,6 +87,7 @@ from .warping import (
 
 __all__ = [
     "BIRTH",
+    "BRANCH_KINDS",
     "CAVITY",
     "COMPONENT",
     "CRITICAL",
@@ -100,6 +104,8 @@ __all__ = [
     "Bundle",
     "MorseView",
     "alive",
+    "annotated_image",
+    "annotation_summary",
     "barcode",
     "box_lines",
     "branch_chart",
@@ -129,6 +135,7 @@ __all__ = [
     "path_lines",
     "persistence_diagram",
     "persistence_summary",
+    "picture_colours",
     "pixel_values",
     "png",
     "show",
