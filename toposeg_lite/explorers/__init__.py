@@ -6,7 +6,7 @@ widget, so all that it does can be tested without a browser. Its `view` is ipywi
 plotly `FigureWidget`, whose traces are updated in place.
 
 `show` displays an explorer so that the stored notebook is small and readable everywhere: live with
-a kernel, a picture and a sentence without.
+a kernel, a picture and a sentence without. `Dashboard` holds all of them in tabs.
 
 >>> import numpy as np
 >>> explorer = PersistenceExplorer(np.array([[0.9, 0.1, 0.6]]), threshold=0.5)
@@ -18,6 +18,7 @@ a kernel, a picture and a sentence without.
 """
 
 from .base import Explorer, read_image, show
+from .dashboard import Dashboard
 from .gradient import GradientExplorer
 from .morse import MorseExplorer
 from .painting import PaintExplorer
@@ -26,6 +27,7 @@ from .volumes import VolumeExplorer, read_volume
 from .warping import WarpExplorer
 
 __all__ = [
+    "Dashboard",
     "Explorer",
     "GradientExplorer",
     "MorseExplorer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
@@ -23,7 +23,21 @@ __all__ = ["Explorer", "read_image", "show"]
 
 
 class Explorer(HasTraits):
-    """What every explorer is: a model that can say, draw and show what there is to see."""
+    """What every explorer is: a model that can say, draw and show what there is to see.
+
+    Attributes
+    ----------
+    chapter, title : str
+        Of the class: the chapter that explains it, and its name on a tab of the `Dashboard`.
+    """
+
+    chapter = ""
+    title = ""
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of something that comes with the library."""
+        raise NotImplementedError
 
     def describe(self) -> str:
         """Say in words, with numbers, what there is to see."""
@@ -95,7 +109,7 @@ def show(explorer: Explorer) -> None:
 
     Parameters
     ----------
-    explorer : PersistenceExplorer or GradientExplorer
+    explorer : Explorer
         What to show.
 
     Raises

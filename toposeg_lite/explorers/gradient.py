@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
@@ -19,10 +19,13 @@ from ..topology.grid import (
     check_same_shape,
 )
 from ..topology.persistence import persistence_pairs
-from .base import _count, _line, _marks, _set, _slider
+from . import examples
+from .base import _count, _line, _marks, _set, _slider, read_image
 from .persistence import PersistenceExplorer, _PersistenceView
 
 __all__ = ["GradientExplorer"]
+
+UPLOADED = 128  # pixels of the longer side that are kept of the reader's own picture
 
 
 class GradientExplorer(PersistenceExplorer):
@@ -79,6 +82,8 @@ class GradientExplorer(PersistenceExplorer):
     (1, 0)
     """
 
+    chapter, title = "03", "Descent"
+
     step = Int(0)
     loss = Unicode()
 
@@ -94,9 +99,7 @@ class GradientExplorer(PersistenceExplorer):
         step: int = 0,
         **options: Any,
     ) -> None:
-        self.start = check_image(likelihood, "likelihood", ndim=2).astype(np.float32)
-        self.truth = check_mask(truth, "truth", ndim=2)
-        check_same_shape(self.start, self.truth, ("likelihood", "truth"))
+        self.start, self.truth = self._checked(likelihood, truth)
         if not isinstance(losses, Mapping) or not losses:
             raise TypeError(f"losses must map one name at least to a loss; got {losses!r}")
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < np.inf:
@@ -109,6 +112,35 @@ class GradientExplorer(PersistenceExplorer):
         self.step = step
         self._play()
         self.observe(self._play, ["step", "loss"])
+
+    @staticmethod
+    def _checked(likelihood: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
+        start = check_image(likelihood, "likelihood", ndim=2).astype(np.float32)
+        truth = check_mask(truth, "truth", ndim=2)
+        check_same_shape(start, truth, ("likelihood", "truth"))
+        return start, truth
+
+    def take(self, likelihood: Any, truth: Any = None) -> None:
+        """Take another likelihood, which may have another size, and go back to step 0.
+
+        Parameters
+        ----------
+        likelihood : (H, W) array of float
+            Where the descent starts.
+        truth : (H, W) array of bool, optional
+            The new target. Default: what of the likelihood is at or above the present threshold.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad input; the explorer then stays as it was.
+        """
+        if truth is None:
+            truth = check_image(likelihood, "likelihood", ndim=2) >= self.threshold
+        self.start, self.truth = self._checked(likelihood, truth)
+        self._runs.clear()
+        self.step = 0
+        self._play()
 
     @validate("loss")
     def _check_loss(self, proposal: Any) -> str:
@@ -151,6 +183,22 @@ class GradientExplorer(PersistenceExplorer):
     def values(self) -> list[float]:
         """The loss at every step."""
         return self._run()[2]
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of three losses on a broken vessel, a few steps on the way."""
+        import torch
+
+        from ..losses import TopologicalLoss
+
+        losses: dict[str, Callable[..., Any]] = {
+            "rank": TopologicalLoss(min_persistence=0.1),
+            "wasserstein": TopologicalLoss(matching="wasserstein", min_persistence=0.1),
+            "cross-entropy": lambda logits, y: (
+                torch.nn.BCEWithLogitsLoss(reduction="sum")(logits, y) / 10
+            ),
+        }
+        return cls(*examples.gap(), losses, step=3, min_persistence=0.1, selected=2)
 
     def describe(self) -> str:
         """Say in words what the picture shows."""
@@ -197,7 +245,7 @@ class _GradientView(_PersistenceView):
             _marks("raised", "triangle-up", figures.RAISED),
             _marks("lowered", "triangle-down", figures.LOWERED),
         )
-        _set(self.edge, *figures.outline(self.model.truth))
+        self.outlined: np.ndarray | None = None
 
     def build_third(self) -> None:
         self.curve, self.now = self.add(
@@ -207,7 +255,7 @@ class _GradientView(_PersistenceView):
         self.figure.update_yaxes(title="value of the loss", rangemode="tozero", row=1, col=3)
 
     def build_controls(self) -> list[Any]:
-        rows = super().build_controls()[:2]
+        rows = super().build_controls()
         model = self.model
         self.controls |= {
             "step": _slider(widgets.IntSlider, "Step", min=0, max=model.steps),
@@ -220,11 +268,18 @@ class _GradientView(_PersistenceView):
         first = widgets.HBox([self.controls["step"], self.player, self.controls["loss"]])
         return [first, *rows]
 
+    def take(self, file: bytes) -> None:
+        """Descend from the reader's own picture."""
+        self.model.take(read_image(file, dark=self.dark.value, size=UPLOADED))
+
     def draw_third(self, name: str, whole: bool) -> None:
         """Draw the loss, and the pixels on which its gradient acts."""
         model = self.model
         if name != "image":  # every step brings a new one
             return
+        if self.outlined is not model.truth:
+            self.outlined = model.truth
+            _set(self.edge, *figures.outline(model.truth))
         for trace, sign in ((self.raised, 1), (self.lowered, -1)):
             rows, columns = figures.strongest(sign * model.pull)
             _set(trace, columns, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
@@ -14,6 +14,7 @@ from traitlets import Float, Int, validate
 from .. import figures
 from ..topology.grid import check_connectivity, check_image
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
+from . import examples
 from .base import DASHED, Explorer, _count, _dots, _line, _marks, _painted, _set, _slider
 from .persistence import _PersistenceView
 
@@ -61,6 +62,8 @@ class MorseExplorer(Explorer):
     components and is cut: persistence 0.50, pass of value 0.20 in row 0, column 1, length 2.0
     pixels, mean likelihood 0.60.
     """
+
+    chapter, title = "05", "Ridges"
 
     complex_: MorseComplex
     shown: figures.MorseView
@@ -141,6 +144,11 @@ class MorseExplorer(Explorer):
             for k in sorted(range(len(paths)), key=lambda k: (self.shown.kept[k], -len(paths[k]))):
                 self._numbers.ravel()[paths[k]] = k + 1
         return int(self._numbers[row, column])
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of the vessels in a photograph of a retina, one branch marked."""
+        return cls(examples.vessels()[0], saddle_level=0.15, selected=1)
 
     def describe(self) -> str:
         """Say in words what the picture shows."""

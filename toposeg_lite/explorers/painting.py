@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
@@ -64,6 +64,8 @@ class PaintExplorer(Explorer):
     >>> explorer.betti, explorer.numbers["betti_error"]
     ((1, 0), 0.0)
     """
+
+    chapter, title = "01", "Painting"
 
     mask = AnyTrait()
     truth = AnyTrait()
@@ -165,6 +167,16 @@ class PaintExplorer(Explorer):
     def pixel(self) -> tuple[int, int]:
         """Row and column of the chosen pixel."""
         return self.row, self.column
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of a ring and two bars, of which one is cut and both are merged."""
+        truth = np.zeros((10, 15), bool)
+        truth[1:5, 1:5], truth[2:4, 2:4] = True, False
+        truth[[6, 8], 1:10] = True
+        mask = truth.copy()
+        mask[6, 5], mask[7, 3] = False, True
+        return cls(mask, truth, row=6, column=5)
 
     def describe(self) -> str:
         """Say in words what the picture shows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
@@ -17,6 +17,7 @@ from traitlets import Float, Int, validate
 from .. import figures
 from ..topology.grid import check_connectivity, check_image
 from ..topology.persistence import persistence_pairs
+from . import examples
 from .base import (
     DASHED,
     Explorer,
@@ -75,6 +76,8 @@ class PersistenceExplorer(Explorer):
     holes. The diagram shows the 2 of 2 features with persistence above 0.00. Feature 2 of 2 is a
     component, born at 0.60 in row 0, column 2; it dies at 0.10 in row 0, column 1.
     """
+
+    chapter, title = "02", "Persistence"
 
     image = AnyTrait()
     threshold = Float(0.5)
@@ -136,6 +139,13 @@ class PersistenceExplorer(Explorer):
         """The numbers of components and of holes that are alive at the threshold."""
         counts = np.bincount(self.pairs.dimension[figures.alive(self.pairs, self.threshold)])
         return tuple(np.pad(counts, (0, 2 - len(counts))).tolist())
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of the vessels in a photograph of a retina, a hole marked."""
+        explorer = cls(examples.vessels()[0], min_persistence=0.1)
+        explorer.selected = 1 + int(np.flatnonzero(explorer.shown.dimension == 1)[0])
+        return explorer
 
     def describe(self) -> str:
         """Say in words what the picture shows."""
@@ -306,9 +316,13 @@ class _PersistenceView:
         if change.new:
             file = change.new[0]
             try:
-                self.model.image = read_image(bytes(file["content"]), dark=self.dark.value)
+                self.take(bytes(file["content"]))
             except ValueError as error:
                 self.say(f"{file['name']} was not taken: {error}.")
+
+    def take(self, file: bytes) -> None:
+        """Look at the reader's own picture."""
+        self.model.image = read_image(file, dark=self.dark.value)
 
     def say(self, sentence: str) -> None:
         """Write the line of text, which a screen reader is told of."""

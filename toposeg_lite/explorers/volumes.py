@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import io
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
@@ -12,11 +12,14 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from PIL import Image, ImageSequence, UnidentifiedImageError
 from plotly.subplots import make_subplots
+from scipy.special import expit
+from skimage.filters import gaussian
 from skimage.transform import resize
 from traitlets import Any as AnyTrait
 from traitlets import Float, Int, validate
 
 from .. import figures
+from ..data import synthetic
 from ..topology.grid import check_image, check_integer
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
 from ..topology.persistence import PersistencePairs, persistence_pairs
@@ -126,6 +129,8 @@ class VolumeExplorer(Explorer):
     at 0.40 in slice 0, row 1, column 2; it dies at 0.10 in slice 0, row 1, column 1.
     """
 
+    chapter, title = "13", "Volumes"
+
     image = AnyTrait()
     position = Int(0)
     threshold = Float(0.5)
@@ -205,6 +210,17 @@ class VolumeExplorer(Explorer):
         """The numbers of components, tunnels and cavities that are alive at the threshold."""
         living = self.pairs.dimension[figures.alive(self.pairs, self.threshold)]
         return tuple(np.bincount(living, minlength=3).tolist())
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of a net of tubes, its most persistent tunnel marked."""
+        tubes = synthetic.tubes((32, 48, 48), seed=8, spacing=13, gaps=6)
+        volume = tubes.image[0].astype(float)
+        contrast = gaussian(volume, 1) / gaussian(volume, 12)
+        likelihood = expit((contrast - contrast.mean()) / contrast.std() - 2)
+        explorer = cls(likelihood, threshold=0.3)
+        explorer.selected = 1 + int(np.flatnonzero(explorer.shown.dimension == 1)[0])
+        return explorer
 
     def describe(self) -> str:
         """Say in words what the picture shows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
@@ -24,6 +24,7 @@ from ..topology.grid import (
     check_same_shape,
 )
 from ..topology.warping import flip_order
+from . import examples
 from .base import Explorer, _address, _count, _line, _marks, _set, _slider, read_image
 
 __all__ = ["WarpExplorer"]
@@ -82,6 +83,8 @@ class WarpExplorer(Explorer):
     and 0 holes; warped so far: 2 components and 0 holes. Row 0, column 3 is background. Not simple:
     2 foreground and 2 background components touch it; adding it joins parts.
     """
+
+    chapter, title = "04", "Warping"
 
     image = AnyTrait()
     target = AnyTrait()
@@ -203,6 +206,13 @@ class WarpExplorer(Explorer):
     def pixel(self) -> tuple[int, int]:
         """Row and column of the chosen pixel."""
         return self.row, self.column
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of a broken vessel and its reference mask, the warp half way."""
+        explorer = cls(*examples.gap())
+        explorer.step = len(explorer.order) // 2
+        return explorer
 
     def describe(self) -> str:
         """Say in words what the picture shows."""

@@ -1,0 +1,267 @@
+"""The dashboard of all explorers, without a browser; and what every explorer must be able to do."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from datetime import datetime
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+from PIL import Image
+
+from toposeg_lite import explorers, figures
+from toposeg_lite.explorers import Dashboard, Explorer, GradientExplorer, examples
+from toposeg_lite.explorers.dashboard import _DashboardView
+from toposeg_lite.explorers.gradient import _GradientView
+from toposeg_lite.losses import DiceBCELoss
+from toposeg_lite.topology import betti_numbers
+
+KINDS = [
+    thing
+    for thing in (getattr(explorers, name) for name in explorers.__all__)
+    if isinstance(thing, type) and issubclass(thing, Explorer)
+    if thing not in (Explorer, Dashboard)
+]
+each = pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
+
+
+def widgets_in(box):
+    """Yield a widget and all that it holds."""
+    yield box
+    for child in getattr(box, "children", ()):
+        yield from widgets_in(child)
+
+
+def spoken(box):
+    """Return the sentences that a screen reader is told of."""
+    texts = [each.value for each in widgets_in(box) if isinstance(each, widgets.HTML)]
+    found = [text for text in texts if 'role="status"' in text and 'aria-live="polite"' in text]
+    return [html.unescape(re.sub("<.*?>", "", text)) for text in found]
+
+
+def of_kind(box, *kinds):
+    return [each for each in widgets_in(box) if isinstance(each, kinds)]
+
+
+# --- Every explorer ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def example():
+    """Return a function that gives the example of a kind, made once."""
+    made = {}
+    return lambda kind: made.setdefault(kind, kind.example())
+
+
+@each
+def test_every_explorer_has_an_example_of_its_own(kind, example):
+    assert "example" in vars(kind)
+    assert type(example(kind)) is kind
+    assert re.fullmatch(r"\d\d", kind.chapter)
+    assert 3 < len(kind.title) < 20
+    assert figures.png(example(kind).picture()).startswith(b"\x89PNG")
+    assert example(kind).describe().endswith(".")
+
+
+@each
+def test_every_control_has_a_label_and_works_from_the_keyboard(kind, example):
+    box = example(kind).view()
+    handled = (widgets.Play, widgets.HTML, widgets.Box)
+    buttons = (widgets.Button, widgets.FileUpload, widgets.ToggleButton)
+    for control in of_kind(box, widgets.DOMWidget):
+        if isinstance(control, handled) or not hasattr(control, "description"):
+            continue
+        assert control.description.strip(), control
+        assert getattr(control, "tabbable", None) is not False
+        if not isinstance(control, buttons):
+            assert len(control.description) < 30
+    # What is played or pointed at can be reached by a slider, too.
+    sliders = of_kind(box, widgets.IntSlider, widgets.FloatSlider, widgets.SelectionSlider)
+    assert sliders or of_kind(box, widgets.Dropdown)
+    for player in of_kind(box, widgets.Play):
+        assert any((slider.min, slider.max) == (player.min, player.max) for slider in sliders)
+
+
+@each
+def test_the_text_says_what_the_picture_shows(kind, example):
+    model = example(kind)
+    assert spoken(model.view()) == [model.describe()]
+
+
+@each
+def test_a_move_of_any_slider_changes_the_text(kind, example):
+    model = example(kind)
+    box = model.view()
+    for slider in of_kind(box, widgets.IntSlider, widgets.FloatSlider):
+        before, old = spoken(box), slider.value
+        if slider.min == slider.max:
+            continue
+        slider.value = slider.min if slider.value != slider.min else slider.max
+        assert spoken(box) == [model.describe()]
+        assert spoken(box) != before, slider.description
+        slider.value = old
+
+
+def picture_file(shape=(40, 30)):
+    grey = np.random.default_rng(4).integers(0, 255, shape, np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "TIFF")
+    return file.getvalue()
+
+
+def uploaded(name, content):
+    return ({"name": name, "type": "", "size": len(content), "content": content,
+             "last_modified": datetime(2026, 1, 1)},)  # fmt: skip
+
+
+@each
+def test_the_readers_own_picture_can_be_dropped_in(kind):
+    model = kind.example()
+    box = model.view()
+    uploads = of_kind(box, widgets.FileUpload)
+    if not uploads:
+        assert kind.__name__ in WITHOUT_PICTURE
+        return
+    before = model.describe()
+    uploads[0].set_trait("value", uploaded("notes.txt", b"no picture"))
+    assert "notes.txt was not taken" in spoken(box)[0]
+    assert model.describe() == before
+    uploads[0].set_trait("value", uploaded("mine.tif", picture_file()))
+    assert spoken(box) == [model.describe()]
+    assert model.describe() != before
+
+
+# They show what belongs to a trained network, or the numbers of runs.
+WITHOUT_PICTURE: set[str] = set()
+
+
+def test_the_vessels_and_the_gap_are_what_the_text_says():
+    likelihood, mask = examples.vessels()
+    assert likelihood.shape == mask.shape == (256, 256)
+    assert 0 <= likelihood.min() < likelihood.max() <= 1
+    broken, truth = examples.gap()
+    assert betti_numbers(truth) == (1, 0)
+    assert betti_numbers(broken >= 0.5) == (3, 0)
+    assert betti_numbers(likelihood[examples.PIECE] >= 0.5) == (2, 0)  # without the dim spot
+
+
+# --- A new start for the descent --------------------------------------------------------------
+
+
+def test_a_descent_from_another_likelihood_starts_anew():
+    model = GradientExplorer(np.full((3, 4), 0.4), np.ones((3, 4)), {"one": DiceBCELoss()}, steps=4)
+    view = _GradientView(model)
+    model.step = 3
+    outline = np.array(view.edge.x)
+    other = np.array([[0.9, 0.9, 0.2, 0.2, 0.6]] * 2)
+    model.take(other)
+    assert model.step == 0
+    np.testing.assert_allclose(model.image, other, atol=1e-6)
+    np.testing.assert_array_equal(model.truth, other >= 0.5)
+    assert len(model.values) == 5
+    assert not np.array_equal(view.edge.x, outline, equal_nan=True)
+    model.step = 4
+    assert (model.image[other >= 0.5] > other[other >= 0.5]).all()
+    assert (model.image[other < 0.5] < other[other < 0.5]).all()
+    model.take(other, np.ones_like(other, bool))
+    assert model.truth.all()
+
+
+def test_a_bad_likelihood_leaves_the_descent_as_it_was():
+    model = GradientExplorer(np.full((3, 4), 0.4), np.ones((3, 4)), {"one": DiceBCELoss()}, step=2)
+    values = model.values
+    for bad in (np.full((3, 4), 7.0), (np.full((3, 4), 0.5), np.ones((2, 2), bool))):
+        with pytest.raises(ValueError, match="likelihood"):
+            model.take(*bad) if isinstance(bad, tuple) else model.take(bad)
+    assert model.start.shape == (3, 4)
+    assert model.step == 2
+    assert model.values is values
+
+
+# --- The dashboard ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Count how often each explorer is made."""
+    made = []
+    for kind in KINDS:
+        real = vars(kind)["example"].__func__
+
+        def example(cls, real=real):
+            made.append(cls.__name__)
+            return real(cls)
+
+        monkeypatch.setattr(kind, "example", classmethod(example))
+    return made
+
+
+def test_all_explorers_are_offered_in_the_order_of_the_chapters():
+    names = Dashboard().names
+    assert sorted(names) == sorted(f"{kind.chapter} {kind.title}" for kind in KINDS)
+    assert names == sorted(names)
+
+
+def test_an_explorer_is_made_when_its_tab_is_first_opened(counted):
+    model = Dashboard(["01 Painting", "02 Persistence", "04 Warping"])
+    assert counted == []
+    view = _DashboardView(model)
+    assert counted == ["PaintExplorer"]
+    assert view.box.titles == ("01 Painting", "02 Persistence", "04 Warping")
+    assert "One moment" in spoken_or_waiting(view.box.children[2])
+    view.box.selected_index = 2
+    assert counted == ["PaintExplorer", "WarpExplorer"]
+    assert model.opened == "04 Warping"
+    assert spoken(view.box.children[2]) == [model.explorer.describe()]
+    view.box.selected_index = 0
+    view.box.selected_index = 2
+    assert counted == ["PaintExplorer", "WarpExplorer"]
+
+
+def spoken_or_waiting(place):
+    return place.children[0].value
+
+
+def test_the_model_leads_the_tabs():
+    model = Dashboard(["01 Painting", "04 Warping"], opened="04 Warping")
+    view = _DashboardView(model)
+    assert view.box.selected_index == 1
+    model.opened = "01 Painting"
+    assert view.box.selected_index == 0
+    assert len(view.box.children[0].children[0].children) > 1
+    view.box.selected_index = None  # a click on the open tab must not close everything
+    assert view.box.selected_index == 0
+
+
+def test_a_tab_keeps_its_state():
+    model = Dashboard(["01 Painting", "02 Persistence"])
+    view = _DashboardView(model)
+    model.explorer.toggle(0, 0)
+    view.box.selected_index = 1
+    view.box.selected_index = 0
+    assert model.explorer.mask[0, 0]
+
+
+def test_text_and_picture_are_those_of_the_open_tab():
+    model = Dashboard(["01 Painting", "02 Persistence"], opened="01 Painting")
+    assert "2 explorers in tabs: 01 Painting, 02 Persistence. Open is 01 Painting" in (
+        model.describe()
+    )
+    assert model.explorer.describe() in model.describe()
+    assert figures.png(model.picture()) == figures.png(model.explorer.picture())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"names": []}, "names must hold one name at least"),
+        ({"names": ["Persistence"]}, "names must be one of '01 Painting', '02 Persistence'"),
+        ({"names": ["01 Painting"], "opened": "02 Persistence"}, "opened must be one of '01"),
+    ],
+)
+def test_unknown_names_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Dashboard(**arguments)
