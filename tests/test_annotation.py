@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, optimize
 
-from toposeg_lite.annotation import AnnotationSession, LogisticModel, Proposals, entropy
+from toposeg_lite.annotation import AnnotationSession, LogisticModel, Proposals
 from toposeg_lite.annotation.proposals import Territories, propose
 from toposeg_lite.annotation.ridges import ridge_path
+from toposeg_lite.calibration import entropy
 from toposeg_lite.topology.morse import morse_complex
 
 # Two strong vessels (9), a real gap (3) in the upper one, a false bridge (4) between them, and a

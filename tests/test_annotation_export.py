@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import nibabel
 import numpy as np
@@ -15,7 +16,6 @@ from skimage.draw import line
 from skimage.morphology import skeletonize
 
 from toposeg_lite.annotation import AnnotationSession
-from toposeg_lite.annotation import export as export_module
 from toposeg_lite.topology import betti_numbers
 
 
@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
     def fail(file):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(export_module.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space"):
         cross().export(path)
     assert path.read_bytes() == b"old"

@@ -29,6 +29,7 @@ from .topology.grid import check_integer, check_number, check_same_shape
 
 __all__ = [
     "Reliability",
+    "entropy",
     "expected_calibration_error",
     "fit_temperature",
     "reliability_diagram",
@@ -211,17 +212,26 @@ def fit_temperature(probabilities: Any, truth: Any, *, weights: Any = None) -> f
     return float(1 / found.x)
 
 
-def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Return the entropy in bits of something that happens with these probabilities.
+def entropy(probability: Any) -> np.ndarray:
+    """Return the entropy, in bits, of a yes-or-no question with this probability of yes.
+
+    Parameters
+    ----------
+    probability : array of float
+        In [0, 1].
+
+    Returns
+    -------
+    array of float
+        From 0 (certain) to 1 (one half).
 
     Examples
     --------
-    >>> entropy(np.array([0.0, 0.5, 1.0]))
-    array([0., 1., 0.])
+    >>> entropy([0.0, 0.5, 1.0]).tolist()
+    [0.0, 1.0, 0.0]
     """
-    p = probabilities
-    bits = (xlogy(p, p) + xlogy(1 - p, 1 - p)) / np.log(2)
-    return np.abs(bits)  # never above 0: the sign, of 0 too
+    p = np.asarray(probability, np.float64)
+    return np.abs(xlogy(p, p) + xlogy(1 - p, 1 - p)) / np.log(2)  # abs: never -0
 
 
 def _check(probabilities: Any, truth: Any, weights: Any) -> tuple[np.ndarray, ...]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from ..files import write_atomically
 from ..metrics import _skeleton
 
 if TYPE_CHECKING:
     from .session import AnnotationSession
 
-__all__ = ["export_session", "write_whole"]
+__all__ = ["export_session"]
 
 _KINDS = (".png", ".tif", ".tiff", ".nii", ".nii.gz", ".geojson")
 _DECISIONS = {1: "accepted", -1: "rejected", 0: "undecided"}
@@ -52,49 +52,14 @@ def export_session(
     if kind == ".geojson":
         if skeleton:
             raise ValueError("skeleton=True goes with pictures; GeoJSON holds the paths anyway")
-        write_whole(path, json.dumps(_geojson(session), allow_nan=False).encode())
+        write_atomically(path, json.dumps(_geojson(session), allow_nan=False).encode())
         return
     mask = session.mask()
     if skeleton and mask.any():
         mask = _skeleton(mask)
     if kind == ".png" and mask.ndim == 3:
         raise ValueError("a volume is no PNG: choose .tif, .nii or .nii.gz")
-    write_whole(path, _nifti(mask, affine, kind) if ".nii" in kind else _picture(mask, kind))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place, flushed, then renamed.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    content : bytes
-        All of it.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; `path` is then unchanged.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder, "a.txt"), b"whole")
-    ...     [(file.name, file.read_text()) for file in Path(folder).iterdir()]
-    [('a.txt', 'whole')]
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    write_atomically(path, _nifti(mask, affine, kind) if ".nii" in kind else _picture(mask, kind))
 
 
 def _picture(mask: np.ndarray, kind: str) -> bytes:

@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from scipy.special import expit, logit, xlogy
+from scipy.special import expit, logit
 
+from ..calibration import entropy
 from .proposals import Proposals
 
-__all__ = ["BranchModel", "LogisticModel", "entropy", "fit_logistic"]
+__all__ = ["BranchModel", "LogisticModel", "fit_logistic"]
 
 
 @runtime_checkable
@@ -56,28 +57,6 @@ class BranchModel(Protocol):
             The larger, the sooner it should be asked about; finite.
         """
         ...
-
-
-def entropy(probability: Any) -> np.ndarray:
-    """Return the entropy, in bits, of a yes-or-no question with this probability of yes.
-
-    Parameters
-    ----------
-    probability : array of float
-        In [0, 1].
-
-    Returns
-    -------
-    array of float
-        From 0 (certain) to 1 (one half).
-
-    Examples
-    --------
-    >>> entropy([0.0, 0.5, 1.0]).tolist()
-    [0.0, 1.0, 0.0]
-    """
-    p = np.asarray(probability, np.float64)
-    return np.abs(xlogy(p, p) + xlogy(1 - p, 1 - p)) / np.log(2)
 
 
 class LogisticModel:

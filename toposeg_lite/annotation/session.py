@@ -27,6 +27,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..files import write_atomically
 from ..topology.grid import (
     check_choice,
     check_connectivity,
@@ -34,7 +35,7 @@ from ..topology.grid import (
     check_integer,
     check_number,
 )
-from .export import export_session, write_whole
+from .export import export_session
 from .journal import Journal, Problem
 from .proposals import Proposals, Territories, propose
 from .ranking import BranchModel, LogisticModel
@@ -881,7 +882,7 @@ class AnnotationSession:
         """Write the likelihood beside the journal."""
         file = io.BytesIO()
         np.savez_compressed(file, likelihood=self.likelihood)
-        write_whole(self._kept, file.getvalue())
+        write_atomically(self._kept, file.getvalue())
 
     def _load_likelihood(self, header: dict[str, Any] | None) -> np.ndarray:
         """Read the likelihood that the journal was begun with."""

@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from .. import metrics
+from ..calibration import entropy
 from ..topology.grid import (
     check_choice,
     check_connectivity,
@@ -25,7 +26,6 @@ from ..topology.grid import (
     check_number,
     check_same_shape,
 )
-from .ranking import entropy
 from .session import AnnotationSession
 
 Order = Literal["uncertainty", "gain", "persistence", "random", "pixel-entropy"]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, logit
 
+from ..calibration import entropy
 from .proposals import Proposals
-from .ranking import entropy, fit_logistic
+from .ranking import fit_logistic
 
 if TYPE_CHECKING:
     from ..structures import StructureModel

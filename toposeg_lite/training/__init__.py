@@ -8,7 +8,8 @@ it through notebook 09. `Study` repeats it for many losses and several seeds: ``
 toposeg_lite.training study``.
 """
 
-from .checkpoint import Checkpoint, load_checkpoint, write_atomically
+from ..files import write_atomically
+from .checkpoint import Checkpoint, load_checkpoint
 from .comparison import CompareConfig, Comparison, choose_weight, judge, prepare_folder
 from .config import TrainConfig
 from .evaluation import Evaluation, evaluate, predict

@@ -27,7 +27,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from .checkpoint import write_atomically
+from ..files import write_atomically
 from .comparison import CompareConfig, prepare_folder
 from .study import ARMS, Study, StudyConfig, study_tables
 

@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from ..files import write_atomically
 from ..models import UNet
 from .config import TrainConfig
 
@@ -35,7 +36,6 @@ __all__ = [
     "VALIDATION",
     "Checkpoint",
     "load_checkpoint",
-    "write_atomically",
 ]
 
 #: What is recorded of every step: losses, then seconds of the whole step and of the added loss.
@@ -45,46 +45,6 @@ VALIDATION = ("step", "dice", "betti_matching_error")
 #: A network whose Dice on the validation images is further below another one's is not chosen.
 DICE_MARGIN = 0.01
 _FORMAT = "toposeg_lite checkpoint 1"
-
-
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    The bytes go into ``<name>.partial`` in the same folder, are flushed to the disk, and take the
-    place of `path` by one renaming. Whatever happens before that, a full disk or a kill, leaves
-    the previous file as it was.
-
-    Parameters
-    ----------
-    path : path
-        The file. Its folder must exist.
-    content : bytes
-        All of it.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or not writable. `path` is then unchanged.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_atomically(Path(folder) / "note.txt", b"whole")
-    ...     print([(file.name, file.read_text()) for file in Path(folder).iterdir()])
-    [('note.txt', 'whole')]
-    """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,8 +35,9 @@ from matplotlib.figure import Figure
 from ..data import Dataset, Sample, load_dataset
 from ..differences import KINDS, Difference, topology_differences
 from ..figures import png
+from ..files import write_atomically
 from ..topology.grid import check_connectivity, check_integer
-from .checkpoint import DICE_MARGIN, Checkpoint, write_atomically
+from .checkpoint import DICE_MARGIN, Checkpoint
 from .config import TrainConfig, check_sides, resolve_sides
 from .evaluation import Evaluation, evaluate
 from .loop import train

@@ -20,8 +20,8 @@ from .. import metrics
 from ..data import Sample
 from ..differences import topology_differences
 from ..figures import png
+from ..files import write_atomically
 from ..topology.grid import check_choice, check_integer
-from .checkpoint import write_atomically
 from .config import check_number, check_sides, resolve_sides
 from .pictures import comparison_figure
 

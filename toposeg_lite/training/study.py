@@ -32,8 +32,9 @@ import pandas as pd
 import torch
 
 from ..data import Dataset
+from ..files import write_atomically
 from ..topology.grid import check_choice, check_integer
-from .checkpoint import Checkpoint, digest, write_atomically
+from .checkpoint import Checkpoint, digest
 from .comparison import COLUMNS, CompareConfig, choose_weight
 from .evaluation import evaluate
 from .loop import train
