@@ -71,7 +71,7 @@ def test_the_kernels_load_without_torch_plotly_and_jupyter():
 
 # Each row may import the rows above it, and its own.
 LAYERS = [
-    {"topology"},
+    {"files", "topology"},
     {
         "calibration",
         "data",
@@ -79,6 +79,7 @@ LAYERS = [
         "losses",
         "metrics",
         "models",
+        "statistics",
         "structures",
     },
     {"annotation", "figures"},

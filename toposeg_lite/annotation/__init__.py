@@ -22,7 +22,7 @@ References
 from .app import AnnotationApp
 from .journal import Problem
 from .proposals import Proposals
-from .ranking import BranchModel, LogisticModel, entropy
+from .ranking import BranchModel, LogisticModel
 from .session import AnnotationSession, Progress, Stroke
 from .simulate import AnnotationCurve, judge_branches, simulate_annotator
 from .structure_ranking import StructureRanking
@@ -38,7 +38,6 @@ __all__ = [
     "Proposals",
     "Stroke",
     "StructureRanking",
-    "entropy",
     "judge_branches",
     "simulate_annotator",
 ]
