@@ -1,0 +1,240 @@
+"""Statistics of paired comparisons: against scipy, brute force over all cases, and by hand."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from toposeg_lite.statistics import (
+    bootstrap_interval,
+    compare_networks,
+    holm,
+    paired_differences,
+    rank_biserial,
+    sign_flip_test,
+)
+
+
+def drawn(seed, *shape):
+    return np.random.default_rng(seed).normal(0.3, 1, shape)
+
+
+def table_of(**networks):
+    """Return scores as a study keeps them, from arrays (seeds, images)."""
+    rows = [
+        {"network": name, "weight": 0.0, "seed": s, "image": f"{k:03}", "error": value, "dice": 0.5}
+        for name, array in networks.items()
+        for s, line in enumerate(array)
+        for k, value in enumerate(line)
+    ]
+    return pd.DataFrame(rows)
+
+
+# --- Differences ------------------------------------------------------------------------------
+
+
+def test_differences_are_taken_image_by_image_within_each_seed():
+    control = np.array([[5.0, 2, 9], [7, 3, 8]])
+    arm = np.array([[4.0, 2, 5], [9, 1, 8]])
+    scores = table_of(control=control, arm=arm).sample(frac=1, random_state=3)
+    found = paired_differences(scores, "error", "arm")
+    np.testing.assert_array_equal(found.to_numpy(), [[-1, 0, -4], [2, -2, 0]])
+    assert found.index.tolist() == [0, 1]
+    assert found.columns.tolist() == ["000", "001", "002"]
+    other = paired_differences(scores, "error", "control", control="arm")
+    np.testing.assert_array_equal(other, -found)
+
+
+def test_what_only_one_of_them_has_is_left_out():
+    scores = table_of(control=np.zeros((3, 4)), arm=np.arange(8.0).reshape(2, 4))
+    assert paired_differences(scores, "error", "arm").index.tolist() == [0, 1]
+    scores.loc[(scores["network"] == "control") & (scores["image"] == "002"), "error"] = np.nan
+    found = paired_differences(scores, "error", "arm")
+    np.testing.assert_array_equal(found, [[0, 1, 3], [4, 5, 7]])
+    gone = scores[(scores["network"] != "arm") | (scores["seed"] == 0) | (scores["image"] > "000")]
+    np.testing.assert_array_equal(paired_differences(gone, "error", "arm"), [[1, 3], [5, 7]])
+
+
+def test_nothing_in_common_and_rows_that_are_there_twice_are_errors():
+    scores = table_of(control=np.zeros((1, 2)), arm=np.zeros((1, 2)))
+    apart = scores.assign(image=scores["network"] + scores["image"])
+    with pytest.raises(ValueError, match="no image in common"):
+        paired_differences(apart, "error", "arm")
+    with pytest.raises(ValueError, match="more than one row for a seed and image of 'arm'"):
+        paired_differences(pd.concat([scores, scores.tail(1)]), "error", "arm")
+
+
+# --- Bootstrap --------------------------------------------------------------------------------
+
+
+def all_means(table, over):
+    """Return the means of all equally probable draws."""
+    seeds, images = table.shape
+    rows = product(range(seeds), repeat=seeds) if over != "images" else [range(seeds)]
+    means = []
+    for row in rows:
+        columns = product(range(images), repeat=images) if over != "seeds" else [range(images)]
+        means += [table[np.ix_(row, column)].mean() for column in columns]
+    return np.array(means)
+
+
+@pytest.mark.parametrize("over", ["both", "images", "seeds"])
+@pytest.mark.parametrize("shape", [(1, 4), (2, 3), (3, 2)])
+def test_intervals_are_quantiles_of_all_draws(over, shape):
+    table = drawn(1, *shape)
+    for level in (0.5, 0.8):
+        low, high = bootstrap_interval(table, over=over, level=level, draws=60_000, seed=2)
+        means = np.sort(all_means(table, over))
+        # Between neighbouring draws the quantile jumps, so compare how many lie below.
+        for value, part in ((low, (1 - level) / 2), (high, (1 + level) / 2)):
+            assert (means < value - 1e-9).mean() <= part + 0.01
+            assert (means <= value + 1e-9).mean() >= part - 0.01
+
+
+def test_one_seed_is_the_bootstrap_of_scipy():
+    values = drawn(4, 40)
+    options = {"n_resamples": 20_000, "method": "percentile", "rng": 5}
+    scipys = stats.bootstrap((values,), np.mean, **options).confidence_interval
+    assert bootstrap_interval(values, draws=20_000) == pytest.approx(scipys, abs=0.02)
+    assert bootstrap_interval(values, over="seeds") == (values.mean(),) * 2
+
+
+def test_images_and_seeds_are_drawn_apart():
+    """A difference that each seed has in all images alike varies with the seeds alone."""
+    by_seed = np.repeat(drawn(6, 4, 1), 50, axis=1)
+    low, high = bootstrap_interval(by_seed, over="images")
+    assert low == pytest.approx(high)
+    both, seeds = (bootstrap_interval(by_seed, over=over, seed=1) for over in ("both", "seeds"))
+    assert both == pytest.approx(seeds)
+    assert np.diff(both) > 0.5
+    # Drawn image by image over all seeds, it would look as sure as 200 images.
+    assert np.diff(both) > 3 * np.diff(bootstrap_interval(by_seed.reshape(1, -1)))
+
+
+def test_three_seeds_reach_from_the_smallest_to_the_largest():
+    table = np.array([[1.0], [2.0], [4.0]])
+    assert bootstrap_interval(table, over="seeds") == (1, 4)
+
+
+def test_the_same_seed_draws_the_same_and_levels_nest():
+    table = drawn(7, 3, 9)
+    assert bootstrap_interval(table, seed=8) == bootstrap_interval(table, seed=8)
+    assert bootstrap_interval(table, seed=8) != bootstrap_interval(table, seed=9)
+    narrow, wide = (bootstrap_interval(table, level=level) for level in (0.5, 0.99))
+    assert wide[0] < narrow[0] < table.mean() < narrow[1] < wide[1]
+
+
+# --- Tests ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_signs_are_flipped_in_all_ways(seed, count):
+    values = np.random.default_rng(seed).integers(-4, 5, count).astype(float)
+    flips = np.array(list(product([-1, 1], repeat=count)))
+    means = flips @ values
+    extreme = np.abs(means) >= abs(values.sum())
+    assert sign_flip_test(values) == pytest.approx(extreme.mean())
+
+
+def test_many_images_are_flipped_at_random():
+    values = drawn(3, 40)
+    signs = np.random.default_rng(0).choice([-1, 1], (200_000, 40))
+    expected = (np.abs(signs @ values) >= abs(values.sum()) - 1e-9).mean()
+    assert sign_flip_test(values) == pytest.approx(expected, abs=0.01)
+    assert sign_flip_test(np.ones(40)) == pytest.approx(2e-4)  # the observed one counts, too
+    assert sign_flip_test(values, seed=1) == sign_flip_test(values, seed=1)
+
+
+def test_the_test_is_about_images_so_seeds_are_averaged():
+    table = drawn(5, 3, 6)
+    assert sign_flip_test(table) == sign_flip_test(table.mean(0))
+    assert rank_biserial(table) == rank_biserial(table.mean(0))
+    back = np.array([[0.1, 1, 2], [0.2, 1, 2], [-0.3, 1, 2]])  # the first is 0, but for rounding
+    assert rank_biserial(back) == 1
+    assert sign_flip_test(back) == 0.5
+
+
+def test_one_image_and_no_difference_say_nothing():
+    assert sign_flip_test([3.0]) == sign_flip_test(np.zeros((2, 5))) == 1
+    assert rank_biserial(np.zeros(3)) == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_effect_size_counts_pairs_of_images(seed):
+    """Of all means of two images (an image with itself, too): part above 0 minus part below."""
+    values = np.random.default_rng(seed).normal(0.2, 1, 12)
+    walsh = [values[i] + values[j] for i in range(12) for j in range(i, 12)]
+    assert rank_biserial(values) == pytest.approx(np.mean(np.sign(walsh)))
+    assert rank_biserial(-values) == pytest.approx(-rank_biserial(values))
+
+
+@pytest.mark.parametrize(
+    ("p_values", "corrected"),
+    [
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.3], [0.3]),
+        ([0.5, 0.5], [1.0, 1.0]),
+        ([0.001, 0.02, 0.02, 0.9], [0.004, 0.06, 0.06, 0.9]),
+        ([1, 0], [1, 0]),
+    ],
+)
+def test_holm_by_hand(p_values, corrected):
+    np.testing.assert_allclose(holm(p_values), corrected)
+
+
+def test_holm_rejects_as_the_step_down_rule_does():
+    """Holm 1979: go up from the smallest; stop at the first one that is above its own level."""
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        p_values = generator.random(generator.integers(1, 7)) ** 3
+        rejected = np.zeros(len(p_values), bool)
+        for k, place in enumerate(np.argsort(p_values)):
+            if p_values[place] > 0.05 / (len(p_values) - k):
+                break
+            rejected[place] = True
+        np.testing.assert_array_equal(holm(p_values) <= 0.05, rejected)
+        assert (holm(p_values) <= np.minimum(p_values * len(p_values), 1)).all()  # Bonferroni
+
+
+# --- All together -----------------------------------------------------------------------------
+
+
+def test_every_network_is_compared_with_the_control():
+    control = drawn(0, 3, 12) + 5
+    arms = {"worse": control + 1 + 0.1 * drawn(1, 3, 12), "alike": control.copy()}
+    arms["better"] = control - np.abs(drawn(2, 3, 12))
+    scores = table_of(parent=control * 2, control=control, **arms)
+    table = compare_networks(scores, "error", draws=500, seed=4)
+    assert table.index.tolist() == list(arms)
+    for name, array in arms.items():
+        row, difference = table.loc[name], array - control
+        assert row["control"] == pytest.approx(control.mean())
+        assert row["score"] == pytest.approx(array.mean())
+        assert row["difference"] == pytest.approx(difference.mean(), abs=1e-12)
+        expected = bootstrap_interval(difference, draws=500, seed=4)
+        assert (row["low"], row["high"]) == pytest.approx(expected)
+        assert (row["images"], row["seeds"]) == (12, 3)
+        assert row["p_sign_flip"] == sign_flip_test(difference, seed=4)
+        means = difference.mean(0)
+        assert row["p_wilcoxon"] == (stats.wilcoxon(means).pvalue if name != "alike" else 1)
+        assert row["rank_biserial"] == rank_biserial(difference)
+        assert (row["lower"], row["higher"]) == ((means < 0).sum(), (means > 0).sum())
+        assert row["seeds_lower"] == (difference.mean(1) < 0).sum()
+    assert (table.loc["better", "lower"], table.loc["better", "seeds_lower"]) == (12, 3)
+    assert (table.loc["worse", "higher"], table.loc["worse", "seeds_lower"]) == (12, 0)
+    np.testing.assert_array_equal(table["p_holm"], holm(table["p_sign_flip"]))
+    against = compare_networks(scores, "error", control="parent", leave_out=())
+    assert against.index.tolist() == ["control", *arms]
+    assert against.loc["control", "difference"] == pytest.approx(-control.mean())
+
+
+def test_means_are_over_what_both_have():
+    scores = table_of(control=[[1.0, 2], [3, 100]], arm=[[0.0, 0]])
+    row = compare_networks(scores, "error").loc["arm"]
+    assert (row["control"], row["score"], row["difference"]) == (1.5, 0, -1.5)
+    assert (row["seeds"], row["images"]) == (1, 2)
