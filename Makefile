@@ -9,7 +9,7 @@ ARGS ?=
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lab lint notebooks bench clean
+.PHONY: help install run test nightly lab dashboard lint notebooks bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,8 +22,14 @@ run: .venv/installed ## Train on the retina photograph with and without a topolo
 test: .venv/installed-dev ## Run every test: unit, property, oracle, notebook, browser
 	$(BIN)/pytest -n 2 --dist loadfile
 
+nightly: .venv/installed-dev ## Run the tests that take too long for every day: every data set with every loss
+	$(BIN)/pytest -n 2 --dist loadfile -m nightly
+
 lab: .venv/installed ## Open the workbook in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+dashboard: .venv/installed ## Show all explorers in the browser, one tab each, for a lecture
+	$(BIN)/voila notebooks/90_dashboard.ipynb
 
 lint: .venv/installed-dev ## Check style, formatting and types
 	$(BIN)/ruff check .
