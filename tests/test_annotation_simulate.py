@@ -82,7 +82,9 @@ def test_a_branch_is_real_if_three_quarters_of_its_pixels_lie_on_the_truth():
 # --- Reaching the truth --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", ["uncertainty", "gain", "persistence", "random", "pixel-entropy"])
+@pytest.mark.parametrize(
+    "order", ["uncertainty", "doubt", "gain", "persistence", "random", "pixel-entropy"]
+)
 def test_every_order_ends_at_the_truth(order):
     session = begin()
     curve = simulate_annotator(session, TRUTH, order=order)
@@ -175,6 +177,33 @@ def test_gain_asks_first_where_the_mask_is_expected_to_be_wrong():
     assert simulate_annotator(session, TRUTH, order="gain", clicks=1).branches[0] == queue[0]
     session.accept(queue[0])
     assert queue[0] not in session.queue("gain")
+
+
+def test_doubt_is_the_chance_that_an_answer_changes_the_mask():
+    session = begin(mask_threshold=0.55)
+    before, wanted = session.mask().ravel(), {}
+    for k, path in enumerate(session.proposals.paths):
+        # Ends may belong to other branches, too: what becomes of the rest is asked.
+        inner = path if len(path) == 1 else path[1:-1]
+        changes = []
+        for decide in (session.accept, session.reject):
+            decide(k)
+            changes.append((session.mask().ravel() != before)[inner].any())
+            session.undo()
+        if len(inner):
+            p = session.probability[k]
+            wanted[k] = p * changes[0] + (1 - p) * changes[1]
+    assert len(wanted) > 6
+    bridge = at(session, 3, 9)
+    assert set(session.doubt == 1) == {True, False}
+    assert session.doubt[bridge] == 1  # one of its pixels lies outside, two inside
+    assert np.allclose(session.doubt[list(wanted)], list(wanted.values()))
+    queue = session.queue("doubt")
+    assert (np.diff(session.doubt[queue]) <= 0).all()
+    assert queue not in (session.queue(), session.queue("gain"))
+    assert simulate_annotator(session, TRUTH, order="doubt").branches[0] == queue[0]
+    session.accept(queue[0])
+    assert queue[0] not in session.queue("doubt")
 
 
 def test_the_other_orders():

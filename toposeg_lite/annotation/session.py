@@ -478,14 +478,15 @@ class AnnotationSession:
 
     # --- Answers -------------------------------------------------------------------------------
 
-    def queue(self, by: Literal["uncertainty", "gain"] = "uncertainty") -> list[int]:
+    def queue(self, by: Literal["uncertainty", "doubt", "gain"] = "uncertainty") -> list[int]:
         """Return the undecided branches, those first that should be asked about first.
 
         Parameters
         ----------
-        by : {"uncertainty", "gain"}
-            The most uncertain first (default), or the one whose decision is expected to mend most
-            of the mask. They differ where the model is sure that the mask is wrong.
+        by : {"uncertainty", "doubt", "gain"}
+            First the branch that the model is least sure of (default), the one that the mask is
+            most probably wrong about, or the one whose decision is expected to mend most of the
+            mask. They differ where the model is sure that the mask is wrong.
 
         Returns
         -------
@@ -497,7 +498,7 @@ class AnnotationSession:
         TypeError, ValueError
             If `by` is neither.
         """
-        check_choice(by, ("uncertainty", "gain"), "by")
+        check_choice(by, ("uncertainty", "doubt", "gain"), "by")
         order = np.argsort(-getattr(self, by), kind="stable")
         return order[self._decisions[order] == UNDECIDED].tolist()
 
@@ -512,6 +513,18 @@ class AnnotationSession:
         return self._judge()[1]
 
     @property
+    def doubt(self) -> np.ndarray:
+        """How probable it is that the mask is wrong about each branch, (n,) float64.
+
+        The uncertainty is the model's; this is the mask's. An undecided branch stands in the mask
+        as the likelihood has it, and its answer changes that: with the probability p of the branch
+        if its path lies outside the likelihood's mask, as it is to be added if it is real; with
+        1 - p if it lies inside, as it is to go if it is not; surely if it lies partly inside.
+        """
+        size, within = self._sizes()
+        return self.probability * (within < size) + (1 - self.probability) * (within > 0)
+
+    @property
     def gain(self) -> np.ndarray:
         """How many path pixels the mask is expected to be wrong about, (n,) float64.
 
@@ -519,9 +532,7 @@ class AnnotationSession:
         the likelihood's mask, which it would add if it is real, and 1 - p for each inside, which
         should go if it is not.
         """
-        inside = self._lands.mask.ravel()
-        counts = [(len(path), np.count_nonzero(inside[path])) for path in self.proposals.paths]
-        size, within = np.array(counts, np.int64).reshape(-1, 2).T
+        size, within = self._sizes()
         return self.probability * (size - within) + (1 - self.probability) * within
 
     def mask(self) -> np.ndarray:
@@ -648,6 +659,12 @@ class AnnotationSession:
         export_session(self, Path(path), skeleton=skeleton, affine=affine)
 
     # --- Inside --------------------------------------------------------------------------------
+
+    def _sizes(self) -> np.ndarray:
+        """Return how many pixels each path has, and how many inside the likelihood's mask."""
+        inside = self._lands.mask.ravel()
+        counts = [(len(path), np.count_nonzero(inside[path])) for path in self.proposals.paths]
+        return np.array(counts, np.int64).reshape(-1, 2).T
 
     def _check_open(self) -> None:
         if self._journal is not None and self._journal.closed:

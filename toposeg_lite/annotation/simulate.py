@@ -28,8 +28,8 @@ from ..topology.grid import (
 )
 from .session import AnnotationSession
 
-Order = Literal["uncertainty", "gain", "persistence", "random", "pixel-entropy"]
-ORDERS = ("uncertainty", "gain", "persistence", "random", "pixel-entropy")
+Order = Literal["uncertainty", "doubt", "gain", "persistence", "random", "pixel-entropy"]
+ORDERS = ("uncertainty", "doubt", "gain", "persistence", "random", "pixel-entropy")
 
 __all__ = ["AnnotationCurve", "judge_branches", "simulate_annotator"]
 
@@ -146,12 +146,12 @@ def simulate_annotator(
         Where to begin. It is not changed: the simulation works on a copy without a journal.
     truth : array of bool, or of 0 and 1
         Of the session's shape.
-    order : {"uncertainty", "gain", "persistence", "random", "pixel-entropy"} or iterable of int
+    order : {"uncertainty", "doubt", "gain", ...} or iterable of int
         Which undecided branch comes next:
 
         - "uncertainty": the first of the session's queue, which is made anew after each decision;
           a model that learns always has learned from it by then;
-        - "gain": the first of the queue by gain;
+        - "doubt", "gain": the first of the queue by doubt or by gain, likewise;
         - "persistence": the most persistent;
         - "random": any;
         - "pixel-entropy": the one with the highest mean, over its path, of the entropy of the
@@ -227,7 +227,7 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
     """Return a function that says which branch of the session comes next; None if none does."""
     if isinstance(order, str):
         check_choice(order, ORDERS, "order")
-        if order in ("uncertainty", "gain"):
+        if order in ("uncertainty", "doubt", "gain"):
             return lambda session: next(iter(session.queue(order)), None)
         ranked = _ranked(session, order, seed)
     else:
