@@ -5,7 +5,7 @@ wanted, and leaves a checkpoint; `evaluate` predicts whole images window by wind
 and shows where the worst of them are wrong.
 `Comparison` builds the fair experiment out of the two, and ``python -m toposeg_lite.training`` runs
 it through notebook 09. `Study` repeats it for many losses and several seeds: ``python -m
-toposeg_lite.training study``.
+toposeg_lite.training study``. `read_runs` reads what they left.
 """
 
 from ..files import write_atomically
@@ -14,6 +14,7 @@ from .comparison import CompareConfig, Comparison, choose_weight, judge, prepare
 from .config import TrainConfig
 from .evaluation import Evaluation, evaluate, predict
 from .loop import draw_batch, train
+from .runs import Run, read_runs
 from .study import ARMS, Arm, Study, StudyConfig, study_tables
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "CompareConfig",
     "Comparison",
     "Evaluation",
+    "Run",
     "Study",
     "StudyConfig",
     "TrainConfig",
@@ -33,6 +35,7 @@ __all__ = [
     "load_checkpoint",
     "predict",
     "prepare_folder",
+    "read_runs",
     "study_tables",
     "train",
     "write_atomically",
