@@ -3,7 +3,8 @@
 `StructureModel` wraps any network that predicts a likelihood, and learns how likely each branch of
 its ridges is real. From it come sampled structures, the uncertainty of each branch, and a final
 mask. `find_branches` divides a likelihood into branches, and says how decisions about them become a
-mask; `perturb_and_walk` redraws them; the rest asks whether probabilities are honest.
+mask; `perturb_and_walk` redraws them; `load_pretrained` brings a trained model. The rest asks
+whether probabilities are honest.
 """
 
 from ..calibration import (
@@ -17,6 +18,7 @@ from .branches import BranchSet, find_branches
 from .distribution import StructureDistribution, StructureSamples, Uncertainty
 from .features import FEATURES, branch_features, persistence_of
 from .model import Gaussian, StructureLoss, StructureModel
+from .pretrained import load_pretrained
 from .walking import perturb_and_walk
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "expected_calibration_error",
     "find_branches",
     "fit_temperature",
+    "load_pretrained",
     "persistence_of",
     "perturb_and_walk",
     "reliability_diagram",

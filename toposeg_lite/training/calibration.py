@@ -17,7 +17,15 @@ temperature was fitted on the validation images. The test images are looked at o
 branch is true if at least half of it lies on the truth.
 
 Networks are checkpoints and the numbers of each seed a JSON file in the folder of the study, so the
-same command goes on from where it was stopped.
+same command goes on from where it was stopped. In the end ``study.json`` holds all seeds, with the
+reliability diagram of each method, the parameters and the versions. The workbook quotes a run of
+
+::
+
+    python -m toposeg_lite.training.calibration --steps 350 --patch 128 --learning-rate 0.003
+        --light 0.4 --passes 6 --threshold-steps 100    (in one line)
+
+whose ``study.json`` is kept as ``notebooks/reference_runs/chase_db1-calibration.json``.
 
 References
 ----------
@@ -34,7 +42,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -42,23 +50,27 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Dataset, Sample, load_dataset
+from ..files import write_atomically
 from ..models import UNet
 from ..structures import (
     StructureDistribution,
     StructureModel,
-    expected_calibration_error,
     fit_temperature,
+    reliability_diagram,
     scale_probabilities,
 )
 from ..topology.grid import check_integer
-from .checkpoint import write_atomically
 from .config import TrainConfig, check_number
 from .loop import draw_batch, train
+from .records import git_commit, plain, versions
 
-__all__ = ["DropoutUNet", "calibration_study", "main"]
+__all__ = ["DropoutUNet", "Fitted", "calibration_study", "fit_structures", "main"]
 
 METHODS = ("pixels", "dropout", "threshold", "branch")
 BINS = 15
+
+
+Network = TypeVar("Network", bound=UNet)
 
 
 class DropoutUNet(UNet):
@@ -183,6 +195,7 @@ def calibration_study(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
+    seen: dict[str, Any] = {}
     for seed in seeds:
         path = folder / f"seed-{check_integer(seed, 'seed')}.json"
         about = {
@@ -195,15 +208,100 @@ def calibration_study(
             known = json.loads(path.read_text())
             if known["about"] != about:
                 raise ValueError(f"{path} is of another study: name another folder, or remove it")
-            rows += known["rows"]
-            continue
-        found = _measure(data, TrainConfig(**{**config.as_dict(), "seed": seed}), folder,
-                         passes, threshold_steps, floor, progress)  # fmt: skip
-        new = [{"seed": seed, **row} for row in found]
-        content = json.dumps({"about": about, "rows": new}, indent=1)
-        write_atomically(path, f"{content}\n".encode())
-        rows += new
+        else:
+            found, diagrams = _measure(data, TrainConfig(**{**config.as_dict(), "seed": seed}),
+                                       folder, passes, threshold_steps, floor,
+                                       progress)  # fmt: skip
+            new = [{"seed": seed, **row} for row in found]
+            known = {"about": about, "rows": new, "reliability": diagrams}
+            known |= {"versions": versions(), "git_commit": git_commit()}
+            _write(path, known)
+        rows += known["rows"]
+        seen[str(seed)] = known
+    _write(folder / "study.json", {"bins": BINS, "seeds": seen})
     return pd.DataFrame(rows)
+
+
+def new_network(data: Dataset, config: TrainConfig, kind: type[Network]) -> Network:
+    """Return the network of a configuration before its training."""
+    network = kind(
+        data.channels, width=config.width, depth=config.depth, ndim=data.ndim, seed=config.seed
+    )
+    if data.ndim == 2:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network  # on a processor this layout takes a third of the time away
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_atomically(path, f"{json.dumps(content, indent=1)}\n".encode())
+
+
+class Fitted(NamedTuple):
+    """Both models of structures around one network, which is trained and no longer changes.
+
+    Attributes
+    ----------
+    branch, threshold : StructureModel
+        In the modes of these names, trained but not yet calibrated.
+    """
+
+    branch: StructureModel
+    threshold: StructureModel
+
+
+def fit_structures(
+    network: nn.Module,
+    data: Dataset,
+    config: TrainConfig,
+    *,
+    threshold_steps: int = 200,
+    floor: float = 0.02,
+) -> Fitted:
+    """Train the branch head and the threshold around a network, on the training images.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        A trained `UNet`; its weights are frozen here.
+    data : Dataset
+        With training images.
+    config : TrainConfig
+        Its seed, patch and batch decide the crops that the threshold learns from.
+    threshold_steps : int
+        Of the training of the threshold.
+    floor : float
+        Branches whose persistence is not above it never enter.
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad options.
+
+    Notes
+    -----
+    The head learns from whole images at once, 300 steps; prior and posterior of the threshold from
+    the crops that the network was trained on.
+    """
+    steps = check_integer(threshold_steps, "threshold_steps", 1)
+    network.requires_grad_(False)
+    device = next(network.parameters()).device  # where the training left it
+    common: dict[str, Any] = {
+        "in_channels": data.channels,
+        "ndim": data.ndim,
+        "floor": floor,
+        "seed": config.seed,
+    }
+    branch = StructureModel(network, mode="branch", features="head", **common).to(device)
+    learning = known_branches(branch, data.train)
+    branch.learn(*learning, seed=config.seed)
+    threshold = StructureModel(network, anneal_steps=steps, **common).to(device)
+    _learn_threshold(threshold, data.train, steps, config)
+    return Fitted(branch, threshold)
 
 
 def _measure(
@@ -214,63 +312,56 @@ def _measure(
     threshold_steps: int,
     floor: float,
     progress: bool,
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train the networks of one seed and compare the methods on its branches."""
     seed = config.seed
-    options = {"width": config.width, "depth": config.depth, "ndim": data.ndim, "seed": seed}
-    plain, dropout = UNet(data.channels, **options), DropoutUNet(data.channels, **options)
-    for name, network in (("unet", plain), ("dropout", dropout)):
+    unet, dropout = new_network(data, config, UNet), new_network(data, config, DropoutUNet)
+    networks: dict[str, UNet] = {"unet": unet, "dropout": dropout}
+    for name, network in networks.items():
         train(config, data=data, model=network, out=folder / f"{name}-{seed}.safetensors",
               resume=True, progress=progress)  # fmt: skip
-    plain.requires_grad_(False)
-    device = next(plain.parameters()).device  # where the training left it
-    common: dict[str, Any] = {
-        "in_channels": data.channels,
-        "ndim": data.ndim,
-        "floor": floor,
-        "seed": seed,
-    }
-    branch = StructureModel(plain, mode="branch", features="head", **common).to(device)
-    learning = _known(branch, data.train)
-    branch.learn(*learning, seed=seed)
-    threshold = StructureModel(plain, anneal_steps=threshold_steps, **common).to(device)
-    _learn_threshold(threshold, data.train, threshold_steps, config)
-
+    branch, threshold = fit_structures(
+        unet, data, config, threshold_steps=threshold_steps, floor=floor
+    )
     chances: dict[str, dict[str, list[np.ndarray]]] = {}
     truths: dict[str, np.ndarray] = {}
     lengths: dict[str, np.ndarray] = {}
     for split, samples in (("validation", data.validation), ("test", data.test)):
         chances[split] = {method: [] for method in METHODS}
-        found, fractions = _known(branch, samples)
+        found, fractions = known_branches(branch, samples)
         truths[split] = np.concatenate(fractions) >= 0.5
         lengths[split] = np.concatenate([one.branches.length for one in found])
         for one, sample in zip(found, samples, strict=True):
-            image = _batch(sample, plain)
+            image = _batch(sample, unet)
             says = chances[split]
             says["pixels"].append(_mean_on(one, one.branches.likelihood))
             says["dropout"].append(_mean_on(one, _mean_likelihood(dropout, image, passes)))
             says["threshold"].append(threshold.uncertainty(image)[0].probability)
             says["branch"].append(one.uncertainty().probability)
-    rows = []
+    rows, diagrams = [], {}
     for method in METHODS:
         before, chance = (np.concatenate(chances[s][method]) for s in ("validation", "test"))
         temperature = fit_temperature(before, truths["validation"])
         for scaled, used in ((False, chance), (True, scale_probabilities(chance, temperature))):
-            errors = [
-                expected_calibration_error(used, truths["test"], bins=BINS, weights=weights)
+            by_count, by_length = (
+                reliability_diagram(used, truths["test"], bins=BINS, weights=weights)
                 for weights in (None, lengths["test"])
-            ]
+            )
             rows.append(
                 {
                     "method": method,
                     "scaled": scaled,
-                    "error": errors[0],
-                    "error_by_length": errors[1],
+                    "error": by_count.error,
+                    "error_by_length": by_length.error,
                     "accuracy": float(np.mean((used >= 0.5) == truths["test"])),
                     "branches": len(used),
                 }
             )
-    return rows
+            diagrams[f"{method}, scaled" if scaled else method] = {
+                name: [plain(round(value, 4)) for value in getattr(by_count, name).tolist()]
+                for name in ("count", "probability", "frequency")
+            }
+    return rows, diagrams
 
 
 def _batch(sample: Sample, network: nn.Module) -> Tensor:
@@ -279,7 +370,7 @@ def _batch(sample: Sample, network: nn.Module) -> Tensor:
     return image.to(next(network.parameters()).device)
 
 
-def _known(
+def known_branches(
     model: StructureModel, samples: Sequence[Sample]
 ) -> tuple[list[StructureDistribution], list[np.ndarray]]:
     """Return the distribution of each image, and what of each branch lies on the truth."""
@@ -335,14 +426,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=1500, help="of the training of each network")
     parser.add_argument("--patch", type=int, default=192)
+    parser.add_argument("--learning-rate", type=float, default=0.001)
+    parser.add_argument("--light", type=float, default=0.3, help="how much crops are lit at random")
+    parser.add_argument("--passes", type=int, default=20, help="of the network with dropout")
+    parser.add_argument("--threshold-steps", type=int, default=200)
     chosen = parser.parse_args(arguments)
     try:
         config = TrainConfig(
             dataset=chosen.dataset, root=chosen.root, weight=0.0, steps=chosen.steps,
-            patch=chosen.patch, anneal=True,
+            patch=chosen.patch, anneal=True, learning_rate=chosen.learning_rate, light=chosen.light,
         )  # fmt: skip
         data = load_dataset(config.dataset, root=config.root)
-        table = calibration_study(data, config, chosen.out, seeds=chosen.seeds)
+        table = calibration_study(
+            data, config, chosen.out, seeds=chosen.seeds, passes=chosen.passes,
+            threshold_steps=chosen.threshold_steps,
+        )  # fmt: skip
     except (TypeError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,197 @@
+"""Make the trained model that the library ships: ``python -m toposeg_lite.training.pretrained``.
+
+It trains a U-Net on CHASE_DB1, lets the branch head and the threshold learn on the training images,
+calibrates both on the validation images, and writes one safetensors file for
+`toposeg_lite.structures.load_pretrained`, with a JSON file beside it: parameters, versions, scores.
+The U-Net is a checkpoint in ``--folder``, so the same command goes on from where it was stopped.
+The options' defaults are those with which the file of the library was made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import metrics
+from ..data import Dataset, Sample, load_dataset, photos
+from ..models import UNet
+from ..structures import StructureDistribution, StructureModel
+from ..structures.pretrained import NAME, pack
+from .calibration import BINS, fit_structures, known_branches, new_network
+from .checkpoint import load_checkpoint, write_atomically
+from .config import TrainConfig
+from .loop import train
+from .records import git_commit, versions
+
+__all__ = ["main", "make_pretrained"]
+
+ASSETS = Path(__file__).parents[1] / "data" / "assets"
+
+
+def make_pretrained(
+    network: str | Path,
+    data: Dataset,
+    out: str | Path,
+    *,
+    others: Sequence[Sample] = (),
+    threshold_steps: int = 200,
+    floor: float = 0.02,
+) -> dict[str, Any]:
+    """Train, calibrate, score and write both models of structures around a trained network.
+
+    Parameters
+    ----------
+    network : path
+        The checkpoint of a `UNet` that `train` has written.
+    data : Dataset
+        The data set that it was trained on.
+    out : path
+        Where to write, without an ending: the files get ``.safetensors`` and ``.json``.
+    others : sequence of Sample
+        Images of elsewhere, to be scored, too.
+    threshold_steps, floor
+        See `fit_structures`.
+
+    Returns
+    -------
+    dict
+        What is in the JSON file.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such network, or it is another one than a `UNet` for this data set.
+    """
+    found = load_checkpoint(network)
+    config = found.config
+    unet = new_network(data, config, UNet).eval()
+    found.model(unet, last=True)
+    branch, threshold = fit_structures(
+        unet, data, config, threshold_steps=threshold_steps, floor=floor
+    )
+    models = {"branch": branch, "threshold": threshold}
+    for model in models.values():
+        model.calibrate(*known_branches(model, data.validation))
+    content = pack(branch, threshold)
+    scores = {
+        name: _scores(models, samples)
+        for name, samples in (
+            ("validation", data.validation),
+            ("test", data.test),
+            *((sample.name, (sample,)) for sample in others),
+        )
+    }
+    about: dict[str, Any] = {
+        "parameters": {
+            "config": {**config.as_dict(), "root": None},
+            "threshold_steps": threshold_steps,
+            "floor": floor,
+            "bins": BINS,
+        },
+        "data": {"name": data.name, "terms": data.terms},
+        "calibration": {mode: round(float(model.calibration), 4) for mode, model in models.items()},
+        "scores": scores,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "versions": versions(),
+        "git_commit": git_commit(),
+    }
+    out = Path(out)
+    write_atomically(out.with_name(f"{out.name}.safetensors"), content)
+    text = f"{json.dumps(about, indent=1)}\n"
+    write_atomically(out.with_name(f"{out.name}.json"), text.encode())
+    return about
+
+
+def _scores(models: dict[str, StructureModel], samples: Sequence[Sample]) -> dict[str, Any]:
+    """Score the likelihood, and the masks and the probabilities of both modes, on whole images."""
+    found = {mode: known_branches(model, samples) for mode, model in models.items()}
+    likelihoods = [one.branches.likelihood for one in found["branch"][0]]
+    scores = {"likelihood": _masks([image >= 0.5 for image in likelihoods], samples)}
+    for mode, (distributions, fractions) in found.items():
+        masks = _masks([one.mask() for one in distributions], samples)
+        scores[mode] = masks | _honesty(distributions, fractions)
+    return scores
+
+
+def _masks(masks: Sequence[np.ndarray], samples: Sequence[Sample]) -> dict[str, float]:
+    """Return the mean scores of masks; the Betti error is that of the whole image."""
+    rows = [
+        (
+            metrics.dice(mask, sample.mask),
+            metrics.cldice(mask, sample.mask),
+            metrics.betti_error(mask, sample.mask),
+        )
+        for mask, sample in zip(masks, samples, strict=True)
+    ]
+    means = np.mean(rows, axis=0).round(4).tolist()
+    return dict(zip(("dice", "cldice", "betti_error"), means, strict=True))
+
+
+def _honesty(
+    found: Sequence[StructureDistribution], fractions: Sequence[np.ndarray]
+) -> dict[str, float]:
+    """Return the expected calibration error of branches, which are true where half of them is."""
+    chances = np.concatenate([one.uncertainty().probability for one in found])
+    truths = np.concatenate(fractions) >= 0.5
+    return {
+        "branches": len(chances),
+        "calibration_error": round(
+            metrics.expected_calibration_error(chances, truths, bins=BINS), 4
+        ),
+        "accuracy": round(float(np.mean((chances >= 0.5) == truths)), 4),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, or say on stderr what went wrong and return 1."""
+    parser = argparse.ArgumentParser(
+        prog="python -m toposeg_lite.training.pretrained",
+        description="Make the trained model of structures that comes with the library.",
+    )
+    parser.add_argument("--dataset", default="chase_db1")
+    parser.add_argument("--root", help="the folder of downloaded data sets")
+    parser.add_argument("--folder", default="runs/pretrained", help="for the checkpoint")
+    parser.add_argument("--out", default=str(ASSETS / NAME), help="where to write, without ending")
+    parser.add_argument("--steps", type=int, default=400, help="of the training of the network")
+    parser.add_argument("--patch", type=int, default=192)
+    parser.add_argument("--threshold-steps", type=int, default=150)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args(arguments)
+    try:
+        config = TrainConfig(
+            dataset=chosen.dataset, root=chosen.root, weight=0.0, steps=chosen.steps,
+            patch=chosen.patch, seed=chosen.seed, anneal=True, learning_rate=0.003, light=0.4,
+        )  # fmt: skip
+        data = load_dataset(config.dataset, root=config.root)
+        folder = Path(chosen.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"unet-{config.seed}.safetensors"
+        network = new_network(data, config, UNet)
+        train(config, data=data, model=network, out=path, resume=True)
+        photo = photos.retina()
+        about = make_pretrained(
+            path,
+            data,
+            chosen.out,
+            others=[Sample("retina", photo.image, photo.mask)] if data.channels == 3 else [],
+            threshold_steps=chosen.threshold_steps,
+        )
+    except (TypeError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped. The same command goes on from there.", file=sys.stderr)
+        return 130
+    print(json.dumps(about["scores"], indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
