@@ -34,7 +34,7 @@ FUNCTIONS = {
 # --- Gradients --------------------------------------------------------------------------------
 
 TOPOLOGICAL_OPTIONS = {
-    "matching": ["rank", "wasserstein", "betti", "spatial"],
+    "matching": ["spatial", "rank", "wasserstein", "betti"],
     "connectivity": [None, 1, 2],
     "dimensions": [None, (0,), (1,)],
     "dimension_weights": [None, (0.5, 2.0)],

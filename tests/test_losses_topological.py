@@ -125,9 +125,9 @@ def test_features_without_a_partner_cost_what_the_diagonal_does():
         ({"unmatched_weight": 0}, 0),
         ({"dimensions": [1]}, -0.25),
     ):
-        value = topological_loss(logits, target, **options).item()
+        value = topological_loss(logits, target, matching="rank", **options).item()
         assert value == pytest.approx((0.5**2 + cost) / (1 + 3 * ("dimensions" not in options)))
-    both = topological_loss(logits, target, dimension_weights=(2, 9)).item()
+    both = topological_loss(logits, target, matching="rank", dimension_weights=(2, 9)).item()
     assert both == pytest.approx(2 * (0.5**2 + 1) / 4)
 
 
@@ -146,7 +146,7 @@ def test_dimensions_left_out_count_nowhere():
 def test_min_persistence_leaves_weak_pairs_alone():
     logits, target = random_batch(6, (1, 1, 16, 11), torch.float64)
     logits.requires_grad_()
-    topological_loss(logits, target, min_persistence=0.2).backward()
+    topological_loss(logits, target, matching="rank", min_persistence=0.2).backward()
     pairs = persistence_pairs(logits.sigmoid()[0, 0].detach().numpy(), min_persistence=0.2)
     weak = persistence_pairs(logits.sigmoid()[0, 0].detach().numpy())
     strong_pixels = {*pairs.birth_index, *pairs.death_index} - {-1}

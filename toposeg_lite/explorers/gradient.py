@@ -192,7 +192,7 @@ class GradientExplorer(PersistenceExplorer):
         from ..losses import TopologicalLoss
 
         losses: dict[str, Callable[..., Any]] = {
-            "rank": TopologicalLoss(min_persistence=0.1),
+            "rank": TopologicalLoss(matching="rank", min_persistence=0.1),
             "wasserstein": TopologicalLoss(matching="wasserstein", min_persistence=0.1),
             "cross-entropy": lambda logits, y: (
                 torch.nn.BCEWithLogitsLoss(reduction="sum")(logits, y) / 10
