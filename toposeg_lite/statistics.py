@@ -17,6 +17,7 @@ References
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def paired_differences(
     {'a': -2.0, 'b': 0.0}
     """
     one, two = (_by_seed(scores, metric, name) for name in (network, control))
-    return _complete(one - two, f"{metric} of {network!r} and {control!r}")
+    return _difference(one, two, f"{metric} of {network!r} and {control!r}")
 
 
 def _by_seed(scores: pd.DataFrame, metric: str, network: str) -> pd.DataFrame:
@@ -94,9 +95,9 @@ def _by_seed(scores: pd.DataFrame, metric: str, network: str) -> pd.DataFrame:
     return rows.pivot(index="seed", columns="image", values=metric).astype(float)
 
 
-def _complete(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Leave out seeds without any number, then images without all numbers."""
-    kept = table.dropna(how="all").dropna(axis=1)
+def _difference(one: pd.DataFrame, two: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Subtract; leave out seeds without any number, then images without all numbers."""
+    kept = (one - two).dropna(how="all").dropna(axis=1)
     if kept.empty:
         raise ValueError(f"{what} have no image in common that is scored with every seed")
     return kept
@@ -182,17 +183,24 @@ def bootstrap_interval(
     check_choice(over, OVER, "over")
     if not 0 < check_number(level, "level") < 1:
         raise ValueError(f"level must be between 0 and 1; got {level}")
-    check_integer(draws, "draws", 1)
-    generator = np.random.default_rng(check_integer(seed, "seed"))
-    weights = []
-    for kind, count in zip(("seeds", "images"), table.shape, strict=True):
-        drawn = np.full((draws, count), 1.0)
-        if over in ("both", kind):  # how often each was drawn
-            drawn = generator.multinomial(count, np.full(count, 1 / count), draws).astype(float)
-        weights.append(drawn / count)
-    means = ((weights[0] @ table) * weights[1]).sum(1)
+    seeds, images = _weights(
+        table.shape, over, check_integer(draws, "draws", 1), check_integer(seed, "seed")
+    )
+    means = ((seeds @ table) * images).sum(1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=4)  # networks of one study are compared with the same draws
+def _weights(shape: tuple[int, ...], over: str, draws: int, seed: int) -> list[np.ndarray]:
+    """Return how often each seed and each image is drawn, as parts: arrays (draws, count)."""
+    generator, weights = np.random.default_rng(seed), []
+    for kind, count in zip(("seeds", "images"), shape, strict=True):
+        drawn = np.ones((draws, count))
+        if over in ("both", kind):
+            drawn = generator.multinomial(count, np.full(count, 1 / count), draws).astype(float)
+        weights.append(drawn / count)
+    return weights
 
 
 def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> float:
@@ -344,6 +352,7 @@ def compare_networks(
     leave_out: tuple[str, ...] = ("parent",),
     level: float = 0.95,
     draws: int = 5000,
+    flips: int = 9999,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Compare every network with the control in one score: how much, how sure, how often.
@@ -360,6 +369,8 @@ def compare_networks(
         Networks not to compare.
     level, draws, seed
         See `bootstrap_interval`.
+    flips : int
+        The draws of `sign_flip_test`.
 
     Returns
     -------
@@ -397,7 +408,8 @@ def compare_networks(
         raise ValueError(f"scores hold no network to compare with {control!r}")
     rows = {}
     for name in names:
-        table = paired_differences(scores, metric, name, control=control)
+        about = f"{metric} of {name!r} and {control!r}"
+        table = _difference(_by_seed(scores, metric, name), theirs, about)
         base = float(theirs.loc[table.index, table.columns].to_numpy().mean())
         mean = float(table.to_numpy().mean())
         low, high = bootstrap_interval(table, level=level, draws=draws, seed=seed)
@@ -414,7 +426,7 @@ def compare_networks(
             "seeds": len(seeds),
             "seeds_lower": int((seeds < 0).sum()),
             "rank_biserial": rank_biserial(images),
-            "p_sign_flip": sign_flip_test(images, seed=seed),
+            "p_sign_flip": sign_flip_test(images, draws=flips, seed=seed),
             "p_wilcoxon": _wilcoxon(images),
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
