@@ -9,7 +9,7 @@ ARGS ?=
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test nightly lab dashboard lint notebooks bench clean
+.PHONY: help install run test nightly lab study dashboard lint notebooks bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ lab: .venv/installed ## Open the workbook in JupyterLab
 
 dashboard: .venv/installed ## Show all explorers in the browser, one tab each, for a lecture
 	$(BIN)/voila notebooks/90_dashboard.ipynb
+
+study: .venv/installed ## Compare all losses on a benchmark over three seeds (hours; goes on where it was stopped)
+	$(BIN)/python -m toposeg_lite.training study -p dataset topomortar $(ARGS)
 
 lint: .venv/installed-dev ## Check style, formatting and types
 	$(BIN)/ruff check .
