@@ -1,0 +1,164 @@
+"""The study of the orders of questions, in small, and its tables by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from toposeg_lite import metrics
+from toposeg_lite.annotation import AnnotationSession, StructureRanking, simulate_annotator
+from toposeg_lite.data import Dataset, Sample
+from toposeg_lite.training import TrainConfig, annotation
+
+NAMES = [name for name, _, _ in annotation.ORDERS]
+
+
+def sample(seed, shape=(40, 56)):
+    """Return an image of bright curves under noise, and the mask of most of them."""
+    rng = np.random.default_rng(seed)
+    down, across = np.indices(shape)
+    wave = np.sin(across / 5 + rng.uniform(0, 6)) * 4
+    mask = (abs(down - 12 - wave) < 2) | (abs(down - 30 - wave) < 2)
+    image = 0.2 + 0.5 * mask + 0.15 * rng.standard_normal(shape)
+    return Sample(f"s{seed}", image.clip(0, 1)[None].astype(np.float32), mask)
+
+
+def small(test=(3, 4)):
+    splits = [(sample(0), sample(1)), (sample(2),), tuple(map(sample, test))]
+    return Dataset("small", *splits, "foreground", "exact", 20, "none")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Run the study once on two small test images."""
+    config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
+    folder = tmp_path_factory.mktemp("orders")
+    options = {"draws": 2, "measurements": 8, "floor": 0.01, "progress": False}
+
+    def run(data=None, **more):
+        return annotation.order_study(data or small(), config, folder, **options | more)
+
+    return run, run(), folder, config
+
+
+def test_every_image_has_an_area_for_each_order_and_metric(study):
+    _, results, _, _ = study
+    assert list(results["images"]) == ["s3", "s4"]
+    for entry in results["images"].values():
+        assert list(entry["area"]) == NAMES
+        assert all(list(areas) == list(annotation.METRICS) for areas in entry["area"].values())
+        assert 0 < entry["real"] < entry["branches"]
+    assert json.loads(json.dumps(results)) == results
+    assert list(results["curves"]) == NAMES
+
+
+def test_areas_are_those_of_the_simulated_annotator(study):
+    _, results, folder, config = study
+    model = annotation._fit(small(), config, folder, 0.01, False)
+    test = sample(4)
+    session = AnnotationSession(test.image, StructureRanking(model))
+    entry = results["images"]["s4"]
+    assert entry["branches"] == len(session.proposals)
+    options = {"every": max(1, len(session.proposals) // 8), "tolerance": 1.0}
+    for name in ("uncertainty", "doubt", "gain", "persistence", "pixel-entropy"):
+        curve = simulate_annotator(session, test.mask, order=name, **options)
+        for metric, area in entry["area"][name].items():
+            assert area == pytest.approx(curve.area(metric), abs=1e-5)
+    draws = [
+        simulate_annotator(session, test.mask, order="random", seed=s, **options) for s in (0, 1)
+    ]
+    found = np.mean([curve.area("cldice") for curve in draws])
+    assert entry["area"]["random"]["cldice"] == pytest.approx(found, abs=1e-5)
+    learning = AnnotationSession(test.image, StructureRanking(model), learn="always")
+    curve = simulate_annotator(learning, test.mask, order="doubt", **options)
+    assert entry["area"]["doubt, learning"]["cldice"] == pytest.approx(
+        curve.area("cldice"), abs=1e-5
+    )
+    first = metrics.betti_matching_error(session.mask(), test.mask)
+    assert entry["start"]["betti_matching_error"] == first
+    assert entry["end"]["cldice"] == pytest.approx(curve.scores["cldice"][-1], abs=1e-5)
+
+
+def test_curves_are_means_from_the_first_mask_to_the_last(study):
+    _, results, _, _ = study
+    for metric in annotation.METRICS:
+        ends = [[e[key][metric] for e in results["images"].values()] for key in ("start", "end")]
+        for name in NAMES:
+            curve = results["curves"][name][metric]
+            assert len(curve) == 21
+            assert [curve[0], curve[-1]] == pytest.approx(np.mean(ends, axis=1), abs=1e-4)
+
+
+def test_a_study_goes_on_where_it_stopped_and_gives_the_same_numbers(study):
+    run, results, folder, _ = study
+    kept = folder / "s3.json"
+    before = kept.stat().st_mtime_ns
+    (folder / "s4.json").unlink()
+    assert run() == results
+    assert kept.stat().st_mtime_ns == before
+    (folder / "unet-0.safetensors").unlink()  # everything is simulated: nothing is trained again
+    assert run() == results
+    assert not (folder / "unet-0.safetensors").exists()
+    with pytest.raises(ValueError, match="holds another study"):
+        run(draws=3)
+    with pytest.raises(ValueError, match="validation and test images"):
+        run(small(test=()))
+
+
+def by_hand():
+    """Return results of four images in which everything is known."""
+    areas = {
+        "doubt": ([1, 2, 3, 4], [0.9, 0.8, 0.9, 0.8]),
+        "persistence": ([2, 4, 3, 6], [0.8, 0.9, 0.8, 0.7]),
+        "random": ([3, 5, 7, 9], [0.5, 0.5, 0.5, 0.5]),
+    }
+    images = {
+        f"i{k}": {
+            "area": {
+                name: {"betti_matching_error": b[k], "cldice": c[k], "variation_of_information": 0}
+                for name, (b, c) in areas.items()
+            }
+        }
+        for k in range(4)
+    }
+    return {"about": {"config": {"seed": 0}}, "images": images}
+
+
+def test_the_table_compares_with_random_and_persistence():
+    table = annotation.order_tables(by_hand(), "betti_matching_error")
+    assert table["area"].to_dict() == {"doubt": 2.5, "persistence": 3.75, "random": 6.0}
+    row = table.loc["doubt"]
+    assert row["minus random"] == -3.5
+    assert (row["better than random"], row["p (random)"]) == (4, 0.125)  # 2 of 16 flips
+    assert row["minus persistence"] == -1.25
+    # The third difference is 0, so its flips change nothing: 2 of 8 are as extreme.
+    assert (row["better than persistence"], row["p (persistence)"]) == (3, 0.25)
+    assert np.isnan(table.loc["random", "minus random"])
+    assert np.isnan(table.loc["persistence", "p (persistence)"])
+
+
+def test_more_cldice_is_better():
+    row = annotation.order_tables(by_hand(), "cldice").loc["doubt"]
+    assert row["minus persistence"] == pytest.approx(0.05)
+    assert (row["better than random"], row["better than persistence"]) == (4, 3)
+    with pytest.raises(ValueError, match="metric must be one of"):
+        annotation.order_tables(by_hand(), "dice")
+
+
+def test_the_command_writes_and_prints_the_results(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(annotation, "load_dataset", lambda name, root: small())
+    monkeypatch.setattr(annotation, "ORDERS", annotation.ORDERS[-3:])
+    results = tmp_path / "orders.json"
+    words = ["--datasets", "brick", "--out", str(tmp_path / "runs"), "--results", str(results)]
+    assert annotation.main([*words, "--steps", "2", "--patch", "32"]) == 0
+    found = json.loads(results.read_text())
+    assert list(found["brick"]["images"]) == ["s3", "s4"]
+    assert found["brick"]["about"]["config"]["steps"] == 2
+    said = capsys.readouterr().out
+    assert "brick, 2 images: area under the curve of cldice" in said
+    table = annotation.order_tables(found["brick"], "cldice").round(4)
+    assert f"{table.loc['persistence', 'area']:.4f}" in said
+    assert annotation.main([*words, "--steps", "3", "--patch", "32"]) == 1
+    assert "holds another study" in capsys.readouterr().err
