@@ -155,6 +155,11 @@ def test_the_weight_is_chosen_by_betti_matching_error_within_one_point_of_dice(d
     assert choose_weight(scores[::-1]) == chosen
 
 
+def test_volumes_are_chosen_by_their_betti_error():
+    scores = pd.DataFrame({"dice": [0.8] * 3, "betti_error": [1.0, 3.0, 2.0]}, index=[0, 0.1, 1])
+    assert choose_weight(scores) == 1
+
+
 def test_weights_are_not_chosen_without_a_control():
     scores = pd.DataFrame({"dice": [0.8], "betti_matching_error": [1.0]}, index=[0.1])
     with pytest.raises(ValueError, match=r"row for the control, weight 0.*got the rows \[0\.1\]"):

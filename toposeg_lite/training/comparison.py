@@ -263,14 +263,15 @@ def choose_weight(scores: pd.DataFrame) -> float:
     ----------
     scores : DataFrame
         One row for each weight (the index) and one for the control, weight 0. Columns are "dice"
-        and "betti_matching_error": means over the validation images.
+        and "betti_matching_error", or in its place (of volumes it is not measured) "betti_error":
+        means over the validation images.
 
     Returns
     -------
     float
         Of the weights whose Dice is at most 0.01 below the control's, that with the smallest
-        Betti-matching error; among equals the smallest weight. Where all cost more Dice than that,
-        the one that costs least.
+        error; among equals the smallest weight. Where all cost more Dice than that, the one that
+        costs least.
 
     Raises
     ------
@@ -301,7 +302,8 @@ def choose_weight(scores: pd.DataFrame) -> float:
     kept = arms[arms["dice"] >= least]
     if kept.empty:
         kept = arms[arms["dice"] == arms["dice"].max()]
-    error = kept["betti_matching_error"]
+    measured = "betti_matching_error" in kept
+    error = kept["betti_matching_error" if measured else "betti_error"]
     return float(kept[error == error.min()].index.min())
 
 
