@@ -58,6 +58,7 @@ from .morse import (
     morse_view,
     path_lines,
 )
+from .morse_loss import image_with_pull
 from .painting import mask_parts, metric_rows, numbered_parts, painting_summary, part_name
 from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
 from .volumes import (
@@ -119,6 +120,7 @@ __all__ = [
     "image_row",
     "image_with_pairs",
     "image_with_patches",
+    "image_with_pull",
     "image_with_skeleton",
     "links_around",
     "mask_colours",
