@@ -630,9 +630,12 @@ class AnnotationApp:
         from .. import figures
 
         text = self.describe()
-        bundle = dict(self.view()._repr_mimebundle_())
-        bundle["image/png"] = base64.b64encode(figures.png(self.picture())).decode()
-        bundle["text/plain"] = text
+        widget = {"version_major": 2, "version_minor": 0, "model_id": self.view().model_id}
+        bundle = {
+            "application/vnd.jupyter.widget-view+json": widget,
+            "image/png": base64.b64encode(figures.png(self.picture())).decode(),
+            "text/plain": text,
+        }
         display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
 

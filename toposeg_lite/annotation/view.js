@@ -1,0 +1,942 @@
+// The screen of AnnotationApp: one canvas, some buttons, no library.
+//
+// The browser decides nothing. A click or a key is sent to Python as the name of a method of the
+// app; what has changed comes back in the widget's traits, and is drawn. The browser owns only where
+// one looks (place, zoom, opacities), and leaves it in the trait `look`, so that it outlives a reload.
+
+const DRAWN = "#56B4E9"; // sky blue
+const ERASED = "#D55E00"; // vermilion
+const MASK = [0xf0, 0xe4, 0x42]; // yellow
+const REACH = 10; // how far from a branch a click may be, in pixels of the screen
+const PATIENCE = 5000; // milliseconds without an answer before the person is told
+
+// Every command: its keys, its name in the help, and what it does.
+const COMMANDS = [
+  [["a"], "accept the branch", (d) => d.decide("accept")],
+  [["r"], "reject the branch", (d) => d.decide("reject")],
+  [["n"], "later: next in the queue", (d) => d.send("next")],
+  [["p"], "back to the one before", (d) => d.send("previous")],
+  [["z", "Ctrl+z"], "undo", (d) => d.send("undo")],
+  [["y", "Ctrl+y", "Ctrl+Z"], "redo", (d) => d.send("redo")],
+  [["l"], "learn from the decisions", (d) => d.send("learn")],
+  [["d"], "draw a line", (d) => d.send("take", { tool: "draw" })],
+  [["e"], "erase along a line", (d) => d.send("take", { tool: "erase" })],
+  [["Escape"], "give the line up, back to deciding", (d) => d.send("cancel")],
+  [["Enter"], "finish the line (deciding: click at the cross)", (d) => d.enter(false)],
+  [["Backspace"], "take the last point back", (d) => d.send("drop")],
+  [["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"], "move the cross", null],
+  [["Alt+arrow"], "move the cross by one pixel", null],
+  [["Shift+arrow"], "move the picture", null],
+  [[" "], "click at the cross", (d) => d.clickAtCross(false)],
+  [["x"], "reject at the cross", (d) => d.clickAtCross(true)],
+  [["+", "="], "nearer", (d) => d.zoom(1.4)],
+  [["-"], "farther", (d) => d.zoom(1 / 1.4)],
+  [["0"], "the whole image", (d) => d.fit()],
+  [["c"], "to the branch that is asked about", (d) => d.visit(true)],
+  [["h"], "hide all that lies over the image, while held", (d) => d.hide(true)],
+  [["m"], "mask on and off", (d) => d.toggle("mask", 0.35)],
+  [["b"], "branches on and off", (d) => d.toggle("lines", 1)],
+  [["?"], "show these keys", (d) => (d.help.open = !d.help.open)],
+];
+const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+const KEY_NAMES = { " ": "Space", ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→" };
+
+// --- Small helpers ------------------------------------------------------------------------------
+
+/** Make an element: a tag with classes, its attributes and its children. */
+function make(tag, attributes = {}, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const element = document.createElement(name);
+  if (classes.length) element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value !== false) element.setAttribute(key, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** Read the bytes of a trait as an array of numbers, whatever their place in memory. */
+function numbers(view, Kind) {
+  const start = view.byteOffset;
+  return new Kind(view.buffer.slice(start, start + view.byteLength));
+}
+
+/** Lead a path through flat indices; straight stretches become one line. */
+function pathOf(flat, width, first = 0, end = flat.length) {
+  const path = new Path2D();
+  const at = (k) => [(flat[k] % width) + 0.5, Math.floor(flat[k] / width) + 0.5];
+  const [x, y] = at(first);
+  if (end - first === 1) {
+    path.arc(x, y, 1.2, 0, 2 * Math.PI);
+    return path;
+  }
+  path.moveTo(x, y);
+  for (let k = first + 1; k < end; k++) {
+    const straight = k + 1 < end && flat[k + 1] - flat[k] === flat[k] - flat[k - 1];
+    if (!straight) path.lineTo(...at(k));
+  }
+  return path;
+}
+
+const percent = (p) => `${Math.round(100 * p)} %`;
+
+// --- The desk -----------------------------------------------------------------------------------
+
+class Desk {
+  constructor(model, el) {
+    this.model = model;
+    [this.height, this.width] = model.get("shape");
+    this.kinds = model.get("kinds");
+    this.readBranches();
+    this.look = { x: 0, y: 0, scale: 0, mask: 0.35, lines: 1, contrast: 1, follow: true };
+    Object.assign(this.look, model.get("look"));
+    this.cross = null; // [column, row] in pixels; null until a key moves it
+    this.hovered = -1;
+    this.hidden = false;
+    this.asked = new Map(); // requests without an answer: number -> moment
+    this.last = Math.floor(Math.random() * 1e6) * 1000; // two pages must not share numbers
+    this.answered = null;
+    this.picture = this.plain = null;
+    this.maskCanvas = document.createElement("canvas");
+    this.maskTurn = 0;
+    this.read();
+    this.build(el);
+    this.listen();
+    this.start();
+  }
+
+  /** Prepare what never changes: a path, a box and the places of each branch. */
+  readBranches() {
+    const flat = numbers(this.model.get("paths"), Int32Array);
+    const sizes = numbers(this.model.get("sizes"), Int32Array);
+    this.places = flat;
+    this.owner = new Int32Array(flat.length);
+    this.branches = [];
+    let first = 0;
+    for (const [k, size] of sizes.entries()) {
+      const end = first + size;
+      this.owner.fill(k, first, end);
+      let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
+      for (let i = first; i < end; i++) {
+        const x = flat[i] % this.width;
+        const y = Math.floor(flat[i] / this.width);
+        x0 = Math.min(x0, x);
+        x1 = Math.max(x1, x + 1);
+        y0 = Math.min(y0, y);
+        y1 = Math.max(y1, y + 1);
+      }
+      const middle = flat[first + (size >> 1)];
+      this.branches.push({
+        path: pathOf(flat, this.width, first, end),
+        box: [x0, y0, x1, y1],
+        middle: [(middle % this.width) + 0.5, Math.floor(middle / this.width) + 0.5],
+        ends: [flat[first], flat[end - 1]],
+        size,
+      });
+      first = end;
+    }
+  }
+
+  // --- What stands on the desk ------------------------------------------------------------------
+
+  build(el) {
+    const button = (label, key, title, onclick, more = {}) =>
+      make(
+        "button",
+        { type: "button", title, onclick, ...more },
+        label,
+        ...(key ? [make("kbd", { "aria-hidden": "true" }, key)] : []),
+      );
+    const send = (name, about) => () => this.send(name, about);
+    this.tools = {};
+    for (const [tool, label, key, title] of [
+      ["decide", "Decide", "Esc", "click a branch: accept it; again, or right button: reject it"],
+      ["draw", "Draw", "D", "click points; the line follows the ridges between them"],
+      ["erase", "Erase", "E", "click points; straight lines between them leave the mask"],
+    ])
+      this.tools[tool] = button(label, key, title, send("take", { tool }));
+    this.undo = button("Undo", "Z", "take the last action back", send("undo"));
+    this.redo = button("Redo", "Y", "do again what was undone", send("redo"));
+    this.learn = button("Learn", "L", "fit the model to the decisions so far", send("learn"));
+    this.export = button("Export", "", "write mask and lines beside the journal", send("export"));
+    this.radius = make("input", {
+      type: "number", min: 0, max: 50, step: 0.5,
+      onchange: () => this.send("widen", { radius: Math.max(0, Number(this.radius.value) || 0) }),
+    });
+    this.finish = button("Finish the line", "Enter", "draw or erase it", send("finish"));
+    this.lineTools = make(
+      "span.group", {}, make("label", {}, "Half width ", this.radius), this.finish,
+    );
+    const bar = make(
+      "div.row", { role: "toolbar", "aria-label": "Tools" },
+      make("span.group", {}, ...Object.values(this.tools)),
+      this.lineTools,
+      make("span.group", {}, this.undo, this.redo),
+      make("span.group", {}, this.learn, this.export),
+      make("span.grow"),
+      make(
+        "span.group", {},
+        button("−", "", "farther (key -)", () => this.zoom(1 / 1.4), { "aria-label": "Zoom out" }),
+        button("+", "", "nearer (key +)", () => this.zoom(1.4), { "aria-label": "Zoom in" }),
+        button("Whole image", "0", "zoom to the whole image", () => this.fit()),
+      ),
+    );
+
+    this.canvas = make("canvas", {
+      tabindex: 0, role: "application",
+      "aria-label": "The image with its branches. Arrow keys move a cross, Space clicks there.",
+    });
+    this.tip = make("div.tip", { hidden: "" });
+    this.stage = make("div.stage", {}, this.canvas, this.tip);
+
+    this.title = make("h4", {}, "");
+    this.about = make("div", {}, "");
+    this.bare = make("canvas", { width: 232, height: 232, "aria-hidden": "true" });
+    this.map = make("canvas", { width: 232, height: 232, "aria-hidden": "true" });
+    this.map.addEventListener("pointerdown", (event) => this.jump(event));
+    this.yes = button("Accept", "A", "it is real", () => this.decide("accept"));
+    this.yes.classList.add("yes");
+    this.no = button("Reject", "R", "it is not", () => this.decide("reject"));
+    this.no.classList.add("no");
+    this.later = button("Later", "N", "ask about it again at the end", send("next"));
+    const card = make(
+      "section.card", { "aria-label": "The branch that is asked about" },
+      this.title, this.about,
+      make(
+        "div.pair", {},
+        make("figure", {}, this.bare, make("figcaption", {}, "the image alone")),
+        make("figure", {}, this.map, make("figcaption", {}, "where you are")),
+      ),
+      make("div.answer", {}, this.yes, this.no, this.later),
+    );
+    this.bar = { yes: make("span.yes"), no: make("span.no") };
+    this.counts = make("div", {}, "");
+    this.order = make(
+      "select", { onchange: () => this.send("sort", { order: this.order.value }) },
+      make("option", { value: "uncertainty" }, "most uncertain first"),
+      make("option", { value: "gain" }, "largest expected gain first"),
+    );
+    this.queue = make("div.queue");
+    const progress = make(
+      "section", { "aria-label": "Progress" },
+      make("h5", {}, "Progress"),
+      make("div.bar", { "aria-hidden": "true" }, this.bar.yes, this.bar.no),
+      this.counts,
+    );
+    const queue = make(
+      "section", {}, make("h5", {}, make("label", {}, "Queue: ", this.order)), this.queue,
+    );
+    this.sliders = {};
+    const sliders = make("div.sliders");
+    for (const [name, label, low, high] of [
+      ["mask", "Mask", 0, 1],
+      ["lines", "Branches", 0, 1],
+      ["contrast", "Contrast", 0.5, 4],
+    ]) {
+      const oninput = () => {
+        this.look[name] = Number(this.sliders[name].value);
+        if (name === "contrast") this.develop();
+        this.draw();
+        this.remember();
+      };
+      this.sliders[name] = make("input", {
+        type: "range", min: low, max: high, step: 0.05, oninput, "aria-label": label,
+      });
+      this.sliders[name].value = this.look[name];
+      sliders.append(make("span", {}, label), this.sliders[name]);
+    }
+    this.follow = make("input", {
+      type: "checkbox",
+      onchange: () => {
+        this.look.follow = this.follow.checked;
+        this.remember();
+      },
+    });
+    this.follow.checked = this.look.follow;
+    const view = make(
+      "section", { "aria-label": "View" }, make("h5", {}, "Opacity and contrast"), sliders,
+      make("label", {}, this.follow, " turn to each branch that is asked about"),
+    );
+    const side = make("aside.side", {}, card, progress, queue, view, this.legend());
+
+    this.alert = make("div", { role: "alert" });
+    this.status = make("p", { role: "status", "aria-live": "polite" });
+    this.saved = make("span.saved");
+    const keys = COMMANDS.map(([names, label]) =>
+      make("li", {}, ...names.slice(0, 4).map((n) => make("kbd", {}, KEY_NAMES[n] ?? n)), ` ${label}`),
+    );
+    this.help = make(
+      "details", {}, make("summary", {}, "Keys (?)"), make("ul.keys", {}, ...keys),
+    );
+    this.root = make(
+      "div.toposeg-desk", { "data-lm-suppress-shortcuts": "true" },
+      bar, this.alert, make("div.body", {}, this.stage, side),
+      make("div.row.foot", {}, this.status, this.saved), this.help,
+    );
+    el.append(this.root);
+  }
+
+  legend() {
+    const sign = (draw) => {
+      const space = "http://www.w3.org/2000/svg";
+      const svg = document.createElementNS(space, "svg");
+      svg.setAttribute("width", 40);
+      svg.setAttribute("height", 14);
+      svg.setAttribute("aria-hidden", "true");
+      svg.innerHTML = draw;
+      return svg;
+    };
+    const line = (colour, width, dash, edge, more = "") =>
+      sign(
+        `<path d="M3 7H37" stroke="${edge}" stroke-width="${width + 2}"/>` +
+          `<path d="M3 7H37" stroke="${colour}" stroke-width="${width}" stroke-dasharray="${dash}"/>${more}`,
+      );
+    const cross = (colour) =>
+      `<path d="M16 3l8 8m0-8l-8 8" stroke="black" stroke-width="4"/>` +
+      `<path d="M16 3l8 8m0-8l-8 8" stroke="${colour}" stroke-width="2"/>`;
+    const grid = make("div.legend");
+    for (const kind of [...this.kinds].reverse())
+      grid.append(
+        line(
+          kind.colour, kind.width, kind.dash.join(" "), kind.decision > 0 ? "white" : "black",
+          kind.decision < 0 ? cross(kind.colour) : "",
+        ),
+        make("span", {}, kind.name),
+      );
+    grid.append(
+      sign('<path d="M3 7H37" stroke="black" stroke-width="12"/><path d="M4 7H36" stroke="white" stroke-width="9"/><path d="M4 7H36" stroke="black" stroke-width="3"/>'),
+      make("span", {}, "asked now"),
+      line(DRAWN, 3, "", "black"), make("span", {}, "drawn"),
+      line(ERASED, 3, "7 3 2 3", "black"), make("span", {}, "erased"),
+    );
+    return make("section", { "aria-label": "Legend" }, make("h5", {}, "Signs"), grid);
+  }
+
+  // --- Events -----------------------------------------------------------------------------------
+
+  listen() {
+    const on = (target, name, f, options) => target.addEventListener(name, f, options);
+    on(this.root, "keydown", (event) => this.key(event));
+    on(this.root, "keyup", (event) => event.key.toLowerCase() === "h" && this.hide(false));
+    on(this.canvas, "blur", () => this.hide(false));
+    on(this.canvas, "pointerdown", (event) => this.press(event));
+    on(this.canvas, "pointermove", (event) => this.move(event));
+    on(this.canvas, "pointerup", (event) => this.release(event));
+    on(this.canvas, "pointercancel", () => (this.held = null));
+    on(this.canvas, "pointerleave", () => this.hover(-1));
+    on(this.canvas, "dblclick", () => this.tool !== "decide" && this.send("finish"));
+    on(this.canvas, "contextmenu", (event) => {
+      event.preventDefault();
+      event.stopPropagation(); // JupyterLab has a menu of its own
+    });
+    on(this.canvas, "wheel", (event) => this.wheel(event), { passive: false });
+    this.watcher = new ResizeObserver(() => this.resize());
+    this.watcher.observe(this.stage);
+    this.clock = setInterval(() => this.askPatience(), 1000);
+    this.changed = () => this.update();
+    for (const name of ["state", "decisions", "mask", "strokes", "preview", "probability", "done"])
+      this.model.on(`change:${name}`, this.changed);
+  }
+
+  close() {
+    clearInterval(this.clock);
+    this.watcher.disconnect();
+    this.model.off(null, this.changed);
+  }
+
+  async start() {
+    const blob = new Blob([this.model.get("picture")], { type: "image/png" });
+    this.picture = await createImageBitmap(blob);
+    this.develop();
+    this.update();
+  }
+
+  /** Ask Python to do something; every request gets a number, and is answered with it. */
+  send(name, about = {}) {
+    const id = ++this.last;
+    this.asked.set(id, { since: performance.now(), begun: this.event?.timeStamp });
+    this.model.send({ do: name, id, ...about });
+  }
+
+  /** Answer the question as it stands on the screen, even if Python is a question ahead. */
+  decide(verb) {
+    if (this.state.chosen !== null) this.send(verb, { branch: this.state.chosen });
+  }
+
+  askPatience() {
+    const slow = [...this.asked.values()].some((r) => performance.now() - r.since > PATIENCE);
+    if (slow !== this.slow) {
+      this.slow = slow;
+      this.tell();
+    }
+  }
+
+  key(event) {
+    const field = event.target.closest("input, select");
+    const pressed = event.target.closest("button, summary");
+    if (field && (event.key.length === 1 || event.key.startsWith("Arrow") || field.type === "number"))
+      return;
+    if (pressed && (event.key === "Enter" || event.key === " ")) return;
+    this.event = event;
+    const ctrl = event.ctrlKey || event.metaKey;
+    if (ARROWS[event.key] && !ctrl) {
+      const [x, y] = ARROWS[event.key];
+      if (event.shiftKey) this.pan((-x * this.stage.clientWidth) / 6, (-y * this.stage.clientHeight) / 6);
+      else this.moveCross(x, y, event.altKey);
+    } else {
+      const letter = event.key.length === 1 && !ctrl ? event.key.toLowerCase() : event.key;
+      const name = ctrl ? `Ctrl+${letter}` : letter;
+      const command = COMMANDS.find(([names, , act]) => act && names.includes(name));
+      if (!command || (event.altKey && !ctrl)) return;
+      // A key that is held must not decide about branches that nobody has looked at.
+      if (!event.repeat || "+-=zy".includes(letter)) command[2](this);
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** Return where on the image an event is: column and row, whole numbers are pixels' middles. */
+  place(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    return [this.look.x + x / this.look.scale - 0.5, this.look.y + y / this.look.scale - 0.5];
+  }
+
+  press(event) {
+    this.canvas.focus({ preventScroll: true });
+    this.cross = null;
+    this.held = { x: event.clientX, y: event.clientY, button: event.button, moved: false };
+    this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  move(event) {
+    if (this.held) {
+      const [dx, dy] = [event.clientX - this.held.x, event.clientY - this.held.y];
+      if (!this.held.moved && Math.hypot(dx, dy) < 5) return;
+      this.held = { ...this.held, moved: true, x: event.clientX, y: event.clientY };
+      this.pan(dx, dy);
+    } else if (this.tool === "decide") {
+      this.hover(this.nearest(...this.place(event)), event);
+    } else this.hover(-1);
+  }
+
+  release(event) {
+    const held = this.held;
+    this.held = null;
+    if (!held || held.moved || held.button === 1) return;
+    this.event = event;
+    this.clickAt(this.place(event), held.button === 2 || event.shiftKey);
+  }
+
+  clickAt([column, row], reject) {
+    if (column <= -0.5 || row <= -0.5 || column >= this.width - 0.5 || row >= this.height - 0.5) return;
+    this.send("click", { row, column, reject, reach: REACH / this.look.scale });
+  }
+
+  clickAtCross(reject) {
+    if (this.cross) this.clickAt(this.cross, reject);
+    else this.moveCross(0, 0, true);
+  }
+
+  enter() {
+    if (this.tool === "decide") this.clickAtCross(false);
+    else this.send("finish");
+  }
+
+  moveCross(x, y, fine) {
+    if (!this.cross) {
+      const chosen = this.branches[this.state.chosen];
+      const middle = chosen && this.tool === "decide" ? chosen.middle : this.centre();
+      this.cross = middle.map((v) => Math.floor(v));
+    }
+    const step = fine ? 1 : Math.max(1, Math.round(12 / this.look.scale));
+    const clip = (v, n) => Math.min(Math.max(v, 0), n - 1);
+    this.cross = [clip(this.cross[0] + x * step, this.width), clip(this.cross[1] + y * step, this.height)];
+    const [sx, sy] = this.screen(this.cross.map((v) => v + 0.5));
+    const [w, h] = [this.stage.clientWidth, this.stage.clientHeight];
+    const out = (v, n) => (v < 30 ? 30 - v : v > n - 30 ? n - 30 - v : 0);
+    this.pan(out(sx, w), out(sy, h));
+    if (this.tool === "decide") this.hover(this.nearest(...this.cross));
+  }
+
+  /** Return the branch that a click means, by the rule of AnnotationSession.nearest; -1: none. */
+  nearest(column, row) {
+    let best = (REACH / this.look.scale) ** 2;
+    let found = -1;
+    for (let k = 0; k < this.places.length; k++) {
+      const dx = (this.places[k] % this.width) - column;
+      const dy = Math.floor(this.places[k] / this.width) - row;
+      const far = dx * dx + dy * dy;
+      if (far > best + 1e-9) continue;
+      const owner = this.owner[k];
+      const better =
+        far < best - 1e-9 ||
+        found < 0 ||
+        (this.decisions[owner] === 0 && this.decisions[found] !== 0);
+      if (better) [best, found] = [Math.min(far, best), owner];
+    }
+    return found;
+  }
+
+  hover(branch, event) {
+    this.tip.hidden = branch < 0;
+    if (branch >= 0) {
+      const kind = this.kinds.find((one) => one.decision === this.decisions[branch]);
+      this.tip.textContent = `branch ${branch + 1}: ${kind.name}, ${percent(this.probability[branch])} real`;
+      const box = this.canvas.getBoundingClientRect();
+      const [x, y] = event
+        ? [event.clientX - box.left, event.clientY - box.top]
+        : this.screen(this.branches[branch].middle);
+      this.tip.style.left = `${Math.min(x + 14, box.width - 190)}px`;
+      this.tip.style.top = `${Math.min(y + 16, box.height - 30)}px`;
+    }
+    this.canvas.style.cursor = branch >= 0 ? "pointer" : this.tool === "decide" ? "grab" : "crosshair";
+    if (branch !== this.hovered) {
+      this.hovered = branch;
+      this.draw();
+    }
+  }
+
+  // --- Where one looks --------------------------------------------------------------------------
+
+  screen([x, y]) {
+    return [(x - this.look.x) * this.look.scale, (y - this.look.y) * this.look.scale];
+  }
+
+  centre() {
+    const { x, y, scale } = this.look;
+    return [x + this.stage.clientWidth / scale / 2, y + this.stage.clientHeight / scale / 2];
+  }
+
+  whole() {
+    return Math.min(this.stage.clientWidth / this.width, this.stage.clientHeight / this.height);
+  }
+
+  fit() {
+    this.turn([this.width / 2, this.height / 2], this.whole());
+  }
+
+  turn([x, y], scale) {
+    this.look.scale = Math.min(Math.max(scale, this.whole() / 2), 48);
+    this.look.x = x - this.stage.clientWidth / this.look.scale / 2;
+    this.look.y = y - this.stage.clientHeight / this.look.scale / 2;
+    this.draw();
+    this.remember();
+  }
+
+  pan(dx, dy) {
+    const [x, y] = this.centre();
+    const clip = (v, n) => Math.min(Math.max(v, 0), n); // the image never leaves the screen
+    const { scale } = this.look;
+    this.turn([clip(x - dx / scale, this.width), clip(y - dy / scale, this.height)], scale);
+  }
+
+  zoom(factor, at) {
+    const [x, y] = this.centre();
+    const [px, py] = at ?? (this.cross ? this.cross.map((v) => v + 0.5) : [x, y]);
+    const before = this.look.scale;
+    const scale = Math.min(Math.max(before * factor, this.whole() / 2), 48);
+    const part = before / scale; // the pixel under the mouse stays there
+    this.turn([px + (x - px) * part, py + (y - py) * part], scale);
+  }
+
+  wheel(event) {
+    // Without focus the wheel scrolls the page, as it does everywhere else.
+    if (document.activeElement !== this.canvas && !event.ctrlKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [column, row] = this.place(event);
+    this.zoom(Math.exp(-event.deltaY / 400), [column + 0.5, row + 0.5]);
+  }
+
+  /** Turn to the chosen branch, if it cannot be seen well from here. */
+  visit(always = false) {
+    const branch = this.branches[this.state.chosen];
+    if (!branch || !(this.look.follow || always)) return;
+    const [x0, y0, x1, y1] = branch.box;
+    const [w, h] = [this.stage.clientWidth, this.stage.clientHeight];
+    const [left, top] = this.screen([x0, y0]);
+    const [right, bottom] = this.screen([x1, y1]);
+    const seen = left > 0.06 * w && top > 0.06 * h && right < 0.94 * w && bottom < 0.94 * h;
+    const near = Math.max(this.whole(), Math.min(w, h) / 240);
+    const far = Math.max(this.whole(), Math.min((0.8 * w) / (x1 - x0), (0.8 * h) / (y1 - y0)));
+    if (seen && !always && this.look.scale >= Math.min(near, far)) return;
+    const scale = Math.min(Math.max(this.look.scale, near), far);
+    this.turn([(x0 + x1) / 2, (y0 + y1) / 2], scale);
+  }
+
+  jump(event) {
+    const box = this.map.getBoundingClientRect();
+    const side = Math.max(this.width, this.height) / box.width;
+    const x = (event.clientX - box.left) * side - (Math.max(this.width, this.height) - this.width) / 2;
+    const y = (event.clientY - box.top) * side - (Math.max(this.width, this.height) - this.height) / 2;
+    this.turn([x, y], this.look.scale);
+  }
+
+  hide(hidden) {
+    if (hidden === this.hidden) return;
+    this.hidden = hidden;
+    this.draw();
+  }
+
+  toggle(name, usual) {
+    const now = this.look[name];
+    this.look[name] = now ? 0 : this.look[`${name}Before`] || usual;
+    this.look[`${name}Before`] = now;
+    this.sliders[name].value = this.look[name];
+    this.draw();
+    this.remember();
+  }
+
+  /** Leave in the kernel where one looks, for the next page. */
+  remember() {
+    clearTimeout(this.saving);
+    this.saving = setTimeout(() => {
+      this.model.set("look", { ...this.look });
+      this.model.save_changes();
+    }, 400);
+  }
+
+  resize() {
+    const ratio = window.devicePixelRatio || 1;
+    const [w, h] = [this.stage.clientWidth, this.stage.clientHeight];
+    if (!w || !h) return;
+    this.canvas.width = Math.round(w * ratio);
+    this.canvas.height = Math.round(h * ratio);
+    if (!this.look.scale) this.fit();
+    this.paint(); // at once: a canvas that was resized is blank
+  }
+
+  // --- What Python says -------------------------------------------------------------------------
+
+  update() {
+    if (this.due || !this.picture) return;
+    this.due = true; // one answer changes several traits
+    queueMicrotask(async () => {
+      this.due = false;
+      this.read();
+      const first = this.visits === undefined;
+      const turns = !first && this.visits !== this.state.visits;
+      this.visits = this.state.visits;
+      this.write();
+      await this.readMask();
+      if (turns) this.visit();
+      const done = this.model.get("done");
+      const request = this.asked.get(done);
+      for (const id of this.asked.keys()) if (id <= done) this.asked.delete(id);
+      if (request) this.askPatience();
+      this.draw(request && { done, begun: request.begun ?? request.since });
+    });
+  }
+
+  read() {
+    this.state = this.model.get("state");
+    this.tool = this.state.tool;
+    this.decisions = numbers(this.model.get("decisions"), Int8Array);
+    this.probability = numbers(this.model.get("probability"), Float32Array);
+    const path = (view) => {
+      const flat = numbers(view, Int32Array);
+      return flat.length ? pathOf(flat, this.width) : null;
+    };
+    this.strokes = this.model.get("strokes").map((one) => ({ ...one, line: path(one.path) }));
+    this.preview = path(this.model.get("preview"));
+  }
+
+  /** Unpack the mask into a canvas of its own; an answer that comes late is dropped. */
+  async readMask() {
+    const packed = this.model.get("mask");
+    if (packed === this.packed) return;
+    this.packed = packed;
+    const turn = ++this.maskTurn;
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const bits = new Uint8Array(await new Response(stream).arrayBuffer());
+    if (turn !== this.maskTurn) return;
+    const image = new ImageData(this.width, this.height);
+    const pixels = new Uint32Array(image.data.buffer);
+    const yellow = new Uint32Array(new Uint8Array([...MASK, 255]).buffer)[0];
+    for (let k = 0; k < bits.length; k++) {
+      if (!bits[k]) continue;
+      for (let b = 0; b < 8; b++) if (bits[k] & (128 >> b)) pixels[8 * k + b] = yellow;
+    }
+    this.maskCanvas.width = this.width;
+    this.maskCanvas.height = this.height;
+    this.maskCanvas.getContext("2d").putImageData(image, 0, 0);
+  }
+
+  /** Write all that stands in words and buttons. */
+  write() {
+    const { state } = this;
+    const { progress } = state;
+    const chosen = this.branches[state.chosen];
+    const drawing = this.tool !== "decide";
+    for (const [tool, button] of Object.entries(this.tools))
+      button.setAttribute("aria-pressed", String(tool === this.tool));
+    this.lineTools.hidden = !drawing;
+    this.finish.disabled = !state.points.length;
+    this.radius.value = state.radius;
+    this.undo.disabled = !state.undo;
+    this.redo.disabled = !state.redo;
+    this.learn.disabled = !state.learns;
+    this.export.disabled = !state.keeps;
+    for (const button of [this.yes, this.no]) button.disabled = !chosen;
+    this.later.disabled = !progress.left;
+    if (chosen) {
+      const kind = this.kinds.find((one) => one.decision === this.decisions[state.chosen]);
+      this.title.textContent = `Branch ${state.chosen + 1} of ${progress.branches}: ${kind.name}`;
+      this.about.textContent =
+        `${percent(this.probability[state.chosen])} real, says the model · ` +
+        `${chosen.size} pixel${chosen.size === 1 ? "" : "s"}`;
+    } else {
+      this.title.textContent = "There are no branches";
+      this.about.textContent = "Draw what should be in the mask.";
+    }
+    const part = (count) => `${(100 * count) / Math.max(progress.branches, 1)}%`;
+    this.bar.yes.style.width = part(progress.accepted);
+    this.bar.no.style.width = part(progress.rejected);
+    this.counts.textContent =
+      `${progress.accepted} accepted, ${progress.rejected} rejected, ${progress.left} open` +
+      (progress.drawn + progress.erased
+        ? `; ${progress.drawn} drawn, ${progress.erased} erased` : "");
+    this.order.value = state.order;
+    this.queue.replaceChildren(
+      ...state.queue.map((k) =>
+        make(
+          "button",
+          {
+            type: "button", title: `turn to branch ${k + 1}`,
+            "aria-pressed": String(k === state.chosen),
+            onclick: () => this.send("choose", { branch: k }),
+          },
+          `${k + 1} · ${percent(this.probability[k])}`,
+        ),
+      ),
+      ...(state.queue.length ? [] : ["All branches are decided."]),
+    );
+    this.tell();
+  }
+
+  /** Say what went wrong, what is asked, and whether the work is saved. */
+  tell() {
+    const { state } = this;
+    const silent =
+      "The kernel does not answer: it is busy, or it has ended. What is shown as saved is in the " +
+      "journal; if the kernel has ended, run the cell again and go on there.";
+    const alert = this.slow ? silent : state.error;
+    if (this.alert.textContent !== alert) this.alert.textContent = alert;
+    if (this.status.textContent !== state.text) this.status.textContent = state.text;
+    const unsaved = this.slow || state.error.startsWith("NOT saved") || !state.keeps;
+    this.saved.classList.toggle("bad", Boolean(unsaved));
+    const last = this.slow ? "No answer. " : state.error.startsWith("NOT saved") ? "Last action NOT saved. " : "";
+    this.saved.textContent = `${unsaved ? "⚠" : "✓"} ${last}${state.saved}`;
+  }
+
+  // --- Drawing ----------------------------------------------------------------------------------
+
+  /** Raise the contrast of the picture, once, not with every drawing. */
+  develop() {
+    if (!this.picture) return;
+    this.plain ??= document.createElement("canvas");
+    this.plain.width = this.width;
+    this.plain.height = this.height;
+    const context = this.plain.getContext("2d");
+    context.filter = this.look.contrast === 1 ? "none" : `contrast(${this.look.contrast})`;
+    context.drawImage(this.picture, 0, 0);
+    this.thumb = document.createElement("canvas");
+    const side = 232 / Math.max(this.width, this.height);
+    this.thumb.width = Math.max(1, Math.round(this.width * side));
+    this.thumb.height = Math.max(1, Math.round(this.height * side));
+    this.thumb.getContext("2d").drawImage(this.plain, 0, 0, this.thumb.width, this.thumb.height);
+  }
+
+  /** Draw with the next frame; `answer` is what to note once that is on the screen. */
+  draw(answer) {
+    if (answer) this.answered = answer;
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.paint();
+      const noted = this.answered;
+      this.answered = null;
+      if (noted)
+        requestAnimationFrame(() => {
+          // For measuring: milliseconds from the event to the frame after the one that shows it.
+          this.root.dataset.latency = (performance.now() - noted.begun).toFixed(1);
+          this.root.dataset.done = noted.done;
+        });
+    });
+  }
+
+  paint() {
+    if (!this.plain || !this.look.scale) return;
+    const context = this.canvas.getContext("2d");
+    const ratio = window.devicePixelRatio || 1;
+    const { x, y, scale } = this.look;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.setTransform(ratio * scale, 0, 0, ratio * scale, -x * scale * ratio, -y * scale * ratio);
+    context.imageSmoothingEnabled = ratio * scale < 2;
+    context.drawImage(this.plain, 0, 0);
+    if (!this.hidden) {
+      if (this.look.mask) {
+        context.globalAlpha = this.look.mask;
+        context.drawImage(this.maskCanvas, 0, 0);
+      }
+      context.globalAlpha = this.look.lines;
+      if (this.look.lines) this.paintBranches(context, 1 / scale);
+      context.globalAlpha = 1;
+      this.paintLine(context, 1 / scale);
+      if (this.cross) this.paintCross(context, 1 / scale);
+    }
+    this.paintBare();
+    this.paintMap();
+  }
+
+  stroke(context, path, colour, width, dash = []) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.setLineDash(dash);
+    context.stroke(path);
+  }
+
+  paintBranches(context, px) {
+    const [w, h] = [this.stage.clientWidth * px, this.stage.clientHeight * px];
+    const { x, y } = this.look;
+    const visible = ({ box: [x0, y0, x1, y1] }) => x1 >= x && y1 >= y && x0 <= x + w && y0 <= y + h;
+    context.lineJoin = context.lineCap = "round";
+    const chosen = this.tool === "decide" && this.branches[this.state.chosen];
+    const hovered = this.branches[this.hovered];
+    if (hovered) this.stroke(context, hovered.path, "rgba(255, 255, 255, 0.75)", 10 * px);
+    if (chosen) {
+      this.stroke(context, chosen.path, "#000000", 13 * px);
+      this.stroke(context, chosen.path, "#ffffff", 9.5 * px);
+    }
+    // Far away, thousands of edges would hide the image: lines grow with the zoom, to their width.
+    const size = px * Math.min(1, 0.55 + 0.15 / px);
+    for (const kind of this.kinds) {
+      const all = new Path2D();
+      const crosses = new Path2D();
+      const arm = 4 * size;
+      for (const [k, branch] of this.branches.entries()) {
+        if (this.decisions[k] !== kind.decision || !visible(branch)) continue;
+        all.addPath(branch.path);
+        const [mx, my] = branch.middle;
+        if (kind.decision < 0)
+          for (const s of [-1, 1]) {
+            crosses.moveTo(mx - arm, my - s * arm);
+            crosses.lineTo(mx + arm, my + s * arm);
+          }
+      }
+      const edge = kind.decision > 0 ? "#ffffff" : "#000000";
+      this.stroke(context, all, edge, (kind.width + 2) * size);
+      context.lineCap = "butt";
+      this.stroke(context, all, kind.colour, kind.width * size, kind.dash.map((d) => d * size));
+      this.stroke(context, crosses, "#000000", 4 * size);
+      this.stroke(context, crosses, kind.colour, 2 * size);
+      context.lineCap = "round";
+    }
+    for (const { drawn, line } of this.strokes) {
+      if (!line) continue;
+      this.stroke(context, line, "#000000", 4 * size);
+      this.stroke(context, line, drawn ? DRAWN : ERASED, 2.2 * size, drawn ? [] : [7, 3, 2, 3].map((d) => d * size));
+    }
+    if (chosen) {
+      const [x0, y0, x1, y1] = chosen.box;
+      if (Math.max(x1 - x0, y1 - y0) < 40 * px) {
+        const ring = new Path2D(); // a short branch is hard to find
+        ring.arc((x0 + x1) / 2, (y0 + y1) / 2, 28 * px, 0, 2 * Math.PI);
+        this.stroke(context, ring, "#000000", 4.5 * px);
+        this.stroke(context, ring, "#ffffff", 2.2 * px);
+      }
+    }
+  }
+
+  /** Paint the line that is being drawn or erased: as wide as it will be, with its points. */
+  paintLine(context, px) {
+    if (!this.preview) return;
+    const draws = this.tool === "draw";
+    const colour = draws ? DRAWN : ERASED;
+    context.globalAlpha = 0.45;
+    this.stroke(context, this.preview, colour, 2 * this.state.radius + 1);
+    context.globalAlpha = 1;
+    this.stroke(context, this.preview, "#000000", 4.5 * px);
+    this.stroke(context, this.preview, colour, 2.5 * px, draws ? [] : [7, 3, 2, 3].map((d) => d * px));
+    for (const [row, column] of this.state.points) {
+      const dot = new Path2D();
+      dot.arc(column + 0.5, row + 0.5, 4.5 * px, 0, 2 * Math.PI);
+      context.fillStyle = "#ffffff";
+      context.fill(dot);
+      this.stroke(context, dot, "#000000", 2 * px);
+    }
+  }
+
+  paintCross(context, px) {
+    const [x, y] = this.cross.map((v) => v + 0.5);
+    const arms = new Path2D();
+    for (const [dx, dy] of Object.values(ARROWS)) {
+      arms.moveTo(x + 5 * px * dx, y + 5 * px * dy);
+      arms.lineTo(x + 18 * px * dx, y + 18 * px * dy);
+    }
+    this.stroke(context, arms, "#000000", 5 * px);
+    this.stroke(context, arms, "#ffffff", 2.2 * px);
+  }
+
+  /** Paint the surroundings of the chosen branch without anything over them; rings mark its ends. */
+  paintBare() {
+    const context = this.bare.getContext("2d");
+    const side = this.bare.width;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, side, side);
+    const branch = this.branches[this.state.chosen];
+    if (!branch) return;
+    const [x0, y0, x1, y1] = branch.box;
+    const reach = Math.max(48, 1.5 * (x1 - x0), 1.5 * (y1 - y0));
+    const scale = side / reach;
+    context.setTransform(scale, 0, 0, scale, side / 2 - ((x0 + x1) / 2) * scale, side / 2 - ((y0 + y1) / 2) * scale);
+    context.imageSmoothingEnabled = scale < 2;
+    context.drawImage(this.plain, 0, 0);
+    for (const end of branch.ends) {
+      const ring = new Path2D();
+      const [x, y] = [(end % this.width) + 0.5, Math.floor(end / this.width) + 0.5];
+      ring.arc(x, y, 9 / scale, 0, 2 * Math.PI);
+      this.stroke(context, ring, "#000000", 4 / scale);
+      this.stroke(context, ring, "#ffffff", 2 / scale);
+    }
+  }
+
+  paintMap() {
+    const context = this.map.getContext("2d");
+    const side = this.map.width;
+    const { thumb } = this;
+    const scale = side / Math.max(this.width, this.height);
+    const [left, top] = [(side - thumb.width) / 2, (side - thumb.height) / 2];
+    context.clearRect(0, 0, side, side);
+    context.drawImage(thumb, left, top);
+    const { x, y } = this.look;
+    const [w, h] = [this.stage.clientWidth, this.stage.clientHeight].map((v) => (v / this.look.scale) * scale);
+    const frame = new Path2D();
+    const [fx, fy] = [left + x * scale, top + y * scale];
+    const [x0, y0] = [Math.max(fx, 2), Math.max(fy, 2)];
+    frame.rect(x0, y0, Math.min(fx + w, side - 2) - x0, Math.min(fy + h, side - 2) - y0);
+    context.lineCap = "butt";
+    this.stroke(context, frame, "#000000", 6);
+    this.stroke(context, frame, "#ffffff", 3);
+    const branch = this.branches[this.state.chosen];
+    if (branch) {
+      const dot = new Path2D();
+      const [mx, my] = branch.middle;
+      dot.arc(left + mx * scale, top + my * scale, 6, 0, 2 * Math.PI);
+      context.fillStyle = "#ffffff";
+      context.fill(dot);
+      this.stroke(context, dot, "#000000", 3);
+    }
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const desk = new Desk(model, el);
+    return () => desk.close();
+  },
+};
