@@ -73,6 +73,13 @@ class Run:
         return sorted(self.scores["seed"].unique().tolist())
 
     @property
+    def chosen(self) -> dict[tuple[str, int], float]:
+        """The weight of each arm and seed."""
+        rows = self.scores.drop_duplicates(["network", "seed"])
+        picked = zip(rows["network"], rows["seed"], rows["weight"], strict=True)
+        return {(name, int(seed)): float(weight) for name, seed, weight in picked if weight}
+
+    @property
     def images(self) -> int:
         """How many test images there are."""
         return int(self.scores["image"].nunique())
