@@ -23,6 +23,7 @@ from .gradient import GradientExplorer
 from .morse import MorseExplorer
 from .painting import PaintExplorer
 from .persistence import PersistenceExplorer
+from .structures import StructureExplorer
 from .volumes import VolumeExplorer, read_volume
 from .warping import WarpExplorer
 
@@ -33,6 +34,7 @@ __all__ = [
     "MorseExplorer",
     "PaintExplorer",
     "PersistenceExplorer",
+    "StructureExplorer",
     "VolumeExplorer",
     "WarpExplorer",
     "read_image",

@@ -1,0 +1,435 @@
+"""Explore a distribution over structures: walk through samples, see which branches are unsure."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from PIL import Image, UnidentifiedImageError
+from plotly.subplots import make_subplots
+from traitlets import Any as AnyTrait
+from traitlets import Float, Int, Unicode, validate
+
+from .. import figures
+from ..data import photos
+from ..topology import betti_numbers
+from ..topology.grid import check_choice, check_image
+from .base import Explorer, _address, _count, _line, _painted, _set, _slider
+
+if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
+    from ..structures import (
+        StructureDistribution,
+        StructureModel,
+        StructureSamples,
+        Uncertainty,
+    )
+
+__all__ = ["StructureExplorer"]
+
+MOST = 100  # samples
+SIDE = 256  # pixels of the reader's own picture that are looked at, in its middle
+
+
+class StructureExplorer(Explorer):
+    """Samples of the structures of an image, and how unsure a model is of each branch.
+
+    Parameters
+    ----------
+    models : StructureModel, or mapping of str to StructureModel
+        One or several trained models, by name, for images in 2D.
+    image : (channels, H, W) array of float
+        In [0, 1]; a new one can be assigned at any time.
+    mode : str, optional
+        The name of the model to begin with. Default: the first.
+    n : int
+        How many samples to draw, 1 to 100. Default 20.
+    temperature : float
+        What the model's log-odds are divided by, from 0.1 to 10: below 1 bolder, above 1 less sure.
+        Default 1: as the model was calibrated.
+    sample : int
+        Which sample to show, from 1.
+    shown : {"entropy", "probability", "variance"}
+        What the maps show.
+    selected : int
+        The number of the branch to mark, 1 being the most uncertain; 0 marks none.
+    seed : int
+        Of the samples.
+
+    Attributes
+    ----------
+    distribution : StructureDistribution
+        Of the present model, at the present temperature.
+    samples : StructureSamples
+        n of them.
+    uncertainty : Uncertainty
+        Of the distribution.
+    order : (m,) array of int
+        The branches, the most uncertain (of the largest entropy) first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a bad image or option, when built and when assigned.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from toposeg_lite.structures import StructureModel
+    >>> model = StructureModel(torch.nn.Identity(), mode="branch", walk=False)
+    >>> row = torch.tensor([[0.9, 0.9, 0.3, 0.8, 0.8]])
+    >>> explorer = StructureExplorer(model, row.logit()[None].sigmoid().numpy(), n=4)
+    >>> len(explorer.samples), explorer.sample
+    (4, 1)
+    """
+
+    chapter, title = "07", "Structures"
+
+    distribution: StructureDistribution
+    samples: StructureSamples
+    uncertainty: Uncertainty
+    order: np.ndarray
+
+    image = AnyTrait()
+    mode = Unicode()
+    n = Int(20)
+    temperature = Float(1.0)
+    sample = Int(1)
+    shown = Unicode("entropy")
+    selected = Int(0)
+
+    def __init__(
+        self,
+        models: StructureModel | Mapping[str, StructureModel],
+        image: Any,
+        *,
+        mode: str | None = None,
+        n: int = 20,
+        temperature: float = 1.0,
+        sample: int = 1,
+        shown: str = "entropy",
+        selected: int = 0,
+        seed: int = 0,
+    ) -> None:
+        from ..structures import StructureModel
+
+        super().__init__()
+        if isinstance(models, StructureModel):
+            models = {models.mode: models}
+        if not isinstance(models, Mapping) or not models:
+            raise TypeError(f"models must map one name at least to a model; got {models!r}")
+        for name, model in models.items():
+            if not isinstance(model, StructureModel) or model.ndim != 2:
+                raise TypeError(f"models must be StructureModels of images; {name!r} is {model!r}")
+        self.models, self.seed = dict(models), seed
+        self._known: dict[str, StructureDistribution] = {}
+        self.image = image
+        self.mode = next(iter(self.models)) if mode is None else mode
+        self.n, self.temperature, self.shown = n, temperature, shown
+        self._look()
+        self.sample, self.selected = sample, selected
+        self.observe(self._forget, "image")
+        self.observe(self._look, ["mode", "n", "temperature"])
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of the library's trained model on vessels of a retina."""
+        from ..structures import load_pretrained
+
+        image = photos.retina().image[:, 800:1056, 240:496]
+        return cls({mode: load_pretrained(mode) for mode in ("branch", "threshold")}, image)
+
+    @validate("image")
+    def _check_image(self, proposal: Any) -> np.ndarray:
+        image = np.asarray(proposal["value"])
+        if image.ndim != 3 or not len(image):
+            raise ValueError(f"image must have the shape (channels, H, W); got {image.shape}")
+        channels = [check_image(channel, "image", ndim=2) for channel in image]
+        return np.stack(channels).astype(np.float32)
+
+    @validate("mode")
+    def _check_mode(self, proposal: Any) -> str:
+        return check_choice(proposal["value"], list(self.models), "mode")
+
+    @validate("shown")
+    def _check_shown(self, proposal: Any) -> str:
+        return check_choice(proposal["value"], list(figures.MAPS), "shown")
+
+    @validate("n")
+    def _check_n(self, proposal: Any) -> int:
+        if not 1 <= proposal["value"] <= MOST:
+            raise ValueError(f"n must be 1 to {MOST}; got {proposal['value']}")
+        return proposal["value"]
+
+    @validate("temperature")
+    def _check_temperature(self, proposal: Any) -> float:
+        if not 0.1 <= proposal["value"] <= 10:
+            raise ValueError(f"temperature must be 0.1 to 10; got {proposal['value']}")
+        return proposal["value"]
+
+    @validate("sample")
+    def _check_sample(self, proposal: Any) -> int:
+        if not 1 <= proposal["value"] <= self.n:
+            raise ValueError(f"sample must be 1 to {self.n}; got {proposal['value']}")
+        return proposal["value"]
+
+    @validate("selected")
+    def _check_selected(self, proposal: Any) -> int:
+        number, count = proposal["value"], len(self.order)
+        if not 0 <= number <= count:
+            raise ValueError(f"selected must be 0 (none) to {count}; got {number}")
+        return number
+
+    def _forget(self, change: Any) -> None:
+        """Let the models look at another image."""
+        self._known.clear()
+        self._look()
+
+    def _look(self, change: Any = None) -> None:
+        """Ask the present model; the network runs once for each model and image."""
+        import torch
+
+        if self.mode not in self._known:
+            batch = torch.from_numpy(self.image)[None]
+            (self._known[self.mode],) = self.models[self.mode].distribution(batch)
+        plain = self._known[self.mode]
+        self.distribution = plain.calibrated(plain.calibration * self.temperature)
+        self.samples = self.distribution.sample(self.n, self.seed)
+        self.uncertainty = self.distribution.uncertainty()
+        self.order = np.argsort(-self.uncertainty.entropy, kind="stable")
+        if change is not None:
+            self.sample = min(self.sample, self.n)
+            self.selected = min(self.selected, len(self.order))
+
+    @property
+    def branch(self) -> int | None:
+        """The marked branch as its place in the BranchSet, or None."""
+        return int(self.order[self.selected - 1]) if self.selected else None
+
+    def branch_at(self, row: int, column: int) -> int:
+        """Return the number of the branch that decides about a pixel, or 0.
+
+        Parameters
+        ----------
+        row, column : int
+            The pixel.
+
+        Returns
+        -------
+        int
+            By uncertainty, as `selected` counts; 0 where no branch decides. Of pixels beside a
+            path, as the maps colour them, it is the path's.
+        """
+        branches = self.distribution.branches
+        if not len(branches):
+            return 0
+        place = int(branches.region[row, column])
+        away, nearest = branches.nearest
+        if place < 0 and away[row, column] <= 1.5:
+            place = int(branches.owner.ravel()[nearest[row, column]])
+        return int(np.flatnonzero(self.order == place)[0]) + 1 if place >= 0 else 0
+
+    def describe(self) -> str:
+        """Say in words what the picture shows."""
+        kept = self.samples.kept.sum(1)
+        b0, b1 = betti_numbers(self.samples.masks[self.sample - 1])
+        unsure = int((self.uncertainty.entropy > 0.5).sum())
+        text = (
+            f"Model {self.mode!r}, temperature {self.temperature:.2f}. Sample {self.sample} of "
+            f"{self.n} keeps {kept[self.sample - 1]} of "
+            f"{_plural(self.samples.kept.shape[1])} and has "
+            f"{_count(b0, 'component')} and {_count(b1, 'loop')}; all samples keep "
+            f"{kept.min()} to {kept.max()}. Of {unsure} the model is unsure (entropy above half a "
+            f"bit). The maps show the {figures.MAPS[self.shown][1]}."
+        )
+        return f"{text} {self._describe_branch()}" if self.selected else text
+
+    def _describe_branch(self) -> str:
+        k, known = self.branch, self.uncertainty
+        branches = known.branches
+        row, column = np.unravel_index(branches.saddle[k], branches.shape)
+        kind = ("joins two components", "closes a loop", "is a ridge")[branches.kind[k]]
+        often = int(self.samples.kept[:, k].sum())
+        return (
+            f"Branch {self.selected} of {len(self.order)}, the most uncertain first, {kind} in row "
+            f"{row}, column {column}: persistence {branches.persistence[k]:.2f}, length "
+            f"{branches.length[k]:.0f} pixels, probability {known.probability[k]:.2f} with "
+            f"variance {known.variance[k]:.3f}, kept in {often} of {_count(self.n, 'sample')}."
+        )
+
+    def picture(self) -> Figure:
+        """Draw the explorer's present state with matplotlib."""
+        return figures.structure_summary(
+            figures.grey_of(self.image),
+            self.distribution,
+            self.samples,
+            sample=self.sample - 1,
+            shown=self.shown,
+            selected=self.branch,
+            uncertainty=self.uncertainty,
+        )
+
+    def view(self) -> widgets.VBox:
+        """Return a live view: walk through the samples, click a branch to mark it."""
+        return _StructureView(self).box
+
+
+def _plural(count: int) -> str:
+    return "1 branch" if count == 1 else f"{count} branches"
+
+
+def _read_colours(content: bytes, channels: int) -> np.ndarray:
+    """Return the middle of a picture file at its own scale, as the models take it."""
+    try:
+        picture = Image.open(io.BytesIO(content)).convert("RGB" if channels == 3 else "L")
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
+    pixels = np.asarray(picture, np.float32) / 255
+    top, left = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
+    piece = pixels[top : top + SIDE, left : left + SIDE]
+    return np.moveaxis(piece, -1, 0) if piece.ndim == 3 else piece[None]
+
+
+class _StructureView:
+    """The widgets of a `StructureExplorer`: controls, one figure of three pictures, a text line."""
+
+    def __init__(self, model: StructureExplorer) -> None:
+        self.model = model
+        titles = ("sample", "each branch", "each pixel")
+        figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.04)
+        figure.update_layout(
+            template="plotly_white", width=1010, height=430, hovermode="closest", showlegend=False,
+            margin={"l": 50, "r": 10, "t": 60, "b": 40},
+        )  # fmt: skip
+        self.figure = go.FigureWidget(figure)
+        self.text = widgets.HTML()
+        self.images, self.marks = [], []
+        for column in (1, 2, 3):
+            first = len(self.figure.data)
+            traces = [
+                go.Image(hovertemplate="row %{y}, column %{x}<extra></extra>"),
+                _line(color="black", width=6),
+                _line(color="white", width=3),
+            ]
+            self.figure.add_traces(traces, rows=[1] * 3, cols=[column] * 3)
+            picture, *lines = self.figure.data[first:]
+            self.images.append(picture)
+            self.marks += lines if column < 3 else []
+            square = {"scaleanchor": "x" if column == 1 else f"x{column}", "autorange": "reversed"}
+            self.figure.update_yaxes(constrain="domain", row=1, col=column, **square)
+            self.figure.update_xaxes(title="column", constrain="domain", row=1, col=column)
+        self.figure.update_yaxes(title="row", row=1, col=1)
+        # A scatter without points carries the scale of the colours.
+        scale = {"colorscale": "Viridis", "showscale": True, "cmin": 0, "cmax": 1, "color": [0]}
+        self.figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=scale))
+        self.scale = self.figure.data[-1]
+        for picture in self.images[:2]:
+            picture.on_click(self.pick)
+        self.controls = self.build_controls()
+        self.box = widgets.VBox([*self.rows, self.figure, self.text])
+        for trait, control in self.controls.items():
+            control.observe(lambda change, trait=trait: self.obey(trait, change.new), "value")
+        self.redraw()
+        model.observe(self.redraw)
+
+    def build_controls(self) -> dict[str, Any]:
+        """Make the controls, and put them in rows."""
+        model = self.model
+        wide = {"width": "22em"}
+        controls: dict[str, Any] = {
+            "sample": _slider(widgets.IntSlider, "Sample", min=1, max=model.n),
+            "n": _slider(widgets.IntSlider, "Number of samples", min=1, max=MOST),
+            "temperature": _slider(
+                widgets.FloatLogSlider, "Temperature", min=-1, max=1, step=0.05, base=10,
+                readout_format=".2f",
+            ),
+            "selected": _slider(widgets.IntSlider, "Marked branch", min=0, max=len(model.order)),
+            "mode": widgets.Dropdown(description="Model", options=list(model.models), layout=wide),
+            "shown": widgets.Dropdown(
+                description="Maps show",
+                options=[(name, key) for key, (_, name) in figures.MAPS.items()],
+                layout=wide,
+            ),
+        }  # fmt: skip
+        self.player = widgets.Play(min=1, max=model.n, interval=400)
+        widgets.jslink((self.player, "value"), (controls["sample"], "value"))
+        self.upload = widgets.FileUpload(
+            description="Your own image", accept="image/*", layout={"width": "12em"}
+        )
+        self.upload.observe(self.take_upload, "value")
+        sample, count, temperature, selected, mode, shown = controls.values()
+        self.rows = [
+            widgets.HBox([sample, self.player, count]),
+            widgets.HBox([temperature, selected]),
+            widgets.HBox([mode, shown, self.upload]),
+        ]
+        return controls
+
+    def obey(self, trait: str, value: Any) -> None:
+        """Hand a control's value to the model; the ends of its scale are exact."""
+        if trait == "temperature":
+            value = min(max(round(value, 3), 0.1), 10.0)
+        setattr(self.model, trait, value)
+
+    def pick(self, trace: Any, points: Any, state: Any) -> None:
+        """Mark the branch that was clicked."""
+        if points.point_inds:
+            row, column = points.point_inds[0]
+            number = self.model.branch_at(int(row), int(column))
+            if number:
+                self.model.selected = number
+
+    def take_upload(self, change: Any) -> None:
+        """Take the reader's own picture, or say why it cannot be taken."""
+        if change.new:
+            file = change.new[0]
+            try:
+                self.model.image = _read_colours(bytes(file["content"]), len(self.model.image))
+            except ValueError as error:
+                self.say(f"{file['name']} was not taken: {error}.")
+
+    def say(self, sentence: str) -> None:
+        """Write the line of text, which a screen reader is told of."""
+        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
+
+    def redraw(self, change: Any = None) -> None:
+        """Bring figure, controls and text into line with the model."""
+        model, name = self.model, change.name if change else "image"
+        most = {"sample": model.n, "selected": len(model.order)}
+        for trait, control in self.controls.items():
+            value = getattr(model, trait)
+            if trait in most:  # a maximum below the value would move it
+                control.max = max(control.max, value)
+            control.value = value
+            if trait in most:
+                control.max = most[trait]
+        self.player.max = model.n
+        with self.figure.batch_update():
+            self.draw(name)
+        self.say(model.describe())
+
+    def draw(self, name: str) -> None:
+        """Draw what a change of one trait changes."""
+        model = self.model
+        grey = figures.grey_of(model.image)
+        if name != "shown":
+            mask = model.samples.masks[model.sample - 1]
+            self.images[0].source = _painted(grey, mask)
+        branches = model.distribution.branches
+        if name in ("image", "mode", "temperature", "shown"):
+            largest, text = figures.MAPS[model.shown]
+            values = getattr(model.uncertainty, model.shown)
+            colours = figures.branch_colours(grey, branches, values, largest=largest)
+            self.images[1].source = _address(colours)
+            by_pixel = figures.pixel_values_of(branches.likelihood, model.shown)
+            self.images[2].source = _address(figures.pixel_colours(by_pixel, largest=largest))
+            self.scale.marker.cmax = largest
+            self.scale.marker.colorbar.title = text.split(",")[0].split(" of")[0]
+        path = [branches.paths[model.branch]] if model.selected else []
+        for line in self.marks:
+            _set(line, *figures.path_lines(path, branches.shape))

@@ -1,0 +1,403 @@
+"""Figures of distributions over structures: samples, maps of uncertainty, reliability diagrams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..calibration import Reliability, entropy
+from ..topology.grid import check_choice, check_image, check_integer, check_mask, check_same_shape
+from .base import COMPONENT, HOLE, LOWERED, RAISED, SUPERLEVEL, _axes, _grey
+from .morse import path_lines
+
+if TYPE_CHECKING:  # torch takes long to load, and drawing does not need it
+    from ..structures import BranchSet, StructureDistribution, StructureSamples, Uncertainty
+
+__all__ = [
+    "MAPS",
+    "branch_colours",
+    "grey_of",
+    "image_with_sample",
+    "image_with_walks",
+    "pixel_colours",
+    "pixel_values_of",
+    "reliability_plot",
+    "structure_summary",
+]
+
+#: What the maps show, by name: its largest value, and what it is called.
+MAPS = {
+    "entropy": (1.0, "entropy, in bits"),
+    "probability": (1.0, "probability"),
+    "variance": (0.25, "variance of the probability"),
+}
+_COLOURS = matplotlib.colormaps["viridis"]
+_REACH = 1.5  # pixels from a path that are coloured as it is, so that thin ones can be seen
+_SERIES = ((COMPONENT, "o"), (HOLE, "^"), (RAISED, "s"), (LOWERED, "D"), ("black", "v"))
+
+
+def grey_of(image: Any) -> np.ndarray:
+    """Return an image of any number of channels in grey: their mean.
+
+    Parameters
+    ----------
+    image : (H, W) or (channels, H, W) array of float
+        In [0, 1].
+
+    Returns
+    -------
+    (H, W) array of float
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such image.
+
+    Examples
+    --------
+    >>> grey_of(np.array([[[0.2]], [[0.4]]])).round(2)
+    array([[0.3]])
+    """
+    image = np.asarray(image)
+    if image.ndim == 3 and len(image):
+        image = np.stack([check_image(channel, "image", ndim=2) for channel in image]).mean(0)
+    return check_image(image, "image", ndim=2)
+
+
+def branch_colours(
+    grey: Any, branches: BranchSet, values: Any, *, largest: float = 1.0
+) -> np.ndarray:
+    """Colour what each branch decides about by a value, over a faint grey image.
+
+    Parameters
+    ----------
+    grey : (H, W) array of float
+        The image below.
+    branches : BranchSet
+        m branches of an image of this shape.
+    values : (m,) array of float
+        From 0, dark blue, to `largest`, yellow.
+    largest : float
+        The end of the scale.
+
+    Returns
+    -------
+    (H, W, 3) array of uint8
+        Pixels of a branch's region, and those at most 1.5 pixels from its path, have its colour.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If image or values do not fit the branches.
+
+    Examples
+    --------
+    >>> from toposeg_lite.structures import find_branches
+    >>> found = find_branches(np.array([[0.9, 0.2, 0.7]]))
+    >>> branch_colours(np.zeros((1, 3)), found, [1.0]).tolist()[0][1]
+    [253, 231, 36]
+    """
+    grey = check_image(grey, "grey", ndim=2)
+    check_same_shape(grey, branches.likelihood, ("grey", "the branches' likelihood"))
+    owner = branches.region
+    if len(branches):
+        away, nearest = branches.nearest
+        owner = np.where((owner < 0) & (away <= _REACH), branches.owner.ravel()[nearest], owner)
+    painted = np.append(np.asarray(values, float), 0.0)
+    if painted.shape != (len(branches) + 1,):
+        raise ValueError(
+            f"values must hold one number for each of the {len(branches)} branches; "
+            f"got the shape {np.shape(values)}"
+        )
+    colours = np.repeat((110 + 110 * grey)[..., None], 3, axis=2)
+    some = owner >= 0
+    colours[some] = 255 * _COLOURS(painted[owner[some]] / largest)[:, :3]
+    return colours.astype(np.uint8)
+
+
+def pixel_colours(values: Any, *, largest: float = 1.0) -> np.ndarray:
+    """Colour each pixel by its own value, from 0, dark blue, to `largest`, yellow.
+
+    Parameters
+    ----------
+    values : (H, W) array of float
+        From 0 to `largest`.
+    largest : float
+        The end of the scale.
+
+    Returns
+    -------
+    (H, W, 3) array of uint8
+
+    Examples
+    --------
+    >>> pixel_colours(np.array([[0.0, 0.5]]), largest=0.5).tolist()
+    [[[68, 1, 84], [253, 231, 36]]]
+    """
+    return (255 * _COLOURS(np.asarray(values, float) / largest)[..., :3]).astype(np.uint8)
+
+
+def image_with_sample(
+    grey: Any,
+    mask: Any,
+    *,
+    branches: BranchSet | None = None,
+    selected: int | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a sampled mask in yellow over a grey image, and mark one branch.
+
+    Parameters
+    ----------
+    grey : (H, W) array of float
+        The image.
+    mask : (H, W) array of bool
+        The sample.
+    branches : BranchSet, optional
+        To mark one of them.
+    selected : int, optional
+        The number of the branch to mark, from 0: white with a black edge.
+    title : str
+        Written above.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If image or mask are none, or differ in shape.
+
+    Examples
+    --------
+    >>> image_with_sample(np.zeros((2, 3)), np.ones((2, 3), bool), title="one").get_title()
+    'one'
+    """
+    grey, mask = check_image(grey, "grey", ndim=2), check_mask(mask, "mask", ndim=2)
+    check_same_shape(grey, mask, ("grey", "mask"))
+    ax = _axes(ax, (4.2, 4.4))
+    _grey(ax, grey, title)
+    yellow = np.zeros((*grey.shape, 4))
+    yellow[mask] = matplotlib.colors.to_rgba(SUPERLEVEL, 0.6)
+    ax.imshow(yellow, interpolation="nearest")
+    _mark(ax, branches, selected)
+    return ax
+
+
+def _mark(ax: Axes, branches: BranchSet | None, selected: int | None) -> None:
+    """Draw the path of one branch."""
+    if branches is None or selected is None:
+        return
+    x, y = path_lines([branches.paths[selected]], branches.shape)
+    for colour, width in (("black", 5), ("white", 2.5)):
+        ax.plot(x, y, color=colour, lw=width, solid_capstyle="round")
+
+
+def image_with_walks(
+    image: Any,
+    paths: Sequence[Sequence[np.ndarray]],
+    names: Sequence[str],
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw several ways to walk the same branches over a likelihood.
+
+    Parameters
+    ----------
+    image : (H, W) array of float
+        The likelihood, in grey.
+    paths : sequence of sequences of int arrays
+        Groups of paths of flat indices; the groups differ in colour and dash.
+    names : sequence of str
+        One for each group, for the legend.
+    title : str
+        Written above.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If there are not as many names as groups, or more than five groups.
+
+    Examples
+    --------
+    >>> ax = image_with_walks(np.eye(3), [[np.array([0, 4, 8])]], ["ridge"])
+    >>> ax.lines[0].get_xdata().tolist()[:3]
+    [0.0, 1.0, 2.0]
+    """
+    image = check_image(image, ndim=2)
+    if len(names) != len(paths) or len(paths) > len(_SERIES):
+        raise ValueError(
+            f"names must name every group of paths, at most {len(_SERIES)}; "
+            f"got {len(names)} names and {len(paths)} groups"
+        )
+    ax = _axes(ax, (4.2, 4.6))
+    _grey(ax, image, title)
+    dashes = ("-", (0, (4, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), "-")
+    for group, name, (colour, _), dash in zip(paths, names, _SERIES, dashes, strict=False):
+        ax.plot(*path_lines(list(group), image.shape), color=colour, lw=1.8, ls=dash, label=name)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize="small",
+              frameon=False, handlelength=2.4)  # fmt: skip
+    return ax
+
+
+def reliability_plot(
+    diagrams: Mapping[str, Reliability], *, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Draw reliability diagrams: what was said to be likely, against how often it came true.
+
+    Parameters
+    ----------
+    diagrams : mapping of str to Reliability
+        At most five, by name.
+    title : str
+        Written above.
+    ax : matplotlib Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Axes
+        The area of a sign says how much its bin holds. On the grey diagonal probabilities are
+        honest; below it they are too bold. The legend names the expected calibration error.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no diagram, more than five, or something else.
+
+    Examples
+    --------
+    >>> from toposeg_lite.structures import reliability_diagram
+    >>> ax = reliability_plot({"coin": reliability_diagram([0.5, 0.5], [True, False])})
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['honest', 'coin: 0.0 %']
+    """
+    if not isinstance(diagrams, Mapping):
+        raise TypeError(f"diagrams must map names to diagrams; got {type(diagrams).__name__}")
+    if not 0 < len(diagrams) <= len(_SERIES):
+        raise ValueError(f"diagrams must be 1 to {len(_SERIES)}; got {len(diagrams)}")
+    ax = _axes(ax, (4.2, 4.0))
+    ax.plot([0, 1], [0, 1], color="0.6", lw=1)
+    signs: list[Any] = [Line2D([], [], color="0.6", label="honest")]
+    for (name, diagram), (colour, marker) in zip(diagrams.items(), _SERIES, strict=False):
+        if not isinstance(diagram, Reliability):
+            raise TypeError(f"diagrams must hold Reliability objects; {name!r} is {diagram!r}")
+        share = diagram.count / diagram.count.sum()
+        ax.plot(diagram.probability, diagram.frequency, color=colour, lw=1, alpha=0.7)
+        ax.scatter(diagram.probability, diagram.frequency, s=14 + 300 * share, c=colour,
+                   marker=marker, alpha=0.8, clip_on=False, zorder=3)  # fmt: skip
+        label = f"{name}: {100 * diagram.error:.1f} %"
+        signs.append(Line2D([], [], color=colour, marker=marker, label=label))
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=title)
+    ax.set(xlabel="probability", ylabel="how often it came true")
+    ax.set_aspect("equal")
+    ax.legend(handles=signs, loc="upper left", fontsize="small", frameon=False)
+    return ax
+
+
+def structure_summary(
+    grey: Any,
+    distribution: StructureDistribution,
+    samples: StructureSamples,
+    *,
+    sample: int = 0,
+    shown: str = "entropy",
+    selected: int | None = None,
+    uncertainty: Uncertainty | None = None,
+) -> Figure:
+    """Show one sample, how sure the model is of each branch, and how unsure each pixel is.
+
+    Parameters
+    ----------
+    grey : (H, W) array of float
+        The image.
+    distribution : StructureDistribution
+        Over its structures.
+    samples : StructureSamples
+        Drawn from it.
+    sample : int
+        Which of them to draw, from 0.
+    shown : {"entropy", "probability", "variance"}
+        What the map of the branches shows. The map of the pixels shows the entropy or variance of
+        the network's likelihood, or the likelihood itself.
+    selected : int, optional
+        The number of a branch to mark, from 0.
+    uncertainty : Uncertainty, optional
+        That of `distribution`, if it is known already.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such sample or map, or the image does not fit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from toposeg_lite.structures import StructureModel
+    >>> likelihood = torch.tensor([[0.9, 0.4, 0.8]])
+    >>> model = StructureModel(torch.nn.Identity(), mode="branch")
+    >>> found, = model.distribution(likelihood.logit()[None, None])
+    >>> figure = structure_summary(likelihood.numpy(), found, found.sample(2, seed=0))
+    >>> [ax.get_title() for ax in figure.axes][:3]
+    ['sample 1 of 2', 'each branch', 'each pixel']
+    """
+    grey = check_image(grey, "grey", ndim=2)
+    check_choice(shown, tuple(MAPS), "shown")
+    sample = check_integer(sample, "sample", 0)
+    if sample >= len(samples):
+        raise ValueError(f"sample must be below {len(samples)}, the number of them; got {sample}")
+    known = distribution.uncertainty() if uncertainty is None else uncertainty
+    largest, name = MAPS[shown]
+    branches = distribution.branches
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    title = f"sample {sample + 1} of {len(samples)}"
+    image_with_sample(
+        grey, samples.masks[sample], branches=branches, selected=selected, title=title, ax=left
+    )
+    by_branch = branch_colours(grey, branches, getattr(known, shown), largest=largest)
+    by_pixel = pixel_colours(pixel_values_of(branches.likelihood, shown), largest=largest)
+    for ax, colours, text in ((middle, by_branch, "each branch"), (right, by_pixel, "each pixel")):
+        ax.imshow(colours, interpolation="nearest")
+        ax.set(title=text, xlabel="column")
+    _mark(middle, branches, selected)
+    scale = ScalarMappable(Normalize(0, largest), _COLOURS)
+    figure.colorbar(scale, ax=[middle, right], label=name, shrink=0.8, aspect=25, pad=0.01)
+    return figure
+
+
+def pixel_values_of(likelihood: np.ndarray, shown: str) -> np.ndarray:
+    """Return how unsure a network is of each pixel: what one has without branches.
+
+    Examples
+    --------
+    >>> pixel_values_of(np.array([0.5, 1.0]), "entropy")
+    array([1., 0.])
+    """
+    likelihood = likelihood.astype(np.float64)
+    if shown == "probability":
+        return likelihood
+    return entropy(likelihood) if shown == "entropy" else likelihood * (1 - likelihood)
