@@ -24,6 +24,7 @@ References
 .. [1] M. Okabe and K. Ito, "Color Universal Design", 2008. https://jfly.uni-koeln.de/color/
 """
 
+from .annotating import ORDER_STYLES, branches_by_value, order_areas, order_curves
 from .annotation import BRANCH_KINDS, annotated_image, annotation_summary, picture_colours
 from .base import (
     BIRTH,
@@ -119,6 +120,7 @@ __all__ = [
     "LOWERED",
     "MAPS",
     "NETWORKS",
+    "ORDER_STYLES",
     "RAISED",
     "SKELETON",
     "SUPERLEVEL",
@@ -134,6 +136,7 @@ __all__ = [
     "branch_chart",
     "branch_colours",
     "branch_profile",
+    "branches_by_value",
     "cells_around",
     "check_threshold",
     "comparison_summary",
@@ -158,6 +161,8 @@ __all__ = [
     "morse_summary",
     "morse_view",
     "neighbourhood",
+    "order_areas",
+    "order_curves",
     "numbered_parts",
     "outline",
     "painting_summary",
