@@ -6,6 +6,7 @@
 
 const DRAWN = "#56B4E9"; // sky blue
 const ERASED = "#D55E00"; // vermilion
+const ERASING = [7, 3, 2, 3]; // dashes
 const MASK = [0xf0, 0xe4, 0x42]; // yellow
 const REACH = 10; // how far from a branch a click may be, in pixels of the screen
 const PATIENCE = 5000; // milliseconds without an answer before the person is told
@@ -34,7 +35,7 @@ const COMMANDS = [
   [["0"], "the whole image", (d) => d.fit()],
   [["c"], "to the branch that is asked about", (d) => d.visit(true)],
   [["h"], "hide all that lies over the image, while held", (d) => d.hide(true)],
-  [["m"], "mask on and off", (d) => d.toggle("mask", 0.35)],
+  [["m"], "mask on and off", (d) => d.toggle("mask", 0.7)],
   [["b"], "branches on and off", (d) => d.toggle("lines", 1)],
   [["?"], "show these keys", (d) => (d.help.open = !d.help.open)],
 ];
@@ -89,7 +90,7 @@ class Desk {
     [this.height, this.width] = model.get("shape");
     this.kinds = model.get("kinds");
     this.readBranches();
-    this.look = { x: 0, y: 0, scale: 0, mask: 0.35, lines: 1, contrast: 1, follow: true };
+    this.look = { x: 0, y: 0, scale: 0, mask: 0.7, lines: 1, contrast: 1, follow: true };
     Object.assign(this.look, model.get("look"));
     this.cross = null; // [column, row] in pixels; null until a key moves it
     this.hovered = -1;
@@ -99,6 +100,7 @@ class Desk {
     this.answered = null;
     this.picture = this.plain = null;
     this.maskCanvas = document.createElement("canvas");
+    this.layer = document.createElement("canvas"); // the lines, as they stand on the screen
     this.maskTurn = 0;
     this.read();
     this.build(el);
@@ -256,7 +258,7 @@ class Desk {
     this.follow.checked = this.look.follow;
     const view = make(
       "section", { "aria-label": "View" }, make("h5", {}, "Opacity and contrast"), sliders,
-      make("label", {}, this.follow, " turn to each branch that is asked about"),
+      make("label", {}, this.follow, " turn to each branch"),
     );
     const side = make("aside.side", {}, card, progress, queue, view, this.legend());
 
@@ -518,25 +520,30 @@ class Desk {
   }
 
   turn([x, y], scale) {
-    this.look.scale = Math.min(Math.max(scale, this.whole() / 2), 48);
-    this.look.x = x - this.stage.clientWidth / this.look.scale / 2;
-    this.look.y = y - this.stage.clientHeight / this.look.scale / 2;
+    this.look.scale = scale = Math.min(Math.max(scale, this.whole() * 0.9), 48);
+    // An image larger than the stage covers it, but for a margin; a smaller one stands in its middle.
+    const inside = (middle, image, stage) => {
+      const room = image - stage;
+      const margin = 24 / scale;
+      return room > 0 ? Math.min(Math.max(middle - stage / 2, -margin), room + margin) : room / 2;
+    };
+    this.look.x = inside(x, this.width, this.stage.clientWidth / scale);
+    this.look.y = inside(y, this.height, this.stage.clientHeight / scale);
     this.draw();
     this.remember();
   }
 
   pan(dx, dy) {
     const [x, y] = this.centre();
-    const clip = (v, n) => Math.min(Math.max(v, 0), n); // the image never leaves the screen
     const { scale } = this.look;
-    this.turn([clip(x - dx / scale, this.width), clip(y - dy / scale, this.height)], scale);
+    this.turn([x - dx / scale, y - dy / scale], scale);
   }
 
   zoom(factor, at) {
     const [x, y] = this.centre();
     const [px, py] = at ?? (this.cross ? this.cross.map((v) => v + 0.5) : [x, y]);
     const before = this.look.scale;
-    const scale = Math.min(Math.max(before * factor, this.whole() / 2), 48);
+    const scale = Math.min(Math.max(before * factor, this.whole() * 0.9), 48);
     const part = before / scale; // the pixel under the mouse stays there
     this.turn([px + (x - px) * part, py + (y - py) * part], scale);
   }
@@ -654,10 +661,18 @@ class Desk {
     if (turn !== this.maskTurn) return;
     const image = new ImageData(this.width, this.height);
     const pixels = new Uint32Array(image.data.buffer);
-    const yellow = new Uint32Array(new Uint8Array([...MASK, 255]).buffer)[0];
-    for (let k = 0; k < bits.length; k++) {
-      if (!bits[k]) continue;
-      for (let b = 0; b < 8; b++) if (bits[k] & (128 >> b)) pixels[8 * k + b] = yellow;
+    const [edge, inner] = [255, 110].map(
+      (alpha) => new Uint32Array(new Uint8Array([...MASK, alpha]).buffer)[0],
+    );
+    const { width } = this;
+    const is = (k) => bits[k >> 3] & (128 >> (k & 7)); // beyond the end: not
+    for (let byte = 0; byte < bits.length; byte++) {
+      if (!bits[byte]) continue;
+      for (let k = 8 * byte; k < 8 * byte + 8; k++) {
+        if (!is(k)) continue;
+        const within = is(k - 1) && is(k + 1) && is(k - width) && is(k + width);
+        pixels[k] = within ? inner : edge; // the outline is seen on every image
+      }
     }
     this.maskCanvas.width = this.width;
     this.maskCanvas.height = this.height;
@@ -685,8 +700,8 @@ class Desk {
       const kind = this.kinds.find((one) => one.decision === this.decisions[state.chosen]);
       this.title.textContent = `Branch ${state.chosen + 1} of ${progress.branches}: ${kind.name}`;
       this.about.textContent =
-        `${percent(this.probability[state.chosen])} real, says the model · ` +
-        `${chosen.size} pixel${chosen.size === 1 ? "" : "s"}`;
+        `model: ${percent(this.probability[state.chosen])} real · ` +
+        `${chosen.size} pixel${chosen.size === 1 ? "" : "s"} long`;
     } else {
       this.title.textContent = "There are no branches";
       this.about.textContent = "Draw what should be in the mask.";
@@ -800,10 +815,8 @@ class Desk {
     context.stroke(path);
   }
 
+  /** Paint halos, branches and strokes; `px` is one pixel of the screen in pixels of the image. */
   paintBranches(context, px) {
-    const [w, h] = [this.stage.clientWidth * px, this.stage.clientHeight * px];
-    const { x, y } = this.look;
-    const visible = ({ box: [x0, y0, x1, y1] }) => x1 >= x && y1 >= y && x0 <= x + w && y0 <= y + h;
     context.lineJoin = context.lineCap = "round";
     const chosen = this.tool === "decide" && this.branches[this.state.chosen];
     const hovered = this.branches[this.hovered];
@@ -812,34 +825,15 @@ class Desk {
       this.stroke(context, chosen.path, "#000000", 13 * px);
       this.stroke(context, chosen.path, "#ffffff", 9.5 * px);
     }
-    // Far away, thousands of edges would hide the image: lines grow with the zoom, to their width.
-    const size = px * Math.min(1, 0.55 + 0.15 / px);
-    for (const kind of this.kinds) {
-      const all = new Path2D();
-      const crosses = new Path2D();
-      const arm = 4 * size;
-      for (const [k, branch] of this.branches.entries()) {
-        if (this.decisions[k] !== kind.decision || !visible(branch)) continue;
-        all.addPath(branch.path);
-        const [mx, my] = branch.middle;
-        if (kind.decision < 0)
-          for (const s of [-1, 1]) {
-            crosses.moveTo(mx - arm, my - s * arm);
-            crosses.lineTo(mx + arm, my + s * arm);
-          }
-      }
-      const edge = kind.decision > 0 ? "#ffffff" : "#000000";
-      this.stroke(context, all, edge, (kind.width + 2) * size);
-      context.lineCap = "butt";
-      this.stroke(context, all, kind.colour, kind.width * size, kind.dash.map((d) => d * size));
-      this.stroke(context, crosses, "#000000", 4 * size);
-      this.stroke(context, crosses, kind.colour, 2 * size);
-      context.lineCap = "round";
-    }
+    this.paintLayer(px);
+    context.save();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.drawImage(this.layer, 0, 0);
+    context.restore();
     for (const { drawn, line } of this.strokes) {
       if (!line) continue;
-      this.stroke(context, line, "#000000", 4 * size);
-      this.stroke(context, line, drawn ? DRAWN : ERASED, 2.2 * size, drawn ? [] : [7, 3, 2, 3].map((d) => d * size));
+      this.stroke(context, line, "#000000", 4 * px);
+      this.stroke(context, line, drawn ? DRAWN : ERASED, 2.2 * px, drawn ? [] : ERASING.map((d) => d * px));
     }
     if (chosen) {
       const [x0, y0, x1, y1] = chosen.box;
@@ -852,6 +846,69 @@ class Desk {
     }
   }
 
+  /**
+   * Bring the layer of the lines into line with the decisions. Dashed lines by the thousand take a
+   * tenth of a second, so as long as the view rests, only what is near a changed branch is redone.
+   */
+  paintLayer(px) {
+    const { x, y, scale } = this.look;
+    const { width, height } = this.canvas;
+    const view = [x, y, scale, width, height].join();
+    const changed = [];
+    for (let k = 0; k < this.branches.length; k++)
+      if (this.painted?.[k] !== this.decisions[k]) changed.push(this.branches[k].box);
+    this.painted = this.decisions;
+    const context = this.layer.getContext("2d");
+    if (view !== this.layerView || changed.length > 20) {
+      [this.layer.width, this.layer.height] = [width, height];
+      this.layerView = view;
+      const ratio = window.devicePixelRatio || 1;
+      context.setTransform(ratio * scale, 0, 0, ratio * scale, -x * scale * ratio, -y * scale * ratio);
+      context.lineJoin = "round";
+      this.paintLines(context, px, [x, y, x + width * px, y + height * px]);
+      return;
+    }
+    for (const [x0, y0, x1, y1] of changed) {
+      const margin = 10 * px;
+      const area = [x0 - margin, y0 - margin, x1 + margin, y1 + margin];
+      context.save();
+      context.beginPath();
+      context.rect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
+      context.clip();
+      context.clearRect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
+      this.paintLines(context, px, area);
+      context.restore();
+    }
+  }
+
+  /** Paint the branches that meet an area of the image. */
+  paintLines(context, px, [left, top, right, bottom]) {
+    const meets = ({ box: [x0, y0, x1, y1] }) => x1 >= left && y1 >= top && x0 <= right && y0 <= bottom;
+    // Far away, thousands of wide edges would hide the image: lines grow with the zoom.
+    const size = px * Math.min(1, 0.45 + 0.2 / px);
+    for (const kind of this.kinds) {
+      const all = new Path2D();
+      const crosses = new Path2D();
+      const arm = 4 * size;
+      for (const [k, branch] of this.branches.entries()) {
+        if (this.decisions[k] !== kind.decision || !meets(branch)) continue;
+        all.addPath(branch.path);
+        const [mx, my] = branch.middle;
+        if (kind.decision < 0)
+          for (const s of [-1, 1]) {
+            crosses.moveTo(mx - arm, my - s * arm);
+            crosses.lineTo(mx + arm, my + s * arm);
+          }
+      }
+      context.lineCap = "round";
+      this.stroke(context, all, kind.decision > 0 ? "#ffffff" : "#000000", (kind.width + 1.8) * size);
+      context.lineCap = "butt";
+      this.stroke(context, all, kind.colour, kind.width * size, kind.dash.map((d) => d * size));
+      this.stroke(context, crosses, "#000000", 4 * size);
+      this.stroke(context, crosses, kind.colour, 2 * size);
+    }
+  }
+
   /** Paint the line that is being drawn or erased: as wide as it will be, with its points. */
   paintLine(context, px) {
     if (!this.preview) return;
@@ -861,7 +918,7 @@ class Desk {
     this.stroke(context, this.preview, colour, 2 * this.state.radius + 1);
     context.globalAlpha = 1;
     this.stroke(context, this.preview, "#000000", 4.5 * px);
-    this.stroke(context, this.preview, colour, 2.5 * px, draws ? [] : [7, 3, 2, 3].map((d) => d * px));
+    this.stroke(context, this.preview, colour, 2.5 * px, draws ? [] : ERASING.map((d) => d * px));
     for (const [row, column] of this.state.points) {
       const dot = new Path2D();
       dot.arc(column + 0.5, row + 0.5, 4.5 * px, 0, 2 * Math.PI);

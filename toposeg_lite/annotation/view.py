@@ -127,7 +127,7 @@ class AnnotationView(anywidget.AnyWidget):
                 "redo": session.can_redo,
                 "learns": hasattr(session.model, "learn"),
                 "error": app.error,
-                "text": app.describe(),
+                "text": app.describe().removesuffix(f" {app.saved()}."),
                 "saved": app.saved(),
                 "keeps": session.path is not None,
             },
