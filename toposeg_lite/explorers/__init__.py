@@ -18,6 +18,7 @@ a kernel, a picture and a sentence without. `Dashboard` holds all of them in tab
 """
 
 from .base import Explorer, read_image, show
+from .comparison import ComparisonExplorer
 from .dashboard import Dashboard
 from .gradient import GradientExplorer
 from .morse import MorseExplorer
@@ -28,6 +29,7 @@ from .volumes import VolumeExplorer, read_volume
 from .warping import WarpExplorer
 
 __all__ = [
+    "ComparisonExplorer",
     "Dashboard",
     "Explorer",
     "GradientExplorer",
