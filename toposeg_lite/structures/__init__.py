@@ -3,8 +3,8 @@
 `StructureModel` wraps any network that predicts a likelihood, and learns how likely each branch of
 its ridges is real. From it come sampled structures, the uncertainty of each branch, and a final
 mask. `find_branches` divides a likelihood into branches, and says how decisions about them become a
-mask; `perturb_and_walk` redraws them; `load_pretrained` brings a trained model. The rest asks
-whether probabilities are honest.
+mask; `perturb_and_walk` redraws them; `load_pretrained` brings a trained model, and
+`EvenLight` what it looks through. The rest asks whether probabilities are honest.
 """
 
 from ..calibration import (
@@ -17,6 +17,7 @@ from ..calibration import (
 from .branches import BranchSet, find_branches
 from .distribution import StructureDistribution, StructureSamples, Uncertainty
 from .features import FEATURES, branch_features, persistence_of
+from .light import EvenLight
 from .model import Gaussian, StructureLoss, StructureModel
 from .pretrained import load_pretrained
 from .walking import perturb_and_walk
@@ -24,6 +25,7 @@ from .walking import perturb_and_walk
 __all__ = [
     "FEATURES",
     "BranchSet",
+    "EvenLight",
     "Gaussian",
     "Reliability",
     "StructureDistribution",

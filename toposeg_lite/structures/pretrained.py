@@ -1,9 +1,10 @@
 """A trained model of structures that comes with the library: nobody has to train to see one.
 
 The file ``data/assets/structures-chase_db1.safetensors`` holds a `UNet` that finds the vessels of
-fundus photographs, and around it both modes of the `StructureModel`. This project trained it on the
-training images of CHASE_DB1 [1]_ by ``python -m toposeg_lite.training.pretrained``. The JSON beside
-it says with which parameters, versions and scores, and ``data/assets/README.md`` under which terms.
+fundus photographs through `EvenLight`, and around both the two modes of the `StructureModel`. This
+project trained it on the training images of CHASE_DB1 [1]_ by the command
+``python -m toposeg_lite.training.pretrained``. The JSON beside it says with which parameters,
+versions and scores, and ``data/assets/README.md`` under which terms.
 
 It is made to learn and to try things out on. It was never tested for medicine.
 
@@ -24,17 +25,20 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..models import UNet
 from ..topology.grid import check_choice
 from .distribution import Mode
+from .light import EvenLight
 from .model import StructureModel
 
 __all__ = ["load_pretrained"]
 
 #: What the file is called, without its ending.
 NAME = "structures-chase_db1"
+#: The layer whose input is pooled on branches.
+LAYER = "1.head"
 _FORMAT = "toposeg_lite structures 1"
 _MODES = ("threshold", "branch")
 
@@ -57,7 +61,8 @@ def load_pretrained(
     StructureModel
         In evaluation mode, on the CPU, calibrated on the validation images. It takes colour images
         (B, 3, H, W), red, green and blue in [0, 1], with about 30 pixels to a degree of the field
-        of view: CHASE_DB1 and the library's own retina as they are.
+        of view: CHASE_DB1 and the library's own retina as they are. Its network begins with
+        `EvenLight`, so colours and exposure matter little.
 
     Raises
     ------
@@ -86,8 +91,9 @@ def load_pretrained(
             about, tensors = _read(here)
     else:
         about, tensors = _read(Path(path))
-    network = UNet(**about["network"])
-    network.load_state_dict(_part(tensors, "network"))
+    unet = UNet(**about["network"])
+    unet.load_state_dict(_part(tensors, "network"))
+    network = nn.Sequential(EvenLight(**about["light"]), unet)
     options: dict[str, Any] = {**about["options"], **about["modes"][mode]}
     model = StructureModel(network, mode=mode, **options)
     model.load_state_dict(model.state_dict() | _part(tensors, mode))
@@ -97,12 +103,17 @@ def load_pretrained(
 def pack(branch: StructureModel, threshold: StructureModel) -> bytes:
     """Return the bytes of a file that `load_pretrained` reads.
 
-    Both models are around one and the same `UNet`, whose weights are written once.
+    Both models are around one and the same network: `EvenLight`, then a `UNet`.
     """
     network = branch.network
-    if not isinstance(network, UNet) or threshold.network is not network:
-        raise ValueError("branch and threshold must be models around one and the same UNet")
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    parts = list(network.children())
+    if threshold.network is not network or [type(part) for part in parts] != [EvenLight, UNet]:
+        raise ValueError(
+            "branch and threshold must be models around one and the same network, "
+            "a Sequential of EvenLight and UNet"
+        )
+    light, unet = parts
+    tensors = {f"network.{name}": tensor for name, tensor in unet.state_dict().items()}
     for mode, model in zip(_MODES, (threshold, branch), strict=True):
         for name, tensor in model.state_dict().items():
             if not name.startswith(("network.", "_layer.")):  # the latter is one of the network's
@@ -110,10 +121,11 @@ def pack(branch: StructureModel, threshold: StructureModel) -> bytes:
     names = ("in_channels", "out_channels", "width", "depth", "ndim", "seed")
     about = {
         "format": _FORMAT,
-        "network": {name: getattr(network, name) for name in names},
-        "options": {"in_channels": network.in_channels, "ndim": network.ndim, **branch.options},
+        "light": {"window": light.window, "gain": light.gain},
+        "network": {name: getattr(unet, name) for name in names},
+        "options": {"in_channels": 3, **branch.options},
         "modes": {
-            "branch": {"features": "head"},
+            "branch": {"features": LAYER},
             "threshold": {
                 "anneal_steps": threshold.anneal_steps,
                 "temperature": list(threshold.temperatures),

@@ -22,8 +22,8 @@ reliability diagram of each method, the parameters and the versions. The workboo
 
 ::
 
-    python -m toposeg_lite.training.calibration --steps 350 --patch 128 --learning-rate 0.003
-        --light 0.4 --passes 6 --threshold-steps 100    (in one line)
+    python -m toposeg_lite.training.calibration --even-light --steps 350 --patch 128
+        --learning-rate 0.003 --light 0.1 --passes 6 --threshold-steps 100    (in one line)
 
 whose ``study.json`` is kept as ``notebooks/reference_runs/chase_db1-calibration.json``.
 
@@ -40,6 +40,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple, TypeVar
@@ -53,6 +54,7 @@ from ..data import Dataset, Sample, load_dataset
 from ..files import write_atomically
 from ..models import UNet
 from ..structures import (
+    EvenLight,
     StructureDistribution,
     StructureModel,
     fit_temperature,
@@ -199,6 +201,7 @@ def calibration_study(
     for seed in seeds:
         path = folder / f"seed-{check_integer(seed, 'seed')}.json"
         about = {
+            "channels": data.channels,
             "config": TrainConfig(**{**config.as_dict(), "seed": seed, "root": None}).as_dict(),
             "passes": passes,
             "threshold_steps": threshold_steps,
@@ -220,6 +223,24 @@ def calibration_study(
         seen[str(seed)] = known
     _write(folder / "study.json", {"bins": BINS, "seeds": seen})
     return pd.DataFrame(rows)
+
+
+def even_data(data: Dataset) -> Dataset:
+    """Return a data set of colour photographs of the retina in even light, with one channel."""
+    light = EvenLight()
+
+    def change(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+        return tuple(
+            replace(sample, image=light(torch.from_numpy(sample.image)[None])[0].numpy())
+            for sample in samples
+        )
+
+    return replace(
+        data,
+        train=change(data.train),
+        validation=change(data.validation),
+        test=change(data.test),
+    )
 
 
 def new_network(data: Dataset, config: TrainConfig, kind: type[Network]) -> Network:
@@ -257,13 +278,14 @@ def fit_structures(
     *,
     threshold_steps: int = 200,
     floor: float = 0.02,
+    features: str = "head",
 ) -> Fitted:
     """Train the branch head and the threshold around a network, on the training images.
 
     Parameters
     ----------
     network : torch.nn.Module
-        A trained `UNet`; its weights are frozen here.
+        Trained; its weights are frozen here.
     data : Dataset
         With training images.
     config : TrainConfig
@@ -272,6 +294,8 @@ def fit_structures(
         Of the training of the threshold.
     floor : float
         Branches whose persistence is not above it never enter.
+    features : str
+        See `StructureModel`.
 
     Returns
     -------
@@ -296,7 +320,7 @@ def fit_structures(
         "floor": floor,
         "seed": config.seed,
     }
-    branch = StructureModel(network, mode="branch", features="head", **common).to(device)
+    branch = StructureModel(network, mode="branch", features=features, **common).to(device)
     learning = known_branches(branch, data.train)
     branch.learn(*learning, seed=config.seed)
     threshold = StructureModel(network, anneal_steps=steps, **common).to(device)
@@ -428,6 +452,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--patch", type=int, default=192)
     parser.add_argument("--learning-rate", type=float, default=0.001)
     parser.add_argument("--light", type=float, default=0.3, help="how much crops are lit at random")
+    parser.add_argument("--even-light", action="store_true", help="of photographs of the retina")
     parser.add_argument("--passes", type=int, default=20, help="of the network with dropout")
     parser.add_argument("--threshold-steps", type=int, default=200)
     chosen = parser.parse_args(arguments)
@@ -437,6 +462,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             patch=chosen.patch, anneal=True, learning_rate=chosen.learning_rate, light=chosen.light,
         )  # fmt: skip
         data = load_dataset(config.dataset, root=config.root)
+        if chosen.even_light:
+            data = even_data(data)
         table = calibration_study(
             data, config, chosen.out, seeds=chosen.seeds, passes=chosen.passes,
             threshold_steps=chosen.threshold_steps,

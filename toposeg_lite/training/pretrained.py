@@ -1,8 +1,9 @@
 """Make the trained model that the library ships: ``python -m toposeg_lite.training.pretrained``.
 
-It trains a U-Net on CHASE_DB1, lets the branch head and the threshold learn on the training images,
-calibrates both on the validation images, and writes one safetensors file for
-`toposeg_lite.structures.load_pretrained`, with a JSON file beside it: parameters, versions, scores.
+It trains a U-Net on CHASE_DB1 in even light (`EvenLight`), lets the branch head and the threshold
+learn on the training images, calibrates both on the validation images, and writes one safetensors
+file for `toposeg_lite.structures.load_pretrained`, with a JSON file beside it: parameters,
+versions, scores.
 The U-Net is a checkpoint in ``--folder``, so the same command goes on from where it was stopped.
 The options' defaults are those with which the file of the library was made.
 """
@@ -18,13 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from .. import metrics
 from ..data import Dataset, Sample, load_dataset, photos
 from ..models import UNet
-from ..structures import StructureDistribution, StructureModel
-from ..structures.pretrained import NAME, pack
-from .calibration import BINS, fit_structures, known_branches, new_network
+from ..structures import EvenLight, StructureDistribution, StructureModel
+from ..structures.pretrained import LAYER, NAME, pack
+from .calibration import BINS, even_data, fit_structures, known_branches, new_network
 from .checkpoint import load_checkpoint, write_atomically
 from .config import TrainConfig
 from .loop import train
@@ -36,7 +39,7 @@ ASSETS = Path(__file__).parents[1] / "data" / "assets"
 
 
 def make_pretrained(
-    network: str | Path,
+    unet: str | Path,
     data: Dataset,
     out: str | Path,
     *,
@@ -44,14 +47,14 @@ def make_pretrained(
     threshold_steps: int = 200,
     floor: float = 0.02,
 ) -> dict[str, Any]:
-    """Train, calibrate, score and write both models of structures around a trained network.
+    """Train, calibrate, score and write both models of structures around a trained U-Net.
 
     Parameters
     ----------
-    network : path
-        The checkpoint of a `UNet` that `train` has written.
+    unet : path
+        The checkpoint of a `UNet` that was trained on the data in even light.
     data : Dataset
-        The data set that it was trained on.
+        Colour photographs of the retina.
     out : path
         Where to write, without an ending: the files get ``.safetensors`` and ``.json``.
     others : sequence of Sample
@@ -69,12 +72,13 @@ def make_pretrained(
     FileNotFoundError, ValueError
         If there is no such network, or it is another one than a `UNet` for this data set.
     """
-    found = load_checkpoint(network)
+    found = load_checkpoint(unet)
     config = found.config
-    unet = new_network(data, config, UNet).eval()
-    found.model(unet, last=True)
+    plain = UNet(1, width=config.width, depth=config.depth, seed=config.seed).eval()
+    found.model(plain, last=True)
+    network = nn.Sequential(EvenLight(), plain.to(memory_format=torch.channels_last))
     branch, threshold = fit_structures(
-        unet, data, config, threshold_steps=threshold_steps, floor=floor
+        network, data, config, threshold_steps=threshold_steps, floor=floor, features=LAYER
     )
     models = {"branch": branch, "threshold": threshold}
     for model in models.values():
@@ -159,28 +163,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", help="the folder of downloaded data sets")
     parser.add_argument("--folder", default="runs/pretrained", help="for the checkpoint")
     parser.add_argument("--out", default=str(ASSETS / NAME), help="where to write, without ending")
-    parser.add_argument("--steps", type=int, default=400, help="of the training of the network")
-    parser.add_argument("--patch", type=int, default=192)
+    parser.add_argument("--steps", type=int, default=350, help="of the training of the network")
+    parser.add_argument("--patch", type=int, default=128)
     parser.add_argument("--threshold-steps", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     try:
         config = TrainConfig(
             dataset=chosen.dataset, root=chosen.root, weight=0.0, steps=chosen.steps,
-            patch=chosen.patch, seed=chosen.seed, anneal=True, learning_rate=0.003, light=0.4,
+            patch=chosen.patch, seed=chosen.seed, anneal=True, learning_rate=0.003, light=0.1,
         )  # fmt: skip
         data = load_dataset(config.dataset, root=config.root)
         folder = Path(chosen.folder)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"unet-{config.seed}.safetensors"
-        network = new_network(data, config, UNet)
-        train(config, data=data, model=network, out=path, resume=True)
+        light = even_data(data)
+        train(config, data=light, model=new_network(light, config, UNet), out=path, resume=True)
         photo = photos.retina()
         about = make_pretrained(
             path,
             data,
             chosen.out,
-            others=[Sample("retina", photo.image, photo.mask)] if data.channels == 3 else [],
+            others=[Sample("retina", photo.image, photo.mask)],
             threshold_steps=chosen.threshold_steps,
         )
     except (TypeError, ValueError, OSError) as error:
