@@ -6,6 +6,7 @@ import ast
 import configparser
 import importlib
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -17,6 +18,8 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
+
+from toposeg_lite import exercises
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parent / "notebooks"
@@ -31,8 +34,10 @@ CHAPTERS = [
     "09_run_a_full_training",
     "13_go_to_three_dimensions",
 ]
+DASHBOARD = "90_dashboard"  # is no chapter
 LONG = "09"  # has its own budget of time, cells and outputs
 FIRST = "00"  # has no exercises
+WITHOUT_EXERCISES = (FIRST, LONG, "10")
 TAGS = {"parameters", "solution", "end-product", "nbval-ignore-output"}
 
 _spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
@@ -43,6 +48,7 @@ PLAIN = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLVED = sorted((FOLDER / "solutions").glob("*.ipynb"))
 ALL = [*PLAIN, *SOLVED]
 SHORT = [path for path in ALL if path.name[:2] != LONG]
+READ = [path for path in SHORT if path.parent == FOLDER and path.stem != DASHBOARD]
 
 
 def each(paths):
@@ -76,15 +82,36 @@ def texts(output):
 
 
 def test_the_chapters_are_those_of_the_table():
-    assert [path.stem for path in PLAIN] == CHAPTERS
+    assert [path.stem for path in PLAIN] == [*CHAPTERS, DASHBOARD]
     assert [path.stem for path in SOLVED] == [
-        name for name in CHAPTERS if name[:2] not in (FIRST, LONG)
+        name for name in CHAPTERS if name[:2] not in WITHOUT_EXERCISES
     ]
 
 
 def test_the_readme_maps_every_chapter():
     text = (FOLDER / "README.md").read_text()
-    assert re.findall(r"\]\((\d\d_\w+)\.ipynb\)", text) == CHAPTERS
+    assert re.findall(r"(?m)^\| \[\d\d [^]]*\]\((\d\d_\w+)\.ipynb\)", text) == CHAPTERS
+    assert f"({DASHBOARD}.ipynb)" in text
+    graph = re.search(r"(?ms)^```mermaid$(.*?)^```$", text)[1]
+    assert sorted(set(re.findall(r"\bc(\d\d)\[", graph))) == [name[:2] for name in CHAPTERS]
+    for number, needed in re.findall(r"(?m)^\| \[(\d\d) [^|]*\|[^|]*\| (\d\d)?", text):
+        assert not needed or f"c{needed} --> c{number}" in graph, f"{number} needs {needed}"
+    for target in re.findall(r"\]\(([^)\s#]+)", text):
+        assert target.startswith("https://") or (FOLDER / target).exists(), target
+
+
+def test_the_notes_for_the_teacher_speak_of_every_exercise():
+    text = (FOLDER / "README.md").read_text().split("## Notes for the teacher")[1]
+    noted = re.findall(r"(?m)^\| \*\*(\d\d\.\d)\*\* \|", text)
+    assert noted == sorted(exercises.checking._CHECKERS)
+
+
+def test_every_checker_belongs_to_an_exercise():
+    asked = set()
+    for path in SOLVED:
+        for cell in code_cells(build.read(path)):
+            asked |= set(re.findall(r"""check\(\s*["'](\d\d\.\d)["']""", cell.source))
+    assert asked == set(exercises.checking._CHECKERS)
 
 
 def test_learners_notebooks_and_pictures_are_in_step_with_their_sources():
@@ -194,8 +221,24 @@ def test_links_lead_somewhere(path):
     targets = re.findall(r"\]\(([^)\s]+)\)", prose(build.read(path)))
     for target in targets:
         if not target.startswith("https://"):
-            assert (path.parent / target.split("#")[0]).exists(), target
+            file, _, section = target.partition("#")
+            assert (path.parent / file).exists(), target
+            if section and file.endswith(".ipynb"):
+                assert section in anchors(build.read(path.parent / file)), target
     assert targets
+
+
+def anchors(notebook):
+    """Return the names under which Jupyter finds the headings of a notebook."""
+    return [title.replace(" ", "-") for title in re.findall(r"(?m)^#+ (.+)$", prose(notebook))]
+
+
+@each(READ)
+def test_a_chapter_leads_to_the_next_one(path):
+    tail = build.read(path).cells[-1].source.split("## Next")[1]
+    linked = re.findall(r"\]\((?:\./|\.\./)?(\d\d_\w+)\.ipynb", tail)
+    assert linked or path.stem == CHAPTERS[-1]
+    assert set(linked) <= set(CHAPTERS) - {path.stem}
 
 
 @each(ALL)
@@ -225,7 +268,7 @@ def resolve(origin, rest):
     return found
 
 
-@each([path for path in SHORT if path.parent == FOLDER])
+@each(READ)
 def test_a_chapter_has_few_and_short_cells(path):
     cells = code_cells(build.read(path))
     assert (4 if path.name[:2] == FIRST else 8) <= len(cells) <= 16
@@ -235,7 +278,7 @@ def test_a_chapter_has_few_and_short_cells(path):
         ast.parse(cell.source)  # no magics, no shell
 
 
-@each([path for path in SHORT if path.parent == FOLDER])
+@each(READ)
 def test_a_chapter_says_what_to_expect_and_how_to_go_on(path):
     notebook = build.read(path)
     head, tail = notebook.cells[0].source, notebook.cells[-1].source
@@ -254,6 +297,8 @@ def test_ignored_outputs_are_few(path):
     cells = code_cells(build.read(path))
     ignored = sum("nbval-ignore-output" in tags(cell) for cell in cells)
     assert ignored <= len(cells) / 5
+    for cell in cells:  # no marker is hidden in a comment, where it would not be counted
+        assert not re.search(r"(?i)#\s*(nbval|pytest|raises)[-_ ]", cell.source)
 
 
 # --- Exercises --------------------------------------------------------------------------------
@@ -323,18 +368,27 @@ def change_a_digit(text):
     return None
 
 
-def with_changed_digits(notebook):
-    """Change a digit in the outputs of every code cell; return which cells have one."""
-    notebook, changed = deepcopy(notebook), []
-    for number, cell in enumerate(code_cells(notebook)):
+def with_changed_digits(notebook, *, everywhere):
+    """Change a digit in the outputs of every code cell, or of the first one that has any.
+
+    Return the notebook, cut off after the last change, and the numbers of the changed code cells.
+    """
+    notebook, changed, number = deepcopy(notebook), [], -1
+    for place, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        number += 1
         if "nbval-ignore-output" in tags(cell):
             continue
-        for holder, key in (place for output in cell.outputs for place in texts(output)):
+        for holder, key in (where for output in cell.outputs for where in texts(output)):
             new = change_a_digit(holder[key])
             if new is not None:
                 holder[key] = new
                 changed.append(number)
                 break
+        if changed and not everywhere:
+            del notebook.cells[place + 1 :]
+            break
     return notebook, changed
 
 
@@ -346,42 +400,84 @@ def test_a_changed_digit_is_one_that_nbval_compares():
 
 
 RUN = [path for path in build.sources() if path.name[:2] != LONG]
+SLOW = ("03", "06", "07", "13")  # may take three minutes, the others one and a half
+MEMORY = 1.5e9  # bytes
+# Added to each chapter: what its kernel has used. Linux counts in kilobytes, macOS in bytes.
+MEASURE = """
+import json, resource, sys
+used = resource.getrusage(resource.RUSAGE_SELF)
+peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1000)
+json.dump({{"bytes": peak, "seconds": used.ru_utime + used.ru_stime}}, open("{name}.json", "w"))
+"""
 
 
-@pytest.fixture(scope="module")
-def nbval(tmp_path_factory):
-    """Run every chapter twice side by side, as stored and with changed digits: failures by file."""
-    folder = tmp_path_factory.mktemp("nbval")
-    expected = {}
-    for path in RUN:
-        notebook = build.read(path)
-        wrong, expected[f"digits_{path.stem}"] = with_changed_digits(notebook)
-        expected[f"stored_{path.stem}"] = []
-        (folder / f"stored_{path.name}").write_text(build.text_of(notebook))
-        (folder / f"digits_{path.name}").write_text(build.text_of(wrong))
+def run_nbval(folder, notebooks):
+    """Let nbval run notebooks side by side; return by name which of their cells failed, and why."""
+    for name, notebook in notebooks.items():
+        (folder / f"{name}.ipynb").write_text(build.text_of(notebook))
     command = (
         f"{sys.executable} -m pytest --nbval --nbval-current-env --nbval-cell-timeout=180 "
         f"--nbval-sanitize-with={SANITIZE} -n 2 --dist=loadfile -q -c {os.devnull} "
         f"-p no:cacheprovider --rootdir={folder} --junitxml=report.xml ."
     )
-    run = subprocess.run(command.split(), cwd=folder, capture_output=True, text=True, timeout=1100)
-    cells = {name: {} for name in expected}
+    run = subprocess.run(command.split(), cwd=folder, capture_output=True, text=True, timeout=1700)
+    cells = {name: {} for name in notebooks}
     for case in ElementTree.parse(folder / "report.xml").iter("testcase"):
         name = case.get("classname").removesuffix(".ipynb")
         failed = case.find("failure") is not None or case.find("error") is not None
         cells[name][int(case.get("name").split()[-1])] = failed
-    return expected, cells, run.stdout
+    return cells, run.stdout
+
+
+def failed(cells):
+    return [number for number, wrong in sorted(cells.items()) if wrong]
+
+
+@pytest.fixture(scope="module")
+def nbval(tmp_path_factory):
+    """Run every chapter, and a copy of each up to its first number, in which a digit is changed."""
+    folder = tmp_path_factory.mktemp("nbval")
+    notebooks, expected = {}, {}
+    for path in RUN:
+        stored = build.read(path)
+        name = f"digit_{path.stem}"
+        notebooks[name], expected[name] = with_changed_digits(stored, everywhere=False)
+        name = f"stored_{path.stem}"
+        measure = nbformat.v4.new_code_cell(MEASURE.format(name=name), id="measure")
+        measure.metadata["tags"] = ["nbval-ignore-output"]
+        stored.cells.append(measure)
+        notebooks[name], expected[name] = stored, []
+    return folder, notebooks, expected, *run_nbval(folder, notebooks)
 
 
 @pytest.mark.notebook
 @pytest.mark.parametrize("path", RUN, ids=[path.stem for path in RUN])
-@pytest.mark.parametrize("kind", ["stored", "digits"])
+@pytest.mark.parametrize("kind", ["stored", "digit"])
 def test_outputs_are_what_the_code_gives_and_the_net_holds(kind, path, nbval):
-    expected, cells, log = nbval
+    _, notebooks, expected, cells, log = nbval
     name = f"{kind}_{path.stem}"
-    assert sorted(cells[name]) == list(range(len(code_cells(build.read(path))))), log
-    assert [number for number, failed in sorted(cells[name].items()) if failed] == expected[name], (
-        log
-    )
-    if kind == "digits":
-        assert len(expected[name]) >= 3
+    assert sorted(cells[name]) == list(range(len(code_cells(notebooks[name])))), log
+    assert failed(cells[name]) == expected[name], log
+    assert len(expected[name]) == (kind == "digit")
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("path", RUN, ids=[path.stem for path in RUN])
+def test_a_chapter_needs_little_memory_and_time(path, nbval):
+    used = json.loads((nbval[0] / f"stored_{path.stem}.json").read_text())
+    assert used["bytes"] < MEMORY
+    # Seconds of the processor, which do not count what else the machine does: kernels that are
+    # compiled for the first time are among them, so there is room for a minute more.
+    assert used["seconds"] < (180 if path.name[:2] in SLOW else 90) + 60
+
+
+@pytest.mark.nightly
+@pytest.mark.notebook
+def test_a_changed_digit_in_any_cell_is_noticed(tmp_path):
+    notebooks, expected = {}, {}
+    for path in RUN:
+        notebook, changed = with_changed_digits(build.read(path), everywhere=True)
+        notebooks[path.stem], expected[path.stem] = notebook, changed
+    cells, log = run_nbval(tmp_path, notebooks)
+    assert {name: failed(those) for name, those in cells.items()} == expected, log
+    assert all(len(changed) >= 3 for name, changed in expected.items() if name != DASHBOARD)
