@@ -79,6 +79,29 @@ def test_a_branch_is_real_if_three_quarters_of_its_pixels_lie_on_the_truth():
     assert judge_branches(session, np.zeros_like(truth), share=0).all()
 
 
+@pytest.mark.parametrize("order", ["doubt", "persistence"])
+def test_what_is_half_real_may_be_left_as_it_is(order):
+    session = begin()
+    truth = TRUTH.copy()
+    truth[5, 5:9] = False  # of the branches 8 6 9 and 9 8 6 7 8, a half and less is real
+    shares = [truth.ravel()[path].mean() for path in session.proposals.paths]
+    states = {}
+    for mixed in ("reject", "leave"):
+        curve = simulate_annotator(session, truth, order=order, mixed=mixed)
+        assert sorted(curve.branches.tolist()) == list(range(len(shares)))  # each is asked about
+        work = session.copy()
+        for k, part in enumerate(shares):
+            if part >= 0.75:
+                work.accept(k)
+            elif part <= 0.25 or mixed == "reject":
+                work.reject(k)
+        states[mixed] = int((work.decisions == 0).sum())
+        for name, value in scores_of(work.mask(), truth).items():
+            assert curve.scores[name][-1] == value
+    assert states == {"reject": 0, "leave": sum(0.25 < part < 0.75 for part in shares)}
+    assert states["leave"] > 0
+
+
 # --- Reaching the truth --------------------------------------------------------------------------
 
 

@@ -3,8 +3,9 @@
 **How a branch is judged.** The annotator looks at the path alone: a branch is real if at least
 three quarters of its pixels (`share`) lie on the truth, or within `tolerance` pixels of it. So a
 branch that runs along a vessel and then bridges a gap of background is real only while the bridge
-is short beside it. An annotator who judges like this never errs and is never tired; real ones do
-and are.
+is short beside it. All others are rejected; or only those of which a quarter or less is real, and
+what is neither is left as it is (`mixed`): the click is spent, and nothing changes. An annotator
+who judges like this never errs and is never tired; real ones do and are.
 """
 
 from __future__ import annotations
@@ -114,6 +115,11 @@ def judge_branches(
     >>> judge_branches(session, [[1, 1, 1, 0, 0]])
     array([ True, False])
     """
+    return _shares(session, truth, share, tolerance) >= share
+
+
+def _shares(session: AnnotationSession, truth: Any, share: float, tolerance: float) -> np.ndarray:
+    """Return which part of each branch lies on the truth, (n,) float64; check all on the way."""
     truth = check_mask(truth, "truth")
     check_same_shape(truth, session.likelihood, ("truth", "the session's likelihood"))
     if check_number(share, "share") > 1:
@@ -122,7 +128,7 @@ def judge_branches(
     if truth.any() and reach > 0:
         truth = ndimage.distance_transform_edt(~truth) <= reach
     flat = truth.ravel()
-    return np.array([flat[path].mean() >= share for path in session.proposals.paths], bool)
+    return np.array([flat[path].mean() for path in session.proposals.paths], np.float64)
 
 
 def simulate_annotator(
@@ -134,6 +140,7 @@ def simulate_annotator(
     every: int = 1,
     share: float = 0.75,
     tolerance: float = 0.0,
+    mixed: Literal["reject", "leave"] = "reject",
     labels: metrics.Labels = "foreground",
     connectivity: int | None = None,
     seed: int | np.random.Generator = 0,
@@ -163,6 +170,9 @@ def simulate_annotator(
         Measure after each so many decisions, and after the last. Default 1.
     share, tolerance : float
         How a branch is judged; see `judge_branches`.
+    mixed : {"reject", "leave"}
+        What becomes of branches that are not real, but of which more than 1 - `share` is. Default:
+        they are rejected. To "leave" one costs a click, too.
     labels : {"foreground", "background"}
         Which segments the variation of information compares; see that metric.
     connectivity : int, optional
@@ -193,22 +203,26 @@ def simulate_annotator(
     (array([1, 0]), array([0.67, 0.8 , 1.  ]))
     """
     session = session.copy()
-    real = judge_branches(session, truth, share=share, tolerance=tolerance)
+    shares = _shares(session, truth, share, tolerance)
     truth = check_mask(truth, "truth")
+    check_choice(mixed, ("reject", "leave"), "mixed")
     connectivity = check_connectivity(connectivity, truth.ndim)
     check_choice(labels, ("foreground", "background"), "labels")
     every = check_integer(every, "every", 1)
     name = order if isinstance(order, str) else "given"
     following = _following(session, order, seed)
-    limit = len(real) if clicks is None else check_integer(clicks, "clicks")
+    limit = len(shares) if clicks is None else check_integer(clicks, "clicks")
     counts, rows = [0], [_scores(session.mask(), truth, connectivity, labels)]
     decided: list[int] = []
     before = session.mask()
     while len(decided) < limit:
-        branch = following(session)
+        branch = following(session, decided)
         if branch is None:
             break
-        (session.accept if real[branch] else session.reject)(branch)
+        if shares[branch] >= share:
+            session.accept(branch)
+        elif mixed == "reject" or shares[branch] <= 1 - share:
+            session.reject(branch)
         decided.append(branch)
         if len(decided) % every == 0:
             counts.append(len(decided))
@@ -224,11 +238,21 @@ def simulate_annotator(
 
 
 def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
-    """Return a function that says which branch of the session comes next; None if none does."""
+    """Return a function that says which branch comes next; None if none does.
+
+    It takes the session and the branches that were asked about: some may be undecided nonetheless.
+    """
     if isinstance(order, str):
         check_choice(order, ORDERS, "order")
         if order in ("uncertainty", "doubt", "gain"):
-            return lambda session: next(iter(session.queue(order)), None)
+
+            def first(session: AnnotationSession, asked: list[int]) -> int | None:
+                known = set(asked)
+                return next(
+                    (branch for branch in session.queue(order) if branch not in known), None
+                )
+
+            return first
         ranked = _ranked(session, order, seed)
     else:
         if not isinstance(order, Iterable):
@@ -242,7 +266,7 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
                 f"got {ranked}"
             )
     left = iter([branch for branch in ranked if session.decisions[branch] == 0])
-    return lambda session: next(left, None)
+    return lambda session, asked: next(left, None)
 
 
 def _ranked(session: AnnotationSession, order: str, seed: Any) -> list[int]:

@@ -22,7 +22,8 @@ Uncertainty, doubt and gain are those of `toposeg_lite.annotation.AnnotationSess
 definition of doubt was found on curves of an exploratory network on validation and test images of
 chase_db1; on isbi2012_membranes nothing was tried before this study.
 
-A branch is real if three quarters of its pixels lie within one pixel of the truth. Networks are
+The annotator accepts a branch if three quarters of its pixels or more lie within one pixel of the
+truth, rejects it if a quarter or less does, and leaves it as it is otherwise. Networks are
 checkpoints, and the numbers of each image a JSON file, in the folder of the study, so the same
 command goes on from where it was stopped. The workbook quotes a run of
 
@@ -132,6 +133,7 @@ def order_study(
         "measurements": check_integer(measurements, "measurements", 1),
         "floor": floor,
         "tolerance": TOLERANCE,
+        "mixed": "leave",
         "labels": data.labels,
     }
     folder = Path(out)
@@ -222,6 +224,7 @@ def _simulate(
                 order=order,
                 every=max(1, count // about["measurements"]),
                 tolerance=TOLERANCE,
+                mixed="leave",
                 labels=data.labels,
                 seed=seed + draw,
             )
