@@ -19,12 +19,16 @@ from .chapter03 import PENCIL_STRIP, PENCIL_STRIP_TRUTH
 from .chapter04 import PENCIL_MASK
 from .chapter05 import PENCIL_RIDGE, PENCIL_ROW
 from .chapter06 import DOUBTFUL_WALL, DOUBTFUL_WALL_TRUTH, PENCIL_PASS, PENCIL_PASS_TRUTH
+from .chapter07 import PENCIL_BRANCHES
+from .chapter10 import PENCIL_DIFFERENCES
 from .chapter13 import PENCIL_VOLUME
 from .checking import Verdict, check
 
 __all__ = [
     "DOUBTFUL_WALL",
     "DOUBTFUL_WALL_TRUTH",
+    "PENCIL_BRANCHES",
+    "PENCIL_DIFFERENCES",
     "PENCIL_IMAGE",
     "PENCIL_MASK",
     "PENCIL_PASS",
