@@ -245,12 +245,11 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
     if isinstance(order, str):
         check_choice(order, ORDERS, "order")
         if order in ("uncertainty", "doubt", "gain"):
+            by: Any = order
 
             def first(session: AnnotationSession, asked: list[int]) -> int | None:
                 known = set(asked)
-                return next(
-                    (branch for branch in session.queue(order) if branch not in known), None
-                )
+                return next((k for k in session.queue(by) if k not in known), None)
 
             return first
         ranked = _ranked(session, order, seed)
