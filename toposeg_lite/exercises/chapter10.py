@@ -58,7 +58,7 @@ def _flips_by_hand(answer: Any) -> str:
 def _holm_by_hand(answer: Any) -> str:
     """Check a function from a list of p-values to the list of Holm's corrected ones."""
     generator = np.random.default_rng(2)
-    cases = [[0.01, 0.04, 0.03], [0.04, 0.01, 0.03], [0.3], [0.5, 0.6], [0.02, 0.02, 0.9]]
+    cases = [[0.01, 0.04, 0.03], [0.04, 0.01, 0.03], [0.3], [0.7, 0.6], [0.02, 0.02, 0.9]]
     cases += [np.round(generator.random(5) ** 3, 3).tolist() for _ in range(3)]
     answers = []
     for case in cases:
