@@ -889,7 +889,7 @@ class Desk {
     for (const kind of this.kinds) {
       const all = new Path2D();
       const crosses = new Path2D();
-      const arm = 4 * size;
+      const arm = 5 * size;
       for (const [k, branch] of this.branches.entries()) {
         if (this.decisions[k] !== kind.decision || !meets(branch)) continue;
         all.addPath(branch.path);

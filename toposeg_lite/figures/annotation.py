@@ -25,7 +25,7 @@ __all__ = ["BRANCH_KINDS", "annotated_image", "annotation_summary", "picture_col
 #: How branches are drawn: name, decision, colour, width, dashes. Colour and line style both differ.
 BRANCH_KINDS: tuple[tuple[str, int, str, float, Any], ...] = (
     ("open", 0, "#FFFFFF", 1.3, (0, (3, 2))),
-    ("rejected", -1, LOWERED, 2.2, (0, (1, 1.3))),
+    ("rejected", -1, LOWERED, 2.2, (0, (2, 1.2))),
     ("accepted", 1, RAISED, 2.6, "-"),
 )
 

@@ -1,0 +1,360 @@
+"""The annotation app in JupyterLab in a real Chromium: a working day with its accidents."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import statistics
+from contextlib import contextmanager
+
+import nbformat
+import numpy as np
+import pytest
+from jupyter_browser import ARTEFACTS, WAIT, chromium, connected, jupyterlab, run_all
+from playwright.sync_api import expect
+from scipy import ndimage
+
+from toposeg_lite.annotation import AnnotationSession
+from toposeg_lite.data import synthetic
+
+DESK = ".toposeg-desk"
+OPEN = """
+import numpy as np
+from toposeg_lite.annotation import AnnotationApp
+data = np.load("data.npz")
+app = AnnotationApp.open(data["image"], data["likelihood"], "eye.jsonl")
+app.show()
+"""
+
+
+def notebook(folder, name, *cells):
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    made = [nbformat.v4.new_code_cell(cell.strip()) for cell in cells]
+    book = nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel})
+    nbformat.write(book, folder / name)
+
+
+def vessels():
+    """Return a synthetic image and a likelihood that has gaps and false ridges."""
+    image = synthetic.vessels(seed=5, shape=(160, 200)).image
+    green = image[1]  # vessels are dark
+    dark = ndimage.gaussian_filter(ndimage.gaussian_filter(green, 12) - green, 1)
+    likelihood = np.clip(dark / np.quantile(dark, 0.98), 0, 1)
+    return image, likelihood.astype(np.float32)
+
+
+@contextmanager
+def lab_with(tmp_path, image, likelihood, *cells):
+    """Serve a folder with an image and a notebook, and open that."""
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    np.savez(folder / "data.npz", image=image, likelihood=likelihood)
+    notebook(folder, "annotate.ipynb", *cells)
+    with jupyterlab(folder) as address, chromium(tmp_path / "profile") as page:
+        expect.set_options(timeout=WAIT)
+        page.goto(address("annotate.ipynb"))
+        try:
+            yield folder, address, page
+        finally:
+            ARTEFACTS.mkdir(exist_ok=True)
+            page.screenshot(path=ARTEFACTS / "annotation-last.png")
+
+
+def picture(page, name):
+    """Keep a screenshot for people to look at."""
+    page.locator(f"{DESK} .foot").scroll_into_view_if_needed()
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.locator(DESK).screenshot(path=ARTEFACTS / f"annotation-{name}.png")
+
+
+def place_of(page, shape, row, column):
+    """Return where a pixel is on the screen while the whole image is shown."""
+    box = page.locator(f"{DESK} .stage canvas").bounding_box()
+    height, width = shape
+    scale = min(box["width"] / width, box["height"] / height)
+    left = box["x"] + (box["width"] - width * scale) / 2
+    top = box["y"] + (box["height"] - height * scale) / 2
+    return left + (column + 0.5) * scale, top + (row + 0.5) * scale
+
+
+def click(page, shape, pixel, **options):
+    page.mouse.click(*place_of(page, shape, *pixel), **options)
+
+
+def focus(page):
+    page.locator(f"{DESK} .stage canvas").focus()
+
+
+def middle(session, branch):
+    path = session.proposals.paths[branch]
+    row, column = np.unravel_index(path[len(path) // 2], session.shape)
+    return int(row), int(column)
+
+
+def alone(session, taken):
+    """Return a long open branch that a click in its middle can only mean, away from `taken`."""
+    places = [np.stack(np.unravel_index(p, session.shape), 1) for p in session.proposals.paths]
+    for k in sorted(range(len(places)), key=lambda k: -len(places[k])):
+        others = np.concatenate([p for j, p in enumerate(places) if j != k])
+        free = np.linalg.norm(others - middle(session, k), axis=1).min() > 6
+        if free and k not in taken and session.decisions[k] == 0:
+            return k
+    raise AssertionError("no branch stands alone")
+
+
+def journal(folder):
+    records = [json.loads(line) for line in (folder / "eye.jsonl").read_text().splitlines()]
+    return [record for record in records if "do" in record]
+
+
+@pytest.mark.browser
+def test_a_working_day(tmp_path):
+    image, likelihood = vessels()
+    shape = likelihood.shape
+    twin = AnnotationSession(image, likelihood)  # does by hand what the browser is asked to do
+    with lab_with(tmp_path, image, likelihood, OPEN) as (folder, address, page):
+        run_all(page)
+        status = page.locator(f"{DESK} [role=status]")
+        saved = page.locator(f"{DESK} .saved")
+        expect(status).to_contain_text(f"0 accepted, 0 rejected, {len(twin.proposals)} open")
+        expect(saved).to_contain_text("Saved: 0 actions in eye.jsonl")
+        picture(page, "1-begin")
+
+        # Keys: the branch that is asked about. JupyterLab's own "a" would insert a cell.
+        focus(page)
+        for key, act in (("a", twin.accept), ("r", twin.reject)):
+            act(twin.queue()[0])
+            page.keyboard.press(key)
+            expect(saved).to_contain_text(f"{twin.progress().actions} action")
+        expect(status).to_contain_text("1 accepted, 1 rejected")
+        assert page.locator(".jp-Notebook .jp-Cell").count() == 1
+
+        # Clicks, while the whole image is shown.
+        page.keyboard.press("0")
+        one = alone(twin, set())
+        two = alone(twin, {one})
+        click(page, shape, middle(twin, one))
+        twin.accept(one)
+        expect(status).to_contain_text(f"Branch {one + 1} of {len(twin.proposals)} is accepted")
+        click(page, shape, middle(twin, two), button="right")
+        twin.reject(two)
+        expect(status).to_contain_text(f"Branch {two + 1} of {len(twin.proposals)} is rejected")
+        assert page.locator(".lm-Menu").count() == 0  # JupyterLab's menu stays away
+        expect(status).to_contain_text("2 accepted, 2 rejected")
+        page.get_by_role("button", name="Undo").click()
+        twin.undo()
+        expect(status).to_contain_text("2 accepted, 1 rejected")
+        focus(page)
+        page.keyboard.press("Control+Shift+Z")
+        twin.redo()
+        expect(status).to_contain_text("2 accepted, 2 rejected")
+
+        # Draw with the mouse, erase with the keyboard alone.
+        page.keyboard.press("d")
+        page.keyboard.press("0")
+        expect(page.get_by_role("button", name="Draw")).to_have_attribute("aria-pressed", "true")
+        page.keyboard.press("Enter")
+        expect(page.locator(f"{DESK} [role=alert]")).to_contain_text("the line has no point yet")
+        for pixel in ((20, 20), (60, 60), (90, 70)):
+            click(page, shape, pixel)
+        expect(status).to_contain_text("Drawing a line: 3 points")
+        expect(page.locator(f"{DESK} [role=alert]")).to_be_hidden()
+        picture(page, "2-draw")
+        page.keyboard.press("Enter")
+        expect(status).to_contain_text("1 drawn, 0 erased")
+        page.keyboard.press("e")
+        page.keyboard.press("Space")  # the cross appears
+        page.keyboard.press("Space")
+        expect(status).to_contain_text("Erasing a line: 1 point.")
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("Space")
+        expect(status).to_contain_text("Erasing a line: 2 points.")
+        page.keyboard.press("Enter")
+        expect(status).to_contain_text("1 drawn, 1 erased")
+        page.keyboard.press("z")
+        expect(status).to_contain_text("1 drawn, 0 erased")
+        page.keyboard.press("Escape")
+        strokes = [record for record in journal(folder) if record["do"] in ("draw", "erase")]
+        assert [stroke["do"] for stroke in strokes] == ["draw", "erase"]
+        assert len(strokes[1]["path"]) > 3
+        drawn = np.array(strokes[0]["points"])
+        assert abs(drawn - [(20, 20), (60, 60), (90, 70)]).max() <= 1
+        twin.draw(drawn)
+
+        # The page is loaded anew: the kernel still has it all.
+        page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+        page.wait_for_timeout(1000)
+        page.reload()
+        connected(page)
+        expect(status).to_contain_text("2 accepted, 2 rejected")
+        expect(status).to_contain_text("1 drawn, 0 erased")
+        focus(page)
+        third = alone(twin, set())
+        page.keyboard.press("0")
+        click(page, shape, middle(twin, third))
+        twin.accept(third)
+        expect(status).to_contain_text("3 accepted, 2 rejected")
+        before = saved.inner_text()
+
+        # Another notebook on the same journal is refused, in words.
+        notebook(folder, "second.ipynb", OPEN)
+        page.goto(address("second.ipynb"))
+        run_all(page)
+        refusal = page.locator(".jp-OutputArea-output").filter(has_text="BlockingIOError")
+        expect(refusal.first).to_contain_text("is open in another session")
+        page.goto(address("annotate.ipynb"))
+        connected(page)
+        expect(status).to_contain_text("3 accepted, 2 rejected")
+
+        # The kernel is killed: the person is told, and nothing is lost.
+        owner = [record for record in journal(folder) if record["do"] == "open"][-1]
+        os.kill(owner["process"], signal.SIGKILL)
+        ok = page.locator(".jp-Dialog button.jp-mod-accept")
+        ok.wait_for()
+        ok.click()
+        focus(page)
+        page.keyboard.press("a")
+        alert = page.locator(f"{DESK} [role=alert]")
+        expect(alert).to_contain_text("The kernel does not answer")
+        expect(saved).to_contain_text("No answer.")
+        picture(page, "3-killed")
+        run_all(page)
+        expect(alert).to_be_hidden()
+        expect(status).to_contain_text("3 accepted, 2 rejected")
+        expect(status).to_contain_text("1 drawn, 0 erased")
+        expect(saved).to_have_text(before)
+        page.keyboard.press("0")
+        page.get_by_role("button", name="Learn").click()
+        expect(status).to_contain_text("Learned from 5 decisions")
+        page.get_by_role("button", name="Export").click()
+        expect(status).to_contain_text("Written: eye.mask.png, eye.geojson")
+        picture(page, "4-again")
+    again = AnnotationSession(image, None, folder / "eye.jsonl")
+    assert again.decisions.tolist() == twin.decisions.tolist()
+    assert (again.mask() == twin.mask()).all()
+    assert (folder / "eye.mask.png").exists()
+    assert not again.problems
+
+
+PLOTLY = """
+import base64
+import plotly.graph_objects as go
+from toposeg_lite import figures
+from toposeg_lite.annotation import AnnotationSession
+from PIL import Image
+import io
+session = AnnotationSession(data["image"], data["likelihood"])
+file = io.BytesIO()
+Image.fromarray(figures.picture_colours(session.image)).save(file, "PNG")
+address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+figure = go.FigureWidget(go.Figure(go.Image(source=address)))
+for name, decision, colour, width, dashes in figures.BRANCH_KINDS:
+    figure.add_scatter(mode="lines", line={"color": colour, "width": width}, hoverinfo="skip")
+figure.update_layout(width=760, height=720, dragmode=False)
+def lines():
+    with figure.batch_update():
+        for trace, (name, decision, *_) in zip(figure.data[1:], figures.BRANCH_KINDS):
+            found = zip(session.proposals.paths, session.decisions)
+            chosen = [path for path, d in found if d == decision]
+            trace.x, trace.y = figures.path_lines(chosen, session.shape)
+lines()
+def clicked(trace, points, state):
+    branch = session.nearest(points.point_inds[0], 20)
+    if branch is not None:
+        session.accept(branch)
+        lines()
+figure.data[0].on_click(clicked)
+figure
+"""
+
+
+def retina():
+    """Return the middle of the fundus photograph, 1000 x 1000, and the output of a ridge filter."""
+    from skimage.filters import sato
+
+    from toposeg_lite.data import photos
+
+    image = np.ascontiguousarray(photos.retina().image[:, 200:1200, 200:1200])
+    ridges = sato(image[1].astype(float), sigmas=(2, 3, 4), black_ridges=True)
+    return image, np.clip(ridges / np.quantile(ridges, 0.985), 0, 1).astype(np.float32)
+
+
+@pytest.mark.browser
+def test_how_long_a_click_takes(tmp_path):
+    """Print and keep how long clicks take; how long that may be depends on the machine."""
+    image, likelihood = retina()
+    session = AnnotationSession(image, likelihood)
+    pixels = []
+    while len(pixels) < 16:
+        pixels.append(alone(session, set()))
+        session.accept(pixels[-1])
+    pixels = [middle(session, branch) for branch in pixels]
+    times = {}
+    with lab_with(tmp_path, image, likelihood, OPEN, PLOTLY) as (folder, _, page):
+        connected(page)
+        page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+        desk = page.locator(DESK)
+        expect(desk.locator("[role=status]")).to_contain_text(f"{len(session.proposals)} open")
+        page.keyboard.press("0")
+        for key in ("whole image", "near"):
+            times[key] = []
+            for k, pixel in enumerate(pixels if key == "whole image" else pixels[:8]):
+                before = desk.get_attribute("data-done")
+                if key == "whole image":
+                    click(page, likelihood.shape, pixel)
+                else:
+                    page.keyboard.press("a" if k % 2 else "r")  # turns to the next branch
+                page.wait_for_function(
+                    "before => document.querySelector('.toposeg-desk').dataset.done !== before",
+                    arg=before or "undefined",
+                )
+                times[key].append(float(desk.get_attribute("data-latency")))
+        picture(page, "5-retina")
+        assert len([r for r in journal(folder) if r["do"] in ("accept", "reject")]) == 24
+
+        page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+        plot = page.locator(".js-plotly-plot")
+        plot.locator(".scatterlayer .trace").first.wait_for(state="attached")
+        page.wait_for_timeout(3000)
+        plot.scroll_into_view_if_needed()
+        page.evaluate(
+            """() => {
+                const plot = document.querySelector('.js-plotly-plot');
+                window.drawn = [];
+                plot.on('plotly_afterplot', () => requestAnimationFrame(() =>
+                    requestAnimationFrame(() => window.drawn.push(performance.now()))));
+                document.addEventListener('pointerdown', e => (window.pressed = e.timeStamp), true);
+            }"""
+        )
+        times["plotly"] = []
+        for row, column in pixels[:6]:
+            page.evaluate("window.drawn = []")
+            box = plot.locator(".imagelayer image").first.bounding_box()
+            x = box["x"] + (column + 0.5) / 1000 * box["width"]
+            y = box["y"] + (row + 0.5) / 1000 * box["height"]
+            page.mouse.move(x, y, steps=4)
+            page.wait_for_timeout(400)
+            page.mouse.click(x, y)
+            page.wait_for_function("window.drawn.length > 0")
+            page.wait_for_timeout(1500)
+            times["plotly"].append(page.evaluate("window.drawn[0] - window.pressed"))
+    about = {
+        "what": "milliseconds from click to the frame after the one that shows the answer",
+        "image": [1000, 1000],
+        "branches": len(session.proposals),
+        "load": os.getloadavg()[0] / (os.cpu_count() or 1),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, drawn without a graphics card",
+    }
+    for key, values in times.items():
+        about[key] = {
+            "median": round(statistics.median(values), 1),
+            "fastest": round(min(values), 1),
+            "slowest": round(max(values), 1),
+            "clicks": len(values),
+        }
+        assert min(values) > 0
+    print(json.dumps(about, indent=1))
+    (ARTEFACTS / "annotation-times.json").write_text(json.dumps(about, indent=1) + "\n")
