@@ -20,6 +20,7 @@ from .chapter04 import PENCIL_MASK
 from .chapter05 import PENCIL_RIDGE, PENCIL_ROW
 from .chapter06 import DOUBTFUL_WALL, DOUBTFUL_WALL_TRUTH, PENCIL_PASS, PENCIL_PASS_TRUTH
 from .chapter07 import PENCIL_BRANCHES
+from .chapter08 import PENCIL_QUEUE, QueuedBranch
 from .chapter10 import PENCIL_DIFFERENCES
 from .chapter13 import PENCIL_VOLUME
 from .checking import Verdict, check
@@ -33,12 +34,14 @@ __all__ = [
     "PENCIL_MASK",
     "PENCIL_PASS",
     "PENCIL_PASS_TRUTH",
+    "PENCIL_QUEUE",
     "PENCIL_RIDGE",
     "PENCIL_ROW",
     "PENCIL_SPACE",
     "PENCIL_STRIP",
     "PENCIL_STRIP_TRUTH",
     "PENCIL_VOLUME",
+    "QueuedBranch",
     "Verdict",
     "check",
 ]
