@@ -267,6 +267,11 @@ class AnnotationSession:
             )
         mask = self.likelihood >= self._settings["mask_threshold"]
         self._lands = Territories(mask, self.proposals)
+        counts = [
+            (len(path), np.count_nonzero(mask.ravel()[path])) for path in self.proposals.paths
+        ]
+        # Of each path how many pixels there are, and how many of them lie inside the mask.
+        self._sizes = np.array(counts, np.int64).reshape(-1, 2).T
         self._balls: dict[float, np.ndarray] = {}
         self._tree: tuple[cKDTree, np.ndarray] | None = None
         self._done: list[_Action] = []
@@ -521,7 +526,7 @@ class AnnotationSession:
         if its path lies outside the likelihood's mask, as it is to be added if it is real; with
         1 - p if it lies inside, as it is to go if it is not; surely if it lies partly inside.
         """
-        size, within = self._sizes()
+        size, within = self._sizes
         return self.probability * (within < size) + (1 - self.probability) * (within > 0)
 
     @property
@@ -532,7 +537,7 @@ class AnnotationSession:
         the likelihood's mask, which it would add if it is real, and 1 - p for each inside, which
         should go if it is not.
         """
-        size, within = self._sizes()
+        size, within = self._sizes
         return self.probability * (size - within) + (1 - self.probability) * within
 
     def mask(self) -> np.ndarray:
@@ -659,12 +664,6 @@ class AnnotationSession:
         export_session(self, Path(path), skeleton=skeleton, affine=affine)
 
     # --- Inside --------------------------------------------------------------------------------
-
-    def _sizes(self) -> np.ndarray:
-        """Return how many pixels each path has, and how many inside the likelihood's mask."""
-        inside = self._lands.mask.ravel()
-        counts = [(len(path), np.count_nonzero(inside[path])) for path in self.proposals.paths]
-        return np.array(counts, np.int64).reshape(-1, 2).T
 
     def _check_open(self) -> None:
         if self._journal is not None and self._journal.closed:

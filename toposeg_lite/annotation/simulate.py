@@ -246,6 +246,9 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
         check_choice(order, ORDERS, "order")
         if order in ("uncertainty", "doubt", "gain"):
             by: Any = order
+            if not session._learns_always:  # no decision changes what is said of the others
+                left = iter(session.queue(by))
+                return lambda session, asked: next(left, None)
 
             def first(session: AnnotationSession, asked: list[int]) -> int | None:
                 known = set(asked)

@@ -88,8 +88,8 @@ def order_study(
     config: TrainConfig,
     out: str | Path,
     *,
-    draws: int = 3,
-    measurements: int = 25,
+    draws: int = 2,
+    measurements: int = 12,
     floor: float = 0.02,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -200,10 +200,9 @@ def _simulate(
     model: StructureModel, sample: Sample, data: Dataset, about: dict[str, Any], seed: int
 ) -> dict[str, Any]:
     """Let the annotator work on one image in every order."""
+    ranking = StructureRanking(model)  # one for both, so that the network runs once
     sessions = {
-        learns: AnnotationSession(
-            sample.image, StructureRanking(model), learn="always" if learns else "asked"
-        )
+        learns: AnnotationSession(sample.image, ranking, learn="always" if learns else "asked")
         for learns in (False, True)
     }
     session = sessions[False]
