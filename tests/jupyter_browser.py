@@ -1,4 +1,4 @@
-"""JupyterLab in a real Chromium, for the tests that need both."""
+"""JupyterLab, Notebook or Voila in a real Chromium, for the tests that need both."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 )
 WAIT = 60_000  # milliseconds
+APPLICATIONS = {"jupyterlab": "LabApp", "notebook": "JupyterNotebookApp"}
 
 
 @contextmanager
-def jupyterlab(folder):
-    """Serve a folder on a free port of this machine, with a token and settings of its own."""
+def served(folder, arguments, answer):
+    """Run a server on a free port of this machine, with a token and settings of its own.
+
+    `arguments` are those of Python, with places for the port and the token; at the address `answer`
+    the server answers as soon as it is there.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -43,17 +48,39 @@ def jupyterlab(folder):
         "IPYTHONDIR": str(folder / "ipython"),
         "PYTHONSAFEPATH": "1",
     }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
-    command += [f"--port={port}", f"--IdentityProvider.token={token}", f"--notebook-dir={folder}"]
-    command += ["--LabApp.expose_app_in_browser=True", "--ServerApp.port_retries=0"]
+    command = [sys.executable, *(part.format(port=port, token=token) for part in arguments)]
+    root = f"http://127.0.0.1:{port}"
     with open(folder / "server.log", "w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder
+        )
         try:
-            wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, folder)
-            yield lambda name: f"http://127.0.0.1:{port}/doc/tree/{name}?reset&token={token}"
+            wait_for(f"{root}/{answer}?token={token}", server, folder)
+            yield lambda path: f"{root}/{path}token={token}"
         finally:
             server.terminate()  # the server shuts its kernels down
             server.wait(30)
+
+
+@contextmanager
+def jupyterlab(folder, application="jupyterlab"):
+    """Serve a folder with JupyterLab, or with Notebook 7 ("notebook")."""
+    arguments = ["-m", application, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    arguments += ["--port={port}", "--IdentityProvider.token={token}", f"--notebook-dir={folder}"]
+    arguments += ["--ServerApp.port_retries=0"]
+    page = "notebooks" if application == "notebook" else "doc/tree"
+    arguments += [f"--{APPLICATIONS[application]}.expose_app_in_browser=True"]
+    with served(folder, arguments, "api/status") as address:
+        yield lambda name: address(f"{page}/{name}?reset&")
+
+
+@contextmanager
+def voila(folder, notebook):
+    """Serve one notebook of a folder with Voila, as a page without code."""
+    arguments = ["-m", "voila", notebook, "--no-browser", "--Voila.ip=127.0.0.1", "--port={port}"]
+    arguments += ["--token={token}", "--Voila.port_retries=0"]
+    with served(folder, arguments, "voila/static/voila.js") as address:
+        yield lambda: address("?")
 
 
 def wait_for(address, server, folder):

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from toposeg_lite import explorers, figures
-from toposeg_lite.explorers import Dashboard, Explorer, GradientExplorer, examples
+from toposeg_lite.explorers import Dashboard, Explorer, GradientExplorer, WarpExplorer, examples
 from toposeg_lite.explorers.dashboard import _DashboardView
 from toposeg_lite.explorers.gradient import _GradientView
 from toposeg_lite.losses import DiceBCELoss
@@ -211,7 +211,7 @@ def test_an_explorer_is_made_when_its_tab_is_first_opened(counted):
     view = _DashboardView(model)
     assert counted == ["PaintExplorer"]
     assert view.box.titles == ("01 Painting", "02 Persistence", "04 Warping")
-    assert "One moment" in spoken_or_waiting(view.box.children[2])
+    assert "One moment" in spoken_or_waiting(view.box, 2)
     view.box.selected_index = 2
     assert counted == ["PaintExplorer", "WarpExplorer"]
     assert model.opened == "04 Warping"
@@ -221,8 +221,8 @@ def test_an_explorer_is_made_when_its_tab_is_first_opened(counted):
     assert counted == ["PaintExplorer", "WarpExplorer"]
 
 
-def spoken_or_waiting(place):
-    return place.children[0].value
+def spoken_or_waiting(box, place):
+    return box.children[place].children[0].value
 
 
 def test_the_model_leads_the_tabs():
@@ -243,6 +243,21 @@ def test_a_tab_keeps_its_state():
     view.box.selected_index = 1
     view.box.selected_index = 0
     assert model.explorer.mask[0, 0]
+
+
+def test_a_tab_says_why_its_explorer_cannot_be_made_and_tries_again(monkeypatch):
+    def missing(cls):
+        raise FileNotFoundError("there is no <file>")
+
+    view = _DashboardView(Dashboard(["01 Painting", "04 Warping"]))
+    with monkeypatch.context() as patch:
+        patch.setattr(WarpExplorer, "example", classmethod(missing))
+        view.box.selected_index = 1
+    said = spoken_or_waiting(view.box, 1)
+    assert "04 Warping cannot be made here: there is no &lt;file&gt;." in said
+    view.box.selected_index = 0
+    view.box.selected_index = 1
+    assert spoken(view.box.children[1])
 
 
 def test_text_and_picture_are_those_of_the_open_tab():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
+import os
 import re
 import subprocess
 import sys
@@ -35,6 +37,76 @@ def constraints():
 
 def test_binder_has_the_same_environment_as_conda_users():
     assert (ROOT / "binder/environment.yml").read_text() == (ROOT / "environment.yml").read_text()
+
+
+def test_binder_builds_from_its_folder():
+    """Render the Dockerfile, which needs no Docker; whether conda finds the names is not asked."""
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", str(ROOT)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    steps = re.split(r"(?m)^(?=FROM|RUN|COPY|ENV|USER|WORKDIR)", run.stderr + run.stdout)
+    wanted = [
+        'env update -p ${NB_PYTHON_PREFIX} --file "binder/environment.yml"',
+        "RUN ./binder/postBuild",
+        'ENV R2D_ENTRYPOINT="${REPO_DIR}/binder/start"',
+    ]
+    places = [[k for k, step in enumerate(steps) if part in step] for part in wanted]
+    assert [len(found) for found in places] == [1, 1, 1], run.stderr
+    assert places == sorted(places)
+    assert "conda environment for python=3.11" in run.stderr + run.stdout
+    for script in ("postBuild", "start"):
+        text = (ROOT / "binder" / script).read_text()
+        assert text.startswith("#!/usr/bin/env bash\n")
+        assert "set -euo pipefail" in text
+        subprocess.run(["bash", "-n", ROOT / "binder" / script], check=True)
+
+
+def test_binder_starts_with_one_thread_and_then_what_it_is_told():
+    threads = ("OMP", "MKL", "OPENBLAS", "NUMBA")
+    show = " ".join(f"${name}_NUM_THREADS" for name in threads)
+    command = ["bash", ROOT / "binder" / "start", "bash", "-c", f"echo {show} $0", "and more"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["1"] * 4 + ["and", "more"]
+
+
+def warming_up():
+    """Return the Python part of Binder's postBuild."""
+    return re.search(r"(?ms)<<'PY'$(.*?)^PY$", (ROOT / "binder/postBuild").read_text())[1]
+
+
+def test_binder_makes_every_explorer_once_beforehand(monkeypatch):
+    from toposeg_lite import explorers
+
+    shown = []
+    real = explorers.Dashboard.describe
+    monkeypatch.setattr(
+        explorers.Dashboard, "describe", lambda self: shown.append(self.opened) or real(self)
+    )
+    exec(warming_up(), {})
+    assert shown == explorers.Dashboard().names
+
+
+@pytest.mark.nightly
+def test_after_binders_warm_up_nothing_is_compiled(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    counts = []
+    for _ in range(2):
+        run = [sys.executable, "-c", warming_up()]
+        subprocess.run(run, env=environment, check=True, stdout=subprocess.DEVNULL, cwd=tmp_path)
+        counts.append(len(list(tmp_path.rglob("*.nbc"))))
+    assert counts[0] == counts[1] > 10
+
+
+def test_binder_opens_the_first_chapter_with_the_map_beside_it():
+    workspace = json.loads((ROOT / "binder/workspace.json").read_text())
+    dock = workspace["data"]["layout-restorer:data"]["main"]["dock"]
+    assert dock["type"] == "split-area"
+    left, right = ([*part["widgets"]] for part in dock["children"])
+    assert left == ["notebook:notebooks/00_start_here.ipynb"]
+    assert right == ["markdownviewer-widget:notebooks/README.md"]
+    for widget in left + right:
+        path = workspace["data"][widget]["data"]["path"]
+        assert widget.endswith(f":{path}")
+        assert (ROOT / path).is_file()
 
 
 def test_the_conda_environment_holds_what_the_package_requires():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 from collections.abc import Iterable
 from typing import Any
@@ -128,5 +129,11 @@ class _DashboardView:
         place = model.names.index(model.opened)
         self.box.selected_index = place
         if model.opened in self.waiting:
-            self.waiting.remove(model.opened)
-            self.box.children[place].children = [model.explorer.view()]
+            try:
+                view = model.explorer.view()
+            except (OSError, RuntimeError, ValueError) as error:  # a file of its data is missing
+                reason = html.escape(f"{model.opened} cannot be made here: {error}.")
+                view = widgets.HTML(f'<p role="status">{reason}</p>')
+            else:
+                self.waiting.remove(model.opened)
+            self.box.children[place].children = [view]

@@ -1,0 +1,78 @@
+"""The dashboard in a real browser, as a page of Voila; and an explorer in Notebook 7."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+from jupyter_browser import ARTEFACTS, WAIT, chromium, jupyterlab, run_all, voila
+from playwright.sync_api import expect
+from test_browser import NOTEBOOKS, press, up_to_the_explorer
+
+from toposeg_lite.explorers import Dashboard
+
+START = 4 * WAIT  # a kernel starts, imports torch, and runs everything before the page is there
+
+# In every tab: a slider, and the key that moves it.
+SLIDERS = {
+    "01 Painting": ("Column", "ArrowRight"),
+    "02 Persistence": ("Threshold", "ArrowRight"),
+    "03 Descent": ("Step", "ArrowRight"),
+    "04 Warping": ("Flips", "ArrowRight"),
+    "05 Ridges": ("Saddle level", "ArrowRight"),
+    "07 Structures": ("Sample", "ArrowRight"),
+    "10 Comparison": None,
+    "13 Volumes": ("Slice", "ArrowRight"),
+}
+
+
+@pytest.mark.browser
+def test_every_tab_opens_and_obeys(tmp_path):
+    shutil.copy(NOTEBOOKS / "90_dashboard.ipynb", tmp_path)
+    ARTEFACTS.mkdir(exist_ok=True)
+    with voila(tmp_path, "90_dashboard.ipynb") as address, chromium(tmp_path / "profile") as page:
+        expect.set_options(timeout=WAIT)
+        page.goto(address(), wait_until="commit", timeout=START)
+        tabs = page.get_by_role("tab")
+        tabs.first.wait_for(timeout=START)
+        assert tabs.all_inner_texts() == Dashboard().names == list(SLIDERS)
+        assert "import" not in page.locator("body").inner_text()  # no code is shown
+        for place, (name, move) in enumerate(SLIDERS.items()):
+            if place == 1:  # a tab opens without the mouse, too
+                tabs.first.focus()
+                page.keyboard.press("ArrowRight")
+                page.keyboard.press("Enter")
+            elif place:
+                tabs.nth(place).click()
+            expect(tabs.nth(place)).to_have_attribute("aria-selected", "true")
+            panel = page.locator(".jupyter-widgets.widget-tab > .widget-tab-contents > *:visible")
+            text = panel.locator("[role=status]")
+            expect(text).not_to_contain_text("One moment")
+            expect(text).to_contain_text(re.compile(r"\d"))
+            panel.locator("svg.main-svg").first.wait_for()
+            if move:
+                label, key = move
+                before = text.inner_text()
+                press(panel, label, key)
+                expect(text).not_to_have_text(before)
+            page.wait_for_timeout(500)
+            page.screenshot(path=ARTEFACTS / f"90_dashboard-{name[:2]}.png")
+
+
+@pytest.mark.browser
+def test_an_explorer_in_notebook_7(tmp_path):
+    up_to_the_explorer(NOTEBOOKS / "00_start_here.ipynb", tmp_path / "chapter.ipynb")
+    with (
+        jupyterlab(tmp_path, "notebook") as address,
+        chromium(tmp_path / "profile") as page,
+    ):
+        expect.set_options(timeout=WAIT)
+        page.goto(address("chapter.ipynb"))
+        run_all(page)
+        text = page.locator("[role=status]")
+        expect(text).to_contain_text("At threshold 0.50", timeout=START)
+        press(page, "Threshold", "ArrowRight")
+        expect(text).to_contain_text("At threshold 0.51")
+        text.scroll_into_view_if_needed()
+        page.screenshot(path=ARTEFACTS / "00_start_here-notebook7.png")
