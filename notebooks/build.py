@@ -14,7 +14,8 @@ outputs are taken from a run that ``make run`` has left.
     python notebooks/build.py --from-run runs/NAME       store the outputs of this run as chapter 09
 
 Tags that this command knows: ``parameters``, ``solution`` (left out of the learner's copy) and
-``end-product`` (the picture of this cell is stored as ``images/NN.png``, for the chapter's head).
+``end-product`` and ``readme`` (the picture of this cell is stored as ``images/NN.png``, for the
+chapter's head, or as ``images/NN-readme.png``, for the README of the project).
 """
 
 from __future__ import annotations
@@ -122,15 +123,15 @@ def learners(solution: NotebookNode) -> NotebookNode:
     return tidy(notebook)
 
 
-def end_product(notebook: NotebookNode) -> bytes | None:
-    """Return the PNG of the cell tagged `end-product`, or None if there is no such cell."""
+def tagged_picture(notebook: NotebookNode, tag: str) -> bytes | None:
+    """Return the PNG of the cell with this tag, or None if there is no such cell."""
     for cell in notebook.cells:
-        if "end-product" in cell.metadata.get("tags", []):
+        if tag in cell.metadata.get("tags", []):
             for output in cell.outputs:
                 png = output.get("data", {}).get("image/png")
                 if png:
                     return base64.b64decode(png)
-            raise ValueError("the cell tagged end-product shows no picture")
+            raise ValueError(f"the cell tagged {tag} shows no picture")
     return None
 
 
@@ -140,9 +141,10 @@ def products(path: Path, notebook: NotebookNode) -> dict[Path, bytes]:
     files = {path: text_of(notebook).encode()}
     if path.parent.name == "solutions":
         files[folder / path.name] = text_of(learners(notebook)).encode()
-    picture = end_product(notebook)
-    if picture is not None:
-        files[folder / "images" / f"{path.name[:2]}.png"] = picture
+    for tag, ending in (("end-product", ""), ("readme", "-readme")):
+        picture = tagged_picture(notebook, tag)
+        if picture is not None:
+            files[folder / "images" / f"{path.name[:2]}{ending}.png"] = picture
     return files
 
 
