@@ -49,8 +49,8 @@ def test_raised_and_lowered_pixels_differ_in_form_and_colour_and_are_counted():
     ax = figures.image_with_pull(IMAGE, PULL, truth=IMAGE > 0.2, title="where it pulls")
     up, down = ax.collections
     assert np.ptp(up.get_paths()[0].vertices[:3, 0]) > 0
-    assert up.get_paths()[0].vertices[:3, 1].tolist() == [0.5, -0.5, -0.5]  # the tip is above
-    assert down.get_paths()[0].vertices[:3, 1].tolist() == [-0.5, 0.5, 0.5]
+    assert up.get_paths()[0].vertices[:3, 1] == pytest.approx([0.5, -0.5, -0.5])  # the tip is above
+    assert down.get_paths()[0].vertices[:3, 1] == pytest.approx([-0.5, 0.5, 0.5])
     assert not np.array_equal(up.get_facecolor()[0], down.get_facecolor()[0])
     assert legend(ax) == ["truth", "2 raised", "2 lowered"]
     assert ax.get_title() == "where it pulls"
