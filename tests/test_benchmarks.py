@@ -338,3 +338,13 @@ def test_bad_arguments_end_before_any_work(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "error" in capsys.readouterr().err
+
+
+def test_every_slider_of_every_explorer_is_moved():
+    rows = list(jobs.explorer_rows(1, size=32))
+    moved = {tuple(row.job.split(", one move: ")) for row in rows}
+    assert len(moved) == len(rows)
+    names = {f"{name}Explorer" for name in ("Gradient", "Morse", "Paint", "Persistence", "Warp")}
+    assert names < {explorer for explorer, _ in moved}
+    assert {("PersistenceExplorer", "Threshold"), ("WarpExplorer", "Flips")} < moved
+    assert all(row.theirs == 100 and row.required == 1 and row.ours > 0 for row in rows)

@@ -432,38 +432,63 @@ MOVE_MILLISECONDS = 100.0
 
 
 def explorer_rows(rounds: int, size: int = 256) -> Iterator[Row]:
-    """The Python time of one move of each control of an explorer, the median, beside its limit."""
-    from toposeg_lite.explorers import GradientExplorer, PersistenceExplorer
+    """The Python time of one move of each slider of each explorer, the median, beside its limit."""
+    from ipywidgets import FloatSlider, IntSlider
+
+    for model in _explorers(size):
+        image = getattr(model, "image", getattr(model, "mask", None))
+        shape = "x".join(map(str, image.shape)) if isinstance(image, np.ndarray) else "a study"
+        for slider in _widgets(model.view()):
+            if not isinstance(slider, IntSlider | FloatSlider) or slider.max <= slider.min:
+                continue
+            values = [slider.value, slider.value + slider.step]
+            if values[1] > slider.max:
+                values[1] = slider.value - slider.step
+            times = []
+            for turn in range(2 * (rounds // 2 + 1)):
+                start = time.perf_counter()
+                slider.value = values[(turn + 1) % 2]
+                times.append(1000 * (time.perf_counter() - start))
+            ours = float(np.median(times))
+            yield Row(
+                job=f"{type(model).__name__}, one move: {slider.description}",
+                size=shape,
+                unit="ms",
+                ours=ours,
+                peer="the limit",
+                theirs=MOVE_MILLISECONDS,
+                ratio=MOVE_MILLISECONDS / ours,
+                required=1.0,
+            )
+
+
+def _explorers(size: int) -> Iterator[Any]:
+    """Every explorer: on an image of this size, or on its own example where that is as large."""
+    from toposeg_lite import explorers
     from toposeg_lite.losses import TopologicalLoss
 
     image = inputs.likelihood(size)
-    persistence = PersistenceExplorer(image, min_persistence=0.1)
     losses = {"topological": TopologicalLoss()}
-    gradient = GradientExplorer(image, image > 0.7, losses, steps=3)
-    moves: list[tuple[str, Any, str, tuple[Any, ...]]] = [
-        ("persistence explorer", persistence, "threshold", (0.3, 0.6)),
-        ("persistence explorer", persistence, "min_persistence", (0.2, 0.1)),
-        ("persistence explorer", persistence, "selected", (3, 4)),
-        ("persistence explorer", persistence, "connectivity", (1, 2)),
-        ("gradient explorer", gradient, "step", (1, 2)),
-        ("gradient explorer", gradient, "threshold", (0.3, 0.6)),
-    ]
-    views = [persistence.view(), gradient.view()]  # they listen as long as they are kept
-    for explorer, model, control, values in moves:
-        times = []
-        for turn in range(2 * (rounds // 2 + 1)):
-            start = time.perf_counter()
-            setattr(model, control, values[turn % 2])
-            times.append(1000 * (time.perf_counter() - start))
-        ours = float(np.median(times))
-        yield Row(
-            job=f"{explorer}, one move: {control}",
-            size=f"{size}x{size}",
-            unit="ms",
-            ours=ours,
-            peer="the limit",
-            theirs=MOVE_MILLISECONDS,
-            ratio=MOVE_MILLISECONDS / ours,
-            required=1.0,
-        )
-    del views
+    sized = {
+        explorers.PersistenceExplorer: lambda: explorers.PersistenceExplorer(
+            image, min_persistence=0.1, selected=3
+        ),
+        explorers.GradientExplorer: lambda: explorers.GradientExplorer(
+            image, image > 0.7, losses, steps=3, selected=3
+        ),
+        explorers.MorseExplorer: lambda: explorers.MorseExplorer(
+            image, saddle_level=0.15, selected=1
+        ),
+        explorers.WarpExplorer: lambda: explorers.WarpExplorer(image, image > 0.7, step=9),
+    }
+    for name in explorers.__all__:
+        kind = getattr(explorers, name)
+        if isinstance(kind, type) and "example" in vars(kind) and kind is not explorers.Explorer:
+            yield sized.get(kind, kind.example)()
+
+
+def _widgets(box: Any) -> Iterator[Any]:
+    """A widget and all that it holds."""
+    yield box
+    for child in getattr(box, "children", ()):
+        yield from _widgets(child)
