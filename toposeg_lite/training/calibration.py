@@ -23,7 +23,9 @@ reliability diagram of each method, the parameters and the versions. The workboo
 ::
 
     python -m toposeg_lite.training.calibration --even-light --steps 350 --patch 128
-        --learning-rate 0.003 --light 0.1 --passes 6 --threshold-steps 100    (in one line)
+        --width 8 --learning-rate 0.003 --light 0.1 --passes 6 --threshold-steps 100
+
+(in one line),
 
 whose ``study.json`` is kept as ``notebooks/reference_runs/chase_db1-calibration.json``.
 
@@ -55,6 +57,7 @@ from ..files import write_atomically
 from ..models import UNet
 from ..structures import (
     EvenLight,
+    Reliability,
     StructureDistribution,
     StructureModel,
     fit_temperature,
@@ -66,7 +69,14 @@ from .config import TrainConfig, check_number
 from .loop import draw_batch, train
 from .records import git_commit, plain, versions
 
-__all__ = ["DropoutUNet", "Fitted", "calibration_study", "fit_structures", "main"]
+__all__ = [
+    "DropoutUNet",
+    "Fitted",
+    "calibration_study",
+    "fit_structures",
+    "main",
+    "read_calibration",
+]
 
 METHODS = ("pixels", "dropout", "threshold", "branch")
 BINS = 15
@@ -388,6 +398,57 @@ def _measure(
     return rows, diagrams
 
 
+def read_calibration(
+    path: str | Path | None = None,
+) -> tuple[pd.DataFrame, dict[str, Reliability]]:
+    """Read the ``study.json`` of a study of calibration.
+
+    Parameters
+    ----------
+    path : path, optional
+        The file. Default: the workbook's, ``reference_runs/chase_db1-calibration.json``.
+
+    Returns
+    -------
+    table : DataFrame
+        As `calibration_study` returns it.
+    diagrams : dict of str to Reliability
+        Of each method, all seeds together; "branch, scaled" is that after temperature scaling.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> table, diagrams = read_calibration()
+    >>> sorted(set(table["method"]))
+    ['branch', 'dropout', 'pixels', 'threshold']
+    """
+    default = Path(__file__).parents[2] / "notebooks" / "reference_runs"
+    place = default / "chase_db1-calibration.json" if path is None else Path(path)
+    if not place.is_file():
+        raise FileNotFoundError(f"there is no study of calibration at {place}")
+    content = json.loads(place.read_text())
+    seeds = list(content["seeds"].values())
+    table = pd.DataFrame([row for seed in seeds for row in seed["rows"]])
+    edges = np.linspace(0, 1, content["bins"] + 1)
+    diagrams = {}
+    for name in seeds[0]["reliability"]:
+        count, probability, frequency = (
+            np.array([seed["reliability"][name][key] for seed in seeds], dtype=float)
+            for key in ("count", "probability", "frequency")
+        )
+        total = count.sum(0)
+        means = (
+            np.nansum(count * values, axis=0) / np.where(total > 0, total, np.nan)
+            for values in (probability, frequency)
+        )
+        diagrams[name] = Reliability(edges, total, *means)
+    return table, diagrams
+
+
 def _batch(sample: Sample, network: nn.Module) -> Tensor:
     """Return an image as a batch of one, where the network is."""
     image = torch.from_numpy(np.ascontiguousarray(sample.image))[None]
@@ -450,6 +511,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=1500, help="of the training of each network")
     parser.add_argument("--patch", type=int, default=192)
+    parser.add_argument("--width", type=int, default=16, help="of the networks")
     parser.add_argument("--learning-rate", type=float, default=0.001)
     parser.add_argument("--light", type=float, default=0.3, help="how much crops are lit at random")
     parser.add_argument("--even-light", action="store_true", help="of photographs of the retina")
@@ -460,6 +522,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = TrainConfig(
             dataset=chosen.dataset, root=chosen.root, weight=0.0, steps=chosen.steps,
             patch=chosen.patch, anneal=True, learning_rate=chosen.learning_rate, light=chosen.light,
+            width=chosen.width,
         )  # fmt: skip
         data = load_dataset(config.dataset, root=config.root)
         if chosen.even_light:
