@@ -37,8 +37,8 @@ CHAPTERS = [
 DASHBOARD = "90_dashboard"  # is no chapter
 LONG = "09"  # has its own budget of time, cells and outputs
 FIRST = "00"  # has no exercises
-WITHOUT_EXERCISES = (FIRST, LONG, "10")
-TAGS = {"parameters", "solution", "end-product", "nbval-ignore-output"}
+WITHOUT_EXERCISES = (FIRST, LONG)
+TAGS = {"parameters", "solution", "end-product", "readme", "nbval-ignore-output"}
 
 _spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
 build = importlib.util.module_from_spec(_spec)
