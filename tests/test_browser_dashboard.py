@@ -50,11 +50,13 @@ def test_every_tab_opens_and_obeys(tmp_path):
             text = panel.locator("[role=status]")
             expect(text).not_to_contain_text("One moment")
             expect(text).to_contain_text(re.compile(r"\d"))
-            panel.locator("svg.main-svg").first.wait_for()
+            drawn = ".scatterlayer .trace, .gl-container canvas, .barlayer .trace"
+            panel.locator(drawn).first.wait_for(state="attached")
             if move:
                 label, key = move
                 before = text.inner_text()
-                press(panel, label, key)
+                panel.locator(".widget-slider", has_text=label).locator(".noUi-handle").focus()
+                page.keyboard.press(key)
                 expect(text).not_to_have_text(before)
             page.wait_for_timeout(500)
             page.screenshot(path=ARTEFACTS / f"90_dashboard-{name[:2]}.png")
@@ -62,6 +64,7 @@ def test_every_tab_opens_and_obeys(tmp_path):
 
 @pytest.mark.browser
 def test_an_explorer_in_notebook_7(tmp_path):
+    ARTEFACTS.mkdir(exist_ok=True)
     up_to_the_explorer(NOTEBOOKS / "00_start_here.ipynb", tmp_path / "chapter.ipynb")
     with (
         jupyterlab(tmp_path, "notebook") as address,
@@ -71,8 +74,11 @@ def test_an_explorer_in_notebook_7(tmp_path):
         page.goto(address("chapter.ipynb"))
         run_all(page)
         text = page.locator("[role=status]")
-        expect(text).to_contain_text("At threshold 0.50", timeout=START)
-        press(page, "Threshold", "ArrowRight")
-        expect(text).to_contain_text("At threshold 0.51")
+        page.locator(".scatterlayer .trace .point").first.wait_for(state="attached", timeout=START)
+        expect(text).to_contain_text("At threshold 0.50")
         text.scroll_into_view_if_needed()
-        page.screenshot(path=ARTEFACTS / "00_start_here-notebook7.png")
+        try:
+            press(page, "Threshold", "ArrowRight")
+            expect(text).to_contain_text("At threshold 0.51")
+        finally:
+            page.screenshot(path=ARTEFACTS / "00_start_here-notebook7.png")
