@@ -25,6 +25,11 @@ def sample(seed, shape=(40, 56)):
     return Sample(f"s{seed}", image.clip(0, 1)[None].astype(np.float32), mask)
 
 
+def middle(one):
+    """Return the middle 48 of the 56 columns."""
+    return Sample(one.name, one.image[:, :, 4:52].copy(), one.mask[:, 4:52].copy())
+
+
 def small(test=(3, 4)):
     splits = [(sample(0), sample(1)), (sample(2),), tuple(map(sample, test))]
     return Dataset("small", *splits, "foreground", "exact", 20, "none")
@@ -35,7 +40,8 @@ def study(tmp_path_factory):
     """Run the study once on two small test images."""
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("orders")
-    options = {"draws": 2, "measurements": 8, "floor": 0.01, "progress": False}
+    options = {"draws": 2, "measurements": 8, "floor": 0.01, "window": 48}
+    options["progress"] = False
 
     def run(data=None, **more):
         return annotation.order_study(data or small(), config, folder, **options | more)
@@ -56,8 +62,12 @@ def test_every_image_has_an_area_for_each_order_and_metric(study):
 
 def test_areas_are_those_of_the_simulated_annotator(study):
     _, results, folder, config = study
-    model = annotation._fit(small(), config, folder, 0.01, False)
-    test = sample(4)
+    cut = {
+        "train": [middle(sample(k)) for k in (0, 1)],
+        "validation": [middle(sample(2))],
+    }
+    model = annotation._fit(small(), cut, config, folder, 0.01, False)
+    test = middle(sample(4))
     session = AnnotationSession(test.image, StructureRanking(model))
     entry = results["images"]["s4"]
     assert entry["branches"] == len(session.proposals)
