@@ -9,11 +9,13 @@ from datetime import datetime
 
 import ipywidgets as widgets
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
 from toposeg_lite import explorers, figures
 from toposeg_lite.explorers import Dashboard, Explorer, GradientExplorer, WarpExplorer, examples
+from toposeg_lite.explorers.base import LiveFigure
 from toposeg_lite.explorers.dashboard import _DashboardView
 from toposeg_lite.explorers.gradient import _GradientView
 from toposeg_lite.losses import DiceBCELoss
@@ -280,3 +282,22 @@ def test_text_and_picture_are_those_of_the_open_tab():
 def test_unknown_names_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Dashboard(**arguments)
+
+
+def test_a_page_that_joins_late_is_told_of_the_whole_figure():
+    """Voila's page asks for the state of all widgets when it is there; so does a reloaded page."""
+    model = Dashboard(["02 Persistence"])
+    (figure,) = of_kind(model.view(), go.FigureWidget)
+    for threshold in (0.7, 0.4):
+        model.explorer.threshold = threshold
+        state = figure.get_state()
+        assert len(state["_widget_data"]) == len(figure.data) > 5
+        assert state["_widget_data"][0]["source"] == figure.data[0].source
+        assert state["_widget_layout"]["width"] == figure.layout.width
+    assert set(figure.get_state("_widget_data")) == {"_widget_data"}
+
+
+@each
+def test_every_figure_is_such_a_figure(kind, example):
+    box = example(kind).view()
+    assert all(isinstance(one, LiveFigure) for one in of_kind(box, go.FigureWidget))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from copy import deepcopy
 from typing import Any, Self
 
 import ipywidgets as widgets
@@ -11,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from PIL import Image, UnidentifiedImageError
+from plotly.serializers import custom_serializers
 from skimage.color import rgb2gray
 from skimage.transform import resize
 from skimage.util import img_as_float
@@ -126,6 +128,23 @@ def show(explorer: Explorer) -> None:
     bundle["image/png"] = base64.b64encode(figures.png(explorer.picture())).decode()
     bundle["text/plain"] = text
     display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
+
+
+class LiveFigure(go.FigureWidget):
+    """A figure that is whole on every page, also on one that joins late.
+
+    Plotly tells a page of each change, but offers to pages that come later the figure as it was
+    when it was made: empty. A page of Voila is such a page, and so is one that is loaded anew.
+    """
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """Return what a page is told; all of it (without `key`) holds traces and layout as now."""
+        state = super().get_state(key, drop_defaults)
+        if key is None and "_layout_obj" in vars(self):  # it is asked for while it is made, too
+            to_json = custom_serializers["to_json"]
+            state["_widget_data"] = to_json(deepcopy(self._data), self)
+            state["_widget_layout"] = to_json(deepcopy(self._layout_obj._props), self)
+        return state
 
 
 DASHED = {"color": "black", "dash": "dash", "width": 1.5}

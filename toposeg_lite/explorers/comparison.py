@@ -10,7 +10,6 @@ from typing import Any, Self
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 from traitlets import Int, Unicode, observe, validate
@@ -19,7 +18,7 @@ from .. import figures
 from ..statistics import compare_networks, paired_differences
 from ..topology.grid import check_choice, check_integer
 from ..training.runs import Run, read_runs
-from .base import DASHED, Explorer, _count, _dots, _line, _set, _slider
+from .base import DASHED, Explorer, LiveFigure, _count, _dots, _line, _set, _slider
 
 __all__ = ["ComparisonExplorer"]
 
@@ -314,7 +313,7 @@ class _ComparisonView:
                      "line": {"width": 0}, "fillcolor": figures.RAISED, "opacity": 0.1,
                      "layer": "below"}],
         )  # fmt: skip
-        self.figure = go.FigureWidget(figure)
+        self.figure = LiveFigure(figure)
         self.text = widgets.HTML()
         self.drawing = False  # whether controls are brought into line, and lead nothing
         with self.figure.batch_update():

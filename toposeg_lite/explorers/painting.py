@@ -17,7 +17,7 @@ from ..figures.painting import check_small
 from ..metrics import report
 from ..topology.components import betti_numbers
 from ..topology.grid import check_connectivity, check_integer, check_same_shape
-from .base import Explorer, _address, _count, _line, _marks, _set, _slider, read_image
+from .base import Explorer, LiveFigure, _address, _count, _line, _marks, _set, _slider, read_image
 
 __all__ = ["PaintExplorer"]
 
@@ -230,7 +230,7 @@ class _PaintView:
             hovermode="closest",
             dragmode=False,  # a hand that trembles paints, and does not zoom
         )
-        self.figure = go.FigureWidget(figure)
+        self.figure = LiveFigure(figure)
         self.table = widgets.HTML()
         self.text = widgets.HTML()
         with self.figure.batch_update():

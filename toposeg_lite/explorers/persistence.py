@@ -21,6 +21,7 @@ from . import examples
 from .base import (
     DASHED,
     Explorer,
+    LiveFigure,
     _count,
     _dots,
     _line,
@@ -211,7 +212,7 @@ class _PersistenceView:
             legend={"orientation": "h", "y": -0.16},
             hovermode="closest",
         )
-        self.figure = go.FigureWidget(figure)
+        self.figure = LiveFigure(figure)
         self.text = widgets.HTML()
         with self.figure.batch_update():
             self.build_image()

@@ -20,7 +20,7 @@ from .. import figures
 from ..data import photos
 from ..topology import betti_numbers
 from ..topology.grid import check_choice, check_image
-from .base import Explorer, _address, _count, _line, _painted, _set, _slider
+from .base import Explorer, LiveFigure, _address, _count, _line, _painted, _set, _slider
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
     from ..structures import (
@@ -306,7 +306,7 @@ class _StructureView:
             template="plotly_white", width=1010, height=430, hovermode="closest", showlegend=False,
             margin={"l": 50, "r": 10, "t": 60, "b": 40},
         )  # fmt: skip
-        self.figure = go.FigureWidget(figure)
+        self.figure = LiveFigure(figure)
         self.text = widgets.HTML()
         self.images, self.marks = [], []
         for column in (1, 2, 3):

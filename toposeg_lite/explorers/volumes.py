@@ -23,7 +23,7 @@ from ..data import synthetic
 from ..topology.grid import check_image, check_integer
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
 from ..topology.persistence import PersistencePairs, persistence_pairs
-from .base import Explorer, _count, _marks, _painted, _set, _slider
+from .base import Explorer, LiveFigure, _count, _marks, _painted, _set, _slider
 
 __all__ = ["VolumeExplorer", "read_volume"]
 
@@ -296,7 +296,7 @@ class _VolumeView:
             hovermode="closest",
             uirevision="keep",  # so that turning the skeleton outlives a move of a slider
         )
-        self.figure = go.FigureWidget(figure)
+        self.figure = LiveFigure(figure)
         self.text = widgets.HTML()
         with self.figure.batch_update():
             self.build_slice()

@@ -25,7 +25,7 @@ from ..topology.grid import (
 )
 from ..topology.warping import flip_order
 from . import examples
-from .base import Explorer, _address, _count, _line, _marks, _set, _slider, read_image
+from .base import Explorer, LiveFigure, _address, _count, _line, _marks, _set, _slider, read_image
 
 __all__ = ["WarpExplorer"]
 
@@ -268,7 +268,7 @@ class _WarpView:
             legend={"orientation": "h", "y": -0.12},
             hovermode="closest",
         )
-        self.figure = go.FigureWidget(figure)
+        self.figure = LiveFigure(figure)
         self.text = widgets.HTML()
         with self.figure.batch_update():
             self.build_masks()
