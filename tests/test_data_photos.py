@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 from importlib.resources import files
@@ -14,7 +15,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage import measure
 
-from toposeg_lite.data import photos
+from toposeg_lite.data import load_dataset, photos
+from toposeg_lite.topology import betti_numbers
 
 ASSETS = files("toposeg_lite.data") / "assets"
 PHOTOS = {
@@ -147,3 +149,65 @@ def test_every_split_holds_enough_of_the_structure(name):
     assert share["train"] > 0.4
     assert share["validation"] > 0.2
     assert share["test"] > 0.25
+
+
+# --- The annotated masks ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def make_annotated():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ASSETS))
+        return importlib.import_module("make_annotated")
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_the_journals_make_the_annotated_masks(make_annotated, name):
+    session, mask = make_annotated.replay(name)
+    assert not session.problems
+    np.testing.assert_array_equal(mask, PHOTOS[name][0]("annotated").mask)
+    start = session.likelihood >= session.settings["mask_threshold"]
+    np.testing.assert_array_equal(start, PHOTOS[name][0]().mask)
+
+
+@pytest.mark.parametrize(("name", "column"), [("retina", 1), ("brick", 2)])
+def test_the_readme_tells_what_the_journals_hold(make_annotated, name, column):
+    session, mask = make_annotated.replay(name)
+    told = {}
+    for line in (ASSETS / "README.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 3:
+            told[cells[0]] = [
+                int(word) for word in cells[column].replace(",", "").split() if word.isdigit()
+            ]
+    progress, silver = session.progress(), PHOTOS[name][0]().mask
+    drawn = [len(stroke.path) for stroke in session.strokes]
+    assert told["branches proposed"] == [progress.branches]
+    assert told["accepted"] == [progress.accepted]
+    assert told["rejected"] == [progress.rejected]
+    assert told["left open"] == [progress.left]
+    assert told["lines drawn by hand"] == [sum(size > 1 for size in drawn)]
+    assert told["actions in all, without one that was undone"] == [progress.actions]
+    assert told["pixels added, removed"] == [(mask & ~silver).sum(), (silver & ~mask).sum()]
+    for when, some in (("before", silver), ("after", mask)):
+        for connectivity in (1, 2):
+            assert tuple(told[f"b0, b1 {when}"]) == betti_numbers(some, connectivity=connectivity)
+
+
+def test_the_likelihood_of_the_wall_is_made_again(make_annotated):
+    kept = make_annotated.replay("brick")[0].likelihood
+    np.testing.assert_array_equal(make_annotated.likelihood("brick"), kept)
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_data_sets_take_either_mask(name):
+    silver, annotated = (load_dataset(name, masks=masks) for masks in ("silver", "annotated"))
+    both = zip(silver.test + silver.train, annotated.test + annotated.train, strict=True)
+    assert any((one.mask != two.mask).any() for one, two in both)
+    assert all(
+        (one.image == two.image).all() for one, two in zip(silver.test, annotated.test, strict=True)
+    )
+    for one, two in zip(load_dataset(name).train, silver.train, strict=True):
+        np.testing.assert_array_equal(one.mask, two.mask)
+    with pytest.raises(ValueError, match="masks must be one of 'silver', 'annotated'"):
+        load_dataset(name, masks="gold")

@@ -39,12 +39,12 @@ def _cut(photo: photos.Photo, regions: photos.Regions, split: str) -> tuple[Samp
 def _photo(name: str, labels: Literal["foreground", "background"], terms: str) -> Loader:
     """Make the loader of a photograph: its three splits are regions of the one image."""
 
-    def load(*, root: str | PathLike[str] | None, seed: int) -> Dataset:
+    def load(*, root: str | PathLike[str] | None, seed: int, masks: str = "silver") -> Dataset:
         photo, regions = {
             "retina": (photos.retina, photos.RETINA_REGIONS),
             "brick": (photos.brick, photos.BRICK_REGIONS),
         }[name]
-        whole = photo()
+        whole = photo(masks)
         return Dataset(
             name,
             _cut(whole, regions, "train"),
@@ -147,7 +147,8 @@ def load_dataset(
     **options
         What the function of that name in `toposeg_lite.data.benchmarks` takes besides `root`:
         ``masks`` for topomortar, ``observer`` for chase_db1, ``strands`` for crackforest,
-        ``kind`` for betti_matching_examples. No other data set takes any.
+        ``kind`` for betti_matching_examples. The photographs take ``masks``, "silver" or
+        "annotated" (see ``data/assets/README.md``). No other data set takes any.
 
     Returns
     -------
@@ -173,7 +174,9 @@ def load_dataset(
     check_choice(name, list_datasets(), "name")
     seed = check_integer(seed, "seed")
     taken = []
-    if name in benchmarks.TERMS:
+    if name in ("retina", "brick"):
+        taken = ["masks"]
+    elif name in benchmarks.TERMS:
         taken = list(inspect.signature(getattr(benchmarks, name)).parameters)[1:]
     for option in options:
         if option not in taken:
