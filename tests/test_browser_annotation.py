@@ -241,33 +241,37 @@ def test_a_working_day(tmp_path):
 
 PLOTLY = """
 import base64
+import ipywidgets
+import numpy as np
 import plotly.graph_objects as go
 from toposeg_lite import figures
 from toposeg_lite.annotation import AnnotationSession
 from PIL import Image
 import io
+data = np.load("data.npz")
 session = AnnotationSession(data["image"], data["likelihood"])
 file = io.BytesIO()
 Image.fromarray(figures.picture_colours(session.image)).save(file, "PNG")
 address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-figure = go.FigureWidget(go.Figure(go.Image(source=address)))
+def lines(decision):
+    found = zip(session.proposals.paths, session.decisions)
+    return figures.path_lines([path for path, d in found if d == decision], session.shape)
+figure = go.Figure(go.Image(source=address))
 for name, decision, colour, width, dashes in figures.BRANCH_KINDS:
-    figure.add_scatter(mode="lines", line={"color": colour, "width": width}, hoverinfo="skip")
+    x, y = lines(decision)
+    style = {"color": colour, "width": width}
+    figure.add_scatter(x=x, y=y, mode="lines", line=style, hoverinfo="skip")
 figure.update_layout(width=760, height=720, dragmode=False)
-def lines():
-    with figure.batch_update():
-        for trace, (name, decision, *_) in zip(figure.data[1:], figures.BRANCH_KINDS):
-            found = zip(session.proposals.paths, session.decisions)
-            chosen = [path for path, d in found if d == decision]
-            trace.x, trace.y = figures.path_lines(chosen, session.shape)
-lines()
+figure = go.FigureWidget(figure)
 def clicked(trace, points, state):
     branch = session.nearest(points.point_inds[0], 20)
     if branch is not None:
         session.accept(branch)
-        lines()
+        with figure.batch_update():
+            for trace, kind in zip(figure.data[1:], figures.BRANCH_KINDS):
+                trace.x, trace.y = lines(kind[1])
 figure.data[0].on_click(clicked)
-figure
+ipywidgets.VBox([figure])
 """
 
 
@@ -293,9 +297,8 @@ def test_how_long_a_click_takes(tmp_path):
         session.accept(pixels[-1])
     pixels = [middle(session, branch) for branch in pixels]
     times = {}
-    with lab_with(tmp_path, image, likelihood, OPEN, PLOTLY) as (folder, _, page):
-        connected(page)
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+    with lab_with(tmp_path, image, likelihood, OPEN) as (folder, address, page):
+        run_all(page)
         desk = page.locator(DESK)
         expect(desk.locator("[role=status]")).to_contain_text(f"{len(session.proposals)} open")
         page.keyboard.press("0")
@@ -308,14 +311,16 @@ def test_how_long_a_click_takes(tmp_path):
                 else:
                     page.keyboard.press("a" if k % 2 else "r")  # turns to the next branch
                 page.wait_for_function(
-                    "before => document.querySelector('.toposeg-desk').dataset.done !== before",
-                    arg=before or "undefined",
+                    "old => String(document.querySelector('.toposeg-desk').dataset.done) !== old",
+                    arg=str(before or "undefined"),
                 )
                 times[key].append(float(desk.get_attribute("data-latency")))
         picture(page, "5-retina")
         assert len([r for r in journal(folder) if r["do"] in ("accept", "reject")]) == 24
 
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+        notebook(folder, "plotly.ipynb", PLOTLY)
+        page.goto(address("plotly.ipynb"))
+        run_all(page)
         plot = page.locator(".js-plotly-plot")
         plot.locator(".scatterlayer .trace").first.wait_for(state="attached")
         page.wait_for_timeout(3000)

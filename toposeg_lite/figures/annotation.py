@@ -182,7 +182,7 @@ def annotated_image(
     ax.set(xlim=(-0.5, shape[1] - 0.5), ylim=(shape[0] - 0.5, -0.5))
     if legend:
         ax.legend(
-            handles=signs, loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=4,
+            handles=signs, loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.2, ncols=4,
             fontsize="small", handlelength=3, columnspacing=1.2, facecolor="0.85",
         )  # fmt: skip
     return ax
