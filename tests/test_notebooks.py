@@ -32,6 +32,7 @@ CHAPTERS = [
     "04_warp_masks_without_tearing",
     "05_read_ridges_with_discrete_morse_theory",
     "09_run_a_full_training",
+    "10_compare_and_ablate",
     "13_go_to_three_dimensions",
 ]
 DASHBOARD = "90_dashboard"  # is no chapter
