@@ -22,7 +22,7 @@ SLIDERS = {
     "04 Warping": ("Flips", "ArrowRight"),
     "05 Ridges": ("Saddle level", "ArrowRight"),
     "07 Structures": ("Sample", "ArrowRight"),
-    "10 Comparison": None,
+    "10 Comparison": ("Seeds that count", "ArrowLeft"),
     "13 Volumes": ("Slice", "ArrowRight"),
 }
 
@@ -38,7 +38,7 @@ def test_every_tab_opens_and_obeys(tmp_path):
         tabs.first.wait_for(timeout=START)
         assert tabs.all_inner_texts() == Dashboard().names == list(SLIDERS)
         assert "import" not in page.locator("body").inner_text()  # no code is shown
-        for place, (name, move) in enumerate(SLIDERS.items()):
+        for place, (name, (label, key)) in enumerate(SLIDERS.items()):
             if place == 1:  # a tab opens without the mouse, too
                 tabs.first.focus()
                 page.keyboard.press("ArrowRight")
@@ -52,12 +52,11 @@ def test_every_tab_opens_and_obeys(tmp_path):
             expect(text).to_contain_text(re.compile(r"\d"))
             drawn = ".scatterlayer .trace, .gl-container canvas, .barlayer .trace"
             panel.locator(drawn).first.wait_for(state="attached")
-            if move:
-                label, key = move
-                before = text.inner_text()
-                panel.locator(".widget-slider", has_text=label).locator(".noUi-handle").focus()
-                page.keyboard.press(key)
-                expect(text).not_to_have_text(before)
+            before = text.inner_text()
+            named = page.get_by_text(label, exact=True)
+            panel.locator(".widget-slider", has=named).locator(".noUi-handle").focus()
+            page.keyboard.press(key)
+            expect(text).not_to_have_text(before)
             page.wait_for_timeout(500)
             page.screenshot(path=ARTEFACTS / f"90_dashboard-{name[:2]}.png")
 

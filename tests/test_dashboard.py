@@ -97,11 +97,12 @@ def test_the_text_says_what_the_picture_shows(kind, example):
 def test_a_move_of_any_slider_changes_the_text(kind, example):
     model = example(kind)
     box = model.view()
-    for slider in of_kind(box, widgets.IntSlider, widgets.FloatSlider):
+    for slider in of_kind(box, widgets.IntSlider, widgets.FloatSlider, widgets.FloatLogSlider):
         before, old = spoken(box), slider.value
         if slider.min == slider.max:
             continue
-        slider.value = slider.min if slider.value != slider.min else slider.max
+        first = 10**slider.min if isinstance(slider, widgets.FloatLogSlider) else slider.min
+        slider.value = first if slider.value != first else slider.max
         assert spoken(box) == [model.describe()]
         assert spoken(box) != before, slider.description
         slider.value = old

@@ -433,17 +433,24 @@ MOVE_MILLISECONDS = 100.0
 
 def explorer_rows(rounds: int, size: int = 256) -> Iterator[Row]:
     """The Python time of one move of each slider of each explorer, the median, beside its limit."""
-    from ipywidgets import FloatSlider, IntSlider
+    from ipywidgets import FloatLogSlider, FloatSlider, IntSlider
 
     for model in _explorers(size):
         image = getattr(model, "image", getattr(model, "mask", None))
         shape = "x".join(map(str, image.shape)) if isinstance(image, np.ndarray) else "a study"
         for slider in _widgets(model.view()):
-            if not isinstance(slider, IntSlider | FloatSlider) or slider.max <= slider.min:
+            if not isinstance(slider, IntSlider | FloatSlider | FloatLogSlider):
                 continue
-            values = [slider.value, slider.value + slider.step]
-            if values[1] > slider.max:
-                values[1] = slider.value - slider.step
+            if slider.max <= slider.min:
+                continue
+            if isinstance(slider, FloatLogSlider):  # its steps are those of the exponent
+                values = [slider.value, slider.value * slider.base**slider.step]
+            else:
+                further = slider.value + slider.step
+                values = [
+                    slider.value,
+                    further if further <= slider.max else slider.value - slider.step,
+                ]
             times = []
             for turn in range(2 * (rounds // 2 + 1)):
                 start = time.perf_counter()
