@@ -79,5 +79,7 @@ def test_an_explorer_in_notebook_7(tmp_path):
         try:
             press(page, "Threshold", "ArrowRight")
             expect(text).to_contain_text("At threshold 0.51")
+            press(page, "Threshold", "ArrowUp")
+            expect(text).to_contain_text("At threshold 0.52")
         finally:
             page.screenshot(path=ARTEFACTS / "00_start_here-notebook7.png")

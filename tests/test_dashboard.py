@@ -14,7 +14,14 @@ import pytest
 from PIL import Image
 
 from toposeg_lite import explorers, figures
-from toposeg_lite.explorers import Dashboard, Explorer, GradientExplorer, WarpExplorer, examples
+from toposeg_lite.explorers import (
+    Dashboard,
+    Explorer,
+    GradientExplorer,
+    PersistenceExplorer,
+    WarpExplorer,
+    examples,
+)
 from toposeg_lite.explorers.base import LiveFigure
 from toposeg_lite.explorers.dashboard import _DashboardView
 from toposeg_lite.explorers.gradient import _GradientView
@@ -296,6 +303,24 @@ def test_a_page_that_joins_late_is_told_of_the_whole_figure():
         assert state["_widget_data"][0]["source"] == figure.data[0].source
         assert state["_widget_layout"]["width"] == figure.layout.width
     assert set(figure.get_state("_widget_data")) == {"_widget_data"}
+
+
+def test_a_page_that_loads_plotly_late_is_told_of_the_whole_figure(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    real = PersistenceExplorer.view
+    boxes = []
+    monkeypatch.setattr(
+        PersistenceExplorer, "view", lambda self: boxes.append(real(self)) or boxes[-1]
+    )
+    explorers.show(PersistenceExplorer(np.array([[0.9, 0.1, 0.6]])))
+    tabs = _DashboardView(Dashboard(["02 Persistence"])).box
+    assert len(boxes) == 2
+    for box in (boxes[0], tabs):
+        (figure,) = of_kind(box, go.FigureWidget)
+        assert len(figure._widget_data) == len(figure.data) > 5
+        assert figure._widget_data[0]["source"] == figure.data[0].source
+        assert figure._widget_layout["width"] == figure.layout.width
 
 
 @each

@@ -7,6 +7,7 @@ import io
 from copy import deepcopy
 from typing import Any, Self
 
+import anywidget
 import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
@@ -124,7 +125,8 @@ def show(explorer: Explorer) -> None:
     if not isinstance(explorer, Explorer):
         raise TypeError(f"explorer must be one of this module's; got {type(explorer).__name__}")
     text = explorer.describe()
-    bundle = dict(explorer.view()._repr_mimebundle_())
+    box = widgets.VBox([complete(explorer.view()), KeyGuard()])
+    bundle = dict(box._repr_mimebundle_())
     bundle["image/png"] = base64.b64encode(figures.png(explorer.picture())).decode()
     bundle["text/plain"] = text
     display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
@@ -134,7 +136,8 @@ class LiveFigure(go.FigureWidget):
     """A figure that is whole on every page, also on one that joins late.
 
     Plotly tells a page of each change, but offers to pages that come later the figure as it was
-    when it was made: empty. A page of Voila is such a page, and so is one that is loaded anew.
+    when it was made: empty. A page of Voila is such a page, and so is one that is loaded anew. Even
+    a page that is there may miss changes while it loads plotly: hence `complete`.
     """
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
@@ -145,6 +148,40 @@ class LiveFigure(go.FigureWidget):
             state["_widget_data"] = to_json(deepcopy(self._data), self)
             state["_widget_layout"] = to_json(deepcopy(self._layout_obj._props), self)
         return state
+
+    def complete(self) -> None:
+        """Tell pages the whole figure as it is now, before they draw it for the first time."""
+        self._widget_layout = deepcopy(self._layout_obj._props)
+        self._widget_data = deepcopy(self._data)
+
+
+class KeyGuard(anywidget.AnyWidget):
+    """Keep a notebook's shortcuts off the keys that are meant for the widgets beside this one.
+
+    Notebook 7 takes the arrow keys for itself, even while a slider has the focus.
+    """
+
+    _esm = """
+    export default {
+      render({ el }) {
+        const guard = () => {
+          if (!el.parentElement) return void requestAnimationFrame(guard);
+          el.parentElement.addEventListener("focusin", (event) =>
+            event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
+        };
+        guard();
+      },
+    };
+    """
+
+
+def complete(box: Any) -> Any:
+    """Complete the figures in a box, and return it."""
+    if isinstance(box, LiveFigure):
+        box.complete()
+    for child in getattr(box, "children", ()):
+        complete(child)
+    return box
 
 
 DASHED = {"color": "black", "dash": "dash", "width": 1.5}

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from traitlets import Unicode, validate
 
 from ..topology.grid import check_choice
-from .base import Explorer
+from .base import Explorer, complete
 
 __all__ = ["Dashboard"]
 
@@ -130,7 +130,7 @@ class _DashboardView:
         self.box.selected_index = place
         if model.opened in self.waiting:
             try:
-                view = model.explorer.view()
+                view = complete(model.explorer.view())
             except (OSError, RuntimeError, ValueError) as error:  # a file of its data is missing
                 reason = html.escape(f"{model.opened} cannot be made here: {error}.")
                 view = widgets.HTML(f'<p role="status">{reason}</p>')
