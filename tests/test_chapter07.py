@@ -104,10 +104,13 @@ def test_what_pixels_are_unsure_of():
     np.testing.assert_allclose(figures.pixel_values_of(likelihood, "variance"), [0, 0.25, 0.1875])
 
 
-def test_grey_is_the_mean_of_the_channels():
+def test_grey_is_the_mean_of_the_channels_from_black_to_white():
     image = np.random.default_rng(0).random((3, 4, 5))
-    np.testing.assert_allclose(figures.grey_of(image), image.mean(0))
-    np.testing.assert_array_equal(figures.grey_of(image[0]), image[0])
+    mean = image.mean(0)
+    stretched = (mean - mean.min()) / np.ptp(mean)
+    np.testing.assert_allclose(figures.grey_of(image), stretched)
+    np.testing.assert_allclose(figures.grey_of(mean), stretched)
+    np.testing.assert_array_equal(figures.grey_of(np.full((2, 2), 0.3)), np.full((2, 2), 0.3))
     with pytest.raises(ValueError, match="must lie in"):
         figures.grey_of(image * 300)
 

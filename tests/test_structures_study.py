@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from toposeg_lite.data import Dataset, Sample
-from toposeg_lite.structures import expected_calibration_error
+from toposeg_lite.structures import EvenLight, expected_calibration_error
 from toposeg_lite.training import TrainConfig, calibration
 
 
@@ -106,3 +106,46 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys):
     assert calibration.main(["--dataset", "none", "--out", str(tmp_path)]) == 1
     assert "dataset must be one of" in capsys.readouterr().err
     assert json.dumps(list(tmp_path.iterdir())) == "[]"
+
+
+def test_the_file_of_a_study_holds_all_seeds_and_their_diagrams(study):
+    _, table, folder = study
+    again, diagrams = calibration.read_calibration(folder / "study.json")
+    assert again.equals(table)
+    content = json.loads((folder / "study.json").read_text())
+    assert set(content["seeds"]) == {"0", "1"}
+    assert content["seeds"]["0"]["versions"]["torch"] == torch.__version__
+    names = [f"{m}{scaled}" for m in calibration.METHODS for scaled in ("", ", scaled")]
+    assert list(diagrams) == names
+    for name, diagram in diagrams.items():
+        method, _, scaled = name.partition(", ")
+        rows = table[(table["method"] == method) & (table["scaled"] == bool(scaled))]
+        assert diagram.count.sum() == rows["branches"].sum()
+        # All branches of both seeds in one diagram: no further off than the seeds on average.
+        mean = (rows["error"] * rows["branches"]).sum() / rows["branches"].sum()
+        assert diagram.error <= mean + 1e-3
+    for seed in ("0", "1"):
+        kept = content["seeds"][seed]["reliability"]["pixels"]
+        row = table[(table["seed"] == int(seed)) & (table["method"] == "pixels")].iloc[0]
+        gaps = [
+            n * abs(p - f) for n, p, f in zip(*kept.values(), strict=True) if n and p is not None
+        ]
+        assert sum(gaps) / row["branches"] == pytest.approx(row["error"], abs=1e-3)
+    with pytest.raises(FileNotFoundError, match="no study of calibration"):
+        calibration.read_calibration(folder / "none.json")
+
+
+def test_even_data_change_images_and_keep_masks():
+    rng = np.random.default_rng(0)
+    samples = [
+        Sample(f"s{k}", rng.random((3, 30, 40), dtype=np.float32), rng.random((30, 40)) > 0.5)
+        for k in range(3)
+    ]
+    data = Dataset("eyes", *[(s,) for s in samples], "foreground", "exact", 20, "none")
+    even = calibration.even_data(data)
+    assert even.channels == 1
+    for split, before in zip(("train", "validation", "test"), samples, strict=True):
+        (after,) = getattr(even, split)
+        assert (after.name, after.mask is before.mask) == (before.name, True)
+        light = EvenLight()(torch.from_numpy(before.image)[None])[0].numpy()
+        np.testing.assert_array_equal(after.image, light)

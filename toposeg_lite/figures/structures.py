@@ -45,7 +45,7 @@ _SERIES = ((COMPONENT, "o"), (HOLE, "^"), (RAISED, "s"), (LOWERED, "D"), ("black
 
 
 def grey_of(image: Any) -> np.ndarray:
-    """Return an image of any number of channels in grey: their mean.
+    """Return an image of any number of channels in grey: their mean, from black to white.
 
     Parameters
     ----------
@@ -55,6 +55,7 @@ def grey_of(image: Any) -> np.ndarray:
     Returns
     -------
     (H, W) array of float
+        The darkest pixel is 0 and the brightest 1; an image of one value stays as it is.
 
     Raises
     ------
@@ -63,13 +64,15 @@ def grey_of(image: Any) -> np.ndarray:
 
     Examples
     --------
-    >>> grey_of(np.array([[[0.2]], [[0.4]]])).round(2)
-    array([[0.3]])
+    >>> grey_of(np.array([[[0.2, 0.3, 0.3]], [[0.2, 0.3, 0.5]]])).round(2)
+    array([[0. , 0.5, 1. ]])
     """
     image = np.asarray(image)
     if image.ndim == 3 and len(image):
         image = np.stack([check_image(channel, "image", ndim=2) for channel in image]).mean(0)
-    return check_image(image, "image", ndim=2)
+    image = check_image(image, "image", ndim=2)
+    low, high = image.min(), image.max()
+    return (image - low) / (high - low) if low < high else image
 
 
 def branch_colours(

@@ -19,13 +19,12 @@ branch is true if at least half of it lies on the truth.
 Networks are checkpoints and the numbers of each seed a JSON file in the folder of the study, so the
 same command goes on from where it was stopped. In the end ``study.json`` holds all seeds, with the
 reliability diagram of each method, the parameters and the versions. The workbook quotes a run of
+this command (all in one line)
 
 ::
 
     python -m toposeg_lite.training.calibration --even-light --steps 350 --patch 128
         --width 8 --learning-rate 0.003 --light 0.1 --passes 6 --threshold-steps 100
-
-(in one line),
 
 whose ``study.json`` is kept as ``notebooks/reference_runs/chase_db1-calibration.json``.
 
