@@ -31,6 +31,7 @@ CHAPTERS = [
     "03_train_with_a_topological_loss",
     "04_warp_masks_without_tearing",
     "05_read_ridges_with_discrete_morse_theory",
+    "07_learn_a_distribution_over_structures",
     "09_run_a_full_training",
     "10_compare_and_ablate",
     "13_go_to_three_dimensions",

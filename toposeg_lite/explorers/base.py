@@ -193,7 +193,7 @@ def _count(number: int, noun: str) -> str:
 
 def _slider(kind: Any, label: str, **options: Any) -> Any:
     """Return a slider with room for its label."""
-    style, layout = {"description_width": "9.5em"}, {"width": "30em"}
+    style, layout = {"description_width": "10.5em"}, {"width": "31em"}
     return kind(description=label, style=style, layout=layout, **options)
 
 
