@@ -77,6 +77,6 @@ def test_every_data_set_with_every_loss(dataset, loss, tmp_path):
 
 @pytest.mark.nightly
 @pytest.mark.skipif(not DATA, reason="TOPOSEG_DATA names no folder with the benchmarks")
-@pytest.mark.parametrize(("dataset", "loss"), product(FETCHED, LOSSES))
+@pytest.mark.parametrize(("dataset", "loss"), list(product(FETCHED, LOSSES)))
 def test_every_benchmark_with_every_loss(dataset, loss, tmp_path):
     check_run(dataset, loss, tmp_path)
