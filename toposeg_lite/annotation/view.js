@@ -529,6 +529,7 @@ class Desk {
     };
     this.look.x = inside(x, this.width, this.stage.clientWidth / scale);
     this.look.y = inside(y, this.height, this.stage.clientHeight / scale);
+    this.hover(-1); // the mouse rests, but what lay under it has moved on
     this.draw();
     this.remember();
   }

@@ -49,15 +49,15 @@ class AnnotationView(anywidget.AnyWidget):
 
     # What never changes: the picture as a PNG, and the branches.
     picture = Bytes().tag(sync=True)
-    shape = List().tag(sync=True)
+    shape: Any = List().tag(sync=True)
     paths = Bytes().tag(sync=True)  # int32, flat indices, one branch after the other
     sizes = Bytes().tag(sync=True)  # int32
-    kinds = List().tag(sync=True)
+    kinds: Any = List().tag(sync=True)
     # What the actions change.
     decisions = Bytes().tag(sync=True)  # int8
     probability = Bytes().tag(sync=True)  # float32
     mask = Bytes().tag(sync=True)  # one bit a pixel, deflated
-    strokes = List().tag(sync=True)
+    strokes: Any = List().tag(sync=True)
     preview = Bytes().tag(sync=True)  # int32
     state = Dict().tag(sync=True)
     done = Int(0).tag(sync=True)  # the number of the last request that was answered

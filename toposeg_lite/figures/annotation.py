@@ -157,7 +157,7 @@ def annotated_image(
         sign: dict[str, Any] = {"marker": "", "ls": dashes, "label": name}
         if decision == -1:
             middles = [path[len(path) // 2 :][:1] for path in some]
-            cross = {"marker": "x", "ms": 5, "mew": 1.6}
+            cross: dict[str, Any] = {"marker": "x", "ms": 5, "mew": 1.6}
             ax.plot(*path_lines(middles, shape), ls="", **cross, **style)
             sign |= cross
         signs.append(Line2D([], [], **sign, **style))

@@ -11,8 +11,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
-import make_silver
+import make_silver  # type: ignore[import-not-found]  # it stands beside this file
 import numpy as np
 import skimage.data
 from scipy import ndimage
@@ -65,7 +66,7 @@ def _mortar() -> np.ndarray:
 def session(name: str, path: Path, first: np.ndarray | None = None) -> AnnotationSession:
     """Open a journal with the settings that both were begun with; `first` begins a new one."""
     image = getattr(photos, name)().image
-    options = {"persistence": 0.04, "saddle_level": 0.1, "radius": RADIUS[name]}
+    options: dict[str, Any] = {"persistence": 0.04, "saddle_level": 0.1, "radius": RADIUS[name]}
     return AnnotationSession(image, first, path, **options)
 
 
