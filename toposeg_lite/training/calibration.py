@@ -412,7 +412,8 @@ def read_calibration(
     table : DataFrame
         As `calibration_study` returns it.
     diagrams : dict of str to Reliability
-        Of each method, all seeds together; "branch, scaled" is that after temperature scaling.
+        Of each method, all seeds together, each with the same weight: `count` sums to their number.
+        "branch, scaled" is that after temperature scaling.
 
     Raises
     ------
@@ -439,6 +440,7 @@ def read_calibration(
             np.array([seed["reliability"][name][key] for seed in seeds], dtype=float)
             for key in ("count", "probability", "frequency")
         )
+        count /= count.sum(1, keepdims=True)
         total = count.sum(0)
         means = (
             np.nansum(count * values, axis=0) / np.where(total > 0, total, np.nan)
