@@ -71,7 +71,8 @@ def jupyterlab(folder, application="jupyterlab"):
     page = "notebooks" if application == "notebook" else "doc/tree"
     arguments += [f"--{APPLICATIONS[application]}.expose_app_in_browser=True"]
     with served(folder, arguments, "api/status") as address:
-        yield lambda name: address(f"{page}/{name}?reset&")
+        # Without a name: the workspace as it was left.
+        yield lambda name=None: address(f"{page}/{name}?reset&" if name else "lab?")
 
 
 @contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from jupyter_browser import ARTEFACTS, WAIT, chromium, jupyterlab, run_all, voila
@@ -83,3 +86,30 @@ def test_an_explorer_in_notebook_7(tmp_path):
             expect(text).to_contain_text("At threshold 0.52")
         finally:
             page.screenshot(path=ARTEFACTS / "00_start_here-notebook7.png")
+
+
+@pytest.mark.browser
+def test_binder_opens_the_first_chapter_with_the_map_beside_it(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    for name in ("00_start_here.ipynb", "README.md"):
+        shutil.copy(NOTEBOOKS / name, tmp_path / "notebooks")
+    workspace = NOTEBOOKS.parent / "binder" / "workspace.json"
+    environment = os.environ | {
+        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+    }
+    command = [sys.executable, "-m", "jupyterlab", "workspaces", "import", str(workspace)]
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=120)
+    ARTEFACTS.mkdir(exist_ok=True)
+    with jupyterlab(tmp_path) as address, chromium(tmp_path / "profile") as page:
+        expect.set_options(timeout=WAIT)
+        page.goto(address())
+        try:
+            chapter = page.get_by_role("heading", name="Start here")
+            the_map = page.get_by_role("heading", name="The workbook")
+            expect(chapter).to_be_visible()
+            expect(the_map).to_be_visible()
+            left, right = chapter.bounding_box(), the_map.bounding_box()
+            assert left["x"] + 300 < right["x"]
+        finally:
+            page.screenshot(path=ARTEFACTS / "binder-workspace.png")
