@@ -250,9 +250,11 @@ def test_a_tab_keeps_its_state():
     model = Dashboard(["01 Painting", "02 Persistence"])
     view = _DashboardView(model)
     model.explorer.toggle(0, 0)
+    (shown,) = view.box.children[0].children
     view.box.selected_index = 1
     view.box.selected_index = 0
     assert model.explorer.mask[0, 0]
+    assert view.box.children[0].children == (shown,)  # not another view of it
 
 
 def test_a_tab_says_why_its_explorer_cannot_be_made_and_tries_again(monkeypatch):
