@@ -152,7 +152,7 @@ def test_a_click_far_from_all_branches_says_so(tmp_path):
 def test_points_become_the_line_that_the_session_draws():
     app, other = desk(), begin()
     app.take("draw")
-    app.click(1, 1)
+    app.click(0.6, 1.4)
     app.click(1.4, 11.6)
     app.click(1, 12)  # the same pixel again is no new point
     assert app.points == [(1, 1), (1, 12)]
@@ -312,15 +312,18 @@ def test_a_model_that_cannot_learn_is_told():
 
 
 def test_no_branches_at_all():
-    blank = np.zeros((6, 7))
-    app = AnnotationApp(AnnotationSession(blank, blank))
-    while app.chosen is not None and app.session.queue():
-        app.reject()
-    flat = AnnotationSession(blank, blank)
-    assert AnnotationApp(flat).describe()
-    if not len(flat.proposals):
-        app.do({"do": "accept"})
-        assert "no branch is chosen" in app.error
+    app = AnnotationApp(AnnotationSession(np.zeros((6, 7)), np.zeros((6, 7))))
+    assert app.chosen is None
+    app.do({"do": "accept"})
+    assert "no branch is chosen" in app.error
+    app.do({"do": "next"})
+    assert "All branches are decided" in app.describe()
+    view = app.view()
+    assert (view.sizes, view.paths, view.decisions) == (b"", b"", b"")
+    app.take("draw")
+    app.put(3, 3)
+    app.finish()
+    assert app.session.mask()[3, 3]
 
 
 # --- Opening again -------------------------------------------------------------------------------
@@ -364,9 +367,10 @@ def test_a_session_of_another_process_is_refused(tmp_path):
 
 def test_a_bad_picture_leaves_the_journal_free(tmp_path):
     path = tmp_path / "a.jsonl"
-    with pytest.raises(ValueError, match="picture must have shape"):
+    with pytest.raises(ValueError, match="picture must have shape") as caught:
         AnnotationApp.open(IMAGE, IMAGE, path, picture=IMAGE[1:])
     AnnotationSession(IMAGE, IMAGE, path).close()
+    del caught  # until here its frames keep the session that was opened: the door has to close it
 
 
 def test_an_app_that_is_gone_is_not_kept(tmp_path):
