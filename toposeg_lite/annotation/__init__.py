@@ -1,11 +1,14 @@
 """Annotate by clicks: accept and reject whole branches, the least certain first.
 
 A session proposes the branches of a likelihood's Morse complex. Each decision is one click, and the
-model that orders them learns from the decisions made so far [1]_ [2]_. Nothing here knows a screen.
+model that orders them learns from the decisions made so far [1]_ [2]_. Only the module `view` knows
+a screen, and it is loaded when an app is shown.
 
 - `AnnotationSession`: decisions, strokes by hand, undo, the mask, and a journal that survives
   crashes. How branches and their territories are found stands in the module `proposals`, how the
   mask is made in `session`.
+- `AnnotationApp`: the same for a person at a screen: what clicks and keys mean, and `show` for a
+  notebook.
 - `BranchModel` says what a model must be able to do. `LogisticModel` is one; `StructureRanking`
   makes one of a trained `StructureModel`.
 - `simulate_annotator` lets a perfect annotator work against a known truth and draws the curve of
