@@ -308,7 +308,8 @@ class _StructureView:
         )  # fmt: skip
         self.figure = LiveFigure(figure)
         self.text = widgets.HTML()
-        self.images, self.marks = [], []
+        self.images: list[Any] = []
+        self.marks: list[Any] = []
         for column in (1, 2, 3):
             first = len(self.figure.data)
             traces = [
@@ -430,6 +431,7 @@ class _StructureView:
             self.images[2].source = _address(figures.pixel_colours(by_pixel, largest=largest))
             self.scale.marker.cmax = largest
             self.scale.marker.colorbar.title = text.split(",")[0].split(" of")[0]
-        path = [branches.paths[model.branch]] if model.selected else []
+        marked = model.branch
+        path = [] if marked is None else [branches.paths[marked]]
         for line in self.marks:
             _set(line, *figures.path_lines(path, branches.shape))

@@ -76,7 +76,8 @@ def make_pretrained(
     config = found.config
     plain = UNet(1, width=config.width, depth=config.depth, seed=config.seed).eval()
     found.model(plain, last=True)
-    network = nn.Sequential(EvenLight(), plain.to(memory_format=torch.channels_last))
+    plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = nn.Sequential(EvenLight(), plain)
     branch, threshold = fit_structures(
         network, data, config, threshold_steps=threshold_steps, floor=floor, features=LAYER
     )
