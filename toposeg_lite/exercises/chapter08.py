@@ -131,6 +131,7 @@ def _keep_off(answer: Any) -> str:
         (noise, (6, 1), (7, 13), spots),
         (long, (0, 3), (0, 5), fence),
     ]
+    ways = []
     for image, start, stop, forbidden in cases:
         given = _call(answer, image.copy(), start, stop, forbidden.copy())
         try:
@@ -143,19 +144,21 @@ def _keep_off(answer: Any) -> str:
             raise _NotYetError("The way must begin with the start and end with the stop.")
         if any(max(abs(a - c), abs(b - d)) != 1 for (a, b), (c, d) in pairwise(way)):
             raise _NotYetError("Each pixel of the way must be one of the 8 neighbours of the last.")
+        ways.append(way)
+    if any(case[3][p] for case, way in zip(cases, ways, strict=True) for p in way):
+        _refuse(
+            ways,
+            [_cheapest(MCP_Geometric, 1 / (0.05 + i), a, b, True) for i, a, b, _ in cases],
+            "The way takes no notice of what is forbidden. Where in the loop could a pixel be "
+            "left out?",
+        )
+        raise _NotYetError(
+            "The way still crosses what is forbidden. A likelihood of 0 there makes a step dear "
+            "(20 times a likelihood of 1), but a long way round may be dearer. No way may lead "
+            "through: leave such pixels out."
+        )
+    for (image, start, stop, forbidden), way in zip(cases, ways, strict=True):
         cost = 1 / (0.05 + image)
-        if any(forbidden[p] for p in way):
-            _refuse(
-                way,
-                _cheapest(MCP_Geometric, cost, start, stop, True),
-                "The way takes no notice of what is forbidden. Where in the loop could a pixel be "
-                "left out?",
-            )
-            raise _NotYetError(
-                "The way still crosses what is forbidden. A likelihood of 0 there makes a step "
-                "dear (20 times a likelihood of 1), but a long way round may be dearer. No way "
-                "may lead through: leave such pixels out."
-            )
         cost[forbidden] = np.inf
         best = _length(cost, _cheapest(MCP_Geometric, cost, start, stop, True))
         found = _length(cost, way)
