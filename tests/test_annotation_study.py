@@ -163,7 +163,8 @@ def test_the_command_writes_and_prints_the_results(tmp_path, capsys, monkeypatch
     results = tmp_path / "orders.json"
     words = ["--datasets", "brick", "--out", str(tmp_path / "runs"), "--results", str(results)]
     assert annotation.main([*words, "--steps", "2", "--patch", "32"]) == 0
-    found = json.loads(results.read_text())
+    found = annotation.read_orders(results)
+    assert found == json.loads(results.read_text())
     assert list(found["brick"]["images"]) == ["s3", "s4"]
     assert found["brick"]["about"]["config"]["steps"] == 2
     said = capsys.readouterr().out
@@ -172,3 +173,19 @@ def test_the_command_writes_and_prints_the_results(tmp_path, capsys, monkeypatch
     assert f"{table.loc['persistence', 'area']:.4f}" in said
     assert annotation.main([*words, "--steps", "3", "--patch", "32"]) == 1
     assert "holds another study" in capsys.readouterr().err
+
+
+def test_the_results_of_the_workbook_are_those_of_the_command():
+    found = annotation.read_orders()
+    assert {name: len(one["images"]) for name, one in found.items()} == {
+        "chase_db1": 8,
+        "isbi2012_membranes": 5,
+    }
+    for results in found.values():
+        assert list(results["curves"]) == NAMES
+        for metric in annotation.METRICS:
+            table = annotation.order_tables(results, metric)
+            means = [
+                np.mean([i["area"][n][metric] for i in results["images"].values()]) for n in NAMES
+            ]
+            np.testing.assert_allclose(table["area"], means)

@@ -70,7 +70,7 @@ from .config import TrainConfig
 from .loop import train
 from .records import git_commit, versions
 
-__all__ = ["main", "order_scores", "order_study", "order_tables"]
+__all__ = ["main", "order_scores", "order_study", "order_tables", "read_orders"]
 
 #: Name, order of `simulate_annotator`, whether the ranking learns from each decision.
 ORDERS: tuple[tuple[str, Order, bool], ...] = (
@@ -277,6 +277,28 @@ def _mean_curve(curves: Sequence[AnnotationCurve], metric: str) -> list[float]:
 
 
 # --- Reading a study ----------------------------------------------------------------------------
+
+
+def read_orders(path: str | Path | None = None) -> dict[str, Any]:
+    """Return the results that the command has written, by the names of the data sets.
+
+    Parameters
+    ----------
+    path : path, optional
+        The file. Default: the workbook's, ``reference_runs/annotation-orders.json``.
+
+    Returns
+    -------
+    dict
+        For each data set what `order_study` returned.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    """
+    default = Path(__file__).parents[2] / "notebooks" / "reference_runs" / "annotation-orders.json"
+    return json.loads((default if path is None else Path(path)).read_text())
 
 
 def order_scores(results: dict[str, Any]) -> pd.DataFrame:
