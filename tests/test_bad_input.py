@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from toposeg_lite import exercises, explorers, figures, losses, metrics, structures
 from toposeg_lite.annotation import (
+    AnnotationApp,
     AnnotationSession,
     LogisticModel,
     judge_branches,
@@ -1366,7 +1367,7 @@ CASES = [
         "queue by name",
         lambda: SESSION.queue("name"),
         ValueError,
-        "by must be one of 'uncertainty', 'gain'",
+        "by must be one of 'uncertainty', 'doubt', 'gain'",
     ),
     ("accept no branch", lambda: SESSION.accept(-1), ValueError, "branch must be at least 0"),
     (
@@ -2355,6 +2356,125 @@ CASES = [
         ValueError,
         "size.*got 0",
     ),
+    # --- annotation app ---
+    (
+        "app of an image",
+        lambda: AnnotationApp(IMAGE),
+        TypeError,
+        "session must be an AnnotationSession",
+    ),
+    (
+        "app of a volume",
+        lambda: AnnotationApp(VOLUME),
+        ValueError,
+        "session must be one of an image",
+    ),
+    (
+        "app, picture",
+        lambda: AnnotationApp(SESSION, picture=IMAGE[1:]),
+        ValueError,
+        "picture must have shape",
+    ),
+    ("app, tool", lambda: AnnotationApp(SESSION).take("paint"), ValueError, "tool must be one of"),
+    ("app, order", lambda: AnnotationApp(SESSION).sort("name"), ValueError, "order must be one of"),
+    ("app, branch", lambda: AnnotationApp(SESSION).choose(999), ValueError, "branch must be less"),
+    ("app, radius", lambda: AnnotationApp(SESSION).widen(-1), ValueError, "radius"),
+    ("app, no line", lambda: AnnotationApp(SESSION).finish(), ValueError, "no point yet"),
+    ("app, point", lambda: AnnotationApp(SESSION).put(0, 0), ValueError, "tool must be 'draw'"),
+    ("app, export", lambda: AnnotationApp(SESSION).export(), ValueError, "no path"),
+    # --- figures of annotations ---
+    (
+        "colours of a line",
+        lambda: figures.picture_colours([1.0]),
+        ValueError,
+        "image must have shape",
+    ),
+    (
+        "annotated image, decisions",
+        lambda: figures.annotated_image(IMAGE, [np.array([0])], [2]),
+        ValueError,
+        "decisions must be -1, 0 or 1",
+    ),
+    (
+        "annotated image, chosen",
+        lambda: figures.annotated_image(IMAGE, [np.array([0])], [0], chosen=1),
+        ValueError,
+        "chosen must be a branch",
+    ),
+    (
+        "annotated image, mask",
+        lambda: figures.annotated_image(IMAGE, [], [], mask=MASK[1:]),
+        ValueError,
+        "mask must have the image's shape",
+    ),
+    ("annotated volume", lambda: figures.annotation_summary(VOLUME), ValueError, "of an image"),
+    (
+        "photo, masks",
+        lambda: load_dataset("retina", masks="gold"),
+        ValueError,
+        "masks must be one of",
+    ),
+    # --- figures of pulls ---
+    (
+        "pull NaN",
+        lambda: figures.image_with_pull(IMAGE, IMAGE * np.nan),
+        ValueError,
+        "pull holds .* NaN",
+    ),
+    (
+        "pull of bools",
+        lambda: figures.image_with_pull(IMAGE, IMAGE > 0),
+        TypeError,
+        "pull must hold numbers",
+    ),
+    ("pull shape", lambda: figures.image_with_pull(IMAGE, IMAGE[:1]), ValueError, "pull"),
+    (
+        "pull truth",
+        lambda: figures.image_with_pull(IMAGE, IMAGE, truth=IMAGE[:1] > 0),
+        ValueError,
+        "truth",
+    ),
+    # --- trained model, even light, reliability ---
+    (
+        "pretrained mode",
+        lambda: structures.load_pretrained("both"),
+        ValueError,
+        "mode must be one of",
+    ),
+    (
+        "pretrained path",
+        lambda: structures.load_pretrained(path="none.safetensors"),
+        FileNotFoundError,
+        "no trained model at none.safetensors",
+    ),
+    (
+        "even light window",
+        lambda: structures.EvenLight(window=8),
+        ValueError,
+        "window must be odd; got 8",
+    ),
+    ("even light small", lambda: structures.EvenLight(window=1), ValueError, "window"),
+    (
+        "even light array",
+        lambda: structures.EvenLight()(np.zeros((1, 3, 4, 4))),
+        TypeError,
+        "torch tensor",
+    ),
+    (
+        "even light grey",
+        lambda: structures.EvenLight()(torch.zeros(1, 1, 4, 4)),
+        ValueError,
+        r"\(B, 3, H, W\)",
+    ),
+    ("reliability none", lambda: figures.reliability_plot({}), ValueError, "1 to 5; got 0"),
+    ("reliability list", lambda: figures.reliability_plot([]), TypeError, "must map names"),
+    (
+        "structure explorer models",
+        lambda: explorers.StructureExplorer({}, IMAGE[None]),
+        TypeError,
+        "models must map one name",
+    ),
+    ("grey of logits", lambda: figures.grey_of(IMAGE * 300), ValueError, r"must lie in \[0, 1\]"),
     # --- exercises ---
     ("exercise", lambda: exercises.check("99.1", 1), ValueError, "exercise must be one of '01.1'"),
     ("exercise number", lambda: exercises.check(2.1, 1), TypeError, "got 2.1"),
