@@ -95,6 +95,8 @@ def test_back_to_the_branch_before():
 
 def test_the_other_order_of_the_queue():
     app = desk()
+    app.sort("doubt")
+    assert app.queue() == app.session.queue("doubt") != app.session.queue()
     app.sort("gain")
     assert app.queue() == app.session.queue("gain") != app.session.queue()
     assert app.chosen == app.session.queue("gain")[0]

@@ -2382,6 +2382,12 @@ CASES = [
     ("app, no line", lambda: AnnotationApp(SESSION).finish(), ValueError, "no point yet"),
     ("app, point", lambda: AnnotationApp(SESSION).put(0, 0), ValueError, "tool must be 'draw'"),
     ("app, export", lambda: AnnotationApp(SESSION).export(), ValueError, "no path"),
+    (
+        "annotator, mixed",
+        lambda: simulate_annotator(SESSION, MASK, mixed="keep"),
+        ValueError,
+        "mixed must be one of",
+    ),
     # --- figures of annotations ---
     (
         "colours of a line",

@@ -53,7 +53,7 @@ class AnnotationApp:
         The branch that is asked about; None if there is none.
     tool : {"decide", "draw", "erase"}
         What a click does.
-    order : {"uncertainty", "gain"}
+    order : {"uncertainty", "doubt", "gain"}
         How the queue is ordered; see `AnnotationSession.queue`.
     points : list of (int, int)
         Row and column of the points of the line that is being drawn or erased.
@@ -107,7 +107,7 @@ class AnnotationApp:
             )
         self.session, self.shown = session, shown
         self.tool = "decide"
-        self.order: Literal["uncertainty", "gain"] = "uncertainty"
+        self.order: Literal["uncertainty", "doubt", "gain"] = "uncertainty"
         self.points: list[tuple[int, int]] = []
         self.radius = float(session.settings["radius"])
         self.visits = 0
@@ -480,7 +480,7 @@ class AnnotationApp:
 
         Parameters
         ----------
-        order : {"uncertainty", "gain"}
+        order : {"uncertainty", "doubt", "gain"}
             As for `AnnotationSession.queue`.
 
         Raises
@@ -488,7 +488,7 @@ class AnnotationApp:
         TypeError, ValueError
             If it is neither.
         """
-        check_choice(order, ("uncertainty", "gain"), "order")
+        check_choice(order, ("uncertainty", "doubt", "gain"), "order")
         self.order = order  # type: ignore[assignment]
         self._skipped.clear()
         queue = self.queue()

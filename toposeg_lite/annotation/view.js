@@ -217,6 +217,7 @@ class Desk {
     this.order = make(
       "select", { onchange: () => this.send("sort", { order: this.order.value }) },
       make("option", { value: "uncertainty" }, "most uncertain first"),
+      make("option", { value: "doubt" }, "most doubtful mask first"),
       make("option", { value: "gain" }, "largest expected gain first"),
     );
     this.queue = make("div.queue");
