@@ -146,6 +146,14 @@ def test_comparisons_that_differ_in_the_seed_alone_are_one_run(tmp_path):
     assert runs["other"].seeds == [2]
 
 
+def test_different_comparisons_of_one_name_are_not_mixed_and_not_dropped(tmp_path):
+    keep(tmp_path, **{"a-seed0": comparison(0), "a-seed1": comparison(1, patch=32)})
+    with pytest.raises(ValueError, match="different comparisons of one name"):
+        read_runs(tmp_path)
+    (tmp_path / "a-seed1.json").rename(tmp_path / "b-seed1.json")
+    assert {name: run.seeds for name, run in read_runs(tmp_path).items()} == {"a": [0], "b": [1]}
+
+
 def test_names_of_images_stay_names_and_missing_scores_are_missing(tmp_path):
     entry = {"weight": 0.5, "validation": {"0.5": {"dice": 0.9}}}
     entry |= {"seconds_per_step": 0.1, "share_of_loss": 0.0}

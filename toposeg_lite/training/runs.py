@@ -103,7 +103,7 @@ def read_runs(folder: str | os.PathLike[str] | None = None) -> dict[str, Run]:
     FileNotFoundError
         If there is no such folder, or the scores of a study are missing.
     ValueError
-        If there are no results in it.
+        If there are no results in it, or comparisons of one name differ in more than the seed.
 
     Examples
     --------
@@ -130,7 +130,10 @@ def read_runs(folder: str | os.PathLike[str] | None = None) -> dict[str, Run]:
     if not found:
         raise ValueError(f"{place} holds no results of a study or a comparison")
     found.sort(key=lambda run: (-len(run.scores), run.name))
-    return {run.name: run for run in found}
+    runs = {run.name: run for run in found}
+    if len(runs) < len(found):
+        raise ValueError(f"{place} holds different comparisons of one name: rename their files")
+    return runs
 
 
 def _read_study(path: Path, results: Mapping[str, Any]) -> Run:
