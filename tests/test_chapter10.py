@@ -367,6 +367,21 @@ def test_another_run_brings_its_own_offers():
     assert len(view.ring.x) == 0
 
 
+def test_what_is_kept_is_not_reset_by_new_offers():
+    other = make_run("other")
+    for table in (other.scores, other.validation, other.cost):
+        table["network"] = table["network"].replace("good", "new")
+    model = ComparisonExplorer({run.name: run for run in (make_run(), other)}, network="bad")
+    view = _ComparisonView(model)
+    seen = []
+    model.observe(lambda change: seen.append(change.new), "network")
+    model.run = "other"
+    assert view.controls["network"].options == ("new", "bad")
+    assert (model.network, view.controls["network"].value) == ("bad", "bad")
+    assert seen == []
+    assert spoken(view) == model.describe()
+
+
 def test_pointing_chooses_a_loss_and_marks_an_image():
     model = ComparisonExplorer(two_runs())
     view = _ComparisonView(model)

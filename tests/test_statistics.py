@@ -154,7 +154,8 @@ def test_the_test_is_about_images_so_seeds_are_averaged():
     table = drawn(5, 3, 6)
     assert sign_flip_test(table) == sign_flip_test(table.mean(0))
     assert rank_biserial(table) == rank_biserial(table.mean(0))
-    back = np.array([[0.1, 1, 2], [0.2, 1, 2], [-0.3, 1, 2]])  # the first is 0, but for rounding
+    back = np.array([[-0.1, 1, 2], [-0.2, 1, 2], [0.3, 1, 2]])  # the first is 0, but for rounding
+    assert back[:, 0].mean() < 0
     assert rank_biserial(back) == 1
     assert sign_flip_test(back) == 0.5
 
