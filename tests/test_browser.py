@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,13 +33,18 @@ def explorer_of(chapter, tmp_path):
         page.goto(address("chapter.ipynb"))
         run_all(page)
         page.locator(".scatterlayer .trace .point").first.wait_for(state="attached")
-        page.locator("[role=status]").scroll_into_view_if_needed()
+        show_text(page)
         try:
             yield page
         finally:  # of a failure, too
             ARTEFACTS.mkdir(exist_ok=True)
-            page.locator("[role=status]").scroll_into_view_if_needed(timeout=5000)
+            show_text(page)
             page.screenshot(path=ARTEFACTS / f"{chapter}.png")
+
+
+def show_text(page):
+    """Scroll to the text in one go: each update puts a new element in its place."""
+    page.evaluate("document.querySelector('[role=status]')?.scrollIntoView({block: 'center'})")
 
 
 def said(page):
@@ -144,7 +150,7 @@ def test_steps_down_a_loss(tmp_path):
         expect(text).to_contain_text("Step 0 of 40")
         assert page.locator(".imagelayer image").first.get_attribute("href") != before
         page.locator("button:has(.fa-play)").click()
-        expect(text).to_contain_text("Step 2 of 40")
+        expect(text).to_contain_text(re.compile(r"Step [1-9]\d* of 40"))  # how far, depends
 
 
 @pytest.mark.browser
@@ -192,7 +198,7 @@ def test_flips_and_pixels(tmp_path):
         press(page, "Flips", "Home")
         expect(text).to_contain_text("after 0 of 497 flips")
         page.locator("button:has(.fa-play)").click()
-        expect(text).to_contain_text("after 3 of 497 flips")
+        expect(text).to_contain_text(re.compile(r"after [1-9]\d* of 497 flips"))
         page.locator("button:has(.fa-stop)").click(force=True)  # at rest for the screenshot
         expect(text).to_contain_text("after 0 of 497 flips")
 
