@@ -236,6 +236,8 @@ def test_describe_says_what_the_numbers_are():
     good = ComparisonExplorer(two_runs(), metric="dice").describe()
     assert "good (weight 0.5) against" in good
     assert "Dice (higher is better): control 0.953, good 0.977" in good
+    gain = np.mean(ERRORS["control"]) - np.mean(ERRORS["good"])
+    assert f"a difference of {gain / 100:+.4f} (+2 %), 95 % interval 0.0" in good
     assert "better with 2 of 2 seeds" in good
     assert "takes 15 % of the time" in good
     assert "Image" not in good

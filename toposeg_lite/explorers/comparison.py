@@ -210,7 +210,7 @@ class ComparisonExplorer(Explorer):
         """Say in words what the picture shows."""
         run, table = self.now, self.table
         row: dict[Any, Any] = table.loc[self.network].to_dict()
-        digits = 3 if max(row["control"], row["score"]) < 1.5 else 2
+        digits, fine = (3, 4) if max(row["control"], row["score"]) < 1.5 else (2, 2)
         upwards = figures.higher_is_better(self.metric)
         better, worse = ("higher", "lower") if upwards else ("lower", "higher")
         equal = int(row["images"] - row["lower"] - row["higher"])
@@ -218,16 +218,17 @@ class ComparisonExplorer(Explorer):
         gained = int((changes > 0).sum() if upwards else (changes < 0).sum())
         percent = ""
         if row["control"]:
-            percent = f" ({row['difference'] / row['control']:+.0%})".replace("%", " %")
+            part = row["difference"] / row["control"]
+            percent = f" ({part:+.{int(abs(part) < 0.01)}%})".replace("%", " %")
         inside = row["low"] <= 0 <= row["high"]
         text = (
             f"{run.name}: {self.network} ({self._weights()}) against the control on {run.dataset}, "
             f"{self.seeds} of {_count(len(run.seeds), 'seed')}, "
             f"{_count(int(row['images']), 'test image')}. {run.metrics[self.metric]} "
             f"({better} is better): control {row['control']:.{digits}f}, {self.network} "
-            f"{row['score']:.{digits}f}, a difference of {row['difference']:+.{digits}f}"
-            f"{percent}, 95 % interval {row['low']:.{digits}f} to "
-            f"{row['high']:.{digits}f} over images and seeds, which "
+            f"{row['score']:.{digits}f}, a difference of {row['difference']:+.{fine}f}"
+            f"{percent}, 95 % interval {row['low']:.{fine}f} to "
+            f"{row['high']:.{fine}f} over images and seeds, which "
             f"{'holds' if inside else 'leaves out'} 0. Better in {int(row[better])}, worse in "
             f"{int(row[worse])}, equal in {equal} of the images; better with {gained} of "
             f"{_count(len(changes), 'seed')}. Sign-flip test over images: p "
@@ -390,6 +391,9 @@ class _ComparisonView:
             ),
         )  # fmt: skip
         self.figure.update_xaxes(title="weight of the loss", type="log", row=1, col=3)
+        for column in (1, 3):  # .0003, not 300µ
+            self.figure.update_xaxes(exponentformat="none", row=1, col=column)
+            self.figure.update_yaxes(exponentformat="none", row=1, col=column)
 
     def build_controls(self) -> list[Any]:
         """Make the controls, and return them in rows."""
