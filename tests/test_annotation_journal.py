@@ -398,8 +398,10 @@ def test_a_second_session_is_refused_until_the_first_is_closed(tmp_path):
 def test_a_session_that_is_forgotten_frees_its_journal(tmp_path):
     path = tmp_path / "a.jsonl"
     session = begin(path)
+    session.accept(0)
     del session
-    begin(path).close()
+    with begin(path) as again:
+        assert again.decisions[0] == 1
 
 
 def test_a_session_that_cannot_begin_frees_the_journal_and_writes_nothing(tmp_path):
@@ -451,6 +453,12 @@ def test_the_kept_likelihood_must_be_whole(tmp_path):
 
 def test_the_order_of_memory_does_not_matter(tmp_path):
     path = tmp_path / "a.jsonl"
-    begin(path).close()
-    begin(path, image=np.asfortranarray(IMAGE)).close()
-    begin(path, image=IMAGE.astype(">f8"), likelihood=IMAGE.copy()).close()
+    with begin(path) as first:
+        first.accept(0)
+    others = (
+        {"image": np.asfortranarray(IMAGE)},
+        {"image": IMAGE.astype(">f8"), "likelihood": IMAGE},
+    )
+    for other in others:
+        with begin(path, **other) as session:
+            assert session.decisions[0] == 1
