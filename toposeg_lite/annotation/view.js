@@ -190,7 +190,9 @@ class Desk {
       "aria-label": "The image with its branches. Arrow keys move a cross, Space clicks there.",
     });
     this.tip = make("div.tip", { hidden: "" });
-    this.stage = make("div.stage", {}, this.canvas, this.tip);
+    // Over the picture, not above it: what comes and goes must not move it under the pointer.
+    this.alert = make("div", { role: "alert" });
+    this.stage = make("div.stage", {}, this.canvas, this.tip, this.alert);
 
     this.title = make("h4", {}, "");
     this.about = make("div", {}, "");
@@ -263,7 +265,6 @@ class Desk {
     );
     const side = make("aside.side", {}, card, progress, queue, view, this.legend());
 
-    this.alert = make("div", { role: "alert" });
     this.status = make("p", { role: "status", "aria-live": "polite" });
     this.saved = make("span.saved");
     const keys = COMMANDS.map(([names, label]) =>
@@ -274,7 +275,7 @@ class Desk {
     );
     this.root = make(
       "div.toposeg-desk", { "data-lm-suppress-shortcuts": "true" },
-      bar, this.alert, make("div.body", {}, this.stage, side),
+      bar, make("div.body", {}, this.stage, side),
       make("div.row.foot", {}, this.status, this.saved), this.help,
     );
     el.append(this.root);
