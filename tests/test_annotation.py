@@ -276,6 +276,54 @@ def test_territories_are_those_of_the_rules(seed, shape):
     assert sure > 0.8 * 12 * mask.sum()
 
 
+def test_what_a_decision_would_change_is_told_before_it_is_made():
+    session = begin(radius=1)
+    bridge, speck = through(session, (3, 9)), through(session, (8, 4))
+    added, removed = session.effect(bridge)
+    across = {(row, column) for row in (2, 3, 4) for column in (8, 9, 10)}
+    # The nodes above and below lie in the mask; around them only what stands out of it is new.
+    assert across <= {divmod(int(p), 15) for p in added}
+    assert removed.tolist() == []
+    assert [pixels.tolist() for pixels in session.effect(speck)] == [[], [8 * 15 + 4]]
+    session.reject(speck)
+    assert [pixels.tolist() for pixels in session.effect(speck)] == [[8 * 15 + 4], []]
+    session.erase([(8, 4)], radius=0)
+    assert [pixels.tolist() for pixels in session.effect(speck)] == [[], []]
+    for wrong in (-1, len(session.proposals)):
+        with pytest.raises(ValueError, match="branch"):
+            session.effect(wrong)
+
+
+@pytest.mark.parametrize("shape", [(24, 31), (9, 10, 12)])
+@pytest.mark.parametrize("seed", range(3))
+def test_effects_are_the_changes_that_follow(seed, shape):
+    rng = np.random.default_rng(seed)
+    session = begin(likelihood=blurred(seed, shape, sigma=1.0), radius=1, saddle_level=0.3)
+    count = len(session.proposals)
+    assert count > 5
+    ends = np.array(shape) - 1
+    for _ in range(3):
+        session.accept(rng.choice(count, 2, replace=False))
+        session.reject(rng.choice(count, 3, replace=False))
+        session.draw([np.zeros(len(shape)), rng.integers(0, ends)])
+        session.erase([ends, rng.integers(0, ends)], radius=2)
+        before = session.mask()
+        for k in range(count):
+            told = [session.effect(k).added.tolist(), session.effect(k).removed.tolist()]
+            yes, no = session.copy(), session.copy()
+            yes.accept(k)
+            no.reject(k)
+            assert told[0] == np.flatnonzero(yes.mask() != before).tolist()
+            assert told[1] == np.flatnonzero(no.mask() != before).tolist()
+        assert np.array_equal(session.mask(), before)
+
+
+def test_a_mask_that_is_written_to_does_not_change_the_session():
+    session = begin()
+    session.mask()[:] = True
+    assert np.array_equal(session.mask(), IMAGE >= 0.5)
+
+
 # --- By hand -------------------------------------------------------------------------------------
 
 

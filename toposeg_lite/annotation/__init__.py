@@ -26,7 +26,7 @@ from .app import AnnotationApp
 from .journal import Problem
 from .proposals import Proposals
 from .ranking import BranchModel, LogisticModel
-from .session import AnnotationSession, Progress, Stroke
+from .session import AnnotationSession, Effect, Progress, Stroke
 from .simulate import AnnotationCurve, judge_branches, simulate_annotator
 from .structure_ranking import StructureRanking
 
@@ -35,6 +35,7 @@ __all__ = [
     "AnnotationCurve",
     "AnnotationSession",
     "BranchModel",
+    "Effect",
     "LogisticModel",
     "Problem",
     "Progress",

@@ -153,14 +153,19 @@ class Territories:
             owner[path] = k
         owner[self._nodes] = self._count + np.arange(len(self._nodes))
         seeds = np.flatnonzero((owner >= 0) & mask.ravel())
-        self._owner = np.full(mask.shape, self._count + len(self._nodes), np.int32)
-        if len(seeds) == 0:
-            return
-        centre, depth = _deepest_discs(mask, seeds)
-        own = np.where(mask & (depth < 0), owner[centre] + 1, 0)
-        if ((own == 0) & mask).any():
-            own = watershed(np.zeros(mask.shape, np.uint8), own, mask=mask, connectivity=mask.ndim)
-        self._owner[own > 0] = own[own > 0] - 1
+        own = np.zeros(mask.shape, np.int32)
+        if len(seeds):
+            centre, depth = _deepest_discs(mask, seeds)
+            own = np.where(mask & (depth < 0), owner[centre] + 1, 0)
+            if ((own == 0) & mask).any():
+                flat = np.zeros(mask.shape, np.uint8)
+                own = watershed(flat, own, mask=mask, connectivity=mask.ndim)
+        # The pixels of one owner after the other, and where those of each begin.
+        held = np.flatnonzero(own)
+        owners = own.ravel()[held]
+        self._pixels = held[np.argsort(owners, kind="stable")]
+        count = self._count + len(self._nodes)
+        self._starts = np.searchsorted(np.sort(owners), np.arange(1, count + 2))
 
     def without(self, rejected: np.ndarray) -> np.ndarray:
         """Return the mask without the territories of some proposals.
@@ -175,11 +180,14 @@ class Territories:
         array of bool
             A new one.
         """
-        is_gone = np.ones(self._count + len(self._nodes) + 1, bool)
+        is_gone = np.ones(len(self._starts) - 1, bool)
         is_gone[: self._count] = rejected
         is_gone[self._count + self._ends[~rejected]] = False
-        is_gone[-1] = False
-        return self.mask & ~is_gone[self._owner]
+        mask = self.mask.copy()
+        flat = mask.ravel()
+        for k in np.flatnonzero(is_gone):
+            flat[self._pixels[self._starts[k] : self._starts[k + 1]]] = False
+        return mask
 
 
 def _deepest_discs(mask: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

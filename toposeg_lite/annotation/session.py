@@ -41,7 +41,7 @@ from .proposals import Proposals, Territories, propose
 from .ranking import BranchModel, LogisticModel
 from .ridges import ridge_path
 
-__all__ = ["AnnotationSession", "Progress", "Stroke"]
+__all__ = ["AnnotationSession", "Effect", "Progress", "Stroke"]
 
 UNDECIDED, ACCEPTED, REJECTED = 0, 1, -1
 
@@ -71,6 +71,21 @@ class Progress(NamedTuple):
     drawn: int
     erased: int
     actions: int
+
+
+class Effect(NamedTuple):
+    """What the two decisions about a branch would change in the mask.
+
+    Attributes
+    ----------
+    added : (k,) array of int64
+        Pixels that accepting it would add, flat indices in order.
+    removed : (m,) array of int64
+        Pixels that rejecting it would take away, flat indices in order.
+    """
+
+    added: np.ndarray
+    removed: np.ndarray
 
 
 class Stroke(NamedTuple):
@@ -272,7 +287,10 @@ class AnnotationSession:
         ]
         # Of each path how many pixels there are, and how many of them lie inside the mask.
         self._sizes = np.array(counts, np.int64).reshape(-1, 2).T
+        # What is dear to find, kept: by radius, by branch, and until something changes.
         self._balls: dict[float, np.ndarray] = {}
+        self._paths: dict[int, np.ndarray] = {}
+        self._mask: np.ndarray | None = None
         self._tree: tuple[cKDTree, np.ndarray] | None = None
         self._done: list[_Action] = []
         self._undone: list[_Action] = []
@@ -542,20 +560,70 @@ class AnnotationSession:
 
     def mask(self) -> np.ndarray:
         """Return the mask by the rules of the module's docstring: a new bool array."""
-        mask = self._lands.without(self._decisions == REJECTED)
-        flat, start = mask.ravel(), self._lands.mask.ravel()
-        accepted = [self.proposals.paths[k] for k in np.flatnonzero(self._decisions == ACCEPTED)]
-        if accepted:
-            path = np.concatenate(accepted)
-            flat[path] = True
-            flat[self._thick(path[~start[path]], self._settings["radius"])] = True
+        if self._mask is None:
+            self._mask = self._mask_after(self._decisions)
+        return self._mask.copy()
+
+    def effect(self, branch: int) -> Effect:
+        """Say what each decision about a branch would change in the mask as it is now.
+
+        Parameters
+        ----------
+        branch : int
+            Its position in `proposals`; it may be decided already.
+
+        Returns
+        -------
+        Effect
+            What accepting it would add, and what rejecting it would take away.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such branch.
+
+        Notes
+        -----
+        Nothing else can change: accepting takes no pixel away, and rejecting adds none. What was
+        drawn and erased by hand stays as it is.
+
+        Examples
+        --------
+        >>> likelihood = np.array([[0.9, 0.9, 0.2, 0.9, 0.9]])
+        >>> session = AnnotationSession(likelihood, likelihood, radius=0)
+        >>> [pixels.tolist() for pixels in session.effect(0)]
+        [[2], [0, 1, 3, 4]]
+        """
+        branch = self._check_branch(branch)
+        now = self.mask()
+        decisions = self._decisions.copy()
+        decisions[branch] = ACCEPTED
+        added = self._mask_after(decisions) & ~now
+        decisions[branch] = REJECTED
+        removed = now & ~self._mask_after(decisions)
+        return Effect(np.flatnonzero(added), np.flatnonzero(removed))
+
+    def _mask_after(self, decisions: np.ndarray) -> np.ndarray:
+        """Return the mask as it is with some decisions and the present strokes."""
+        mask = self._lands.without(decisions == REJECTED)
+        flat = mask.ravel()
+        for k in np.flatnonzero(decisions == ACCEPTED):
+            flat[self._path(int(k))] = True
         for stroke in self.strokes:
             flat[self._thick(stroke.path, stroke.radius)] = stroke.drawn
         return mask
 
+    def _path(self, branch: int) -> np.ndarray:
+        """Return the pixels that belong to a branch once it is accepted."""
+        if branch not in self._paths:
+            path = self.proposals.paths[branch]
+            outside = path[~self._lands.mask.ravel()[path]]
+            self._paths[branch] = np.union1d(path, self._thick(outside, self._settings["radius"]))
+        return self._paths[branch]
+
     def progress(self) -> Progress:
         """Say how far the session has come."""
-        sizes = np.array([len(path) for path in self.proposals.paths], np.int64)
+        sizes = self._sizes[0]
         is_decided = self._decisions != UNDECIDED
         drawn = [stroke.drawn for stroke in self.strokes]
         return Progress(
@@ -688,16 +756,21 @@ class AnnotationSession:
 
     def _decide(self, branch: Any, verb: str) -> None:
         given = list(branch) if isinstance(branch, Iterable) else [branch]
-        chosen = sorted({check_integer(k, "branch") for k in given})
+        chosen = sorted({self._check_branch(k) for k in given})
         if not chosen:
             raise ValueError("branch must name one branch at least; got none")
-        if chosen[-1] >= len(self.proposals):
-            raise ValueError(
-                f"branch must be less than the number of branches, {len(self.proposals)}; "
-                f"got {chosen[-1]}"
-            )
         middles = [int(self._middle(k)) for k in chosen]
         self._do({"do": verb, "branches": chosen, "at": middles})
+
+    def _check_branch(self, branch: Any) -> int:
+        """Return the number of a branch; raise TypeError or ValueError if it is none."""
+        number = check_integer(branch, "branch")
+        if number >= len(self.proposals):
+            raise ValueError(
+                f"branch must be less than the number of branches, {len(self.proposals)}; "
+                f"got {number}"
+            )
+        return number
 
     def _stroke(self, verb: str, points: Any, radius: Any, snap: bool) -> Stroke:
         places = self._check_points(points)
@@ -749,14 +822,18 @@ class AnnotationSession:
 
     def _apply(self, action: _Action) -> None:
         self._decisions[action.branches] = action.decision
-        if self._learns_always:
-            self._ranks = None
+        self._forget()
 
     def _refold(self) -> None:
         """Find the decisions from the actions that are not undone."""
         self._decisions = np.zeros(len(self.proposals), np.int8)
         for action in self._done:
             self._decisions[action.branches] = action.decision
+        self._forget()
+
+    def _forget(self) -> None:
+        """Have the mask, and what the model says if it learns always, found anew."""
+        self._mask = None
         if self._learns_always:
             self._ranks = None
 
