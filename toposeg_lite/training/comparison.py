@@ -58,7 +58,7 @@ class CompareConfig:
     ----------
     dataset, root, loss, loss_options
         See `TrainConfig`; so for the following. They hold for all networks.
-    patch, batch, light, seed, width, depth, learning_rate, precision
+    patch, batch, light, augment, seed, width, depth, learning_rate, precision
         See `TrainConfig`.
     weight : float or tuple of float
         The weight of the loss, or two to six of them to choose from on the validation images.
@@ -91,6 +91,7 @@ class CompareConfig:
     patch: int | tuple[int, ...] = 128
     batch: int = 4
     light: float = 0.3
+    augment: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
     width: int = 16
     depth: int = 4
@@ -141,6 +142,7 @@ class CompareConfig:
         """
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         values["loss_options"] = dict(self.loss_options)
+        values["augment"] = {name: dict(options) for name, options in self.augment.items()}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     @classmethod
@@ -171,14 +173,21 @@ class CompareConfig:
         Raises
         ------
         ValueError
-            If `patch`, `window`, `connectivity` or the loss belong to another number of axes.
+            If `patch`, `window`, `connectivity` or the loss belong to another number of axes, or
+            the data set lacks images to train on, to choose the weight on, or to score.
         """
         data = load_dataset(self.dataset, root=self.root)
         self.check(data)
         return data
 
     def check(self, data: Dataset) -> None:
-        """Raise a ValueError unless these settings fit the number of axes of `data`."""
+        """Raise a ValueError unless these settings fit `data`, and it has all three splits."""
+        for split in ("train", "validation", "test"):
+            if not getattr(data, split):
+                raise ValueError(
+                    f"the data set {data.name!r} has no {split} images: a comparison trains on "
+                    f"one split, chooses the weight on another and scores the third"
+                )
         self.train_config(self.tried[0], self.finetune_steps).check(data.ndim)
         resolve_sides(self.window, data.ndim, "window")
         check_connectivity(self.connectivity, data.ndim)

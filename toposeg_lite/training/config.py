@@ -14,6 +14,7 @@ import torch
 from ..data import list_datasets
 from ..losses import LOSSES, make_loss
 from ..topology.grid import check_choice, check_integer
+from .augment import check_augment, try_augment
 
 __all__ = ["TrainConfig"]
 
@@ -71,6 +72,10 @@ class TrainConfig:
         Crops a step, over all processes.
     light : float
         How much the light of a crop is changed at random, from 0 to below 1; see `draw_batch`.
+    augment : dict of dict
+        Further random changes of the values of crops: names of MONAI's transforms, each with its
+        options, e.g. ``{"RandGaussianNoise": {"prob": 0.5, "std": 0.05}}``; see
+        `augment.make_augmentation`. Needs MONAI unless empty.
     seed : int
         Decides the first weights and the crops.
     width, depth : int
@@ -117,6 +122,7 @@ class TrainConfig:
     patch: int | tuple[int, ...] = 128
     batch: int = 4
     light: float = 0.3
+    augment: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
     width: int = 16
     depth: int = 4
@@ -158,6 +164,7 @@ class TrainConfig:
         check_number(self.light, "light", zero=True)
         if self.light >= 1:
             raise ValueError(f"light must be below 1; got {self.light}")
+        check_augment(self.augment)
         check_number(self.learning_rate, "learning_rate", zero=False)
         check_number(self.clip, "clip", zero=False)
         if not isinstance(self.anneal, bool):
@@ -165,7 +172,7 @@ class TrainConfig:
         check_choice(self.precision, PRECISIONS, "precision")
 
     def check(self, ndim: int) -> None:
-        """Raise an error unless the patch and the added loss fit images with `ndim` axes.
+        """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes.
 
         Parameters
         ----------
@@ -175,14 +182,15 @@ class TrainConfig:
         Raises
         ------
         ValueError
-            If `patch` or `validation_window` name another number of sides, or the loss or one of
-            its options belongs to another number of axes.
+            If `patch` or `validation_window` name another number of sides, or the loss, one of its
+            options or a transform of `augment` belongs to another number of axes.
 
         Examples
         --------
         >>> TrainConfig(patch=(64, 32)).check(2)
         """
-        resolve_sides(self.patch, ndim, "patch")
+        sides = resolve_sides(self.patch, ndim, "patch")
+        try_augment(self.augment, (1, *sides))
         resolve_sides(self.validation_window, ndim, "validation_window")
         if self.weight > 0:  # a try on the smallest images tells before any training
             tiny = torch.zeros(1, 1, *[2] * ndim)
@@ -204,4 +212,5 @@ class TrainConfig:
         """
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["loss_options"] = dict(self.loss_options)
+        values["augment"] = {name: dict(options) for name, options in self.augment.items()}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

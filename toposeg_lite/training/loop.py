@@ -30,6 +30,7 @@ from tqdm import tqdm
 from ..data import Dataset, Sample, load_dataset
 from ..losses import DiceBCELoss, make_loss
 from ..models import UNet
+from .augment import make_augmentation
 from .checkpoint import HISTORY, VALIDATION, Checkpoint, digest, load_checkpoint
 from .config import TrainConfig, resolve_sides
 from .evaluation import validate
@@ -48,6 +49,7 @@ def draw_batch(
     patch: int | tuple[int, ...],
     batch: int,
     light: float = 0.0,
+    augment: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut the random crops of one step, turned, flipped and lit at random.
 
@@ -65,6 +67,8 @@ def draw_batch(
     light : float
         Uneven light, as where a photograph darkens towards its rim: each crop is multiplied by a
         smooth random field, and each channel by a number, both between 1 - `light` and 1 + `light`.
+    augment : dict of dict, optional
+        Further changes of the values of each crop by MONAI; see `augment.make_augmentation`.
 
     Returns
     -------
@@ -95,6 +99,9 @@ def draw_batch(
     images, masks = (np.stack(parts) for parts in zip(*crops, strict=True))
     if light:
         images = _change_light(images, light, rng)
+    if augment:
+        change = make_augmentation(augment)
+        images = np.stack([change(image, rng) for image in images])
     if masks.dtype != np.bool_:
         return images, masks.astype(np.int64)
     return images, masks[:, None].astype(np.float32)
@@ -395,6 +402,7 @@ def _run(
                 patch=patch,
                 batch=config.batch,
                 light=config.light,
+                augment=config.augment,
             )
             image = torch.from_numpy(images[share].copy()).to(device)
             mask = torch.from_numpy(masks[share].copy()).to(device)
