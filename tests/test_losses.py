@@ -189,9 +189,10 @@ def test_precisions(channels, dtype, loss):
 
 
 @pytest.mark.parametrize("loss", FUNCTIONS, ids=name_of)
-def test_autocast_changes_nothing_but_the_network(loss):
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_autocast_changes_nothing_but_the_network(dtype, loss):
     logits, target = random_batch(12, (2, 3, 9, 13))
-    logits = logits.to(torch.bfloat16)
+    logits = logits.to(dtype)
     outside = loss()(logits, target)
     with torch.autocast("cpu", torch.bfloat16):
         inside = loss()(logits, target)

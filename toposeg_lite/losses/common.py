@@ -212,8 +212,8 @@ def _ends(tensor: Tensor) -> tuple[float, float]:
         # NumPy looks at a million values in the time that torch takes to wake its threads.
         array = tensor.numpy()
         return array.min().item(), array.max().item()
-    low, high = torch.stack(torch.aminmax(tensor)).tolist()
-    return low, high
+    low, high = torch.aminmax(tensor)
+    return low.item(), high.item()  # stacked they would fail in float16 where autocast is bfloat16
 
 
 def foreground(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
