@@ -5,13 +5,15 @@ A row is (name, call, error, text): `call` must raise `error` with a message tha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
 
-from toposeg_lite import exercises, explorers, figures, losses, metrics, structures
+from toposeg_lite import exercises, explorers, figures, losses, metrics, statistics, structures
 from toposeg_lite.annotation import (
     AnnotationApp,
     AnnotationSession,
@@ -19,7 +21,7 @@ from toposeg_lite.annotation import (
     judge_branches,
     simulate_annotator,
 )
-from toposeg_lite.data import Sample, folder, load_dataset, synthetic
+from toposeg_lite.data import Dataset, Sample, folder, load_dataset, synthetic
 from toposeg_lite.differences import topology_differences
 from toposeg_lite.models import UNet
 from toposeg_lite.topology import components, grid, persistence_pairs, warping
@@ -39,8 +41,10 @@ from toposeg_lite.training import (
     judge,
     predict,
     prepare_folder,
+    read_runs,
     train,
 )
+from toposeg_lite.training.annotation import order_study
 
 IMAGE = np.linspace(0, 1, 12).reshape(3, 4)
 NAN = np.where(IMAGE > 0.9, np.nan, IMAGE)
@@ -61,6 +65,9 @@ STRUCTURES = structures.StructureModel(POINTWISE)
 HEADED = structures.StructureModel(POINTWISE, mode="branch")
 KNOWN = HEADED.distribution(torch.tensor([[[[2.0, -2.0, 1.5, -1.0, 1.0]]]]))
 SESSION = AnnotationSession(IMAGE, IMAGE)
+SCORES = pd.DataFrame({"network": ["control"], "seed": [0], "image": ["a"], "dice": [0.5]})
+SAMPLE = Sample("a", IMAGE[None].astype(np.float32), MASK)
+SMALL = Dataset("small", (SAMPLE,), (SAMPLE,), (SAMPLE,), "foreground", "exact", 20, "none")
 VOLUME = AnnotationSession(IMAGE[None], IMAGE[None])
 
 
@@ -2388,6 +2395,32 @@ CASES = [
         ValueError,
         "mixed must be one of",
     ),
+    ("session order", lambda: SESSION.queue("gone"), ValueError, "by must be one of"),
+    (
+        "annotator, order",
+        lambda: simulate_annotator(SESSION, MASK, order="doubts"),
+        ValueError,
+        "order must be one of",
+    ),
+    # --- study of the orders of questions ---
+    (
+        "orders without tests",
+        lambda: order_study(replace(SMALL, test=()), TrainConfig(), "none"),
+        ValueError,
+        "data must have training, validation and test images",
+    ),
+    (
+        "orders window",
+        lambda: order_study(SMALL, TrainConfig(), "none", window=0),
+        ValueError,
+        "window must be at least 1; got 0",
+    ),
+    (
+        "orders draws",
+        lambda: order_study(SMALL, TrainConfig(), "none", draws=0),
+        ValueError,
+        "draws must be at least 1; got 0",
+    ),
     # --- figures of annotations ---
     (
         "colours of a line",
@@ -2481,6 +2514,111 @@ CASES = [
         "models must map one name",
     ),
     ("grey of logits", lambda: figures.grey_of(IMAGE * 300), ValueError, r"must lie in \[0, 1\]"),
+    # --- statistics and runs ---
+    (
+        "differences text",
+        lambda: statistics.sign_flip_test("ab"),
+        TypeError,
+        r"differences must hold numbers; got dtype <U2",
+    ),
+    (
+        "differences axes",
+        lambda: statistics.bootstrap_interval(np.ones((2, 2, 2))),
+        ValueError,
+        r"differences must have the axes \(seeds, images\).*got shape \(2, 2, 2\)",
+    ),
+    (
+        "differences empty",
+        lambda: statistics.rank_biserial([]),
+        ValueError,
+        r"differences must have the axes.*got shape \(0,\)",
+    ),
+    (
+        "differences nan",
+        lambda: statistics.sign_flip_test([1.0, np.nan]),
+        ValueError,
+        r"differences hold values that are NaN",
+    ),
+    (
+        "bootstrap over",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], over="eyes"),
+        ValueError,
+        r"over must be one of 'both', 'images', 'seeds'",
+    ),
+    (
+        "bootstrap level",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], level=95),
+        ValueError,
+        r"level must be between 0 and 1; got 95",
+    ),
+    (
+        "bootstrap draws",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], draws=0),
+        ValueError,
+        r"draws must be at least 1; got 0",
+    ),
+    (
+        "bootstrap seed",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], seed=-1),
+        ValueError,
+        r"seed must be at least 0; got -1",
+    ),
+    (
+        "flips draws",
+        lambda: statistics.sign_flip_test([1.0, 2.0], draws=1.5),
+        TypeError,
+        r"draws must be an integer; got 1\.5",
+    ),
+    (
+        "holm range",
+        lambda: statistics.holm([0.1, 1.2]),
+        ValueError,
+        r"p_values must lie in \[0, 1\]",
+    ),
+    ("holm nan", lambda: statistics.holm([np.nan]), ValueError, r"p_values must lie in \[0, 1\]"),
+    (
+        "holm axes",
+        lambda: statistics.holm([[0.1]]),
+        ValueError,
+        r"p_values must have one axis.*got shape \(1, 1\)",
+    ),
+    ("holm text", lambda: statistics.holm(["a"]), TypeError, r"p_values must hold numbers"),
+    (
+        "scores table",
+        lambda: statistics.compare_networks([1], "dice"),
+        TypeError,
+        r"scores must be a DataFrame; got list",
+    ),
+    (
+        "scores columns",
+        lambda: statistics.compare_networks(pd.DataFrame({"dice": [1]}), "dice"),
+        ValueError,
+        r"scores must have the columns network, seed and image",
+    ),
+    (
+        "scores metric",
+        lambda: statistics.compare_networks(SCORES, "cldice"),
+        ValueError,
+        r"metric must be one of 'dice'",
+    ),
+    (
+        "scores control",
+        lambda: statistics.compare_networks(SCORES, "dice", control="x"),
+        ValueError,
+        r"network must be one of 'control'",
+    ),
+    (
+        "scores alone",
+        lambda: statistics.compare_networks(SCORES, "dice"),
+        ValueError,
+        r"scores hold no network to compare with 'control'",
+    ),
+    (
+        "runs folder",
+        lambda: read_runs("no such folder"),
+        FileNotFoundError,
+        r"there is no folder no such folder",
+    ),
     # --- exercises ---
     ("exercise", lambda: exercises.check("99.1", 1), ValueError, "exercise must be one of '01.1'"),
     ("exercise number", lambda: exercises.check(2.1, 1), TypeError, "got 2.1"),
