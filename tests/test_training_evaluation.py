@@ -173,6 +173,28 @@ def test_equal_errors_go_by_dice():
     assert list(found.worst_first.index) == ["b", "a"]
 
 
+def test_volumes_are_sorted_by_their_betti_error(tmp_path):
+    truth = np.zeros((6, 16, 18), bool)
+    truth[2:4, 4:12, 6:9] = True
+    broken, thin = truth.copy(), truth.copy()
+    broken[:, 7:9], thin[3] = False, False  # the second one loses more pixels, and is whole
+    samples = [
+        Sample(name, mask[None].astype(np.float32), truth)
+        for name, mask in (("thin", thin), ("whole", truth), ("broken", broken))
+    ]
+    found = evaluate(Pointwise(), samples, labels="foreground")
+    assert list(found.worst_first.index) == ["broken", "thin", "whole"]
+    found.save(tmp_path, pictures=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01-broken.png", "scores.csv"]
+    (line,) = found.picture("broken").axes[2].lines
+    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([6], [7])
+
+
+def test_images_of_one_name_are_refused_not_lost():
+    with pytest.raises(ValueError, match="different names; 'ring-0' is there more than once"):
+        evaluate(Pointwise(), [*DATA.test, DATA.test[0]], labels="foreground")
+
+
 def test_a_row_that_is_not_there_is_said():
     found = evaluate(Pointwise(), DATA.test, labels="foreground")
     with pytest.raises(ValueError, match="row must be one of 'ring-0', 'ring-1', 'ring-2'"):

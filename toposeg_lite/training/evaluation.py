@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -173,10 +174,14 @@ class Evaluation:
 
     @property
     def worst_first(self) -> pd.DataFrame:
-        """The table, largest Betti-matching error first; among equals the smallest Dice."""
-        return self.table.sort_values(
-            ["betti_matching_error", "dice"], ascending=[False, True], kind="stable"
-        )
+        """The table, largest Betti-matching error first; among equals the smallest Dice.
+
+        The table of volumes lacks that error, and is sorted by the Betti error instead.
+        """
+        error = "betti_matching_error"
+        if error not in self.table:
+            error = "betti_error"
+        return self.table.sort_values([error, "dice"], ascending=[False, True], kind="stable")
 
     def picture(self, row: str) -> Figure:
         """Show an image, its reference and its prediction, and mark and name each difference.
@@ -264,7 +269,7 @@ def evaluate(
     model : torch.nn.Module
         See `predict`.
     samples : sequence of Sample
-        Images with their reference masks.
+        Images with their reference masks, each with a name of its own.
     labels, connectivity, patch
         Passed to `toposeg_lite.metrics.report`; see there.
     window, overlap
@@ -290,6 +295,9 @@ def evaluate(
     """
     if not samples:
         raise ValueError("samples are empty: there is nothing to evaluate")
+    twice = [name for name, times in Counter(s.name for s in samples).items() if times > 1]
+    if twice:
+        raise ValueError(f"samples must have different names; {twice[0]!r} is there more than once")
     likelihoods, rows = {}, {}
     for sample in samples:
         likelihoods[sample.name] = predict(model, sample.image, window=window, overlap=overlap)
