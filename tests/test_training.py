@@ -308,21 +308,34 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path
 SHARED = """
 import sys
 from dataclasses import replace
+from functools import partial
 sys.path.insert(0, {tests!r})
-from accelerate import Accelerator
+from accelerate import Accelerator, debug_launcher, notebook_launcher
 from training_data import DATA, TINY
 from toposeg_lite.training import train
-assert Accelerator().num_processes == 2
-train(replace(TINY, validate_every=3, patience=1), data=DATA, out={path!r}, progress=False)
+config = replace(TINY, validate_every=3, patience=1)
+run = partial(train, config, data=DATA, out={path!r}, progress=False)
+def shared():
+    assert Accelerator().num_processes == 2
+    run()
+{call}
 """
+#: `debug_launcher` forks processes as `notebook_launcher` does where there are several GPUs.
+WAYS = {
+    "accelerate launch": (["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"],
+                          "shared()"),
+    "from a notebook": ([], "debug_launcher(shared, num_processes=2)"),
+    "from a notebook, one processor": ([], "notebook_launcher(run, num_processes=1)"),
+}  # fmt: skip
 
 
-def test_two_processes_share_each_batch_and_one_writes(tmp_path):
+@pytest.mark.parametrize("way", WAYS)
+def test_processes_share_each_batch_and_one_writes(way, tmp_path):
     path, script = tmp_path / "net.safetensors", tmp_path / "script.py"
-    script.write_text(SHARED.format(tests=str(Path(__file__).parent), path=str(path)))
+    launcher, call = WAYS[way]
+    script.write_text(SHARED.format(tests=str(Path(__file__).parent), path=str(path), call=call))
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-         str(script)],
+        [sys.executable, *launcher, str(script)],
         env=os.environ | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()

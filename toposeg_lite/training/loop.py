@@ -236,8 +236,9 @@ def train(
     """Train a network and return it as a checkpoint.
 
     The loss of a step is Dice + cross-entropy, plus ``config.weight`` times the added loss. Devices
-    and processes are accelerate's: the same call runs on a CPU, a GPU, or several under
-    ``accelerate launch``, which then share each batch.
+    and processes are accelerate's: the same call runs on a CPU, a GPU, or several, which then share
+    each batch: a script under ``accelerate launch``, or in a notebook
+    ``accelerate.notebook_launcher(train, (config,), num_processes=2)``.
 
     Parameters
     ----------
