@@ -73,6 +73,38 @@ def test_a_sum_counts_steps_of_training_only_and_remembers_them():
     assert all(isinstance(value, torch.Tensor) for value in loss.state_dict().values())
 
 
+def test_a_step_may_be_set_and_only_the_parts_of_that_step_are_reported():
+    loss = SumLoss({"a": Constant(1.0), "b": Constant(1.0)}, starts={"b": 1})
+    logits = torch.ones(1)
+    loss.step = 1
+    loss(logits, None)
+    assert set(loss.values) == {"a", "b"}
+    loss.step = 0
+    assert loss(logits, None) == 1
+    assert set(loss.values) == {"a"}
+    loss.step = -1
+    with pytest.raises(ValueError, match="no part has begun at step -1"):
+        loss(logits, None)
+
+
+def test_a_state_that_was_taken_is_not_counted_up():
+    state = SumLoss({"a": Constant(1.0)}).state_dict()
+    loss = SumLoss({"a": Constant(1.0)})
+    loss.load_state_dict(state)
+    loss(torch.ones(1), None)
+    assert (loss.step, type(loss.step)) == (1, int)
+    loss.load_state_dict(state)
+    assert loss.step == 0
+
+
+def test_what_the_parts_have_to_learn_belongs_to_the_sum():
+    part = Constant(1.0)
+    part.scale = torch.nn.Parameter(torch.ones(()))
+    loss = SumLoss({"a": part})
+    assert [name for name, _ in loss.named_parameters()] == ["parts.a.scale"]
+    assert not loss.eval().parts["a"].training
+
+
 def test_a_sum_of_real_losses_is_the_sum_of_their_gradients():
     logits, target = random_batch(22, (2, 3, 9, 13), torch.float64)
     parts = {name: make_loss(name) for name in LOSSES}

@@ -267,6 +267,14 @@ def test_spatial_acts_on_the_highest_pixel_of_a_missing_component():
     assert after[2] < 0.5 < min(after[1], after[3])
 
 
+@pytest.mark.parametrize("place", [0, 3])
+def test_spatial_acts_at_the_very_corners_of_an_image_too(place):
+    logits = torch.tensor([[[[0.3, 0.2], [0.9, 0.4]]]]).logit().requires_grad_()
+    truth = (torch.arange(4) == place).reshape(1, 2, 2)
+    topological_loss(logits, truth).backward()
+    assert logits.grad.flatten()[place] < 0 < logits.grad[0, 0, 1, 0]
+
+
 def test_spatial_acts_on_the_lowest_pixel_of_a_missing_hole():
     disc = torch.where(RING > 0.5, 0.9, 0.1)
     disc[2, 2] = 0.95
