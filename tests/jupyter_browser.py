@@ -21,7 +21,7 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
-WAIT = 60_000  # milliseconds
+WAIT = 120_000  # milliseconds: only what never comes takes as long
 APPLICATIONS = {"jupyterlab": "LabApp", "notebook": "JupyterNotebookApp"}
 
 
@@ -59,7 +59,11 @@ def served(folder, arguments, answer):
             yield lambda path: f"{root}/{path}token={token}"
         finally:
             server.terminate()  # the server shuts its kernels down
-            server.wait(30)
+            try:
+                server.wait(WAIT / 1000)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                raise
 
 
 @contextmanager
@@ -86,7 +90,8 @@ def voila(folder, notebook):
 
 def wait_for(address, server, folder):
     """Wait until the server answers; show its log if it does not."""
-    for _ in range(240):
+    limit = time.monotonic() + 5 * WAIT / 1000  # of a machine that does much else at once
+    while time.monotonic() < limit:
         try:
             urllib.request.urlopen(address, timeout=5).close()
             return
@@ -128,4 +133,84 @@ def connected(page):
 def run_all(page):
     """Run all cells of the notebook of the page, as soon as there is a kernel."""
     connected(page)
+    page.wait_for_function(
+        "window.jupyterapp.shell.currentWidget.context?.isReady"
+        " && window.jupyterapp.shell.currentWidget.content.widgets.length > 1"
+    )
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+
+def drawn_at_the_end(page, selector):
+    """Scroll to the last cell until something is drawn there: out of sight nothing may be drawn."""
+    page.wait_for_function(
+        """selector => {
+            const notebook = window.jupyterapp.shell.currentWidget.content;
+            if (document.querySelector(selector)) return true;
+            notebook.scrollToItem(notebook.widgets.length - 1);
+            return false;
+        }""",
+        arg=selector,
+        polling=500,
+        timeout=2 * WAIT,
+    )
+
+
+def at_rest(page, look):
+    """Look at something of the page once in each frame until it rests; return what it is then.
+
+    `look` is an expression of JavaScript that is null while the thing is not there. It looks anew
+    each time, as an update may put another element in the place of the one that was found. Resting
+    is counted in frames: a machine that is slow to draw is given more time.
+    """
+    return page.evaluate(
+        """async limit => {
+            const look = () => LOOK;
+            const began = performance.now();
+            let before = null, rested = 0;
+            while (rested < 20) {
+                if (performance.now() - began > limit) throw new Error("nothing rests: " + before);
+                await new Promise(requestAnimationFrame);
+                const now = JSON.stringify(look());
+                rested = now === before && now !== "null" ? rested + 1 : 0;
+                before = now;
+            }
+            return JSON.parse(before);
+        }""".replace("LOOK", look),
+        WAIT,
+    )
+
+
+def box_at_rest(page, selector, which=0):
+    """Return x, y, width and height of an element that is drawn, once it rests."""
+    return at_rest(
+        page,
+        f"""(() => {{
+            const box = document.querySelectorAll({selector!r})[{which}]?.getBoundingClientRect();
+            return box?.width ? [box.x, box.y, box.width, box.height] : null;
+        }})()""",
+    )
+
+
+def press(page, label, key, within="body"):
+    """Press a key on the handle of the slider with a label, as a reader without a mouse would."""
+    named = page.get_by_text(label, exact=True)
+    handle = page.locator(within).locator(".widget-slider", has=named).locator(".noUi-handle").first
+    handle.wait_for()
+    handle.press(key)
+
+
+def guarded(page, label):
+    """Wait until the page leaves the keys to a slider: a hand is never as early as this."""
+    named = page.get_by_text(label, exact=True)
+    page.locator(".widget-slider", has=named).locator(".noUi-handle").first.evaluate(
+        """async (handle, limit) => {
+            const began = performance.now();
+            while (!handle.hasAttribute("data-lm-suppress-shortcuts")) {
+                if (performance.now() - began > limit) throw new Error("the keys are not guarded");
+                handle.blur();
+                handle.focus();
+                await new Promise(requestAnimationFrame);
+            }
+        }""",
+        WAIT,
+    )

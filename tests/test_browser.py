@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_browser import ARTEFACTS, WAIT, chromium, jupyterlab, run_all
+from jupyter_browser import (
+    ARTEFACTS,
+    WAIT,
+    at_rest,
+    box_at_rest,
+    chromium,
+    drawn_at_the_end,
+    guarded,
+    jupyterlab,
+    press,
+    run_all,
+)
 from playwright.sync_api import expect
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -25,16 +37,22 @@ def up_to_the_explorer(source, target):
     nbformat.write(notebook, target)
 
 
+DRAWN = ".scatterlayer .trace .point, .imagelayer image"
+IMAGE = ".imagelayer image"
+
+
 @contextmanager
-def explorer_of(chapter, tmp_path):
+def explorer_of(chapter, tmp_path, slider):
     """Open a chapter in JupyterLab, run it up to its explorer, and wait until that is drawn."""
     up_to_the_explorer(NOTEBOOKS / f"{chapter}.ipynb", tmp_path / "chapter.ipynb")
     with jupyterlab(tmp_path) as address, chromium(tmp_path / "profile") as page:
-        page.goto(address("chapter.ipynb"))
-        run_all(page)
-        page.locator(".scatterlayer .trace .point").first.wait_for(state="attached")
-        show_text(page)
+        expect.set_options(timeout=WAIT)
         try:
+            page.goto(address("chapter.ipynb"))
+            run_all(page)
+            drawn_at_the_end(page, DRAWN)
+            guarded(page, slider)
+            show_text(page)
             yield page
         finally:  # of a failure, too
             ARTEFACTS.mkdir(exist_ok=True)
@@ -47,79 +65,90 @@ def show_text(page):
     page.evaluate("document.querySelector('[role=status]')?.scrollIntoView({block: 'center'})")
 
 
-def said(page):
-    return page.locator("[role=status]").inner_text()
+def said_after(page, word):
+    """Return what the text says after a word, as soon as it says the word."""
+    text = page.locator("[role=status]")
+    expect(text).to_contain_text(word)
+    return text.inner_text().split(word)[1]
 
 
-def press(page, label, key):
-    """Press a key on the handle of the slider with a label, as a reader without a mouse would."""
-    slider = page.locator(".widget-slider").filter(has=page.locator("label", has_text=label))
-    slider.locator(".noUi-handle").first.focus()
-    page.keyboard.press(key)
+def seen(page):
+    """Return the first image, once it rests; `changes` waits for another one."""
+    return at_rest(page, f"document.querySelector({IMAGE!r})?.getAttribute('href') ?? null")
 
 
-def move(page, which):
-    """Move the mouse to a dot as a hand does, in steps and with a rest; 0 is the leftmost dot."""
-    place, before = dots(page)[which], None
-    while place != before:  # the notebook may still be scrolling
-        page.wait_for_timeout(300)
-        place, before = dots(page)[which], place
-    page.mouse.move(*place, steps=6)
-    page.wait_for_timeout(300)
+def changes(page, before):
+    """Wait until another image is drawn: after the text, for drawing takes the page its time."""
+    expect(page.locator(IMAGE).first).not_to_have_attribute("href", before)
 
 
-def click(page, x, y):
-    """Click as a hand does: move there in steps, rest, press."""
-    page.mouse.move(x, y, steps=6)
-    page.wait_for_timeout(300)
+def has_legend(page, wanted):
+    """Every line has a name or is left out."""
+    legend = page.locator(".legend")
+    expect(legend).to_contain_text(wanted)
+    expect(legend).not_to_contain_text("trace ")
+
+
+def click(page, selector, across, down, which=0):
+    """Click at a share of an element's width and height, as a hand does: move, rest, press."""
+    box = box_at_rest(page, selector, which)
+    while True:
+        x, y, width, height = box
+        page.mouse.move(x + across * width, y + down * height, steps=6)
+        box = box_at_rest(page, selector, which)  # moving may be what scrolls the page
+        if box == [x, y, width, height]:
+            break
     page.mouse.down()
     page.mouse.up()
+    page.mouse.move(5, 5)  # in one leap, so that nothing on the way is pointed at
 
 
-def hover(page, which, wanted):
-    """Rest on a dot until the text says what it is; a hand that sees nothing happen moves again.
+def hover(page, which, check):
+    """Rest on a dot (0: the leftmost) until `check` holds; a hand that sees nothing moves again.
 
     The mouse passes other dots on its way, and while the page draws one of those it may miss that
     the mouse has come to rest on the next.
     """
-    for _ in range(9):
-        move(page, which)
+    for patience in (3000, 5000, 10_000, 20_000, WAIT):
+        page.mouse.move(*dots(page)[which], steps=6)
         try:
-            return expect(page.locator("[role=status]")).to_contain_text(wanted, timeout=5000)
+            check(timeout=patience)
+            break
         except AssertionError:
             page.mouse.move(5, 5)
-    move(page, which)
-    expect(page.locator("[role=status]")).to_contain_text(wanted)
+    else:
+        check()
+    page.mouse.move(5, 5)  # in one leap: a dot that comes under the mouse later would be marked
 
 
 def dots(page):
-    """Return where the dots of the diagram are on the screen, from left to right."""
-    boxes = page.evaluate(
-        """() => [...document.querySelectorAll('.subplot.x2y2 .scatterlayer .trace .point')]
-                 .map(dot => dot.getBoundingClientRect())
-                 .map(box => [box.x + box.width / 2, box.y + box.height / 2, box.width])"""
+    """Return where the dots of the second part rest on the screen, from left to right."""
+    return at_rest(
+        page,
+        """(() => {
+            const dots = [...document.querySelectorAll('.subplot.x2y2 .scatterlayer .point')]
+                .map(dot => dot.getBoundingClientRect())
+                .filter(box => 0 < box.width && box.width < 16)  // without the ring
+                .map(box => [box.x + box.width / 2, box.y + box.height / 2]);
+            return dots.length ? dots.sort((a, b) => a[0] - b[0] || a[1] - b[1]) : null;
+        })()""",
     )
-    return sorted((x, y) for x, y, width in boxes if 0 < width < 16)  # without the ring
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("chapter", ["00_start_here", "02_measure_shape_with_persistence"])
 def test_threshold_and_dots(chapter, tmp_path):
-    with explorer_of(chapter, tmp_path) as page:
-        expect.set_options(timeout=WAIT)
+    with explorer_of(chapter, tmp_path, "Threshold") as page:
         text = page.locator("[role=status]")
         expect(text).to_contain_text("At threshold 0.50")
-        before = page.locator(".imagelayer image").first.get_attribute("href")
+        before = seen(page)
         press(page, "Threshold", "ArrowRight")
         expect(text).to_contain_text("At threshold 0.51")
-        page.wait_for_function(
-            "old => document.querySelector('.imagelayer image').getAttribute('href') !== old",
-            arg=before,
-        )
-        marked = said(page).split("Feature ")[1]
-        move(page, 0)  # hovering is enough
-        expect(text).not_to_contain_text(marked)
-        hover(page, -1, "never dies")  # the essential dot stands farthest right
+        changes(page, before)
+        marked = said_after(page, "Feature ")
+        hover(page, 0, partial(expect(text).not_to_contain_text, marked))  # hovering is enough
+        # The essential dot stands farthest right.
+        hover(page, -1, partial(expect(text).to_contain_text, "never dies"))
         press(page, "Marked feature", "Home")
         expect(text).not_to_contain_text("Feature ")
         press(page, "Marked feature", "ArrowRight")
@@ -130,33 +159,29 @@ def test_threshold_and_dots(chapter, tmp_path):
 
 @pytest.mark.browser
 def test_steps_down_a_loss(tmp_path):
-    with explorer_of("03_train_with_a_topological_loss", tmp_path) as page:
-        expect.set_options(timeout=WAIT)
+    with explorer_of("03_train_with_a_topological_loss", tmp_path, "Step") as page:
         text = page.locator("[role=status]")
         expect(text).to_contain_text("Step 3 of 40 down the loss 'rank'")
-        legend = page.locator(".legend").text_content()
-        assert "outline of the truth" in legend
-        assert "trace " not in legend  # every line has a name or is left out
+        has_legend(page, "outline of the truth")
         press(page, "Step", "ArrowRight")
         expect(text).to_contain_text("Step 4 of 40")
-        page.get_by_label("Loss").select_option("wasserstein")
+        page.get_by_label("Loss", exact=True).select_option("wasserstein")
         expect(text).to_contain_text("Step 4 of 40 down the loss 'wasserstein'")
         press(page, "Threshold", "ArrowRight")
         expect(text).to_contain_text("At threshold 0.51")
         press(page, "Step", "End")
         expect(text).to_contain_text("Step 40 of 40")
-        before = page.locator(".imagelayer image").first.get_attribute("href")
+        before = seen(page)
         press(page, "Step", "Home")
         expect(text).to_contain_text("Step 0 of 40")
-        assert page.locator(".imagelayer image").first.get_attribute("href") != before
+        changes(page, before)
         page.locator("button:has(.fa-play)").click()
         expect(text).to_contain_text(re.compile(r"Step [1-9]\d* of 40"))  # how far, depends
 
 
 @pytest.mark.browser
 def test_paints_pixels(tmp_path):
-    with explorer_of("01_see_images_as_spaces", tmp_path) as page:
-        expect.set_options(timeout=WAIT)
+    with explorer_of("01_see_images_as_spaces", tmp_path, "Column") as page:
         text = page.locator("[role=status]")
         expect(text).to_contain_text("Betti error 0, Betti matching error 2")
         press(page, "Column", "ArrowLeft")
@@ -166,8 +191,7 @@ def test_paints_pixels(tmp_path):
         expect(text).to_contain_text("3 of 150 pixels differ")
         flip.click()
         expect(text).to_contain_text("2 of 150 pixels differ")
-        box = page.locator(".nsewdrag").first.bounding_box()  # 15 columns, 10 rows
-        click(page, box["x"] + box["width"] * 5.5 / 15, box["y"] + box["height"] * 6.5 / 10)
+        click(page, ".nsewdrag", 5.5 / 15, 6.5 / 10)  # 15 columns, 10 rows
         expect(text).to_contain_text("Row 6, column 5 is in component")
         expect(text).to_contain_text("Betti error 1, Betti matching error 1")
         page.get_by_label("Foreground").select_option("4 neighbours")
@@ -176,23 +200,20 @@ def test_paints_pixels(tmp_path):
 
 @pytest.mark.browser
 def test_flips_and_pixels(tmp_path):
-    with explorer_of("04_warp_masks_without_tearing", tmp_path) as page:
-        expect.set_options(timeout=WAIT)
+    with explorer_of("04_warp_masks_without_tearing", tmp_path, "Flips") as page:
         text = page.locator("[role=status]")
         expect(text).to_contain_text("after 300 of 512 flips")
-        assert "trace " not in page.locator(".legend").text_content()
-        image = page.locator(".imagelayer image").first
-        before = image.get_attribute("href")
+        has_legend(page, "outline of the goal")
+        before = seen(page)
         press(page, "Flips", "ArrowRight")
         expect(text).to_contain_text("after 301 of 512 flips")
-        assert image.get_attribute("href") != before
+        changes(page, before)
         press(page, "Row", "Home")
         expect(text).to_contain_text("Row 0, column 21 is")
-        box = image.bounding_box()
-        click(page, box["x"] + box["width"] * 50.5 / 96, box["y"] + box["height"] * 62.5 / 96)
+        click(page, IMAGE, 50.5 / 96, 62.5 / 96)
         expect(text).to_contain_text("Row 62, column 50 is")
-        letter = page.locator(".subplot.x2y2 .scatterlayer .trace .point").first
-        assert letter.bounding_box()["width"] > 20  # as large as its letter
+        letter = box_at_rest(page, ".subplot.x2y2 .scatterlayer .trace .point")
+        assert letter[2] > 20  # as wide as a letter is large
         page.get_by_label("Warp").select_option("target to mask")
         expect(text).to_contain_text("The warp from target to mask")
         press(page, "Flips", "Home")
@@ -205,13 +226,10 @@ def test_flips_and_pixels(tmp_path):
 
 @pytest.mark.browser
 def test_a_branch_of_the_skeleton(tmp_path):
-    with explorer_of("05_read_ridges_with_discrete_morse_theory", tmp_path) as page:
-        expect.set_options(timeout=WAIT)
+    with explorer_of("05_read_ridges_with_discrete_morse_theory", tmp_path, "Saddle level") as page:
         text = page.locator("[role=status]")
         expect(text).to_contain_text("Branch 1 of 62 joins two components and is cut")
-        legend = page.locator(".legend").text_content()
-        assert "skeleton" in legend
-        assert "trace " not in legend
+        has_legend(page, "skeleton")
         press(page, "Saddle level", "Home")
         expect(text).to_contain_text("pass at or above 0.00")
         expect(text).to_contain_text("Branch 1 of 62 joins two components and is kept")
@@ -219,29 +237,22 @@ def test_a_branch_of_the_skeleton(tmp_path):
         expect(text).to_contain_text("have a persistence above 0.11")
         press(page, "Marked branch", "Home")
         expect(text).not_to_contain_text("Branch ")
-        image = page.locator(".imagelayer image").first.bounding_box()
-        x, y = ((k + 0.5) / 256 for k in (130, 83))  # on a thick vessel
-        page.mouse.move(5, 5)
-        click(page, image["x"] + x * image["width"], image["y"] + y * image["height"])
-        expect(text).to_contain_text("Branch ")
-        marked = said(page).split("Branch ")[1]
-        hover(page, -1, "Branch 1 of")  # the most persistent one stands farthest right
+        click(page, IMAGE, 130.5 / 256, 83.5 / 256)  # on a thick vessel
+        marked = said_after(page, "Branch ")
+        # The most persistent one stands farthest right.
+        hover(page, -1, partial(expect(text).to_contain_text, "Branch 1 of"))
         expect(text).not_to_contain_text(marked)
 
 
 @pytest.mark.browser
 def test_slices_of_a_volume(tmp_path):
-    with explorer_of("13_go_to_three_dimensions", tmp_path) as page:
-        expect.set_options(timeout=WAIT)
+    with explorer_of("13_go_to_three_dimensions", tmp_path, "Slice") as page:
         text = page.locator("[role=status]")
         expect(text).to_contain_text("Slice 20 of 0 to 31. At threshold 0.30")
-        before = page.locator(".imagelayer image").first.get_attribute("href")
+        before = seen(page)
         press(page, "Slice", "ArrowRight")
         expect(text).to_contain_text("Slice 21 of")
-        page.wait_for_function(
-            "old => document.querySelector('.imagelayer image').getAttribute('href') !== old",
-            arg=before,
-        )
+        changes(page, before)
         press(page, "Threshold", "ArrowRight")
         expect(text).to_contain_text("At threshold 0.31")
         press(page, "Persistence above", "ArrowRight")
@@ -250,4 +261,56 @@ def test_slices_of_a_volume(tmp_path):
         expect(text).not_to_contain_text("Feature ")
         press(page, "Marked feature", "ArrowRight")
         expect(text).to_contain_text("never dies")
-        assert page.locator(".gl-container canvas").count()
+        page.locator(".gl-container canvas").first.wait_for(state="attached")
+
+
+@pytest.mark.browser
+def test_samples_and_branches(tmp_path):
+    with explorer_of("07_learn_a_distribution_over_structures", tmp_path, "Sample") as page:
+        text = page.locator("[role=status]")
+        expect(text).to_contain_text("Sample 1 of 20")
+        before = seen(page)
+        press(page, "Sample", "ArrowRight")
+        expect(text).to_contain_text("Sample 2 of 20")
+        changes(page, before)
+        press(page, "Temperature", "ArrowRight")
+        expect(text).to_contain_text("temperature 1.12")
+        marked = said_after(page, "Branch 2 of ")
+        click(page, IMAGE, 113.5 / 256, 90.5 / 256, which=1)  # one more branch, on its map
+        expect(text).not_to_contain_text(marked)
+        expect(text).to_contain_text("Branch ")
+        press(page, "Marked branch", "Home")
+        expect(text).not_to_contain_text("Branch ")
+        page.get_by_label("Maps show", exact=True).select_option("variance of the probability")
+        expect(text).to_contain_text("The maps show the variance")
+        page.get_by_label("Model", exact=True).select_option("threshold")
+        expect(text).to_contain_text("Model 'threshold'")
+        press(page, "Number of samples", "Home")
+        expect(text).to_contain_text("Sample 1 of 1 ")
+
+
+@pytest.mark.browser
+def test_losses_and_images(tmp_path):
+    with explorer_of("10_compare_and_ablate", tmp_path, "Seeds that count") as page:
+        text = page.locator("[role=status]")
+        expect(text).to_contain_text("against the control on")
+        expect(text).to_contain_text("Image 1 of")
+        has_legend(page, "interval without 0")
+        losses = page.get_by_label("Loss", exact=True)
+        other = next(
+            name
+            for name in losses.locator("option").all_text_contents()
+            if name != losses.evaluate("select => select.selectedOptions[0].text")
+        )
+        losses.select_option(other)
+        expect(text).to_contain_text(f": {other} (weight")
+        press(page, "Seeds that count", "Home")
+        expect(text).to_contain_text(", 1 of ")
+        press(page, "Marked image", "ArrowRight")
+        expect(text).to_contain_text("Image 2 of")
+        press(page, "Marked image", "Home")
+        expect(text).not_to_contain_text("Image ")
+        # A dot of the pairs: the image that is hardest for the control.
+        hover(page, -1, partial(expect(text).to_contain_text, "Image "))
+        page.get_by_label("Score", exact=True).select_option("Dice")
+        expect(text).to_contain_text("Dice (higher is better)")

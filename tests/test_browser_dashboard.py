@@ -9,13 +9,25 @@ import subprocess
 import sys
 
 import pytest
-from jupyter_browser import ARTEFACTS, WAIT, chromium, jupyterlab, run_all, voila
+from jupyter_browser import (
+    ARTEFACTS,
+    WAIT,
+    at_rest,
+    chromium,
+    drawn_at_the_end,
+    guarded,
+    jupyterlab,
+    press,
+    run_all,
+    voila,
+)
 from playwright.sync_api import expect
-from test_browser import NOTEBOOKS, press, up_to_the_explorer
+from test_browser import NOTEBOOKS, up_to_the_explorer
 
 from toposeg_lite.explorers import Dashboard
 
-START = 4 * WAIT  # a kernel starts, imports torch, and runs everything before the page is there
+PANEL = ".jupyter-widgets.widget-tab > .widget-tab-contents > *:visible"
+START = 2 * WAIT  # a kernel starts, imports torch, and runs everything before the page is there
 
 # In every tab: a slider, and the key that moves it.
 SLIDERS = {
@@ -49,18 +61,17 @@ def test_every_tab_opens_and_obeys(tmp_path):
             elif place:
                 tabs.nth(place).click()
             expect(tabs.nth(place)).to_have_attribute("aria-selected", "true")
-            panel = page.locator(".jupyter-widgets.widget-tab > .widget-tab-contents > *:visible")
+            panel = page.locator(PANEL)
             text = panel.locator("[role=status]")
             expect(text).not_to_contain_text("One moment")
             expect(text).to_contain_text(re.compile(r"\d"))
             drawn = ".scatterlayer .trace, .gl-container canvas, .barlayer .trace"
             panel.locator(drawn).first.wait_for(state="attached")
             before = text.inner_text()
-            named = page.get_by_text(label, exact=True)
-            panel.locator(".widget-slider", has=named).locator(".noUi-handle").focus()
-            page.keyboard.press(key)
+            press(page, label, key, PANEL)
             expect(text).not_to_have_text(before)
-            page.wait_for_timeout(500)
+            plots = "[...document.querySelectorAll('.js-plotly-plot')]"
+            at_rest(page, f"{plots}.map(plot => plot.outerHTML.length)")  # for the screenshot
             page.screenshot(path=ARTEFACTS / f"90_dashboard-{name[:2]}.png")
 
 
@@ -76,10 +87,11 @@ def test_an_explorer_in_notebook_7(tmp_path):
         page.goto(address("chapter.ipynb"))
         run_all(page)
         text = page.locator("[role=status]")
-        page.locator(".scatterlayer .trace .point").first.wait_for(state="attached", timeout=START)
+        drawn_at_the_end(page, ".scatterlayer .trace .point")
         expect(text).to_contain_text("At threshold 0.50")
         text.scroll_into_view_if_needed()
         try:
+            guarded(page, "Threshold")
             press(page, "Threshold", "ArrowRight")
             expect(text).to_contain_text("At threshold 0.51")
             press(page, "Threshold", "ArrowUp")
@@ -109,7 +121,16 @@ def test_binder_opens_the_first_chapter_with_the_map_beside_it(tmp_path):
             the_map = page.get_by_role("heading", name="The workbook")
             expect(chapter).to_be_visible()
             expect(the_map).to_be_visible()
-            left, right = chapter.bounding_box(), the_map.bounding_box()
-            assert left["x"] + 300 < right["x"]
+            left, right = at_rest(
+                page,
+                """(() => {
+                    const heads = [...document.querySelectorAll('h1')];
+                    const places = ['Start here', 'The workbook'].map(title => heads
+                        .find(head => head.textContent.startsWith(title))
+                        ?.getBoundingClientRect().x ?? null);
+                    return places.includes(null) ? null : places;
+                })()""",
+            )
+            assert left + 300 < right
         finally:
             page.screenshot(path=ARTEFACTS / "binder-workspace.png")
