@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import threading
 
 import pytest
 import torch
 from loss_batches import name_of, random_batch
 
+from toposeg_lite import losses, topology
 from toposeg_lite.losses import (
     ClDiceLoss,
     DiceBCELoss,
@@ -275,6 +277,33 @@ def test_the_number_of_threads_changes_no_bit(channels, spatial, loss, options):
 
 
 @pytest.mark.parametrize(
+    ("loss", "module", "kernel"),
+    [
+        (TopologicalLoss, losses.topological, "_window_cost"),
+        (HomotopyWarpingLoss, topology.warping, "_warp"),
+        (MorseLoss, losses.morse, "_of_prediction"),
+    ],
+    ids=name_of,
+)
+def test_as_many_images_as_torch_has_threads_are_worked_on_at_once(
+    loss, module, kernel, monkeypatch
+):
+    everyone, work = threading.Barrier(3), getattr(module, kernel)
+
+    def work_together(*arguments):
+        everyone.wait(timeout=20)
+        return work(*arguments)
+
+    monkeypatch.setattr(module, kernel, work_together)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        loss()(*random_batch(32, (3, 1, 9, 13)))
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
     ("loss", "options"),
     [
         (DiceBCELoss, {}),
@@ -390,7 +419,12 @@ def test_a_tensor_on_another_device_is_copied_once_for_all_that_share():
         tensor += 1
         assert common._to_host(tensor)[0].tolist() == [1, 2, 3]
         assert Elsewhere.fetched == 4
+        for value in range(20):  # the place of one that is gone may be another's: no copy is its
+            passing = torch.full((1,), value).as_subclass(Elsewhere)
+            assert common._to_host(passing)[0].item() == value
+            del passing
+        assert Elsewhere.fetched == 24
     common._to_host(tensor)
-    assert Elsewhere.fetched == 5
+    assert Elsewhere.fetched == 25
     here = torch.zeros(2)
     assert common._to_host(here)[0].data_ptr() == here.data_ptr()
