@@ -210,9 +210,10 @@ def test_all_forms_of_a_target_mean_the_same(channels, loss):
     full = labels[:, None] == torch.arange(channels)[:, None, None]
     if channels == 1:
         full = labels[:, None] == 1
-        forms = [labels.float(), labels.bool(), labels.to(torch.uint8), labels.double()]
+        kinds = (torch.float32, torch.bool, torch.uint8, torch.uint16, torch.float64)
+        forms = [labels.to(kind) for kind in kinds]
     else:
-        forms = [labels.to(torch.uint8), labels.to(torch.int32)]
+        forms = [labels.to(torch.uint8), labels.to(torch.int32), labels.to(torch.uint16)]
     forms += [full, full.float(), full.long(), full.half()]
     for form in forms:
         assert torch.equal(loss()(logits, form), expected)

@@ -201,7 +201,7 @@ def _channels(target: Tensor, shape: torch.Size) -> Tensor:
     """Turn checked labels or channels into booleans of the logits' shape."""
     if target.shape != shape and shape[1] > 1:
         channels = torch.arange(shape[1], device=target.device)
-        return target.unsqueeze(1) == channels.view(-1, *[1] * (len(shape) - 2))
+        return target.long().unsqueeze(1) == channels.view(-1, *[1] * (len(shape) - 2))
     return target.bool().reshape(shape)
 
 
