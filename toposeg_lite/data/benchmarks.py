@@ -4,7 +4,8 @@ None of the images belongs to this library or is part of it. Each comes from a p
 at a pinned commit, under its own terms (`TERMS`), which are shown at first use.
 
 Every function returns all images of its data set in memory, four bytes a value. The splits are
-fixed: no person, no field of view and no slice has pixels in two of them, nor have neighbours.
+fixed: no person, no field of view and no slice has pixels in two of them, and slices that lie
+beside each other are in one, except where two blocks of ISBI 2012 meet.
 
 ========================  =====================  ==========  ======================  ============
 data set                  images                 megabytes   train/validation/test   in memory

@@ -161,7 +161,8 @@ def _download(name: str, folder: Path, missing: list[str]) -> None:
     except ValueError as error:
         raise ValueError(
             f"{server}{path} did not arrive as published, expected SHA-256 "
-            f"{source['files'][path]}: {error}. Nothing was written for it; try again later"
+            f"{source['files'][path]}: {str(error).rstrip('.')}. Nothing was written for it; "
+            f"try again later"
         ) from error
     except OSError as error:  # the errors of requests are kinds of it
         left = sum(not (folder / path).is_file() for path in missing)

@@ -141,7 +141,8 @@ def folder(
     _check_lists(lists, set(image_files) & set(mask_files), group, problems)
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
-        raise ValueError(f"{len(problems)} problems with the images and masks:\n{listed}")
+        many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ValueError(f"{many} with the images and masks:\n{listed}")
     names = lists or _draw(list(samples), shares, group, seed)
     parts = {part: tuple(samples[key] for key in sorted(names[part])) for part in SPLITS}
     ndim = next(iter(samples.values())).mask.ndim

@@ -175,7 +175,7 @@ def to_likelihood(array: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the type is another one, or a float is NaN or outside [0, 1].
+        If the type is another one, or a float is NaN, infinite or outside [0, 1].
 
     Examples
     --------
@@ -189,6 +189,8 @@ def to_likelihood(array: np.ndarray) -> np.ndarray:
             f"holds {array.dtype}, whose range says nothing about the image's (scale='image' "
             f"stretches each image from its lowest to its highest value)"
         )
+    if not np.isfinite(array).all():
+        raise ValueError("holds values that are NaN or infinite")
     if not ((array >= 0) & (array <= 1)).all():
         raise ValueError(
             f"holds floats outside [0, 1], from {np.min(array):.4g} to {np.max(array):.4g} "
