@@ -368,6 +368,7 @@ def test_the_topological_term_mends_what_the_pixels_leave_broken():
         ((8, 9), (8, 3), (0, 1), [0], [0, 2, 4, 6]),
         ((1, 1), 64, 32, [0], [0]),
         ((5, 2), (1, 9), (0, 8), [0, 1, 2, 3, 4], [0]),
+        ((5, 2), (3, 9), (1, 2), [0, 2], [0]),  # an axis no longer than the overlap
     ],
 )
 def test_windows_start_where_they_should(shape, window, overlap, rows, columns):
