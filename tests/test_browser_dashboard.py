@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from jupyter_browser import (
     ARTEFACTS,
@@ -21,6 +23,7 @@ from jupyter_browser import (
     run_all,
     voila,
 )
+from PIL import Image
 from playwright.sync_api import expect
 from test_browser import NOTEBOOKS, up_to_the_explorer
 
@@ -40,6 +43,39 @@ SLIDERS = {
     "10 Comparison": ("Seeds that count", "ArrowLeft"),
     "13 Volumes": ("Slice", "ArrowRight"),
 }
+
+
+def picture(kind, shape):
+    """Return the bytes of a picture file: bright and dark stripes in a frame."""
+    pixels = np.zeros(shape, np.uint8)
+    pixels[2:-2, 2:-2:3] = 200
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+NOTES = ("notes.png", "image/png", b"These are notes, and no picture.")
+OWN = (
+    NOTES,
+    ("colours.png", "image/png", picture("PNG", (30, 40, 3))),
+    NOTES,
+    ("slide.tif", "image/tiff", picture("TIFF", (25, 32))),
+)
+
+
+def brings_own_files(page, panel, text):
+    """Upload what is no picture, which is refused in words, and pictures, which are taken."""
+    for name, kind, content in OWN:
+        with page.expect_file_chooser() as chooser:
+            panel.get_by_role("button", name="Your own").click()
+        chooser.value.set_files({"name": name, "mimeType": kind, "buffer": content})
+        if name == "notes.png":
+            expect(text).to_have_text(
+                "notes.png was not taken: the file is no picture that Pillow can read."
+            )
+        else:
+            expect(text).not_to_contain_text("was not taken")
+            expect(text).to_contain_text(re.compile(r"\d"))
 
 
 @pytest.mark.browser
@@ -73,6 +109,8 @@ def test_every_tab_opens_and_obeys(tmp_path):
             plots = "[...document.querySelectorAll('.js-plotly-plot')]"
             at_rest(page, f"{plots}.map(plot => plot.outerHTML.length)")  # for the screenshot
             page.screenshot(path=ARTEFACTS / f"90_dashboard-{name[:2]}.png")
+            if name != "10 Comparison":  # shows no image
+                brings_own_files(page, panel, text)
 
 
 @pytest.mark.browser

@@ -15,9 +15,15 @@ from PIL import Image
 from traitlets import TraitError
 
 from toposeg_lite import explorers, figures
-from toposeg_lite.explorers import GradientExplorer, PersistenceExplorer, read_image
+from toposeg_lite.explorers import (
+    GradientExplorer,
+    PersistenceExplorer,
+    read_image,
+    read_volume,
+)
 from toposeg_lite.explorers.gradient import _GradientView
 from toposeg_lite.explorers.persistence import _PersistenceView
+from toposeg_lite.explorers.structures import _read_colours
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
 from toposeg_lite.topology import betti_numbers, persistence_pairs
 
@@ -287,6 +293,49 @@ def test_pictures_of_all_kinds_are_read(mode):
     file = io.BytesIO()
     picture.save(file, "TIFF" if mode in ("I", "F") else "PNG")
     np.testing.assert_allclose(read_image(file.getvalue()), grey / 255, atol=1e-6)
+
+
+def file_of(pixels, kind="TIFF"):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+BROKEN = {
+    "half a PNG": (file_of(np.arange(900, dtype=np.uint8).reshape(30, 30), "PNG")[:70], "Pillow"),
+    "nothing": (b"", "the file is no picture that Pillow can read$"),
+    "NaN": (file_of(np.array([[0, np.nan, 1]], np.float32)), "values that are NaN or infinite"),
+    "infinite": (file_of(np.array([[0, np.inf, 1]], np.float32)), "values that are NaN or inf"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BROKEN.values(), ids=list(BROKEN))
+@pytest.mark.parametrize("read", [read_image, read_volume, lambda file: _read_colours(file, 3)])
+def test_a_broken_file_is_refused_with_a_clear_message(read, content, message):
+    with pytest.raises(ValueError, match=message):
+        read(content)
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match="exceeds limit"):
+        read_image(file_of(np.zeros((20, 20), np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (np.array([[0, 13107, 65535]], np.uint16), [0, 0.2, 1]),  # not cut off at 255
+        (np.array([[0, 13107, 65535]], ">u2"), [0, 0.2, 1]),
+        (np.array([[-3, -2, 2]], np.float32), [0, 0.2, 1]),
+        (np.array([[0, 0.2, 0.5]], np.float32), [0, 0.2, 0.5]),
+        (np.array([[7, 7]], np.float32), [0, 0]),
+        (np.array([[0, 51, 204]], np.uint8), [0, 0.2, 0.8]),
+    ],
+)
+def test_models_see_pictures_of_all_types_in_their_full_range(pixels, expected):
+    seen = _read_colours(file_of(pixels), 3)
+    np.testing.assert_allclose(seen, np.tile(expected, (3, 1, 1)), atol=1e-6)
 
 
 def test_large_pictures_are_reduced_and_keep_their_shape():

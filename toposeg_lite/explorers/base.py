@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, Self
 
@@ -75,7 +79,8 @@ def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.nda
     Raises
     ------
     ValueError
-        If the bytes are no picture, or all pixels have the same value.
+        If the bytes are no picture, or one with NaN or infinite values, or all pixels have the same
+        value.
 
     Examples
     --------
@@ -86,13 +91,8 @@ def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.nda
            [0.6, 0. ]])
     """
     check_integer(size, "size", 1)
-    try:
-        picture = Image.open(io.BytesIO(content))
-        grey_modes = ("1", "L", "I;16", "I", "F")
-        pixels = np.asarray(picture if picture.mode in grey_modes else picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
-    grey = pixels.astype(float) if pixels.ndim == 2 else rgb2gray(img_as_float(pixels))
+    with _opened(content) as picture:
+        grey = _grey(_pixels(picture))
     shrink = size / max(grey.shape)
     if shrink < 1:
         shape = [max(1, round(side * shrink)) for side in grey.shape]
@@ -102,6 +102,32 @@ def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.nda
         raise ValueError("all pixels of the picture have the same value: there is nothing to see")
     grey = (grey - low) / (high - low)
     return 1 - grey if dark else grey
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Image.Image]:
+    """Open a picture file; what Pillow has against it becomes a ValueError, also while it reads."""
+    broken = (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
+    try:
+        yield Image.open(io.BytesIO(content))
+    except UnidentifiedImageError as error:  # its message names an object in memory
+        raise ValueError("the file is no picture that Pillow can read") from error
+    except broken as error:
+        raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    """Return grey values (H, W) or colours (H, W, 3) of a picture, in the type it holds them in."""
+    grey = picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16")
+    pixels = np.asarray(picture if grey else picture.convert("RGB"))
+    if not np.isfinite(pixels).all():
+        raise ValueError("the picture holds values that are NaN or infinite")
+    return pixels
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    """Return grey values as float64, those of colours in [0, 1]."""
+    return pixels.astype(float) if pixels.ndim == 2 else rgb2gray(img_as_float(pixels))
 
 
 def show(explorer: Explorer) -> None:
@@ -182,6 +208,68 @@ def complete(box: Any) -> Any:
     for child in getattr(box, "children", ()):
         complete(child)
     return box
+
+
+class View:
+    """What the views of all explorers share: controls, a figure, a line of text."""
+
+    model: Any
+    figure: LiveFigure
+    text: widgets.HTML
+    controls: dict[str, Any]
+
+    def add(self, column: int, *traces: Any) -> list[Any]:
+        """Add traces to a part and return them as the figure holds them."""
+        first = len(self.figure.data)
+        self.figure.add_traces(traces, rows=[1] * len(traces), cols=[column] * len(traces))
+        return list(self.figure.data[first:])
+
+    def link(self) -> None:
+        """Let the controls lead the model, and the model the picture."""
+        for trait, control in self.controls.items():
+            control.observe(self.leader(trait), "value")
+        self.redraw()
+        self.model.observe(self.redraw)
+
+    def leader(self, trait: str) -> Callable[[Any], None]:
+        """Return what a move of a control does: it sets a trait of the model."""
+        return lambda change: self.obey(trait, change.new)
+
+    def obey(self, trait: str, value: Any) -> None:
+        """Hand a control's value to the model."""
+        setattr(self.model, trait, value)
+
+    def bring_own(
+        self, what: str = "image", accept: str = "image/*", *, dark: bool = True
+    ) -> widgets.HBox:
+        """Return a row with which readers bring a file of their own, and say if it is `dark`."""
+        self.upload = widgets.FileUpload(
+            description=f"Your own {what}", accept=accept, layout={"width": "14em"}
+        )
+        self.dark = widgets.Checkbox(description="its structures are dark", indent=False)
+        self.upload.observe(self.take_upload, "value")
+        return widgets.HBox([self.upload, self.dark] if dark else [self.upload])
+
+    def take_upload(self, change: Any) -> None:
+        """Take the reader's own file, or say why it cannot be taken."""
+        if change.new:
+            file = change.new[0]
+            try:
+                self.take(bytes(file["content"]))
+            except ValueError as error:
+                self.say(f"{file['name']} was not taken: {error}.")
+
+    def take(self, file: bytes) -> None:
+        """Look at the reader's own picture."""
+        self.model.image = read_image(file, dark=self.dark.value)
+
+    def say(self, sentence: str) -> None:
+        """Write the line of text, which a screen reader is told of."""
+        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
+
+    def redraw(self, change: Any = None) -> None:
+        """Bring figure, controls and text into line with the model."""
+        raise NotImplementedError
 
 
 DASHED = {"color": "black", "dash": "dash", "width": 1.5}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Self
 
@@ -18,7 +17,7 @@ from .. import figures
 from ..statistics import compare_networks, paired_differences
 from ..topology.grid import check_choice, check_integer
 from ..training.runs import Run, read_runs
-from .base import DASHED, Explorer, LiveFigure, _count, _dots, _line, _set, _slider
+from .base import DASHED, Explorer, LiveFigure, View, _count, _dots, _line, _set, _slider
 
 __all__ = ["ComparisonExplorer"]
 
@@ -296,7 +295,7 @@ def _invented() -> Run:
     return Run("invented", "no data", pd.DataFrame(rows), validation, cost, {}, {})
 
 
-class _ComparisonView:
+class _ComparisonView(View):
     """The widgets of a `ComparisonExplorer`: controls, a figure of three parts, a line of text."""
 
     def __init__(self, model: ComparisonExplorer) -> None:
@@ -323,25 +322,12 @@ class _ComparisonView:
             self.build_curve()
         self.controls: dict[str, Any] = {}
         self.box = widgets.VBox([*self.build_controls(), self.figure, self.text])
-        for trait, control in self.controls.items():
-            control.observe(self.leader(trait), "value")
-        self.redraw()
-        model.observe(self.redraw)
+        self.link()
 
-    def leader(self, trait: str) -> Callable[[Any], None]:
-        """Return what a move of a control does: it sets a trait of the model."""
-
-        def lead(change: Any) -> None:
-            if not self.drawing:
-                setattr(self.model, trait, change.new)
-
-        return lead
-
-    def add(self, column: int, *traces: Any) -> list[Any]:
-        """Add traces to a part and return them as the figure holds them."""
-        first = len(self.figure.data)
-        self.figure.add_traces(traces, rows=[1] * len(traces), cols=[column] * len(traces))
-        return list(self.figure.data[first:])
+    def obey(self, trait: str, value: Any) -> None:
+        """Hand a control's value to the model."""
+        if not self.drawing:
+            super().obey(trait, value)
 
     def build_forest(self) -> None:
         """Make the part on the left: a line and a square for each network, a ring for each seed."""
@@ -420,10 +406,6 @@ class _ComparisonView:
         if points.point_inds:
             name = trace.text[points.point_inds[0]]
             self.model.image = self.model.pairs.index.tolist().index(name) + 1
-
-    def say(self, sentence: str) -> None:
-        """Write the line of text, which a screen reader is told of."""
-        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
 
     def redraw(self, change: Any = None) -> None:
         """Bring figure, controls and text into line with the model."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any, Self
 
 import ipywidgets as widgets
@@ -17,7 +16,18 @@ from ..figures.painting import check_small
 from ..metrics import report
 from ..topology.components import betti_numbers
 from ..topology.grid import check_connectivity, check_integer, check_same_shape
-from .base import Explorer, LiveFigure, _address, _count, _line, _marks, _set, _slider, read_image
+from .base import (
+    Explorer,
+    LiveFigure,
+    View,
+    _address,
+    _count,
+    _line,
+    _marks,
+    _set,
+    _slider,
+    read_image,
+)
 
 __all__ = ["PaintExplorer"]
 
@@ -215,7 +225,7 @@ class PaintExplorer(Explorer):
         return _PaintView(self).box
 
 
-class _PaintView:
+class _PaintView(View):
     """The widgets of a `PaintExplorer`: controls, the grid, a table of numbers, a line of text."""
 
     def __init__(self, model: PaintExplorer) -> None:
@@ -238,10 +248,7 @@ class _PaintView:
         self.controls: dict[str, Any] = {}
         rows = self.build_controls()
         self.box = widgets.VBox([*rows, widgets.HBox([self.figure, self.table]), self.text])
-        for trait, control in self.controls.items():
-            control.observe(lambda change, trait=trait: setattr(model, trait, change.new), "value")
-        self.redraw()
-        model.observe(self.redraw)
+        self.link()
 
     def build_grid(self) -> None:
         """Make the grid: pixels in their colours, the truth's outline, names, the chosen pixel."""
@@ -307,16 +314,11 @@ class _PaintView:
         buttons = [widgets.Button(description=name) for name in self.buttons]
         for button in buttons:
             button.on_click(self.press)
-        self.upload = widgets.FileUpload(
-            description="Your own image", accept="image/*", layout={"width": "12em"}
-        )
-        self.dark = widgets.Checkbox(description="its structures are dark", indent=False)
-        self.upload.observe(self.take_upload, "value")
         neighbours, row, column = self.controls.values()
         return [
             widgets.HBox([row, column]),
             widgets.HBox([*buttons, neighbours]),
-            widgets.HBox([self.upload, self.dark]),
+            self.bring_own(),
         ]
 
     def press(self, button: Any) -> None:
@@ -329,19 +331,9 @@ class _PaintView:
             row, column = points.point_inds[0]
             self.model.toggle(int(row), int(column))
 
-    def take_upload(self, change: Any) -> None:
-        """Take the reader's own picture, small and in two values, or say why it cannot be taken."""
-        if change.new:
-            file, dark = change.new[0], self.dark.value
-            try:
-                image = read_image(bytes(file["content"]), dark=dark, size=UPLOADED)
-                self.model.take(image >= 0.5)
-            except ValueError as error:
-                self.say(f"{file['name']} was not taken: {error}.")
-
-    def say(self, sentence: str) -> None:
-        """Write the line of text, which a screen reader is told of."""
-        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
+    def take(self, file: bytes) -> None:
+        """Paint on the reader's own picture, small and in two values."""
+        self.model.take(read_image(file, dark=self.dark.value, size=UPLOADED) >= 0.5)
 
     def redraw(self, change: Any = None) -> None:
         """Bring figure, controls, table and text into line with the model."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -22,6 +21,7 @@ from .base import (
     DASHED,
     Explorer,
     LiveFigure,
+    View,
     _count,
     _dots,
     _line,
@@ -29,7 +29,6 @@ from .base import (
     _painted,
     _set,
     _slider,
-    read_image,
 )
 
 __all__ = ["PersistenceExplorer"]
@@ -193,7 +192,7 @@ class PersistenceExplorer(Explorer):
         return _PersistenceView(self).box
 
 
-class _PersistenceView:
+class _PersistenceView(View):
     """The widgets of a `PersistenceExplorer`: controls, one figure of three parts, a line of text.
 
     The third part and some controls are for a subclass to exchange.
@@ -220,16 +219,7 @@ class _PersistenceView:
             self.build_third()
         self.controls: dict[str, Any] = {}
         self.box = widgets.VBox([*self.build_controls(), self.figure, self.text])
-        for trait, control in self.controls.items():
-            control.observe(lambda change, trait=trait: setattr(model, trait, change.new), "value")
-        self.redraw()
-        model.observe(self.redraw)
-
-    def add(self, column: int, *traces: Any) -> list[Any]:
-        """Add traces to a part and return them as the figure holds them."""
-        first = len(self.figure.data)
-        self.figure.add_traces(traces, rows=[1] * len(traces), cols=[column] * len(traces))
-        return list(self.figure.data[first:])
+        self.link()
 
     def build_image(self) -> None:
         """Make the part on the left: grey image, superlevel set, marked pixels."""
@@ -291,16 +281,11 @@ class _PersistenceView:
                 layout={"width": "18em"},
             ),
         }
-        self.upload = widgets.FileUpload(
-            description="Your own image", accept="image/*", layout={"width": "12em"}
-        )
-        self.dark = widgets.Checkbox(description="its structures are dark", indent=False)
-        self.upload.observe(self.take_upload, "value")
         threshold, smallest, number, neighbours = self.controls.values()
         return [
             widgets.HBox([threshold, smallest]),
             widgets.HBox([number, neighbours]),
-            widgets.HBox([self.upload, self.dark]),
+            self.bring_own(),
         ]
 
     def picker(self, number: int) -> Callable[[Any, Any, Any], None]:
@@ -311,23 +296,6 @@ class _PersistenceView:
                 self.model.selected = int(self.where[number][points.point_inds[0]]) + 1
 
         return pick
-
-    def take_upload(self, change: Any) -> None:
-        """Take the reader's own picture, or say why it cannot be taken."""
-        if change.new:
-            file = change.new[0]
-            try:
-                self.take(bytes(file["content"]))
-            except ValueError as error:
-                self.say(f"{file['name']} was not taken: {error}.")
-
-    def take(self, file: bytes) -> None:
-        """Look at the reader's own picture."""
-        self.model.image = read_image(file, dark=self.dark.value)
-
-    def say(self, sentence: str) -> None:
-        """Write the line of text, which a screen reader is told of."""
-        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
 
     def redraw(self, change: Any = None) -> None:
         """Bring figure, controls and text into line with the model."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,8 +9,8 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from PIL import Image, UnidentifiedImageError
 from plotly.subplots import make_subplots
+from skimage.util import img_as_float
 from traitlets import Any as AnyTrait
 from traitlets import Float, Int, Unicode, validate
 
@@ -20,7 +18,20 @@ from .. import figures
 from ..data import photos
 from ..topology import betti_numbers
 from ..topology.grid import check_choice, check_image
-from .base import Explorer, LiveFigure, _address, _count, _line, _painted, _set, _slider
+from .base import (
+    Explorer,
+    LiveFigure,
+    View,
+    _address,
+    _count,
+    _grey,
+    _line,
+    _opened,
+    _painted,
+    _pixels,
+    _set,
+    _slider,
+)
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
     from ..structures import (
@@ -285,17 +296,22 @@ def _plural(count: int) -> str:
 
 def _read_colours(content: bytes, channels: int) -> np.ndarray:
     """Return the middle of a picture file at its own scale, as the models take it."""
-    try:
-        picture = Image.open(io.BytesIO(content)).convert("RGB" if channels == 3 else "L")
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
-    pixels = np.asarray(picture, np.float32) / 255
+    with _opened(content) as picture:
+        pixels = _pixels(picture)
+    low, high = pixels.min(), pixels.max()
+    if pixels.dtype.kind in "if" and (low < 0 or high > 1):  # types that do not say where they end
+        pixels = (pixels - low) / ((high - low) or 1)
+    pixels = img_as_float(pixels)
+    if channels == 1:
+        pixels = _grey(pixels)
+    elif pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], channels, axis=2)
     top, left = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
     piece = pixels[top : top + SIDE, left : left + SIDE]
     return np.moveaxis(piece, -1, 0) if piece.ndim == 3 else piece[None]
 
 
-class _StructureView:
+class _StructureView(View):
     """The widgets of a `StructureExplorer`: controls, one figure of three pictures, a text line."""
 
     def __init__(self, model: StructureExplorer) -> None:
@@ -333,10 +349,7 @@ class _StructureView:
             picture.on_click(self.pick)
         self.controls = self.build_controls()
         self.box = widgets.VBox([*self.rows, self.figure, self.text])
-        for trait, control in self.controls.items():
-            control.observe(lambda change, trait=trait: self.obey(trait, change.new), "value")
-        self.redraw()
-        model.observe(self.redraw)
+        self.link()
 
     def build_controls(self) -> dict[str, Any]:
         """Make the controls, and put them in rows."""
@@ -359,15 +372,11 @@ class _StructureView:
         }  # fmt: skip
         self.player = widgets.Play(min=1, max=model.n, interval=400)
         widgets.jslink((self.player, "value"), (controls["sample"], "value"))
-        self.upload = widgets.FileUpload(
-            description="Your own image", accept="image/*", layout={"width": "12em"}
-        )
-        self.upload.observe(self.take_upload, "value")
         sample, count, temperature, selected, mode, shown = controls.values()
         self.rows = [
             widgets.HBox([sample, self.player, count]),
             widgets.HBox([temperature, selected]),
-            widgets.HBox([mode, shown, self.upload]),
+            widgets.HBox([mode, shown, self.bring_own(dark=False)]),
         ]
         return controls
 
@@ -375,7 +384,7 @@ class _StructureView:
         """Hand a control's value to the model; the ends of its scale are exact."""
         if trait == "temperature":
             value = min(max(round(value, 3), 0.1), 10.0)
-        setattr(self.model, trait, value)
+        super().obey(trait, value)
 
     def pick(self, trace: Any, points: Any, state: Any) -> None:
         """Mark the branch that was clicked."""
@@ -385,18 +394,9 @@ class _StructureView:
             if number:
                 self.model.selected = number
 
-    def take_upload(self, change: Any) -> None:
-        """Take the reader's own picture, or say why it cannot be taken."""
-        if change.new:
-            file = change.new[0]
-            try:
-                self.model.image = _read_colours(bytes(file["content"]), len(self.model.image))
-            except ValueError as error:
-                self.say(f"{file['name']} was not taken: {error}.")
-
-    def say(self, sentence: str) -> None:
-        """Write the line of text, which a screen reader is told of."""
-        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
+    def take(self, file: bytes) -> None:
+        """Look at the middle of the reader's own picture."""
+        self.model.image = _read_colours(file, len(self.model.image))
 
     def redraw(self, change: Any = None) -> None:
         """Bring figure, controls and text into line with the model."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import html
-import io
 from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import ImageSequence
 from plotly.subplots import make_subplots
 from scipy.special import expit
 from skimage.filters import gaussian
@@ -23,7 +21,19 @@ from ..data import synthetic
 from ..topology.grid import check_image, check_integer
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
 from ..topology.persistence import PersistencePairs, persistence_pairs
-from .base import Explorer, LiveFigure, _count, _marks, _painted, _set, _slider
+from .base import (
+    Explorer,
+    LiveFigure,
+    View,
+    _count,
+    _grey,
+    _marks,
+    _opened,
+    _painted,
+    _pixels,
+    _set,
+    _slider,
+)
 
 __all__ = ["VolumeExplorer", "read_volume"]
 
@@ -50,10 +60,13 @@ def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.nda
     Raises
     ------
     ValueError
-        If the bytes are no picture, its pages differ in size, or all voxels have the same value.
+        If the bytes are no picture, or one with NaN or infinite values, if its pages differ in
+        size, or all voxels have the same value.
 
     Examples
     --------
+    >>> import io
+    >>> from PIL import Image
     >>> file = io.BytesIO()
     >>> pages = [Image.fromarray(np.full((2, 2), k, np.uint8)) for k in (0, 51, 255)]
     >>> pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
@@ -61,14 +74,11 @@ def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.nda
     [0.0, 0.2, 1.0]
     """
     check_integer(size, "size", 1)
-    try:
-        file = Image.open(io.BytesIO(content))
-        pages = [np.asarray(page.convert("F")) for page in ImageSequence.Iterator(file)]
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
+    with _opened(content) as file:
+        pages = [_grey(_pixels(page)) for page in ImageSequence.Iterator(file)]
     if len({page.shape for page in pages}) > 1:
         raise ValueError("the pages of the picture have different sizes")
-    volume = np.stack(pages).astype(float)
+    volume = np.stack(pages)
     shape = [min(side, size) for side in volume.shape]
     if volume.shape != tuple(shape):
         volume = resize(volume, shape, anti_aliasing=True)
@@ -278,7 +288,7 @@ def _plural(number: int, noun: str) -> str:
     return _count(number, noun).replace("cavitys", "cavities")
 
 
-class _VolumeView:
+class _VolumeView(View):
     """The widgets of a `VolumeExplorer`: controls, slice, skeleton in space, line of text."""
 
     def __init__(self, model: VolumeExplorer) -> None:
@@ -303,16 +313,7 @@ class _VolumeView:
             self.build_space()
         self.controls: dict[str, Any] = {}
         self.box = widgets.VBox([*self.build_controls(), self.figure, self.text])
-        for trait, control in self.controls.items():
-            control.observe(lambda change, trait=trait: setattr(model, trait, change.new), "value")
-        self.redraw()
-        model.observe(self.redraw)
-
-    def add(self, column: int, *traces: Any) -> list[Any]:
-        """Add traces to a part and return them as the figure holds them."""
-        first = len(self.figure.data)
-        self.figure.add_traces(traces, rows=[1] * len(traces), cols=[column] * len(traces))
-        return list(self.figure.data[first:])
+        self.link()
 
     def build_slice(self) -> None:
         """Make the slice: grey, superlevel set, skeleton voxels, and those of the marked pair."""
@@ -360,16 +361,11 @@ class _VolumeView:
             "threshold": _slider(widgets.FloatSlider, "Threshold", **unit),
             "persistence": _slider(widgets.FloatSlider, "Persistence above", **unit),
         }
-        self.upload = widgets.FileUpload(
-            description="Your own volume", accept=".tif,.tiff", layout={"width": "14em"}
-        )
-        self.dark = widgets.Checkbox(description="its structures are dark", indent=False)
-        self.upload.observe(self.take_upload, "value")
         position, number, threshold, smallest = self.controls.values()
         return [
             widgets.HBox([position, number]),
             widgets.HBox([threshold, smallest]),
-            widgets.HBox([self.upload, self.dark]),
+            self.bring_own("volume", ".tif,.tiff"),
         ]
 
     def go_to_slice(self, trace: Any, points: Any, state: Any) -> None:
@@ -377,18 +373,9 @@ class _VolumeView:
         if points.point_inds:
             self.model.position = int(trace.z[points.point_inds[0]])
 
-    def take_upload(self, change: Any) -> None:
-        """Take the reader's own volume, or say why it cannot be taken."""
-        if change.new:
-            file = change.new[0]
-            try:
-                self.model.image = read_volume(bytes(file["content"]), dark=self.dark.value)
-            except ValueError as error:
-                self.say(f"{file['name']} was not taken: {error}.")
-
-    def say(self, sentence: str) -> None:
-        """Write the line of text, which a screen reader is told of."""
-        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
+    def take(self, file: bytes) -> None:
+        """Look at the reader's own volume."""
+        self.model.image = read_volume(file, dark=self.dark.value)
 
     def redraw(self, change: Any = None) -> None:
         """Bring figure, controls and text into line with the model."""

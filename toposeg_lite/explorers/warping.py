@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any, Self
 
 import ipywidgets as widgets
@@ -25,7 +24,18 @@ from ..topology.grid import (
 )
 from ..topology.warping import flip_order
 from . import examples
-from .base import Explorer, LiveFigure, _address, _count, _line, _marks, _set, _slider, read_image
+from .base import (
+    Explorer,
+    LiveFigure,
+    View,
+    _address,
+    _count,
+    _line,
+    _marks,
+    _set,
+    _slider,
+    read_image,
+)
 
 __all__ = ["WarpExplorer"]
 
@@ -253,7 +263,7 @@ class WarpExplorer(Explorer):
         return _WarpView(self).box
 
 
-class _WarpView:
+class _WarpView(View):
     """The widgets of a `WarpExplorer`: controls, masks and neighbourhood, a line of text."""
 
     def __init__(self, model: WarpExplorer) -> None:
@@ -275,16 +285,7 @@ class _WarpView:
             self.build_neighbourhood()
         self.controls: dict[str, Any] = {}
         self.box = widgets.VBox([*self.build_controls(), self.figure, self.text])
-        for trait, control in self.controls.items():
-            control.observe(lambda change, trait=trait: setattr(model, trait, change.new), "value")
-        self.redraw()
-        model.observe(self.redraw)
-
-    def add(self, column: int, *traces: Any) -> list[Any]:
-        """Add traces to a part and return them as the figure holds them."""
-        first = len(self.figure.data)
-        self.figure.add_traces(traces, rows=[1] * len(traces), cols=[column] * len(traces))
-        return list(self.figure.data[first:])
+        self.link()
 
     # In a batch every changed trace is sent every property that changes in any of them, and loses
     # those that it does not set itself. So traces are complete before they are added, and `redraw`
@@ -367,17 +368,12 @@ class _WarpView:
         }
         self.player = widgets.Play(min=0, max=0, interval=150)
         widgets.jslink((self.player, "value"), (self.controls["step"], "value"))
-        self.upload = widgets.FileUpload(
-            description="Your own image", accept="image/*", layout={"width": "12em"}
-        )
-        self.dark = widgets.Checkbox(description="its structures are dark", indent=False)
-        self.upload.observe(self.take_upload, "value")
         step, direction, threshold, neighbours, row, column = self.controls.values()
         return [
             widgets.HBox([step, self.player, direction]),
             widgets.HBox([row, column]),
             widgets.HBox([threshold, neighbours]),
-            widgets.HBox([self.upload, self.dark]),
+            self.bring_own(),
         ]
 
     def choose(self, trace: Any, points: Any, state: Any) -> None:
@@ -387,18 +383,9 @@ class _WarpView:
             with self.model.hold_trait_notifications():
                 self.model.row, self.model.column = int(row), int(column)
 
-    def take_upload(self, change: Any) -> None:
-        """Take the reader's own picture, or say why it cannot be taken."""
-        if change.new:
-            file = change.new[0]
-            try:
-                self.model.take(read_image(bytes(file["content"]), dark=self.dark.value))
-            except ValueError as error:
-                self.say(f"{file['name']} was not taken: {error}.")
-
-    def say(self, sentence: str) -> None:
-        """Write the line of text, which a screen reader is told of."""
-        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
+    def take(self, file: bytes) -> None:
+        """Warp the reader's own picture."""
+        self.model.take(read_image(file, dark=self.dark.value))
 
     def redraw(self, change: Any = None) -> None:
         """Bring figure, controls and text into line with the model."""
