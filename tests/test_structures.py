@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import nn
+from torch.distributions import Normal
 
 from toposeg_lite.models import UNet
 from toposeg_lite.structures import (
@@ -14,6 +19,7 @@ from toposeg_lite.structures import (
     branch_features,
     expected_calibration_error,
     find_branches,
+    fit_temperature,
     persistence_of,
 )
 
@@ -203,6 +209,45 @@ def test_the_loss_is_what_its_formulas_say():
     assert loss.total.item() == pytest.approx(parts.item())
 
 
+def test_the_loss_of_branches_is_what_its_formulas_say():
+    model, image, truth = small("branch", segmentation=nn.MSELoss())
+    image[1, ..., 6:] = 0.5  # fewer branches than in the other image
+    noise = np.random.default_rng(4)
+    costs, divergences = [], []
+    for i, one in enumerate(model.distribution(image)):
+        z = one.mean + one.std * noise.standard_normal(len(one.mean))
+        y, w = one.branches.fraction_on(truth[i, 0].numpy()), one.branches.length
+        costs.append((w * (np.logaddexp(0, z) - y * z)).sum() / w.sum())
+        belief = Normal(*map(torch.from_numpy, (one.mean, one.std)))
+        divergences.append(torch.distributions.kl_divergence(belief, Normal(0.0, 2.0)))
+    assert len(divergences[0]) != len(divergences[1])
+    loss = model.loss(image, truth, seed=4)
+    assert loss.segmentation.item() == pytest.approx(nn.MSELoss()(model(image), truth * 1.0).item())
+    assert loss.reconstruction.item() == pytest.approx(np.mean(costs))
+    assert loss.kl.item() == pytest.approx(torch.cat(divergences).mean().item())
+    assert loss.spread == 0
+    parts = loss.segmentation + loss.reconstruction + 0.01 * loss.kl
+    assert loss.total.item() == pytest.approx(parts.item())
+
+
+@pytest.mark.parametrize("mode", ["threshold", "branch"])
+def test_the_options_of_branches_and_walks_arrive(mode):
+    image = torch.randn(1, 1, 16, 18, generator=torch.Generator().manual_seed(0))
+    options = {"floor": 0.05, "saddle_level": 0.4, "split": 0.4, "connectivity": 1}
+    model = StructureModel(nn.Identity(), mode=mode, gamma=0.7, sigma=0.3, **options)
+    (found,), likelihood = model.branches(image), image[0, 0].sigmoid().numpy()
+    np.testing.assert_array_equal(found.pixels, find_branches(likelihood, **options).pixels)
+    for name in options:
+        others = {key: value for key, value in options.items() if key != name}
+        assert len(find_branches(likelihood, **others)) != len(found), name
+    assert model.walk == ((0.7, 0.3) if mode == "branch" else None)
+    assert StructureModel(nn.Identity(), mode=mode, walk=False).walk is None
+    model.step = 500
+    assert model.distribution(image)[0].temperature == (
+        model.temperature() if mode == "threshold" else 1.0
+    )
+
+
 def test_the_temperature_falls_with_the_steps_of_training():
     image, truth = torch.randn(1, 1, 8, 8), torch.zeros(1, 8, 8)
     model = StructureModel(nn.Identity(), temperature=(0.4, 0.1), anneal_steps=4)
@@ -333,6 +378,35 @@ def test_learning_with_the_head_alone_knows_as_much(faint_and_strong):
     assert error(probability >= 0.5, fractions, lengths) < 0.02
 
 
+def test_learning_with_the_head_alone_does_the_steps_that_it_says(faint_and_strong):
+    images, truths = faint_and_strong
+    weights = {"reconstruction_weight": 2.0, "kl_weight": 0.5}
+    model = StructureModel(nn.Identity(), mode="branch", saddle_level=0.06, **weights)
+    found, outcomes = known(model, images[:2], truths[:2])
+    outcomes[0][::3] = np.nan
+    y = torch.from_numpy(np.concatenate(outcomes)).float()
+    here = ~y.isnan()
+    lengths = torch.from_numpy(np.concatenate([one.branches.length for one in found])).float()
+    features, lengths = torch.cat([one.features for one in found])[here], lengths[here]
+    head, noise = copy.deepcopy(model.head), np.random.default_rng(5)
+    optimizer = torch.optim.Adam(head.parameters(), 0.003)
+    for _ in range(4):
+        mean, std = head(features).T
+        belief = Normal(mean, nn.functional.softplus(std) + 0.05)
+        z = belief.mean + belief.stddev * torch.from_numpy(noise.standard_normal(len(mean)))
+        costs = nn.functional.binary_cross_entropy_with_logits(z, y[here].to(z), reduction="none")
+        cost = (lengths * costs).sum() / lengths.sum()
+        kl = torch.distributions.kl_divergence(belief, Normal(0.0, 2.0)).mean()
+        optimizer.zero_grad()
+        (2 * cost + 0.5 * kl).backward()
+        optimizer.step()
+    with torch.no_grad():
+        learned = model.learn(found, outcomes, seed=5, steps=4, learning_rate=0.003)
+    assert learned == pytest.approx(cost.item(), rel=1e-4)
+    for ours, wanted in zip(model.head.parameters(), head.parameters(), strict=True):
+        torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-4)
+
+
 def test_branches_of_which_nothing_is_known_teach_nothing(faint_and_strong):
     images, truths = faint_and_strong
     models = [StructureModel(nn.Identity(), mode="branch", saddle_level=0.06) for _ in range(3)]
@@ -427,6 +501,48 @@ def test_without_walks_masks_follow_the_rules():
             for kept, mask, structure in zip(one.kept, one.masks, one.structures, strict=True):
                 np.testing.assert_array_equal(mask, one.branches.mask(kept))
                 np.testing.assert_array_equal(structure, one.branches.draw(kept))
+
+
+def test_a_batch_says_of_each_image_what_it_says_of_it_alone():
+    for model, image in networks():
+        together = model.distribution(image)
+        for i, one in enumerate(together):
+            (alone,) = model.distribution(image[i : i + 1])
+            np.testing.assert_array_equal(one.branches.pixels, alone.branches.pixels)
+            np.testing.assert_allclose(one.mean, alone.mean, atol=1e-5)
+            np.testing.assert_allclose(one.std, alone.std, atol=1e-5)
+            if model.mode == "branch":
+                torch.testing.assert_close(one.features, alone.features, atol=1e-4, rtol=1e-3)
+                assert not model.network.head._forward_pre_hooks  # nothing is left behind
+        twins = model.sample(image[:1].expand(2, *image.shape[1:]), 6, seed=0)
+        assert (twins[0].kept != twins[1].kept).any()
+
+
+def test_each_sample_walks_in_its_own_way_with_the_steps_of_its_connectivity():
+    image = torch.randn(1, 1, 24, 26, generator=torch.Generator().manual_seed(0))
+    model = StructureModel(nn.Identity(), mode="branch", connectivity=1, sigma=0.3, floor=0.3)
+    (one,) = model.distribution(image)
+    sure = replace(one, mean=one.mean + 100)
+    found = sure.sample(6, seed=0)
+    assert found.kept.all()
+    assert len({structure.tobytes() for structure in found.structures}) == 6
+    every, faces = np.zeros(0, int), ndimage.generate_binary_structure(2, 1)
+    for k in range(len(one.branches)):
+        belief = np.where(np.arange(len(one.branches)) == k, 100.0, -100.0)
+        alone = replace(one, mean=belief).sample(4, seed=1)
+        every = np.append(every, [ndimage.label(mask, faces)[1] for mask in alone.structures])
+    assert len(every) > 40
+    assert (every == 1).all()
+
+
+def test_a_branch_as_likely_as_asked_is_accepted():
+    model, image = next(networks())
+    one = model.distribution(image)[0]
+    likely = one.uncertainty().probability
+    for accept in np.quantile(likely, [0.2, 0.8], method="nearest"):
+        np.testing.assert_array_equal(one.mask(accept), one.branches.mask(likely >= accept))
+        assert (one.mask(accept) != one.branches.mask(likely > accept)).any()
+    np.testing.assert_array_equal(model.predict(image)[0], one.branches.mask(likely >= 0.5))
 
 
 def test_with_walks_each_kept_branch_is_there_from_end_to_end():
@@ -556,6 +672,23 @@ def test_calibration_mends_a_head_that_is_too_bold():
     copy = StructureModel(nn.Identity(), mode="branch")
     copy.load_state_dict(model.state_dict())
     assert copy.calibration == model.calibration
+
+
+def test_calibration_weighs_branches_by_their_length_and_starts_anew_each_time():
+    model, image, truth = small("branch")
+    with torch.no_grad():
+        model.head[-1].weight.mul_(40)
+    found, outcomes = known(model, image, truth[:, 0])
+    chances = np.concatenate([one.uncertainty().probability for one in found])
+    lengths = np.concatenate([one.branches.length for one in found])
+    wanted = fit_temperature(chances, np.concatenate(outcomes), weights=lengths)
+    assert abs(wanted - fit_temperature(chances, np.concatenate(outcomes))) > 0.01
+    assert abs(wanted - 1) > 0.1
+    assert model.calibrate(found, outcomes) == pytest.approx(wanted)
+    again, _ = known(model, image, truth[:, 0])
+    assert again[0].calibration == pytest.approx(wanted)
+    assert model.calibrate(again, outcomes) == pytest.approx(wanted)
+    assert model.calibrate(again, [np.full(len(one), np.nan) for one in outcomes]) == 1
 
 
 # --- Features and networks -----------------------------------------------------------------------
