@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from toposeg_lite.structures import find_branches, perturb_and_walk
+from toposeg_lite.structures import find_branches, perturb_and_walk, walking
 from toposeg_lite.structures.walking import _noise
 from toposeg_lite.topology.morse import morse_complex
 from toposeg_lite.topology.persistence import persistence_pairs
@@ -323,6 +323,19 @@ def test_walks_follow_the_definition(gamma, sigma):
             assert paths[k].tolist() == [*sides[0][::-1], path[middle], *sides[1]]
     assert walked > 500
     assert failed > (10 if gamma < 0.5 else -1)  # so that the way back to the own path is tried
+
+
+def test_walks_never_write_beyond_their_room(monkeypatch):
+    """Compiled code does not notice it; the same code in Python does."""
+    image, connectivity = larger_image()
+    found = find_branches(image, floor=0, connectivity=connectivity)
+    choices = np.eye(len(found), dtype=bool)[:60]
+    options = {"gamma": 0.0, "connectivity": connectivity}
+    compiled = [perturb_and_walk(found, 0, chosen=one, **options)[0] for one in choices]
+    for kernel in ("_redraw", "_walk"):
+        monkeypatch.setattr(walking, kernel, getattr(walking, kernel).py_func)
+    for one, path in zip(choices, compiled, strict=True):
+        np.testing.assert_array_equal(perturb_and_walk(found, 0, chosen=one, **options)[0], path)
 
 
 def test_walks_lead_from_end_to_end_without_circles_within_their_bound():
