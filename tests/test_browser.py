@@ -89,8 +89,12 @@ def has_legend(page, wanted):
     expect(legend).not_to_contain_text("trace ")
 
 
-def click(page, selector, across, down, which=0):
-    """Click at a share of an element's width and height, as a hand does: move, rest, press."""
+def click(page, selector, across, down, check, which=0):
+    """Click at a share of an element's width and height, as a hand does: move, rest, press.
+
+    The hand stays until it sees something happen, which is what `check` waits for: plotly keeps but
+    the last event for a kernel that is busy, and that the mouse has left would be another one.
+    """
     box = box_at_rest(page, selector, which)
     while True:
         x, y, width, height = box
@@ -100,10 +104,11 @@ def click(page, selector, across, down, which=0):
             break
     page.mouse.down()
     page.mouse.up()
+    check()
     page.mouse.move(5, 5)  # in one leap, so that nothing on the way is pointed at
 
 
-def hover(page, which, check):
+def hover(page, which, check, clicking=False):
     """Rest on a dot (0: the leftmost) until `check` holds; a hand that sees nothing moves again.
 
     The mouse passes other dots on its way, and while the page draws one of those it may miss that
@@ -112,6 +117,10 @@ def hover(page, which, check):
     for patience in (3000, 5000, 10_000, 20_000, WAIT):
         page.mouse.move(*dots(page)[which], steps=6)
         try:
+            if clicking:
+                dots(page)  # the hand rests as well
+                page.mouse.down()
+                page.mouse.up()
             check(timeout=patience)
             break
         except AssertionError:
@@ -148,7 +157,7 @@ def test_threshold_and_dots(chapter, tmp_path):
         marked = said_after(page, "Feature ")
         hover(page, 0, partial(expect(text).not_to_contain_text, marked))  # hovering is enough
         # The essential dot stands farthest right.
-        hover(page, -1, partial(expect(text).to_contain_text, "never dies"))
+        hover(page, -1, partial(expect(text).to_contain_text, "never dies"), clicking=True)
         press(page, "Marked feature", "Home")
         expect(text).not_to_contain_text("Feature ")
         press(page, "Marked feature", "ArrowRight")
@@ -163,6 +172,9 @@ def test_steps_down_a_loss(tmp_path):
         text = page.locator("[role=status]")
         expect(text).to_contain_text("Step 3 of 40 down the loss 'rank'")
         has_legend(page, "outline of the truth")
+        marked = said_after(page, "Feature ")
+        hover(page, 0, partial(expect(text).not_to_contain_text, marked), clicking=True)
+        expect(text).to_contain_text("Feature ")
         press(page, "Step", "ArrowRight")
         expect(text).to_contain_text("Step 4 of 40")
         page.get_by_label("Loss", exact=True).select_option("wasserstein")
@@ -191,8 +203,8 @@ def test_paints_pixels(tmp_path):
         expect(text).to_contain_text("3 of 150 pixels differ")
         flip.click()
         expect(text).to_contain_text("2 of 150 pixels differ")
-        click(page, ".nsewdrag", 5.5 / 15, 6.5 / 10)  # 15 columns, 10 rows
-        expect(text).to_contain_text("Row 6, column 5 is in component")
+        there = partial(expect(text).to_contain_text, "Row 6, column 5 is in component")
+        click(page, ".nsewdrag", 5.5 / 15, 6.5 / 10, there)  # 15 columns, 10 rows
         expect(text).to_contain_text("Betti error 1, Betti matching error 1")
         page.get_by_label("Foreground").select_option("4 neighbours")
         expect(text).to_contain_text("With 4 neighbours")
@@ -210,8 +222,8 @@ def test_flips_and_pixels(tmp_path):
         changes(page, before)
         press(page, "Row", "Home")
         expect(text).to_contain_text("Row 0, column 21 is")
-        click(page, IMAGE, 50.5 / 96, 62.5 / 96)
-        expect(text).to_contain_text("Row 62, column 50 is")
+        there = partial(expect(text).to_contain_text, "Row 62, column 50 is")
+        click(page, IMAGE, 50.5 / 96, 62.5 / 96, there)
         letter = box_at_rest(page, ".subplot.x2y2 .scatterlayer .trace .point")
         assert letter[2] > 20  # as wide as a letter is large
         page.get_by_label("Warp").select_option("target to mask")
@@ -237,11 +249,31 @@ def test_a_branch_of_the_skeleton(tmp_path):
         expect(text).to_contain_text("have a persistence above 0.11")
         press(page, "Marked branch", "Home")
         expect(text).not_to_contain_text("Branch ")
-        click(page, IMAGE, 130.5 / 256, 83.5 / 256)  # on a thick vessel
+        found = partial(expect(text).to_contain_text, "Branch ")
+        click(page, IMAGE, 130.5 / 256, 83.5 / 256, found)  # on a thick vessel
         marked = said_after(page, "Branch ")
         # The most persistent one stands farthest right.
         hover(page, -1, partial(expect(text).to_contain_text, "Branch 1 of"))
         expect(text).not_to_contain_text(marked)
+
+
+# Where the highest point of the skeleton is on the screen, and in which slice it lies: plotly turns
+# and projects places in space by three matrices, column by column.
+TIP = """(() => {
+    const plot = document.querySelector('.js-plotly-plot');
+    const scene = plot?._fullLayout?.scene?._scene, camera = scene?.glplot?.cameraParams;
+    const line = plot?._fullData?.find(trace => trace.mode === 'lines' && trace.line.width === 5);
+    if (!camera || !line) return null;
+    const heights = [...line.z], highest = Math.max(...heights.filter(z => !isNaN(z)));
+    const k = heights.indexOf(highest), scale = scene.dataScale;
+    const times = (matrix, place) => [0, 1, 2, 3].map(row =>
+        place.reduce((sum, value, column) => sum + matrix[4 * column + row] * value, 0));
+    const start = [line.x[k] * scale[0], line.y[k] * scale[1], highest * scale[2], 1];
+    const [x, y, , w] = [camera.model, camera.view, camera.projection]
+        .reduce((place, matrix) => times(matrix, place), start);
+    const box = scene.glplot.canvas.getBoundingClientRect();
+    return [box.x + (1 + x / w) / 2 * box.width, box.y + (1 - y / w) / 2 * box.height, highest];
+})()"""
 
 
 @pytest.mark.browser
@@ -261,7 +293,12 @@ def test_slices_of_a_volume(tmp_path):
         expect(text).not_to_contain_text("Feature ")
         press(page, "Marked feature", "ArrowRight")
         expect(text).to_contain_text("never dies")
-        page.locator(".gl-container canvas").first.wait_for(state="attached")
+        x, y, highest = at_rest(page, TIP)
+        page.mouse.move(x, y, steps=6)
+        at_rest(page, TIP)
+        page.mouse.down()  # on the skeleton, in space
+        expect(text).to_contain_text(f"Slice {highest} of")
+        page.mouse.up()
 
 
 @pytest.mark.browser
@@ -276,8 +313,8 @@ def test_samples_and_branches(tmp_path):
         press(page, "Temperature", "ArrowRight")
         expect(text).to_contain_text("temperature 1.12")
         marked = said_after(page, "Branch 2 of ")
-        click(page, IMAGE, 113.5 / 256, 90.5 / 256, which=1)  # one more branch, on its map
-        expect(text).not_to_contain_text(marked)
+        other = partial(expect(text).not_to_contain_text, marked)
+        click(page, IMAGE, 113.5 / 256, 90.5 / 256, other, which=1)  # one more branch, on its map
         expect(text).to_contain_text("Branch ")
         press(page, "Marked branch", "Home")
         expect(text).not_to_contain_text("Branch ")

@@ -475,6 +475,23 @@ def test_a_chapter_needs_little_memory_and_time(path, nbval):
     assert used["seconds"] < (180 if path.name[:2] in SLOW else 90) + 60
 
 
+@pytest.mark.notebook
+def test_the_long_chapter_needs_little_memory(tmp_path):
+    """With the crops, network and images of its defaults; in few steps, which hold no less."""
+    values = {"pretrain_steps": 30, "finetune_steps": 4, "weight": 0.1, "learning_rate": 0.003}
+    run = (
+        "import resource\nfrom toposeg_lite.training.__main__ import run_notebook\n"
+        f"run_notebook({values | {'out': str(tmp_path)}!r})\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"  # of the kernel
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", run], cwd=tmp_path, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stderr
+    peak = int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1000)
+    assert 1e8 < peak < MEMORY
+
+
 @pytest.mark.nightly
 @pytest.mark.notebook
 def test_a_changed_digit_in_any_cell_is_noticed(tmp_path):

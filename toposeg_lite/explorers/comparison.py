@@ -301,7 +301,7 @@ class _ComparisonView(View):
     def __init__(self, model: ComparisonExplorer) -> None:
         self.model = model
         titles = ("difference to the control", "test images", "on the validation images")
-        figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.08)
+        figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.1)
         figure.update_layout(
             template="plotly_white",
             width=1060,
