@@ -7,9 +7,11 @@ import gc
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -417,9 +419,27 @@ def test_describe_counts_and_says_where_it_is_saved(tmp_path):
     chance, size = app.session.probability[upper], len(app.session.proposals.paths[upper])
     assert app.describe().startswith(
         f"Branch {upper + 1} of {left + 2} is accepted. The model says {100 * chance:.0f} % that "
-        f"it is real; it is {size} pixels long. "
+        f"it is real; it is {size} pixels long. Rejecting it would take 2 pixels from the "
     )
     assert "Kept nowhere: 0 actions" in desk().describe()
+
+
+@pytest.mark.parametrize(
+    ("pixel", "said"),
+    [
+        (BRIDGE, "Accepting it would add 3 pixels to the mask; rejecting it changes nothing."),
+        (SPECK, "Rejecting it would take 1 pixel from the mask; accepting it changes nothing."),
+        (UPPER, "Accepting it would add 1 pixel to the mask, rejecting it take 1 pixel away."),
+    ],
+)
+def test_describe_says_what_is_at_stake(pixel, said):
+    app = desk()
+    app.choose(at(app, pixel))
+    assert said in app.describe()
+    app.session.erase([pixel], radius=30)
+    assert "Neither answer would change the mask." in app.describe()
+    app.take("draw")
+    assert "mask" not in app.describe()
 
 
 def numbers(content, kind):
@@ -447,6 +467,7 @@ def test_the_view_holds_what_the_browser_needs():
     mask = np.unpackbits(bits)[: IMAGE.size].reshape(IMAGE.shape)
     assert (mask == app.session.mask()).all()
     assert numbers(view.preview, "<i4") == [8 * 15 + 8]
+    assert (view.added, view.removed) == (b"", b"")  # nothing is asked while one draws
     (stroke,) = view.strokes
     assert numbers(stroke["path"], "<i4") == [2 * 15 + 2]
     assert view.state["chosen"] == at(app, BRIDGE)
@@ -454,6 +475,14 @@ def test_the_view_holds_what_the_browser_needs():
     assert view.state["progress"]["accepted"] == 1
     assert view.state["saved"] == app.saved()
     json.dumps(view.state)
+    app.take("decide")
+    added, removed = app.session.effect(at(app, BRIDGE))
+    assert len(removed) == 3
+    assert numbers(view.removed, "<i4") == removed.tolist()
+    app.undo()  # the stroke
+    app.undo()
+    added, removed = app.session.effect(at(app, BRIDGE))
+    assert numbers(view.added, "<i4") == added.tolist() == [9 + 15 * row for row in (2, 3, 4)]
 
 
 def test_the_browser_knows_the_signs_of_the_figures():
@@ -461,6 +490,10 @@ def test_the_browser_knows_the_signs_of_the_figures():
     assert kinds[1]["colour"] == figures.RAISED
     assert kinds[-1]["colour"] == figures.LOWERED
     assert kinds[1]["dash"] == []
+    signs = re.search(
+        r"const HINTS = (.*?);", (Path(module.__file__).parent / "view.js").read_text()
+    )
+    assert json.loads(signs[1]) == [["removed", figures.LOWERED], ["added", figures.RAISED]]
     assert len({tuple(kind["dash"]) for kind in kinds.values()}) == 3  # not by colour alone
     assert len({kind["width"] for kind in kinds.values()}) == 3
 

@@ -591,6 +591,7 @@ class AnnotationApp:
                 f"{100 * session.probability[k]:.0f} % that it is real; it is {size} "
                 f"pixel{'' if size == 1 else 's'} long."
             )
+            said.append(self._stakes(k))
         said.append(
             f"{progress.accepted} accepted, {progress.rejected} rejected, {progress.left} open; "
             f"{progress.drawn} drawn, {progress.erased} erased."
@@ -598,6 +599,18 @@ class AnnotationApp:
         if self.note:
             said.append(self.note)
         return " ".join([*said, f"{self.saved()}."])
+
+    def _stakes(self, branch: int) -> str:
+        """Say in words what either answer would change in the mask."""
+        counts = (len(pixels) for pixels in self.session.effect(branch))
+        added, removed = (f"{n} pixel{'' if n == 1 else 's'}" if n else "" for n in counts)
+        if added and removed:
+            return f"Accepting it would add {added} to the mask, rejecting it take {removed} away."
+        if added:
+            return f"Accepting it would add {added} to the mask; rejecting it changes nothing."
+        if removed:
+            return f"Rejecting it would take {removed} from the mask; accepting it changes nothing."
+        return "Neither answer would change the mask."
 
     def picture(self) -> Figure:
         """Draw the present state with matplotlib.

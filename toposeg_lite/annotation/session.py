@@ -291,6 +291,7 @@ class AnnotationSession:
         self._balls: dict[float, np.ndarray] = {}
         self._paths: dict[int, np.ndarray] = {}
         self._mask: np.ndarray | None = None
+        self._effects: dict[int, Effect] = {}
         self._tree: tuple[cKDTree, np.ndarray] | None = None
         self._done: list[_Action] = []
         self._undone: list[_Action] = []
@@ -595,6 +596,12 @@ class AnnotationSession:
         [[2], [0, 1, 3, 4]]
         """
         branch = self._check_branch(branch)
+        if branch not in self._effects:
+            self._effects[branch] = self._find_effect(branch)
+        return self._effects[branch]
+
+    def _find_effect(self, branch: int) -> Effect:
+        """Return what `effect` says, found by making both masks."""
         now = self.mask()
         decisions = self._decisions.copy()
         decisions[branch] = ACCEPTED
@@ -833,7 +840,7 @@ class AnnotationSession:
 
     def _forget(self) -> None:
         """Have the mask, and what the model says if it learns always, found anew."""
-        self._mask = None
+        self._mask, self._effects = None, {}
         if self._learns_always:
             self._ranks = None
 

@@ -1,13 +1,17 @@
 // The screen of AnnotationApp: one canvas, some buttons, no library.
 //
 // The browser decides nothing. A click or a key is sent to Python as the name of a method of the
-// app; what has changed comes back in the widget's traits, and is drawn. The browser owns only where
-// one looks (place, zoom, opacities), and leaves it in the trait `look`, so that it outlives a reload.
+// app; what has changed comes back in the widget's traits, and is drawn. Only a decision is drawn
+// before the answer, which takes a tenth of a second: until then the screen says "Saving", and
+// without an answer the decision goes again. The browser owns only where one looks (place, zoom,
+// opacities), and leaves it in the trait `look`, so that it outlives a reload.
 
 const DRAWN = "#56B4E9"; // sky blue
 const ERASED = "#D55E00"; // vermilion
 const ERASING = [7, 3, 2, 3]; // dashes
 const MASK = [0xf0, 0xe4, 0x42]; // yellow
+const HINTS = [["removed", "#CC79A7"], ["added", "#009E73"]]; // as rejected and accepted branches
+const DECISIONS = { accept: 1, reject: -1 };
 const REACH = 10; // how far from a branch a click may be, in pixels of the screen
 const PATIENCE = 5000; // milliseconds without an answer before the person is told
 
@@ -80,6 +84,45 @@ function pathOf(flat, width, first = 0, end = flat.length) {
   return path;
 }
 
+/** Return stripes (what goes) or dots (what comes) of a colour, twice as large as they are shown. */
+function patternOf(context, name, colour) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 12;
+  const paint = tile.getContext("2d");
+  paint.fillStyle = paint.strokeStyle = colour;
+  paint.lineWidth = 5;
+  if (name === "removed")
+    for (const shift of [-12, 0, 12]) {
+      paint.moveTo(shift - 2, 14);
+      paint.lineTo(shift + 14, -2);
+    }
+  else paint.arc(6, 6, 3.5, 0, 2 * Math.PI);
+  if (name === "removed") paint.stroke();
+  else paint.fill();
+  return context.createPattern(tile, "repeat");
+}
+
+/** Lead one path over pixels and another one around them. */
+function areaOf(flat, width) {
+  const has = new Set(flat);
+  const [fill, edge] = [new Path2D(), new Path2D()];
+  for (const pixel of flat) {
+    const [x, y] = [pixel % width, Math.floor(pixel / width)];
+    fill.rect(x, y, 1, 1);
+    for (const [inside, x0, y0, x1, y1] of [
+      [x > 0 && has.has(pixel - 1), x, y, x, y + 1],
+      [x + 1 < width && has.has(pixel + 1), x + 1, y, x + 1, y + 1],
+      [has.has(pixel - width), x, y, x + 1, y],
+      [has.has(pixel + width), x, y + 1, x + 1, y + 1],
+    ]) {
+      if (inside) continue;
+      edge.moveTo(x0, y0);
+      edge.lineTo(x1, y1);
+    }
+  }
+  return { fill, edge };
+}
+
 const percent = (p) => `${Math.round(100 * p)} %`;
 
 // --- The desk -----------------------------------------------------------------------------------
@@ -97,11 +140,12 @@ class Desk {
     this.hidden = false;
     this.asked = new Map(); // requests without an answer: number -> moment
     this.last = Math.floor(Math.random() * 1e6) * 1000; // two pages must not share numbers
-    this.answered = null;
+    this.notes = {}; // for measuring
     this.picture = this.plain = null;
     this.maskCanvas = document.createElement("canvas");
     this.layer = document.createElement("canvas"); // the lines, as they stand on the screen
     this.maskTurn = 0;
+    this.hints = {}; // what either answer about the chosen branch would change in the mask
     this.read();
     this.build(el);
     this.listen();
@@ -189,7 +233,7 @@ class Desk {
       tabindex: 0, role: "application",
       "aria-label": "The image with its branches. Arrow keys move a cross, Space clicks there.",
     });
-    this.tip = make("div.tip", { hidden: "" });
+    this.tip = make("div.tip", { hidden: "", "aria-live": "polite" }); // tells where the cross is
     // Over the picture, not above it: what comes and goes must not move it under the pointer.
     this.alert = make("div", { role: "alert" });
     this.stage = make("div.stage", {}, this.canvas, this.tip, this.alert);
@@ -274,7 +318,7 @@ class Desk {
       "details", {}, make("summary", {}, "Keys (?)"), make("ul.keys", {}, ...keys),
     );
     this.root = make(
-      "div.toposeg-desk", { "data-lm-suppress-shortcuts": "true" },
+      "div.toposeg-desk", {},
       bar, make("div.body", {}, this.stage, side),
       make("div.row.foot", {}, this.status, this.saved), this.help,
     );
@@ -296,6 +340,11 @@ class Desk {
         `<path d="M3 7H37" stroke="${edge}" stroke-width="${width + 2}"/>` +
           `<path d="M3 7H37" stroke="${colour}" stroke-width="${width}" stroke-dasharray="${dash}"/>${more}`,
       );
+    const area = (colour, inside) =>
+      sign(
+        `<g fill="white" stroke="${colour}" stroke-width="3"><rect x="3" y="1" width="34" height="12" ` +
+          `stroke="black"/><rect x="3" y="1" width="34" height="12" stroke-width="1.5"/>${inside}</g>`,
+      );
     const cross = (colour) =>
       `<path d="M16 3l8 8m0-8l-8 8" stroke="black" stroke-width="4"/>` +
       `<path d="M16 3l8 8m0-8l-8 8" stroke="${colour}" stroke-width="2"/>`;
@@ -311,6 +360,10 @@ class Desk {
     grid.append(
       sign('<path d="M3 7H37" stroke="black" stroke-width="12"/><path d="M4 7H36" stroke="white" stroke-width="9"/><path d="M4 7H36" stroke="black" stroke-width="3"/>'),
       make("span", {}, "asked now"),
+      area(HINTS[1][1], '<path d="M8 5h.1m8 0h.1m8 0h.1M12 10h.1m8 0h.1m8 0h.1" stroke-linecap="round"/>'),
+      make("span", {}, "would come"),
+      area(HINTS[0][1], '<path d="M6 11L14 3M14 11L22 3M22 11L30 3M30 11L34 7"/>'),
+      make("span", {}, "would go"),
       line(DRAWN, 3, "", "black"), make("span", {}, "drawn"),
       line(ERASED, 3, "7 3 2 3", "black"), make("span", {}, "erased"),
     );
@@ -339,7 +392,7 @@ class Desk {
     this.watcher.observe(this.stage);
     this.clock = setInterval(() => this.askPatience(), 1000);
     this.changed = () => this.update();
-    for (const name of ["state", "decisions", "mask", "strokes", "preview", "probability", "done"])
+    for (const name of ["state", "decisions", "mask", "added", "removed", "strokes", "preview", "probability", "done"])
       this.model.on(`change:${name}`, this.changed);
   }
 
@@ -357,33 +410,59 @@ class Desk {
   }
 
   /** Ask Python to do something; every request gets a number, and is answered with it. */
-  send(name, about = {}) {
+  send(name, about = {}, expected = null) {
     const id = ++this.last;
-    this.asked.set(id, { since: performance.now(), begun: this.event?.timeStamp });
+    const since = performance.now();
+    const begun = this.event?.timeStamp ?? since;
+    this.asked.set(id, { since, begun, expected });
     this.model.send({ do: name, id, ...about });
+    if (!expected) return;
+    this.expect();
+    this.tell();
+    this.draw({ shown: begun });
+  }
+
+  /** Lay the decisions that have no answer yet over those that Python knows. */
+  expect() {
+    const done = this.model.get("done");
+    this.decisions = numbers(this.model.get("decisions"), Int8Array);
+    if (this.slow) return; // who knows whether they will ever count
+    for (const [id, { expected }] of this.asked)
+      if (id > done && expected) this.decisions[expected.branch] = expected.decision;
+  }
+
+  /** Say whether a decision on the screen is not known to be in the journal. */
+  get isSaving() {
+    const done = this.model.get("done");
+    return [...this.asked].some(([id, { expected }]) => id > done && expected);
   }
 
   /** Answer the question as it stands on the screen, even if Python is a question ahead. */
   decide(verb) {
-    if (this.state.chosen !== null) this.send(verb, { branch: this.state.chosen });
+    const branch = this.state.chosen;
+    if (branch !== null) this.send(verb, { branch }, { branch, decision: DECISIONS[verb] });
   }
 
   askPatience() {
     const slow = [...this.asked.values()].some((r) => performance.now() - r.since > PATIENCE);
     if (slow !== this.slow) {
       this.slow = slow;
+      this.expect();
       this.tell();
+      this.draw();
     }
   }
 
   key(event) {
+    const ctrl = event.ctrlKey || event.metaKey;
+    // JupyterLab has keys without Ctrl that cut, insert and delete cells: none is for it in here.
+    if (!ctrl) event.stopPropagation();
     const field = event.target.closest("input, select");
     const pressed = event.target.closest("button, summary");
     if (field && (event.key.length === 1 || event.key.startsWith("Arrow") || field.type === "number"))
       return;
     if (pressed && (event.key === "Enter" || event.key === " ")) return;
     this.event = event;
-    const ctrl = event.ctrlKey || event.metaKey;
     if (ARROWS[event.key] && !ctrl) {
       const [x, y] = ARROWS[event.key];
       if (event.shiftKey) this.pan((-x * this.stage.clientWidth) / 6, (-y * this.stage.clientHeight) / 6);
@@ -393,11 +472,11 @@ class Desk {
       const name = ctrl ? `Ctrl+${letter}` : letter;
       const command = COMMANDS.find(([names, , act]) => act && names.includes(name));
       if (!command || (event.altKey && !ctrl)) return;
+      event.stopPropagation(); // Ctrl+Z, too
       // A key that is held must not decide about branches that nobody has looked at.
       if (!event.repeat || "+-=zy".includes(letter)) command[2](this);
     }
     event.preventDefault();
-    event.stopPropagation();
   }
 
   /** Return where on the image an event is: column and row, whole numbers are pixels' middles. */
@@ -435,7 +514,10 @@ class Desk {
 
   clickAt([column, row], reject) {
     if (column <= -0.5 || row <= -0.5 || column >= this.width - 0.5 || row >= this.height - 0.5) return;
-    this.send("click", { row, column, reject, reach: REACH / this.look.scale });
+    const branch = this.tool === "decide" ? this.nearest(column, row) : -1;
+    const decision = reject || this.decisions[branch] === 1 ? -1 : 1; // as AnnotationApp.click
+    const about = { row, column, reject, reach: REACH / this.look.scale };
+    this.send("click", about, branch < 0 ? null : { branch, decision });
   }
 
   clickAtCross(reject) {
@@ -486,8 +568,7 @@ class Desk {
   hover(branch, event) {
     this.tip.hidden = branch < 0;
     if (branch >= 0) {
-      const kind = this.kinds.find((one) => one.decision === this.decisions[branch]);
-      this.tip.textContent = `branch ${branch + 1}: ${kind.name}, ${percent(this.probability[branch])} real`;
+      this.tip.textContent = this.tipOf(branch);
       const box = this.canvas.getBoundingClientRect();
       const [x, y] = event
         ? [event.clientX - box.left, event.clientY - box.top]
@@ -500,6 +581,11 @@ class Desk {
       this.hovered = branch;
       this.draw();
     }
+  }
+
+  tipOf(branch) {
+    const kind = this.kinds.find((one) => one.decision === this.decisions[branch]);
+    return `branch ${branch + 1}: ${kind.name}, ${percent(this.probability[branch])} real`;
   }
 
   // --- Where one looks --------------------------------------------------------------------------
@@ -636,14 +722,14 @@ class Desk {
       const request = this.asked.get(done);
       for (const id of this.asked.keys()) if (id <= done) this.asked.delete(id);
       if (request) this.askPatience();
-      this.draw(request && { done, begun: request.begun ?? request.since });
+      this.draw(request && { answered: { done, begun: request.begun } });
     });
   }
 
   read() {
     this.state = this.model.get("state");
     this.tool = this.state.tool;
-    this.decisions = numbers(this.model.get("decisions"), Int8Array);
+    this.expect();
     this.probability = numbers(this.model.get("probability"), Float32Array);
     const path = (view) => {
       const flat = numbers(view, Int32Array);
@@ -651,6 +737,11 @@ class Desk {
     };
     this.strokes = this.model.get("strokes").map((one) => ({ ...one, line: path(one.path) }));
     this.preview = path(this.model.get("preview"));
+    for (const name of ["removed", "added"]) {
+      const view = this.model.get(name);
+      if (this.hints[name]?.view !== view)
+        this.hints[name] = { view, ...areaOf(numbers(view, Int32Array), this.width) };
+    }
   }
 
   /** Unpack the mask into a canvas of its own; an answer that comes late is dropped. */
@@ -659,32 +750,50 @@ class Desk {
     if (packed === this.packed) return;
     this.packed = packed;
     const turn = ++this.maskTurn;
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const bits = new Uint8Array(await new Response(stream).arrayBuffer());
-    if (turn !== this.maskTurn) return;
-    const image = new ImageData(this.width, this.height);
+    const inflater = new DecompressionStream("deflate");
+    const writer = inflater.writable.getWriter();
+    writer.write(packed);
+    writer.close();
+    const bits = new Uint8Array(await new Response(inflater.readable).arrayBuffer());
+    if (turn === this.maskTurn) this.paintMask(bits);
+  }
+
+  /** Paint the rows of the mask that have changed. */
+  paintMask(bits) {
+    const { width, height } = this;
+    const before = this.bits ?? [];
+    this.bits = bits;
+    if (!before.length) [this.maskCanvas.width, this.maskCanvas.height] = [width, height];
+    let [first, last] = [0, bits.length - 1];
+    while (first <= last && before[first] === bits[first]) first++;
+    while (last > first && before[last] === bits[last]) last--;
+    if (first > last) return;
+    // The rows above and below, too: which pixels are the outline depends on their neighbours.
+    const top = Math.max(0, Math.floor((8 * first) / width) - 1);
+    const bottom = Math.min(height, Math.floor((8 * last + 7) / width) + 2);
+    const image = new ImageData(width, bottom - top);
     const pixels = new Uint32Array(image.data.buffer);
     const [edge, inner] = [255, 110].map(
       (alpha) => new Uint32Array(new Uint8Array([...MASK, alpha]).buffer)[0],
     );
-    const { width } = this;
     const is = (k) => bits[k >> 3] & (128 >> (k & 7)); // beyond the end: not
-    for (let byte = 0; byte < bits.length; byte++) {
-      if (!bits[byte]) continue;
-      for (let k = 8 * byte; k < 8 * byte + 8; k++) {
-        if (!is(k)) continue;
-        const within = is(k - 1) && is(k + 1) && is(k - width) && is(k + width);
-        pixels[k] = within ? inner : edge; // the outline is seen on every image
+    const [start, end] = [top * width, bottom * width];
+    for (let k = start; k < end; k++) {
+      if (!(k & 7) && !bits[k >> 3]) {
+        k += 7; // eight pixels without a mask
+        continue;
       }
+      if (!is(k)) continue;
+      const within = is(k - 1) && is(k + 1) && is(k - width) && is(k + width);
+      pixels[k - start] = within ? inner : edge; // the outline is seen on every image
     }
-    this.maskCanvas.width = this.width;
-    this.maskCanvas.height = this.height;
-    this.maskCanvas.getContext("2d").putImageData(image, 0, 0);
+    this.maskCanvas.getContext("2d").putImageData(image, 0, top);
   }
 
   /** Write all that stands in words and buttons. */
   write() {
     const { state } = this;
+    const focused = this.root.contains(document.activeElement);
     const { progress } = state;
     const chosen = this.branches[state.chosen];
     const drawing = this.tool !== "decide";
@@ -723,6 +832,7 @@ class Desk {
           "button",
           {
             type: "button", title: `turn to branch ${k + 1}`,
+            "aria-label": `Branch ${k + 1}, ${percent(this.probability[k])} real`,
             "aria-pressed": String(k === state.chosen),
             onclick: () => this.send("choose", { branch: k }),
           },
@@ -731,18 +841,28 @@ class Desk {
       ),
       ...(state.queue.length ? [] : ["All branches are decided."]),
     );
+    // A button that is gone or cannot be pressed any more must not take the keys along.
+    const active = document.activeElement;
+    const lost = !this.root.contains(active) || active.disabled || active.closest("[hidden]");
+    if (focused && lost) this.canvas.focus({ preventScroll: true });
     this.tell();
   }
 
   /** Say what went wrong, what is asked, and whether the work is saved. */
   tell() {
     const { state } = this;
+    if (this.hovered >= 0) this.tip.textContent = this.tipOf(this.hovered);
     const silent =
       "The kernel does not answer: it is busy, or it has ended. What is shown as saved is in the " +
       "journal; if the kernel has ended, run the cell again and go on there.";
     const alert = this.slow ? silent : state.error;
     if (this.alert.textContent !== alert) this.alert.textContent = alert;
     if (this.status.textContent !== state.text) this.status.textContent = state.text;
+    if (this.isSaving && !this.slow) {
+      this.saved.classList.remove("bad");
+      this.saved.textContent = "… Saving";
+      return;
+    }
     const unsaved = this.slow || state.error.startsWith("NOT saved") || !state.keeps;
     this.saved.classList.toggle("bad", Boolean(unsaved));
     const last = this.slow ? "No answer. " : state.error.startsWith("NOT saved") ? "Last action NOT saved. " : "";
@@ -767,22 +887,27 @@ class Desk {
     this.thumb.getContext("2d").drawImage(this.plain, 0, 0, this.thumb.width, this.thumb.height);
   }
 
-  /** Draw with the next frame; `answer` is what to note once that is on the screen. */
-  draw(answer) {
-    if (answer) this.answered = answer;
+  /** Draw with the next frame; `note` is what to write down once that is on the screen. */
+  draw(note) {
+    Object.assign(this.notes, note);
     if (this.waiting) return;
     this.waiting = true;
     requestAnimationFrame(() => {
       this.waiting = false;
       this.paint();
-      const noted = this.answered;
-      this.answered = null;
-      if (noted)
-        requestAnimationFrame(() => {
-          // For measuring: milliseconds from the event to the frame after the one that shows it.
-          this.root.dataset.latency = (performance.now() - noted.begun).toFixed(1);
-          this.root.dataset.done = noted.done;
-        });
+      const { shown, answered } = this.notes;
+      this.notes = {};
+      if (!shown && !answered) return;
+      requestAnimationFrame(() => {
+        // For measuring: milliseconds from the event to the frame after the one that shows the
+        // decision, and to the one after that which shows Python's answer.
+        const { dataset } = this.root;
+        const now = performance.now();
+        if (shown) dataset.shown = (now - shown).toFixed(1);
+        if (!answered) return;
+        dataset.latency = (now - answered.begun).toFixed(1);
+        dataset.done = answered.done;
+      });
     });
   }
 
@@ -827,6 +952,7 @@ class Desk {
     if (chosen) {
       this.stroke(context, chosen.path, "#000000", 13 * px);
       this.stroke(context, chosen.path, "#ffffff", 9.5 * px);
+      for (const [name, colour] of HINTS) this.paintHint(context, this.hints[name], name, colour, px);
     }
     this.paintLayer(px);
     context.save();
@@ -847,6 +973,17 @@ class Desk {
         this.stroke(context, ring, "#ffffff", 2.2 * px);
       }
     }
+  }
+
+  /** Paint over which pixels an answer would take away or add: stripes or dots, and a border. */
+  paintHint(context, { fill, edge }, name, colour, px) {
+    this.patterns ??= {};
+    const pattern = (this.patterns[name] ??= patternOf(context, name, colour));
+    pattern.setTransform(new DOMMatrix().scale(px / 2)); // of the screen's size at every zoom
+    context.fillStyle = pattern;
+    context.fill(fill);
+    this.stroke(context, edge, "#000000", 3 * px);
+    this.stroke(context, edge, colour, 1.5 * px);
   }
 
   /**

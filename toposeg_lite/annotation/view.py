@@ -2,7 +2,9 @@
 
 Python owns the state, the browser draws it: every click and key is sent as the name of a method of
 the app, and what has changed comes back as bytes. All that the browser needs stands in traits, so a
-page that is loaded anew shows what was there before.
+page that is loaded anew shows what was there before. One thing the browser draws ahead: a decision,
+as soon as it is clicked. Until Python has answered, which it does when the journal is on the disk,
+the screen says "Saving" in place of "Saved"; if there is no answer, the branch is open again.
 
 Why a canvas of our own: ``tests/test_browser_annotation.py`` measures it against plotly, which the
 explorers use.
@@ -57,6 +59,8 @@ class AnnotationView(anywidget.AnyWidget):
     decisions = Bytes().tag(sync=True)  # int8
     probability = Bytes().tag(sync=True)  # float32
     mask = Bytes().tag(sync=True)  # one bit a pixel, deflated
+    added = Bytes().tag(sync=True)  # int32, what accepting the chosen branch would add to the mask
+    removed = Bytes().tag(sync=True)  # int32, what rejecting it would take away
     strokes: Any = List().tag(sync=True)
     preview = Bytes().tag(sync=True)  # int32
     state = Dict().tag(sync=True)
@@ -105,10 +109,14 @@ class AnnotationView(anywidget.AnyWidget):
     def _now(self) -> dict[str, Any]:
         """Return what the actions change."""
         app, session = self.app, self.app.session
+        asks = app.tool == "decide" and app.chosen is not None
+        added, removed = session.effect(app.chosen) if asks else ([], [])
         return {
             "decisions": session.decisions.tobytes(),
             "probability": session.probability.astype("<f4").tobytes(),
             "mask": zlib.compress(np.packbits(session.mask()).tobytes(), 1),
+            "added": _int32(added),
+            "removed": _int32(removed),
             "strokes": [
                 {"drawn": stroke.drawn, "radius": stroke.radius, "path": _int32(stroke.path)}
                 for stroke in session.strokes
