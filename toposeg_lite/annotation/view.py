@@ -109,8 +109,8 @@ class AnnotationView(anywidget.AnyWidget):
     def _now(self) -> dict[str, Any]:
         """Return what the actions change."""
         app, session = self.app, self.app.session
-        asks = app.tool == "decide" and app.chosen is not None
-        added, removed = session.effect(app.chosen) if asks else ([], [])
+        asked = app.chosen if app.tool == "decide" else None
+        added, removed = ([], []) if asked is None else session.effect(asked)
         return {
             "decisions": session.decisions.tobytes(),
             "probability": session.probability.astype("<f4").tobytes(),
