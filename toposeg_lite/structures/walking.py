@@ -54,7 +54,7 @@ def perturb_and_walk(
     sigma : float
         Standard deviation of the noise.
     connectivity : int, optional
-        Of the steps; default: that of `find_branches`.
+        Of the steps: what `find_branches` was given. In 2D 1 or 2 (default), in 3D 1 (default).
 
     Returns
     -------
