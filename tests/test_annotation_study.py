@@ -173,6 +173,12 @@ def test_the_command_writes_and_prints_the_results(tmp_path, capsys, monkeypatch
     assert f"{table.loc['persistence', 'area']:.4f}" in said
     assert annotation.main([*words, "--steps", "3", "--patch", "32"]) == 1
     assert "holds another study" in capsys.readouterr().err
+    # Another data set comes to those that the file holds.
+    words[1] = "stone"
+    assert annotation.main([*words, "--steps", "2", "--patch", "32"]) == 0
+    both = annotation.read_orders(results)
+    assert list(both) == ["brick", "stone"]
+    assert both["brick"] == found["brick"]
 
 
 def test_the_results_of_the_workbook_are_those_of_the_command():
@@ -180,6 +186,7 @@ def test_the_results_of_the_workbook_are_those_of_the_command():
     assert {name: len(one["images"]) for name, one in found.items()} == {
         "chase_db1": 8,
         "isbi2012_membranes": 5,
+        "crackforest": 34,
     }
     for results in found.values():
         assert list(results["curves"]) == NAMES
