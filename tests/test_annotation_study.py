@@ -174,10 +174,10 @@ def test_the_command_writes_and_prints_the_results(tmp_path, capsys, monkeypatch
     assert annotation.main([*words, "--steps", "3", "--patch", "32"]) == 1
     assert "holds another study" in capsys.readouterr().err
     # Another data set comes to those that the file holds.
-    words[1] = "stone"
+    words[1] = "roads"
     assert annotation.main([*words, "--steps", "2", "--patch", "32"]) == 0
     both = annotation.read_orders(results)
-    assert list(both) == ["brick", "stone"]
+    assert list(both) == ["brick", "roads"]
     assert both["brick"] == found["brick"]
 
 
