@@ -746,6 +746,22 @@ def test_width_and_curvature_of_drawn_lines():
     assert round_.max() < 0.35
 
 
+@pytest.mark.parametrize("shape", [(30, 33), (10, 11, 12)])
+def test_curvature_is_the_mean_angle_between_steps_of_three_pixels(shape):
+    likelihood = ndimage.gaussian_filter(np.random.default_rng(1).random(shape), 1.0)
+    found = find_branches(likelihood, floor=0, split=1)
+    table = branch_features(found, torch.tensor(likelihood), torch.zeros(1, *shape))
+    bent = 0
+    for path, curvature in zip(found.paths, table[:, 6].tolist(), strict=True):
+        places = np.stack(np.unravel_index(path, shape), 1).astype(float)
+        before, after = places[3:-3] - places[:-6], places[6:] - places[3:-3]
+        size = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+        angles = np.arccos(np.clip((before * after).sum(1) / size, -1, 1)) / 3
+        assert curvature == pytest.approx(angles.mean() if len(path) > 6 else 0, abs=1e-6)
+        bent += curvature > 0.01
+    assert bent > 5
+
+
 def test_networks_with_two_channels_are_those_with_one():
     image = torch.randn(2, 1, 16, 17, generator=torch.Generator().manual_seed(0))
     truth = torch.rand(2, 16, 17, generator=torch.Generator().manual_seed(1)) < 0.5
