@@ -89,6 +89,11 @@ def test_the_temperature_is_the_best_of_a_grid():
     assert found == pytest.approx(grid[np.argmin([cost(t) for t in grid])], rel=0.003)
 
 
+def test_nearly_certain_predictions_are_taken_at_their_word():
+    found = fit_temperature([1e-5, 1 - 1e-5], [0.1, 0.9])
+    assert found == pytest.approx(np.log(1e5 - 1) / np.log(9), rel=1e-5)
+
+
 def test_certain_predictions_that_are_wrong_do_not_break_the_temperature():
     assert fit_temperature([0.0, 1.0], [1, 0]) == pytest.approx(20, rel=1e-3)
     assert fit_temperature([0.0, 1.0], [0, 1]) == pytest.approx(0.05, rel=1e-3)

@@ -126,6 +126,20 @@ def test_even_light_does_not_depend_on_camera_or_shade_or_frame():
     assert abs(float(framed[..., 36:46, :].mean()) - 0.5) < 0.02  # no bright rim
 
 
+def test_even_light_stays_between_0_and_1_and_sees_small_fields_too():
+    image = torch.full((1, 3, 60, 60), 0.5)
+    image[..., 20, 20], image[..., 40, 40] = 1.0, 0.16
+    even = EvenLight(window=21)(image)
+    assert (even.min().item(), even.max().item()) == (0, 1)
+    small = torch.zeros(1, 3, 91, 91)  # 21 x 21 pixels, of which 13 x 13 are seen: 4 % of a window
+    small[..., 35:56, 35:56] = torch.rand(21, 21, generator=torch.Generator().manual_seed(0)) + 1
+    small /= 2
+    seen = small[0, 1, 39:52, 39:52]
+    wanted = (seen[6, 6] - seen.mean()) / ((seen - seen.mean()).square().mean().sqrt() + 0.01)
+    found = EvenLight(window=65)(small)[0, 0]
+    assert found[45, 45].item() == pytest.approx(0.5 + 0.15 * wanted.item(), abs=1e-4)
+
+
 def test_even_light_refuses_what_is_no_colour_photograph():
     with pytest.raises(ValueError, match="shape \\(B, 3, H, W\\)"):
         EvenLight()(torch.zeros(1, 1, 8, 8))
