@@ -708,7 +708,12 @@ def test_features_are_what_their_names_say():
     np.testing.assert_allclose(columns["mean likelihood"], [values[p].mean() for p in own])
     np.testing.assert_allclose(columns["minimum likelihood"], [values[p].min() for p in own])
     np.testing.assert_allclose(columns["length"], np.log(found.length) / 4)
-    assert (table[:, 8:11].sum(1) == 1).all()
+    for name, kind in (("joins", 0), ("closes a loop", 1), ("is a ridge", 2)):
+        np.testing.assert_array_equal(columns[name], found.kind == kind)
+        assert columns[name].any()
+    # Where a grid does not divide the sides, the last pixels see its last cell.
+    coarse = branch_features(found, torch.tensor(likelihood), image, network[:, :8, :9])
+    assert torch.isfinite(coarse).all()
     grey = np.pad(image.mean(0).numpy(), 4, mode="edge")
     local = np.array([[grey[i : i + 9, j : j + 9].mean() for j in range(23)] for i in range(20)])
     contrast = (image.mean(0).numpy() - local).ravel()
