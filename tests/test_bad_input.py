@@ -823,6 +823,18 @@ CASES = [
         ValueError,
         r"connectivity must be 1 \(6 neighbours.*structures of volumes; got 2",
     ),
+    (
+        "target with a pixel of no class",
+        lambda: losses.dice_bce_loss(torch.zeros(1, 2, 1, 2), torch.tensor([[[[0, 1]], [[0, 0]]]])),
+        ValueError,
+        "one-hot.*exactly one 1",
+    ),
+    (
+        "target with a pixel of two classes",
+        lambda: losses.dice_bce_loss(torch.zeros(1, 2, 1, 2), torch.tensor([[[[1, 1]], [[0, 1]]]])),
+        ValueError,
+        "one-hot.*exactly one 1",
+    ),
     # --- data ---
     ("data name", lambda: load_dataset("retinas"), ValueError, "'retina', 'brick', .*; got 'retin"),
     ("data name None", lambda: load_dataset(None), TypeError, "name must be one of"),
@@ -1260,6 +1272,12 @@ CASES = [
         ValueError,
         "passes must be at least 1",
     ),
+    (
+        "features of an image of other sides",
+        lambda: structures.branch_features(BRANCHES, torch.zeros(1, 5), torch.zeros(1, 2, 5)),
+        ValueError,
+        r"each channel of the image must have the shape \(1, 5\)",
+    ),
     # --- annotation ---
     (
         "session, image",
@@ -1648,6 +1666,60 @@ CASES = [
         lambda: TrainConfig(light=1.0),
         ValueError,
         r"light must be below 1; got 1.0",
+    ),
+    (
+        "augment no mapping",
+        lambda: TrainConfig(augment=["RandGaussianNoise"]),
+        TypeError,
+        "augment must map names of transforms to their options",
+    ),
+    (
+        "augment that moves pixels",
+        lambda: TrainConfig(augment={"RandFlip": {}}),
+        ValueError,
+        "each name in augment must be one of 'RandAdjustContrast'",
+    ),
+    (
+        "augment options no mapping",
+        lambda: TrainConfig(augment={"RandGaussianNoise": 0.5}),
+        TypeError,
+        r"augment\['RandGaussianNoise'\] must map options to values; got 0.5",
+    ),
+    (
+        "augment unknown option",
+        lambda: TrainConfig(augment={"RandGaussianNoise": {"chance": 0.5}}),
+        TypeError,
+        r"augment\['RandGaussianNoise'\]: .*chance",
+    ),
+    (
+        "augment chance above 1",
+        lambda: TrainConfig(augment={"RandGaussianNoise": {"prob": 7}}),
+        ValueError,
+        r"augment\['RandGaussianNoise'\]\['prob'\] must be from 0 to 1; got 7",
+    ),
+    (
+        "augment bad value",
+        lambda: TrainConfig(augment={"RandScaleIntensity": {"factors": [1, 2, 3]}}),
+        ValueError,
+        r"augment\['RandScaleIntensity'\]",
+    ),
+    (
+        "augment not for JSON",
+        lambda: TrainConfig(augment={"RandGaussianNoise": {"std": np.float32(0.5)}}),
+        TypeError,
+        "augment must hold what JSON can",
+    ),
+    (
+        "train without images to train on",
+        lambda: train(TrainConfig(steps=1), data=replace(load_dataset("brick"), train=())),
+        ValueError,
+        "the data set 'brick' has no images to train on",
+    ),
+    (
+        "compare without images to score",
+        lambda: CompareConfig("brick").check(replace(load_dataset("brick"), test=())),
+        ValueError,
+        "the data set 'brick' has no test images",
     ),
     (
         "train seed below 0",

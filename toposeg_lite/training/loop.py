@@ -302,6 +302,8 @@ def train(
         )
     if data is None:
         data = load_dataset(config.dataset, root=config.root)
+    if not data.train:
+        raise ValueError(f"the data set {data.name!r} has no images to train on")
     config.check(data.ndim)
     if config.validate_every and not data.validation:
         raise ValueError(f"validate_every needs validation images; {data.name} has none")
