@@ -7,6 +7,7 @@ import io
 import re
 from datetime import datetime
 
+import comm
 import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
@@ -308,21 +309,26 @@ def test_a_page_that_joins_late_is_told_of_the_whole_figure():
 
 
 def test_a_page_that_loads_plotly_late_is_told_of_the_whole_figure(monkeypatch):
-    shown = []
+    """What is said of a model while its page loads plotly is lost, so the first word is whole."""
+    shown, opened = [], {}
     monkeypatch.setattr("IPython.display.display", shown.append)
-    real = PersistenceExplorer.view
-    boxes = []
-    monkeypatch.setattr(
-        PersistenceExplorer, "view", lambda self: boxes.append(real(self)) or boxes[-1]
-    )
+    real = comm.create_comm
+
+    def create(**options):
+        made = real(**options)
+        opened[made.comm_id] = options["data"]["state"]
+        return made
+
+    monkeypatch.setattr(comm, "create_comm", create)
     explorers.show(PersistenceExplorer(np.array([[0.9, 0.1, 0.6]])))
-    tabs = _DashboardView(Dashboard(["02 Persistence"])).box
-    assert len(boxes) == 2
-    for box in (boxes[0], tabs):
-        (figure,) = of_kind(box, go.FigureWidget)
-        assert len(figure._widget_data) == len(figure.data) > 5
-        assert figure._widget_data[0]["source"] == figure.data[0].source
-        assert figure._widget_layout["width"] == figure.layout.width
+    _DashboardView(Dashboard(["02 Persistence"]))
+    whole = {key: state for key, state in opened.items() if len(state.get("_widget_data", ())) > 5}
+    assert len(whole) == 2
+    for key, state in whole.items():
+        assert state["_widget_data"][0]["source"].startswith("data:image/png")
+        assert state["_widget_layout"]["width"] == 1010
+        later = [*opened.values()][[*opened].index(key) :]  # a box that was made after the figure
+        assert any(f"IPY_MODEL_{key}" in other.get("children", ()) for other in later)
 
 
 @each

@@ -163,7 +163,7 @@ class LiveFigure(go.FigureWidget):
 
     Plotly tells a page of each change, but offers to pages that come later the figure as it was
     when it was made: empty. A page of Voila is such a page, and so is one that is loaded anew. Even
-    a page that is there may miss changes while it loads plotly: hence `complete`.
+    a page that is there misses changes while it loads plotly: hence `complete`.
     """
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
@@ -175,10 +175,10 @@ class LiveFigure(go.FigureWidget):
             state["_widget_layout"] = to_json(deepcopy(self._layout_obj._props), self)
         return state
 
-    def complete(self) -> None:
-        """Tell pages the whole figure as it is now, before they draw it for the first time."""
-        self._widget_layout = deepcopy(self._layout_obj._props)
-        self._widget_data = deepcopy(self._data)
+    def reopen(self) -> None:
+        """Offer the whole figure as it is now to pages, as one that was never known before."""
+        self.comm, self._model_id = None, None
+        self.open()
 
 
 class KeyGuard(anywidget.AnyWidget):
@@ -202,11 +202,15 @@ class KeyGuard(anywidget.AnyWidget):
 
 
 def complete(box: Any) -> Any:
-    """Complete the figures in a box, and return it."""
+    """Return a box like this one whose figures are whole when a page first hears of them.
+
+    A page that is slow to load plotly loses what it is told meanwhile, for good: its figure stays
+    empty. So figures that were filled after they were made are offered anew, in new boxes.
+    """
     if isinstance(box, LiveFigure):
-        box.complete()
-    for child in getattr(box, "children", ()):
-        complete(child)
+        box.reopen()
+    elif type(box) in (widgets.Box, widgets.HBox, widgets.VBox):
+        return type(box)([complete(child) for child in box.children], layout=box.layout)
     return box
 
 
