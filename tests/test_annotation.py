@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -677,3 +679,32 @@ def test_an_action_on_a_large_image_is_quick(tmp_path):
     session.close()
     # The budget from click to redraw is 150 ms; about 20 are used here, and machines differ.
     assert np.median(seconds) < 0.1
+
+
+class Slow(LogisticModel):
+    """A model that learns until it may end."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+    def learn(self, *arguments):
+        self.begun.set()
+        assert self.may_end.wait(20)
+        super().learn(*arguments)
+
+
+def test_threads_take_turns():
+    model = Slow()
+    session = begin(model=model, learn="asked")
+    with ThreadPoolExecutor(2) as pool:
+        learning = pool.submit(session.learn)
+        assert model.begun.wait(20)
+        clicked = pool.submit(session.accept, 0)
+        with pytest.raises(TimeoutError):
+            clicked.result(timeout=0.3)
+        assert not learning.done()
+        model.may_end.set()
+        clicked.result(timeout=20)
+        learning.result(timeout=20)
+    assert session.decisions[0] == 1

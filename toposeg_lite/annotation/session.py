@@ -14,15 +14,17 @@ Undecided branches change nothing. So the mask depends only on the actions that 
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import io
 import json
 import os
+import threading
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -115,6 +117,20 @@ class _Action(NamedTuple):
     stroke: Stroke | None
 
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _alone(method: Method) -> Method:
+    """Let a method of a session wait until no other thread is in one of them."""
+
+    @functools.wraps(method)
+    def alone(self: AnnotationSession, *arguments: Any, **options: Any) -> Any:
+        with self._lock:
+            return method(self, *arguments, **options)
+
+    return alone  # type: ignore[return-value]
+
+
 class AnnotationSession:
     """Correct the branches of one image, asked about the least certain first.
 
@@ -173,8 +189,9 @@ class AnnotationSession:
 
     Notes
     -----
-    A session belongs to one thread. As a context manager it is closed at the end. Two sessions on
-    one path exclude each other by a lock of the operating system, which ends with its process.
+    Threads take turns: a method waits until no other thread is in one. As a context manager it is
+    closed at the end. Two sessions on one path exclude each other by a lock of the operating
+    system, which ends with its process.
 
     Journals are read on every system that Python runs on; the lock is tested on Linux, made for
     macOS in the same way, and for Windows by another call (see the module `journal`).
@@ -214,6 +231,8 @@ class AnnotationSession:
         connectivity: int | None = None,
         learn: str | None = None,
     ) -> None:
+        # JupyterLab may have a click answered in another thread than the one that runs the cells.
+        self._lock = threading.RLock()
         self.image = _check_picture(image)
         if hasattr(likelihood, "predict"):
             model = likelihood if model is None else model
@@ -327,21 +346,25 @@ class AnnotationSession:
         return dict(self._settings)
 
     @property
+    @_alone
     def decisions(self) -> np.ndarray:
         """1 for accepted branches, -1 for rejected ones, 0 for undecided ones; a copy."""
         return self._decisions.copy()
 
     @property
+    @_alone
     def strokes(self) -> list[Stroke]:
         """What was drawn and erased by hand, in order; a copy."""
         return [action.stroke for action in self._done if action.stroke is not None]
 
     @property
+    @_alone
     def can_undo(self) -> bool:
         """Whether there is an action to undo."""
         return bool(self._done)
 
     @property
+    @_alone
     def can_redo(self) -> bool:
         """Whether there is an undone action to do again."""
         return bool(self._undone)
@@ -360,6 +383,7 @@ class AnnotationSession:
         if getattr(self, "_journal", None) is not None:
             self.close()
 
+    @_alone
     def close(self) -> None:
         """Give the journal free for another session. Nothing is left to save."""
         if self._journal is not None:
@@ -367,6 +391,7 @@ class AnnotationSession:
 
     # --- Actions -------------------------------------------------------------------------------
 
+    @_alone
     def accept(self, branch: int | Iterable[int]) -> None:
         """Say that a branch is real; it may have been rejected before.
 
@@ -384,6 +409,7 @@ class AnnotationSession:
         """
         self._decide(branch, "accept")
 
+    @_alone
     def reject(self, branch: int | Iterable[int]) -> None:
         """Say that a branch is not real; it may have been accepted before.
 
@@ -401,6 +427,7 @@ class AnnotationSession:
         """
         self._decide(branch, "reject")
 
+    @_alone
     def draw(self, points: Any, *, radius: float | None = None, snap: bool = True) -> Stroke:
         """Draw a line through pixels, along the ridges of the likelihood between them.
 
@@ -427,6 +454,7 @@ class AnnotationSession:
         """
         return self._stroke("draw", points, radius, snap)
 
+    @_alone
     def erase(self, points: Any, *, radius: float | None = None) -> Stroke:
         """Take the foreground along straight lines through pixels out of the mask.
 
@@ -454,6 +482,7 @@ class AnnotationSession:
         """
         return self._stroke("erase", points, radius, snap=False)
 
+    @_alone
     def undo(self) -> bool:
         """Take the last action back; any number of times, also after reopening.
 
@@ -470,6 +499,7 @@ class AnnotationSession:
         self._refold()
         return True
 
+    @_alone
     def redo(self) -> bool:
         """Do again what was undone last, if nothing else was done since.
 
@@ -486,6 +516,7 @@ class AnnotationSession:
         self._refold()
         return True
 
+    @_alone
     def learn(self) -> None:
         """Fit the model to the decisions made so far, so that the queue ranks by them.
 
@@ -502,6 +533,7 @@ class AnnotationSession:
 
     # --- Answers -------------------------------------------------------------------------------
 
+    @_alone
     def queue(self, by: Literal["uncertainty", "doubt", "gain"] = "uncertainty") -> list[int]:
         """Return the undecided branches, those first that should be asked about first.
 
@@ -527,16 +559,19 @@ class AnnotationSession:
         return order[self._decisions[order] == UNDECIDED].tolist()
 
     @property
+    @_alone
     def probability(self) -> np.ndarray:
         """How probable it is that each branch is real, (n,) float64, as the model says."""
         return self._judge()[0]
 
     @property
+    @_alone
     def uncertainty(self) -> np.ndarray:
         """How unsure the model is about each branch, (n,) float64."""
         return self._judge()[1]
 
     @property
+    @_alone
     def doubt(self) -> np.ndarray:
         """How probable it is that the mask is wrong about each branch, (n,) float64.
 
@@ -549,6 +584,7 @@ class AnnotationSession:
         return self.probability * (within < size) + (1 - self.probability) * (within > 0)
 
     @property
+    @_alone
     def gain(self) -> np.ndarray:
         """How many path pixels the mask is expected to be wrong about, (n,) float64.
 
@@ -559,12 +595,14 @@ class AnnotationSession:
         size, within = self._sizes
         return self.probability * (size - within) + (1 - self.probability) * within
 
+    @_alone
     def mask(self) -> np.ndarray:
         """Return the mask by the rules of the module's docstring: a new bool array."""
         if self._mask is None:
             self._mask = self._mask_after(self._decisions)
         return self._mask.copy()
 
+    @_alone
     def effect(self, branch: int) -> Effect:
         """Say what each decision about a branch would change in the mask as it is now.
 
@@ -628,6 +666,7 @@ class AnnotationSession:
             self._paths[branch] = np.union1d(path, self._thick(outside, self._settings["radius"]))
         return self._paths[branch]
 
+    @_alone
     def progress(self) -> Progress:
         """Say how far the session has come."""
         sizes = self._sizes[0]
@@ -644,6 +683,7 @@ class AnnotationSession:
             actions=len(self._done),
         )
 
+    @_alone
     def nearest(self, point: Any, reach: float = 8.0) -> int | None:
         """Return the branch that a click means: the one whose path is nearest.
 
@@ -686,6 +726,7 @@ class AnnotationSession:
         found = np.unique(owner[tree.query_ball_point(where, distance + 1e-9)])
         return int(found[np.argmax(self._decisions[found] == UNDECIDED)])
 
+    @_alone
     def copy(self) -> AnnotationSession:
         """Return a session in the same state that keeps no journal, for trials.
 
@@ -694,6 +735,7 @@ class AnnotationSession:
         """
         twin = object.__new__(AnnotationSession)
         twin.__dict__.update(self.__dict__)
+        twin._lock = threading.RLock()
         twin._journal = None
         twin._done, twin._undone = list(self._done), list(self._undone)
         twin.problems = list(self.problems)
@@ -701,6 +743,7 @@ class AnnotationSession:
         twin._refold()
         return twin
 
+    @_alone
     def export(
         self,
         path: str | os.PathLike[str],
