@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from toposeg_lite import explorers, figures
+from toposeg_lite.annotation.view import AnnotationView
 from toposeg_lite.explorers import (
+    AnnotationExplorer,
     Dashboard,
     Explorer,
     GradientExplorer,
@@ -23,17 +25,18 @@ from toposeg_lite.explorers import (
     WarpExplorer,
     examples,
 )
-from toposeg_lite.explorers.base import LiveFigure
+from toposeg_lite.explorers.base import LiveFigure, complete
 from toposeg_lite.explorers.dashboard import _DashboardView
 from toposeg_lite.explorers.gradient import _GradientView
 from toposeg_lite.losses import DiceBCELoss
 from toposeg_lite.topology import betti_numbers
 
+# The screen of the annotation app is its own: it has its tests below, and many more elsewhere.
 KINDS = [
     thing
     for thing in (getattr(explorers, name) for name in explorers.__all__)
     if isinstance(thing, type) and issubclass(thing, Explorer)
-    if thing not in (Explorer, Dashboard)
+    if thing not in (Explorer, Dashboard, AnnotationExplorer)
 ]
 each = pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
 
@@ -159,6 +162,45 @@ def test_the_vessels_and_the_gap_are_what_the_text_says():
     assert betti_numbers(likelihood[examples.PIECE] >= 0.5) == (2, 0)  # without the dim spot
 
 
+# --- The annotation app in a tab --------------------------------------------------------------
+
+
+def test_the_app_asks_about_a_piece_of_the_photograph_and_shows_every_decision():
+    model = AnnotationExplorer.example()
+    (screen,) = of_kind(model.view(), AnnotationView)
+    assert screen.app is model.app
+    assert model.app.session.shape == (384, 384)
+    assert model.app.session.path is None
+    assert model.describe().startswith(screen.state["text"])
+    asked = model.app.chosen
+    model.app.do({"do": "accept"})
+    assert model.app.session.decisions[asked] == 1
+    assert "1 accepted" in screen.state["text"]
+    assert model.describe().startswith(screen.state["text"])
+    assert figures.png(model.picture()).startswith(b"\x89PNG")
+
+
+def test_the_readers_own_picture_is_annotated_from_the_start_or_refused_in_words():
+    row = np.array([[0.9, 0.9, 0.2, 0.9, 0.9]])
+    model = AnnotationExplorer(row, row)
+    box = complete(model.view())
+    (upload,) = of_kind(box, widgets.FileUpload)
+    first = model.app
+    first.accept()
+    upload.set_trait("value", uploaded("notes.txt", b"no picture"))
+    (screen,) = of_kind(box, AnnotationView)
+    refusal = "notes.txt was not taken: the file is no picture that Pillow can read."
+    assert screen.state["error"] == refusal
+    assert model.describe().startswith(refusal)
+    assert model.app is first
+    upload.set_trait("value", uploaded("mine.tif", picture_file()))
+    (screen,) = of_kind(box, AnnotationView)
+    assert screen.app is model.app is not first
+    assert model.app.session.shape == (40, 30)
+    assert model.app.session.progress().actions == 0
+    assert screen.state["error"] == ""
+
+
 # --- A new start for the descent --------------------------------------------------------------
 
 
@@ -212,7 +254,8 @@ def counted(monkeypatch):
 
 def test_all_explorers_are_offered_in_the_order_of_the_chapters():
     names = Dashboard().names
-    assert sorted(names) == sorted(f"{kind.chapter} {kind.title}" for kind in KINDS)
+    kinds = [*KINDS, AnnotationExplorer]
+    assert sorted(names) == sorted(f"{kind.chapter} {kind.title}" for kind in kinds)
     assert names == sorted(names)
 
 

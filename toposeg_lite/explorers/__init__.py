@@ -17,6 +17,7 @@ a kernel, a picture and a sentence without. `Dashboard` holds all of them in tab
 (1, 0)
 """
 
+from .annotating import AnnotationExplorer
 from .base import Explorer, read_image, show
 from .comparison import ComparisonExplorer
 from .dashboard import Dashboard
@@ -29,6 +30,7 @@ from .volumes import VolumeExplorer, read_volume
 from .warping import WarpExplorer
 
 __all__ = [
+    "AnnotationExplorer",
     "ComparisonExplorer",
     "Dashboard",
     "Explorer",
