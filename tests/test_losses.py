@@ -290,9 +290,11 @@ def test_as_many_images_as_torch_has_threads_are_worked_on_at_once(
     loss, module, kernel, monkeypatch
 ):
     everyone, work = threading.Barrier(3), getattr(module, kernel)
+    threads = []
 
     def work_together(*arguments):
-        everyone.wait(timeout=20)
+        everyone.wait(timeout=20)  # raises an error if nobody else is at work
+        threads.append(threading.get_ident())
         return work(*arguments)
 
     monkeypatch.setattr(module, kernel, work_together)
@@ -302,6 +304,7 @@ def test_as_many_images_as_torch_has_threads_are_worked_on_at_once(
         loss()(*random_batch(32, (3, 1, 9, 13)))
     finally:
         torch.set_num_threads(before)
+    assert len(set(threads)) == 3
 
 
 @pytest.mark.parametrize(
