@@ -18,6 +18,7 @@ References
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from ..topology.morse import _check_threshold, _split
 from .branches import BranchSet, check_chosen, check_seed
 
 __all__ = ["perturb_and_walk"]
+
+OUTSIDE = -1.0  # below every likelihood: what lies beyond the border
 
 
 def perturb_and_walk(
@@ -94,12 +97,14 @@ def redraw(
     """Redraw the chosen branches; return all paths in one array, and where they begin and stop."""
     ndim = branches.likelihood.ndim
     connectivity = check_connectivity(1 if ndim == 3 else connectivity, ndim)
-    cube = np.stack(np.meshgrid(*[(-1, 0, 1)] * ndim, indexing="ij"), -1).reshape(-1, ndim)
+    shape = (1, *branches.shape)[-3:]
+    cube = np.array(list(product((-1, 0, 1), repeat=3)))
     reach = np.abs(cube).sum(1)
+    near = (reach > 0) & (reach <= connectivity) & ((ndim == 3) | (cube[:, 0] == 0))
     return _redraw(
-        branches.likelihood.ravel(),
-        np.array(branches.shape),
-        cube[(reach > 0) & (reach <= connectivity)],
+        np.pad(branches.likelihood.reshape(shape), 1, constant_values=OUTSIDE).ravel(),
+        shape,
+        cube[near],
         branches.pixels,
         branches.offsets,
         branches.start,
@@ -111,87 +116,104 @@ def redraw(
 
 
 @njit(cache=True, nogil=True)
-def _redraw(values, shape, steps, pixels, offsets, start, chosen, key, gamma, sigma):
+def _redraw(framed, shape, moves, pixels, offsets, start, chosen, key, gamma, sigma):
     """Walk the chosen branches; return their paths in one array, and where these begin and stop.
 
-    `steps` are the steps to the neighbours in raster order, (k, ndim), so ties go to the lowest
-    flat index. The pass is written once, between what was walked to either side.
+    `framed` are the likelihoods in a frame of `OUTSIDE`; an image is a volume of one layer, and
+    `shape` is that of the volume without the frame. `moves` lead to the neighbours, (k, 3), in
+    raster order, so ties go to the lowest flat index. The pass is written once, between what was
+    walked to either side.
     """
+    _, height, width = shape
     bounds = np.zeros(chosen.size + 1, np.int64)
     room = 0
     for k in chosen:
         room += 4 * (offsets[k + 1] - offsets[k]) + 20  # both arms, and the pass
     out = np.empty(room, np.int64)
-    seen = np.full(values.size, -1, np.int64)
+    seen = np.full(framed.size, -1, np.int32)
+    steps, framed_steps = np.empty(len(moves), np.int64), np.empty(len(moves), np.int64)
+    for s in range(len(moves)):
+        dz, dy, dx = moves[s]
+        steps[s] = (dz * height + dy) * width + dx
+        framed_steps[s] = (dz * (height + 2) + dy) * (width + 2) + dx
+    ways = (moves, steps, framed_steps)
     used = 0
     for i in range(chosen.size):
         k = chosen[i]
-        middle = start[k]
-        seen[pixels[middle]] = k
-        left = pixels[offsets[k] : middle + 1][::-1]
-        n = _walk(values, shape, steps, left, key, gamma, sigma, seen, k, out[used:])
+        middle, last = start[k], offsets[k + 1] - 1
+        seen[_place(pixels[middle], shape)[3]] = k
+        n = _walk(framed, shape, ways, pixels, middle, offsets[k], key, gamma, sigma, seen, k,
+                  out[used:])  # fmt: skip
         out[used : used + n] = out[used : used + n][::-1].copy()
         used += n
         out[used] = pixels[middle]
         used += 1
-        right = pixels[middle : offsets[k + 1]]
-        used += _walk(values, shape, steps, right, key, gamma, sigma, seen, k, out[used:])
+        used += _walk(framed, shape, ways, pixels, middle, last, key, gamma, sigma, seen, k,
+                      out[used:])  # fmt: skip
         bounds[i + 1] = used
     return out[:used].copy(), bounds
 
 
 @njit(cache=True, nogil=True)
-def _walk(values, shape, steps, path, key, gamma, sigma, seen, mark, out):
-    """Walk from the first to the last pixel of `path`; write all but the first into `out`.
+def _place(pixel, shape):
+    """Return a pixel's coordinates, and its flat index in the framed volume."""
+    _, height, width = shape
+    row = pixel // width
+    z, y, x = row // height, row % height, pixel - row * width
+    return z, y, x, ((z + 1) * (height + 2) + y + 1) * (width + 2) + x + 1
 
-    Pixels that are walked are marked in `seen`, and not walked again. Returned is how many there
-    are; if the walk fails, those of the path itself are written.
+
+@njit(cache=True, nogil=True)
+def _walk(framed, shape, ways, pixels, first, last, key, gamma, sigma, seen, mark, out):
+    """Walk from ``pixels[first]`` to ``pixels[last]``; write all but the first into `out`.
+
+    The path of the branch leads from the one to the other, up or down. Pixels that are walked are
+    marked in `seen`, and not walked again. Returned is how many there are; if the walk fails, those
+    of the path itself are written.
     """
-    target = path[-1]
-    p = path[0]
+    length = abs(last - first)
+    if length == 0:
+        return 0
+    moves, steps, framed_steps = ways
+    target = pixels[last]
+    end_z, end_y, end_x, _ = _place(target, shape)
+    p = pixels[first]
+    z, y, x, here = _place(p, shape)
     n = 0
-    last = 4 * (path.size - 1) + 8
-    place, end = np.empty(shape.size, np.int64), np.empty(shape.size, np.int64)
-    q, r = p, target
-    for axis in range(shape.size - 1, -1, -1):
-        place[axis], end[axis] = q % shape[axis], r % shape[axis]
-        q //= shape[axis]
-        r //= shape[axis]
     most = (1 - gamma) * sigma * 3.47  # of the noise: four quarters of at most a half, sqrt(3)
-    while p != target and n < last and path.size > 1:
-        best, way, step = -np.inf, np.int64(-1), 0
-        for s in range(steps.shape[0]):
-            q, square = np.int64(0), np.int64(0)
-            inside = True
-            for axis in range(shape.size):
-                c = place[axis] + steps[s, axis]
-                inside &= c >= 0 and c < shape[axis]
-                q = q * shape[axis] + c
-                square += (c - end[axis]) ** 2
-            if not inside or (seen[q] == mark and square > 0):
+    while p != target and n < 4 * length + 8:
+        best, step = -np.inf, -1
+        for s in range(steps.size):
+            value = framed[here + framed_steps[s]]
+            if value == OUTSIDE:
                 continue
+            a, b, c = z + moves[s, 0] - end_z, y + moves[s, 1] - end_y, x + moves[s, 2] - end_x
+            square = a * a + b * b + c * c
             if square == 0:
-                way, step = q, s
+                step = s
                 break
-            score = gamma / np.sqrt(square) + (1 - gamma) * values[q]
+            if seen[here + framed_steps[s]] == mark:
+                continue
+            score = gamma / np.sqrt(np.float64(square)) + (1 - gamma) * value
             if score + most <= best:
                 continue  # no noise could make it the best
-            score += (1 - gamma) * sigma * _noise(key, q)
+            score += (1 - gamma) * sigma * _noise(key, p + steps[s])
             if score > best:
-                best, way, step = score, q, s
-        if way < 0:
+                best, step = score, s
+        if step < 0:
             break
-        p = way
-        for axis in range(shape.size):
-            place[axis] += steps[step, axis]
-        seen[p] = mark
+        p += steps[step]
+        here += framed_steps[step]
+        z, y, x = z + moves[step, 0], y + moves[step, 1], x + moves[step, 2]
+        seen[here] = mark
         out[n] = p
         n += 1
     if p == target:
         return n
-    for i in range(1, path.size):
-        out[i - 1] = path[i]
-    return path.size - 1
+    way = 1 if last > first else -1
+    for i in range(1, length + 1):
+        out[i - 1] = pixels[first + way * i]
+    return length
 
 
 @njit(cache=True, nogil=True)
