@@ -19,12 +19,10 @@ branch is true if at least half of it lies on the truth.
 Networks are checkpoints and the numbers of each seed a JSON file in the folder of the study, so the
 same command goes on from where it was stopped. In the end ``study.json`` holds all seeds, with the
 reliability diagram of each method, the parameters and the versions. The workbook quotes a run of
-this command (all in one line)
 
 ::
 
-    python -m toposeg_lite.training.calibration --even-light --steps 350 --patch 128
-        --width 8 --learning-rate 0.003 --light 0.1 --passes 6 --threshold-steps 100
+    python -m toposeg_lite.training.calibration --even-light
 
 whose ``study.json`` is kept as ``notebooks/reference_runs/chase_db1-calibration.json``.
 
@@ -510,11 +508,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", help="the folder of downloaded data sets")
     parser.add_argument("--out", default="runs/calibration")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=1500, help="of the training of each network")
-    parser.add_argument("--patch", type=int, default=192)
+    parser.add_argument("--steps", type=int, default=3000, help="of the training of each network")
+    parser.add_argument("--patch", type=int, default=128)
     parser.add_argument("--width", type=int, default=16, help="of the networks")
-    parser.add_argument("--learning-rate", type=float, default=0.001)
-    parser.add_argument("--light", type=float, default=0.3, help="how much crops are lit at random")
+    parser.add_argument("--learning-rate", type=float, default=0.002)
+    parser.add_argument("--light", type=float, default=0.1, help="how much crops are lit at random")
     parser.add_argument("--even-light", action="store_true", help="of photographs of the retina")
     parser.add_argument("--passes", type=int, default=20, help="of the network with dropout")
     parser.add_argument("--threshold-steps", type=int, default=200)

@@ -164,15 +164,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", help="the folder of downloaded data sets")
     parser.add_argument("--folder", default="runs/pretrained", help="for the checkpoint")
     parser.add_argument("--out", default=str(ASSETS / NAME), help="where to write, without ending")
-    parser.add_argument("--steps", type=int, default=350, help="of the training of the network")
+    parser.add_argument("--steps", type=int, default=3000, help="of the training of the network")
     parser.add_argument("--patch", type=int, default=128)
-    parser.add_argument("--threshold-steps", type=int, default=150)
+    parser.add_argument("--threshold-steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     try:
         config = TrainConfig(
             dataset=chosen.dataset, root=chosen.root, weight=0.0, steps=chosen.steps,
-            patch=chosen.patch, seed=chosen.seed, anneal=True, learning_rate=0.003, light=0.1,
+            patch=chosen.patch, seed=chosen.seed, anneal=True, learning_rate=0.002, light=0.1,
         )  # fmt: skip
         data = load_dataset(config.dataset, root=config.root)
         folder = Path(chosen.folder)
