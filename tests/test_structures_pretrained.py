@@ -19,7 +19,7 @@ from toposeg_lite.models import UNet
 from toposeg_lite.structures import EvenLight, StructureModel, load_pretrained
 from toposeg_lite.structures.pretrained import NAME, pack
 from toposeg_lite.training import TrainConfig, train
-from toposeg_lite.training.calibration import even_data
+from toposeg_lite.training.calibration import cross_train, even_data
 from toposeg_lite.training.pretrained import main, make_pretrained
 
 ASSETS = files("toposeg_lite.data") / "assets"
@@ -46,8 +46,10 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     unet = UNet(1, width=4, depth=2)
     path = folder / "unet.safetensors"
-    train(config, data=even_data(data), model=unet, out=path, progress=False)
-    about = make_pretrained(path, data, folder / "small", threshold_steps=3, floor=1e-3)
+    light = even_data(data)
+    train(config, data=light, model=unet, out=path, progress=False)
+    unseen = cross_train(light, config, folder, progress=False)
+    about = make_pretrained(path, unseen, data, folder / "small", threshold_steps=3, floor=1e-3)
     return data, nn.Sequential(EvenLight(), unet).eval(), folder / "small.safetensors", about
 
 
@@ -193,6 +195,7 @@ def test_scores_are_those_of_the_model(made):
         assert said["accuracy"] == pytest.approx(((chance >= 0.5) == real).mean(), abs=1e-4)
     assert json.loads(path.with_suffix(".json").read_text()) == about
     assert set(about["scores"]) == {"validation", "test"}
+    assert about["parameters"]["folds"] == 2
 
 
 def test_models_around_two_networks_are_not_packed():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from toposeg_lite.data import Dataset, Sample
-from toposeg_lite.structures import EvenLight, expected_calibration_error
-from toposeg_lite.training import TrainConfig, calibration
+from toposeg_lite.structures import EvenLight, StructureModel, expected_calibration_error
+from toposeg_lite.training import TrainConfig, calibration, train
 
 
 def sample(seed, shape=(40, 56)):
@@ -83,6 +84,104 @@ def test_the_error_of_the_pixels_is_that_of_the_mean_likelihood(study):
     assert row["branches"] == len(own)
     assert row["error"] == pytest.approx(expected_calibration_error(chances, real))
     assert row["accuracy"] == pytest.approx(((chances >= 0.5) == real).mean())
+
+
+@pytest.fixture(scope="module")
+def crossed(tmp_path_factory):
+    """Train on each of three parts of seven images without it."""
+    train = tuple(sample(seed) for seed in range(7))
+    data = Dataset("small", train, (), (), "foreground", "exact", 20, "none")
+    config = TrainConfig(weight=0.0, steps=10, patch=32, width=4, depth=2, light=0.0, seed=1)
+    folder = tmp_path_factory.mktemp("crossed")
+    unseen = calibration.cross_train(data, config, folder, folds=3, progress=False)
+    return data, config, folder, unseen
+
+
+def test_the_parts_are_neighbours_and_no_network_has_seen_its_part(crossed):
+    data, config, folder, unseen = crossed
+    parts = [[one.name for one in samples] for _, samples in unseen]
+    assert parts == [["s0", "s1"], ["s2", "s3"], ["s4", "s5", "s6"]]
+    for k, (network, samples) in enumerate(unseen):
+        others = tuple(one for one in data.train if one not in samples)
+        alone = calibration.new_network(data, config, calibration.UNet)
+        steps = {4: 5, 5: 7}[len(others)]  # each image as often as in ten steps on all seven
+        shorter = replace(config, steps=steps)
+        path = folder / f"alone-{k}.safetensors"
+        train(shorter, data=replace(data, train=others), model=alone, out=path, progress=False)
+        for ours, theirs in zip(network.parameters(), alone.parameters(), strict=True):
+            assert torch.equal(ours, theirs)
+            assert not ours.requires_grad
+        assert (folder / f"unet-1-without-{k}.safetensors").exists()
+
+
+def test_the_head_learns_from_branches_of_networks_that_have_not_seen_them(crossed):
+    data, config, _, unseen = crossed
+    network = calibration.new_network(data, config, calibration.UNet)
+    fitted = calibration.fit_structures(network, unseen, config, threshold_steps=4, floor=1e-3)
+    by_hand = StructureModel(network, mode="branch", floor=1e-3, seed=1)
+    found, fractions = [], []
+    for other, samples in unseen:
+        for one in samples:
+            with torch.no_grad():
+                logits = other(torch.from_numpy(one.image)[None])
+            likelihood = StructureModel(torch.nn.Identity(), mode="branch", floor=1e-3)
+            (branches,) = likelihood.branches(logits)
+            features = StructureModel(other, mode="branch", floor=1e-3).distribution(
+                torch.from_numpy(one.image)[None]
+            )
+            found += features
+            fractions.append(branches.fraction_on(one.mask))
+    by_hand.learn(found, fractions, seed=1)
+    for ours, theirs in zip(fitted.branch.head.parameters(), by_hand.head.parameters(),
+                            strict=True):  # fmt: skip
+        assert torch.equal(ours, theirs)
+    assert fitted.branch.network is fitted.threshold.network is network
+    assert fitted.threshold.step == 4
+
+
+def test_the_threshold_learns_from_each_network_on_its_own_images(crossed):
+    data, config, _, _ = crossed
+    seen = []
+
+    class Watched(torch.nn.Module):
+        """Write down which network is asked about which values."""
+
+        def __init__(self, k):
+            super().__init__()
+            self.k, self.weight = k, torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, images):
+            seen.append((self.k, images.unique().tolist()))
+            return images + self.weight
+
+    # Every part has a value of its own.
+    shape = data.train[0].mask.shape
+    pairs = []
+    for k in range(3):
+        image = np.full((1, *shape), (k + 1) / 8, np.float32)
+        one = Sample(f"flat{k}", image, np.zeros(shape, np.bool_))
+        pairs.append(calibration.Unseen(Watched(k), (one,)))
+    calibration.fit_structures(Watched(9), pairs, config, threshold_steps=5, floor=1e-3)
+    assert seen[:3] == [(k, [(k + 1) / 8]) for k in range(3)]  # the head, part by part
+    assert seen[3:] == [(k, [(k + 1) / 8]) for k in (0, 1, 2, 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("folds", "error", "words"),
+    [
+        (1, ValueError, "folds must be at least 2"),
+        (8, ValueError, "folds must be at most 7, the number of training images; got 8"),
+        (2.0, TypeError, "folds must be an integer"),
+    ],
+)
+def test_numbers_of_parts_that_cannot_be_are_refused(crossed, tmp_path, folds, error, words):
+    data, config, _, _ = crossed
+    with pytest.raises(error, match=words):
+        calibration.cross_train(data, config, tmp_path, folds=folds)
+    whole = replace(data, validation=data.train[:1], test=data.train[:1])
+    with pytest.raises(error, match=words):
+        calibration.calibration_study(whole, config, tmp_path / "study", folds=folds)
+    assert not list(tmp_path.iterdir())
 
 
 def test_dropout_drops_whole_channels_and_keeps_their_mean():

@@ -37,8 +37,6 @@ __all__ = ["load_pretrained"]
 
 #: What the file is called, without its ending.
 NAME = "structures-chase_db1"
-#: The layer whose input is pooled on branches.
-LAYER = "1.head"
 _FORMAT = "toposeg_lite structures 1"
 _MODES = ("threshold", "branch")
 
@@ -125,7 +123,7 @@ def pack(branch: StructureModel, threshold: StructureModel) -> bytes:
         "network": {name: getattr(unet, name) for name in names},
         "options": {"in_channels": 3, **branch.options},
         "modes": {
-            "branch": {"features": LAYER},
+            "branch": {},
             "threshold": {
                 "anneal_steps": threshold.anneal_steps,
                 "temperature": list(threshold.temperatures),

@@ -12,9 +12,11 @@ threshold   that it is above the learned threshold of persistence
 branch      what the branch head of `toposeg_lite.structures.StructureModel` says
 =========== ====================================================================================
 
-Head and threshold learn on the training images. Of each method there is a second row, whose
-temperature was fitted on the validation images. The test images are looked at once, at the end. A
-branch is true if at least half of it lies on the truth.
+Head and threshold learn from branches that were found by networks which have not seen the image
+(`cross_train`): on images that it knows, a network is surer of itself, and more often right, than
+it will ever be again, so what learns from its branches there is too bold elsewhere. Of each method
+there is a second row, whose temperature was fitted on the validation images. The test images are
+looked at once, at the end. A branch is true if at least half of it lies on the truth.
 
 Networks are checkpoints and the numbers of each seed a JSON file in the folder of the study, so the
 same command goes on from where it was stopped. In the end ``study.json`` holds all seeds, with the
@@ -40,6 +42,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple, TypeVar
@@ -69,7 +72,9 @@ from .records import git_commit, plain, versions
 __all__ = [
     "DropoutUNet",
     "Fitted",
+    "Unseen",
     "calibration_study",
+    "cross_train",
     "fit_structures",
     "main",
     "read_calibration",
@@ -162,6 +167,7 @@ def calibration_study(
     seeds: Sequence[int] = (0, 1, 2),
     passes: int = 20,
     threshold_steps: int = 200,
+    folds: int = 2,
     floor: float = 0.02,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -181,6 +187,8 @@ def calibration_study(
         Of the network with dropout.
     threshold_steps : int
         Of the training of the threshold.
+    folds : int
+        Of the training images: see `cross_train`.
     floor : float
         Branches whose persistence is not above it do not count.
     progress : bool
@@ -201,6 +209,7 @@ def calibration_study(
     if not (data.train and data.validation and data.test):
         raise ValueError("data must have training, validation and test images")
     passes = check_integer(passes, "passes", 1)
+    _parts(data, folds)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
@@ -212,6 +221,7 @@ def calibration_study(
             "config": TrainConfig(**{**config.as_dict(), "seed": seed, "root": None}).as_dict(),
             "passes": passes,
             "threshold_steps": threshold_steps,
+            "folds": folds,
             "floor": floor,
         }
         if path.exists():
@@ -220,7 +230,7 @@ def calibration_study(
                 raise ValueError(f"{path} is of another study: name another folder, or remove it")
         else:
             found, diagrams = _measure(data, TrainConfig(**{**config.as_dict(), "seed": seed}),
-                                       folder, passes, threshold_steps, floor,
+                                       folder, passes, threshold_steps, folds, floor,
                                        progress)  # fmt: skip
             new = [{"seed": seed, **row} for row in found]
             known = {"about": about, "rows": new, "reliability": diagrams}
@@ -265,6 +275,82 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, f"{json.dumps(content, indent=1)}\n".encode())
 
 
+class Unseen(NamedTuple):
+    """A network, and images that it has not seen.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        Its weights are frozen.
+    samples : tuple of Sample
+        The images, with their masks.
+    """
+
+    network: nn.Module
+    samples: tuple[Sample, ...]
+
+
+def _parts(data: Dataset, folds: int) -> list[tuple[Sample, ...]]:
+    """Divide the training images into parts of neighbours, as even as can be."""
+    count = len(data.train)
+    if check_integer(folds, "folds", 2) > count:
+        raise ValueError(
+            f"folds must be at most {count}, the number of training images; got {folds}"
+        )
+    bounds = [count * k // folds for k in range(folds + 1)]
+    return [data.train[start:stop] for start, stop in pairwise(bounds)]
+
+
+def cross_train(
+    data: Dataset,
+    config: TrainConfig,
+    folder: str | Path,
+    *,
+    folds: int = 2,
+    progress: bool = True,
+) -> list[Unseen]:
+    """Train a U-Net for each part of the training images, on all the others.
+
+    Parameters
+    ----------
+    data : Dataset
+        With training images.
+    config : TrainConfig
+        How the networks are trained. Their steps are fewer, as their images are: each image is as
+        often looked at as by a network that is trained on all.
+    folder : path
+        For the checkpoints, ``unet-SEED-without-PART.safetensors``; a training that was stopped
+        goes on.
+    folds : int
+        How many parts, from 2 to the number of images. Images that follow each other stay together,
+        for they may be the two eyes of a person or slices of one block.
+    progress : bool
+        Show bars.
+
+    Returns
+    -------
+    list of Unseen
+        In the order of the parts, which together are the training images.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a number of parts that is no integer in this range.
+    """
+    parts = _parts(data, folds)
+    found = []
+    for k, part in enumerate(parts):
+        others = tuple(sample for j, rest in enumerate(parts) if j != k for sample in rest)
+        steps = max(1, config.steps * len(others) // len(data.train))
+        shorter = TrainConfig(**{**config.as_dict(), "steps": steps})
+        network = new_network(data, config, UNet)
+        path = Path(folder) / f"unet-{config.seed}-without-{k}.safetensors"
+        train(shorter, data=replace(data, train=others), model=network, out=path,
+              resume=True, progress=progress)  # fmt: skip
+        found.append(Unseen(network.requires_grad_(False), part))
+    return found
+
+
 class Fitted(NamedTuple):
     """Both models of structures around one network, which is trained and no longer changes.
 
@@ -280,29 +366,27 @@ class Fitted(NamedTuple):
 
 def fit_structures(
     network: nn.Module,
-    data: Dataset,
+    unseen: Sequence[Unseen],
     config: TrainConfig,
     *,
     threshold_steps: int = 200,
     floor: float = 0.02,
-    features: str = "head",
 ) -> Fitted:
-    """Train the branch head and the threshold around a network, on the training images.
+    """Train the branch head and the threshold around a network.
 
     Parameters
     ----------
     network : torch.nn.Module
         Trained; its weights are frozen here.
-    data : Dataset
-        With training images.
+    unseen : sequence of Unseen
+        From `cross_train`: networks of its kind, with images to learn from. All images must be of
+        as many channels and axes.
     config : TrainConfig
         Its seed, patch and batch decide the crops that the threshold learns from.
     threshold_steps : int
         Of the training of the threshold.
     floor : float
         Branches whose persistence is not above it never enter.
-    features : str
-        See `StructureModel`.
 
     Returns
     -------
@@ -316,22 +400,29 @@ def fit_structures(
     Notes
     -----
     The head learns from whole images at once, 300 steps; prior and posterior of the threshold from
-    the crops that the network was trained on.
+    crops like those that the networks were trained on. No features of the networks are pooled on
+    the branches: those of one network mean nothing to another.
     """
     steps = check_integer(threshold_steps, "threshold_steps", 1)
     network.requires_grad_(False)
     device = next(network.parameters()).device  # where the training left it
+    first = unseen[0].samples[0]
     common: dict[str, Any] = {
-        "in_channels": data.channels,
-        "ndim": data.ndim,
+        "in_channels": len(first.image),
+        "ndim": first.mask.ndim,
         "floor": floor,
         "seed": config.seed,
     }
-    branch = StructureModel(network, mode="branch", features=features, **common).to(device)
-    learning = known_branches(branch, data.train)
-    branch.learn(*learning, seed=config.seed)
+    branch = StructureModel(network, mode="branch", **common).to(device)
+    found: list[StructureDistribution] = []
+    fractions: list[np.ndarray] = []
+    for other, samples in unseen:
+        there, on = known_branches(StructureModel(other, mode="branch", **common), samples)
+        found += there
+        fractions += on
+    branch.learn(found, fractions, seed=config.seed)
     threshold = StructureModel(network, anneal_steps=steps, **common).to(device)
-    _learn_threshold(threshold, data.train, steps, config)
+    _learn_threshold(threshold, unseen, steps, config)
     return Fitted(branch, threshold)
 
 
@@ -341,6 +432,7 @@ def _measure(
     folder: Path,
     passes: int,
     threshold_steps: int,
+    folds: int,
     floor: float,
     progress: bool,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -351,8 +443,9 @@ def _measure(
     for name, network in networks.items():
         train(config, data=data, model=network, out=folder / f"{name}-{seed}.safetensors",
               resume=True, progress=progress)  # fmt: skip
+    unseen = cross_train(data, config, folder, folds=folds, progress=progress)
     branch, threshold = fit_structures(
-        unet, data, config, threshold_steps=threshold_steps, floor=floor
+        unet, unseen, config, threshold_steps=threshold_steps, floor=floor
     )
     chances: dict[str, dict[str, list[np.ndarray]]] = {}
     truths: dict[str, np.ndarray] = {}
@@ -464,13 +557,15 @@ def known_branches(
 
 
 def _learn_threshold(
-    model: StructureModel, samples: Sequence[Sample], steps: int, config: TrainConfig
+    model: StructureModel, unseen: Sequence[Unseen], steps: int, config: TrainConfig
 ) -> None:
-    """Train prior and posterior on the crops that the network was trained on."""
+    """Train prior and posterior on crops of images that the networks have not seen, in turn."""
+    network = model.network
     weights = [*model.prior_encoder.parameters(), *model.posterior_encoder.parameters()]
     device = weights[0].device
     optimizer = torch.optim.Adam(weights, 0.01)
     for step in range(steps):
+        model.network, samples = unseen[step % len(unseen)]
         images, masks = draw_batch(
             samples, step=step, seed=config.seed, patch=config.patch, batch=config.batch
         )
@@ -479,6 +574,7 @@ def _learn_threshold(
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()
+    model.network = network
 
 
 def _mean_likelihood(network: DropoutUNet, image: Tensor, passes: int) -> np.ndarray:
@@ -516,6 +612,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--even-light", action="store_true", help="of photographs of the retina")
     parser.add_argument("--passes", type=int, default=20, help="of the network with dropout")
     parser.add_argument("--threshold-steps", type=int, default=200)
+    parser.add_argument("--folds", type=int, default=2, help="parts of the training images")
     chosen = parser.parse_args(arguments)
     try:
         config = TrainConfig(
@@ -528,7 +625,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data = even_data(data)
         table = calibration_study(
             data, config, chosen.out, seeds=chosen.seeds, passes=chosen.passes,
-            threshold_steps=chosen.threshold_steps,
+            threshold_steps=chosen.threshold_steps, folds=chosen.folds,
         )  # fmt: skip
     except (TypeError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,10 +1,10 @@
 """Make the trained model that the library ships: ``python -m toposeg_lite.training.pretrained``.
 
 It trains a U-Net on CHASE_DB1 in even light (`EvenLight`), lets the branch head and the threshold
-learn on the training images, calibrates both on the validation images, and writes one safetensors
-file for `toposeg_lite.structures.load_pretrained`, with a JSON file beside it: parameters,
-versions, scores.
-The U-Net is a checkpoint in ``--folder``, so the same command goes on from where it was stopped.
+learn on the training images, by way of networks that have not seen them (`cross_train`), calibrates
+both on the validation images, and writes one safetensors file for
+`toposeg_lite.structures.load_pretrained`, with a JSON file beside it: parameters, versions, scores.
+The U-Nets are checkpoints in ``--folder``, so the same command goes on from where it was stopped.
 The options' defaults are those with which the file of the library was made.
 """
 
@@ -26,8 +26,16 @@ from .. import metrics
 from ..data import Dataset, Sample, load_dataset, photos
 from ..models import UNet
 from ..structures import EvenLight, StructureDistribution, StructureModel
-from ..structures.pretrained import LAYER, NAME, pack
-from .calibration import BINS, even_data, fit_structures, known_branches, new_network
+from ..structures.pretrained import NAME, pack
+from .calibration import (
+    BINS,
+    Unseen,
+    cross_train,
+    even_data,
+    fit_structures,
+    known_branches,
+    new_network,
+)
 from .checkpoint import load_checkpoint, write_atomically
 from .config import TrainConfig
 from .loop import train
@@ -40,6 +48,7 @@ ASSETS = Path(__file__).parents[1] / "data" / "assets"
 
 def make_pretrained(
     unet: str | Path,
+    unseen: Sequence[Unseen],
     data: Dataset,
     out: str | Path,
     *,
@@ -53,6 +62,8 @@ def make_pretrained(
     ----------
     unet : path
         The checkpoint of a `UNet` that was trained on the data in even light.
+    unseen : sequence of Unseen
+        From `cross_train`, on the data in even light.
     data : Dataset
         Colour photographs of the retina.
     out : path
@@ -79,7 +90,7 @@ def make_pretrained(
     plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network = nn.Sequential(EvenLight(), plain)
     branch, threshold = fit_structures(
-        network, data, config, threshold_steps=threshold_steps, floor=floor, features=LAYER
+        network, _before_light(unseen, data), config, threshold_steps=threshold_steps, floor=floor
     )
     models = {"branch": branch, "threshold": threshold}
     for model in models.values():
@@ -97,6 +108,7 @@ def make_pretrained(
         "parameters": {
             "config": {**config.as_dict(), "root": None},
             "threshold_steps": threshold_steps,
+            "folds": len(unseen),
             "floor": floor,
             "bins": BINS,
         },
@@ -112,6 +124,15 @@ def make_pretrained(
     text = f"{json.dumps(about, indent=1)}\n"
     write_atomically(out.with_name(f"{out.name}.json"), text.encode())
     return about
+
+
+def _before_light(unseen: Sequence[Unseen], data: Dataset) -> list[Unseen]:
+    """Return the networks behind `EvenLight`, and the images as they were before it."""
+    whole = {sample.name: sample for sample in data.train}
+    return [
+        Unseen(nn.Sequential(EvenLight(), network), tuple(whole[one.name] for one in samples))
+        for network, samples in unseen
+    ]
 
 
 def _scores(models: dict[str, StructureModel], samples: Sequence[Sample]) -> dict[str, Any]:
@@ -162,11 +183,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--dataset", default="chase_db1")
     parser.add_argument("--root", help="the folder of downloaded data sets")
-    parser.add_argument("--folder", default="runs/pretrained", help="for the checkpoint")
+    parser.add_argument("--folder", default="runs/pretrained", help="for the checkpoints")
     parser.add_argument("--out", default=str(ASSETS / NAME), help="where to write, without ending")
     parser.add_argument("--steps", type=int, default=3000, help="of the training of the network")
     parser.add_argument("--patch", type=int, default=128)
     parser.add_argument("--threshold-steps", type=int, default=200)
+    parser.add_argument("--folds", type=int, default=2, help="parts of the training images")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     try:
@@ -180,9 +202,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = folder / f"unet-{config.seed}.safetensors"
         light = even_data(data)
         train(config, data=light, model=new_network(light, config, UNet), out=path, resume=True)
+        unseen = cross_train(light, config, folder, folds=chosen.folds)
         photo = photos.retina()
         about = make_pretrained(
             path,
+            unseen,
             data,
             chosen.out,
             others=[Sample("retina", photo.image, photo.mask)],
