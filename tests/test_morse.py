@@ -359,6 +359,18 @@ def test_paths_end_where_a_cancelled_pass_is_cut():
     assert complex_.branches(0.2).ends.tolist() == [[18, 18]]
 
 
+def test_paths_end_at_the_highest_peak_of_a_part_wherever_it_was_cut():
+    # As above, but the way to the ring enters the bump beside its peak.
+    image = np.zeros((5, 9))
+    image[1:4, 4:] = 0.52
+    image[2, :5] = [0.9, 0.45, 0.52, 0.55, 0.52]
+    image[2, 5:8] = 0.1
+    branches = morse_complex(image, connectivity=1).branches(0.2, 0.5)
+    assert branches.ends.tolist() == [[21, 21]]
+    assert 20 not in branches.paths[0]
+    assert branches.length.tolist() == [14]
+
+
 def test_a_ring_cut_off_from_the_peak_that_outlives_its_own_is_still_a_graph():
     # The ring's peak of 0.55 has persistence 0.1 only; cut off, it is the highest of its part.
     image = np.zeros((3, 5))
