@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from toposeg_lite.data import synthetic
+from toposeg_lite.topology import critical, loops, morse
 from toposeg_lite.topology.morse import morse_complex
 from toposeg_lite.topology.persistence import persistence_pairs
 
@@ -214,6 +216,19 @@ def test_branches_equal_brute_force(name, connectivity):
 
 
 @pytest.mark.parametrize(("name", "connectivity"), CASES)
+def test_lengths_and_means_are_those_of_the_paths(name, connectivity):
+    fast, _ = case(name, connectivity)
+    image = IMAGES[name]
+    for threshold, level in product(THRESHOLDS, LEVELS):
+        branches = fast.branches(threshold, level)
+        means = [image.ravel()[path].mean() for path in branches.paths]
+        places = [np.column_stack(np.unravel_index(path, image.shape)) for path in branches.paths]
+        lengths = [np.linalg.norm(np.diff(place, axis=0), axis=1).sum() for place in places]
+        np.testing.assert_allclose(branches.length, lengths, atol=1e-12)
+        np.testing.assert_allclose(branches.mean_likelihood, means, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "connectivity"), CASES)
 def test_skeletons_equal_brute_force(name, connectivity):
     fast, slow = case(name, connectivity)
     for threshold, level in product(THRESHOLDS, LEVELS):
@@ -342,6 +357,18 @@ def test_paths_end_where_a_cancelled_pass_is_cut():
     (loop,) = complex_.branches(0.2, 0.5).ends.tolist()
     assert loop == [20, 20]
     assert complex_.branches(0.2).ends.tolist() == [[18, 18]]
+
+
+def test_paths_end_at_the_highest_peak_of_a_part_wherever_it_was_cut():
+    # As above, but the way to the ring enters the bump beside its peak.
+    image = np.zeros((5, 9))
+    image[1:4, 4:] = 0.52
+    image[2, :5] = [0.9, 0.45, 0.52, 0.55, 0.52]
+    image[2, 5:8] = 0.1
+    branches = morse_complex(image, connectivity=1).branches(0.2, 0.5)
+    assert branches.ends.tolist() == [[21, 21]]
+    assert 20 not in branches.paths[0]
+    assert branches.length.tolist() == [14]
 
 
 def test_a_ring_cut_off_from_the_peak_that_outlives_its_own_is_still_a_graph():
@@ -514,6 +541,21 @@ def test_the_graph_has_the_loops_of_the_structure(name, mask, loops):
         assert (skeleton.mask <= ndimage.binary_dilation(mask)).all()
 
 
+@pytest.mark.parametrize("name", ["vessels", "membranes", "cracks", "roads", "lanes", "tubes"])
+def test_the_graph_has_the_loops_and_parts_that_a_generator_drew(name):
+    shape = (24, 40, 48) if name == "tubes" else (112, 144)
+    drawing = getattr(synthetic, name)(shape=shape, seed=1)
+    depth = ndimage.distance_transform_edt(drawing.mask)
+    soft = np.where(drawing.mask, 0.5 + depth / depth.max() / 2, 0.0)  # highest in the middle
+    for image, persistence in ((drawing.mask, 0.0), (soft, 0.45)):
+        complex_ = morse_complex(image)
+        for level, components in ((0.0, 1), (0.45, drawing.betti[0])):
+            skeleton = complex_.skeleton(persistence, level)
+            assert parts_of(skeleton) == components
+            loops = len(skeleton.edges) - len(skeleton.nodes) + components
+            assert loops == drawing.betti[1]
+
+
 def test_saddle_level_takes_a_false_bridge_that_persistence_cannot():
     image = np.full((40, 60), 0.05)
     image[18:22, 5:26] = image[18:22, 34:55] = 0.9
@@ -595,3 +637,29 @@ def test_asking_changes_nothing():
             path[:] = 0
         complex_.patches(threshold)[:] = 0
     assert everything(complex_) == before
+
+
+# --- The room that kernels have ------------------------------------------------------------------
+
+
+def test_kernels_stay_within_their_arrays(monkeypatch):
+    # Compiled code reads and writes past the end of an array in silence. Python does not.
+    pictures = [IMAGES[name] for name in ("ties", "binary", "row", "two columns", "flat in 3D")]
+    pictures.append(random_image(12, (7, 8, 9)))
+    compiled = [everything(morse_complex(picture)) for picture in pictures]
+    for module in (critical, loops, morse):
+        for name, kernel in list(vars(module).items()):
+            if hasattr(kernel, "py_func"):
+                monkeypatch.setattr(module, name, kernel.py_func)
+    assert [everything(morse_complex(picture)) for picture in pictures] == compiled
+
+
+def test_volumes_with_more_critical_edges_than_were_made_room_for_at_first(monkeypatch):
+    monkeypatch.setattr(morse, "_edges_3d", critical._edges_3d.py_func)
+    volume = random_image(13, (16, 17, 18), levels=64)
+    for threshold in (0.0, 0.25):
+        got = morse_complex(volume).branches(threshold).dimension
+        for dim in (0, 1):
+            expected = np.count_nonzero(gudhi_persistence(volume, 1, dim) > threshold)
+            assert np.count_nonzero(got == dim) == expected
+        assert len(got) > 1024 or threshold > 0

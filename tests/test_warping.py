@@ -492,6 +492,17 @@ def test_squared_distances_are_exact(shape, kind):
     np.testing.assert_array_equal(keys[marked] % padded.size, marked)
 
 
+def test_distances_are_worked_out_only_where_something_can_flip(monkeypatch):
+    # They are the dearest part of a warp, and most crops of a good prediction need none.
+    monkeypatch.setattr(warping, "_order_keys", None)
+    mask = drawn("..... .##.. ...#.")
+    for pair in ((mask, mask), (mask & False, mask), (mask | True, mask)):
+        for connectivity in (1, 2):
+            assert flip_order(*pair, connectivity=connectivity).size == 0
+    with pytest.raises(TypeError):
+        flip_order(mask, ~mask)
+
+
 # --- arrays and threads -------------------------------------------------------------------------
 
 

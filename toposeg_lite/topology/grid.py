@@ -246,7 +246,10 @@ def _check_array(array: Any, name: str, ndim: int | tuple[int, ...]) -> np.ndarr
         raise TypeError(
             f"{name} must be a NumPy array; got a torch tensor. Pass `.detach().cpu().numpy()`"
         )
-    array = np.asarray(array)
+    try:
+        array = np.asarray(array)
+    except ValueError as error:  # lists of unequal lengths
+        raise ValueError(f"{name} is no array: {error}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers or booleans; got dtype {array.dtype}")
     if array.ndim not in wanted:
@@ -305,8 +308,9 @@ def check_image(
         if bad:
             raise ValueError(f"{name} holds {bad} values that are NaN or infinite")
         raise ValueError(
-            f"{name} must lie in [0, 1]; its values reach from {low:.4g} to {high:.4g}. "
-            f"If these are logits, apply a sigmoid first"
+            # All digits: the sum of a softmax may be 1.0000001, which must not read "1".
+            f"{name} must lie in [0, 1]; its values reach from {low!s} to {high!s}. "
+            f"If these are logits, apply a sigmoid first; if it is rounding, clip them"
         )
     return array
 
