@@ -323,6 +323,7 @@ def clustering_job(size: int) -> Job:
         size=f"{size}x{size}",
         ours=Call(ours),
         peers={"scikit-image": Call(skimage)},
+        required={"scikit-image": 3},
         same={"scikit-image": same},
     )
 

@@ -109,6 +109,49 @@ def limit_rows(rounds: int, size: int = 64) -> Iterator[Row]:
             )
 
 
+def cells_rows(rounds: int, size: int = 64) -> Iterator[Row]:
+    """The Morse complex of a volume beside oineus, which pairs all cells of the same complex.
+
+    Agreement is that of how many pairs of dimensions 0 and 1 have a persistence. cripser names the
+    voxels of a pair, which is less: several critical edges may enter with one voxel.
+    """
+    from toposeg_lite.topology import morse_complex
+
+    def pairs(oineus: Any, volume: np.ndarray) -> Any:
+        cells = oineus.cube_filtration(volume, negate=True, max_dim=3)
+        columns = oineus.Decomposition(cells, True)
+        options = oineus.ReductionParams()
+        options.n_threads = 1
+        columns.reduce(options)
+        return columns.diagram(cells)
+
+    def same(ours: Any, theirs: Any) -> None:
+        for k in range(2):
+            ends = theirs.in_dimension(k)
+            count = np.count_nonzero(np.isfinite(ends).all(1) & (ends[:, 0] != ends[:, 1]))
+            assert np.count_nonzero(ours.branches().dimension == k) == count, f"{count} pairs"
+
+    for kind, make in inputs.VOLUMES.items():
+        volume = make(size)
+        peer: Contender | Unavailable
+        try:
+            import oineus
+
+            peer = Call(partial(pairs, oineus, volume))
+        except ImportError as error:
+            peer = Unavailable(f"it cannot be imported: {error}")
+        yield from measure(
+            Job(
+                name=f"discrete Morse complex of a volume, {kind}",
+                size="x".join([str(size)] * 3),
+                ours=Call(partial(morse_complex, volume)),
+                peers={"oineus, pairs of cells": peer},
+                same={"oineus, pairs of cells": same},
+            ),
+            rounds,
+        )
+
+
 def betti_rows(rounds: int, size: int = 128) -> Iterator[Row]:
     """Betti numbers of a volume beside cc3d's components and scikit-image's Euler number.
 
@@ -156,5 +199,5 @@ def betti_rows(rounds: int, size: int = 128) -> Iterator[Row]:
 
 def volume_rows(rounds: int) -> Iterator[Row]:
     """Return all rows of this module."""
-    for rows in (persistence_rows, memory_rows, limit_rows, betti_rows):
+    for rows in (persistence_rows, memory_rows, limit_rows, cells_rows, betti_rows):
         yield from rows(rounds)
