@@ -357,16 +357,15 @@ def test_dtypes_and_memory_orders_do_not_matter(dtype, matching):
         assert result.cost == pytest.approx(expected.cost, rel=1e-6)
 
 
-@pytest.mark.parametrize("matching", ["betti", "wasserstein"])
 @pytest.mark.parametrize("swap", [False, True])
-def test_of_two_precisions_the_higher_one_counts(swap, matching):
+def test_betti_looks_at_two_precisions_in_the_higher_one(swap):
     # In float32 one of the images would be constant.
     rough, fine = random_image(3).astype(np.float32) / 2, 0.5 + 1e-9 * random_image(3)
     images = (fine, rough) if swap else (rough, fine)
-    result = match_pairs(*images, matching=matching)
-    expected = match_pairs(*(image.astype(float) for image in images), matching=matching)
+    result = match_pairs(*images, matching="betti")
+    expected = match_pairs(*(image.astype(float) for image in images), matching="betti")
     assert np.array_equal(result.matched, expected.matched)
-    assert len(result.matched) > (1 if matching == "wasserstein" else 3)
+    assert len(result.matched) > 3
 
 
 @pytest.mark.parametrize("matching", MATCHINGS)
