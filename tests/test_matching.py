@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations, product
 from typing import get_args
 
@@ -226,6 +227,23 @@ def test_wasserstein_is_the_cheapest_of_all_matchings():
     assert checked > 20
 
 
+@pytest.mark.parametrize(
+    ("row", "truth", "partner"),
+    [
+        # Both true features are born at 0.5: the longer, (0.5, 0.2), would do, but costs more.
+        ([0.9, 0.41, 0.52, 0.52, 0.52], [0.9, 0.2, 0.5, 0.4, 0.5], (0.5, 0.4)),
+        # Both die at 0.2: the longer, (0.6, 0.2), would do, but costs more.
+        ([0.9, 0.2, 0.32, 0.32, 0.32], [0.9, 0.2, 0.3, 0.2, 0.6], (0.3, 0.2)),
+    ],
+)
+def test_wasserstein_tells_features_apart_that_share_one_end(row, truth, partner):
+    result = match_pairs([row], [truth], matching="wasserstein")
+    points = [finite_points(p, 0) for p in (result.prediction, result.truth)]
+    assert result.cost == pytest.approx(least_cost(*points), abs=1e-12)
+    at = result.matched[1, 1]
+    assert (result.truth.birth[at], result.truth.death[at]) == partner
+
+
 def test_rank_never_beats_wasserstein_and_often_loses():
     losses = 0
     for seed in range(20):
@@ -337,6 +355,65 @@ def test_dtypes_and_memory_orders_do_not_matter(dtype, matching):
         result = match_pairs(image, np.asfortranarray(truth), matching=matching)
         assert np.array_equal(result.matched, expected.matched)
         assert result.cost == pytest.approx(expected.cost, rel=1e-6)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_betti_looks_at_two_precisions_in_the_higher_one(swap):
+    # In float32 one of the images would be constant.
+    rough, fine = random_image(3).astype(np.float32) / 2, 0.5 + 1e-9 * random_image(3)
+    images = (fine, rough) if swap else (rough, fine)
+    result = match_pairs(*images, matching="betti")
+    expected = match_pairs(*(image.astype(float) for image in images), matching="betti")
+    assert np.array_equal(result.matched, expected.matched)
+    assert len(result.matched) > 3
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize("shape", [(9, 13), (5, 6, 7)])
+def test_negative_zeros_and_frozen_arrays_change_nothing(shape, matching):
+    prediction, truth = random_image(8, shape, levels=3), random_image(9, shape) > 0.5
+    expected = match_pairs(prediction, truth, matching=matching)
+    images = np.where(prediction == 0, -0.0, prediction), np.where(truth, 1.0, -0.0)
+    for image in images:
+        assert np.signbit(image).any()
+        image.flags.writeable = False
+    result = match_pairs(*images, matching=matching)
+    assert np.array_equal(result.matched, expected.matched)
+    assert np.array_equal(result.unmatched_prediction, expected.unmatched_prediction)
+    assert np.array_equal(result.unmatched_truth, expected.unmatched_truth)
+    assert result.cost == expected.cost
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_only_essential_components_are_more_persistent_than_1(matching):
+    row, truth = [[0.1, 0.1, 0.8, 0.1]], [[True, False, True, False]]
+    result = match_pairs(row, truth, matching=matching, min_persistence=1)
+    # By place the blob of 0.8 is that of the truth's second component, which was left out.
+    alone = [0] if matching == "spatial" else []
+    assert result.matched.tolist() == ([] if alone else [[0, 0]])
+    assert result.unmatched_prediction.tolist() == result.unmatched_truth.tolist() == alone
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_threads_change_nothing(matching):
+    shapes = [(17, 14), (14, 17), (5, 6, 7), (6, 7, 5)]
+    jobs = [
+        (random_image(i, shapes[i % 4], levels=9), random_image(i + 60, shapes[i % 4]) > 0.5)
+        for i in range(12)
+    ]
+
+    def match(images):
+        return match_pairs(*images, matching=matching)
+
+    alone = [match(images) for images in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(match, jobs))
+    for one, other in zip(alone, together, strict=True):
+        for name in ("matched", "unmatched_prediction", "unmatched_truth"):
+            assert np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("birth", "death", "birth_index", "death_index"):
+            ours, theirs = getattr(one.prediction, name), getattr(other.prediction, name)
+            assert ours.tobytes() == theirs.tobytes()
 
 
 def test_it_says_what_it_holds():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from toposeg_lite.topology import persistence_pairs
+from toposeg_lite.topology import persistence, persistence_pairs
 
 OPTIONS = [(c, b) for c in (1, 2) for b in ("open", "closed")]
 
@@ -318,6 +318,43 @@ def test_the_order_of_the_result_is_as_documented():
     assert np.all(np.diff(components.death[1:]) <= 0)
     assert np.all(np.diff(holes.birth) >= 0)
     assert holes.birth_index[-1] == -1
+
+
+@pytest.mark.parametrize(("connectivity", "border"), OPTIONS)
+def test_equal_pairs_stand_in_the_order_of_their_saddles(connectivity, border):
+    image = images()["quantised to 4 levels"]
+    pairs = persistence_pairs(image, connectivity=connectivity, border=border)
+    components, holes = pairs.of_dimension(0)[1:], pairs.of_dimension(1)
+    holes = holes[holes.birth_index >= 0]
+    # Saddles are walked by falling value, equal ones by rising index, and for holes all the way
+    # back. That one saddle makes several pairs leaves the stable sort no choice.
+    walk = np.lexsort((components.death_index, -components.death))
+    back = np.lexsort((-holes.birth_index, holes.birth))
+    assert len(components) > 20
+    assert len(holes) > 20
+    assert np.array_equal(walk, np.arange(len(components)))
+    assert np.array_equal(back, np.arange(len(holes)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_next_to_zero_are_told_apart(dtype):
+    # A power of two changes the exponents of all values and nothing else.
+    image = np.random.default_rng(4).random((17, 14)).astype(dtype)
+    for border in ("open", "closed"):
+        wanted = persistence_pairs(image / 2, border=border)
+        for power in (-20, -100):
+            small = persistence_pairs(np.ldexp(image, power), border=border)
+            assert indices(small) == indices(wanted)
+            born = small.birth_index >= 0
+            assert np.array_equal(small.birth[born], np.ldexp(wanted.birth[born], power + 1))
+
+
+@pytest.mark.parametrize("shape", [(1, 2**30), (2**30, 1), (1, 2**14, 2**14), (2**10,) * 3])
+def test_an_image_with_more_pixels_than_int32_counts_is_refused(shape, monkeypatch):
+    # One value stands for all pixels; the check of images would copy it, and memory run out.
+    monkeypatch.setattr(persistence, "check_image", lambda image: image)
+    with pytest.raises(ValueError, match="image is too large: its shape is"):
+        persistence_pairs(np.broadcast_to(np.float32(0.5), shape))
 
 
 def test_threads_change_nothing():

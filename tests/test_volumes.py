@@ -20,6 +20,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from toposeg_lite.topology import betti_numbers, persistence_pairs
+from toposeg_lite.topology.loops import _cancel, _pop, _push
 
 OPTIONS = [(c, b) for c in (1, 3) for b in ("open", "closed")]
 FIELDS = ("dimension", "birth", "death", "birth_index", "death_index")
@@ -240,6 +241,24 @@ def test_the_order_of_the_result_is_as_documented(connectivity, border):
     assert (pairs.birth_index[-1] == -1) == (border == "closed")
 
 
+@pytest.mark.parametrize(("connectivity", "border"), OPTIONS)
+def test_equal_pairs_stand_in_the_order_of_their_saddles(connectivity, border):
+    volume = volumes()["quantised to 4 levels"]
+    pairs = persistence_pairs(volume, connectivity=connectivity, border=border)
+    components, tunnels, cavities = (pairs.of_dimension(k) for k in range(3))
+    components, cavities = components[1:], cavities[cavities.birth_index >= 0]
+    # As in two dimensions; one voxel may close several tunnels, the first of them dies first.
+    walks = [
+        np.lexsort((components.death_index, -components.death)),
+        np.lexsort((tunnels.death_index, -tunnels.death, -tunnels.birth_index, tunnels.birth)),
+        np.lexsort((-cavities.birth_index, cavities.birth)),
+    ]
+    for walk in walks:
+        assert np.array_equal(walk, np.arange(len(walk)))
+    assert max(map(len, walks[::2])) > 10
+    assert len(tunnels) - len(np.unique(tunnels.birth_index)) > 0
+
+
 @pytest.mark.parametrize("connectivity", [1, 3])
 def test_min_persistence_is_strict_and_keeps_what_never_dies(connectivity):
     volume = np.random.default_rng(1).random((8, 9, 7), dtype=np.float32)
@@ -252,6 +271,21 @@ def test_min_persistence_is_strict_and_keeps_what_never_dies(connectivity):
         )
         assert 1 < len(few) < len(pairs)
         assert indices(few) == indices(kept)
+
+
+def test_a_heap_gives_its_largest_key_first_and_pairs_cancel():
+    keys = np.random.default_rng(6).integers(0, 2000, 3000)
+    heap, left = np.empty(4, np.int64), 0  # it must grow
+    for key in keys:
+        left, heap = _push(heap, left, key)
+    assert left == 3000
+    found = []
+    left = _cancel(heap, left)
+    while left:
+        found.append(int(heap[0]))
+        left = _cancel(heap, _pop(heap, left))
+    values, counts = np.unique(keys, return_counts=True)
+    assert found == values[counts % 2 == 1][::-1].tolist()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -40,6 +40,7 @@ References
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -79,8 +80,9 @@ class PersistencePairs:
     Notes
     -----
     Components stand before holes. Among the components the essential one is first and the others
-    follow by falling death; the rest follow by rising birth, dimension by dimension; equal ones by
-    the order of their saddles.
+    follow by falling death; the rest follow by rising birth, dimension by dimension. Equal ones go
+    by the flat index of their saddle, rising among the components, falling among the rest; tunnels
+    of one saddle, by falling death.
     """
 
     dimension: np.ndarray
@@ -205,10 +207,17 @@ def persistence_pairs(
     closed = check_border(border) == "closed"
     wanted = check_dimensions(dimensions, image.ndim)
     min_persistence = check_number(min_persistence, "min_persistence")
-    # Pixels of the framed image, in a volume its edges, are counted in int32.
-    limit = 2**31 - 2**18 if image.ndim == 2 else 2**29
-    if image.size > limit:
-        raise ValueError(f"image is too large: {image.shape} has more than about {limit} pixels")
+    # Counted in int32 are the pixels of the framed image, and the edges of a volume framed twice.
+    # It is the frame that makes a thin image large.
+    if image.ndim == 2:
+        count = math.prod(n + 2 for n in image.shape)
+    else:
+        count = 3 * math.prod(n + 4 for n in image.shape)
+    if count >= 2**31:
+        raise ValueError(
+            f"image is too large: its shape is {image.shape}; with the frame around it, an image "
+            f"may have 2**31 pixels, a volume 2**31 edges. Cut it into tiles"
+        )
     if image.ndim == 3:
         from .volumes import pairs_3d  # which builds on the kernels of this module
 
