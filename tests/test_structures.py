@@ -286,7 +286,7 @@ def test_the_learned_threshold_is_the_best_one_found_by_search(learned):
         np.average(np.logaddexp(0, z) - fractions * z, weights=lengths)
         for z in ((strengths - threshold) / model.temperature() for threshold in grid)
     ]
-    assert 0.05 < min(errors) < 0.2  # they overlap
+    assert 0.05 < min(errors) < 0.25  # they overlap
     with torch.no_grad():
         thresholds = model.prior(images).mean.sigmoid().numpy()
     assert thresholds.std() < 0.03

@@ -17,9 +17,19 @@ beyond a gap may be real when the bridge over the gap is not::
                           = = =                         the bridge
                                 = = =                   the ridge beyond it
 
-**How strong.** A piece has the persistence of its pass (of the peak that dies there, or of the
-loop that closes there), a ridge that of its peak. It is the difference of two pixels of the
-likelihood, `upper` and `lower`, so that it can be differentiated by them.
+**How strong.** In the papers a structure is the skeleton at a threshold of persistence. So the
+*persistence* of a piece is the threshold up to which the skeleton holds more than half of it; of a
+ridge that of its peak, if this is more. At least, it is the persistence of the piece's own pass: of
+the peak that dies there, or of the loop that closes there. But a dip along a strong vessel, which
+costs next to nothing to fill, has the persistence of what the vessel leads to: the vessel cannot do
+without it::
+
+    likelihood   .7 .6 .9 .1 .7 .6 .8
+    persistence     .1    .7    .1          of the passes alone
+    persistence     .1    .7    .7          the way from the .8 to the .9 crosses the .6
+
+It is the difference of two pixels of the likelihood, `upper` and `lower`, so that it can be
+differentiated by them.
 
 **From decisions to a mask**, in this order:
 
@@ -45,7 +55,7 @@ from numba import njit
 from scipy.ndimage import distance_transform_edt
 
 from ..topology.grid import check_image, check_integer, check_mask, check_same_shape
-from ..topology.morse import Branches, MorseComplex, _check_threshold, _split, morse_complex
+from ..topology.morse import MorseComplex, _check_threshold, _split, morse_complex
 from ..topology.persistence import persistence_pairs
 
 __all__ = ["BranchSet", "find_branches"]
@@ -70,9 +80,9 @@ class BranchSet:
     persistence : (n,) array of float32 or float64
         The likelihood at `upper` minus that at `lower`.
     upper, lower : (n,) array of int64
-        Flat indices of the pixels that decide the persistence: of a join the peak that dies and the
-        pass, of a loop the pass and the pit, of a ridge its peak and the pass at which that dies
-        (-1 for the highest peak, which dies at 0).
+        Flat indices of the pixels that decide the persistence, those of the branch that holds the
+        piece longest: of a join the peak that dies and the pass, of a loop the pass and the pit.
+        The ridge of the highest peak has this peak and -1, for it dies at 0.
     saddle : (n,) array of int64
         The pass; of a ridge the pixel where it begins.
     pixels : (m,) array of int64
@@ -352,7 +362,6 @@ def find_branches(
     floor, split = _check_threshold(floor, "floor"), _check_threshold(split, "split")
     complex_ = morse_complex(likelihood, connectivity=connectivity)
     branches = complex_.branches(floor, saddle_level)
-    critical = _critical_pixels(likelihood, complex_, branches, floor, saddle_level)
     measures = branches._measures
     # The highest pass first; equal ones as they enter.
     order = np.lexsort((branches.saddle, -branches.saddle_value))
@@ -362,11 +371,12 @@ def find_branches(
 
     ridge = pieces.peak >= 0
     kind = np.where(ridge, RIDGE, branches.dimension[pieces.branch]).astype(np.int8)
-    upper, lower = critical.upper[pieces.branch], critical.lower[pieces.branch]
-    upper[ridge] = measures.pixel[pieces.peak[ridge]]
-    lower[ridge] = _deaths(complex_, upper[ridge])
-    values = np.append(likelihood.ravel(), likelihood.dtype.type(0))  # -1 is the last
     pixels = measures.pixel[pieces.pixels]
+    upper, lower = _critical_pixels(likelihood, complex_, floor)
+    peaks = np.where(ridge, measures.pixel[pieces.peak], -1)
+    held = _held_by(complex_, pixels, pieces.owned, peaks)
+    upper, lower = upper[held], lower[held]
+    values = np.append(likelihood.ravel(), likelihood.dtype.type(0))  # -1 is the last
     return BranchSet(
         likelihood,
         kind,
@@ -382,24 +392,16 @@ def find_branches(
     )
 
 
-class _CriticalPixels(NamedTuple):
-    """For each branch of a complex the two pixels that decide its persistence."""
-
-    upper: np.ndarray
-    lower: np.ndarray
-
-
 def _critical_pixels(
-    likelihood: np.ndarray,
-    complex_: MorseComplex,
-    branches: Branches,
-    floor: float,
-    saddle_level: float,
-) -> _CriticalPixels:
-    """Find the peak that dies at each join, and the pit at which each loop is filled."""
-    count, _, high = complex_._thresholds(floor, saddle_level)
-    which = np.flatnonzero(complex_._critical.value[:count] >= high)
-    peak = complex_._critical.peak[which]
+    likelihood: np.ndarray, complex_: MorseComplex, floor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each branch above `floor` the two pixels that decide its persistence.
+
+    They are the peak that dies at a join, and the join; a loop's pass, and the pit at which it is
+    filled. One more entry, the last, is that of the highest peak, which dies nowhere (-1).
+    """
+    branches = complex_.branches(floor)
+    peak = complex_._critical.peak[: len(branches)]
     upper = np.where(peak >= 0, complex_._forest.pixel[peak], branches.saddle)
     lower = branches.saddle.copy()
     loops = np.flatnonzero(branches.dimension == 1)
@@ -409,23 +411,39 @@ def _critical_pixels(
         pairs = persistence_pairs(
             likelihood, connectivity=complex_.connectivity, dimensions=(1,), min_persistence=floor
         )
-        pairs = pairs[pairs.birth >= high]
         here = np.lexsort((branches.persistence[loops], branches.saddle[loops]))
         there = np.lexsort((pairs.death_index, pairs.persistence, pairs.birth_index))
         lower[loops[here]] = pairs.death_index[there]
-    return _CriticalPixels(upper, lower)
+    return np.append(upper, complex_._forest.pixel[0]), np.append(lower, -1)
 
 
-def _deaths(complex_: MorseComplex, peaks: np.ndarray) -> np.ndarray:
-    """Return the pass at which each peak dies, -1 for the highest."""
-    critical, pixel = complex_._critical, complex_._forest.pixel
+def _held_by(
+    complex_: MorseComplex, pixels: np.ndarray, owned: np.ndarray, peaks: np.ndarray
+) -> np.ndarray:
+    """Return for each piece the branch that holds it longest in the skeleton; -1: the highest peak.
+
+    `pixels` and `owned` are those of the pieces, `peaks` are where ridges end, -1 for others.
+    Branches are numbered as they come when the threshold falls.
+    """
+    forest, critical = complex_._forest, complex_._critical
+    size = int(np.prod(complex_.shape))
+    # Pixels are listed as they come, too. More than half of a piece is in with its middle one.
+    place = np.empty(size, np.int64)
+    place[forest.pixel] = np.arange(len(forest.pixel))
+    first, stop = owned.T
+    sizes = stop - first
+    piece = np.repeat(np.arange(len(sizes)), sizes)
+    start = np.cumsum(sizes) - sizes
+    places = place[pixels[np.arange(len(piece)) + np.repeat(first - start, sizes)]]
+    middle = places[np.lexsort((places, piece))][start + sizes // 2]
+    # With the first k branches the first size_after[k] pixels are in, with none the highest peak.
+    through = np.searchsorted(forest.size_after, middle, side="right") - 1
+    # A peak is in until it dies: at a join, and the highest never.
     joins = np.flatnonzero(critical.peak >= 0)
-    dying = pixel[critical.peak[joins]]
-    order = np.argsort(dying)
-    if not len(order):
-        return np.full(len(peaks), -1)
-    at = np.minimum(np.searchsorted(dying[order], peaks), len(order) - 1)
-    return np.where(dying[order[at]] == peaks, critical.saddle[joins[order[at]]], -1)
+    dies = np.full(size + 1, np.iinfo(np.int64).max)  # -1 is the last
+    dies[forest.pixel[critical.peak[joins]]] = joins
+    dies[forest.pixel[0]] = -1
+    return np.minimum(through, dies[peaks])
 
 
 def depths(mask: np.ndarray) -> np.ndarray:
