@@ -303,6 +303,18 @@ CASES = [
         "1 .4 neighbours",
     ),
     (
+        "masked array",
+        lambda: persistence_pairs(np.ma.masked_less(IMAGE, 0.5)),
+        TypeError,
+        "image must be an array without a mask",
+    ),
+    (
+        "masked mask",
+        lambda: warping.simple_points(np.ma.masked_array(IMAGE > 0.5)),
+        TypeError,
+        "mask must be an array without a mask",
+    ),
+    (
         "morse 26 neighbours",
         lambda: morse_complex(IMAGE[None], connectivity=3),
         ValueError,

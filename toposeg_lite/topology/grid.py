@@ -246,6 +246,11 @@ def _check_array(array: Any, name: str, ndim: int | tuple[int, ...]) -> np.ndarr
         raise TypeError(
             f"{name} must be a NumPy array; got a torch tensor. Pass `.detach().cpu().numpy()`"
         )
+    if np.ma.isMaskedArray(array):
+        raise TypeError(
+            f"{name} must be an array without a mask, which would be ignored; got a masked array. "
+            f"Pass `.filled(value)`"
+        )
     try:
         array = np.asarray(array)
     except ValueError as error:  # lists of unequal lengths
