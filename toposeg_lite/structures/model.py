@@ -573,7 +573,7 @@ class StructureModel(nn.Module):
         found : sequence of StructureDistribution
             What `distribution` returned for images that nothing was trained on.
         outcomes : sequence of arrays of float
-            As for `learn`, in either mode.
+            As for `learn`, in either mode. A branch is real from 0.5 on.
 
         Returns
         -------
@@ -587,19 +587,17 @@ class StructureModel(nn.Module):
 
         Notes
         -----
-        The temperature minimises the cross-entropy between probabilities and outcomes, in which
-        branches count by their length. It is found for the probabilities, and log-odds are divided
-        by it before the mean over the model's own uncertainty is taken.
+        The temperature minimises the cross-entropy between probabilities and what is real, in which
+        every branch counts once, as in a reliability diagram: it is asked about once, however long
+        it is. It is found for the probabilities, and log-odds are divided by it before the mean
+        over the model's own uncertainty is taken.
         """
         truth = _gather(found, outcomes)
         known = ~np.isnan(truth)
         self.calibration.fill_(1.0)
         if known.any():
             plain = [one.calibrated(1.0).uncertainty().probability for one in found]
-            lengths = [one.branches.length for one in found]
-            temperature = fit_temperature(
-                np.concatenate(plain)[known], truth[known], weights=np.concatenate(lengths)[known]
-            )
+            temperature = fit_temperature(np.concatenate(plain)[known], truth[known] >= 0.5)
             self.calibration.fill_(temperature)
         return float(self.calibration)
 
