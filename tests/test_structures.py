@@ -674,15 +674,23 @@ def test_calibration_mends_a_head_that_is_too_bold():
     assert copy.calibration == model.calibration
 
 
-def test_calibration_weighs_branches_by_their_length_and_starts_anew_each_time():
+def test_calibration_counts_branches_once_as_real_or_not_and_starts_anew_each_time():
     model, image, truth = small("branch")
     with torch.no_grad():
-        model.head[-1].weight.mul_(40)
-    found, outcomes = known(model, image, truth[:, 0])
+        model.head[-1].weight.mul_(400)
+    found, _ = known(model, image, truth[:, 0])
+    rng = np.random.default_rng(3)
+    outcomes = []
+    for one in found:  # as likely as is said, half as often for short ones; and in part
+        chance = one.uncertainty().probability * (0.5 + (one.branches.length > 2.5) / 2)
+        real, partly = rng.random((2, len(chance))) < (chance, np.full(len(chance), 0.5))
+        outcomes.append(np.where(real, np.where(partly, 0.5, 1.0), np.where(partly, 0.3, 0.0)))
     chances = np.concatenate([one.uncertainty().probability for one in found])
     lengths = np.concatenate([one.branches.length for one in found])
-    wanted = fit_temperature(chances, np.concatenate(outcomes), weights=lengths)
-    assert abs(wanted - fit_temperature(chances, np.concatenate(outcomes))) > 0.01
+    fractions = np.concatenate(outcomes)
+    wanted = fit_temperature(chances, fractions >= 0.5)
+    for other, weights in ((fractions, None), (fractions >= 0.5, lengths), (fractions > 0.5, None)):
+        assert abs(wanted - fit_temperature(chances, other, weights=weights)) > 0.01
     assert abs(wanted - 1) > 0.1
     assert model.calibrate(found, outcomes) == pytest.approx(wanted)
     again, _ = known(model, image, truth[:, 0])

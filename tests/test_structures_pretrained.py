@@ -82,7 +82,8 @@ def test_it_finds_the_vessels_of_a_photograph_that_it_never_saw(mode):
     chances = found.uncertainty().probability
     if mode == "threshold":  # which knows persistence and no more
         order = np.argsort(found.branches.persistence)
-        assert (np.diff(chances[order]) >= 0).all()
+        assert (np.diff(chances[order]) >= -1e-12).all()  # equal ones are rounded apart
+        assert np.ptp(chances) > 0.3
         return
     assert cldice(found.mask(), truth) > 0.7
     real = found.branches.fraction_on(truth) >= 0.5
