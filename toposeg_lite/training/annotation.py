@@ -40,6 +40,11 @@ whose file is ``notebooks/reference_runs/annotation-orders.json``. The second li
 confirm what the first had shown: no image of crackforest had been looked at, and orders, options
 and the comparison that counts (doubt against persistence in the Betti-matching error) were fixed
 before it ran.
+
+Both ran a second time, with the same options, after the persistence of a branch had become that of
+the skeleton that holds it (`toposeg_lite.structures.branches`). By the persistence of its own pass,
+as in the first run, persistence is the better order on crackforest, where all else is equal: an
+area of 25.9, and now 27.6. Doubt has 21.2 in both.
 """
 
 from __future__ import annotations
