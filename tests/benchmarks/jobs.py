@@ -383,6 +383,7 @@ def morse_rows(rounds: int) -> Iterator[Row]:
     from toposeg_lite.topology import morse_complex
 
     for kind, sizes in (("likelihood", (256, 512, 1024, 2048)), ("noise", (256, 512))):
+        first: Row | None = None
         for size in sizes:
             image = inputs.IMAGES[kind](size).astype(np.float32)
             rows = measure(
@@ -399,6 +400,30 @@ def morse_rows(rounds: int) -> Iterator[Row]:
             yield from rows
             if size == 512:
                 yield _asking_row(kind, image, rows[0])
+            if first is None:
+                first = rows[0]
+            elif size > 512:
+                yield _growth_row(kind, first, rows[0])
+
+
+def _growth_row(kind: str, small: Row, large: Row) -> Row:
+    """How many times longer the larger image takes, beside sorting, which grows as n log n.
+
+    Both outgrow the caches on the way; a formula does not know of them.
+    """
+    times = [row.ours or np.nan for row in (small, large)]
+    floors = [row.floor_amount or np.nan for row in (small, large)]
+    ours, sorting = times[1] / times[0], floors[1] / floors[0]
+    return Row(
+        job=f"growth of the Morse complex, {kind}",
+        size=f"{small.size} to {large.size}",
+        unit="times",
+        ours=ours,
+        peer="np.argsort",
+        theirs=sorting,
+        ratio=sorting / ours,
+        required=1.0,
+    )
 
 
 def _asking_row(kind: str, image: np.ndarray, built: Row) -> Row:
