@@ -12,12 +12,14 @@ branch costs as dropping a true one does. (A cross-entropy over the pixels of ke
 as in the paper's code, costs nothing where all is dropped: it only ever drives a threshold up.)
 
 **Mode "threshold"** [1]_. One number decides for the whole image: a branch is kept with probability
-sigmoid((persistence - threshold) / temperature). The threshold is the sigmoid of a normal u. Its
-*prior* sees the image; its *posterior*, used in training alone, the truth as well, and KL keeps
-them together. The threshold is u = mean + std * noise, and the persistence is the difference of two
-pixels of the likelihood, so the loss has a gradient with respect to the prior, the posterior and
-the network. The temperature falls geometrically over the training from 0.2 or so to 0.05: at once
-at 0.02, nearly all branches are so far from the threshold that they have no gradient.
+sigmoid((persistence - threshold) / temperature). What is above the threshold is the skeleton there,
+up to the tails of branches (`toposeg_lite.structures.branches`). The threshold is the sigmoid of a
+normal u. Its *prior* sees the image; its *posterior*, used in training alone, the truth as well,
+and KL keeps them together. The threshold is u = mean + std * noise, and the persistence is the
+difference of two pixels of the likelihood, so the loss has a gradient with respect to the prior,
+the posterior and the network. The temperature falls geometrically over the training from 0.2 or so
+to 0.05: at once at 0.02, nearly all branches are so far from the threshold that they have no
+gradient.
 
 The limit of this mode: a branch that is stronger than another is never less likely to be kept. A
 faint vessel and a strong false bridge cannot both be judged rightly, whatever the threshold.
@@ -541,6 +543,13 @@ class StructureModel(nn.Module):
         ------
         TypeError, ValueError
             In the mode "threshold", which has no head; for outcomes that do not fit the branches.
+
+        Notes
+        -----
+        On the images that it was trained on a network is surer, and more often right, than
+        elsewhere, and a head that learns from their branches becomes too bold. So let it learn from
+        images that the network has not seen, or from networks that have not seen the images, as
+        `toposeg_lite.training.calibration.cross_train` makes them.
         """
         if self.mode != "branch":
             raise ValueError("learn belongs to the mode 'branch'; this model's is 'threshold'")
