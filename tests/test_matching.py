@@ -558,6 +558,8 @@ def test_a_missing_feature_acts_on_its_extreme_pixel():
     assert result.matched.tolist() == [True]
     assert result.missing_dimension.tolist() == [0, 1]
     assert result.missing_pixel.tolist() == [4, 6]  # the first of three highest, the hole's pixel
+    assert result.missing_dimension.dtype == np.int8
+    assert result.missing_pixel.dtype == np.int64
     for matching in ("rank", "wasserstein", "betti"):
         result = match_to_mask(pairs, image, mask, matching, connectivity=None, border="open")
         assert result.missing_dimension.tolist() == [0, 1]
