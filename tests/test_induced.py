@@ -172,6 +172,18 @@ def test_it_is_the_induced_matching_of_tunnels_at_full_connectivity(closed, leve
     assert tunnels >= count
 
 
+@pytest.mark.parametrize(
+    ("shape", "closed", "seed", "levels"),
+    [((2, 3, 3), False, 32, None), ((2, 3, 4), False, 37, 4), ((2, 3, 3), True, 152, None)],
+)
+def test_tunnels_that_the_union_fills_at_once_are_not_matched(shape, closed, seed, levels):
+    """Both images have the tunnel for some time, the union at none: found among many seeds."""
+    first, second = (random_image(s, shape, levels=levels) for s in (seed, seed + 77))
+    border = "closed" if closed else "open"
+    expected = matched_by_definition(first, second, False, closed)
+    assert bars(first, second, connectivity=1, border=border) == expected
+
+
 # --- The authors' program -------------------------------------------------------------------------
 
 
