@@ -184,6 +184,23 @@ def test_tunnels_that_the_union_fills_at_once_are_not_matched(shape, closed, see
     assert bars(first, second, connectivity=1, border=border) == expected
 
 
+@pytest.mark.parametrize(
+    ("shape", "full", "closed", "seed"),
+    [
+        ((4, 5), True, False, 6),
+        ((4, 5), True, False, 18),
+        ((4, 5), False, True, 123),
+        ((2, 3, 3), True, False, 112),
+    ],
+)
+def test_the_oldest_of_several_new_cells_goes_with_all_of_them(shape, full, closed, seed):
+    """A pixel's own cells may meet each other before they meet a component: it is seldom seen."""
+    first, second = random_image(seed, shape), random_image(seed + 77, shape)
+    connectivity, border = len(shape) if full else 1, "closed" if closed else "open"
+    expected = matched_by_definition(first, second, full, closed)
+    assert bars(first, second, connectivity=connectivity, border=border) == expected
+
+
 # --- The authors' program -------------------------------------------------------------------------
 
 
