@@ -640,6 +640,15 @@ def test_two_tunnels_with_the_same_voxels_are_two():
     name = 7 * 27 + 9
     found = _positions(pairs, 1, (3, 3, 3), np.array([name, 5, name, name, name, 3 * 27 + 9]))
     assert found.tolist() == [0, -1, 1, 3, -1, 2]
+    # The first of a name comes first, however many there are.
+    births = np.random.default_rng(0).integers(0, 3, 60)
+    pairs = PersistencePairs(
+        np.full(60, 1, np.int8), np.ones(60), np.zeros(60), births, np.full(60, 9)
+    )
+    found = _positions(pairs, 1, (3, 3, 3), births * 27 + 9)
+    assert found.tolist() == list(range(60))
+    found = _positions(pairs, 1, (3, 3, 3), np.arange(3) * 27 + 9)
+    assert found.tolist() == [births.tolist().index(birth) for birth in range(3)]
 
 
 def test_tunnels_are_matched_through_the_union():
