@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from toposeg_lite.topology import betti_numbers, match_pairs
-from toposeg_lite.topology.induced import betti_matching
+from toposeg_lite.topology import betti_numbers, match_pairs, persistence_pairs
+from toposeg_lite.topology.induced import betti_matching, names
 
 TOPOLOSSES = Path(__file__).parents[1] / ".bench" / "topolosses"
 
@@ -153,6 +153,54 @@ def test_it_is_the_induced_matching_in_3d(shape, full, count, closed, levels):
         assert bars(first, second, **options) == expected
 
 
+@pytest.mark.parametrize(
+    ("closed", "levels", "count"), [(False, None, 3), (False, 6, 3), (True, None, 1), (True, 6, 1)]
+)
+def test_it_is_the_induced_matching_of_tunnels_at_full_connectivity(closed, levels, count):
+    """Small volumes seldom have tunnels: a ring does, and behind a frame the pillar inside it."""
+    border, tunnels = "closed" if closed else "open", 0
+    for seed in range(count):
+        images = [random_image(s, (1, 3, 3), levels=levels) for s in (seed, seed + 77)]
+        ring = np.ones((1, 3, 3), bool)
+        ring[0, 1, 1] = False
+        for image in images:
+            image[ring != closed] += (1 - image[ring != closed]) / 2
+            image[ring == closed] /= 2
+        expected = matched_by_definition(*images, True, closed)
+        assert bars(*images, connectivity=3, border=border) == expected
+        tunnels += sum(n for row, n in expected.items() if row[0] == 1)
+    assert tunnels >= count
+
+
+@pytest.mark.parametrize(
+    ("shape", "closed", "seed", "levels"),
+    [((2, 3, 3), False, 32, None), ((2, 3, 4), False, 37, 4), ((2, 3, 3), True, 152, None)],
+)
+def test_tunnels_that_the_union_fills_at_once_are_not_matched(shape, closed, seed, levels):
+    """Both images have the tunnel for some time, the union at none: found among many seeds."""
+    first, second = (random_image(s, shape, levels=levels) for s in (seed, seed + 77))
+    border = "closed" if closed else "open"
+    expected = matched_by_definition(first, second, False, closed)
+    assert bars(first, second, connectivity=1, border=border) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "full", "closed", "seed"),
+    [
+        ((4, 5), True, False, 6),
+        ((4, 5), True, False, 18),
+        ((4, 5), False, True, 123),
+        ((2, 3, 3), True, False, 112),
+    ],
+)
+def test_the_oldest_of_several_new_cells_goes_with_all_of_them(shape, full, closed, seed):
+    """A pixel's own cells may meet each other before they meet a component: it is seldom seen."""
+    first, second = random_image(seed, shape), random_image(seed + 77, shape)
+    connectivity, border = len(shape) if full else 1, "closed" if closed else "open"
+    expected = matched_by_definition(first, second, full, closed)
+    assert bars(first, second, connectivity=connectivity, border=border) == expected
+
+
 # --- The authors' program -------------------------------------------------------------------------
 
 
@@ -237,6 +285,25 @@ def test_an_image_is_matched_to_itself_and_pairs_are_exchanged(shape, full, bord
         for k in range(len(shape)):
             most = min((p.dimension == k).sum() for p in (there.prediction, there.truth))
             assert (there.prediction.dimension[there.matched[:, 0]] == k).sum() <= most
+
+
+@pytest.mark.parametrize("border", ["open", "closed"])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("shape", [(11, 12), (6, 7, 8)])
+def test_holes_tunnels_and_cavities_are_those_of_the_images(shape, full, border):
+    """What `betti_matching` names is there, with a length: `metrics` counts without looking."""
+    connectivity = len(shape) if full else 1
+    options = {"connectivity": connectivity, "border": border}
+    count = Counter()
+    for seed, levels in product(range(8), (None, 1, 3)):
+        images = [random_image(s, shape, 0.3, levels) for s in (seed, seed + 50)]
+        found = betti_matching(*images, connectivity, border == "closed", [True] * len(shape))
+        for k, side in product(range(1, len(shape)), range(2)):
+            pairs = persistence_pairs(images[side], dimensions=[k], **options)
+            named = Counter(found[k][side].tolist())
+            assert named <= Counter(names(pairs, k, shape).tolist())
+            count[k] += named.total()
+    assert min(count[k] for k in range(1, len(shape))) > 5
 
 
 @pytest.mark.parametrize("border", ["open", "closed"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from itertools import permutations, product
 from typing import get_args
 
@@ -15,6 +16,7 @@ from toposeg_lite.topology.components import betti_numbers, label_components
 from toposeg_lite.topology.matching import (
     MATCHINGS,
     MatchingName,
+    _pixels,
     _positions,
     match_pairs,
     match_to_mask,
@@ -142,6 +144,52 @@ def test_ties_go_by_flat_index(matching):
     assert sorted(result.prediction.birth_index[result.matched[:, 0]]) == [0, 4]
     upright = match_pairs(row.T[::-1], truth.T[::-1], matching=matching)
     assert sorted(upright.prediction.birth_index[upright.matched[:, 0]]) == [0, 2]
+
+
+@pytest.mark.parametrize("matching", BLIND)
+def test_ties_in_the_truth_go_by_the_pixels_of_birth(matching):
+    # The pair born at pixel 8 stands before that of 4: it dies at an earlier pixel.
+    truth = np.zeros((3, 6), bool)
+    truth.ravel()[[0, 4, 8]] = True
+    image = np.full((3, 6), 0.1)
+    image[0, 0], image[2, 5] = 0.9, 0.8
+    result = match_pairs(image, truth, matching=matching)
+    assert result.truth.birth_index.tolist() == [0, 8, 4]
+    assert result.truth.birth_index[result.matched[:, 1]].tolist() == [0, 4]
+
+
+def test_pairs_are_numbered_by_birth_pixel_and_then_by_death_pixel():
+    """All pairs of ten pixels, with the frame and the pair that never dies among them."""
+    births, deaths = np.mgrid[-1:10, -1:10].reshape(2, -1)
+    for keep in (births < 11, births < 4, deaths < 4):
+        some = births[keep], deaths[keep]
+        count = len(some[0])
+        pairs = PersistencePairs(
+            np.zeros(count, np.int8), np.ones(count), np.zeros(count), some[0], some[1]
+        )
+        assert (np.diff(_pixels(pairs)) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("birth", "death"),
+    [
+        # To (1, 0) each gains next to nothing, but in single precision the first two nothing.
+        ("0x1.bac438p-1", "0x1.68211ep-1"),
+        ("0x1.8d2766p-1", "0x1.594af8p-1"),
+        # These two lose next to nothing, but would gain in single precision.
+        ("0x1.b9eae4p-1", "0x1.67e516p-1"),
+        ("0x1.c33ab2p-1", "0x1.6a6368p-1"),
+    ],
+)
+def test_wasserstein_weighs_single_precision_in_double_precision(birth, death):
+    birth, death = float.fromhex(birth), float.fromhex(death)
+    row, truth = np.array([[birth, death, 0.9375]], np.float32), np.array([[True, False, True]])
+    exact = tuple(Fraction(end) for end in (birth, death))
+    apart = (exact[0] - 1) ** 2 + exact[1] ** 2
+    alone = (exact[0] - exact[1]) ** 2 / 2 + Fraction(1, 2)
+    for images in ((row, truth), (row, truth.astype(float)), (truth, row)):
+        result = match_pairs(*images, matching="wasserstein")
+        assert len(result.matched) == (2 if apart < alone else 1)
 
 
 def test_wasserstein_leaves_a_pair_alone_whose_match_gains_nothing():
@@ -509,10 +557,32 @@ def test_a_missing_feature_acts_on_its_extreme_pixel():
     assert result.matched.tolist() == [True]
     assert result.missing_dimension.tolist() == [0, 1]
     assert result.missing_pixel.tolist() == [4, 6]  # the first of three highest, the hole's pixel
+    assert result.missing_dimension.dtype == np.int8
+    assert result.missing_pixel.dtype == np.int64
     for matching in ("rank", "wasserstein", "betti"):
         result = match_to_mask(pairs, image, mask, matching, connectivity=None, border="open")
         assert result.missing_dimension.tolist() == [0, 1]
         assert result.missing_pixel.tolist() == [-1, -1]
+
+
+def test_a_missing_component_may_have_its_highest_pixel_first():
+    image, mask = np.array([[0.7, 0.8], [0.6, 0.5]]), np.array([[True, False], [True, False]])
+    pairs = persistence_pairs(image)  # born outside
+    result = match_to_mask(pairs, image, mask, "spatial", connectivity=None, border="open")
+    assert result.matched.tolist() == [False]
+    assert result.missing_pixel.tolist() == [0]
+
+
+def test_without_the_frame_s_pair_nothing_outside_the_mask_stands_for_the_frame():
+    image = np.array([[0.1] * 5, [0.1, 0.8, 0.1, 0.6, 0.1], [0.1] * 5])
+    mask = image == 0.6
+    every = persistence_pairs(image, border="closed", dimensions=[0])
+    pairs = every[every.birth_index >= 0]
+    assert sorted(pairs.birth_index) == [6, 8]
+    options = {"connectivity": None, "border": "closed", "dimensions": [0]}
+    result = match_to_mask(pairs, image, mask, "spatial", **options)
+    assert pairs.birth_index[result.matched].tolist() == [8]
+    assert not len(result.missing_pixel)
 
 
 def test_the_prediction_of_an_empty_truth_is_unmatched_by_place():
@@ -570,6 +640,15 @@ def test_two_tunnels_with_the_same_voxels_are_two():
     name = 7 * 27 + 9
     found = _positions(pairs, 1, (3, 3, 3), np.array([name, 5, name, name, name, 3 * 27 + 9]))
     assert found.tolist() == [0, -1, 1, 3, -1, 2]
+    # The first of a name comes first, however many there are.
+    births = np.random.default_rng(0).integers(0, 3, 60)
+    pairs = PersistencePairs(
+        np.full(60, 1, np.int8), np.ones(60), np.zeros(60), births, np.full(60, 9)
+    )
+    found = _positions(pairs, 1, (3, 3, 3), births * 27 + 9)
+    assert found.tolist() == list(range(60))
+    found = _positions(pairs, 1, (3, 3, 3), np.arange(3) * 27 + 9)
+    assert found.tolist() == [births.tolist().index(birth) for birth in range(3)]
 
 
 def test_tunnels_are_matched_through_the_union():
@@ -588,3 +667,18 @@ def test_tunnels_are_matched_through_the_union():
     pairs = persistence_pairs(image)
     result = match_to_mask(pairs, image, truth, "spatial", connectivity=None, border="open")
     assert (result.missing_dimension.tolist(), result.missing_pixel.tolist()) == ([1], [-1])
+
+
+def test_a_tunnel_of_the_truth_may_be_open_by_a_corner_only():
+    # A plate of two layers, with a gap in each: they meet by an edge of two voxels.
+    truth = np.ones((2, 4, 4), bool)
+    truth[0, 1, 1] = truth[1, 2, 2] = False
+    image = np.where(truth, 0.9, 0.2)
+    for connectivity, tunnels in ((1, 1), (3, 0)):
+        assert betti_numbers(truth, connectivity=connectivity) == (1, tunnels, 0)
+        options = {"connectivity": connectivity, "border": "open"}
+        pairs = persistence_pairs(image, **options)
+        for matching in MATCHINGS:
+            result = match_to_mask(pairs, image, truth, matching, **options)
+            assert pairs.dimension[result.matched].tolist() == [0] + [1] * tunnels
+            assert not len(result.missing_dimension)

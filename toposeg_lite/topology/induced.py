@@ -113,7 +113,7 @@ def betti_matching(
     -------
     list of (array of int64, array of int64)
         For each dimension the names of the matched features, in `first` and in `second`: see
-        `names`. Of the components in `second` some may have no length there, and be no features.
+        `names`. Some of the components may have no length in their image, and be no features of it.
     """
     comparison = np.maximum(first, second)
     one, two, both = (_ordered(image, closed) for image in (first, second, comparison))
