@@ -380,6 +380,18 @@ def test_paths_end_at_the_highest_peak_of_a_part_wherever_it_was_cut():
     assert branches.length.tolist() == [14]
 
 
+def test_parts_that_hang_from_one_low_pixel_keep_their_own_peaks():
+    # The joins at 0.45 are cancelled and cut. Two rings hang from this pixel in the tree.
+    image = np.zeros((4, 7))
+    image[1:, :3] = image[1:, 4:] = 0.52
+    image[2, [0, 6]] = 0.55, 0.54
+    image[2, [1, 5]] = 0.1
+    image[:2, 3] = 0.9, 0.45
+    complex_ = morse_complex(image, connectivity=1)
+    assert sorted(complex_.branches(0.2, 0.5).ends.tolist()) == [[14, 14], [20, 20]]
+    assert complex_.branches(0.2).ends.tolist() == [[3, 3]] * 2
+
+
 def test_a_ring_cut_off_from_the_peak_that_outlives_its_own_is_still_a_graph():
     # The ring's peak of 0.55 has persistence 0.1 only; cut off, it is the highest of its part.
     image = np.zeros((3, 5))
