@@ -357,6 +357,18 @@ def test_an_image_with_more_pixels_than_int32_counts_is_refused(shape, monkeypat
         persistence_pairs(np.broadcast_to(np.float32(0.5), shape))
 
 
+def test_four_components_meet_at_one_pixel_and_all_pairs_have_room(monkeypatch):
+    # Compiled code writes past the end of an array in silence. Python does not.
+    image = np.array([[0.0, 0.9, 0.0], [0.8, 0.5, 0.7], [0.0, 0.6, 0.0]])
+    for name, kernel in list(vars(persistence).items()):
+        if hasattr(kernel, "py_func"):
+            monkeypatch.setattr(persistence, name, kernel.py_func)
+    components = persistence_pairs(image, connectivity=1)
+    assert np.count_nonzero(components.death_index == 4) == 3
+    holes = persistence_pairs(1 - image, connectivity=2, border="closed")
+    assert np.count_nonzero(holes.birth_index == 4) == 3
+
+
 def test_threads_change_nothing():
     many = [np.random.default_rng(i).random((64, 50), dtype=np.float32) for i in range(16)]
     alone = [persistence_pairs(image) for image in many]
