@@ -349,7 +349,9 @@ def test_values_next_to_zero_are_told_apart(dtype):
             assert np.array_equal(small.birth[born], np.ldexp(wanted.birth[born], power + 1))
 
 
-@pytest.mark.parametrize("shape", [(1, 2**30), (2**30, 1), (1, 2**14, 2**14), (2**10,) * 3])
+@pytest.mark.parametrize(
+    "shape", [(1, 2**30), (2**30, 1), (1, 1, 2**25), (1, 2**14, 2**14), (2**10,) * 3]
+)
 def test_an_image_with_more_pixels_than_int32_counts_is_refused(shape, monkeypatch):
     # One value stands for all pixels; the check of images would copy it, and memory run out.
     monkeypatch.setattr(persistence, "check_image", lambda image: image)
