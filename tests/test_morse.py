@@ -171,6 +171,11 @@ def random_image(seed, shape, levels=None, smooth=0.0):
     return image if levels is None else np.round(image * levels) / levels
 
 
+def digits(rows, levels):
+    """Read rows of digits as an image of multiples of 1 / levels."""
+    return np.array([[int(digit) for digit in row] for row in rows.split()]) / levels
+
+
 IMAGES = {
     "noise": random_image(0, (13, 17)),
     "smooth": random_image(1, (24, 21), smooth=1.2),
@@ -189,6 +194,10 @@ IMAGES = {
     "binary in 3D": random_image(3, (5, 6, 4), levels=1),
     "flat in 3D": random_image(4, (1, 6, 7)),
     "thin in 3D": random_image(5, (2, 9, 2), levels=9),
+    # Two equally low ways lead from one pixel to the deepest pit, by way of two basins.
+    "equal ways": digits("031323 123223 333333 132023 223101", 4),
+    # Basins meet at many pixels of one value, and the first of these in raster order comes last.
+    "equal spots in 3D": digits("011011012 020211021", 3).reshape(2, 3, 3),
 }
 CASES = [(name, c) for name, image in IMAGES.items() for c in ((1, 2) if image.ndim == 2 else (1,))]
 
@@ -369,6 +378,18 @@ def test_paths_end_at_the_highest_peak_of_a_part_wherever_it_was_cut():
     assert branches.ends.tolist() == [[21, 21]]
     assert 20 not in branches.paths[0]
     assert branches.length.tolist() == [14]
+
+
+def test_parts_that_hang_from_one_low_pixel_keep_their_own_peaks():
+    # The joins at 0.45 are cancelled and cut. Two rings hang from this pixel in the tree.
+    image = np.zeros((4, 7))
+    image[1:, :3] = image[1:, 4:] = 0.52
+    image[2, [0, 6]] = 0.55, 0.54
+    image[2, [1, 5]] = 0.1
+    image[:2, 3] = 0.9, 0.45
+    complex_ = morse_complex(image, connectivity=1)
+    assert sorted(complex_.branches(0.2, 0.5).ends.tolist()) == [[14, 14], [20, 20]]
+    assert complex_.branches(0.2).ends.tolist() == [[3, 3]] * 2
 
 
 def test_a_ring_cut_off_from_the_peak_that_outlives_its_own_is_still_a_graph():

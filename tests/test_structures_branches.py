@@ -343,12 +343,17 @@ def test_walks_never_write_beyond_their_room(monkeypatch):
     image, connectivity = larger_image()
     found = find_branches(image, floor=0, connectivity=connectivity)
     choices = np.eye(len(found), dtype=bool)[:60]
-    options = {"gamma": 0.0, "connectivity": connectivity}
-    compiled = [perturb_and_walk(found, 0, chosen=one, **options)[0] for one in choices]
+    # With much noise walkers stray, and short paths need the most room beside their own.
+    runs = [
+        {"seed": 0, "chosen": one, "gamma": 0.0, "sigma": sigma, "connectivity": connectivity}
+        for one in choices
+        for sigma in (0.0, 20.0)
+    ]
+    compiled = [perturb_and_walk(found, **run)[0] for run in runs]
     for kernel in ("_redraw", "_walk"):
         monkeypatch.setattr(walking, kernel, getattr(walking, kernel).py_func)
-    for one, path in zip(choices, compiled, strict=True):
-        np.testing.assert_array_equal(perturb_and_walk(found, 0, chosen=one, **options)[0], path)
+    for run, path in zip(runs, compiled, strict=True):
+        np.testing.assert_array_equal(perturb_and_walk(found, **run)[0], path)
 
 
 def test_walks_lead_from_end_to_end_without_circles_within_their_bound():

@@ -172,8 +172,6 @@ def _walk(framed, shape, ways, pixels, first, last, key, gamma, sigma, seen, mar
     of the path itself are written.
     """
     length = abs(last - first)
-    if length == 0:
-        return 0
     moves, steps, framed_steps = ways
     target = pixels[last]
     end_z, end_y, end_x, _ = _place(target, shape)

@@ -804,7 +804,7 @@ def _cut(critical, forest, low, high):
     all_ends, all_reasons = ends.copy(), reasons.copy()  # in the pixel's whole part
     kept = 0
     for i in range(n):
-        if i > 0 and height[i] >= high and height[parent[i]] >= high:
+        if i > 0 and height[parent[i]] >= high:
             all_ends[i], all_reasons[i] = all_ends[parent[i]], all_reasons[parent[i]]
         between = all_ends[i] > ends[i] or is_end[i] or children[i] > 1
         if ends[i] > 0 and all_reasons[i] > 0 and between:
@@ -902,11 +902,10 @@ def _measure(critical, forest, which, low, high, row):
     for i in range(parent.size):  # cut the tree where a join is not cancelled
         cut = i == 0 or forest.join[i] > low or height[i] < high or height[parent[i]] < high
         uphill[i] = i if cut else parent[i]
-    _turn(uphill, np.int32(0), np.int32(0))
     for e in range(critical.peak.size):  # and hang each part from its highest peak
         peak = critical.peak[e]
         cut = critical.persistence[e] > low or critical.value[e] < high
-        if cut and peak >= 0 and height[peak] >= high:
+        if cut and peak >= 0:
             _turn(uphill, peak, peak)
 
     # On the way from each pixel to its root, both included, there are so many pixels, their values
@@ -1068,7 +1067,7 @@ def _name_patches(pits, low):
     """Give each pixel the number, from 1, of the patch that its basin is part of."""
     name = np.zeros(pits.parent.size, np.int32)
     for b in range(name.size):
-        if b == 0 or pits.persistence[b] > low:
+        if pits.persistence[b] > low:  # that of the first is infinite
             name[b] = b + 1
     for b in range(name.size):
         a = b
