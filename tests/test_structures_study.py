@@ -166,6 +166,12 @@ def test_the_threshold_learns_from_each_network_on_its_own_images(crossed):
     assert seen[3:] == [(k, [(k + 1) / 8]) for k in (0, 1, 2, 0, 1)]
 
 
+@pytest.mark.parametrize("nothing", [[], [calibration.Unseen(torch.nn.Identity(), ())]])
+def test_without_images_nothing_can_be_learned(nothing):
+    with pytest.raises(ValueError, match="at least one network with an image"):
+        calibration.fit_structures(torch.nn.Identity(), nothing, TrainConfig())
+
+
 @pytest.mark.parametrize(
     ("folds", "error", "words"),
     [

@@ -135,9 +135,7 @@ class BranchSet:
     @cached_property
     def own_pixels(self) -> np.ndarray:
         """The pixels that the pieces own, one piece after the other, as flat indices."""
-        at = np.arange(len(self.pixels))
-        first, stop = np.repeat(self.owned, np.diff(self.offsets), axis=0).T
-        return self.pixels[(first <= at) & (at < stop)]
+        return self.pixels[_own_places(self.owned)]
 
     @cached_property
     def owner(self) -> np.ndarray:
@@ -417,6 +415,13 @@ def _critical_pixels(
     return np.append(upper, complex_._forest.pixel[0]), np.append(lower, -1)
 
 
+def _own_places(owned: np.ndarray) -> np.ndarray:
+    """Return where in `BranchSet.pixels` the own pixels of the pieces are, piece by piece."""
+    first, stop = owned.T
+    sizes = stop - first
+    return np.arange(sizes.sum()) + np.repeat(first - np.cumsum(sizes) + sizes, sizes)
+
+
 def _held_by(
     complex_: MorseComplex, pixels: np.ndarray, owned: np.ndarray, peaks: np.ndarray
 ) -> np.ndarray:
@@ -430,12 +435,10 @@ def _held_by(
     # Pixels are listed as they come, too. More than half of a piece is in with its middle one.
     place = np.empty(size, np.int64)
     place[forest.pixel] = np.arange(len(forest.pixel))
-    first, stop = owned.T
-    sizes = stop - first
+    sizes = owned[:, 1] - owned[:, 0]
     piece = np.repeat(np.arange(len(sizes)), sizes)
-    start = np.cumsum(sizes) - sizes
-    places = place[pixels[np.arange(len(piece)) + np.repeat(first - start, sizes)]]
-    middle = places[np.lexsort((places, piece))][start + sizes // 2]
+    places = place[pixels[_own_places(owned)]]
+    middle = places[np.lexsort((places, piece))][np.cumsum(sizes) - sizes + sizes // 2]
     # With the first k branches the first size_after[k] pixels are in, with none the highest peak.
     through = np.searchsorted(forest.size_after, middle, side="right") - 1
     # A peak is in until it dies: at a join, and the highest never.

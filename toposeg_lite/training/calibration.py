@@ -342,7 +342,7 @@ def cross_train(
     for k, part in enumerate(parts):
         others = tuple(sample for j, rest in enumerate(parts) if j != k for sample in rest)
         steps = max(1, config.steps * len(others) // len(data.train))
-        shorter = TrainConfig(**{**config.as_dict(), "steps": steps})
+        shorter = replace(config, steps=steps)
         network = new_network(data, config, UNet)
         path = Path(folder) / f"unet-{config.seed}-without-{k}.safetensors"
         train(shorter, data=replace(data, train=others), model=network, out=path,
@@ -404,9 +404,11 @@ def fit_structures(
     the branches: those of one network mean nothing to another.
     """
     steps = check_integer(threshold_steps, "threshold_steps", 1)
+    if not any(samples for _, samples in unseen):
+        raise ValueError("unseen must hold at least one network with an image to learn from")
     network.requires_grad_(False)
     device = next(network.parameters()).device  # where the training left it
-    first = unseen[0].samples[0]
+    first = next(sample for _, samples in unseen for sample in samples)
     common: dict[str, Any] = {
         "in_channels": len(first.image),
         "ndim": first.mask.ndim,
