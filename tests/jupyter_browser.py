@@ -14,8 +14,10 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 from playwright.sync_api import sync_playwright
 
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 ARTEFACTS = Path(__file__).resolve().parent.parent / "test-artefacts"
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -214,3 +216,14 @@ def guarded(page, label):
         }""",
         WAIT,
     )
+
+
+def up_to_the_explorer(source, target):
+    """Copy a chapter up to the cell that shows its explorer, without outputs."""
+    notebook = nbformat.read(source, as_version=4)
+    last = next(k for k, cell in enumerate(notebook.cells) if "explorers.show(" in cell.source)
+    notebook.cells = notebook.cells[: last + 1]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, target)

@@ -143,7 +143,8 @@ def test_the_kernels_load_without_torch_plotly_and_jupyter():
 
 # Each row may import the rows above it, and its own.
 LAYERS = [
-    {"files", "topology"},
+    {"checks", "files"},
+    {"topology"},
     {
         "calibration",
         "data",

@@ -25,7 +25,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, xlogy
 
-from .topology.grid import check_integer, check_number, check_same_shape
+from .checks import check_integer, check_number, check_same_shape
 
 __all__ = [
     "Reliability",

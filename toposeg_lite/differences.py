@@ -29,15 +29,9 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from .checks import check_same_shape
 from .topology.components import label_components
-from .topology.grid import (
-    Border,
-    check_border,
-    check_connectivity,
-    check_mask,
-    check_same_shape,
-    dual_connectivity,
-)
+from .topology.grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
 
 __all__ = ["KINDS", "Difference", "topology_differences"]
 

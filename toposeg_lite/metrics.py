@@ -31,14 +31,13 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from toposeg_lite.calibration import expected_calibration_error
+from toposeg_lite.checks import check_choice, check_same_shape
 from toposeg_lite.topology.components import betti_numbers, label_components, overlap_sizes
 from toposeg_lite.topology.grid import (
     Border,
     check_border,
-    check_choice,
     check_connectivity,
     check_mask,
-    check_same_shape,
     dual_connectivity,
 )
 from toposeg_lite.topology.induced import betti_matching

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .topology.grid import check_integer
+from .checks import check_integer
 
 __all__ = ["UNet"]
 

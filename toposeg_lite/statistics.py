@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .topology.grid import check_choice, check_integer, check_number
+from .checks import check_choice, check_integer, check_number
 
 __all__ = [
     "bootstrap_interval",

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from ..topology.grid import check_choice, check_integer, check_number
+from ..checks import check_choice, check_integer, check_number
 from .session import ACCEPTED, REJECTED, UNDECIDED, AnnotationSession
 
 if TYPE_CHECKING:

@@ -29,14 +29,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..checks import check_choice, check_fraction, check_integer, check_number
 from ..files import write_atomically
-from ..topology.grid import (
-    check_choice,
-    check_connectivity,
-    check_image,
-    check_integer,
-    check_number,
-)
+from ..topology.grid import check_connectivity, check_image
 from .export import export_session
 from .journal import Journal, Problem
 from .proposals import Proposals, Territories, propose
@@ -249,9 +244,9 @@ class AnnotationSession:
             raise ValueError("learn='always' wants a model with a method `learn`")
         self._learns_always = learn == "always"
         self._settings: dict[str, Any] = {
-            "persistence": _check_part(persistence, "persistence"),
-            "saddle_level": _check_part(saddle_level, "saddle_level"),
-            "mask_threshold": _check_part(mask_threshold, "mask_threshold"),
+            "persistence": check_fraction(persistence, "persistence"),
+            "saddle_level": check_fraction(saddle_level, "saddle_level"),
+            "mask_threshold": check_fraction(mask_threshold, "mask_threshold"),
             "radius": check_number(radius, "radius"),
         }
         self._journal = None if path is None else Journal(path)
@@ -1059,14 +1054,6 @@ def _check_picture(image: Any) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError("image holds values that are NaN or infinite")
     return array
-
-
-def _check_part(value: Any, name: str) -> float:
-    """Return a number in [0, 1] as a float."""
-    number = check_number(value, name)
-    if number > 1:
-        raise ValueError(f"{name} must lie in [0, 1]; got {value}")
-    return number
 
 
 def _digest(array: np.ndarray) -> str:

@@ -19,14 +19,8 @@ from scipy import ndimage
 
 from .. import metrics
 from ..calibration import entropy
-from ..topology.grid import (
-    check_choice,
-    check_connectivity,
-    check_integer,
-    check_mask,
-    check_number,
-    check_same_shape,
-)
+from ..checks import check_choice, check_integer, check_number, check_same_shape
+from ..topology.grid import check_connectivity, check_mask
 from .session import AnnotationSession
 
 Order = Literal["uncertainty", "doubt", "gain", "persistence", "random", "pixel-entropy"]

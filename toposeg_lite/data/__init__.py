@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from toposeg_lite.data import benchmarks, photos, synthetic
-from toposeg_lite.data.folders import folder
-from toposeg_lite.data.samples import Dataset, Sample
-from toposeg_lite.topology.grid import check_choice, check_integer
+from ..checks import check_choice, check_integer
+from . import benchmarks, photos, synthetic
+from .folders import folder
+from .samples import Dataset, Sample
 
 __all__ = ["Dataset", "Sample", "folder", "list_datasets", "load_dataset"]
 

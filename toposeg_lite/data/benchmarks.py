@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from scipy.io import loadmat
 
-from ..topology.grid import check_choice, check_integer
+from ..checks import check_choice, check_integer
 from .download import fetch
 from .reading import channels_first, read_array, to_likelihood
 from .samples import Dataset, Sample

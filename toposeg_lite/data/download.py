@@ -68,7 +68,7 @@ def registry() -> dict[str, dict[str, Any]]:
     -------
     dict
         For each data set ``repository``, ``commit``, ``bytes`` (of all files) and ``files``, from
-        path to hash. ``assets/make_benchmarks.py`` makes it.
+        path to hash. ``tools/make_benchmarks.py`` makes it.
 
     Examples
     --------

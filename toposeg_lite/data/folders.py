@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..topology.grid import check_choice, check_integer
+from ..checks import check_choice, check_integer
 from .reading import KINDS, channels_first, ending, read_array, stem, to_likelihood
 from .samples import Dataset, Sample
 

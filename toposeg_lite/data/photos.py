@@ -17,7 +17,7 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from ..topology.grid import check_choice
+from ..checks import check_choice
 
 __all__ = ["BRICK_REGIONS", "RETINA_REGIONS", "Photo", "Regions", "brick", "retina"]
 

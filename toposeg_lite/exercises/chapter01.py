@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from skimage.measure import label
 
+from ..checks import check_same_shape
 from ..metrics import betti_error, betti_matching_error, dice
 from ..topology.components import betti_numbers
-from ..topology.grid import check_mask, check_same_shape
+from ..topology.grid import check_mask
 from .checking import _call, _exercise, _NotYetError, _refuse, _rows
 
 __all__ = ["PENCIL_SPACE"]

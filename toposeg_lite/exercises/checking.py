@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..topology.grid import check_choice
+from ..checks import check_choice
 from ..topology.persistence import PersistencePairs
 
 __all__ = ["Verdict", "check"]

@@ -24,7 +24,7 @@ from skimage.util import img_as_float
 from traitlets import HasTraits
 
 from .. import figures
-from ..topology.grid import check_integer
+from ..checks import check_integer
 
 __all__ = ["Explorer", "read_image", "show"]
 

@@ -14,8 +14,8 @@ from plotly.subplots import make_subplots
 from traitlets import Int, Unicode, observe, validate
 
 from .. import figures
+from ..checks import check_choice, check_integer
 from ..statistics import compare_networks, paired_differences
-from ..topology.grid import check_choice, check_integer
 from ..training.runs import Run, read_runs
 from .base import DASHED, Explorer, LiveFigure, View, _count, _dots, _line, _set, _slider
 

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 from traitlets import Unicode, validate
 
-from ..topology.grid import check_choice
+from ..checks import check_choice
 from .base import Explorer, complete
 
 __all__ = ["Dashboard"]

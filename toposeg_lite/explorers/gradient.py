@@ -11,13 +11,8 @@ from matplotlib.figure import Figure
 from traitlets import Int, Unicode, validate
 
 from .. import figures
-from ..topology.grid import (
-    check_choice,
-    check_image,
-    check_integer,
-    check_mask,
-    check_same_shape,
-)
+from ..checks import check_choice, check_integer, check_same_shape
+from ..topology.grid import check_image, check_mask
 from ..topology.persistence import persistence_pairs
 from . import examples
 from .base import _count, _line, _marks, _set, _slider, read_image

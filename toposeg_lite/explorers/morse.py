@@ -12,6 +12,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Float, Int, validate
 
 from .. import figures
+from ..checks import check_fraction
 from ..topology.grid import check_connectivity, check_image
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
 from . import examples
@@ -103,7 +104,7 @@ class MorseExplorer(Explorer):
 
     @validate("persistence", "saddle_level")
     def _check_number(self, proposal: Any) -> float:
-        return figures.check_threshold(proposal["value"], proposal["trait"].name)
+        return check_fraction(proposal["value"], proposal["trait"].name)
 
     @validate("selected")
     def _check_selected(self, proposal: Any) -> int:

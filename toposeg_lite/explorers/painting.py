@@ -12,10 +12,11 @@ from traitlets import Any as AnyTrait
 from traitlets import Int, validate
 
 from .. import figures
+from ..checks import check_integer, check_same_shape
 from ..figures.painting import check_small
 from ..metrics import report
 from ..topology.components import betti_numbers
-from ..topology.grid import check_connectivity, check_integer, check_same_shape
+from ..topology.grid import check_connectivity
 from .base import (
     Explorer,
     LiveFigure,

@@ -14,6 +14,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Float, Int, validate
 
 from .. import figures
+from ..checks import check_fraction
 from ..topology.grid import check_connectivity, check_image
 from ..topology.persistence import persistence_pairs
 from . import examples
@@ -111,7 +112,7 @@ class PersistenceExplorer(Explorer):
 
     @validate("threshold", "min_persistence")
     def _check_number(self, proposal: Any) -> float:
-        return figures.check_threshold(proposal["value"], proposal["trait"].name)
+        return check_fraction(proposal["value"], proposal["trait"].name)
 
     @validate("selected")
     def _check_selected(self, proposal: Any) -> int:

@@ -15,9 +15,10 @@ from traitlets import Any as AnyTrait
 from traitlets import Float, Int, Unicode, validate
 
 from .. import figures
+from ..checks import check_choice
 from ..data import photos
 from ..topology import betti_numbers
-from ..topology.grid import check_choice, check_image
+from ..topology.grid import check_image
 from .base import (
     Explorer,
     LiveFigure,

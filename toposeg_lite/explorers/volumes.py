@@ -17,8 +17,9 @@ from traitlets import Any as AnyTrait
 from traitlets import Float, Int, validate
 
 from .. import figures
+from ..checks import check_fraction, check_integer
 from ..data import synthetic
-from ..topology.grid import check_image, check_integer
+from ..topology.grid import check_image
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
 from ..topology.persistence import PersistencePairs, persistence_pairs
 from .base import (
@@ -177,7 +178,7 @@ class VolumeExplorer(Explorer):
 
     @validate("threshold", "persistence")
     def _check_number(self, proposal: Any) -> float:
-        return figures.check_threshold(proposal["value"], proposal["trait"].name)
+        return check_fraction(proposal["value"], proposal["trait"].name)
 
     @validate("position")
     def _check_position(self, proposal: Any) -> int:

@@ -13,15 +13,9 @@ from traitlets import Any as AnyTrait
 from traitlets import Float, Int, Unicode, validate
 
 from .. import figures
+from ..checks import check_choice, check_fraction, check_integer, check_same_shape
 from ..topology.components import betti_numbers
-from ..topology.grid import (
-    check_choice,
-    check_connectivity,
-    check_image,
-    check_integer,
-    check_mask,
-    check_same_shape,
-)
+from ..topology.grid import check_connectivity, check_image, check_mask
 from ..topology.warping import flip_order
 from . import examples
 from .base import (
@@ -167,7 +161,7 @@ class WarpExplorer(Explorer):
 
     @validate("threshold")
     def _check_threshold(self, proposal: Any) -> float:
-        return figures.check_threshold(proposal["value"])
+        return check_fraction(proposal["value"], "threshold")
 
     @validate("connectivity")
     def _check_connectivity(self, proposal: Any) -> int:

@@ -14,7 +14,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..topology.grid import check_image, check_integer, check_mask, check_same_shape
+from ..checks import check_integer, check_same_shape
+from ..topology.grid import check_image, check_mask
 
 __all__ = [
     "BIRTH",
@@ -49,21 +50,6 @@ BIRTH = "#009E73"  # bluish green
 DEATH = "#CC79A7"  # reddish purple
 
 KINDS = ((0, "component", COMPONENT, "o"), (1, "hole", HOLE, "^"))
-
-
-def check_threshold(threshold: Any, name: str = "threshold") -> float:
-    """Return `threshold` as a float in [0, 1], else raise.
-
-    Examples
-    --------
-    >>> check_threshold(0.25)
-    0.25
-    """
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number):
-        raise TypeError(f"{name} must be a number in [0, 1]; got {threshold!r}")
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"{name} must be a number in [0, 1]; got {threshold}")
-    return float(threshold)
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:

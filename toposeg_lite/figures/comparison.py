@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ..topology.grid import check_choice, check_integer
+from ..checks import check_choice, check_integer
 from .base import COMPONENT, DEATH, HOLE, RAISED, TRUTH, _axes
 from .painting import METRICS
 

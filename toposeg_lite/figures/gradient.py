@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..topology.grid import check_integer, check_mask, check_same_shape
+from ..checks import check_integer, check_same_shape
+from ..topology.grid import check_mask
 from ..topology.persistence import PersistencePairs
 from .base import (
     LOWERED,

@@ -13,9 +13,10 @@ from matplotlib.patches import Circle
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..topology.grid import check_image, check_integer, check_same_shape
+from ..checks import check_fraction, check_integer, check_same_shape
+from ..topology.grid import check_image
 from ..topology.morse import MorseComplex, Skeleton
-from .base import COMPONENT, HOLE, _axes, _grey, check_threshold, pixel_values
+from .base import COMPONENT, HOLE, _axes, _grey, pixel_values
 
 __all__ = [
     "BRANCHES",
@@ -196,8 +197,8 @@ def morse_view(
         raise TypeError(f"complex_ must be made by morse_complex; got {type(complex_).__name__}")
     if complex_.shape != array.shape:
         raise ValueError(f"complex_ must be of the image {array.shape}; got one {complex_.shape}")
-    check_threshold(persistence, "persistence")
-    check_threshold(saddle_level, "saddle_level")
+    check_fraction(persistence, "persistence")
+    check_fraction(saddle_level, "saddle_level")
     shown = complex_.branches(persistence)
     kept = shown.saddle_value >= saddle_level
     path, low = np.zeros(0, np.int64), -1
@@ -391,8 +392,8 @@ def branch_chart(
     ['1 joins', '0 close loops', 'filled: kept']
     """
     view = _check_view(view)
-    check_threshold(persistence, "persistence")
-    check_threshold(saddle_level, "saddle_level")
+    check_fraction(persistence, "persistence")
+    check_fraction(saddle_level, "saddle_level")
     ax = _axes(ax, (4.2, 3.6))
     ax.plot([0, 1], [1, 0], color="0.7", lw=1)
     ax.axvline(persistence, color="black", ls="--", lw=1)
@@ -448,7 +449,7 @@ def branch_profile(
     [0.9, 0.2, 0.7]
     """
     view = _check_view(view)
-    check_threshold(saddle_level, "saddle_level")
+    check_fraction(saddle_level, "saddle_level")
     ax = _axes(ax, (4.2, 3.6))
     ax.plot(view.along, view.height, color="black", lw=1.5)
     ax.axhline(saddle_level, color="black", ls="--", lw=1)

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ..topology.grid import check_image, check_mask, check_same_shape
+from ..checks import check_same_shape
+from ..topology.grid import check_image, check_mask
 from .base import LOWERED, RAISED, TRUTH, _axes, _grey, _legend_below
 from .gradient import outline
 

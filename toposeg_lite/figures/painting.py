@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from ..checks import check_same_shape
 from ..metrics import report
 from ..topology.components import betti_numbers, label_components
-from ..topology.grid import check_connectivity, check_mask, check_same_shape, dual_connectivity
+from ..topology.grid import check_connectivity, check_mask, dual_connectivity
 from .base import COMPONENT, HOLE, LOWERED, RAISED, SUPERLEVEL, TRUTH, _axes
 from .gradient import outline
 from .warping import _check_pixel, mask_colours

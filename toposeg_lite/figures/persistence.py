@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..topology.grid import check_image, check_integer
+from ..checks import check_fraction, check_integer
+from ..topology.grid import check_image
 from ..topology.persistence import PersistencePairs
 from .base import (
     BIRTH,
@@ -21,7 +22,6 @@ from .base import (
     _axes,
     _grey,
     _legend_below,
-    check_threshold,
     parts,
 )
 
@@ -74,7 +74,7 @@ def alive(pairs: PersistencePairs, threshold: float) -> np.ndarray:
     >>> [int(alive(pairs, t).sum()) for t in (0.95, 0.7, 0.5, 0.1, 0.0)]
     [0, 1, 2, 1, 1]
     """
-    threshold = check_threshold(threshold)
+    threshold = check_fraction(threshold, "threshold")
     pairs = _check_pairs(pairs)
     essential = (pairs.dimension == 0) & (pairs.death_index < 0)
     return (pairs.birth >= threshold) & ((pairs.death < threshold) | essential)
@@ -126,7 +126,7 @@ def image_with_pairs(
     _grey(ax, array, title)
     signs: list[Any] = []
     if threshold is not None:
-        inside = array >= check_threshold(threshold)
+        inside = array >= check_fraction(threshold, "threshold")
         layer = np.ma.masked_where(~inside, inside)
         ax.imshow(layer, cmap=ListedColormap([SUPERLEVEL]), alpha=0.55, interpolation="nearest")
         label = f"at or above {threshold:.2f}"
@@ -277,7 +277,7 @@ def barcode(
             ax.plot(ends[0], height, "D", color=BIRTH, mec="black", ms=9)
             ax.plot(ends[1], height, "X", color=DEATH, mec="black", ms=10)
     if threshold is not None:
-        ax.axvline(check_threshold(threshold), color="black", ls="--", lw=1)
+        ax.axvline(check_fraction(threshold, "threshold"), color="black", ls="--", lw=1)
     more = f": {len(order)} longest of {len(pairs)}" if len(order) < len(pairs) else ""
     ax.set(xlim=(1.03, -0.03), ylim=(max(len(order), 4) + 0.7, 0.3), title=title + more)
     ax.set(xlabel="threshold, falling", ylabel="feature, longest first")

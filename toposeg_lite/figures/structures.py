@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..calibration import Reliability, entropy
-from ..topology.grid import check_choice, check_image, check_integer, check_mask, check_same_shape
+from ..checks import check_choice, check_integer, check_same_shape
+from ..topology.grid import check_image, check_mask
 from .base import COMPONENT, HOLE, LOWERED, RAISED, SUPERLEVEL, _axes, _grey
 from .morse import path_lines
 

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..topology.grid import check_image, check_integer, check_mask, check_same_shape
+from ..checks import check_fraction, check_integer, check_same_shape
+from ..topology.grid import check_image, check_mask
 from ..topology.morse import MorseComplex, Skeleton
 from ..topology.persistence import PersistencePairs
 from .base import (
@@ -20,7 +21,6 @@ from .base import (
     SUPERLEVEL,
     _axes,
     _legend_below,
-    check_threshold,
     pixel_values,
 )
 from .morse import SKELETON
@@ -203,7 +203,7 @@ def volume_diagram(
     ax = _axes(ax, (4.2, 4.2))
     ax.plot([0, 1], [0, 1], color="0.5", lw=1)
     if threshold is not None:
-        t = check_threshold(threshold)
+        t = check_fraction(threshold, "threshold")
         living = alive(pairs, t)
         ax.plot([t, t, 1.03], [-0.03, t, t], color="black", ls="--", lw=1.2)
     signs = []
@@ -424,7 +424,9 @@ def slice_with_skeleton(
         raise ValueError(f"position must be 0 to {len(array) - 1}; got {position}")
     name = f"slice {position}" if title is None else title
     ax = _axes(ax, (4.4, 4.6))
-    image_with_pairs(array[position], threshold=check_threshold(threshold), title=name, ax=ax)
+    image_with_pairs(
+        array[position], threshold=check_fraction(threshold, "threshold"), title=name, ax=ax
+    )
     rows, columns = np.nonzero(skeleton.mask[position])
     ax.plot(columns, rows, ls="", marker="o", ms=6, mfc=SKELETON, mec="black", label="skeleton")
     for sign, label, colour, place in _pair_signs(array.shape, pairs, selected):
@@ -511,8 +513,8 @@ def volume_summary(
     array = check_image(image, ndim=3)
     if not isinstance(complex_, MorseComplex):
         raise TypeError(f"complex_ must be made by morse_complex; got {type(complex_).__name__}")
-    level = check_threshold(threshold)
-    skeleton = complex_.skeleton(check_threshold(persistence, "persistence"), level)
+    level = check_fraction(threshold, "threshold")
+    skeleton = complex_.skeleton(check_fraction(persistence, "persistence"), level)
     figure = Figure(figsize=(10.4, 5.4))
     grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.2], left=0.055, right=0.97, bottom=0.19,
                                top=0.93, wspace=0.04)  # fmt: skip

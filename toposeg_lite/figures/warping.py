@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from skimage.measure import label
 
-from ..topology.grid import check_connectivity, check_integer, check_mask, check_same_shape
+from ..checks import check_integer, check_same_shape
+from ..topology.grid import check_connectivity, check_mask
 from .base import (
     COMPONENT,
     HOLE,

@@ -35,7 +35,7 @@ from typing import Any
 
 from torch import nn
 
-from ..topology.grid import check_choice
+from ..checks import check_choice
 from .cldice import ClDiceLoss, cldice_loss
 from .common import Loss
 from .morse import MorseLoss, morse_loss

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from ..topology.grid import check_integer, check_number
+from ..checks import check_integer, check_number
 from .common import (
     Loss,
     Reduction,

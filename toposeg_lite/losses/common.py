@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ..topology.grid import check_choice
+from ..checks import check_choice
 from ..topology.threads import Item, Result, map_in_threads
 
 Reduction = Literal["mean", "sum", "none"]

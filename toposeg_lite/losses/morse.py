@@ -9,9 +9,10 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
+from ..checks import check_choice, check_fraction, check_integer
 from ..metrics import _skeleton
-from ..topology.grid import check_choice, check_connectivity, check_integer
-from ..topology.morse import _check_threshold, morse_complex
+from ..topology.grid import check_connectivity
+from ..topology.morse import morse_complex
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import (
     Loss,
@@ -76,7 +77,7 @@ def _check_morse(**options: Any) -> dict[str, Any]:
     check_choice(options["structure"], ("skeleton", "patches"), "structure")
     check_choice(options["of"], ("prediction", "truth", "both"), "of")
     for name in ("persistence", "saddle_level"):
-        options[name] = _check_threshold(options[name], name)
+        options[name] = check_fraction(options[name], name)
     options["dilation"] = check_integer(options["dilation"], "dilation")
     check_choice(options["pixel_loss"], PIXEL_LOSSES, "pixel_loss")
     # Only an image can refuse 2, in 3D.

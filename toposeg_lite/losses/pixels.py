@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..topology.grid import check_number
+from ..checks import check_number
 from .common import (
     Loss,
     Reduction,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..topology.grid import check_choice, check_integer, check_number
+from ..checks import check_choice, check_integer, check_number
 from .common import shared_copies
 
 __all__ = ["SumLoss"]

@@ -9,14 +9,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..topology.grid import (
-    Border,
-    check_border,
-    check_choice,
-    check_connectivity,
-    check_dimensions,
-    check_number,
-)
+from ..checks import check_choice, check_number
+from ..topology.grid import Border, check_border, check_connectivity, check_dimensions
 from ..topology.matching import MATCHINGS, MatchingName, match_to_mask
 from ..topology.persistence import persistence_pairs
 from .common import (

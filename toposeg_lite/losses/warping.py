@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..topology.grid import check_choice, check_connectivity
+from ..checks import check_choice
+from ..topology.grid import check_connectivity
 from ..topology.warping import warp_batch
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import Loss, OnHost, Reduction, attach, check_and_copy, check_reduction, reduce

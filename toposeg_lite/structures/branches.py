@@ -54,8 +54,9 @@ import numpy as np
 from numba import njit
 from scipy.ndimage import distance_transform_edt
 
-from ..topology.grid import check_image, check_integer, check_mask, check_same_shape
-from ..topology.morse import MorseComplex, _check_threshold, _split, morse_complex
+from ..checks import check_fraction, check_same_shape
+from ..topology.grid import check_image, check_mask
+from ..topology.morse import MorseComplex, _split, morse_complex
 from ..topology.persistence import persistence_pairs
 
 __all__ = ["BranchSet", "find_branches"]
@@ -295,15 +296,6 @@ def check_chosen(chosen: Any, count: int) -> np.ndarray:
     return chosen
 
 
-def check_seed(seed: Any) -> np.random.Generator:
-    """Return the generator that a seed stands for; None is refused: draws should be repeatable."""
-    if isinstance(seed, np.random.Generator):
-        return seed
-    if seed is None:
-        raise TypeError("seed must be an integer or a numpy.random.Generator; got None")
-    return np.random.default_rng(check_integer(seed, "seed"))
-
-
 def find_branches(
     likelihood: Any,
     *,
@@ -357,7 +349,7 @@ def find_branches(
     [array([ 3,  8, 13]), array([3, 2, 1]), array([13, 12, 11])]
     """
     likelihood = check_image(likelihood, "likelihood")
-    floor, split = _check_threshold(floor, "floor"), _check_threshold(split, "split")
+    floor, split = check_fraction(floor, "floor"), check_fraction(split, "split")
     complex_ = morse_complex(likelihood, connectivity=connectivity)
     branches = complex_.branches(floor, saddle_level)
     measures = branches._measures

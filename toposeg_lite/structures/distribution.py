@@ -27,10 +27,9 @@ from scipy.special import expit
 from torch import Tensor
 
 from ..calibration import entropy
-from ..topology.grid import check_choice, check_integer
-from ..topology.morse import _check_threshold
+from ..checks import check_choice, check_fraction, check_integer, check_seed
 from ..topology.threads import map_in_threads
-from .branches import BranchSet, check_seed
+from .branches import BranchSet
 from .walking import redraw
 
 Mode = Literal["threshold", "branch"]
@@ -208,7 +207,7 @@ class StructureDistribution:
         TypeError, ValueError
             If `accept` is no number in [0, 1].
         """
-        accept = _check_threshold(accept, "accept")
+        accept = check_fraction(accept, "accept")
         return self.branches.mask(self.uncertainty().probability >= accept)
 
     def sample(self, n: int, seed: int | np.random.Generator) -> StructureSamples:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..topology.grid import check_integer, check_number
+from ..checks import check_integer, check_number
 
 __all__ = ["EvenLight"]
 

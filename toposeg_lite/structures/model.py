@@ -54,11 +54,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..calibration import fit_temperature
+from ..checks import check_choice, check_fraction, check_integer, check_number, check_seed
 from ..losses import DiceBCELoss
 from ..losses.common import check_logits_and_target, in_threads
-from ..topology.grid import check_choice, check_connectivity, check_integer, check_number
-from ..topology.morse import _check_threshold
-from .branches import BranchSet, check_seed, find_branches
+from ..topology.grid import check_connectivity
+from .branches import BranchSet, find_branches
 from .distribution import (
     Mode,
     StructureDistribution,
@@ -280,7 +280,7 @@ class StructureModel(nn.Module):
         if ndim == 3 and connectivity not in (None, 1):
             raise ValueError(f"connectivity must be 1 (6 neighbours) in 3D; got {connectivity!r}")
         self.options: dict[str, Any] = {
-            name: _check_threshold(value, name)
+            name: check_fraction(value, name)
             for name, value in (("floor", floor), ("saddle_level", saddle_level), ("split", split))
         }
         self.connectivity = check_connectivity(1 if ndim == 3 else connectivity, ndim)
@@ -297,7 +297,7 @@ class StructureModel(nn.Module):
         }
         if not isinstance(walk, bool):
             raise TypeError(f"walk must be True or False; got {walk!r}")
-        steps = (_check_threshold(gamma, "gamma"), check_number(sigma, "sigma"))
+        steps = (check_fraction(gamma, "gamma"), check_number(sigma, "sigma"))
         self.walk = steps if walk and mode == "branch" else None
         self.network = network
         self.segmentation = DiceBCELoss() if segmentation is None else segmentation

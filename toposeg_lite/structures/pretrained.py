@@ -27,8 +27,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from ..checks import check_choice
 from ..models import UNet
-from ..topology.grid import check_choice
 from .distribution import Mode
 from .light import EvenLight
 from .model import StructureModel

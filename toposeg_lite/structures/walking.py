@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ..topology.grid import check_connectivity, check_number
-from ..topology.morse import _check_threshold, _split
-from .branches import BranchSet, check_chosen, check_seed
+from ..checks import check_fraction, check_number, check_seed
+from ..topology.grid import check_connectivity
+from ..topology.morse import _split
+from .branches import BranchSet, check_chosen
 
 __all__ = ["perturb_and_walk"]
 
@@ -82,7 +83,7 @@ def perturb_and_walk(
         np.ones(len(branches), np.bool_) if chosen is None else chosen, len(branches)
     )
     key = check_seed(seed).integers(2**63, dtype=np.uint64)
-    gamma, sigma = _check_threshold(gamma, "gamma"), check_number(sigma, "sigma")
+    gamma, sigma = check_fraction(gamma, "gamma"), check_number(sigma, "sigma")
     return _split(*redraw(branches, chosen, key, gamma, sigma, connectivity))
 
 

@@ -36,12 +36,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from toposeg_lite.checks import check_same_shape
 from toposeg_lite.topology.grid import (
     Border,
     check_border,
     check_connectivity,
     check_mask,
-    check_same_shape,
     dual_connectivity,
 )
 

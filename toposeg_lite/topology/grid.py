@@ -29,63 +29,23 @@ References
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+
+from ..checks import check_choice
 
 Border = Literal["open", "closed"]
 
 __all__ = [
     "Border",
     "check_border",
-    "check_choice",
     "check_connectivity",
     "check_dimensions",
     "check_image",
-    "check_integer",
     "check_mask",
-    "check_number",
-    "check_same_shape",
     "dual_connectivity",
 ]
-
-
-def check_choice(value: Any, choices: Sequence[str], name: str) -> str:
-    """Return `value` if it is one of `choices`, else raise an error that lists them.
-
-    Parameters
-    ----------
-    value : str
-        What the caller passed.
-    choices : sequence of str
-        What is accepted.
-    name : str
-        The argument's name, for the message.
-
-    Returns
-    -------
-    str
-        `value`, unchanged.
-
-    Raises
-    ------
-    TypeError
-        If `value` is no string.
-    ValueError
-        If it is none of the choices.
-
-    Examples
-    --------
-    >>> check_choice("open", ("open", "closed"), "border")
-    'open'
-    """
-    wanted = ", ".join(repr(choice) for choice in choices)
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {wanted}; got {value!r}")
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {wanted}; got {value!r}")
-    return value
 
 
 def check_border(border: Any) -> str:
@@ -182,50 +142,6 @@ def check_dimensions(dimensions: Any, ndim: int) -> list[bool]:
             f"dimensions must name some of {tuple(range(ndim))} for {ndim} axes; got {wanted}"
         )
     return [k in wanted for k in range(ndim)]
-
-
-def check_integer(value: Any, name: str, low: int = 0) -> int:
-    """Return an integer of at least `low` as an int, else raise.
-
-    Raises
-    ------
-    TypeError
-        If `value` is no integer (a boolean is none).
-    ValueError
-        If it is below `low`.
-
-    Examples
-    --------
-    >>> check_integer(3, "steps", 1)
-    3
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer; got {value!r}")
-    if value < low:
-        raise ValueError(f"{name} must be at least {low}; got {value}")
-    return int(value)
-
-
-def check_number(value: Any, name: str) -> float:
-    """Return a finite number that is zero or above as a float, else raise.
-
-    Raises
-    ------
-    TypeError
-        If `value` is no number (a boolean is none).
-    ValueError
-        If it is negative, infinite or NaN.
-
-    Examples
-    --------
-    >>> check_number(1, "min_persistence")
-    1.0
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be a number; got {value!r}")
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} must be finite and zero or above; got {value}")
-    return float(value)
 
 
 def dual_connectivity(connectivity: int, ndim: int) -> int:
@@ -365,17 +281,3 @@ def check_mask(
     # A byte other than 0 and 1 also counts as True (Pillow reads 1-bit images as 0 and 255), but
     # kernels count with the bytes themselves and would run past the end of their arrays.
     return array if array.view(np.uint8).max() < 2 else array != np.False_
-
-
-def check_same_shape(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
-    """Raise a ValueError that names both arrays unless their shapes are equal.
-
-    Examples
-    --------
-    >>> check_same_shape(np.zeros((2, 3)), np.ones((2, 3)), ("prediction", "truth"))
-    """
-    if first.shape != second.shape:
-        raise ValueError(
-            f"{names[0]} and {names[1]} must have the same shape; "
-            f"got {first.shape} and {second.shape}"
-        )

@@ -64,15 +64,14 @@ import numpy as np
 from numba import njit
 from scipy.optimize import linear_sum_assignment
 
+from ..checks import check_choice, check_same_shape
 from .components import betti_numbers, label_components
 from .grid import (
     Border,
-    check_choice,
     check_connectivity,
     check_dimensions,
     check_image,
     check_mask,
-    check_same_shape,
     dual_connectivity,
 )
 from .induced import betti_matching, names

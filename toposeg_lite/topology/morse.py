@@ -87,12 +87,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
+from ..checks import check_fraction
 from .critical import (
     LINKS,
     _basins,
@@ -462,7 +462,7 @@ class MorseComplex:
         array([[2, 2, 2, 1, 1, 1]], dtype=int32)
         """
         kind = self._pits.persistence.dtype.type
-        return _name_patches(self._pits, kind(_check_threshold(persistence, "persistence")))
+        return _name_patches(self._pits, kind(check_fraction(persistence, "persistence")))
 
     def _thresholds(self, persistence: float, saddle_level: float) -> tuple[int, Any, Any]:
         """Check both thresholds; return how many critical edges lie above the first, and both.
@@ -470,22 +470,10 @@ class MorseComplex:
         They take the image's precision, so that they compare as NumPy would compare the results.
         """
         falling = self._critical.persistence
-        low = falling.dtype.type(_check_threshold(persistence, "persistence"))
-        high = falling.dtype.type(_check_threshold(saddle_level, "saddle_level"))
+        low = falling.dtype.type(check_fraction(persistence, "persistence"))
+        high = falling.dtype.type(check_fraction(saddle_level, "saddle_level"))
         count = len(falling) - int(np.searchsorted(falling[::-1], low, side="right"))
         return count, low, high
-
-
-def _check_threshold(value: Any, name: str) -> float:
-    """Return a number in [0, 1] as a float."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number in [0, 1]; got {value!r}")
-    if not 0 <= float(value) <= 1:  # also true of NaN
-        raise ValueError(
-            f"{name} must lie in [0, 1], as the image does; got {value}. "
-            f"Divide a threshold for 8-bit values by 255"
-        )
-    return float(value)
 
 
 # --- Building ------------------------------------------------------------------------------------

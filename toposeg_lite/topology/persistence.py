@@ -48,14 +48,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .grid import (
-    Border,
-    check_border,
-    check_connectivity,
-    check_dimensions,
-    check_image,
-    check_number,
-)
+from ..checks import check_number
+from .grid import Border, check_border, check_connectivity, check_dimensions, check_image
 
 __all__ = ["PersistencePairs", "persistence_pairs"]
 

@@ -79,7 +79,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .grid import check_connectivity, check_mask, check_same_shape
+from ..checks import check_same_shape
+from .grid import check_connectivity, check_mask
 from .threads import map_in_threads
 
 __all__ = ["WarpResult", "flip_order", "homotopy_warp", "simple_points"]

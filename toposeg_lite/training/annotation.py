@@ -69,12 +69,12 @@ from ..annotation import (
     simulate_annotator,
 )
 from ..annotation.simulate import Order
+from ..checks import check_integer
 from ..data import Dataset, Sample, load_dataset
 from ..files import write_atomically
 from ..models import UNet
 from ..statistics import compare_networks
 from ..structures import StructureModel
-from ..topology.grid import check_integer
 from .calibration import known_branches
 from .config import TrainConfig
 from .loop import train

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..topology.grid import check_choice
+from ..checks import check_choice
 
 __all__ = ["TRANSFORMS", "check_augment", "make_augmentation", "try_augment"]
 

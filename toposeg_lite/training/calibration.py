@@ -52,6 +52,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_integer, check_number
 from ..data import Dataset, Sample, load_dataset
 from ..files import write_atomically
 from ..models import UNet
@@ -64,8 +65,7 @@ from ..structures import (
     reliability_diagram,
     scale_probabilities,
 )
-from ..topology.grid import check_integer
-from .config import TrainConfig, check_number
+from .config import TrainConfig
 from .loop import draw_batch, train
 from .records import git_commit, plain, versions
 
@@ -124,7 +124,7 @@ class DropoutUNet(UNet):
 
     def __init__(self, in_channels: int, *, rate: float = 0.2, **options: Any) -> None:
         super().__init__(in_channels, **options)
-        check_number(rate, "rate", zero=True)
+        check_number(rate, "rate")
         if rate >= 1:
             raise ValueError(f"rate must be below 1; got {rate}")
         self.rate = rate

@@ -32,11 +32,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..checks import check_integer
 from ..data import Dataset, Sample, load_dataset
 from ..differences import KINDS, Difference, topology_differences
 from ..figures import png
 from ..files import write_atomically
-from ..topology.grid import check_connectivity, check_integer
+from ..topology.grid import check_connectivity
 from .checkpoint import DICE_MARGIN, Checkpoint
 from .config import TrainConfig, check_sides, resolve_sides
 from .evaluation import Evaluation, evaluate

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from ..checks import check_choice, check_integer, check_number
 from ..data import list_datasets
 from ..losses import LOSSES, make_loss
-from ..topology.grid import check_choice, check_integer
 from .augment import check_augment, try_augment
 
 __all__ = ["TrainConfig"]
 
 PRECISIONS = ("float32", "bfloat16")
-
-
-def check_number(value: Any, name: str, *, zero: bool) -> None:
-    """Refuse what is no finite number above zero (or, with `zero`, no number from zero on)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number; got {value!r}")
-    if not (math.isfinite(value) and (value > 0 or (zero and value == 0))):
-        raise ValueError(f"{name} must be {'zero or above' if zero else 'above zero'}; got {value}")
 
 
 def check_sides(value: Any, name: str) -> None:
@@ -160,13 +151,13 @@ class TrainConfig:
             )
         check_sides(self.patch, "patch")
         check_sides(self.validation_window, "validation_window")
-        check_number(self.weight, "weight", zero=True)
-        check_number(self.light, "light", zero=True)
+        check_number(self.weight, "weight")
+        check_number(self.light, "light")
         if self.light >= 1:
             raise ValueError(f"light must be below 1; got {self.light}")
         check_augment(self.augment)
-        check_number(self.learning_rate, "learning_rate", zero=False)
-        check_number(self.clip, "clip", zero=False)
+        check_number(self.learning_rate, "learning_rate", positive=True)
+        check_number(self.clip, "clip", positive=True)
         if not isinstance(self.anneal, bool):
             raise TypeError(f"anneal must be True or False; got {self.anneal!r}")
         check_choice(self.precision, PRECISIONS, "precision")

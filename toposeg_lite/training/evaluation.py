@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from .. import metrics
+from ..checks import check_choice, check_integer, check_number
 from ..data import Sample
 from ..differences import topology_differences
 from ..figures import png
 from ..files import write_atomically
-from ..topology.grid import check_choice, check_integer
-from .config import check_number, check_sides, resolve_sides
+from .config import check_sides, resolve_sides
 from .pictures import comparison_figure
 
 __all__ = ["Evaluation", "evaluate", "predict", "validate"]
@@ -79,7 +79,7 @@ def predict(
     if not np.isfinite(image).all():
         raise ValueError("image holds values that are NaN or infinite")
     check_sides(window, "window")
-    check_number(overlap, "overlap", zero=True)
+    check_number(overlap, "overlap")
     if overlap >= 1:
         raise ValueError(f"overlap must be below 1; got {overlap}")
     spatial = image.shape[1:]

@@ -31,9 +31,9 @@ from typing import Any
 import pandas as pd
 import torch
 
+from ..checks import check_choice, check_integer
 from ..data import Dataset
 from ..files import write_atomically
-from ..topology.grid import check_choice, check_integer
 from .checkpoint import Checkpoint, digest
 from .comparison import COLUMNS, CompareConfig, choose_weight
 from .evaluation import evaluate

@@ -7,16 +7,14 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage import draw
 
+from ...checks import check_fraction, check_integer, check_seed
 from .brushes import bends, cloud, finish, tidy
 from .drawing import (
     Array,
     Drawing,
     Seed,
     agrees,
-    check_count,
-    check_noise,
     check_shape,
-    random_stream,
     until_it_agrees,
 )
 
@@ -66,9 +64,9 @@ def membranes(
     ((1, 128, 160), (1, 3))
     """
     shape = check_shape(shape, 2, 64)  # type: ignore[assignment]
-    cell = check_count(cell, "cell", 24, 200)
-    gaps = check_count(gaps, "gaps", 0, 1000)
-    noise = check_noise(noise)
+    cell = check_integer(cell, "cell", 24, 200)
+    gaps = check_integer(gaps, "gaps", 0, 1000)
+    noise = check_fraction(noise, "noise")
 
     def design(rng: np.random.Generator) -> Drawing | None:
         rows, columns = (int(np.ceil(1.25 * side / cell)) + 2 for side in shape)
@@ -122,7 +120,7 @@ def membranes(
         light = 1 + 0.05 * cloud(rng, shape, 120)
         return Drawing(finish(rng, (plasm * light)[None], noise, 0.6), mask, betti)
 
-    return until_it_agrees(random_stream(seed), design, shape)
+    return until_it_agrees(check_seed(seed), design, shape)
 
 
 def _organelles(rng: np.random.Generator, plasm: Array, room: Array) -> None:

@@ -14,10 +14,7 @@ __all__ = [
     "Drawing",
     "Seed",
     "agrees",
-    "check_count",
-    "check_noise",
     "check_shape",
-    "random_stream",
     "until_it_agrees",
 ]
 
@@ -62,35 +59,6 @@ def check_shape(shape: tuple[int, ...], ndim: int, smallest: int) -> tuple[int, 
             f"fit; got {tuple(shape)}"
         )
     return tuple(int(side) for side in shape)
-
-
-def check_count(value: int, name: str, low: int, high: int) -> int:
-    """Refuse what is no integer from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer; got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must lie between {low} and {high}; got {value}")
-    return int(value)
-
-
-def check_noise(noise: float) -> float:
-    """Refuse a noise level that is no number in [0, 1]."""
-    if isinstance(noise, bool) or not isinstance(noise, int | float | np.number):
-        raise TypeError(f"noise must be a number; got {noise!r}")
-    if not 0 <= noise <= 1:
-        raise ValueError(f"noise must lie in [0, 1]; got {noise}")
-    return float(noise)
-
-
-def random_stream(seed: Seed) -> np.random.Generator:
-    """Return the stream of random numbers that a seed stands for."""
-    if isinstance(seed, np.random.Generator):
-        return seed
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed must be an integer or a numpy Generator; got {seed!r}")
-    if seed < 0:
-        raise ValueError(f"seed must not be negative; got {seed}")
-    return np.random.default_rng(int(seed))
 
 
 def agrees(mask: Array, betti: tuple[int, ...]) -> bool:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...checks import check_fraction, check_integer, check_seed
 from .brushes import Stroke, cloud, fade, finish, line, paint, tidy
 from .drawing import (
     Array,
     Drawing,
     Seed,
     agrees,
-    check_count,
-    check_noise,
     check_shape,
-    random_stream,
     until_it_agrees,
 )
 
@@ -74,10 +72,10 @@ def cracks(
     ((1, 96, 128), (2, 1))
     """
     shape = check_shape(shape, 2, 64)  # type: ignore[assignment]
-    cracks = check_count(cracks, "cracks", 1, 4)
-    loops = check_count(loops, "loops", 0, 8)
-    gaps = check_count(gaps, "gaps", 0, 1000)
-    noise = check_noise(noise)
+    cracks = check_integer(cracks, "cracks", 1, 4)
+    loops = check_integer(loops, "loops", 0, 8)
+    gaps = check_integer(gaps, "gaps", 0, 1000)
+    noise = check_fraction(noise, "noise")
 
     def design(rng: np.random.Generator) -> Drawing | None:
         # In this frame every crack runs from left to right; transposing turns it upright.
@@ -150,4 +148,4 @@ def cracks(
         stone -= 0.05 * np.exp(-np.clip(depth, 0, None) / 2) * (0.5 + np.abs(grains))
         return Drawing(finish(rng, stone[None], noise, 0.55), mask, (cracks, loops))
 
-    return until_it_agrees(random_stream(seed), design, shape)
+    return until_it_agrees(check_seed(seed), design, shape)

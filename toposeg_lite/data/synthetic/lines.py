@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...checks import check_fraction, check_integer, check_seed
 from .brushes import Stroke, cloud, colour, fade, finish, paint, tidy
 from .drawing import (
     Drawing,
     Seed,
     agrees,
-    check_count,
-    check_noise,
     check_shape,
-    random_stream,
     until_it_agrees,
 )
 
@@ -62,9 +60,9 @@ def lanes(
     ((3, 96, 128), (4, 0))
     """
     shape = check_shape(shape, 2, 64)  # type: ignore[assignment]
-    lines = check_count(lines, "lines", 2, 5)
-    gaps = check_count(gaps, "gaps", 0, 1000)
-    noise = check_noise(noise)
+    lines = check_integer(lines, "lines", 2, 5)
+    gaps = check_integer(gaps, "gaps", 0, 1000)
+    noise = check_fraction(noise, "noise")
     height, width = shape
 
     def design(rng: np.random.Generator) -> Drawing | None:
@@ -113,4 +111,4 @@ def lanes(
         image += (row < hills) * (haze - image)
         return Drawing(finish(rng, image, noise, 0.6), mask, (lines, 0))
 
-    return until_it_agrees(random_stream(seed), design, shape)
+    return until_it_agrees(check_seed(seed), design, shape)

@@ -6,16 +6,14 @@ import numpy as np
 from scipy import ndimage
 from skimage import draw
 
+from ...checks import check_fraction, check_integer, check_seed
 from .brushes import Stroke, bends, cloud, colour, fade, finish, line, paint, tidy
 from .drawing import (
     Array,
     Drawing,
     Seed,
     agrees,
-    check_count,
-    check_noise,
     check_shape,
-    random_stream,
     until_it_agrees,
 )
 
@@ -101,9 +99,9 @@ def roads(
     ((3, 128, 192), (1, 1))
     """
     shape = check_shape(shape, 2, 96)  # type: ignore[assignment]
-    block = check_count(block, "block", 40, 400)
-    gaps = check_count(gaps, "gaps", 0, 1000)
-    noise = check_noise(noise)
+    block = check_integer(block, "block", 40, 400)
+    gaps = check_integer(gaps, "gaps", 0, 1000)
+    noise = check_fraction(noise, "noise")
 
     def design(rng: np.random.Generator) -> Drawing | None:
         counts = tuple(max(2, round(side / block)) for side in shape)
@@ -139,7 +137,7 @@ def roads(
         image = _suburb(rng, shape, strokes, depth, gaps)
         return Drawing(finish(rng, image, noise, 0.55), mask, (1, loops))
 
-    return until_it_agrees(random_stream(seed), design, shape)
+    return until_it_agrees(check_seed(seed), design, shape)
 
 
 def _suburb(
@@ -248,9 +246,9 @@ def tubes(
     ((1, 24, 40, 48), (1, 0, 0))
     """
     shape = check_shape(shape, 3, 24)  # type: ignore[assignment]
-    spacing = check_count(spacing, "spacing", 12, 100)
-    gaps = check_count(gaps, "gaps", 0, 1000)
-    noise = check_noise(noise)
+    spacing = check_integer(spacing, "spacing", 12, 100)
+    gaps = check_integer(gaps, "gaps", 0, 1000)
+    noise = check_fraction(noise, "noise")
 
     def design(rng: np.random.Generator) -> Drawing | None:
         # A lattice in a random position, larger than the volume; the nodes inside are the forks.
@@ -295,4 +293,4 @@ def tubes(
         image += noise * np.sqrt(image) * rng.standard_normal(shape)
         return Drawing(np.clip(image, 0, 1).astype(np.float32)[None], mask, (1, loops, 0))
 
-    return until_it_agrees(random_stream(seed), design, shape)
+    return until_it_agrees(check_seed(seed), design, shape)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...checks import check_fraction, check_integer, check_seed
 from .brushes import Stroke, cloud, colour, fade, finish, paint, tidy
 from .drawing import (
     Array,
     Drawing,
     Seed,
     agrees,
-    check_count,
-    check_noise,
     check_shape,
-    random_stream,
     until_it_agrees,
 )
 
@@ -122,9 +120,9 @@ def vessels(
     ((3, 96, 128), (96, 128), (2, 0))
     """
     shape = check_shape(shape, 2, 64)  # type: ignore[assignment]
-    trees = check_count(trees, "trees", 1, 8)
-    gaps = check_count(gaps, "gaps", 0, 1000)
-    noise = check_noise(noise)
+    trees = check_integer(trees, "trees", 1, 8)
+    gaps = check_integer(gaps, "gaps", 0, 1000)
+    noise = check_fraction(noise, "noise")
     height, width = shape
 
     def design(rng: np.random.Generator) -> Drawing | None:
@@ -170,4 +168,4 @@ def vessels(
         tissue *= 1 + 0.25 * shown * np.clip(-1.4 - depth / 2, 0, 0.5)
         return Drawing(finish(rng, tissue, noise, 0.7), mask, (trees, 0))
 
-    return until_it_agrees(random_stream(seed), design, shape)
+    return until_it_agrees(check_seed(seed), design, shape)

@@ -7,6 +7,7 @@ import importlib.util
 import json
 from importlib.resources import files
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from toposeg_lite.data import load_dataset, photos
 from toposeg_lite.topology import betti_numbers
 
 ASSETS = files("toposeg_lite.data") / "assets"
+TOOLS = Path(__file__).parents[2] / "tools"
 PHOTOS = {
     "retina": (photos.retina, photos.RETINA_REGIONS, 32),
     "brick": (photos.brick, photos.BRICK_REGIONS, 16),
@@ -27,7 +29,7 @@ PHOTOS = {
 
 @pytest.fixture(scope="module")
 def make_silver():
-    spec = importlib.util.spec_from_file_location("make_silver", str(ASSETS / "make_silver.py"))
+    spec = importlib.util.spec_from_file_location("make_silver", str(TOOLS / "make_silver.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -157,7 +159,7 @@ def test_every_split_holds_enough_of_the_structure(name):
 @pytest.fixture(scope="module")
 def make_annotated():
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ASSETS))
+        patch.syspath_prepend(str(TOOLS))
         return importlib.import_module("make_annotated")
 
 

@@ -22,7 +22,8 @@ import pytest
 from toposeg_lite import exercises
 
 HERE = Path(__file__).resolve().parent
-FOLDER = HERE.parent / "notebooks"
+ROOT = HERE.parents[1]
+FOLDER = ROOT / "notebooks"
 SANITIZE = HERE / "nbval_sanitize.cfg"
 CHAPTERS = [
     "00_start_here",

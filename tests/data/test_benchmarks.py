@@ -16,7 +16,6 @@ import os
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from itertools import chain, combinations
 from pathlib import Path
 
@@ -726,7 +725,7 @@ def test_real_pair_of_poon_shows_one_field():
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=real(name)) for name in NAMES])
 def test_the_script_makes_the_stored_table(name):
-    place = files("toposeg_lite.data") / "assets" / "make_benchmarks.py"
+    place = Path(__file__).parents[2] / "tools" / "make_benchmarks.py"
     spec = importlib.util.spec_from_file_location("make_benchmarks", str(place))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,7 +1,7 @@
 """Make `benchmarks.json`: where each file of the benchmarks comes from, and its SHA-256.
 
-Run as ``python make_benchmarks.py FOLDER``, where FOLDER holds one folder a data set, named as
-below, with the files of its repository at the commit below. From scratch, for each of them::
+Run as ``python tools/make_benchmarks.py FOLDER``, where FOLDER holds one folder a data set, named
+as below, with the files of its repository at the commit below. From scratch, for each of them::
 
     git clone https://github.com/REPO FOLDER/NAME && git -C FOLDER/NAME checkout COMMIT
 
@@ -14,6 +14,8 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+
+ASSETS = Path(__file__).parents[1] / "toposeg_lite" / "data" / "assets"
 
 # name: (repository, commit, patterns of the files that are used)
 SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -77,4 +79,4 @@ def make_registry(folder: Path) -> dict[str, dict]:
 
 if __name__ == "__main__":
     text = json.dumps(make_registry(Path(sys.argv[1])), indent=0)
-    Path(__file__).with_name("benchmarks.json").write_text(text + "\n", encoding="utf-8")
+    (ASSETS / "benchmarks.json").write_text(text + "\n", encoding="utf-8")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
-import nbformat
 import pytest
 from jupyter_browser import (
     ARTEFACTS,
+    NOTEBOOKS,
     WAIT,
     at_rest,
     box_at_rest,
@@ -20,22 +19,9 @@ from jupyter_browser import (
     jupyterlab,
     press,
     run_all,
+    up_to_the_explorer,
 )
 from playwright.sync_api import expect
-
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-
-
-def up_to_the_explorer(source, target):
-    """Copy a chapter up to the cell that shows its explorer, without outputs."""
-    notebook = nbformat.read(source, as_version=4)
-    last = next(k for k, cell in enumerate(notebook.cells) if "explorers.show(" in cell.source)
-    notebook.cells = notebook.cells[: last + 1]
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    nbformat.write(notebook, target)
-
 
 DRAWN = ".scatterlayer .trace .point, .imagelayer image"
 IMAGE = ".imagelayer image"

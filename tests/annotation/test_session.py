@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, optimize
+from sessions import IMAGE, begin, read, through
 
 from toposeg_lite.annotation import AnnotationSession, LogisticModel, Proposals
 from toposeg_lite.annotation.proposals import Territories, propose
@@ -22,42 +23,9 @@ from toposeg_lite.annotation.ridges import ridge_path
 from toposeg_lite.calibration import entropy
 from toposeg_lite.topology.morse import morse_complex
 
+
 # Two strong vessels (9), a real gap (3) in the upper one, a false bridge (4) between them, and a
 # false speck (7) that nothing joins.
-DRAWN = """
-    . . . . . . . . . . . . . . .
-    . 9 8 6 9 3 8 9 6 7 8 9 8 . .
-    . . . . . . . . . 4 . . . . .
-    . . . . . . . . . 4 . . . . .
-    . . . . . . . . . 4 . . . . .
-    . 9 7 6 8 9 8 6 7 8 9 6 9 . .
-    . . . . . . . . . . . . . . .
-    . . . . . . . . . . . . . . .
-    . . . . 7 . . . . . . . . . .
-    . . . . . . . . . . . . . . .
-"""
-
-
-def read(text):
-    rows = [line.split() for line in text.strip().splitlines()]
-    return np.array([[0 if c == "." else int(c) / 10 for c in row] for row in rows])
-
-
-IMAGE = read(DRAWN)
-
-
-def begin(path=None, likelihood=IMAGE, **options):
-    return AnnotationSession(likelihood, likelihood, path, **({"radius": 0} | options))
-
-
-def through(session, *pixels):
-    """Return the branch whose path holds all these pixels."""
-    flat = {int(np.ravel_multi_index(p, session.shape)) for p in pixels}
-    found = [k for k, path in enumerate(session.proposals.paths) if flat <= set(path.tolist())]
-    assert len(found) == 1
-    return found[0]
-
-
 def blurred(seed, shape=(24, 31), sigma=2.0):
     noise = ndimage.gaussian_filter(np.random.default_rng(seed).random(shape), sigma)
     noise -= noise.min()

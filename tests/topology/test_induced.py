@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from toposeg_lite.topology import betti_numbers, match_pairs, persistence_pairs
 from toposeg_lite.topology.induced import betti_matching, names
 
-TOPOLOSSES = Path(__file__).parents[1] / ".bench" / "topolosses"
+TOPOLOSSES = Path(__file__).parents[2] / ".bench" / "topolosses"
 
 
 def random_image(seed, shape, blur=0.0, levels=None):

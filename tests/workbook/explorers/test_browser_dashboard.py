@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from jupyter_browser import (
     ARTEFACTS,
+    NOTEBOOKS,
     WAIT,
     at_rest,
     chromium,
@@ -21,11 +22,11 @@ from jupyter_browser import (
     jupyterlab,
     press,
     run_all,
+    up_to_the_explorer,
     voila,
 )
 from PIL import Image
 from playwright.sync_api import expect
-from test_browser import NOTEBOOKS, up_to_the_explorer
 
 from toposeg_lite.explorers import Dashboard
 

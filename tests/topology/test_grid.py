@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from toposeg_lite.checks import check_integer, check_number
 from toposeg_lite.topology import betti_numbers
 from toposeg_lite.topology.grid import (
     check_connectivity,
     check_dimensions,
     check_image,
-    check_integer,
     check_mask,
-    check_number,
     dual_connectivity,
 )
 

@@ -20,7 +20,7 @@ import pytest
 from toposeg_lite.training import CompareConfig, load_checkpoint, prepare_folder
 from toposeg_lite.training.__main__ import PLACE, _parameters, main, run_notebook
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "09_run_a_full_training.ipynb"
+NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "09_run_a_full_training.ipynb"
 SMALL = {
     "dataset": "brick",
     "weight": [0.1, 1.0],

@@ -205,7 +205,7 @@ train(TINY, data=DATA, out={path!r}, progress=False)
 
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_previous_one(tmp_path):
     path = tmp_path / "net.safetensors"
-    script = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
+    script = KILLED.format(tests=str(Path(__file__).parents[1]), path=str(path))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert (tmp_path / "net.safetensors.partial").exists()
@@ -333,7 +333,9 @@ WAYS = {
 def test_processes_share_each_batch_and_one_writes(way, tmp_path):
     path, script = tmp_path / "net.safetensors", tmp_path / "script.py"
     launcher, call = WAYS[way]
-    script.write_text(SHARED.format(tests=str(Path(__file__).parent), path=str(path), call=call))
+    script.write_text(
+        SHARED.format(tests=str(Path(__file__).parents[1]), path=str(path), call=call)
+    )
     done = subprocess.run(
         [sys.executable, *launcher, str(script)],
         env=os.environ | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, timeout=300,

@@ -1,4 +1,4 @@
-"""Make the silver reference masks from the photographs: ``python make_silver.py``.
+"""Make the silver reference masks from the photographs: ``python tools/make_silver.py``.
 
 Filters find the structure, ``corrections.json`` holds what was corrected by hand, and the result
 is the same, bit for bit, on every run (double precision throughout, no random numbers).
@@ -18,7 +18,7 @@ from PIL import Image
 from scipy import fft, ndimage
 from skimage import draw, filters, graph, morphology
 
-HERE = Path(__file__).parent
+ASSETS = Path(__file__).parents[1] / "toposeg_lite" / "data" / "assets"
 SQUARE = np.ones((3, 3), dtype=bool)
 SCALES = (1.5, 2.1, 3.0, 4.2, 5.9)
 ANGLES = 16
@@ -26,7 +26,7 @@ ANGLES = 16
 
 def corrections(name: str) -> dict[str, list[dict[str, Any]]]:
     """Read what was corrected by hand in one mask."""
-    return json.loads((HERE / "corrections.json").read_text(encoding="utf-8"))[name]
+    return json.loads((ASSETS / "corrections.json").read_text(encoding="utf-8"))[name]
 
 
 def polyline(path: list[list[float]]) -> np.ndarray:
@@ -307,5 +307,5 @@ def save(mask: np.ndarray, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    save(make_retina(), HERE / "retina.png")
-    save(make_brick(), HERE / "brick.png")
+    save(make_retina(), ASSETS / "retina.png")
+    save(make_brick(), ASSETS / "brick.png")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from test_annotation import IMAGE, begin, through
+from sessions import IMAGE, begin, through
 
 from toposeg_lite import figures
 from toposeg_lite.annotation import AnnotationApp, AnnotationSession

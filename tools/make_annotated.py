@@ -1,4 +1,4 @@
-"""Make the annotated masks from the journals: ``python make_annotated.py``.
+"""Make the annotated masks from the journals: ``python tools/make_annotated.py``.
 
 A person looked at the branches of both photographs in an annotation session that began with the
 silver masks; ``retina.jsonl`` and ``brick.jsonl`` hold every action, and the likelihoods that the
@@ -21,7 +21,7 @@ from scipy import ndimage
 from toposeg_lite.annotation import AnnotationSession
 from toposeg_lite.data import photos
 
-HERE = Path(__file__).parent
+ASSETS = Path(__file__).parents[1] / "toposeg_lite" / "data" / "assets"
 LEVELS = 16  # of what the filters say; few, so that the files are small
 RADIUS = {"retina": 2, "brick": 1}  # half the width of what is added
 
@@ -74,7 +74,7 @@ def replay(name: str) -> tuple[AnnotationSession, np.ndarray]:
     """Do again, on a copy, what the journal of a photograph holds; return session and mask."""
     with tempfile.TemporaryDirectory() as folder:
         for kept in (f"{name}.jsonl", f"{name}.jsonl.likelihood.npz"):
-            shutil.copy(HERE / kept, folder)
+            shutil.copy(ASSETS / kept, folder)
         opened = session(name, Path(folder, f"{name}.jsonl"))
         mask = opened.mask()
         opened.close()
@@ -83,4 +83,4 @@ def replay(name: str) -> tuple[AnnotationSession, np.ndarray]:
 
 if __name__ == "__main__":
     for photo in ("retina", "brick"):
-        make_silver.save(replay(photo)[1], HERE / f"{photo}_annotated.png")
+        make_silver.save(replay(photo)[1], ASSETS / f"{photo}_annotated.png")

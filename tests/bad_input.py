@@ -1,0 +1,145 @@
+"""Bad input that the single files of the library refuses; a row is (name, call, error, text)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from bad_values import EMPTY, IMAGE, MASK, NAN
+
+from toposeg_lite import checks, metrics
+from toposeg_lite.differences import topology_differences
+from toposeg_lite.models import UNet
+
+CASES = [
+    # --- grid ---
+    (
+        "shapes",
+        lambda: checks.check_same_shape(MASK, MASK.T, ("prediction", "truth")),
+        ValueError,
+        r"prediction and truth must have the same shape; got \(3, 4\) and \(4, 3\)",
+    ),
+    # --- metrics ---
+    *[
+        (f"{name} {what}", lambda f=function, a=arguments: f(*a), error, text)
+        for name, function in [
+            ("dice", metrics.dice),
+            ("cldice", metrics.cldice),
+            ("betti error", metrics.betti_error),
+            ("betti matching error", metrics.betti_matching_error),
+            ("warping error", metrics.warping_error),
+            ("ari", metrics.adjusted_rand_index),
+            ("voi", metrics.variation_of_information),
+            ("report", metrics.report),
+        ]
+        for what, arguments, error, text in [
+            ("of grey", (IMAGE, MASK), ValueError, "prediction must hold only 0 and 1.*Threshold"),
+            ("truth of 255", (MASK, MASK * 255), ValueError, "truth must hold only .* holds 255"),
+            ("of NaN", (NAN, MASK), ValueError, "prediction must hold only 0 and 1"),
+            ("of empty", (EMPTY, EMPTY), ValueError, "prediction is empty"),
+            ("of 1D", (MASK[0], MASK[0]), ValueError, "2 or 3 axes"),
+            ("of text", ("mask.png", MASK), TypeError, "prediction must hold real numbers"),
+            (
+                "of two shapes",
+                (MASK, MASK.T),
+                ValueError,
+                "prediction and truth must have the same",
+            ),
+        ]
+    ],
+    *[
+        (
+            f"{name} {option}={value!r}",
+            lambda f=function, o=option, v=value: f(MASK, MASK, **{o: v}),
+            error,
+            text,
+        )
+        for name, function, options in [
+            ("betti error", metrics.betti_error, ("connectivity", "patch", "border", "dimension")),
+            (
+                "betti matching error",
+                metrics.betti_matching_error,
+                ("connectivity", "patch", "dimension"),
+            ),
+            ("warping error", metrics.warping_error, ("connectivity",)),
+            ("ari", metrics.adjusted_rand_index, ("connectivity", "labels")),
+            ("voi", metrics.variation_of_information, ("connectivity", "labels")),
+            ("report", metrics.report, ("connectivity", "patch", "border", "labels")),
+        ]
+        for option, value, error, text in [
+            ("connectivity", 8, ValueError, r"connectivity must be 1 .* or 2 "),
+            ("connectivity", "8", TypeError, "connectivity must be an integer or None"),
+            ("patch", 0, ValueError, "patch must be at least 1, or None; got 0"),
+            ("patch", (64, 64), TypeError, "patch must be an integer or None"),
+            ("patch", 64.0, TypeError, "patch must be an integer or None; got 64.0"),
+            ("patch", True, TypeError, "patch must be an integer"),
+            ("border", "frame", ValueError, "border must be one of"),
+            ("labels", "both", ValueError, "labels must be one of 'foreground', 'background'"),
+            ("labels", None, TypeError, "labels must be one of"),
+            ("dimension", 2, ValueError, "dimension must be from 0 to 1, or None; got 2"),
+            ("dimension", -1, ValueError, "dimension must be from 0 to 1"),
+            ("dimension", "1", TypeError, "dimension must be an integer or None"),
+        ]
+        if option in options
+    ],
+    # --- models ---
+    ("U-Net of 0 channels", lambda: UNet(0), ValueError, "in_channels must be at least 1; got 0"),
+    ("U-Net of 1.5 wide", lambda: UNet(1, width=1.5), TypeError, "width must be an integer"),
+    ("U-Net of depth True", lambda: UNet(1, depth=True), TypeError, "depth must be an integer"),
+    ("U-Net in 1D", lambda: UNet(1, ndim=1), ValueError, r"ndim must be 2 \(images\) or 3"),
+    ("U-Net of seed None", lambda: UNet(1, seed=None), TypeError, "seed must be an integer"),
+    (
+        "U-Net on an array",
+        lambda: UNet(1, width=2)(np.zeros((1, 1, 4, 4))),
+        TypeError,
+        "images must be a torch tensor; got ndarray",
+    ),
+    (
+        "U-Net without batch",
+        lambda: UNet(1, width=2)(torch.zeros(1, 4, 4)),
+        ValueError,
+        r"shape \(B, 1, H, W\); got \(1, 4, 4\)",
+    ),
+    (
+        "U-Net on colours",
+        lambda: UNet(1, width=2, ndim=3)(torch.zeros(1, 3, 4, 4, 4)),
+        ValueError,
+        r"shape \(B, 1, D, H, W\); got \(1, 3, 4, 4, 4\)",
+    ),
+    (
+        "U-Net on nothing",
+        lambda: UNet(1, width=2)(torch.zeros(1, 1, 0, 4)),
+        ValueError,
+        "images are empty",
+    ),
+    (
+        "U-Net on bytes",
+        lambda: UNet(1, width=2)(torch.zeros(1, 1, 4, 4, dtype=torch.uint8)),
+        TypeError,
+        "floating point in .*; got torch.uint8",
+    ),
+    # --- training ---
+    (
+        "differences of grey",
+        lambda: topology_differences(IMAGE, MASK),
+        ValueError,
+        r"prediction must hold only 0 and 1",
+    ),
+    (
+        "differences of shapes",
+        lambda: topology_differences(MASK, MASK.T),
+        ValueError,
+        r"prediction and truth must have the same shape",
+    ),
+    (
+        "differences connectivity",
+        lambda: topology_differences(MASK, MASK, connectivity=8),
+        ValueError,
+        r"connectivity must be 1",
+    ),
+    (
+        "differences border",
+        lambda: topology_differences(MASK, MASK, border="ajar"),
+        ValueError,
+        r"border must be one of 'open', 'closed'",
+    ),
+]

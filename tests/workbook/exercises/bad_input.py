@@ -1,0 +1,11 @@
+"""Bad input that `workbook/exercises` refuses; a row is (name, call, error, text)."""
+
+from __future__ import annotations
+
+from toposeg_lite import exercises
+
+CASES = [
+    # --- exercises ---
+    ("exercise", lambda: exercises.check("99.1", 1), ValueError, "exercise must be one of '01.1'"),
+    ("exercise number", lambda: exercises.check(2.1, 1), TypeError, "got 2.1"),
+]

@@ -1,0 +1,386 @@
+"""Bad input that `workbook/studies` refuses; a row is (name, call, error, text)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from bad_values import IMAGE, MASK
+
+from toposeg_lite import statistics
+from toposeg_lite.data import Dataset, Sample, load_dataset
+from toposeg_lite.training import (
+    Arm,
+    CompareConfig,
+    Comparison,
+    Study,
+    StudyConfig,
+    TrainConfig,
+    calibration,
+    choose_weight,
+    judge,
+    prepare_folder,
+    read_runs,
+)
+from toposeg_lite.training.annotation import order_study
+
+SCORES = pd.DataFrame({"network": ["control"], "seed": [0], "image": ["a"], "dice": [0.5]})
+SAMPLE = Sample("a", IMAGE[None].astype(np.float32), MASK)
+SMALL = Dataset("small", (SAMPLE,), (SAMPLE,), (SAMPLE,), "foreground", "exact", 20, "none")
+
+CASES = [
+    # --- structures ---
+    (
+        "dropout, rate",
+        lambda: calibration.DropoutUNet(1, rate=1.0),
+        ValueError,
+        "rate must be below 1",
+    ),
+    (
+        "calibration study, passes",
+        lambda: calibration.calibration_study(
+            load_dataset("brick"), TrainConfig(dataset="brick"), "/nowhere", passes=0
+        ),
+        ValueError,
+        "passes must be at least 1",
+    ),
+    # --- training ---
+    (
+        "compare without images to score",
+        lambda: CompareConfig("brick").check(replace(load_dataset("brick"), test=())),
+        ValueError,
+        "the data set 'brick' has no test images",
+    ),
+    (
+        "compare unknown",
+        lambda: CompareConfig.from_parameters(steps=3),
+        ValueError,
+        r"unknown parameter 'steps'; there are dataset, root, loss",
+    ),
+    (
+        "compare dataset",
+        lambda: CompareConfig(dataset="cat"),
+        ValueError,
+        r"dataset must be one of 'retina'",
+    ),
+    (
+        "compare loss",
+        lambda: CompareConfig(loss="cat"),
+        ValueError,
+        r"loss must be one of 'dice_bce'",
+    ),
+    (
+        "compare weight 0",
+        lambda: CompareConfig(weight=0),
+        ValueError,
+        r"a weight must be above zero: the control",
+    ),
+    (
+        "compare no weight",
+        lambda: CompareConfig(weight=()),
+        ValueError,
+        r"weight must name one to six values",
+    ),
+    (
+        "compare seven weights",
+        lambda: CompareConfig(weight=(1, 2, 3, 4, 5, 6, 7)),
+        ValueError,
+        r"weight must name one to six values",
+    ),
+    (
+        "compare equal weights",
+        lambda: CompareConfig(weight=(1, 1.0)),
+        ValueError,
+        r"the weights to try must differ",
+    ),
+    (
+        "compare weight None",
+        lambda: CompareConfig(weight=None),
+        TypeError,
+        r"weight must be a number; got None",
+    ),
+    (
+        "compare steps 0",
+        lambda: CompareConfig(pretrain_steps=0),
+        ValueError,
+        r"pretrain_steps must be at least 1",
+    ),
+    (
+        "compare steps 2.0",
+        lambda: CompareConfig(finetune_steps=2.0),
+        TypeError,
+        r"finetune_steps must be an integer",
+    ),
+    (
+        "compare window",
+        lambda: CompareConfig(window="all"),
+        TypeError,
+        r"window must be an integer",
+    ),
+    (
+        "compare connectivity",
+        lambda: CompareConfig(connectivity=8),
+        ValueError,
+        r"connectivity must be 1",
+    ),
+    (
+        "compare connectivity 3 in 2D",
+        lambda: CompareConfig(connectivity=3).load(),
+        ValueError,
+        r"connectivity must be 1 \(4 neighbours\) or 2",
+    ),
+    (
+        "compare patch 3D",
+        lambda: CompareConfig(patch=(8, 8, 8)).load(),
+        ValueError,
+        r"patch must name one side for each of the 2 axes",
+    ),
+    (
+        "compare a dict",
+        lambda: Comparison({}, "."),
+        TypeError,
+        r"config must be a CompareConfig; got dict",
+    ),
+    (
+        "compare nowhere",
+        lambda: Comparison(CompareConfig(), "no such folder"),
+        FileNotFoundError,
+        r"there is no folder no such folder: make it first",
+    ),
+    (
+        "folder name",
+        lambda: prepare_folder(CompareConfig(), name="../a"),
+        ValueError,
+        r"plain folder name; got '../a'",
+    ),
+    (
+        "folder name empty",
+        lambda: prepare_folder(CompareConfig(), name=""),
+        ValueError,
+        r"plain folder name; got ''",
+    ),
+    (
+        "folder resume",
+        lambda: prepare_folder(CompareConfig(), resume="True"),
+        TypeError,
+        r"resume must be True or False; got 'True'",
+    ),
+    (
+        "folder of a dict",
+        lambda: prepare_folder({}),
+        TypeError,
+        r"config must be a CompareConfig; got dict",
+    ),
+    (
+        "choose nothing",
+        lambda: choose_weight(pd.DataFrame({"dice": [], "betti_error": []})),
+        ValueError,
+        r"there is no weight to choose from",
+    ),
+    ("judge nothing", lambda: judge([], []), ValueError, r"errors of the same images; got 0 and 0"),
+    (
+        "judge others",
+        lambda: judge([1], [1, 2]),
+        ValueError,
+        r"errors of the same images; got 1 and 2",
+    ),
+    (
+        "choose without control",
+        lambda: choose_weight(pd.DataFrame({"dice": [0.8], "betti_matching_error": [1.0]}, [0.1])),
+        ValueError,
+        r"scores must have a row for the control, weight 0.*got the rows \[0\.1\]",
+    ),
+    ("arm without name", lambda: Arm("", "cldice"), ValueError, r"name must be a plain file name"),
+    (
+        "arm control",
+        lambda: Arm("control", "cldice"),
+        ValueError,
+        r"neither 'parent' nor 'control'",
+    ),
+    ("arm in a folder", lambda: Arm("a/b", "cldice"), ValueError, r"plain file name.*got 'a/b'"),
+    (
+        "study shared",
+        lambda: StudyConfig({}),
+        TypeError,
+        r"shared must be a CompareConfig; got dict",
+    ),
+    (
+        "study arms by name",
+        lambda: StudyConfig(CompareConfig(), "cldice"),
+        TypeError,
+        r"arms must be a sequence; got 'cldice'",
+    ),
+    (
+        "study arms of names",
+        lambda: StudyConfig(CompareConfig(), ["cldice"]),
+        TypeError,
+        r"arms must hold instances of Arm; got 'cldice'",
+    ),
+    (
+        "study arms alike",
+        lambda: StudyConfig(CompareConfig(), [Arm("a", "cldice"), Arm("a", "morse")]),
+        ValueError,
+        r"arms must be one or more of different names; got \['a', 'a'\]",
+    ),
+    (
+        "study arm of no loss",
+        lambda: StudyConfig(CompareConfig(), [Arm("a", "cat")]),
+        ValueError,
+        r"loss must be one of",
+    ),
+    (
+        "study arm of seven weights",
+        lambda: StudyConfig(CompareConfig(), [Arm("a", "cldice", weights=range(1, 8))]),
+        ValueError,
+        r"weight must name one to six values",
+    ),
+    (
+        "study seeds alike",
+        lambda: StudyConfig(CompareConfig(), seeds=(1, 1)),
+        ValueError,
+        r"seeds must be one or more different numbers; got \(1, 1\)",
+    ),
+    (
+        "study seed below 0",
+        lambda: StudyConfig(CompareConfig(), seeds=(-1,)),
+        ValueError,
+        r"each of seeds must be at least 0",
+    ),
+    (
+        "study choose_on",
+        lambda: StudyConfig(CompareConfig(), choose_on="last"),
+        ValueError,
+        r"choose_on must be one of 'each', 'first'",
+    ),
+    (
+        "study config",
+        lambda: Study(CompareConfig(), "."),
+        TypeError,
+        r"config must be a StudyConfig; got CompareConfig",
+    ),
+    # --- study of the orders of questions ---
+    (
+        "orders without tests",
+        lambda: order_study(replace(SMALL, test=()), TrainConfig(), "none"),
+        ValueError,
+        "data must have training, validation and test images",
+    ),
+    (
+        "orders window",
+        lambda: order_study(SMALL, TrainConfig(), "none", window=0),
+        ValueError,
+        "window must be at least 1; got 0",
+    ),
+    (
+        "orders draws",
+        lambda: order_study(SMALL, TrainConfig(), "none", draws=0),
+        ValueError,
+        "draws must be at least 1; got 0",
+    ),
+    # --- statistics and runs ---
+    (
+        "differences text",
+        lambda: statistics.sign_flip_test("ab"),
+        TypeError,
+        r"differences must hold numbers; got dtype <U2",
+    ),
+    (
+        "differences axes",
+        lambda: statistics.bootstrap_interval(np.ones((2, 2, 2))),
+        ValueError,
+        r"differences must have the axes \(seeds, images\).*got shape \(2, 2, 2\)",
+    ),
+    (
+        "differences empty",
+        lambda: statistics.rank_biserial([]),
+        ValueError,
+        r"differences must have the axes.*got shape \(0,\)",
+    ),
+    (
+        "differences nan",
+        lambda: statistics.sign_flip_test([1.0, np.nan]),
+        ValueError,
+        r"differences hold values that are NaN",
+    ),
+    (
+        "bootstrap over",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], over="eyes"),
+        ValueError,
+        r"over must be one of 'both', 'images', 'seeds'",
+    ),
+    (
+        "bootstrap level",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], level=95),
+        ValueError,
+        r"level must be between 0 and 1; got 95",
+    ),
+    (
+        "bootstrap draws",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], draws=0),
+        ValueError,
+        r"draws must be at least 1; got 0",
+    ),
+    (
+        "bootstrap seed",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], seed=-1),
+        ValueError,
+        r"seed must be at least 0; got -1",
+    ),
+    (
+        "flips draws",
+        lambda: statistics.sign_flip_test([1.0, 2.0], draws=1.5),
+        TypeError,
+        r"draws must be an integer; got 1\.5",
+    ),
+    (
+        "holm range",
+        lambda: statistics.holm([0.1, 1.2]),
+        ValueError,
+        r"p_values must lie in \[0, 1\]",
+    ),
+    ("holm nan", lambda: statistics.holm([np.nan]), ValueError, r"p_values must lie in \[0, 1\]"),
+    (
+        "holm axes",
+        lambda: statistics.holm([[0.1]]),
+        ValueError,
+        r"p_values must have one axis.*got shape \(1, 1\)",
+    ),
+    ("holm text", lambda: statistics.holm(["a"]), TypeError, r"p_values must hold numbers"),
+    (
+        "scores table",
+        lambda: statistics.compare_networks([1], "dice"),
+        TypeError,
+        r"scores must be a DataFrame; got list",
+    ),
+    (
+        "scores columns",
+        lambda: statistics.compare_networks(pd.DataFrame({"dice": [1]}), "dice"),
+        ValueError,
+        r"scores must have the columns network, seed and image",
+    ),
+    (
+        "scores metric",
+        lambda: statistics.compare_networks(SCORES, "cldice"),
+        ValueError,
+        r"metric must be one of 'dice'",
+    ),
+    (
+        "scores control",
+        lambda: statistics.compare_networks(SCORES, "dice", control="x"),
+        ValueError,
+        r"network must be one of 'control'",
+    ),
+    (
+        "scores alone",
+        lambda: statistics.compare_networks(SCORES, "dice"),
+        ValueError,
+        r"scores hold no network to compare with 'control'",
+    ),
+    (
+        "runs folder",
+        lambda: read_runs("no such folder"),
+        FileNotFoundError,
+        r"there is no folder no such folder",
+    ),
+]
