@@ -66,7 +66,7 @@ def _mortar() -> np.ndarray:
 def session(name: str, path: Path, first: np.ndarray | None = None) -> AnnotationSession:
     """Open a journal with the settings that both were begun with; `first` begins a new one."""
     image = getattr(photos, name)().image
-    options: dict[str, Any] = {"persistence": 0.04, "saddle_level": 0.1, "radius": RADIUS[name]}
+    options: dict[str, Any] = {"min_persistence": 0.04, "saddle_level": 0.1, "radius": RADIUS[name]}
     return AnnotationSession(image, first, path, **options)
 
 

@@ -90,7 +90,7 @@ CASES = [
     ),
     (
         "session, persistence",
-        lambda: AnnotationSession(IMAGE, IMAGE, persistence=2),
+        lambda: AnnotationSession(IMAGE, IMAGE, min_persistence=2),
         ValueError,
         r"persistence must lie in \[0, 1\]",
     ),

@@ -29,7 +29,7 @@ def cross():
     image[:, 13:15] *= 0.2
     rng = np.random.default_rng(0)
     image = np.clip(image + 0.05 * rng.random(image.shape), 0, 1)
-    session = AnnotationSession(image, image, persistence=0.02)
+    session = AnnotationSession(image, image, min_persistence=0.02)
     session.accept(session.nearest((20, 13)))
     session.reject(session.nearest((6, 28)))
     session.draw([(36, 4), (30, 20)], radius=2)

@@ -424,8 +424,8 @@ def test_other_images_likelihoods_and_settings_are_refused(tmp_path):
         begin(path, image=IMAGE.astype(np.float32))
     with pytest.raises(ValueError, match=r"another likelihood. Pass None.*likelihood\.npz"):
         begin(path, likelihood=other)
-    with pytest.raises(ValueError, match=r"other settings: {'persistence': 0\.1}"):
-        begin(path, persistence=0.2)
+    with pytest.raises(ValueError, match=r"other settings: {'min_persistence': 0\.1}"):
+        begin(path, min_persistence=0.2)
     with pytest.raises(ValueError, match=r"other settings: {'connectivity': 2}"):
         begin(path, connectivity=1)
     assert path.read_bytes() == content

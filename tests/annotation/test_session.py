@@ -36,11 +36,11 @@ def blurred(seed, shape=(24, 31), sigma=2.0):
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("persistence", "level"), [(0.0, 0.0), (0.05, 0.3), (0.2, 0.1)])
-def test_proposals_cover_the_skeleton_once_but_for_nodes(seed, persistence, level):
+@pytest.mark.parametrize(("min_persistence", "level"), [(0.0, 0.0), (0.05, 0.3), (0.2, 0.1)])
+def test_proposals_cover_the_skeleton_once_but_for_nodes(seed, min_persistence, level):
     image = blurred(seed, sigma=1.0)
-    found = propose(image, persistence=persistence, saddle_level=level, connectivity=2)
-    skeleton = morse_complex(image).skeleton(persistence, level)
+    found = propose(image, min_persistence=min_persistence, saddle_level=level, connectivity=2)
+    skeleton = morse_complex(image).skeleton(min_persistence, level)
     covered = np.zeros(image.size, int)
     for path, ends in zip(found.paths, found.ends, strict=True):
         assert {path[0], path[-1]} == set(ends)
@@ -56,11 +56,11 @@ def test_proposals_cover_the_skeleton_once_but_for_nodes(seed, persistence, leve
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("persistence", "level"), [(0.03, 0.0), (0.05, 0.4)])
-def test_a_proposal_has_the_persistence_of_the_best_branch_along_it(seed, persistence, level):
+@pytest.mark.parametrize(("min_persistence", "level"), [(0.03, 0.0), (0.05, 0.4)])
+def test_a_proposal_has_the_persistence_of_the_best_branch_along_it(seed, min_persistence, level):
     image = blurred(seed, sigma=1.0)
-    found = propose(image, persistence=persistence, saddle_level=level, connectivity=2)
-    branches = morse_complex(image).branches(persistence, level)
+    found = propose(image, min_persistence=min_persistence, saddle_level=level, connectivity=2)
+    branches = morse_complex(image).branches(min_persistence, level)
     steps = [{frozenset(step) for step in pairwise(path.tolist())} for path in branches.paths]
     edges = [k for k, path in enumerate(found.paths) if len(path) > 1]
     assert len(edges) > 10
@@ -151,7 +151,7 @@ def test_a_rejected_side_branch_takes_nothing_of_the_trunk_away():
     side[:18, 30] = 0.75
     side[2, 30] = 0.95
     image = np.maximum(trunk, side)
-    session = begin(likelihood=image, persistence=0.1)
+    session = begin(likelihood=image, min_persistence=0.1)
     branch = through(session, (5, 30))
     assert {p // 61 for p in session.proposals.paths[branch].tolist()} >= set(range(3, 19))
     session.reject(branch)
@@ -223,7 +223,7 @@ def slow_territories(mask, proposals):
 def test_territories_are_those_of_the_rules(seed, shape):
     image = blurred(seed, shape, sigma=1.5)
     connectivity = 2 if len(shape) == 2 else 1
-    found = propose(image, persistence=0.1, saddle_level=0.45, connectivity=connectivity)
+    found = propose(image, min_persistence=0.1, saddle_level=0.45, connectivity=connectivity)
     mask = image >= 0.45
     mask[-3:, -3:] = True  # a part without any path, unless it touches another
     owners = slow_territories(mask, found)

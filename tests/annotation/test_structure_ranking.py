@@ -18,7 +18,7 @@ def picture(seed=0, shape=(40, 50)):
 
 def model_of(mode="branch", network=None, **options):
     network = torch.nn.Identity() if network is None else network
-    return StructureModel(network, mode=mode, floor=0.1, **options)
+    return StructureModel(network, mode=mode, min_persistence=0.1, **options)
 
 
 IMAGE = picture()

@@ -329,7 +329,7 @@ CASES = [
     ),
     (
         "Morse persistence of bytes",
-        lambda: losses.MorseLoss(persistence=25),
+        lambda: losses.MorseLoss(min_persistence=25),
         ValueError,
         r"persistence must lie in \[0, 1\].*got 25",
     ),

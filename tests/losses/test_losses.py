@@ -62,7 +62,7 @@ WARPING_OPTIONS = {
 MORSE_OPTIONS = {
     "structure": ["skeleton", "patches"],
     "of": ["prediction", "truth", "both"],
-    "persistence": [0.1, 0.3],
+    "min_persistence": [0.1, 0.3],
     "saddle_level": [0.0, 0.4],
     "dilation": [0, 1],
     "pixel_loss": ["cross_entropy", "dice"],
@@ -116,7 +116,7 @@ def test_gradients_equal_finite_differences(channels, loss, options):
         (TopologicalLoss, {"dimension_weights": (1, 2, 3), "window": (2, 4, 3), "overlap": 1}),
         (HomotopyWarpingLoss, {"connectivity": 1, "pixel_loss": "dice"}),
         (MorseLoss, {"structure": "patches", "of": "both", "pixel_loss": "dice"}),
-        (MorseLoss, {"of": "both", "saddle_level": 0.4, "persistence": 0.2}),
+        (MorseLoss, {"of": "both", "saddle_level": 0.4, "min_persistence": 0.2}),
     ],
     ids=name_of,
 )

@@ -39,8 +39,8 @@ def test_the_skeleton_of_a_ridge_is_cut_and_widened_as_wanted():
     truth = RIDGE > 0.25
     assert rows(acts_on(RIDGE, truth)) == [".......", "..###..", "......."]
     assert rows(acts_on(RIDGE, truth, saddle_level=0.5)) == [".......", "..#.#..", "......."]
-    assert rows(acts_on(RIDGE, truth, persistence=0.6)) == [".......", "..#....", "......."]
-    assert rows(acts_on(RIDGE, truth, persistence=0.6, dilation=1)) == [
+    assert rows(acts_on(RIDGE, truth, min_persistence=0.6)) == [".......", "..#....", "......."]
+    assert rows(acts_on(RIDGE, truth, min_persistence=0.6, dilation=1)) == [
         ".###...",
         ".###...",
         ".###...",
@@ -70,7 +70,7 @@ def test_the_borders_of_patches_are_walls():
     assert np.array_equal(acts_on(CELLS, truth, structure="patches"), wall)
     cut = acts_on(CELLS, truth, structure="patches", saddle_level=0.5)
     assert np.array_equal(cut, wall & (CELLS.numpy() != 0.4) & (np.arange(7) != 3)[:, None])
-    assert not acts_on(CELLS, truth, structure="patches", persistence=0.4).any()
+    assert not acts_on(CELLS, truth, structure="patches", min_persistence=0.4).any()
     assert acts_on(CELLS, truth, structure="patches", dilation=1).sum() == 3 * 7
 
 
@@ -155,11 +155,11 @@ def test_dilation_equals_scipys(shape, pixels):
     ("shape", "options"),
     [
         ((3, 1, 19, 23), {"connectivity": 1}),
-        ((3, 1, 19, 23), {"persistence": 0.4, "saddle_level": 0.3}),
-        ((2, 4, 19, 23), {"persistence": 0.05}),
-        ((2, 1, 19, 23), {"structure": "patches", "persistence": 0.2}),
+        ((3, 1, 19, 23), {"min_persistence": 0.4, "saddle_level": 0.3}),
+        ((2, 4, 19, 23), {"min_persistence": 0.05}),
+        ((2, 1, 19, 23), {"structure": "patches", "min_persistence": 0.2}),
         ((2, 1, 7, 9, 11), {}),
-        ((2, 3, 7, 9, 11), {"persistence": 0.05, "connectivity": 1}),
+        ((2, 3, 7, 9, 11), {"min_persistence": 0.05, "connectivity": 1}),
         ((2, 1, 7, 9, 11), {"structure": "patches", "saddle_level": 0.4}),
     ],
 )
@@ -170,7 +170,7 @@ def test_value_and_gradient_equal_the_definition(shape, options, pixel_loss):
     images, masks = likelihoods(logits, target)
     differentiable = two.sigmoid() if shape[1] == 1 else two.softmax(1)[:, 1:]
     expected = torch.zeros(images.shape[:2], dtype=torch.float64)
-    low = options.get("persistence", 0.1), options.get("saddle_level", 0.0)
+    low = options.get("min_persistence", 0.1), options.get("saddle_level", 0.0)
     for at in np.ndindex(*expected.shape):
         complex_ = morse_complex(images[at], connectivity=options.get("connectivity"))
         if options.get("structure") == "patches":
@@ -216,7 +216,7 @@ def test_descent_mends_a_break_and_removes_a_false_bridge(pixel_loss):
     assert betti_numbers(likelihood.numpy() > 0.5) == (2, 1)
     leaf = likelihood[None, None].double().logit().requires_grad_()
     optimiser = torch.optim.SGD([leaf], 10.0)
-    loss = MorseLoss(of="both", persistence=0.05, pixel_loss=pixel_loss)
+    loss = MorseLoss(of="both", min_persistence=0.05, pixel_loss=pixel_loss)
     for _ in range(150):
         optimiser.zero_grad()
         loss(leaf, truth).backward()

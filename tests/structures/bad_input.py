@@ -28,10 +28,10 @@ CASES = [
         "likelihood must be a NumPy array; got a torch tensor",
     ),
     (
-        "branches, floor",
-        lambda: structures.find_branches(IMAGE, floor=-0.1),
+        "branches, min_persistence",
+        lambda: structures.find_branches(IMAGE, min_persistence=-0.1),
         ValueError,
-        r"floor must lie in \[0, 1\]",
+        r"min_persistence must lie in \[0, 1\]",
     ),
     (
         "branches, split",

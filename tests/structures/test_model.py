@@ -112,7 +112,9 @@ def small(mode, ndim=2, **options):
     with torch.no_grad():
         for weights in network.parameters():
             weights.copy_(torch.randn(weights.shape, generator=generator))
-    model = StructureModel(network, mode=mode, ndim=ndim, floor=0, **options).double().eval()
+    model = (
+        StructureModel(network, mode=mode, ndim=ndim, min_persistence=0, **options).double().eval()
+    )
     shape = (2, 1, *(9, 11, 6)[:2]) if ndim == 2 else (2, 1, 5, 6, 4)
     image = torch.rand(shape, generator=generator, dtype=torch.float64)
     truth = torch.rand(shape, generator=generator) < 0.4
@@ -173,7 +175,7 @@ def test_the_persistence_is_the_difference_of_two_pixels():
     rng = np.random.default_rng(0)
     for shape in ((9, 7), (4, 5, 3)):
         likelihood = torch.tensor(rng.random(shape), requires_grad=True)
-        found = find_branches(likelihood.detach().numpy(), floor=0)
+        found = find_branches(likelihood.detach().numpy(), min_persistence=0)
         persistence = persistence_of(found, likelihood)
         np.testing.assert_array_equal(persistence.detach(), found.persistence)
         for k in range(len(found)):
@@ -233,7 +235,7 @@ def test_the_loss_of_branches_is_what_its_formulas_say():
 @pytest.mark.parametrize("mode", ["threshold", "branch"])
 def test_the_options_of_branches_and_walks_arrive(mode):
     image = torch.randn(1, 1, 16, 18, generator=torch.Generator().manual_seed(0))
-    options = {"floor": 0.05, "saddle_level": 0.4, "split": 0.4, "connectivity": 1}
+    options = {"min_persistence": 0.05, "saddle_level": 0.4, "split": 0.4, "connectivity": 1}
     model = StructureModel(nn.Identity(), mode=mode, gamma=0.7, sigma=0.3, **options)
     (found,), likelihood = model.branches(image), image[0, 0].sigmoid().numpy()
     np.testing.assert_array_equal(found.pixels, find_branches(likelihood, **options).pixels)
@@ -454,7 +456,7 @@ def networks():
         for ndim in (2, 3):
             network = UNet(1, width=4, depth=3, ndim=ndim, seed=1)
             options = {"features": "head"} if mode == "branch" else {}
-            model = StructureModel(network, mode=mode, ndim=ndim, floor=1e-4, **options)
+            model = StructureModel(network, mode=mode, ndim=ndim, min_persistence=1e-4, **options)
             with torch.no_grad():
                 network.head.weight.mul_(8)
             sides = (26, 35) if ndim == 2 else (7, 9, 11)
@@ -520,7 +522,9 @@ def test_a_batch_says_of_each_image_what_it_says_of_it_alone():
 
 def test_each_sample_walks_in_its_own_way_with_the_steps_of_its_connectivity():
     image = torch.randn(1, 1, 24, 26, generator=torch.Generator().manual_seed(0))
-    model = StructureModel(nn.Identity(), mode="branch", connectivity=1, sigma=0.3, floor=0.3)
+    model = StructureModel(
+        nn.Identity(), mode="branch", connectivity=1, sigma=0.3, min_persistence=0.3
+    )
     (one,) = model.distribution(image)
     sure = replace(one, mean=one.mean + 100)
     found = sure.sample(6, seed=0)
@@ -705,7 +709,7 @@ def test_calibration_counts_branches_once_as_real_or_not_and_starts_anew_each_ti
 def test_features_are_what_their_names_say():
     rng = np.random.default_rng(0)
     likelihood, image = rng.random((20, 23)), torch.tensor(rng.random((3, 20, 23)))
-    found = find_branches(likelihood, floor=0.1)
+    found = find_branches(likelihood, min_persistence=0.1)
     network = torch.tensor(rng.random((4, 10, 12)))
     table = branch_features(found, torch.tensor(likelihood), image, network).numpy()
     columns = dict(zip(FEATURES, table.T, strict=False))
@@ -743,7 +747,7 @@ def test_width_and_curvature_of_drawn_lines():
     likelihood[21, 4:56] = 0.8 - 0.002 * abs(np.arange(52) - 10)
     for row in (6, 21):
         likelihood[row - 3 : row + 4, 40:42] -= 0.15
-    found = find_branches(likelihood.clip(0.01), floor=0.05, saddle_level=0.3, split=1)
+    found = find_branches(likelihood.clip(0.01), min_persistence=0.05, saddle_level=0.3, split=1)
     assert len(found) == 2
     row = found.saddle // 60
     table = branch_features(found, torch.tensor(likelihood.clip(0.01)), torch.zeros(1, 40, 60))
@@ -762,7 +766,7 @@ def test_width_and_curvature_of_drawn_lines():
 @pytest.mark.parametrize("shape", [(30, 33), (10, 11, 12)])
 def test_curvature_is_the_mean_angle_between_steps_of_three_pixels(shape):
     likelihood = ndimage.gaussian_filter(np.random.default_rng(1).random(shape), 1.0)
-    found = find_branches(likelihood, floor=0, split=1)
+    found = find_branches(likelihood, min_persistence=0, split=1)
     table = branch_features(found, torch.tensor(likelihood), torch.zeros(1, *shape))
     bent = 0
     for path, curvature in zip(found.paths, table[:, 6].tolist(), strict=True):
@@ -828,7 +832,7 @@ def test_networks_of_others_are_wrapped_and_trained():
 
     network = BasicUNet(2, 1, 2, features=(4, 4, 8, 8, 8, 4))
     name = "final_conv"
-    model = StructureModel(network, mode="branch", features=name, floor=1e-3)
+    model = StructureModel(network, mode="branch", features=name, min_persistence=1e-3)
     image = torch.rand(1, 1, 32, 48, generator=torch.Generator().manual_seed(0))
     loss = model.loss(image, image[:, 0] > 0.7, seed=0)
     loss.reconstruction.backward()

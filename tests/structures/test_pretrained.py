@@ -49,7 +49,9 @@ def made(tmp_path_factory):
     light = even_data(data)
     train(config, data=light, model=unet, out=path, progress=False)
     unseen = cross_train(light, config, folder, progress=False)
-    about = make_pretrained(path, unseen, data, folder / "small", threshold_steps=3, floor=1e-3)
+    about = make_pretrained(
+        path, unseen, data, folder / "small", threshold_steps=3, min_persistence=1e-3
+    )
     return data, nn.Sequential(EvenLight(), unet).eval(), folder / "small.safetensors", about
 
 
@@ -165,7 +167,7 @@ def test_what_was_made_comes_back(made):
         torch.testing.assert_close(model(image), network(image))
         assert float(model.calibration) == pytest.approx(about["calibration"][mode], abs=1e-4)
         assert float(model.calibration) != 1
-        assert model.options["floor"] == 1e-3
+        assert model.options["min_persistence"] == 1e-3
         assert not model.training
     assert models["threshold"].step == 3
     assert models["threshold"].temperature() == 0.05

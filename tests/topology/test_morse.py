@@ -336,7 +336,7 @@ ROW = np.array([[0.9, 0.8, 0.9, 0.2, 0.7, 0.6, 0.7]])
 
 
 @pytest.mark.parametrize(
-    ("persistence", "level", "drawn"),
+    ("min_persistence", "level", "drawn"),
     [
         (0.0, 0.0, "#######"),
         (0.3, 0.0, "#####.."),
@@ -347,9 +347,9 @@ ROW = np.array([[0.9, 0.8, 0.9, 0.2, 0.7, 0.6, 0.7]])
         (0.0, 0.95, "......."),
     ],
 )
-def test_the_row_of_the_docstring(persistence, level, drawn):
+def test_the_row_of_the_docstring(min_persistence, level, drawn):
     for image in (ROW, ROW.T, ROW[None], ROW.T[None], ROW.T[:, None]):
-        mask = morse_complex(image).skeleton(persistence, level).mask
+        mask = morse_complex(image).skeleton(min_persistence, level).mask
         assert "".join(np.where(mask.ravel(), "#", ".")) == drawn
 
 

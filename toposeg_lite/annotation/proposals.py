@@ -65,7 +65,7 @@ class Proposals:
 
 
 def propose(
-    likelihood: np.ndarray, *, persistence: float, saddle_level: float, connectivity: int
+    likelihood: np.ndarray, *, min_persistence: float, saddle_level: float, connectivity: int
 ) -> Proposals:
     """Return the proposals of a likelihood at two thresholds (see the module's docstring).
 
@@ -73,7 +73,7 @@ def propose(
     ----------
     likelihood : (H, W) or (D, H, W) array of float
         In [0, 1], foreground high.
-    persistence, saddle_level : float
+    min_persistence, saddle_level : float
         As in `MorseComplex.skeleton`.
     connectivity : int
         As in `morse_complex`.
@@ -88,17 +88,17 @@ def propose(
     A line of two peaks, and a speck that no ridge above 0.1 joins to them.
 
     >>> likelihood = np.array([[0.9, 0.6, 0.8, 0.0, 0.5]])
-    >>> found = propose(likelihood, persistence=0.1, saddle_level=0.1, connectivity=2)
+    >>> found = propose(likelihood, min_persistence=0.1, saddle_level=0.1, connectivity=2)
     >>> [path.tolist() for path in found.paths], found.persistence.round(2)
     ([[0, 1, 2], [4]], array([0.2, 0.4]))
     """
     complex_ = morse_complex(likelihood, connectivity=connectivity)
-    skeleton = complex_.skeleton(persistence, saddle_level)
+    skeleton = complex_.skeleton(min_persistence, saddle_level)
     is_lone = np.ones(len(skeleton.nodes), bool)
     is_lone[skeleton.edges] = False
     lone = np.sort(skeleton.nodes[is_lone])
     # All steps of an edge belong to the same branches, so its first step tells its persistence.
-    branches = complex_.branches(persistence, saddle_level)
+    branches = complex_.branches(min_persistence, saddle_level)
     steps, first = np.unique(_steps(branches.paths, likelihood.size), return_index=True)
     sizes = [len(path) - 1 for path in branches.paths]
     falling = np.repeat(branches.persistence.astype(np.float64), sizes)[first]
@@ -136,7 +136,7 @@ class Territories:
     Examples
     --------
     >>> likelihood = np.array([[0.9, 0.6, 0.8, 0.0, 0.7, 0.7]])
-    >>> found = propose(likelihood, persistence=0.1, saddle_level=0.1, connectivity=2)
+    >>> found = propose(likelihood, min_persistence=0.1, saddle_level=0.1, connectivity=2)
     >>> lands = Territories(likelihood >= 0.5, found)
     >>> lands.without(np.array([False, True])).astype(int)
     array([[1, 1, 1, 0, 0, 0]])

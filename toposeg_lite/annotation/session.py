@@ -145,7 +145,7 @@ class AnnotationSession:
     model : BranchModel, optional
         Says how probable and how uncertain each branch is. Default: the one given as `likelihood`,
         else a new `LogisticModel`.
-    persistence, saddle_level : float
+    min_persistence, saddle_level : float
         Which branches are proposed; see `MorseComplex.skeleton`. Default 0.1 each. A model that
         has a method ``propose`` does as it says, whatever these are.
     mask_threshold : float
@@ -219,7 +219,7 @@ class AnnotationSession:
         path: str | os.PathLike[str] | None = None,
         *,
         model: BranchModel | None = None,
-        persistence: float = 0.1,
+        min_persistence: float = 0.1,
         saddle_level: float = 0.1,
         mask_threshold: float = 0.5,
         radius: float = 1.0,
@@ -244,7 +244,7 @@ class AnnotationSession:
             raise ValueError("learn='always' wants a model with a method `learn`")
         self._learns_always = learn == "always"
         self._settings: dict[str, Any] = {
-            "persistence": check_fraction(persistence, "persistence"),
+            "min_persistence": check_fraction(min_persistence, "min_persistence"),
             "saddle_level": check_fraction(saddle_level, "saddle_level"),
             "mask_threshold": check_fraction(mask_threshold, "mask_threshold"),
             "radius": check_number(radius, "radius"),
@@ -278,6 +278,9 @@ class AnnotationSession:
         if connectivity is None and ndim == 3:
             connectivity = 1
         self._settings["connectivity"] = check_connectivity(connectivity, ndim)
+        if header is not None and "persistence" in header["settings"]:
+            # What min_persistence was called in the first journals.
+            header["settings"]["min_persistence"] = header["settings"].pop("persistence")
         if header is not None and header["settings"] != self._settings:
             other = {k: v for k, v in header["settings"].items() if self._settings.get(k) != v}
             raise ValueError(
@@ -290,7 +293,7 @@ class AnnotationSession:
         else:
             self.proposals = propose(
                 self.likelihood,
-                persistence=self._settings["persistence"],
+                min_persistence=self._settings["min_persistence"],
                 saddle_level=self._settings["saddle_level"],
                 connectivity=self._settings["connectivity"],
             )

@@ -29,7 +29,7 @@ class MorseExplorer(Explorer):
     ----------
     image : (H, W) array of float or bool
         A likelihood; a new one can be assigned at any time.
-    persistence : float
+    min_persistence : float
         Branches whose persistence is not above it are simplified away. Default 0.1.
     saddle_level : float
         Branches whose pass is lower are cut. Default 0: none.
@@ -56,7 +56,7 @@ class MorseExplorer(Explorer):
     Examples
     --------
     >>> row = np.array([[0.9, 0.2, 0.7, 0.6, 0.7]])
-    >>> explorer = MorseExplorer(row, persistence=0, saddle_level=0.5, selected=1)
+    >>> explorer = MorseExplorer(row, min_persistence=0, saddle_level=0.5, selected=1)
     >>> print(explorer.describe())
     Of 2 branches, 2 have a persistence above 0.00, and of these 1 has a pass at or above 0.50. They
     make a skeleton (8 neighbours) of 4 pixels in 2 parts with 0 loops. Branch 1 of 2 joins two
@@ -72,7 +72,7 @@ class MorseExplorer(Explorer):
     _numbers: np.ndarray | None = None
 
     image = AnyTrait()
-    persistence = Float(0.1)
+    min_persistence = Float(0.1)
     saddle_level = Float(0.0)
     connectivity = Int(2)
     selected = Int(0)
@@ -81,17 +81,17 @@ class MorseExplorer(Explorer):
         self,
         image: Any,
         *,
-        persistence: float = 0.1,
+        min_persistence: float = 0.1,
         saddle_level: float = 0.0,
         connectivity: int = 2,
         selected: int = 0,
     ) -> None:
         super().__init__()
         self.connectivity, self.image = connectivity, image
-        self.persistence, self.saddle_level = persistence, saddle_level
+        self.min_persistence, self.saddle_level = min_persistence, saddle_level
         self._measure()
         self.observe(self._measure, ["image", "connectivity"])
-        self.observe(self._look, ["persistence", "saddle_level", "selected"])
+        self.observe(self._look, ["min_persistence", "saddle_level", "selected"])
         self.selected = selected
 
     @validate("image")
@@ -102,7 +102,7 @@ class MorseExplorer(Explorer):
     def _check_connectivity(self, proposal: Any) -> int:
         return check_connectivity(proposal["value"], 2)
 
-    @validate("persistence", "saddle_level")
+    @validate("min_persistence", "saddle_level")
     def _check_number(self, proposal: Any) -> float:
         return check_fraction(proposal["value"], proposal["trait"].name)
 
@@ -122,8 +122,8 @@ class MorseExplorer(Explorer):
 
     def _look(self, change: Any = None) -> None:
         """Look at the complex at the present thresholds."""
-        levels = {"persistence": self.persistence, "saddle_level": self.saddle_level}
-        if self.selected > len(self.complex_.branches(self.persistence)):
+        levels = {"min_persistence": self.min_persistence, "saddle_level": self.saddle_level}
+        if self.selected > len(self.complex_.branches(self.min_persistence)):
             self.selected = 0
         marked = self.selected - 1 if self.selected else None
         self.shown = figures.morse_view(self.image, self.complex_, **levels, selected=marked)
@@ -134,8 +134,8 @@ class MorseExplorer(Explorer):
     def branch_at(self, row: int, column: int) -> int:
         """Return the number of the shortest branch through a pixel, kept before cut; 0 for none."""
         if self._numbers is None:
-            whole = self.complex_.branches(self.persistence)
-            cut = self.complex_.branches(self.persistence, self.saddle_level)
+            whole = self.complex_.branches(self.min_persistence)
+            cut = self.complex_.branches(self.min_persistence, self.saddle_level)
             kept = iter(cut.paths)
             paths = [
                 next(kept) if stays else path
@@ -159,7 +159,7 @@ class MorseExplorer(Explorer):
         neighbours = 4 if self.connectivity == 1 else 8
         text = (
             f"Of {_count(everything, 'branch')}, {count} {_has(count)} a persistence above "
-            f"{self.persistence:.2f}, and of these {kept} {_has(kept)} a pass at or above "
+            f"{self.min_persistence:.2f}, and of these {kept} {_has(kept)} a pass at or above "
             f"{self.saddle_level:.2f}. They make a skeleton ({neighbours} neighbours) of "
             f"{_count(int(self.skeleton.mask.sum()), 'pixel')} in "
             f"{_count(figures.count_parts(self.skeleton), 'part')} with {_count(loops, 'loop')}."
@@ -185,7 +185,7 @@ class MorseExplorer(Explorer):
         return figures.morse_summary(
             self.image,
             self.complex_,
-            persistence=self.persistence,
+            min_persistence=self.min_persistence,
             saddle_level=self.saddle_level,
             selected=self.selected - 1 if self.selected else None,
         )
@@ -279,7 +279,7 @@ class _MorseView(_PersistenceView):
         _, _, own = super().build_controls()
         unit = {"min": 0.0, "max": 1.0, "step": 0.01, "readout_format": ".2f"}
         self.controls = {
-            "persistence": _slider(widgets.FloatSlider, "Persistence above", **unit),
+            "min_persistence": _slider(widgets.FloatSlider, "Persistence above", **unit),
             "saddle_level": _slider(widgets.FloatSlider, "Saddle level", **unit),
             "selected": _slider(widgets.IntSlider, "Marked branch", min=0, max=0),
             "connectivity": self.controls["connectivity"],
@@ -315,7 +315,9 @@ class _MorseView(_PersistenceView):
     def draw_skeleton(self) -> None:
         """Draw what the thresholds leave, and below it what the saddle level takes."""
         model, skeleton = self.model, self.model.skeleton
-        whole = model.complex_.skeleton(model.persistence).paths if model.saddle_level > 0 else []
+        whole = (
+            model.complex_.skeleton(model.min_persistence).paths if model.saddle_level > 0 else []
+        )
         _set(self.gone, *figures.path_lines(whole, model.image.shape))
         _set(self.lines, *figures.path_lines(skeleton.paths, model.image.shape))
         lonely = np.setdiff1d(np.arange(len(skeleton.nodes)), skeleton.edges)
@@ -330,7 +332,7 @@ class _MorseView(_PersistenceView):
         self.where = [np.flatnonzero(kind & some) for kind in kinds for some in fates]
         for trace, some in zip(self.dots, self.where, strict=True):
             _set(trace, view.persistence[some], view.saddle_value[some])
-        p, level, gap = model.persistence, model.saddle_level, np.nan
+        p, level, gap = model.min_persistence, model.saddle_level, np.nan
         _set(self.cross, [p, p, gap, -0.03, 1.03], [-0.03, 1.03, gap, level, level])
 
     def draw_branch(self) -> None:

@@ -105,7 +105,7 @@ class VolumeExplorer(Explorer):
     threshold : float
         Of the superlevel set; also the saddle level of the skeleton, which so lies within the set.
         Default 0.5.
-    persistence : float
+    min_persistence : float
         Branches and features whose persistence is not above it are left out. Default 0.1.
     selected : int
         The number of the feature to mark, 1 being the most persistent; 0 marks none. Marking one
@@ -132,7 +132,7 @@ class VolumeExplorer(Explorer):
     Examples
     --------
     >>> ring = np.array([[[0.9, 0.8, 0.9], [0.8, 0.1, 0.4], [0.9, 0.8, 0.9]]])
-    >>> explorer = VolumeExplorer(ring, threshold=0.5, persistence=0.2, selected=2)
+    >>> explorer = VolumeExplorer(ring, threshold=0.5, min_persistence=0.2, selected=2)
     >>> print(explorer.describe())
     Slice 0 of 0 to 0. At threshold 0.50, with 6 neighbours, 77.8 % of the volume is foreground:
     1 component, 0 tunnels and 0 cavities. The skeleton of the branches with persistence above 0.20
@@ -145,7 +145,7 @@ class VolumeExplorer(Explorer):
     image = AnyTrait()
     position = Int(0)
     threshold = Float(0.5)
-    persistence = Float(0.1)
+    min_persistence = Float(0.1)
     selected = Int(0)
 
     complex_: MorseComplex
@@ -159,14 +159,14 @@ class VolumeExplorer(Explorer):
         *,
         position: int | None = None,
         threshold: float = 0.5,
-        persistence: float = 0.1,
+        min_persistence: float = 0.1,
         selected: int = 0,
     ) -> None:
         super().__init__()
-        self.image, self.threshold, self.persistence = image, threshold, persistence
+        self.image, self.threshold, self.min_persistence = image, threshold, min_persistence
         self._measure()
         self.observe(self._measure, ["image"])
-        self.observe(self._look, ["threshold", "persistence"])
+        self.observe(self._look, ["threshold", "min_persistence"])
         self.observe(self._visit, ["selected"])
         self.selected = selected
         if position is not None:
@@ -176,7 +176,7 @@ class VolumeExplorer(Explorer):
     def _check_image(self, proposal: Any) -> np.ndarray:
         return check_image(proposal["value"], ndim=3)
 
-    @validate("threshold", "persistence")
+    @validate("threshold", "min_persistence")
     def _check_number(self, proposal: Any) -> float:
         return check_fraction(proposal["value"], proposal["trait"].name)
 
@@ -205,9 +205,9 @@ class VolumeExplorer(Explorer):
 
     def _look(self, change: Any = None) -> None:
         """Look at the volume at the present thresholds."""
-        self.skeleton = self.complex_.skeleton(self.persistence, self.threshold)
+        self.skeleton = self.complex_.skeleton(self.min_persistence, self.threshold)
         essential = (self.pairs.dimension == 0) & (self.pairs.death_index < 0)
-        self.shown = self.pairs[(self.pairs.persistence > self.persistence) | essential]
+        self.shown = self.pairs[(self.pairs.persistence > self.min_persistence) | essential]
         self.selected = min(self.selected, len(self.shown))
 
     def _visit(self, change: Any) -> None:
@@ -244,7 +244,7 @@ class VolumeExplorer(Explorer):
             f"Slice {self.position} of 0 to {len(self.image) - 1}. At threshold "
             f"{self.threshold:.2f}, with 6 neighbours, {share:.1f} % of the volume is foreground: "
             f"{counts[0]}, {counts[1]} and {counts[2]}. The skeleton of the branches with "
-            f"persistence above {self.persistence:.2f} has "
+            f"persistence above {self.min_persistence:.2f} has "
             f"{_count(int(skeleton.mask.sum()), 'voxel')}, {here} of them in this slice, in "
             f"{_count(parts, 'part')} with {_count(loops, 'loop')}."
         )
@@ -275,7 +275,7 @@ class VolumeExplorer(Explorer):
             self.shown,
             position=self.position,
             threshold=self.threshold,
-            persistence=self.persistence,
+            min_persistence=self.min_persistence,
             selected=self.selected - 1 if self.selected else None,
         )
 
@@ -360,7 +360,7 @@ class _VolumeView(View):
             "position": _slider(widgets.IntSlider, "Slice", min=0, max=0),
             "selected": _slider(widgets.IntSlider, "Marked feature", min=0, max=0),
             "threshold": _slider(widgets.FloatSlider, "Threshold", **unit),
-            "persistence": _slider(widgets.FloatSlider, "Persistence above", **unit),
+            "min_persistence": _slider(widgets.FloatSlider, "Persistence above", **unit),
         }
         position, number, threshold, smallest = self.controls.values()
         return [
@@ -388,7 +388,7 @@ class _VolumeView(View):
             control.value = getattr(model, trait)
         with self.figure.batch_update():
             self.draw_slice()
-            if name in ("image", "threshold", "persistence"):
+            if name in ("image", "threshold", "min_persistence"):
                 _place(self.outline, *figures.box_lines(model.image.shape))
                 x, y, z = figures.skeleton_lines(model.skeleton)
                 _place(self.lines, x, y, z)

@@ -158,7 +158,7 @@ def morse_view(
     image: Any,
     complex_: MorseComplex,
     *,
-    persistence: float = 0.0,
+    min_persistence: float = 0.0,
     saddle_level: float = 0.0,
     selected: int | None = None,
 ) -> MorseView:
@@ -170,10 +170,10 @@ def morse_view(
         The likelihood.
     complex_ : MorseComplex
         What `morse_complex` made of it.
-    persistence, saddle_level : float
+    min_persistence, saddle_level : float
         The thresholds, in [0, 1].
     selected : int, optional
-        The position of a branch among those above `persistence`, the most persistent first.
+        The position of a branch among those above `min_persistence`, the most persistent first.
 
     Returns
     -------
@@ -197,9 +197,9 @@ def morse_view(
         raise TypeError(f"complex_ must be made by morse_complex; got {type(complex_).__name__}")
     if complex_.shape != array.shape:
         raise ValueError(f"complex_ must be of the image {array.shape}; got one {complex_.shape}")
-    check_fraction(persistence, "persistence")
+    check_fraction(min_persistence, "min_persistence")
     check_fraction(saddle_level, "saddle_level")
-    shown = complex_.branches(persistence)
+    shown = complex_.branches(min_persistence)
     kept = shown.saddle_value >= saddle_level
     path, low = np.zeros(0, np.int64), -1
     if selected is not None:
@@ -207,7 +207,7 @@ def morse_view(
             raise ValueError(f"selected must be below {len(shown)}; got {selected}")
         source, k = shown, selected
         if kept[k]:
-            source, k = complex_.branches(persistence, saddle_level), int(kept[:k].sum())
+            source, k = complex_.branches(min_persistence, saddle_level), int(kept[:k].sum())
         path = source.paths[k]
         low = int(np.flatnonzero(path == source.saddle[k])[0])
     rows, columns = np.unravel_index(path, array.shape)
@@ -282,7 +282,7 @@ def image_with_skeleton(
     image: Any,
     complex_: MorseComplex,
     *,
-    persistence: float = 0.0,
+    min_persistence: float = 0.0,
     saddle_level: float = 0.0,
     selected: int | None = None,
     title: str = "",
@@ -296,12 +296,12 @@ def image_with_skeleton(
         The likelihood.
     complex_ : MorseComplex
         What `morse_complex` made of it.
-    persistence, saddle_level : float
+    min_persistence, saddle_level : float
         The thresholds. The skeleton is orange; what is there without `saddle_level` and not with
         it is dashed purple.
     selected : int, optional
-        The position of a branch above `persistence`, to be drawn thick, with its pass as a white
-        square and its ends as blue circles.
+        The position of a branch above `min_persistence`, to be drawn thick, with its pass as a
+        white square and its ends as blue circles.
     title : str
         Written above.
     ax : matplotlib Axes, optional
@@ -325,16 +325,16 @@ def image_with_skeleton(
     ['skeleton', 'cut by the saddle level']
     """
     array = check_image(image, ndim=2)
-    options: dict[str, Any] = {"persistence": persistence, "saddle_level": saddle_level}
+    options: dict[str, Any] = {"min_persistence": min_persistence, "saddle_level": saddle_level}
     view = morse_view(array, complex_, **options, selected=selected)
     ax = _axes(ax, (4.6, 4.9))
     _grey(ax, array, title)
     signs: list[Any] = [Line2D([], [], color=SKELETON, lw=2, label="skeleton")]
     if saddle_level > 0:
-        x, y = path_lines(complex_.skeleton(persistence).paths, array.shape)
+        x, y = path_lines(complex_.skeleton(min_persistence).paths, array.shape)
         ax.plot(x, y, color=CUT, lw=1.1, ls=(0, (2, 1)))
         signs.append(Line2D([], [], color=CUT, ls=(0, (2, 1)), label="cut by the saddle level"))
-    skeleton = complex_.skeleton(persistence, saddle_level)
+    skeleton = complex_.skeleton(min_persistence, saddle_level)
     ax.plot(*path_lines(skeleton.paths, array.shape), color=SKELETON, lw=1.4)
     rows, columns = np.unravel_index(skeleton.nodes, array.shape)
     lonely = ~np.isin(np.arange(len(rows)), skeleton.edges)
@@ -355,7 +355,7 @@ def image_with_skeleton(
 def branch_chart(
     view: MorseView,
     *,
-    persistence: float,
+    min_persistence: float,
     saddle_level: float,
     selected: int | None = None,
     title: str = "branches",
@@ -367,7 +367,7 @@ def branch_chart(
     ----------
     view : MorseView
         The branches.
-    persistence, saddle_level : float
+    min_persistence, saddle_level : float
         The thresholds: dashed lines. Dots above `saddle_level` are kept and filled.
     selected : int, optional
         The position of a branch to put a ring around.
@@ -387,16 +387,16 @@ def branch_chart(
     >>> from toposeg_lite.topology import morse_complex
     >>> image = np.array([[0.9, 0.2, 0.7]])
     >>> view = morse_view(image, morse_complex(image))
-    >>> ax = branch_chart(view, persistence=0, saddle_level=0.5)
+    >>> ax = branch_chart(view, min_persistence=0, saddle_level=0.5)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['1 joins', '0 close loops', 'filled: kept']
     """
     view = _check_view(view)
-    check_fraction(persistence, "persistence")
+    check_fraction(min_persistence, "min_persistence")
     check_fraction(saddle_level, "saddle_level")
     ax = _axes(ax, (4.2, 3.6))
     ax.plot([0, 1], [1, 0], color="0.7", lw=1)
-    ax.axvline(persistence, color="black", ls="--", lw=1)
+    ax.axvline(min_persistence, color="black", ls="--", lw=1)
     ax.axhline(saddle_level, color="black", ls="--", lw=1)
     signs: list[Any] = []
     for dimension, _, colour, marker in BRANCHES:
@@ -465,7 +465,7 @@ def morse_summary(
     image: Any,
     complex_: MorseComplex,
     *,
-    persistence: float = 0.0,
+    min_persistence: float = 0.0,
     saddle_level: float = 0.0,
     selected: int | None = None,
 ) -> Figure:
@@ -477,10 +477,10 @@ def morse_summary(
         A likelihood.
     complex_ : MorseComplex
         What `morse_complex` made of it.
-    persistence, saddle_level : float
+    min_persistence, saddle_level : float
         The thresholds.
     selected : int, optional
-        The position of a branch above `persistence`, to be marked in all three parts.
+        The position of a branch above `min_persistence`, to be marked in all three parts.
 
     Returns
     -------
@@ -499,7 +499,7 @@ def morse_summary(
     3
     """
     options: dict[str, Any] = {"saddle_level": saddle_level, "selected": selected}
-    view = morse_view(image, complex_, persistence=persistence, **options)
+    view = morse_view(image, complex_, min_persistence=min_persistence, **options)
     figure = Figure(figsize=(11, 5.9))
     grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1], left=0.05, right=0.985, bottom=0.13,
                                top=0.94, wspace=0.17, hspace=0.45)  # fmt: skip
@@ -508,13 +508,13 @@ def morse_summary(
     image_with_skeleton(
         image,
         complex_,
-        persistence=persistence,
+        min_persistence=min_persistence,
         **options,
         title="likelihood and skeleton",
         ax=left,
     )
     left.set_xlabel("column", labelpad=1)
-    branch_chart(view, persistence=persistence, **options, ax=upper)
+    branch_chart(view, min_persistence=min_persistence, **options, ax=upper)
     branch_profile(view, saddle_level=saddle_level, ax=lower)
     return figure
 

@@ -469,7 +469,7 @@ def volume_summary(
     *,
     position: int,
     threshold: float = 0.5,
-    persistence: float = 0.0,
+    min_persistence: float = 0.0,
     selected: int | None = None,
 ) -> Figure:
     """Show one slice of a volume beside its skeleton in space.
@@ -487,7 +487,7 @@ def volume_summary(
     threshold : float
         Of the superlevel set, and the saddle level of the skeleton, which so lies within the set.
         In space the skeleton throws a grey shadow on the floor of the volume.
-    persistence : float
+    min_persistence : float
         Of the skeleton.
     selected : int, optional
         The position of a pair whose birth and death voxel are marked.
@@ -514,7 +514,7 @@ def volume_summary(
     if not isinstance(complex_, MorseComplex):
         raise TypeError(f"complex_ must be made by morse_complex; got {type(complex_).__name__}")
     level = check_fraction(threshold, "threshold")
-    skeleton = complex_.skeleton(check_fraction(persistence, "persistence"), level)
+    skeleton = complex_.skeleton(check_fraction(min_persistence, "min_persistence"), level)
     figure = Figure(figsize=(10.4, 5.4))
     grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.2], left=0.055, right=0.97, bottom=0.19,
                                top=0.93, wspace=0.04)  # fmt: skip

@@ -38,7 +38,7 @@ def morse_loss(
     *,
     structure: Structure = "skeleton",
     of: Of = "prediction",
-    persistence: float = 0.1,
+    min_persistence: float = 0.1,
     saddle_level: float = 0.0,
     dilation: int = 0,
     pixel_loss: PixelLoss = "cross_entropy",
@@ -60,7 +60,7 @@ def morse_loss(
     options = _check_morse(
         structure=structure,
         of=of,
-        persistence=persistence,
+        min_persistence=min_persistence,
         saddle_level=saddle_level,
         dilation=dilation,
         pixel_loss=pixel_loss,
@@ -76,7 +76,7 @@ def _check_morse(**options: Any) -> dict[str, Any]:
     """Check the options of `morse_loss` as far as is possible without an image."""
     check_choice(options["structure"], ("skeleton", "patches"), "structure")
     check_choice(options["of"], ("prediction", "truth", "both"), "of")
-    for name in ("persistence", "saddle_level"):
+    for name in ("min_persistence", "saddle_level"):
         options[name] = check_fraction(options[name], name)
     options["dilation"] = check_integer(options["dilation"], "dilation")
     check_choice(options["pixel_loss"], PIXEL_LOSSES, "pixel_loss")
@@ -112,8 +112,8 @@ def _of_prediction(image: np.ndarray, options: dict[str, Any]) -> np.ndarray:
     """Return the structures of a likelihood image."""
     complex_ = morse_complex(image, connectivity=options["connectivity"])
     if options["structure"] == "skeleton":
-        return complex_.skeleton(options["persistence"], options["saddle_level"]).mask
-    ridges = _borders(image, complex_.patches(options["persistence"]))
+        return complex_.skeleton(options["min_persistence"], options["saddle_level"]).mask
+    ridges = _borders(image, complex_.patches(options["min_persistence"]))
     return ridges & (image >= options["saddle_level"])
 
 
@@ -191,7 +191,7 @@ class MorseLoss(Loss):
     of : {"prediction", "truth", "both"}
         Whose structures: the likelihood's (default, the paper's), the truth's, or both together,
         which also sees true structures that the likelihood shows no ridge of. See Notes.
-    persistence : float
+    min_persistence : float
         Structures of the prediction whose persistence is not above it are taken for noise.
         Default 0.1.
     saddle_level : float
@@ -262,7 +262,7 @@ class MorseLoss(Loss):
         *,
         structure: Structure = "skeleton",
         of: Of = "prediction",
-        persistence: float = 0.1,
+        min_persistence: float = 0.1,
         saddle_level: float = 0.0,
         dilation: int = 0,
         pixel_loss: PixelLoss = "cross_entropy",
@@ -273,7 +273,7 @@ class MorseLoss(Loss):
         self.options = _check_morse(
             structure=structure,
             of=of,
-            persistence=persistence,
+            min_persistence=min_persistence,
             saddle_level=saddle_level,
             dilation=dilation,
             pixel_loss=pixel_loss,

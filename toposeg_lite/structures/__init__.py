@@ -14,7 +14,7 @@ from ..calibration import (
     reliability_diagram,
     scale_probabilities,
 )
-from .branches import BranchSet, find_branches
+from ..topology.branches import BranchSet, find_branches
 from .distribution import StructureDistribution, StructureSamples, Uncertainty
 from .features import FEATURES, branch_features, persistence_of
 from .light import EvenLight

@@ -28,8 +28,8 @@ from torch import Tensor
 
 from ..calibration import entropy
 from ..checks import check_choice, check_fraction, check_integer, check_seed
+from ..topology.branches import BranchSet
 from ..topology.threads import map_in_threads
-from .branches import BranchSet
 from .walking import redraw
 
 Mode = Literal["threshold", "branch"]
@@ -52,7 +52,7 @@ class StructureSamples:
     kept : (n, m) array of bool
         Which branches are in which sample.
     masks : (n, *spatial) array of bool
-        The masks, by the rules in `toposeg_lite.structures.branches`: kept branches are accepted,
+        The masks, by the rules in `toposeg_lite.topology.branches`: kept branches are accepted,
         the others rejected.
     structures : (n, *spatial) array of bool
         The paths of the kept branches alone, redrawn where the model walks.

@@ -13,7 +13,7 @@ from scipy.ndimage import uniform_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from .branches import BranchSet, depths
+from ..topology.branches import BranchSet, depths
 
 __all__ = ["FEATURES", "branch_features", "persistence_of"]
 

@@ -13,7 +13,7 @@ as in the paper's code, costs nothing where all is dropped: it only ever drives 
 
 **Mode "threshold"** [1]_. One number decides for the whole image: a branch is kept with probability
 sigmoid((persistence - threshold) / temperature). What is above the threshold is the skeleton there,
-up to the tails of branches (`toposeg_lite.structures.branches`). The threshold is the sigmoid of a
+up to the tails of branches (`toposeg_lite.topology.branches`). The threshold is the sigmoid of a
 normal u. Its *prior* sees the image; its *posterior*, used in training alone, the truth as well,
 and KL keeps them together. The threshold is u = mean + std * noise, and the persistence is the
 difference of two pixels of the likelihood, so the loss has a gradient with respect to the prior,
@@ -57,8 +57,8 @@ from ..calibration import fit_temperature
 from ..checks import check_choice, check_fraction, check_integer, check_number, check_seed
 from ..losses import DiceBCELoss
 from ..losses.common import check_logits_and_target, in_threads
+from ..topology.branches import BranchSet, find_branches
 from ..topology.grid import check_connectivity
-from .branches import BranchSet, find_branches
 from .distribution import (
     Mode,
     StructureDistribution,
@@ -175,7 +175,7 @@ class StructureModel(nn.Module):
         Channels of the images.
     ndim : int
         2 for images, 3 for volumes.
-    floor : float
+    min_persistence : float
         Branches whose persistence is not above it never enter.
     saddle_level : float
         Branches whose pass has a lower likelihood never enter.
@@ -250,7 +250,7 @@ class StructureModel(nn.Module):
         mode: Mode = "threshold",
         in_channels: int = 1,
         ndim: int = 2,
-        floor: float = 0.02,
+        min_persistence: float = 0.02,
         saddle_level: float = 0.0,
         split: float = 0.25,
         connectivity: int | None = None,
@@ -281,7 +281,11 @@ class StructureModel(nn.Module):
             raise ValueError(f"connectivity must be 1 (6 neighbours) in 3D; got {connectivity!r}")
         self.options: dict[str, Any] = {
             name: check_fraction(value, name)
-            for name, value in (("floor", floor), ("saddle_level", saddle_level), ("split", split))
+            for name, value in (
+                ("min_persistence", min_persistence),
+                ("saddle_level", saddle_level),
+                ("split", split),
+            )
         }
         self.connectivity = check_connectivity(1 if ndim == 3 else connectivity, ndim)
         self.options["connectivity"] = self.connectivity
@@ -717,7 +721,7 @@ class StructureModel(nn.Module):
         Returns
         -------
         (B, *spatial) array of bool
-            By the rules in `toposeg_lite.structures.branches`.
+            By the rules in `toposeg_lite.topology.branches`.
 
         Raises
         ------

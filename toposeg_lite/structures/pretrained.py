@@ -93,6 +93,8 @@ def load_pretrained(
     unet.load_state_dict(_part(tensors, "network"))
     network = nn.Sequential(EvenLight(**about["light"]), unet)
     options: dict[str, Any] = {**about["options"], **about["modes"][mode]}
+    if "floor" in options:  # what min_persistence was called in the first files
+        options["min_persistence"] = options.pop("floor")
     model = StructureModel(network, mode=mode, **options)
     model.load_state_dict(model.state_dict() | _part(tensors, mode))
     return model.eval().requires_grad_(False)

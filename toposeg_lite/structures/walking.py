@@ -25,9 +25,9 @@ import numpy as np
 from numba import njit
 
 from ..checks import check_fraction, check_number, check_seed
+from ..topology.branches import BranchSet, check_chosen
 from ..topology.grid import check_connectivity
 from ..topology.morse import _split
-from .branches import BranchSet, check_chosen
 
 __all__ = ["perturb_and_walk"]
 

@@ -34,7 +34,7 @@ peaks and passes in dimension 0, for passes and pits in dimension 1.
 
 **Two thresholds**, which do different things:
 
-``persistence`` *simplifies*. Passes of at most this persistence are taken for noise. A loop is
+``min_persistence`` *simplifies*. Passes of at most this persistence are taken for noise. A loop is
 dropped. A join is *cancelled* with the peak that dies there: this peak's V-paths are prolonged down
 to the pass and up on the other side, so that they end at the next peak that survives [2]_. So two
 components stay joined whatever the threshold: nothing is ever cut, and skeletons of higher
@@ -331,12 +331,12 @@ class MorseComplex:
         loops = len(self._critical.dimension) - joins
         return f"MorseComplex(shape={self.shape}, {joins} joins, {loops} loops)"
 
-    def branches(self, persistence: float = 0.0, saddle_level: float = 0.0) -> Branches:
+    def branches(self, min_persistence: float = 0.0, saddle_level: float = 0.0) -> Branches:
         """List the branches more persistent than one threshold and not below another.
 
         Parameters
         ----------
-        persistence : float
+        min_persistence : float
             Keep branches whose persistence is strictly above it. Their paths lead on, through the
             passes that are cancelled, to peaks that survive.
         saddle_level : float
@@ -362,7 +362,7 @@ class MorseComplex:
         >>> complex_.branches(0, 0.4).paths
         [array([0, 1, 2]), array([4, 5, 6])]
         """
-        count, low, high = self._thresholds(persistence, saddle_level)
+        count, low, high = self._thresholds(min_persistence, saddle_level)
         critical = self._critical
         which = np.flatnonzero(critical.value[:count] >= high)
         # The step to the next row, where steps may be diagonal, and 0 where not.
@@ -375,12 +375,12 @@ class MorseComplex:
             partial(_measure, critical, self._forest, which, low, high, row),
         )
 
-    def skeleton(self, persistence: float = 0.0, saddle_level: float = 0.0) -> Skeleton:
+    def skeleton(self, min_persistence: float = 0.0, saddle_level: float = 0.0) -> Skeleton:
         """Draw the branches more persistent than one threshold and not below another.
 
         Parameters
         ----------
-        persistence : float
+        min_persistence : float
             Draw the branches whose persistence is strictly above it, and the peaks whose is. The
             highest peak never dies, so it is always drawn.
         saddle_level : float
@@ -401,14 +401,14 @@ class MorseComplex:
         Notes
         -----
         With ``saddle_level=0`` the skeleton is connected and never empty, and the one of a higher
-        persistence lies within that of a lower one. With ``persistence=0`` it has one part for each
-        component of the superlevel set at `saddle_level`.
+        persistence lies within that of a lower one. With ``min_persistence=0`` it has one part for
+        each component of the superlevel set at `saddle_level`.
 
         Examples
         --------
         See `morse_complex`.
         """
-        count, low, high = self._thresholds(persistence, saddle_level)
+        count, low, high = self._thresholds(min_persistence, saddle_level)
         forest = self._forest
         if high > 0:
             pixel, parent, renamed = _cut(self._critical, forest, low, high)
@@ -420,7 +420,7 @@ class MorseComplex:
         mask.ravel()[pixel] = True
         return Skeleton(mask, partial(_trace, pixel, parent, renamed, self._critical, count, high))
 
-    def patches(self, persistence: float = 0.0) -> np.ndarray:
+    def patches(self, min_persistence: float = 0.0) -> np.ndarray:
         """Divide the image into the basins of its pits (a watershed by persistence).
 
         From each pixel one comes down to a pit, going by steepest descent over neighbours in the
@@ -429,7 +429,7 @@ class MorseComplex:
 
         Parameters
         ----------
-        persistence : float
+        min_persistence : float
             Keep basins whose persistence is strictly above it. The deepest is always kept.
 
         Returns
@@ -462,15 +462,15 @@ class MorseComplex:
         array([[2, 2, 2, 1, 1, 1]], dtype=int32)
         """
         kind = self._pits.persistence.dtype.type
-        return _name_patches(self._pits, kind(check_fraction(persistence, "persistence")))
+        return _name_patches(self._pits, kind(check_fraction(min_persistence, "min_persistence")))
 
-    def _thresholds(self, persistence: float, saddle_level: float) -> tuple[int, Any, Any]:
+    def _thresholds(self, min_persistence: float, saddle_level: float) -> tuple[int, Any, Any]:
         """Check both thresholds; return how many critical edges lie above the first, and both.
 
         They take the image's precision, so that they compare as NumPy would compare the results.
         """
         falling = self._critical.persistence
-        low = falling.dtype.type(check_fraction(persistence, "persistence"))
+        low = falling.dtype.type(check_fraction(min_persistence, "min_persistence"))
         high = falling.dtype.type(check_fraction(saddle_level, "saddle_level"))
         count = len(falling) - int(np.searchsorted(falling[::-1], low, side="right"))
         return count, low, high
@@ -527,7 +527,7 @@ def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComple
     >>> def draw(mask):
     ...     for row in mask:
     ...         print(*np.where(row, "#", "."))
-    >>> draw(complex_.skeleton(persistence=0.2).mask)
+    >>> draw(complex_.skeleton(min_persistence=0.2).mask)
     # # # . .
     # . # # #
     # # # . .
@@ -535,18 +535,18 @@ def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComple
     The bridge and the spot have persistence 0.6 - 0.3, so a higher threshold takes both, but never
     the bridge alone. That is what `saddle_level` is for.
 
-    >>> draw(complex_.skeleton(persistence=0.4).mask)
+    >>> draw(complex_.skeleton(min_persistence=0.4).mask)
     # # # . .
     # . # . .
     # # # . .
-    >>> draw(complex_.skeleton(persistence=0.2, saddle_level=0.5).mask)
+    >>> draw(complex_.skeleton(min_persistence=0.2, saddle_level=0.5).mask)
     # # # . .
     # . # . #
     # # # . .
 
     The graph has a node at the ring's peak with an edge round the ring, and one at the spot.
 
-    >>> skeleton = complex_.skeleton(persistence=0.2, saddle_level=0.5)
+    >>> skeleton = complex_.skeleton(min_persistence=0.2, saddle_level=0.5)
     >>> skeleton.nodes, skeleton.edges
     (array([0, 9]), array([[0, 0]]))
     """

@@ -42,7 +42,7 @@ and the comparison that counts (doubt against persistence in the Betti-matching 
 before it ran.
 
 Both ran a second time, with the same options, after the persistence of a branch had become that of
-the skeleton that holds it (`toposeg_lite.structures.branches`). By the persistence of its own pass,
+the skeleton that holds it (`toposeg_lite.topology.branches`). By the persistence of its own pass,
 as in the first run, persistence is the better order on crackforest, where all else is equal: an
 area of 25.9, and now 27.6. Doubt has 21.2 in both. The file of the first run is in the history of
 the repository: ``git show 5cdf713:notebooks/reference_runs/annotation-orders.json``.
@@ -105,7 +105,7 @@ def order_study(
     window: int = 512,
     draws: int = 2,
     measurements: int = 16,
-    floor: float = 0.02,
+    min_persistence: float = 0.02,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Compare the orders in which a simulated annotator is asked about branches.
@@ -125,7 +125,7 @@ def order_study(
         Of the random order.
     measurements : int
         How often the mask is measured on the way, at least.
-    floor : float
+    min_persistence : float
         Branches whose persistence is not above it are not asked about.
     progress : bool
         Show a bar of the training, and a line for each image.
@@ -150,7 +150,7 @@ def order_study(
         "window": check_integer(window, "window", 1),
         "draws": check_integer(draws, "draws", 1),
         "measurements": check_integer(measurements, "measurements", 1),
-        "floor": floor,
+        "min_persistence": min_persistence,
         "tolerance": TOLERANCE,
         "mixed": "leave",
         "labels": data.labels,
@@ -171,7 +171,7 @@ def order_study(
         path = folder / f"{sample.name}.json"
         if not path.exists():
             if model is None:
-                model = _fit(data, middles, config, folder, floor, progress)
+                model = _fit(data, middles, config, folder, min_persistence, progress)
             _write(path, _simulate(model, sample, data, about, config.seed))
             if progress:
                 print(f"{data.name} {sample.name}: simulated", flush=True)
@@ -214,7 +214,7 @@ def _fit(
     middles: Mapping[str, Sequence[Sample]],
     config: TrainConfig,
     folder: Path,
-    floor: float,
+    min_persistence: float,
     progress: bool,
 ) -> StructureModel:
     """Train the network on whole images, let the branch head learn, and calibrate it."""
@@ -228,7 +228,7 @@ def _fit(
     network.requires_grad_(False)
     model = StructureModel(
         network, mode="branch", features="head", in_channels=data.channels, ndim=data.ndim,
-        floor=floor, seed=config.seed,
+        min_persistence=min_persistence, seed=config.seed,
     ).to(next(network.parameters()).device)  # fmt: skip
     model.learn(*known_branches(model, middles["train"]), seed=config.seed)
     model.calibrate(*known_branches(model, middles["validation"]))

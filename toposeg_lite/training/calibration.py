@@ -168,7 +168,7 @@ def calibration_study(
     passes: int = 20,
     threshold_steps: int = 200,
     folds: int = 2,
-    floor: float = 0.02,
+    min_persistence: float = 0.02,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Compare the calibration of branch probabilities of four methods, over several seeds.
@@ -189,7 +189,7 @@ def calibration_study(
         Of the training of the threshold.
     folds : int
         Of the training images: see `cross_train`.
-    floor : float
+    min_persistence : float
         Branches whose persistence is not above it do not count.
     progress : bool
         Show bars.
@@ -222,7 +222,7 @@ def calibration_study(
             "passes": passes,
             "threshold_steps": threshold_steps,
             "folds": folds,
-            "floor": floor,
+            "min_persistence": min_persistence,
         }
         if path.exists():
             known = json.loads(path.read_text())
@@ -230,7 +230,7 @@ def calibration_study(
                 raise ValueError(f"{path} is of another study: name another folder, or remove it")
         else:
             found, diagrams = _measure(data, TrainConfig(**{**config.as_dict(), "seed": seed}),
-                                       folder, passes, threshold_steps, folds, floor,
+                                       folder, passes, threshold_steps, folds, min_persistence,
                                        progress)  # fmt: skip
             new = [{"seed": seed, **row} for row in found]
             known = {"about": about, "rows": new, "reliability": diagrams}
@@ -370,7 +370,7 @@ def fit_structures(
     config: TrainConfig,
     *,
     threshold_steps: int = 200,
-    floor: float = 0.02,
+    min_persistence: float = 0.02,
 ) -> Fitted:
     """Train the branch head and the threshold around a network.
 
@@ -385,7 +385,7 @@ def fit_structures(
         Its seed, patch and batch decide the crops that the threshold learns from.
     threshold_steps : int
         Of the training of the threshold.
-    floor : float
+    min_persistence : float
         Branches whose persistence is not above it never enter.
 
     Returns
@@ -412,7 +412,7 @@ def fit_structures(
     common: dict[str, Any] = {
         "in_channels": len(first.image),
         "ndim": first.mask.ndim,
-        "floor": floor,
+        "min_persistence": min_persistence,
         "seed": config.seed,
     }
     branch = StructureModel(network, mode="branch", **common).to(device)
@@ -435,7 +435,7 @@ def _measure(
     passes: int,
     threshold_steps: int,
     folds: int,
-    floor: float,
+    min_persistence: float,
     progress: bool,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train the networks of one seed and compare the methods on its branches."""
@@ -447,7 +447,7 @@ def _measure(
               resume=True, progress=progress)  # fmt: skip
     unseen = cross_train(data, config, folder, folds=folds, progress=progress)
     branch, threshold = fit_structures(
-        unet, unseen, config, threshold_steps=threshold_steps, floor=floor
+        unet, unseen, config, threshold_steps=threshold_steps, min_persistence=min_persistence
     )
     chances: dict[str, dict[str, list[np.ndarray]]] = {}
     truths: dict[str, np.ndarray] = {}

@@ -54,7 +54,7 @@ def make_pretrained(
     *,
     others: Sequence[Sample] = (),
     threshold_steps: int = 200,
-    floor: float = 0.02,
+    min_persistence: float = 0.02,
 ) -> dict[str, Any]:
     """Train, calibrate, score and write both models of structures around a trained U-Net.
 
@@ -70,7 +70,7 @@ def make_pretrained(
         Where to write, without an ending: the files get ``.safetensors`` and ``.json``.
     others : sequence of Sample
         Images of elsewhere, to be scored, too.
-    threshold_steps, floor
+    threshold_steps, min_persistence
         See `fit_structures`.
 
     Returns
@@ -90,7 +90,11 @@ def make_pretrained(
     plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network = nn.Sequential(EvenLight(), plain)
     branch, threshold = fit_structures(
-        network, _before_light(unseen, data), config, threshold_steps=threshold_steps, floor=floor
+        network,
+        _before_light(unseen, data),
+        config,
+        threshold_steps=threshold_steps,
+        min_persistence=min_persistence,
     )
     models = {"branch": branch, "threshold": threshold}
     for model in models.values():
@@ -109,7 +113,7 @@ def make_pretrained(
             "config": {**config.as_dict(), "root": None},
             "threshold_steps": threshold_steps,
             "folds": len(unseen),
-            "floor": floor,
+            "min_persistence": min_persistence,
             "bins": BINS,
         },
         "data": {"name": data.name, "terms": data.terms},

@@ -86,7 +86,7 @@ def test_a_gradient_field_refuses_what_is_no_edge(pair, error, word):
 
 def test_a_view_tells_kept_from_cut_and_follows_the_marked_branch():
     complex_ = morse_complex(ROW)
-    view = figures.morse_view(ROW, complex_, persistence=0.3, saddle_level=0.4, selected=0)
+    view = figures.morse_view(ROW, complex_, min_persistence=0.3, saddle_level=0.4, selected=0)
     assert view.persistence == pytest.approx([0.5])
     assert view.saddle_value.tolist() == [0.2]
     assert view.kept.tolist() == [False]
@@ -106,7 +106,7 @@ def test_along_and_height_are_the_length_and_the_mean_of_the_library(connectivit
     for low, high in ((0.0, 0.0), (0.1, 0.3), (0.2, 0.5)):
         branches, kept = complex_.branches(low, high), 0
         for k in range(len(complex_.branches(low))):
-            options = {"persistence": low, "saddle_level": high, "selected": k}
+            options = {"min_persistence": low, "saddle_level": high, "selected": k}
             view = figures.morse_view(image, complex_, **options)
             assert image.ravel()[view.path[view.low]] == view.saddle_value[k]
             if view.kept[k]:
@@ -119,7 +119,7 @@ def test_along_and_height_are_the_length_and_the_mean_of_the_library(connectivit
 @pytest.mark.parametrize(
     ("options", "error", "word"),
     [
-        ({"persistence": 2}, ValueError, "persistence"),
+        ({"min_persistence": 2}, ValueError, "persistence"),
         ({"saddle_level": "high"}, TypeError, "saddle_level"),
         ({"selected": 3}, ValueError, "selected must be below 3"),
         ({"selected": -1}, ValueError, "selected"),
@@ -136,9 +136,17 @@ def test_a_view_refuses_bad_input(options, error, word):
 @pytest.mark.parametrize(
     ("call", "error", "word"),
     [
-        (lambda v: figures.branch_chart(ROW, persistence=0, saddle_level=0), TypeError, "view"),
-        (lambda v: figures.branch_chart(v, persistence=2, saddle_level=0), ValueError, "persis"),
-        (lambda v: figures.branch_chart(v, persistence=0, saddle_level=-1), ValueError, "saddle"),
+        (lambda v: figures.branch_chart(ROW, min_persistence=0, saddle_level=0), TypeError, "view"),
+        (
+            lambda v: figures.branch_chart(v, min_persistence=2, saddle_level=0),
+            ValueError,
+            "persis",
+        ),
+        (
+            lambda v: figures.branch_chart(v, min_persistence=0, saddle_level=-1),
+            ValueError,
+            "saddle",
+        ),
         (lambda v: figures.branch_profile(None, saddle_level=0), TypeError, "view.*NoneType"),
         (lambda v: figures.branch_profile(v, saddle_level=np.nan), ValueError, "saddle_level"),
         (lambda v: figures.count_parts(ROW > 0.5), TypeError, "skeleton.*ndarray"),
@@ -161,7 +169,7 @@ def test_parts_of_a_skeleton_are_components_of_the_superlevel_set():
 
 def test_the_skeleton_is_drawn_where_it_is_and_what_is_cut_as_well():
     complex_ = morse_complex(RING)
-    ax = figures.image_with_skeleton(RING, complex_, persistence=0.1, saddle_level=0.4)
+    ax = figures.image_with_skeleton(RING, complex_, min_persistence=0.1, saddle_level=0.4)
     gone, left, alone = (line.get_data() for line in ax.lines)
     np.testing.assert_array_equal(pixels_of(*gone, RING.shape), complex_.skeleton(0.1).mask)
     both = pixels_of(*left, RING.shape) | pixels_of(*alone, RING.shape)
@@ -171,15 +179,15 @@ def test_the_skeleton_is_drawn_where_it_is_and_what_is_cut_as_well():
 
 
 def test_the_marked_branch_has_its_pass_and_its_peaks():
-    ax = figures.image_with_skeleton(RING, morse_complex(RING), persistence=0.1, selected=1)
+    ax = figures.image_with_skeleton(RING, morse_complex(RING), min_persistence=0.1, selected=1)
     assert points(ax, "s") == [(4, 2, True)]
     assert points(ax, "o") == [(1, 0, True), (5, 2, True)]
 
 
 def test_the_chart_fills_what_is_kept():
     complex_ = morse_complex(RING)
-    view = figures.morse_view(RING, complex_, persistence=0.1, saddle_level=0.4)
-    ax = figures.branch_chart(view, persistence=0.1, saddle_level=0.4, selected=1)
+    view = figures.morse_view(RING, complex_, min_persistence=0.1, saddle_level=0.4)
+    ax = figures.branch_chart(view, min_persistence=0.1, saddle_level=0.4, selected=1)
     bridge, loop = (0.2, 0.3), (0.5, 0.6)  # closed at .6, by a corner
     assert [p[:2] for p in points(ax, "o")] == [pytest.approx(bridge)] * 2  # with its ring
     assert not any(filled for *_, filled in points(ax, "o"))
@@ -188,7 +196,7 @@ def test_the_chart_fills_what_is_kept():
 
 
 def test_the_profile_is_the_likelihood_along_the_branch():
-    view = figures.morse_view(ROW, morse_complex(ROW), persistence=0.3, selected=0)
+    view = figures.morse_view(ROW, morse_complex(ROW), min_persistence=0.3, selected=0)
     ax = figures.branch_profile(view, saddle_level=0.4)
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), ROW[0, :5])
     assert points(ax, "s") == [(3, 0.2, True)]
@@ -220,7 +228,7 @@ def spoken(view):
 
 
 def test_describe_says_what_a_branch_is():
-    text = MorseExplorer(RING, persistence=0.1, saddle_level=0.4, selected=2).describe()
+    text = MorseExplorer(RING, min_persistence=0.1, saddle_level=0.4, selected=2).describe()
     assert "Of 2 branches, 2 have a persistence above 0.10" in text
     assert "of these 1 has a pass at or above 0.40" in text
     assert "in 2 parts with 1 loop." in text
@@ -235,15 +243,15 @@ def test_describe_says_what_a_branch_is():
 
 
 def test_thresholds_move_the_skeleton_and_keep_the_mark():
-    explorer = MorseExplorer(ROW, persistence=0.0, selected=1)
+    explorer = MorseExplorer(ROW, min_persistence=0.0, selected=1)
     drawn = []
     for low, high in ((0, 0), (0.3, 0), (0, 0.4), (0.3, 0.4)):
-        explorer.persistence, explorer.saddle_level = low, high
+        explorer.min_persistence, explorer.saddle_level = low, high
         drawn.append("".join(np.where(explorer.skeleton.mask[0], "#", ".")))
         assert explorer.selected == 1
         assert bool(explorer.shown.kept[0]) == (high == 0)
     assert drawn == ["#######", "#####..", "###.###", "#...#.."]
-    explorer.persistence = 0.6
+    explorer.min_persistence = 0.6
     assert explorer.selected == 0
     assert "Branch 1" not in explorer.describe()
 
@@ -262,7 +270,7 @@ def test_connectivity_and_another_image_bring_another_complex():
 
 def test_the_shortest_branch_through_a_pixel_is_found_kept_before_cut():
     image = hills(2)
-    explorer = MorseExplorer(image, persistence=0.05, saddle_level=0.4)
+    explorer = MorseExplorer(image, min_persistence=0.05, saddle_level=0.4)
     shown = explorer.shown
     lengths, through = {}, {}
     for k in range(len(shown.kept)):
@@ -287,14 +295,14 @@ def test_the_branch_at_a_pixel_follows_the_thresholds():
     assert explorer.branch_at(1, 3) == 1  # the loop is kept, the shorter bridge is cut
     explorer.saddle_level = 0.0
     assert explorer.branch_at(1, 3) == 2
-    explorer.persistence = 0.3
+    explorer.min_persistence = 0.3
     assert explorer.branch_at(1, 3) == 1
     assert explorer.branch_at(2, 4) == 0
 
 
 def test_refused_values_leave_the_explorer_as_it_was():
     explorer = MorseExplorer(ROW)
-    for trait, value in (("image", ROW * 300), ("persistence", 2), ("saddle_level", -1),
+    for trait, value in (("image", ROW * 300), ("min_persistence", 2), ("saddle_level", -1),
                          ("selected", 9), ("connectivity", 8)):  # fmt: skip
         before = getattr(explorer, trait)
         with pytest.raises((ValueError, TraitError)):
@@ -304,21 +312,21 @@ def test_refused_values_leave_the_explorer_as_it_was():
 
 def test_the_picture_is_the_static_twin():
     image = hills()
-    explorer = MorseExplorer(image, persistence=0.1, saddle_level=0.3, selected=2)
+    explorer = MorseExplorer(image, min_persistence=0.1, saddle_level=0.3, selected=2)
     twin = figures.morse_summary(
-        image, morse_complex(image), persistence=0.1, saddle_level=0.3, selected=1
+        image, morse_complex(image), min_persistence=0.1, saddle_level=0.3, selected=1
     )
     assert figures.png(explorer.picture()) == figures.png(twin)
 
 
 def test_moving_a_slider_moves_skeleton_dots_and_text():
     image = hills()
-    model = MorseExplorer(image, persistence=0.0)
+    model = MorseExplorer(image, min_persistence=0.0)
     view = _MorseView(model)
     assert len(view.gone.x) == 0
-    view.controls["persistence"].value = 0.1
+    view.controls["min_persistence"].value = 0.1
     view.controls["saddle_level"].value = 0.4
-    assert (model.persistence, model.saddle_level) == (0.1, 0.4)
+    assert (model.min_persistence, model.saddle_level) == (0.1, 0.4)
     complex_ = morse_complex(image)
     drawn = pixels_of(view.lines.x, view.lines.y, image.shape)
     drawn |= pixels_of(view.peaks_alone.x, view.peaks_alone.y, image.shape)
@@ -337,7 +345,7 @@ def test_moving_a_slider_moves_skeleton_dots_and_text():
 
 @pytest.mark.parametrize("group", range(4))
 def test_pointing_at_a_dot_marks_its_branch(group):
-    model = MorseExplorer(hills(), persistence=0.05, saddle_level=0.4)
+    model = MorseExplorer(hills(), min_persistence=0.05, saddle_level=0.4)
     view = _MorseView(model)
     dots = view.dots[group]
     place = len(dots.x) - 1
@@ -356,7 +364,7 @@ def test_pointing_at_a_dot_marks_its_branch(group):
 
 
 def test_clicking_the_skeleton_marks_the_branch_there_and_zero_clears():
-    model = MorseExplorer(RING, persistence=0.1, saddle_level=0.4)
+    model = MorseExplorer(RING, min_persistence=0.1, saddle_level=0.4)
     view = _MorseView(model)
     for trace, row, column, number in ((view.lines, 1, 3, 1), (view.gone, 2, 4, 2)):
         k = next(k for k in range(len(trace.x)) if (trace.y[k], trace.x[k]) == (row, column))
@@ -371,10 +379,10 @@ def test_clicking_the_skeleton_marks_the_branch_there_and_zero_clears():
 
 
 def test_a_branch_that_is_simplified_away_is_not_followed_by_another():
-    model = MorseExplorer(hills(), persistence=0.0)
+    model = MorseExplorer(hills(), min_persistence=0.0)
     view = _MorseView(model)
     view.controls["selected"].value = view.controls["selected"].max
-    view.controls["persistence"].value = 0.2
+    view.controls["min_persistence"].value = 0.2
     assert model.selected == view.controls["selected"].value == 0
     assert view.controls["selected"].max == len(model.shown.kept)
 
@@ -398,30 +406,30 @@ def test_every_control_has_a_label_and_the_readers_picture_is_taken():
 DRAWN = [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
 
 
-def cut(image, persistence, level):
-    return morse_complex(image).skeleton(persistence, level).mask
+def cut(image, min_persistence, level):
+    return morse_complex(image).skeleton(min_persistence, level).mask
 
 
-def whole(image, persistence, level):
-    return morse_complex(image).skeleton(persistence).mask
+def whole(image, min_persistence, level):
+    return morse_complex(image).skeleton(min_persistence).mask
 
 
-def clipped(image, persistence, level):
-    return whole(image, persistence, level) & (image >= level)
+def clipped(image, min_persistence, level):
+    return whole(image, min_persistence, level) & (image >= level)
 
 
-def across(image, persistence, level):
+def across(image, min_persistence, level):
     """Draw good branches along the paths that they have before anything is cut."""
-    mask = cut(image, persistence, level).ravel()
-    branches = morse_complex(image).branches(persistence)
+    mask = cut(image, min_persistence, level).ravel()
+    branches = morse_complex(image).branches(min_persistence)
     for path, value in zip(branches.paths, branches.saddle_value, strict=True):
         if value >= level:
             mask[path] = True
     return mask.reshape(image.shape)
 
 
-def above(image, persistence, level):
-    return morse_complex(image).skeleton(persistence, level + 1e-9).mask
+def above(image, min_persistence, level):
+    return morse_complex(image).skeleton(min_persistence, level + 1e-9).mask
 
 
 REFERENCE = {"05.1": DRAWN, "05.2": (0.1, 0.3), "05.3": cut}

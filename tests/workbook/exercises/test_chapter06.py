@@ -123,7 +123,7 @@ def test_wrong_gradients_are_told_apart(answer, word):
 RIGHT = {"of": "both", "saddle_level": 0.3}
 
 
-@pytest.mark.parametrize("more", [{}, {"persistence": 0.4}, {"saddle_level": 0.65}])
+@pytest.mark.parametrize("more", [{}, {"min_persistence": 0.4}, {"saddle_level": 0.65}])
 def test_options_that_show_wall_and_speck_are_right(more):
     options = RIGHT | more
     on = gradient(DOUBTFUL_WALL, DOUBTFUL_WALL_TRUTH, **options) != 0
@@ -137,13 +137,13 @@ def test_options_that_show_wall_and_speck_are_right(more):
     ("answer", "word"),
     [
         ({}, "Only 1 of the wall's 5"),
-        ({"persistence": 0}, "whose structures"),
+        ({"min_persistence": 0}, "whose structures"),
         ({"of": "truth"}, "Only the prediction knows"),
         ({"of": "both", "structure": "patches"}, "divides nothing"),
         (RIGHT | {"saddle_level": 0.7}, "A threshold takes it away"),
-        (RIGHT | {"persistence": 0.6}, "A threshold takes it away"),
+        (RIGHT | {"min_persistence": 0.6}, "A threshold takes it away"),
         ({"of": "both"}, "two thresholds cuts"),
-        ({"of": "both", "persistence": 0.0}, "two thresholds cuts"),
+        ({"of": "both", "min_persistence": 0.0}, "two thresholds cuts"),
         (RIGHT | {"dilation": 1}, "Widening"),
         ({"whose": "both"}, "does not take these"),
         ({"of": "all"}, "does not take these"),
@@ -156,9 +156,9 @@ def test_wrong_options_are_told_apart(answer, word):
     assert word in verdict.text
 
 
-def weighted(paths, persistence, cost):
+def weighted(paths, min_persistence, cost):
     weight = [0.0] * len(cost)
-    for path, worth in zip(paths, persistence, strict=True):
+    for path, worth in zip(paths, min_persistence, strict=True):
         for p in path:
             weight[p] = max(weight[p], worth)
     return sum(w * c for w, c in zip(weight, cost, strict=True)) / sum(weight)
@@ -173,9 +173,9 @@ def test_the_weighted_mean_is_right_and_acts_on_the_librarys_branches():
 
 
 def weigh(how, finish=lambda weight, cost: (weight * cost).sum() / weight.sum()):
-    def rule(paths, persistence, cost):
+    def rule(paths, min_persistence, cost):
         weight = np.zeros(len(cost))
-        for path, worth in zip(paths, persistence, strict=True):
+        for path, worth in zip(paths, min_persistence, strict=True):
             how(weight, path, worth)
         return finish(weight, cost)
 

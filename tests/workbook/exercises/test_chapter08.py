@@ -209,7 +209,7 @@ def test_the_doubt_of_the_exercise_is_that_of_a_session():
         image[2 * k, :inside] = 0.9
         image[2 * k, inside : inside + outside] = 0.4
         image[2 * k, [0, inside + outside - 1]] += 0.05
-    session = AnnotationSession(image, image, persistence=0.0)
+    session = AnnotationSession(image, image, min_persistence=0.0)
     for k, (_, _, outside, inside) in enumerate(PENCIL_QUEUE):
         branch = session.nearest((2 * k, 1), reach=0)
         p = session.probability[branch]

@@ -143,7 +143,7 @@ def test_the_slice_marks_what_lies_in_it():
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.65])
 def test_betti_numbers_and_skeleton_belong_to_the_superlevel_set(threshold):
     image = hills(3)
-    explorer = VolumeExplorer(image, threshold=threshold, persistence=0.0)
+    explorer = VolumeExplorer(image, threshold=threshold, min_persistence=0.0)
     assert explorer.betti == gudhi_betti(image >= threshold, 1)
     assert sum(explorer.betti) > 1
     assert not explorer.skeleton.mask[image < threshold].any()
@@ -152,7 +152,7 @@ def test_betti_numbers_and_skeleton_belong_to_the_superlevel_set(threshold):
 
 
 def test_the_ring_in_words():
-    explorer = VolumeExplorer(RING, persistence=0.25, threshold=0.25)
+    explorer = VolumeExplorer(RING, min_persistence=0.25, threshold=0.25)
     explorer.selected = pair_of(explorer, 1)
     assert explorer.position == 1
     text = explorer.describe()
@@ -185,7 +185,7 @@ def test_marking_a_feature_leads_to_its_slice():
 def test_another_volume_brings_everything_anew():
     explorer = VolumeExplorer(hills(1, (9, 8, 7)), position=8, selected=3)
     assert explorer.position == 8
-    explorer.persistence = 1.0  # nothing but the essential class
+    explorer.min_persistence = 1.0  # nothing but the essential class
     assert (len(explorer.shown), explorer.selected) == (1, 1)
     explorer.image = RING
     assert (explorer.position, explorer.selected) == (1, 0)
@@ -199,7 +199,7 @@ def test_refused_values_leave_the_explorer_as_it_was():
         ("image", RING[0]),
         ("image", RING * 2),
         ("threshold", 1.5),
-        ("persistence", -0.1),
+        ("min_persistence", -0.1),
         ("position", 3),
         ("position", -1),
         ("selected", 99),
@@ -210,7 +210,7 @@ def test_refused_values_leave_the_explorer_as_it_was():
 
 
 def test_the_picture_is_the_static_twin():
-    explorer = VolumeExplorer(RING, threshold=0.5, persistence=0.1)
+    explorer = VolumeExplorer(RING, threshold=0.5, min_persistence=0.1)
     explorer.selected = pair_of(explorer, 1)
     left, right = explorer.picture().axes
     assert left.get_title() == "slice 1"
@@ -251,10 +251,10 @@ def test_moving_the_slice_moves_picture_frame_and_text():
 
 
 def test_thresholds_move_the_skeleton():
-    model = VolumeExplorer(hills(2), threshold=0.3, persistence=0.05)
+    model = VolumeExplorer(hills(2), threshold=0.3, min_persistence=0.05)
     view = _VolumeView(model)
     before = voxels(view.lines.x, view.lines.y, view.lines.z)
-    for name, value in (("threshold", 0.5), ("persistence", 0.2)):
+    for name, value in (("threshold", 0.5), ("min_persistence", 0.2)):
         view.controls[name].value = value
         now = voxels(view.lines.x, view.lines.y, view.lines.z)
         assert now < before
@@ -283,9 +283,9 @@ def test_a_marked_pair_is_drawn_in_space_and_in_its_slices():
 def test_setting_the_model_moves_the_controls():
     model = VolumeExplorer(hills(2))
     view = _VolumeView(model)
-    model.threshold, model.persistence, model.selected, model.position = 0.4, 0.02, 2, 5
+    model.threshold, model.min_persistence, model.selected, model.position = 0.4, 0.02, 2, 5
     values = {name: control.value for name, control in view.controls.items()}
-    assert values == {"position": 5, "selected": 2, "threshold": 0.4, "persistence": 0.02}
+    assert values == {"position": 5, "selected": 2, "threshold": 0.4, "min_persistence": 0.02}
     assert view.controls["selected"].max == len(model.shown)
     assert view.controls["position"].max == 6
 

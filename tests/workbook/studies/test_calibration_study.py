@@ -31,7 +31,7 @@ def study(tmp_path_factory):
     data = Dataset("small", *splits, "foreground", "exact", 20, "none")
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("study")
-    options = {"passes": 3, "threshold_steps": 3, "floor": 1e-3, "progress": False}
+    options = {"passes": 3, "threshold_steps": 3, "min_persistence": 1e-3, "progress": False}
 
     def run(seeds, **more):
         return calibration.calibration_study(data, config, folder, seeds=seeds, **options | more)
@@ -76,7 +76,7 @@ def test_the_error_of_the_pixels_is_that_of_the_mean_likelihood(study):
     test = sample(3)
     with torch.no_grad():
         likelihood = network(torch.from_numpy(test.image)[None])[0, 0].sigmoid().numpy()
-    found = find_branches(likelihood, floor=1e-3)
+    found = find_branches(likelihood, min_persistence=1e-3)
     own = [found.owner == k for k in range(len(found))]
     chances = np.clip([likelihood[on].mean(dtype=np.float64) for on in own], 0, 1)
     real = np.array([test.mask[on].mean() >= 0.5 for on in own])
@@ -117,16 +117,18 @@ def test_the_parts_are_neighbours_and_no_network_has_seen_its_part(crossed):
 def test_the_head_learns_from_branches_of_networks_that_have_not_seen_them(crossed):
     data, config, _, unseen = crossed
     network = calibration.new_network(data, config, calibration.UNet)
-    fitted = calibration.fit_structures(network, unseen, config, threshold_steps=4, floor=1e-3)
-    by_hand = StructureModel(network, mode="branch", floor=1e-3, seed=1)
+    fitted = calibration.fit_structures(
+        network, unseen, config, threshold_steps=4, min_persistence=1e-3
+    )
+    by_hand = StructureModel(network, mode="branch", min_persistence=1e-3, seed=1)
     found, fractions = [], []
     for other, samples in unseen:
         for one in samples:
             with torch.no_grad():
                 logits = other(torch.from_numpy(one.image)[None])
-            likelihood = StructureModel(torch.nn.Identity(), mode="branch", floor=1e-3)
+            likelihood = StructureModel(torch.nn.Identity(), mode="branch", min_persistence=1e-3)
             (branches,) = likelihood.branches(logits)
-            features = StructureModel(other, mode="branch", floor=1e-3).distribution(
+            features = StructureModel(other, mode="branch", min_persistence=1e-3).distribution(
                 torch.from_numpy(one.image)[None]
             )
             found += features
@@ -161,7 +163,7 @@ def test_the_threshold_learns_from_each_network_on_its_own_images(crossed):
         image = np.full((1, *shape), (k + 1) / 8, np.float32)
         one = Sample(f"flat{k}", image, np.zeros(shape, np.bool_))
         pairs.append(calibration.Unseen(Watched(k), (one,)))
-    calibration.fit_structures(Watched(9), pairs, config, threshold_steps=5, floor=1e-3)
+    calibration.fit_structures(Watched(9), pairs, config, threshold_steps=5, min_persistence=1e-3)
     assert seen[:3] == [(k, [(k + 1) / 8]) for k in range(3)]  # the head, part by part
     assert seen[3:] == [(k, [(k + 1) / 8]) for k in (0, 1, 2, 0, 1)]
 

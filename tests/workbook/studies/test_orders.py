@@ -40,7 +40,7 @@ def study(tmp_path_factory):
     """Run the study once on two small test images."""
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("orders")
-    options = {"draws": 2, "measurements": 8, "floor": 0.01, "window": 48}
+    options = {"draws": 2, "measurements": 8, "min_persistence": 0.01, "window": 48}
     options["progress"] = False
 
     def run(data=None, **more):

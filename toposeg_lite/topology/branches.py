@@ -55,9 +55,9 @@ from numba import njit
 from scipy.ndimage import distance_transform_edt
 
 from ..checks import check_fraction, check_same_shape
-from ..topology.grid import check_image, check_mask
-from ..topology.morse import MorseComplex, _split, morse_complex
-from ..topology.persistence import persistence_pairs
+from .grid import check_image, check_mask
+from .morse import MorseComplex, _split, morse_complex
+from .persistence import persistence_pairs
 
 __all__ = ["BranchSet", "find_branches"]
 
@@ -299,7 +299,7 @@ def check_chosen(chosen: Any, count: int) -> np.ndarray:
 def find_branches(
     likelihood: Any,
     *,
-    floor: float = 0.02,
+    min_persistence: float = 0.02,
     saddle_level: float = 0.0,
     split: float = 0.25,
     connectivity: int | None = None,
@@ -310,7 +310,7 @@ def find_branches(
     ----------
     likelihood : (H, W) or (D, H, W) array of float
         In [0, 1], foreground high.
-    floor : float
+    min_persistence : float
         Branches whose persistence is not above it are taken for noise and never enter.
     saddle_level : float
         Branches whose pass is lower never enter either; default 0 lets all in.
@@ -349,9 +349,12 @@ def find_branches(
     [array([ 3,  8, 13]), array([3, 2, 1]), array([13, 12, 11])]
     """
     likelihood = check_image(likelihood, "likelihood")
-    floor, split = check_fraction(floor, "floor"), check_fraction(split, "split")
+    min_persistence, split = (
+        check_fraction(min_persistence, "min_persistence"),
+        check_fraction(split, "split"),
+    )
     complex_ = morse_complex(likelihood, connectivity=connectivity)
-    branches = complex_.branches(floor, saddle_level)
+    branches = complex_.branches(min_persistence, saddle_level)
     measures = branches._measures
     # The highest pass first; equal ones as they enter.
     order = np.lexsort((branches.saddle, -branches.saddle_value))
@@ -362,7 +365,7 @@ def find_branches(
     ridge = pieces.peak >= 0
     kind = np.where(ridge, RIDGE, branches.dimension[pieces.branch]).astype(np.int8)
     pixels = measures.pixel[pieces.pixels]
-    upper, lower = _critical_pixels(likelihood, complex_, floor)
+    upper, lower = _critical_pixels(likelihood, complex_, min_persistence)
     peaks = np.where(ridge, measures.pixel[pieces.peak], -1)
     held = _held_by(complex_, pixels, pieces.owned, peaks)
     upper, lower = upper[held], lower[held]
@@ -383,14 +386,14 @@ def find_branches(
 
 
 def _critical_pixels(
-    likelihood: np.ndarray, complex_: MorseComplex, floor: float
+    likelihood: np.ndarray, complex_: MorseComplex, min_persistence: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each branch above `floor` the two pixels that decide its persistence.
+    """Return for each branch above `min_persistence` the two pixels that decide its persistence.
 
     They are the peak that dies at a join, and the join; a loop's pass, and the pit at which it is
     filled. One more entry, the last, is that of the highest peak, which dies nowhere (-1).
     """
-    branches = complex_.branches(floor)
+    branches = complex_.branches(min_persistence)
     peak = complex_._critical.peak[: len(branches)]
     upper = np.where(peak >= 0, complex_._forest.pixel[peak], branches.saddle)
     lower = branches.saddle.copy()
@@ -399,7 +402,10 @@ def _critical_pixels(
         # The complex keeps no pits. Its loops are the pairs of dimension 1: of one pass, those of
         # equal persistence are filled at equal values, so any order among them will do.
         pairs = persistence_pairs(
-            likelihood, connectivity=complex_.connectivity, dimensions=(1,), min_persistence=floor
+            likelihood,
+            connectivity=complex_.connectivity,
+            dimensions=(1,),
+            min_persistence=min_persistence,
         )
         here = np.lexsort((branches.persistence[loops], branches.saddle[loops]))
         there = np.lexsort((pairs.death_index, pairs.persistence, pairs.birth_index))

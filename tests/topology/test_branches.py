@@ -41,10 +41,16 @@ def numbers(text):
 
 def test_each_pixel_of_the_skeleton_has_one_owner():
     for image, connectivity in images():
-        for floor, level in ((0, 0), (0.1, 0), (0.05, 0.3)):
-            options = {"floor": floor, "saddle_level": level, "connectivity": connectivity}
+        for min_persistence, level in ((0, 0), (0.1, 0), (0.05, 0.3)):
+            options = {
+                "min_persistence": min_persistence,
+                "saddle_level": level,
+                "connectivity": connectivity,
+            }
             found = find_branches(image, **options)
-            branches = morse_complex(image, connectivity=connectivity).branches(floor, level)
+            branches = morse_complex(image, connectivity=connectivity).branches(
+                min_persistence, level
+            )
             drawn = {p for path in branches.paths for p in path.tolist()}
             assert sorted(found.own_pixels.tolist()) == sorted(drawn)
             assert (found.owner >= 0).sum() == len(drawn)
@@ -53,7 +59,7 @@ def test_each_pixel_of_the_skeleton_has_one_owner():
 
 def test_paths_are_paths_that_own_all_but_an_end():
     for image, connectivity in images():
-        found = find_branches(image, floor=0, connectivity=connectivity)
+        found = find_branches(image, min_persistence=0, connectivity=connectivity)
         flat = found.owner.ravel()
         for k, path in enumerate(found.paths):
             along, together = largest_steps(path, image.shape)
@@ -72,7 +78,7 @@ def test_paths_are_paths_that_own_all_but_an_end():
 def test_persistences_are_differences_of_the_pixels_that_gudhi_pairs():
     checked = 0
     for image, connectivity in images():
-        found = find_branches(image, floor=0, connectivity=connectivity)
+        found = find_branches(image, min_persistence=0, connectivity=connectivity)
         values = np.append(image.ravel(), 0.0)  # -1 is the last
         cells = "top_dimensional_cells" if connectivity == image.ndim else "vertices"
         # GUDHI's diagrams, in the order "sublevel sets of the negated image".
@@ -92,18 +98,20 @@ def test_persistences_are_differences_of_the_pixels_that_gudhi_pairs():
     assert checked > 500
 
 
-@pytest.mark.parametrize("floor", [0.0, 0.15])
-def test_a_piece_is_as_persistent_as_the_skeleton_that_holds_more_than_half_of_it(floor):
+@pytest.mark.parametrize("min_persistence", [0.0, 0.15])
+def test_a_piece_is_as_persistent_as_the_skeleton_that_holds_more_than_half_of_it(min_persistence):
     held = dropped = crossed = by_peak = 0
     for image, connectivity in [*images(), larger_image()]:
-        found = find_branches(image, floor=floor, split=0.1, connectivity=connectivity)
+        found = find_branches(
+            image, min_persistence=min_persistence, split=0.1, connectivity=connectivity
+        )
         complex_ = morse_complex(image, connectivity=connectivity)
         branches = complex_.branches()
         own = dict(zip(branches.saddle.tolist(), branches.persistence.tolist(), strict=True))
         pairs = persistence_pairs(image, connectivity=connectivity, dimensions=[0])
         peaks = dict(zip(pairs.birth_index.tolist(), pairs.persistence.tolist(), strict=True))
         for threshold in {*np.linspace(0, 0.9, 7).tolist(), *found.persistence.tolist()}:
-            if not floor <= threshold <= 1:
+            if not min_persistence <= threshold <= 1:
                 continue
             skeleton = complex_.skeleton(threshold).mask.ravel()
             for k, path in enumerate(found.paths):
@@ -169,9 +177,13 @@ def test_the_ridge_beyond_a_bridge_is_a_piece_of_its_own():
 
 def test_weak_branches_never_enter():
     image = numbers("98929493969")  # passes of persistence .1, .7, .5, .6, .3
-    assert find_branches(image, floor=0, split=1).saddle.tolist() == [1, 9, 5, 7, 3]
-    assert find_branches(image, floor=0.5 + 1e-9, split=1).saddle.tolist() == [7, 3]
-    assert find_branches(image, floor=0, saddle_level=0.35, split=1).saddle.tolist() == [1, 9, 5]
+    assert find_branches(image, min_persistence=0, split=1).saddle.tolist() == [1, 9, 5, 7, 3]
+    assert find_branches(image, min_persistence=0.5 + 1e-9, split=1).saddle.tolist() == [7, 3]
+    assert find_branches(image, min_persistence=0, saddle_level=0.35, split=1).saddle.tolist() == [
+        1,
+        9,
+        5,
+    ]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (4, 6), (3, 4, 5)])
@@ -187,7 +199,7 @@ def test_flat_images_have_no_branch(shape):
 
 def test_the_fraction_on_the_truth_counts_the_pixels_of_its_own():
     for image, connectivity in images():
-        found = find_branches(image, floor=0, connectivity=connectivity)
+        found = find_branches(image, min_persistence=0, connectivity=connectivity)
         truth = np.random.default_rng(1).random(image.shape) < 0.6
         wanted = [truth[found.owner == k].mean() for k in range(len(found))]
         np.testing.assert_allclose(found.fraction_on(truth), wanted)
@@ -231,7 +243,7 @@ def test_an_accepted_path_is_drawn_and_a_rejected_one_takes_its_pixels_away():
 
 def test_pixels_of_the_base_belong_to_the_nearest_path_that_is_deep_enough():
     for image, connectivity in images():
-        found = find_branches(image, floor=0, connectivity=connectivity)
+        found = find_branches(image, min_persistence=0, connectivity=connectivity)
         if not len(found):
             continue
         base = image >= 0.5
@@ -252,7 +264,7 @@ def test_pixels_of_the_base_belong_to_the_nearest_path_that_is_deep_enough():
 
 def test_decisions_act_on_their_own_pixels_alone():
     for image, connectivity in images():
-        found = find_branches(image, floor=0, connectivity=connectivity)
+        found = find_branches(image, min_persistence=0, connectivity=connectivity)
         rng = np.random.default_rng(2)
         decisions = rng.integers(-1, 2, len(found))
         mask = found.mask(decisions)
@@ -316,7 +328,7 @@ def test_walks_follow_the_definition(gamma, sigma):
     walked = failed = 0
     key = np.random.default_rng(4).integers(2**63, dtype=np.uint64)
     for image, connectivity in [*images(), larger_image()]:
-        found = find_branches(image, floor=0, connectivity=connectivity)
+        found = find_branches(image, min_persistence=0, connectivity=connectivity)
         noise = np.array([_noise(key, p) for p in range(image.size)]).reshape(image.shape)
         noisy = image + sigma * noise
         options = {"gamma": gamma, "sigma": sigma, "connectivity": connectivity}
@@ -341,7 +353,7 @@ def test_walks_follow_the_definition(gamma, sigma):
 def test_walks_never_write_beyond_their_room(monkeypatch):
     """Compiled code does not notice it; the same code in Python does."""
     image, connectivity = larger_image()
-    found = find_branches(image, floor=0, connectivity=connectivity)
+    found = find_branches(image, min_persistence=0, connectivity=connectivity)
     choices = np.eye(len(found), dtype=bool)[:60]
     # With much noise walkers stray, and short paths need the most room beside their own.
     runs = [
@@ -358,7 +370,7 @@ def test_walks_never_write_beyond_their_room(monkeypatch):
 
 def test_walks_lead_from_end_to_end_without_circles_within_their_bound():
     for image, connectivity in images():
-        found = find_branches(image, floor=0, connectivity=connectivity)
+        found = find_branches(image, min_persistence=0, connectivity=connectivity)
         paths = perturb_and_walk(found, 3, sigma=0.3, connectivity=connectivity)
         assert len(paths) == len(found)
         for path, old in zip(paths, found.paths, strict=True):
