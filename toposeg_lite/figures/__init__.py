@@ -9,8 +9,8 @@ What holds for all of them is said here, and in each function only what is its o
   background has the dual one.
 - A function that draws one panel takes `title`, written above it, and `ax`, the Axes to draw on (by
   default the only ones of a new figure), and returns the Axes. One that puts panels together (a
-  `..._summary` or `..._step`) returns a new Figure. No window is opened: `show` displays a
-  figure in a notebook, and `png` writes it.
+  `..._summary` or `..._step`) returns a new Figure. No window is opened: `show` displays a figure
+  in a notebook, and `png` writes it.
 - `threshold`, in [0, 1], is that of the superlevel set, which is painted, and of the features that
   are alive. `selected` is the position, from 0, of what is to be marked; by default nothing is.
 - Bad arguments raise TypeError or ValueError before anything is drawn.

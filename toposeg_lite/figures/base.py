@@ -131,7 +131,7 @@ def _dots(
                 **style)  # fmt: skip
 
 
-def _ring(ax: Axes, x: float, y: float, *, size: float = 13, width: float = 1.5) -> None:
+def _ring(ax: Axes, x: float, y: float, size: float = 13, width: float = 1.5) -> None:
     """Draw a ring around a dot."""
     ax.plot(x, y, "o", ms=size, mfc="none", mec="black", mew=width, clip_on=False)
 

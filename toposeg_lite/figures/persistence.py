@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..checks import check_fraction, check_integer
@@ -165,25 +167,43 @@ def persistence_diagram(
     ['2 components', '0 holes', 'filled: alive at 0.50']
     """
     pairs, selected = _check_pairs(pairs), _check_selected(selected, pairs)
-    filled = np.ones(len(pairs), bool) if threshold is None else alive(pairs, threshold)
     ax = _axes(ax, (4.2, 4.4))
-    ax.plot([0, 1], [0, 1], color="0.5", lw=1)
-    if threshold is not None:
-        ax.plot([threshold, threshold, 1.03], [-0.03, threshold, threshold], "k--", lw=1)
-    signs = []
-    for dimension, name, colour, marker in KINDS:
-        kind = pairs.dimension == dimension
-        style: dict[str, Any] = {"marker": marker, "alpha": 0.8}
-        _dots(ax, pairs.birth[kind], pairs.death[kind], filled[kind], colour=colour, **style)
-        signs.append(_sign(_count(int(kind.sum()), name), marker=marker, color=colour))
+    style: dict[str, Any] = {"line_width": 1, "alpha": 0.8, "ring": (15, 1)}
+    signs = _draw_diagram(ax, pairs, KINDS, threshold, selected, **style)
     if threshold is not None:
         signs.append(_sign(f"filled: alive at {threshold:.2f}", marker="none"))
-    if selected is not None:
-        _ring(ax, pairs.birth[selected], pairs.death[selected], size=15, width=1)
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", title=title)
     ax.set(xlabel="birth (threshold falls from 1 to 0)", ylabel="death")
     ax.legend(handles=signs, loc="upper left", fontsize="small", frameon=False)
     return ax
+
+
+def _draw_diagram(
+    ax: Axes,
+    pairs: PersistencePairs,
+    kinds: Sequence[tuple[int, str, str, str]],
+    threshold: float | None,
+    selected: int | None,
+    *,
+    line_width: float,
+    alpha: float,
+    ring: tuple[float, float],
+) -> list[Line2D]:
+    """Draw the dots, the threshold and a ring of that size and width; return a sign a kind."""
+    filled = np.ones(len(pairs), bool) if threshold is None else alive(pairs, threshold)
+    ax.plot([0, 1], [0, 1], color="0.5", lw=1)
+    if threshold is not None:
+        corner = [threshold, threshold, 1.03], [-0.03, threshold, threshold]
+        ax.plot(*corner, color="black", ls="--", lw=line_width)
+    signs = []
+    for dimension, name, colour, marker in kinds:
+        kind = pairs.dimension == dimension
+        style: dict[str, Any] = {"marker": marker, "colour": colour, "alpha": alpha}
+        _dots(ax, pairs.birth[kind], pairs.death[kind], filled[kind], **style)
+        signs.append(_sign(_count(int(kind.sum()), name), marker=marker, color=colour))
+    if selected is not None:
+        _ring(ax, pairs.birth[selected], pairs.death[selected], *ring)
+    return signs
 
 
 def barcode(

@@ -23,15 +23,12 @@ from .base import (
     SUPERLEVEL,
     _axes,
     _check_few,
-    _count,
-    _dots,
     _legend_below,
-    _ring,
     _sign,
     pixel_values,
 )
 from .morse import SKELETON, _check_complex, path_lines
-from .persistence import _check_pairs, _check_selected, alive, image_with_pairs
+from .persistence import _check_pairs, _check_selected, _draw_diagram, image_with_pairs
 
 __all__ = [
     "box_lines",
@@ -153,19 +150,9 @@ def volume_diagram(
     ['1 component', '0 tunnels', '1 cavity']
     """
     _check_selected(selected, _check_pairs(pairs))
-    living = np.ones(len(pairs), bool) if threshold is None else alive(pairs, threshold)
     ax = _axes(ax, (4.2, 4.2))
-    ax.plot([0, 1], [0, 1], color="0.5", lw=1)
-    if threshold is not None:
-        ax.plot([threshold, threshold, 1.03], [-0.03, threshold, threshold], "k--", lw=1.2)
-    signs = []
-    for dimension, name, colour, marker in VOLUME_KINDS:
-        kind = pairs.dimension == dimension
-        style: dict[str, Any] = {"marker": marker, "alpha": 0.85}
-        _dots(ax, pairs.birth[kind], pairs.death[kind], living[kind], colour=colour, **style)
-        signs.append(_sign(_count(int(kind.sum()), name), marker=marker, color=colour))
-    if selected is not None:
-        _ring(ax, pairs.birth[selected], pairs.death[selected])
+    style: dict[str, Any] = {"line_width": 1.2, "alpha": 0.85, "ring": (13, 1.5)}
+    signs = _draw_diagram(ax, pairs, VOLUME_KINDS, threshold, selected, **style)
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="birth", ylabel="death", title=title)
     ax.set_aspect("equal")
     _legend_below(ax, signs)
@@ -176,7 +163,7 @@ def volume_diagram(
 
 
 def skeleton_lines(skeleton: Skeleton) -> Lines:
-    """Return the paths of a volume's skeleton as lines to plot: x, y, z as of `path_lines`.
+    """Return the paths of a volume's skeleton as lines to plot: see `path_lines`.
 
     Examples
     --------
