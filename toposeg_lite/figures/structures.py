@@ -301,6 +301,8 @@ def structure_summary(
 def pixel_values_of(likelihood: np.ndarray, shown: str) -> np.ndarray:
     """Return how unsure a network is of each pixel: what one has without branches.
 
+    `shown` is one of `MAPS`: the entropy or variance of the likelihood, or the likelihood itself.
+
     Examples
     --------
     >>> pixel_values_of(np.array([0.5, 1.0]), "entropy")
