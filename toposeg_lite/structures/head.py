@@ -142,8 +142,14 @@ class BranchHead(nn.Module):
         known = ~np.isnan(truth)
         if not known.any():
             return 0.0
-        length = np.concatenate([one.branches.length for one in distributions])[known]
-        tables = [one.features for one in distributions if one.features is not None]
+        length = np.concatenate([distribution.branches.length for distribution in distributions])[
+            known
+        ]
+        tables = [
+            distribution.features
+            for distribution in distributions
+            if distribution.features is not None
+        ]
         features = torch.cat(tables)[torch.from_numpy(known)].to(self._weight)
         optimizer = torch.optim.Adam(self.head.parameters(), learning_rate)
         with torch.enable_grad():

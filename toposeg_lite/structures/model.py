@@ -99,10 +99,10 @@ class StructureModel(nn.Module):
         with the foreground second.
     decide : Threshold or BranchHead, optional
         The method: one threshold of persistence for an image, or a decision for each branch. Each
-        model has its own. Default: what `mode` says.
+        model has its own.
     mode : {"threshold", "branch"}, optional
         A shorthand: ``mode="branch", walk=False`` is ``decide=BranchHead(walk=False)``, and
-        "threshold", the default, is a `Threshold` in the same way.
+        ``mode="threshold"`` a `Threshold` in the same way. Default "threshold".
     in_channels : int
         Channels of the images.
     ndim : int
@@ -120,16 +120,12 @@ class StructureModel(nn.Module):
     seed : int
         Of the first weights of the method.
     **options
-        With `mode`, options of the method: those of the other one are refused.
+        Of the method that `mode` names; those of the other one are refused.
 
     Attributes
     ----------
-    decide : Threshold or BranchHead
-        The method.
-    mode : {"threshold", "branch"}
-        What it is called.
     prior_encoder, posterior_encoder, head : torch.nn.Module
-        The trained parts of the method (the first two, or the last).
+        The trained parts of the method: the first two, or the last.
     step : int
         Calls of `loss` so far in training. Part of the `state_dict`.
     calibration : tensor
@@ -300,19 +296,7 @@ class StructureModel(nn.Module):
     def loss(
         self, image: Tensor, truth: Tensor, *, seed: int | np.random.Generator
     ) -> StructureLoss:
-        """Return the loss of a batch.
-
-        Parameters
-        ----------
-        image, truth : tensors
-            The images and their true masks.
-        seed : int or numpy.random.Generator
-            Decides the noise; use another one in each step.
-
-        Returns
-        -------
-        StructureLoss
-        """
+        """Return the loss of a batch; the seed decides the noise: use another one in each step."""
         rng = check_seed(seed)
         batch = self._find(image)
         logits, mask = check_logits_and_target(batch.logits, truth)
@@ -349,7 +333,7 @@ class StructureModel(nn.Module):
         outcomes : sequence of arrays of float
             For each of them, what is true of each branch, from 0 (false) to 1 (real), for example
             ``branches.fraction_on(truth)``; NaN where nothing is known.
-        seed : int or numpy.random.Generator
+        seed
             Decides the noise.
         steps : int
             Of the optimizer Adam, each with all branches at once.
@@ -401,8 +385,9 @@ class StructureModel(nn.Module):
         known = ~np.isnan(truth)
         self.calibration.fill_(1.0)
         if known.any():
-            chances = [one.calibrated(1.0).uncertainty().probability for one in distributions]
-            temperature = fit_temperature(np.concatenate(chances)[known], truth[known] >= 0.5)
+            plain = [distribution.calibrated(1.0) for distribution in distributions]
+            chances = np.concatenate([raw.uncertainty().probability for raw in plain])
+            temperature = fit_temperature(chances[known], truth[known] >= 0.5)
             self.calibration.fill_(temperature)
         return float(self.calibration)
 
@@ -418,47 +403,38 @@ class StructureModel(nn.Module):
             distributions = self.decide.distribution(self._find(image), self.step)
         calibration = float(self.calibration)
         return [
-            replace(one, calibration=calibration, connectivity=self.connectivity)
-            for one in distributions
+            replace(raw, calibration=calibration, connectivity=self.connectivity)
+            for raw in distributions
         ]
 
     def sample(
         self, image: Tensor, n: int, seed: int | np.random.Generator
     ) -> list[StructureSamples]:
-        """Draw structures of each image of a batch.
+        """Draw n structures of each image of a batch; the seed decides all.
 
-        Parameters
-        ----------
-        image : tensor
-            The images.
-        n : int
-            How many structures of each.
-        seed : int or numpy.random.Generator
-            Decides all draws.
-
-        Returns
-        -------
-        list of StructureSamples
-            One for each image. An image without branches has n masks, too: those of the likelihood.
+        An image without branches has n masks, too: those of the likelihood.
         """
         rng = check_seed(seed)
         distributions = self.distribution(image)
         children = rng.spawn(len(distributions))
-        return [one.sample(n, child) for one, child in zip(distributions, children, strict=True)]
+        return [
+            distribution.sample(n, child)
+            for distribution, child in zip(distributions, children, strict=True)
+        ]
 
     def uncertainty(self, image: Tensor) -> list[Uncertainty]:
         """Return how sure the model is of each branch of each image.
 
         That is its probability, variance and entropy; `Uncertainty.map` shows them.
         """
-        return [one.uncertainty() for one in self.distribution(image)]
+        return [distribution.uncertainty() for distribution in self.distribution(image)]
 
     def predict(self, image: Tensor) -> np.ndarray:
         """Return the final masks: branches of probability 0.5 or above accepted, others rejected.
 
         They are a (B, *spatial) array of bool, by the rules in `toposeg_lite.topology.branches`.
         """
-        return np.stack([one.mask() for one in self.distribution(image)])
+        return np.stack([distribution.mask() for distribution in self.distribution(image)])
 
     @contextmanager
     def _at_rest(self) -> Iterator[None]:
