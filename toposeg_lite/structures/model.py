@@ -333,7 +333,7 @@ class StructureModel(nn.Module):
         outcomes : sequence of arrays of float
             For each of them, what is true of each branch, from 0 (false) to 1 (real), for example
             ``branches.fraction_on(truth)``; NaN where nothing is known.
-        seed
+        seed : int or numpy.random.Generator
             Decides the noise.
         steps : int
             Of the optimizer Adam, each with all branches at once.
