@@ -217,7 +217,12 @@ CASES = [
         "iterations must be at least 0",
     ),
     ("iterations 2.5", lambda: losses.ClDiceLoss(iterations=2.5), TypeError, "an integer; got 2.5"),
-    ("clDice smooth", lambda: losses.ClDiceLoss(smooth=0), ValueError, "smooth .* above zero; got 0"),
+    (
+        "clDice smooth",
+        lambda: losses.ClDiceLoss(smooth=0),
+        ValueError,
+        "smooth .* above zero; got 0",
+    ),
     ("clDice reduction", lambda: losses.ClDiceLoss(reduction=None), TypeError, "reduction must be"),
     ("sum of none", lambda: losses.SumLoss({}), TypeError, "parts must map names to losses"),
     (

@@ -389,7 +389,8 @@ def test_windows_are_closed_crops(options):
     crops = topological._windows((9, 13), options["window"], options.get("overlap", 0))
     assert len(crops) > 5
     parts = [
-        topological_loss(leaf[(..., *crop)], target[(..., *crop)], border="closed") for crop in crops
+        topological_loss(leaf[(..., *crop)], target[(..., *crop)], border="closed")
+        for crop in crops
     ]
     torch.stack(parts).mean().backward()
     value = topological_loss(twin, target, **options)

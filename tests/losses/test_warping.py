@@ -94,7 +94,9 @@ def by_definition(logits, target, connectivity, pixel_loss):
         parts = []
         for k in classes:
             prediction, truth = (reported == k).numpy(), (labels == k).numpy()
-            towards_prediction = homotopy_warp(truth, prediction, connectivity=connectivity).critical
+            towards_prediction = homotopy_warp(
+                truth, prediction, connectivity=connectivity
+            ).critical
             towards_truth = homotopy_warp(prediction, truth, connectivity=connectivity).critical
             at = torch.tensor(towards_prediction | towards_truth)
             p, g = likelihood[k][at], torch.tensor(truth)[at].to(logits.dtype)

@@ -2,7 +2,8 @@
 
 Photographs come with the library, synthetic images are drawn from a seed; neither needs a network.
 Benchmarks with masks by experts are downloaded at first use. Your own images come in through
-`folder`, which makes the same kind of `Dataset`.
+`folder`, which makes the same kind of `Dataset`. Bad arguments raise TypeError or ValueError before
+anything is read or drawn.
 """
 
 from __future__ import annotations
@@ -158,10 +159,7 @@ def load_dataset(
     Raises
     ------
     ValueError
-        If the name is unknown (the message lists the names), the seed negative, the value of an
-        option unknown, or a downloaded file is not the published one.
-    TypeError
-        If `name` is no string or `seed` no integer, or for an option that the data set lacks.
+        If a downloaded file is not the published one.
     OSError
         If files are missing and cannot be downloaded; the message says what to do.
 
