@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ..checks import check_integer, check_number
-from .common import check_logits_and_target, foreground, reduce
+from .common import check_logits_and_target, foreground, reduce, uncompiled
 from .options import Loss, Options, Reduction, check_reduction, takes
 
 __all__ = ["ClDiceLoss", "cldice_loss"]
@@ -76,6 +75,7 @@ class ClDiceLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(ClDiceOptions(**options))
 
+    @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
         smooth, iterations = self.options.smooth, self.options.iterations
@@ -143,7 +143,6 @@ class _Extreme(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None]:
         """Send each pixel's gradient to the pixel that its value came from."""
         image, result = ctx.saved_tensors

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ..topology.threads import Item, Result, map_in_threads
 from .options import Reduction
@@ -25,7 +25,11 @@ __all__ = [
     "likelihoods",
     "reduce",
     "shared_copies",
+    "uncompiled",
 ]
+
+# No likelihood needs a logit above 100. Far above, differences and sums of float32 overflow.
+LARGEST_LOGIT = 1e30
 
 
 def check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
@@ -127,6 +131,14 @@ def _check_kinds(logits: Any, target: Any) -> None:
     for name, tensor in (("logits", logits), ("target", target)):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name} must be a torch tensor; got {type(tensor).__name__}")
+        try:
+            tensor.data_ptr()
+        except RuntimeError:
+            raise RuntimeError(
+                "losses look at the values of logits and target, which torch.func's transforms "
+                "(grad, vmap, ...) keep from them: use torch.autograd.grad, or reduction='none' "
+                "for a value of each image"
+            ) from None
     if not logits.is_floating_point():
         raise TypeError(f"logits must be floating point; got {logits.dtype}")
     if logits.ndim not in (4, 5):
@@ -157,10 +169,16 @@ def _check_kinds(logits: Any, target: Any) -> None:
 
 def _check_values(logits: Tensor, target: Tensor) -> None:
     """Check that logits are finite and targets what they should be."""
-    if not np.isfinite(_ends(logits)).all():
-        bad = int((~torch.isfinite(logits)).sum())
+    low, high = _ends(logits)
+    if not -LARGEST_LOGIT <= low <= high <= LARGEST_LOGIT:  # NaN is not in between either
+        bad, kind = int((~torch.isfinite(logits)).sum()), "NaN or infinite"
+        if not bad:
+            bad, kind = (
+                int((logits.abs() > LARGEST_LOGIT).sum()),
+                f"above {LARGEST_LOGIT:g} in size",
+            )
         raise ValueError(
-            f"logits hold {bad} values that are NaN or infinite. The training has diverged: "
+            f"logits hold {bad} values that are {kind}. The training has diverged: "
             f"try a smaller learning rate, gradient clipping, or full precision"
         )
     classes = logits.shape[1]
@@ -253,24 +271,69 @@ def attach(logits: Tensor, values: np.ndarray, gradient: np.ndarray) -> Tensor:
     >>> value.detach(), logits.grad
     (tensor([7.]), tensor([[[[6., 0.]]]]))
     """
-    return _Attached.apply(logits, values, gradient)
+    return _Attached.apply(logits, _OnlyFirst.apply(logits), values, gradient)
 
 
 class _Attached(torch.autograd.Function):
-    """Values as a function of the logits, with a gradient that is known already."""
+    """Values as a function of the logits, with a gradient that is known already.
+
+    The gradient is a constant to autograd, so derivatives of it by the logits would be taken for 0.
+    `once_differentiable` does not prevent that: its error lies off the way to the logits, where
+    `torch.autograd.grad` does not pass. So what is returned for a second derivative hangs on
+    `only_first`, which lies on that way.
+    """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, values: np.ndarray, gradient: np.ndarray) -> Tensor:
+    def forward(
+        ctx: Any, logits: Tensor, only_first: Tensor, values: np.ndarray, gradient: np.ndarray
+    ) -> Tensor:
         """Return `values`; keep the gradient where it will be needed."""
         # On a GPU nothing waits: its queue may be long, and only what comes later needs these.
         later = logits.is_cuda
         if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(torch.from_numpy(gradient).to(logits, non_blocking=later))
+            on_device = torch.from_numpy(gradient).to(logits, non_blocking=later)
+            ctx.save_for_backward(on_device, only_first)
         return torch.from_numpy(values).to(logits, non_blocking=later)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None, None]:
         """Return the gradient, each image's times its own factor."""
-        (gradient,) = ctx.saved_tensors
-        return gradient * outer.reshape(-1, *[1] * (gradient.ndim - 1)), None, None
+        gradient, only_first = ctx.saved_tensors
+        gradient = gradient * outer.reshape(-1, *[1] * (gradient.ndim - 1))
+        if torch.is_grad_enabled():  # create_graph=True
+            gradient = gradient + only_first.sum()
+        return gradient, None, None, None
+
+
+class _OnlyFirst(torch.autograd.Function):
+    """A tensor without elements, made of the logits, through which no gradient passes."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:
+        """Return a tensor of the shape (0,)."""
+        ctx.set_materialize_grads(False)
+        return logits.new_empty(0)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor | None) -> None:
+        """Do nothing in the first derivative, which sends nothing here, and refuse the second."""
+        if outer is not None:
+            raise RuntimeError(
+                "the losses whose kernels run on the CPU (topological, warping, Morse) have first "
+                "derivatives only: leave them out where you take second derivatives"
+            )
+
+
+def uncompiled(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let the method of a loss run as it is inside of `torch.compile`, which cannot trace it.
+
+    The compiler is handed the method only when it is at work: loading it takes a second or two.
+    """
+
+    @wraps(forward)
+    def run(self: Any, logits: Tensor, target: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():
+            return torch.compiler.disable(forward)(self, logits, target)
+        return forward(self, logits, target)
+
+    return run

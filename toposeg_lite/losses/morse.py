@@ -15,7 +15,7 @@ from ..metrics import _skeleton
 from ..topology.grid import check_connectivity
 from ..topology.morse import morse_complex
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
-from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce
+from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce, uncompiled
 from .options import Loss, Options, Reduction, check_reduction, takes
 
 Structure = Literal["skeleton", "patches"]
@@ -132,6 +132,7 @@ class MorseLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(MorseOptions(**options))
 
+    @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
         host = check_and_copy(logits, target)

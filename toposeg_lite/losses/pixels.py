@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_number
-from .common import check_logits_and_target, foreground, reduce
+from .common import check_logits_and_target, foreground, reduce, uncompiled
 from .options import Loss, Options, Reduction, check_reduction, takes
 
 __all__ = ["DiceBCELoss", "dice_bce_loss"]
@@ -67,6 +67,7 @@ class DiceBCELoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(DiceBCEOptions(**options))
 
+    @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
         options = self.options

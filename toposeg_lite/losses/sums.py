@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_choice, check_integer, check_number
-from .common import shared_copies
+from .common import shared_copies, uncompiled
 
 __all__ = ["SumLoss"]
 
@@ -101,6 +101,7 @@ class SumLoss(nn.Module):
             result[name] = weight * max(0.0, min(1.0, done / max(self.warm_up[name], 1)))
         return result
 
+    @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the sum for `logits` and `target` (shapes: see the package's docstring)."""
         total: Tensor | None = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -14,10 +17,13 @@ from ..checks import check_choice, check_integer, check_number
 from ..topology.grid import Border, check_border, check_dimensions
 from ..topology.matching import MATCHINGS, MatchingName, match_to_mask
 from ..topology.persistence import persistence_pairs
-from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce
+from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce, uncompiled
 from .options import Loss, Options, Reduction, check_any_connectivity, check_reduction, takes
 
 __all__ = ["TopologicalLoss", "topological_loss"]
+
+# Voxels of a window above which the tunnels take many seconds: all else takes a hundredth of that.
+MANY_VOXELS = 40**3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +165,7 @@ class TopologicalLoss(Loss):
 
     Time is linear in the number of pixels, but for the tunnels of a volume under "spatial" and
     "betti", which take seconds for a crop of 32 x 48 x 48: leave them out (``dimensions=[0, 2]``),
-    or take "rank".
+    or take "rank". A window or a volume of more than 40 x 40 x 40 voxels warns of it once.
 
     References
     ----------
@@ -197,6 +203,7 @@ class TopologicalLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(TopologicalOptions(**options))
 
+    @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
         host = check_and_copy(logits, target)
@@ -261,6 +268,8 @@ def _costs(host: OnHost, options: TopologicalOptions) -> tuple[np.ndarray, np.nd
     images = likelihoods(host.scores)
     batch, channels = images.shape[:2]
     windows = _windows(images.shape[2:], options.window, options.overlap)
+    if images.ndim == 5:
+        _warn_of_tunnels(math.prod(side.stop - side.start for side in windows[0]), options)
     places = [(b, k, *window) for b, k, window in product(range(batch), host.classes, windows)]
     results = in_threads(lambda at: _window_cost(images[at], host.masks[at], options), places)
     values, gradient = np.zeros(batch), np.zeros_like(images)
@@ -275,6 +284,25 @@ def _costs(host: OnHost, options: TopologicalOptions) -> tuple[np.ndarray, np.nd
         gradient -= (gradient * images).sum(1, keepdims=True)
         gradient *= images / shared
     return values / shared, gradient
+
+
+def _warn_of_tunnels(voxels: int, options: TopologicalOptions) -> None:
+    """Say why a loss takes so long where it looks for the tunnels of many voxels in their places."""
+    in_places = options.matching in ("spatial", "betti")
+    tunnels = options.dimensions is None or 1 in options.dimensions
+    if in_places and tunnels and voxels > MANY_VOXELS:
+        _warn_once_of_tunnels()
+
+
+@cache
+def _warn_once_of_tunnels() -> None:
+    """Warn, at the first call only: a training would repeat it at every step."""
+    warnings.warn(
+        "TopologicalLoss needs about ten seconds or more for the tunnels of a volume of this size: "
+        "leave them out (dimensions=(0, 2)), take smaller windows (window=32) or matching='rank'",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 def _window_cost(

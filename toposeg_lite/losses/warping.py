@@ -13,7 +13,7 @@ from ..checks import check_choice
 from ..topology.grid import check_connectivity
 from ..topology.warping import warp_batch
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
-from .common import OnHost, attach, check_and_copy, reduce
+from .common import OnHost, attach, check_and_copy, reduce, uncompiled
 from .options import Loss, Options, Reduction, check_any_connectivity, check_reduction, takes
 
 __all__ = ["HomotopyWarpingLoss", "homotopy_warping_loss"]
@@ -100,6 +100,7 @@ class HomotopyWarpingLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(WarpingOptions(**options))
 
+    @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
         host = check_and_copy(logits, target)

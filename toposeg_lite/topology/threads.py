@@ -34,8 +34,14 @@ def map_in_threads(
 
     Raises
     ------
-    Exception
-        What `function` raised; for several items, that of the first of them.
+    BaseException
+        What `function` raised; for several items, that of the first of them. An interrupt (anything
+        that is no `Exception`) comes before all errors.
+
+    Notes
+    -----
+    After an error or an interrupt nobody takes another item. The call returns when the items in
+    work are done, so that no thread is at work behind the caller's back.
 
     Examples
     --------
@@ -44,22 +50,34 @@ def map_in_threads(
     """
     results: dict[int, Result] = {}
     errors: dict[int, BaseException] = {}
-    left = iter(range(len(items)))
+    places = iter(range(len(items)))
+    interrupted = False
 
     def work() -> None:
-        for i in left:
-            try:
-                results[i] = function(items[i])
-            except BaseException as error:
-                errors[i] = error
+        # Items are taken in their order and always worked on, so of several errors the first
+        # item's is known, whoever is faster.
+        while not errors and not interrupted:
+            place = next(places, None)
+            if place is None:
                 return
+            try:
+                results[place] = function(items[place])
+            except BaseException as error:
+                errors[place] = error
 
     helpers = [Thread(target=work) for _ in range(min(workers, len(items)) - 1)]
-    for helper in helpers:
-        helper.start()
-    work()
-    for helper in helpers:
-        helper.join()
+    try:
+        for helper in helpers:
+            helper.start()
+        work()
+        for helper in helpers:
+            helper.join()
+    except BaseException:  # an interrupt between two items, or while others are waited for
+        interrupted = True
+        for helper in helpers:
+            if helper.is_alive():
+                helper.join()
+        raise
     if errors:
-        raise errors[min(errors)]
-    return [results[i] for i in range(len(items))]
+        raise errors[min(errors, key=lambda place: (isinstance(errors[place], Exception), place))]
+    return [results[place] for place in range(len(items))]
