@@ -347,6 +347,50 @@ def test_degenerate_images_are_finite(truth, shape, loss, options):
         assert torch.isfinite(leaf.grad).all()
 
 
+EXTREMES = {
+    torch.float16: [65504.0, 6e-8],
+    torch.bfloat16: [2.0**100, 1e-40],
+    torch.float32: [2.0**100, 104.0, 1e-45],
+    torch.float64: [2.0**100, 800.0, 5e-324],
+}
+
+
+@pytest.mark.parametrize("loss", FUNCTIONS, ids=name_of)
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("dtype", "size"), [(dtype, size) for dtype, sizes in EXTREMES.items() for size in sizes]
+)
+def test_logits_of_any_size_have_finite_losses_and_gradients(dtype, size, channels, loss):
+    logits, target = random_batch(33, (2, channels, 9, 13), torch.float64)
+    logits = (logits.sign() * size).to(dtype)
+    logits[:, :, :3] = -size  # all classes alike, and low
+    logits[:, :, 3:5] = size
+    leaf = logits.clone().requires_grad_()
+    values = loss(reduction="none")(leaf, target)
+    values.sum().backward()
+    assert torch.isfinite(values).all()
+    assert torch.isfinite(loss(reduction="sum")(logits, target))
+    assert torch.isfinite(leaf.grad).all()
+
+
+@pytest.mark.parametrize("loss", FUNCTIONS, ids=name_of)
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [
+        *((dtype, size) for dtype in (torch.bfloat16, torch.float32) for size in (3e38, -3e38)),
+        (torch.float32, 2e30),
+        *((torch.float64, size) for size in (3e38, 1e300, -1e300)),
+    ],
+)
+def test_logits_beyond_all_sense_have_diverged(dtype, size, channels, loss):
+    logits, target = random_batch(34, (2, channels, 9, 13), dtype)
+    logits[0, 0, 2, 3] = size
+    message = r"logits hold 1 values that are beyond 2\^100. The training has diverged"
+    with pytest.raises(ValueError, match=message):
+        loss()(logits, target)
+
+
 @pytest.mark.parametrize("loss", FUNCTIONS, ids=name_of)
 def test_a_perfect_prediction_costs_nothing(loss):
     target = torch.zeros(3, 6, 7, dtype=torch.int64)

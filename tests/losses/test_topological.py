@@ -409,3 +409,53 @@ def test_an_error_in_a_thread_is_raised_to_the_caller():
                 topological_loss(logits, target, dimension_weights=(1, 1, 1))
     finally:
         torch.set_num_threads(before)
+
+
+# --- Time -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _said_anew():
+    topological._warn_once_of_tunnels.cache_clear()
+    yield
+    topological._warn_once_of_tunnels.cache_clear()
+
+
+SIDE = 41  # one more voxel a side than takes a few seconds
+
+
+def quiet_volume(side=SIDE):
+    """A volume without tunnels, of which the loss is quick, and its truth."""
+    logits = torch.full((1, 1, side, side, side), -3.0)
+    logits[..., 5, 5, 5:30] = 3
+    return logits, logits[0] > 0
+
+
+@pytest.mark.usefixtures("_said_anew")
+@pytest.mark.parametrize("options", [{}, {"dimensions": [1]}, {"matching": "betti"}])
+def test_large_volumes_warn_once_of_the_time_that_tunnels_take(options, monkeypatch):
+    monkeypatch.setattr(topological, "_window_cost", lambda image, *_: (0.0, np.zeros(image.shape)))
+    logits, target = quiet_volume()
+    with pytest.warns(
+        RuntimeWarning, match=r"tunnels of a volume .*dimensions=\(0, 2\).*window=32"
+    ):
+        topological_loss(logits, target, **options)
+    topological_loss(logits, target, **options)  # a second warning would be an error
+
+
+@pytest.mark.usefixtures("_said_anew")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dimensions": (0, 2)},
+        {"matching": "rank"},
+        {"matching": "wasserstein"},
+        {"window": 32},
+        {"window": (41, 41, 38)},
+    ],
+)
+def test_where_there_is_no_need_nothing_is_said(options, monkeypatch):
+    monkeypatch.setattr(topological, "_window_cost", lambda image, *_: (0.0, np.zeros(image.shape)))
+    topological_loss(*quiet_volume(), **options)
+    topological_loss(*quiet_volume(40))
+    topological_loss(torch.zeros(1, 1, 300, 300), torch.zeros(1, 300, 300))

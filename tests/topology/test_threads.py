@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import threading
 import time
 
@@ -106,3 +109,122 @@ def test_the_first_items_error_is_raised_after_all_threads_have_ended():
         with pytest.raises(ValueError, match="item 3"):
             map_in_threads(fail, list(range(9)), workers)
         assert threading.active_count() == before
+
+
+def test_after_an_error_nobody_takes_another_item():
+    failed, taken = threading.Event(), []
+
+    def work(x):
+        taken.append(x)
+        if x == 0:
+            failed.set()
+            raise ValueError("item 0")
+        failed.wait(timeout=20)
+        time.sleep(0.05)  # until the other thread has noted its error
+
+    with pytest.raises(ValueError, match="item 0"):
+        map_in_threads(work, list(range(50)), workers=2)
+    assert sorted(taken) in ([0], [0, 1])
+
+
+def test_the_first_items_error_is_raised_even_if_a_later_one_fails_first():
+    later_has_failed = threading.Event()
+
+    def fail(x):
+        if x == 0:
+            later_has_failed.wait(timeout=20)
+            time.sleep(0.05)
+        else:
+            later_has_failed.set()
+        raise ValueError(f"item {x}")
+
+    with pytest.raises(ValueError, match="item 0"):
+        map_in_threads(fail, list(range(9)), workers=2)
+
+
+def test_an_interrupt_comes_before_an_error():
+    together = threading.Barrier(2)
+
+    def work(x):
+        together.wait(timeout=20)
+        raise (ValueError if x == 0 else KeyboardInterrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        map_in_threads(work, [0, 1], workers=2)
+
+
+def send_interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("moment", ["at work", "waiting for others"])
+def test_after_ctrl_c_the_call_returns_within_an_item(moment, workers):
+    before, main, taken = threading.active_count(), threading.main_thread(), []
+
+    def work(x):
+        taken.append(x)
+        if x == 0:
+            threading.Timer(0.1, send_interrupt).start()
+        if moment == "waiting for others" and threading.current_thread() is main:
+            return
+        for _ in range(30):  # in small parts, so that the main thread sees the signal
+            time.sleep(0.01)
+
+    count = workers if moment == "waiting for others" else 100
+    if count == 1:
+        pytest.skip("a thread alone waits for nobody")
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        map_in_threads(work, list(range(count)), workers)
+    assert time.perf_counter() - start < 5
+    assert len(taken) <= 2 * workers
+    assert threading.active_count() <= before + 1  # the timer may be about to end
+
+
+def test_an_interrupt_at_any_moment_leaves_no_thread_at_work():
+    fired, rng = False, random.Random(0)
+
+    def handle(*_):
+        nonlocal fired
+        fired = True
+        raise KeyboardInterrupt
+
+    def share_until_interrupted():
+        signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 3e-3))
+        while not fired:
+            map_in_threads(lambda x: sum(range(100)), range(20), 3)
+
+    before, previous = threading.active_count(), signal.signal(signal.SIGALRM, handle)
+    try:
+        for _ in range(200):
+            fired = False
+            with pytest.raises(KeyboardInterrupt):
+                share_until_interrupted()
+            for _ in range(100):  # one that was just being started sees that there is no work
+                if threading.active_count() == before:
+                    break
+                time.sleep(0.01)
+            assert threading.active_count() == before
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+
+
+def test_where_no_more_threads_can_be_started_those_that_were_end(monkeypatch):
+    before, taken = threading.active_count(), []
+
+    class Scarce(threading.Thread):
+        def start(self):
+            if threading.active_count() > before:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    def work(x):
+        taken.append(x)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(threads, "Thread", Scarce)
+    with pytest.raises(RuntimeError, match="can't start"):
+        map_in_threads(work, range(100), 3)
+    assert len(taken) <= 2
+    assert threading.active_count() == before

@@ -26,13 +26,22 @@ reduction : {"mean", "sum", "none"}
     Over the B images of the batch; "none" returns a value for each, shape (B,). An option of every
     loss, by default "mean". The foreground classes of an image are always averaged.
 
-A bad option raises TypeError or ValueError when the module is built; bad logits (NaN, infinite), a
-bad target, and options that do not fit the number of axes do so when it is called.
+A bad option raises TypeError or ValueError when the module is built; bad logits (NaN, infinite, beyond
+2^100), a bad target, and options that do not fit the number of axes do so when it is called.
 
 Half precision is computed in float32, also under autocast, and the value is float32; float64 stays
 float64. The losses with kernels on the CPU (topological, warping, Morse) copy logits and target
 from a GPU once and spread the images over as many threads as torch uses; no bit depends on that
-number.
+number. Ctrl-C ends a batch within one image.
+
+Second derivatives (``create_graph=True``, Hessians) are right for `DiceBCELoss` and `ClDiceLoss`;
+those with kernels on the CPU have first derivatives only and raise RuntimeError. `torch.compile`
+leaves every loss as it is and compiles what is around it, so ``fullgraph=True`` is refused; so are
+the transforms of `torch.func`, as the values are looked at.
+
+Threads that wait for each other spin by default, and on a machine with other work a step may take
+ten to eighty times as long. Importing this package before torch sets ``OMP_WAIT_POLICY=passive``
+unless you have set it; where torch comes first, set it yourself before Python starts.
 """
 
 from __future__ import annotations

@@ -287,10 +287,10 @@ def _costs(host: OnHost, options: TopologicalOptions) -> tuple[np.ndarray, np.nd
 
 
 def _warn_of_tunnels(voxels: int, options: TopologicalOptions) -> None:
-    """Say why a loss takes so long where it looks for the tunnels of many voxels in their places."""
-    in_places = options.matching in ("spatial", "betti")
+    """Say why a loss takes so long where it matches the tunnels of many voxels by place."""
+    by_place = options.matching in ("spatial", "betti")
     tunnels = options.dimensions is None or 1 in options.dimensions
-    if in_places and tunnels and voxels > MANY_VOXELS:
+    if by_place and tunnels and voxels > MANY_VOXELS:
         _warn_once_of_tunnels()
 
 

@@ -1,4 +1,4 @@
-"""How the loops of this library are compiled: by numba, once, and kept on disk where that is possible.
+"""How the loops of this library are compiled: by numba, once, and kept on disk if possible.
 
 numba is asked for the same things everywhere, so there is one decorator, `kernel`. It mends two
 habits of numba's own that would reach whoever calls the library:

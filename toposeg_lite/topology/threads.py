@@ -72,11 +72,14 @@ def map_in_threads(
         work()
         for helper in helpers:
             helper.join()
-    except BaseException:  # an interrupt between two items, or while others are waited for
+    except BaseException as error:  # an interrupt between two items, or while others are waited for
         interrupted = True
         for helper in helpers:
             if helper.is_alive():
                 helper.join()
+        # Within `threading` itself it may come out as a RuntimeError of the locks there.
+        if isinstance(error, RuntimeError) and isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
         raise
     if errors:
         raise errors[min(errors, key=lambda place: (isinstance(errors[place], Exception), place))]
