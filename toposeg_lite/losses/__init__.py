@@ -26,8 +26,8 @@ reduction : {"mean", "sum", "none"}
     Over the B images of the batch; "none" returns a value for each, shape (B,). An option of every
     loss, by default "mean". The foreground classes of an image are always averaged.
 
-A bad option raises TypeError or ValueError when the module is built; bad logits (NaN, infinite, beyond
-2^100), a bad target, and options that do not fit the number of axes do so when it is called.
+A bad option raises TypeError or ValueError when the module is built; bad logits (NaN, infinite or
+beyond 2^100), a bad target, and options that do not fit the number of axes do so when it is called.
 
 Half precision is computed in float32, also under autocast, and the value is float32; float64 stays
 float64. The losses with kernels on the CPU (topological, warping, Morse) copy logits and target
