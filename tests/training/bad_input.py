@@ -9,9 +9,11 @@ import torch
 from bad_values import IMAGE, MASK, NAN
 
 from toposeg_lite.data import Sample, load_dataset
+from toposeg_lite.figures.differences import save_evaluation
 from toposeg_lite.training import TrainConfig, draw_batch, evaluate, predict, train
 
 POINTWISE = torch.nn.Identity()
+SAMPLE = Sample("a", IMAGE[None], MASK)
 
 CASES = [
     # --- training ---
@@ -309,7 +311,7 @@ CASES = [
     ),
     (
         "evaluation row",
-        lambda: evaluate(POINTWISE, [Sample("a", IMAGE[None], MASK)], labels="foreground").picture(
+        lambda: evaluate(POINTWISE, [Sample("a", IMAGE[None], MASK)], labels="foreground").pair(
             "b"
         ),
         ValueError,
@@ -317,8 +319,8 @@ CASES = [
     ),
     (
         "evaluation pictures",
-        lambda: evaluate(POINTWISE, [Sample("a", IMAGE[None], MASK)], labels="foreground").save(
-            "nowhere", pictures=-1
+        lambda: save_evaluation(
+            evaluate(POINTWISE, [SAMPLE], labels="foreground"), "nowhere", pictures=-1
         ),
         ValueError,
         r"pictures must be at least 0",

@@ -13,6 +13,7 @@ from training_data import DATA, TINY
 
 from toposeg_lite import metrics
 from toposeg_lite.data import Sample
+from toposeg_lite.figures.differences import evaluation_figure, save_evaluation
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
 from toposeg_lite.models import UNet
 from toposeg_lite.training import draw_batch, evaluate, predict, train
@@ -107,7 +108,11 @@ def test_each_foreground_class_is_scored_against_the_rest():
     assert found.table["dice"].tolist() == pytest.approx([1, 2 * 26 / (26 + 28)])
     assert found.table["betti_matching_error"].tolist() == [0, 1]
     assert list(found.worst_first.index) == ["bands, class 2", "bands, class 1"]
-    title = found.picture("bands, class 2").axes[2].get_title()
+    pair, prediction = found.pair("bands, class 2")
+    assert pair.name == "bands, class 2"
+    np.testing.assert_array_equal(pair.mask, wrong.mask == 2)
+    np.testing.assert_array_equal(prediction, wrong.image[0] == 1)
+    title = evaluation_figure(found, "bands, class 2").axes[2].get_title()
     assert title == "prediction: 1 difference"
 
 
@@ -145,20 +150,20 @@ def test_the_worst_images_come_first_with_a_mark_for_each_error(tmp_path):
     errors = found.worst_first["betti_matching_error"]
     assert list(errors.index) == ["ring-2", "ring-1", "ring-0"]
     assert errors["ring-0"] == 0 < errors["ring-1"] < errors["ring-2"]
-    found.save(tmp_path / "worst", pictures=2)
+    save_evaluation(found, tmp_path / "worst", pictures=2)
     files = sorted(path.name for path in (tmp_path / "worst").iterdir())
     assert files == ["01-ring-2.png", "02-ring-1.png", "scores.csv"]
     kept = pd.read_csv(tmp_path / "worst" / "scores.csv", index_col="image")
     assert kept["betti_matching_error"].tolist() == errors.tolist()
     assert matplotlib.image.imread(tmp_path / "worst" / "01-ring-2.png").std() > 0
     for row, error in errors.items():
-        figure = found.picture(row)
+        figure = evaluation_figure(found, row)
         image, _, prediction = figure.axes
         assert image.get_title() == f"image: {row}"
         assert sum(len(line.get_xdata()) for line in prediction.lines) == error
         named = [text.get_text() for text in figure.legends[0].get_texts()]
         assert {"break", "false merge", "missing component", "spurious component"} <= set(named)
-    found.save(tmp_path / "all")
+    save_evaluation(found, tmp_path / "all")
     assert len(list((tmp_path / "all").glob("*.png"))) == 3
 
 
@@ -184,9 +189,9 @@ def test_volumes_are_sorted_by_their_betti_error(tmp_path):
     ]
     found = evaluate(Pointwise(), samples, labels="foreground")
     assert list(found.worst_first.index) == ["broken", "thin", "whole"]
-    found.save(tmp_path, pictures=1)
+    save_evaluation(found, tmp_path, pictures=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["01-broken.png", "scores.csv"]
-    (line,) = found.picture("broken").axes[2].lines
+    (line,) = evaluation_figure(found, "broken").axes[2].lines
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([6], [7])
 
 
@@ -198,4 +203,4 @@ def test_images_of_one_name_are_refused_not_lost():
 def test_a_row_that_is_not_there_is_said():
     found = evaluate(Pointwise(), DATA.test, labels="foreground")
     with pytest.raises(ValueError, match="row must be one of 'ring-0', 'ring-1', 'ring-2'"):
-        found.picture("ring-9")
+        found.pair("ring-9")
