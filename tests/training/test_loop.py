@@ -273,9 +273,8 @@ def test_annealing_begins_anew_with_each_run():
 
 
 def test_numbers_of_numpy_are_stored_as_plain_ones(tmp_path):
-    plain = replace(
-        TINY, patch=(16, 16), steps=2, seed=1, learning_rate=0.5, light=0.25, anneal=True
-    )
+    numbers = {"steps": 2, "seed": 1, "learning_rate": 0.5, "light": 0.25, "anneal": True}
+    plain = replace(TINY, patch=(16, 16), validation_window=(256, 256), **numbers)
     config = replace(
         TINY,
         patch=(np.int64(16), np.int16(16)),

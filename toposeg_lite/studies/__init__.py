@@ -9,9 +9,9 @@ commands.
 What holds for all of them: `data` is a `Dataset` with training, validation and test images,
 `config` says how the networks are trained, `out` or `folder` is where a study is kept (made if it
 is not there), `progress` shows bars, and branches whose persistence is not above `min_persistence`
-do not count. Bad arguments raise TypeError or ValueError before anything is trained or made. Networks are
-checkpoints and scores are files in the folder of a study, so what was stopped goes on with the same
-call.
+do not count. Bad arguments raise TypeError or ValueError before anything is trained or made.
+Networks are checkpoints and scores are files in the folder of a study, so what was stopped goes on
+with the same call.
 """
 
 from .comparison import Comparison, prepare_folder
