@@ -9,7 +9,6 @@ import torch
 from bad_values import IMAGE, MASK, NAN
 
 from toposeg_lite.data import Sample, load_dataset
-from toposeg_lite.figures.differences import save_evaluation
 from toposeg_lite.training import TrainConfig, draw_batch, evaluate, predict, train
 
 POINTWISE = torch.nn.Identity()
@@ -316,13 +315,5 @@ CASES = [
         ),
         ValueError,
         r"row must be one of 'a'; got 'b'",
-    ),
-    (
-        "evaluation pictures",
-        lambda: save_evaluation(
-            evaluate(POINTWISE, [SAMPLE], labels="foreground"), "nowhere", pictures=-1
-        ),
-        ValueError,
-        r"pictures must be at least 0",
     ),
 ]

@@ -201,16 +201,16 @@ def calibration_study(
             "folds": folds,
             "min_persistence": min_persistence,
         }
-        about = {"channels": data.channels, "config": replace(seeded, root=None).as_dict()}
-        about |= options
+        facts = {"channels": data.channels, "config": replace(seeded, root=None).as_dict()}
+        facts |= options
         if path.exists():
             entry = json.loads(path.read_text())
-            if entry["about"] != about:
+            if entry["about"] != facts:
                 raise ValueError(f"{path} is of another study: name another folder, or remove it")
         else:
             measured, diagrams = _measure(data, seeded, folder, progress=progress, **options)
             new = [{"seed": seed, **row} for row in measured]
-            entry = {"about": about, "rows": new, "reliability": diagrams}
+            entry = {"about": facts, "rows": new, "reliability": diagrams}
             entry |= {"versions": versions(), "git_commit": git_commit()}
             write_json(path, entry)
         rows += entry["rows"]

@@ -107,7 +107,7 @@ def make_pretrained(
             *((sample.name, (sample,)) for sample in others),
         )
     }
-    about: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "parameters": {
             "config": replace(config, root=None).as_dict(),
             "threshold_steps": threshold_steps,
@@ -124,8 +124,8 @@ def make_pretrained(
     }
     out = Path(out)
     write_atomically(out.with_name(f"{out.name}.safetensors"), content)
-    write_json(out.with_name(f"{out.name}.json"), about)
-    return about
+    write_json(out.with_name(f"{out.name}.json"), facts)
+    return facts
 
 
 def _before_light(unseen: Sequence[Unseen], data: Dataset) -> list[Unseen]:
@@ -209,7 +209,7 @@ class PretrainedCommand:
         unseen = cross_train(light, config, folder, folds=self.folds)
         photo = photos.retina()
         others = [Sample("retina", photo.image, photo.mask)]
-        about = make_pretrained(
+        facts = make_pretrained(
             path, unseen, data, self.out, others=others, threshold_steps=self.threshold_steps
         )
-        print(json.dumps(about["scores"], indent=1))
+        print(json.dumps(facts["scores"], indent=1))

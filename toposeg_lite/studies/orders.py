@@ -135,7 +135,7 @@ def order_study(
         If the folder holds another study.
     """
     check_splits(data)
-    about = {
+    facts = {
         "config": replace(config, root=None).as_dict(),
         "window": check_integer(window, "window", 1),
         "draws": check_integer(draws, "draws", 1),
@@ -148,9 +148,9 @@ def order_study(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "about.json"
-    if path.exists() and json.loads(path.read_text()) != about:
+    if path.exists() and json.loads(path.read_text()) != facts:
         raise ValueError(f"{folder} holds another study: name another folder, or remove it")
-    write_json(path, about)
+    write_json(path, facts)
     model: StructureModel | None = None
     images = {}
     middles = {
@@ -162,7 +162,7 @@ def order_study(
         if not path.exists():
             if model is None:
                 model = _fit(data, middles, config, folder, min_persistence, progress)
-            write_json(path, _simulate(model, sample, data, about, config.seed))
+            write_json(path, _simulate(model, sample, data, facts, config.seed))
             if progress:
                 print(f"{data.name} {sample.name}: simulated", flush=True)
         images[sample.name] = json.loads(path.read_text())
@@ -175,7 +175,7 @@ def order_study(
         for name, _, _ in ORDERS
     }
     return {
-        "about": about,
+        "about": facts,
         "versions": versions(),
         "git_commit": git_commit(),
         "images": images,
@@ -217,7 +217,7 @@ def _fit(
 
 
 def _simulate(
-    model: StructureModel, sample: Sample, data: Dataset, about: dict[str, Any], seed: int
+    model: StructureModel, sample: Sample, data: Dataset, facts: dict[str, Any], seed: int
 ) -> dict[str, Any]:
     """Let the annotator work on one image in every order."""
     ranking = StructureRanking(model)  # one for both, so that the network runs once
@@ -241,13 +241,13 @@ def _simulate(
                 sessions[learns],
                 sample.mask,
                 order=order,
-                every=max(1, count // about["measurements"]),
+                every=max(1, count // facts["measurements"]),
                 tolerance=TOLERANCE,
                 mixed="leave",
                 labels=data.labels,
                 seed=seed + draw,
             )
-            for draw in range(about["draws"] if order == "random" else 1)
+            for draw in range(facts["draws"] if order == "random" else 1)
         ]
         entry["area"][name] = {
             metric: round(float(np.mean([curve.area(metric) for curve in curves])), 5)
