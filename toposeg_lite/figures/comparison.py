@@ -1,8 +1,7 @@
 """Figures of comparisons: differences and their intervals, images in pairs, what weights change.
 
 In all of them `metric` is the score as `toposeg_lite.metrics.report` calls it, which decides which
-side is the better one, `title` is how it is called in words, and `ax` is where to draw (default: a
-new figure).
+side is the better one, and `title` is how it is called in words.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def test_along_and_height_are_the_length_and_the_mean_of_the_library(connectivit
     [
         ({"min_persistence": 2}, ValueError, "persistence"),
         ({"saddle_level": "high"}, TypeError, "saddle_level"),
-        ({"selected": 3}, ValueError, "selected must be below 3"),
+        ({"selected": 3}, ValueError, "selected must be 0 to 2; got 3"),
         ({"selected": -1}, ValueError, "selected"),
         ({"image": ROW.T}, ValueError, "must be of the image"),
         ({"image": ROW * 9}, ValueError, r"\[0, 1\]"),
@@ -146,6 +146,11 @@ def test_a_view_refuses_bad_input(options, error, word):
             lambda v: figures.branch_chart(v, min_persistence=0, saddle_level=-1),
             ValueError,
             "saddle",
+        ),
+        (
+            lambda v: figures.branch_chart(v, min_persistence=0, saddle_level=0, selected=3),
+            ValueError,
+            "selected must be 0 to 2; got 3",
         ),
         (lambda v: figures.branch_profile(None, saddle_level=0), TypeError, "view.*NoneType"),
         (lambda v: figures.branch_profile(v, saddle_level=np.nan), ValueError, "saddle_level"),

@@ -183,7 +183,7 @@ def test_the_summary_shows_the_sample_and_both_maps():
     np.testing.assert_array_equal(right.images[0].get_array(), figures.pixel_colours(by_pixel))
     assert bar.get_ylabel() == "entropy, in bits"
     assert len(left.lines) == len(middle.lines) == 2
-    with pytest.raises(ValueError, match="sample must be below 6"):
+    with pytest.raises(ValueError, match="sample must be 0 to 5; got 6"):
         figures.structure_summary(hills(), model.distribution, model.samples, sample=6)
 
 

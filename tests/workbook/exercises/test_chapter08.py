@@ -43,16 +43,6 @@ def test_curves_are_named_with_their_mean_height():
     assert len({colour for colour, _ in styles}) == len({marker for _, marker in styles}) == 7
 
 
-def test_areas_are_drawn_in_parts_of_the_control():
-    areas = {"doubt": [1.0, 6.0], "random": [2.0, 8.0], "gain": [4.0, 8.0]}
-    ax = figures.order_areas(areas)
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["doubt", "gain"]
-    _, doubt, mean, gain, _ = ax.lines
-    assert doubt.get_xdata().tolist() == [0.5, 0.75]
-    assert list(mean.get_xdata()) == [0.625, 0.625]
-    assert gain.get_xdata().tolist() == [2, 1]
-
-
 @pytest.mark.parametrize(
     ("call", "word"),
     [
@@ -65,9 +55,6 @@ def test_areas_are_drawn_in_parts_of_the_control():
         (lambda: figures.branches_by_value(np.eye(4), [], [], label="", chosen=0), "chosen"),
         (lambda: figures.order_curves({}, ylabel=""), "one at least"),
         (lambda: figures.order_curves({"a": ([0, 1], [2])}, ylabel=""), "'a' must have as many"),
-        (lambda: figures.order_areas({"a": [1.0]}), "control must be one of a"),
-        (lambda: figures.order_areas({"random": [0.0]}), "above zero"),
-        (lambda: figures.order_areas({"random": [1.0], "a": [1.0, 2.0]}), "for each image"),
     ],
 )
 def test_figures_refuse_bad_input(call, word):

@@ -1,4 +1,4 @@
-"""Figures of annotating in a good order: branches by a number, curves of errors, areas compared."""
+"""Figures of the order in which an annotator is asked: branches by a number, curves of errors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.patheffects import withStroke
 
+from ..checks import check_integer
 from .annotation import picture_colours
 from .base import _axes
 
-__all__ = ["ORDER_STYLES", "branches_by_value", "order_areas", "order_curves"]
+__all__ = ["ORDER_STYLES", "branches_by_value", "order_curves"]
 
 #: Colour and marker of each order; orders of other names are drawn in black.
 ORDER_STYLES: dict[str, tuple[str, str]] = {
@@ -44,9 +45,9 @@ def branches_by_value(
     Parameters
     ----------
     image : (H, W) or (channels, H, W) array
-        As for `picture_colours`; shown pale.
+        Any numbers, as for `picture_colours`; shown pale.
     paths : sequence of int arrays
-        Flat indices of the pixels of each branch, as in `Proposals.paths`.
+        Flat indices of the pixels of each branch.
     values : (n,) array of float
         One for each branch. High values are drawn wide, dark and last, low ones thin and bright.
     label : str
@@ -54,21 +55,7 @@ def branches_by_value(
     limits : (float, float)
         The values at the ends of that bar.
     chosen : int, optional
-        A branch to point at with an arrow.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        If there is not one finite value for each path, the limits do not rise, or there is no
-        branch `chosen`.
+        The number of a branch, from 0, to point at with an arrow.
 
     Examples
     --------
@@ -87,8 +74,8 @@ def branches_by_value(
     low, high = limits
     if not low < high:
         raise ValueError(f"limits must rise; got {limits}")
-    if chosen is not None and not 0 <= chosen < len(paths):
-        raise ValueError(f"chosen must be a branch from 0 to {len(paths) - 1}; got {chosen}")
+    if chosen is not None:
+        check_integer(chosen, "chosen", 0, len(paths) - 1)
     ax = _axes(ax, (5.6, 5.0))
     ax.imshow(128 + colours.mean(axis=2) / 2, cmap="gray", vmin=0, vmax=255)
     order = np.argsort(numbers, kind="stable")
@@ -132,24 +119,15 @@ def order_curves(
 ) -> Axes:
     """Draw what is left of an error after each decision, for several orders of questions.
 
+    The legend names each order with the mean height of its curve.
+
     Parameters
     ----------
     curves : mapping of str to (clicks, values)
         For the name of each order how many decisions there were, rising, and the error after them.
-    ylabel, xlabel, title : str
-        Written at the axes and above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-        The legend names each order with the mean height of its curve.
-
-    Raises
-    ------
-    ValueError
-        If there is no curve, or one has not as many values as clicks, two or more.
+        Two or more of each.
+    ylabel, xlabel : str
+        Written at the axes.
 
     Examples
     --------
@@ -177,67 +155,4 @@ def order_curves(
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.grid(color="0.9")
     ax.legend(title="order: mean height", fontsize="small", title_fontsize="small")
-    return ax
-
-
-def order_areas(
-    areas: Mapping[str, Sequence[float]],
-    *,
-    control: str = "random",
-    xlabel: str = "",
-    title: str = "",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the areas of several orders, image by image, in parts of those of one of them.
-
-    Parameters
-    ----------
-    areas : mapping of str to sequence of float
-        For the name of each order the area of each image, in the same sequence of images.
-    control : str
-        The order by whose areas, above zero, the others are divided.
-    xlabel, title : str
-        Written below and above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-        A row for each order but the control: a sign for each image, and a bar at their mean.
-
-    Raises
-    ------
-    ValueError
-        If `control` is not among the orders, they have not the same number of images, or an area of
-        the control is not above zero.
-
-    Examples
-    --------
-    >>> ax = order_areas({"doubt": [1.0, 3.0], "random": [2.0, 4.0]})
-    >>> ax.lines[1].get_xdata().tolist()
-    [0.5, 0.75]
-    """
-    if control not in areas:
-        raise ValueError(f"control must be one of {', '.join(areas)}; got {control!r}")
-    base = np.asarray(areas[control], np.float64)
-    if base.ndim != 1 or not (base > 0).all():
-        raise ValueError(f"the areas of {control!r} must be numbers above zero; got {base}")
-    names = [name for name in areas if name != control]
-    ax = _axes(ax, (5.6, 0.5 * len(names) + 1.4))
-    ax.axvline(1, color="0.4", ls="--", lw=1.2)
-    for row, name in enumerate(names):
-        values = np.asarray(areas[name], np.float64)
-        if values.shape != base.shape:
-            raise ValueError(
-                f"each order must have an area for each image: {control!r} has {base.shape}, "
-                f"{name!r} has {values.shape}"
-            )
-        colour, marker = ORDER_STYLES.get(name, ("black", "."))
-        rows = row + np.linspace(-0.16, 0.16, len(values))
-        ax.plot(values / base, rows, color=colour, marker=marker, ms=6, ls="", mfc="none", mew=1.4)
-        ax.plot([np.mean(values / base)] * 2, [row - 0.36, row + 0.36], color="black", lw=2.5)
-    ax.set(yticks=range(len(names)), yticklabels=names, xlabel=xlabel, title=title)
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.grid(axis="x", color="0.9")
     return ax
