@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..statistics import holm
+from ..studies.statistics import holm
 from .checking import _call, _exercise, _NotYetError, _refuse
 
 __all__ = ["PENCIL_DIFFERENCES"]

@@ -15,8 +15,8 @@ from traitlets import Int, Unicode, observe, validate
 
 from .. import figures
 from ..checks import check_choice, check_integer
-from ..statistics import compare_networks, paired_differences
-from ..training.runs import Run, read_runs
+from ..studies.runs import Run, read_runs
+from ..studies.statistics import compare_networks, paired_differences
 from .base import DASHED, Explorer, LiveFigure, View, _count, _dots, _line, _set, _slider
 
 __all__ = ["ComparisonExplorer"]
@@ -31,7 +31,7 @@ class ComparisonExplorer(Explorer):
     Parameters
     ----------
     runs : dict of str to Run
-        What `toposeg_lite.training.read_runs` returned.
+        What `toposeg_lite.studies.read_runs` returned.
     run : str, optional
         Which to look at first. Default: the first.
     metric : str, optional
@@ -47,7 +47,7 @@ class ComparisonExplorer(Explorer):
     Attributes
     ----------
     table : DataFrame
-        What `toposeg_lite.statistics.compare_networks` says of these seeds.
+        What `toposeg_lite.studies.statistics.compare_networks` says of these seeds.
     by_seed : DataFrame
         The mean difference of each network (row) with each seed (column).
     pairs : DataFrame

@@ -19,10 +19,9 @@ from toposeg_lite.explorers import ComparisonExplorer
 from toposeg_lite.explorers.comparison import _ComparisonView
 from toposeg_lite.figures.painting import METRICS
 from toposeg_lite.metrics import report
-from toposeg_lite.statistics import compare_networks, sign_flip_test
-from toposeg_lite.training import read_runs
-from toposeg_lite.training.comparison import COLUMNS
-from toposeg_lite.training.runs import Run
+from toposeg_lite.studies import Run, read_runs
+from toposeg_lite.studies.statistics import compare_networks, sign_flip_test
+from toposeg_lite.studies.tables import COLUMNS
 
 IMAGES = ["a", "b", "c", "d", "e", "f"]
 ERRORS = {  # by seed and image; "good" is lower nearly everywhere, "bad" is higher

@@ -1,4 +1,4 @@
-"""Pictures of a comparison: what was predicted, where its topology differs, how training went.
+"""Figures of predictions: what is wrong in their topology, and how the training went.
 
 Every kind of difference has its own sign and its own colour (those of Okabe and Ito), so that no
 meaning hangs on colour alone.
@@ -6,17 +6,31 @@ meaning hangs on colour alone.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..checks import check_integer
 from ..data import Sample
-from ..differences import KINDS, Difference
+from ..differences import KINDS, Difference, topology_differences
+from ..files import write_atomically
+from ..training import Evaluation
+from .base import png
 
-__all__ = ["SIGNS", "comparison_figure", "training_figure"]
+__all__ = [
+    "SIGNS",
+    "comparison_figure",
+    "evaluation_figure",
+    "save_evaluation",
+    "training_figure",
+]
 
 #: Marker, colour and whether it is filled, for each kind of difference.
 SIGNS = {
@@ -48,10 +62,9 @@ def comparison_figure(
     ----------
     samples : sequence of Sample
         A row each. Volumes are shown as projections along their first axis.
-    predictions : dict of str to sequence of (*spatial) array of bool
-        A column for each name, with a mask for each sample.
-    differences : dict of str to sequence of list of Difference
-        Under the same names, what `topology_differences` finds in each mask.
+    predictions, differences : dict
+        A column for each name: a mask for each sample, and under the same names what
+        `topology_differences` finds in each mask.
     side : float
         Width of a column in inches.
 
@@ -60,19 +73,14 @@ def comparison_figure(
     Figure
         Predictions are light grey; what they miss of the reference is dark grey.
 
-    Raises
-    ------
-    ValueError
-        If the numbers of samples, masks and lists differ.
-
     Examples
     --------
     >>> from toposeg_lite.differences import topology_differences
     >>> truth = np.eye(8, dtype=bool)
     >>> prediction = truth & (np.arange(8) != 4)
-    >>> found = topology_differences(prediction, truth)
+    >>> differences = topology_differences(prediction, truth)
     >>> sample = Sample("line", truth[None].astype(np.float32), truth)
-    >>> figure = comparison_figure([sample], {"mine": [prediction]}, {"mine": [found]})
+    >>> figure = comparison_figure([sample], {"mine": [prediction]}, {"mine": [differences]})
     >>> [axes.get_title() for axes in figure.axes]
     ['image: line', 'reference', 'mine: 1 difference']
     """
@@ -100,15 +108,10 @@ def comparison_figure(
             mask = _flat(masks[row], ndim)
             ax.imshow(np.where(mask, 0.9, 0.35 * truth), cmap="gray", vmin=0, vmax=1,
                       interpolation="nearest")  # fmt: skip
-            found = differences[name][row]
-            for kind, (marker, face, filled) in SIGNS.items():
-                places = [d.position[-2:] for d in found if d.kind == kind]
-                if places:
-                    ys, xs = zip(*places, strict=True)
-                    ax.plot(xs, ys, ls="", marker=marker, ms=7, mec="white" if filled else face,
-                            mfc=face if filled else "none", mew=0.8 if filled else 1.8)  # fmt: skip
-            ending = "" if len(found) == 1 else "s"
-            ax.set_title(f"{name}: {len(found)} difference{ending}", fontsize="medium")
+            marks = differences[name][row]
+            _mark(ax, marks)
+            ending = "" if len(marks) == 1 else "s"
+            ax.set_title(f"{name}: {len(marks)} difference{ending}", fontsize="medium")
         for ax in axes:
             ax.set(xticks=[], yticks=[])
     handles = [
@@ -118,6 +121,81 @@ def comparison_figure(
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=len(KINDS), frameon=False)
     return figure
+
+
+def _mark(ax: Axes, differences: Sequence[Difference]) -> None:
+    """Put the sign of its kind at the place of each difference."""
+    for kind, (marker, face, filled) in SIGNS.items():
+        places = [d.position[-2:] for d in differences if d.kind == kind]
+        if places:
+            ys, xs = zip(*places, strict=True)
+            ax.plot(xs, ys, ls="", marker=marker, ms=7, mec="white" if filled else face,
+                    mfc=face if filled else "none", mew=0.8 if filled else 1.8)  # fmt: skip
+
+
+def evaluation_figure(evaluation: Evaluation, row: str) -> Figure:
+    """Show an image, its reference and its prediction, and mark and name each difference.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What `toposeg_lite.training.evaluate` returned.
+    row : str
+        Of its table.
+
+    Returns
+    -------
+    Figure
+        With a mark for each feature that the Betti-matching error counts (in volumes for all but
+        the tunnels): see `toposeg_lite.differences`.
+    """
+    sample, prediction = evaluation.pair(row)
+    connectivity = int(evaluation.table["connectivity"][row])
+    differences = topology_differences(
+        prediction, sample.mask, connectivity=connectivity, border="closed"
+    )
+    name = "prediction"
+    return comparison_figure([sample], {name: [prediction]}, {name: [differences]}, side=6)
+
+
+def save_evaluation(
+    evaluation: Evaluation, folder: str | os.PathLike[str], *, pictures: int | None = None
+) -> None:
+    """Write the table of an evaluation and pictures of its worst images to a folder.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What `toposeg_lite.training.evaluate` returned.
+    folder : path
+        Made if there is none. It gets ``scores.csv``, the worst image first, and
+        ``01-<name>.png`` and so on; files of these names are replaced.
+    pictures : int, optional
+        Of how many rows of the table. Default: all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from toposeg_lite.data import load_dataset
+    >>> from toposeg_lite.models import UNet
+    >>> from toposeg_lite.training import evaluate
+    >>> wall = load_dataset("brick")
+    >>> scores = evaluate(UNet(1, width=2), wall.test, labels=wall.labels)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_evaluation(scores, folder)
+    ...     sorted(file.name for file in Path(folder).iterdir())
+    ['01-test-0.png', 'scores.csv']
+    """
+    if pictures is not None:
+        check_integer(pictures, "pictures")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    table = evaluation.worst_first
+    write_atomically(folder / "scores.csv", table.to_csv(index_label="image").encode())
+    for number, row in enumerate(table.index[:pictures], 1):
+        name = re.sub(r"[^\w.-]+", "-", str(row))
+        figure = evaluation_figure(evaluation, row)
+        write_atomically(folder / f"{number:02d}-{name}.png", png(figure))
 
 
 def training_figure(histories: Mapping[str, pd.DataFrame], starts: Mapping[str, int]) -> Figure:

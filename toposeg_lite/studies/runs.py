@@ -1,8 +1,8 @@
 """Read the results of studies and comparisons back, for whoever wants to judge them.
 
 Two kinds of files are read: those of a `Study` (``NAME.json`` with the means and ``NAME.csv`` with
-the scores of each test image), and the ``metrics.json`` of a `Comparison`. Comparisons that differ
-in nothing but the seed are one run of several seeds.
+the scores of each test image), and the ``metrics.json`` of a `Comparison`, under any name.
+Comparisons that differ in nothing but the seed are one run of several seeds.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any
 
 import pandas as pd
 
-from .comparison import COLUMNS
+from .places import REFERENCE_RUNS
+from .statistics import KEYS
+from .study import StudyConfig
+from .tables import COLUMNS
 
 __all__ = ["Run", "read_runs"]
-
-ABOUT = ["network", "weight", "seed", "image"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,29 +112,35 @@ def read_runs(folder: str | os.PathLike[str] | None = None) -> dict[str, Run]:
     >>> runs["retina-topological"].seeds, runs["retina-topological"].arms
     ([0, 1], ['topological'])
     """
-    default = Path(__file__).parents[2] / "notebooks" / "reference_runs"
-    place = default if folder is None else Path(folder)
+    place = REFERENCE_RUNS if folder is None else Path(folder)
     if not place.is_dir():
         raise FileNotFoundError(f"there is no folder {place}: name one that holds results")
-    found: list[Run] = []
+    read: list[Run] = []
     comparisons: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
     for path in sorted(place.glob("*.json")):
         results = json.loads(path.read_text())
         if not isinstance(results, dict):
             continue
         if {"networks", "parameters", "settings"} <= set(results):
-            found.append(_read_study(path, results))
+            read.append(_read_study(path, results))
         elif {"test", "validation", "times", "chosen_weight"} <= set(results):
-            same = {key: value for key, value in results["parameters"].items() if key != "seed"}
-            comparisons.setdefault(json.dumps(same, sort_keys=True), []).append((path, results))
-    found += [_read_comparisons(files) for files in comparisons.values()]
-    if not found:
+            same = json.dumps(_all_but_seed(results), sort_keys=True)
+            comparisons.setdefault(same, []).append((path, results))
+    read += [_read_comparisons(files) for files in comparisons.values()]
+    if not read:
         raise ValueError(f"{place} holds no results of a study or a comparison")
-    found.sort(key=lambda run: (-len(run.scores), run.name))
-    runs = {run.name: run for run in found}
-    if len(runs) < len(found):
+    read.sort(key=lambda run: (-len(run.scores), run.name))
+    runs = {run.name: run for run in read}
+    if len(runs) < len(read):
         raise ValueError(f"{place} holds different comparisons of one name: rename their files")
     return runs
+
+
+def _all_but_seed(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a comparison without the seed; what older files lack was default."""
+    parameters = StudyConfig.from_parameters().parameters() | results["parameters"]
+    del parameters["seed"]
+    return parameters
 
 
 def _read_study(path: Path, results: Mapping[str, Any]) -> Run:
@@ -146,11 +153,10 @@ def _read_study(path: Path, results: Mapping[str, Any]) -> Run:
     validation, cost = [], []
     for network, entries in results["networks"].items():
         for seed, entry in entries.items():
-            about = {"network": network, "seed": int(seed)}
+            key = {"network": network, "seed": int(seed)}
             for weight, means in entry["validation"].items():
-                validation.append(about | {"weight": float(weight)} | means)
-            times = {key: entry[key] for key in ("seconds_per_step", "share_of_loss")}
-            cost.append(about | times)
+                validation.append(key | {"weight": float(weight)} | means)
+            cost.append(key | {name: entry[name] for name in ("seconds_per_step", "share_of_loss")})
     shared = results["parameters"]["shared"]
     return Run(
         path.stem,
@@ -171,8 +177,8 @@ def _read_comparisons(files: list[tuple[Path, dict[str, Any]]]) -> Run:
         loss = results["parameters"]["loss"]
         for network, images in results["test"].items():
             weight = 0.0 if network in ("parent", "control") else chosen
-            about = {"network": network, "weight": weight, "seed": seed}
-            scores += [about | {"image": name} | row for name, row in images.items()]
+            key = {"network": network, "weight": weight, "seed": seed}
+            scores += [key | {"image": name} | row for name, row in images.items()]
             times = results["times"][network if not weight else f"{loss}-{weight:g}"]
             cost.append(
                 {
@@ -183,20 +189,18 @@ def _read_comparisons(files: list[tuple[Path, dict[str, Any]]]) -> Run:
                 }
             )
         for name, images in results["validation"].items():
-            network, weight = (
-                (name, 0.0) if name == "control" else (loss, float(name.removeprefix(f"{loss}-")))
-            )
+            weight = 0.0 if name == "control" else float(name.removeprefix(f"{loss}-"))
+            key = {"network": loss if weight else name, "seed": seed, "weight": weight}
             means = pd.DataFrame.from_dict(images, orient="index").filter(list(COLUMNS)).mean()
-            about = {"network": network, "seed": seed, "weight": weight}
-            validation.append(about | means.to_dict())
+            validation.append(key | means.to_dict())
     path, results = files[0]
     table = pd.DataFrame(scores)
     return Run(
         re.sub(r"-seed\d+$", "", path.stem),
         results["parameters"]["dataset"],
-        table[[*ABOUT, *(key for key in COLUMNS if key in table)]],
+        table[[*KEYS, *(key for key in COLUMNS if key in table)]],
         pd.DataFrame(validation),
         pd.DataFrame(cost),
         dict(results["settings"]),
-        {key: value for key, value in results["parameters"].items() if key != "seed"},
+        {name: value for name, value in results["parameters"].items() if name != "seed"},
     )

@@ -5,6 +5,9 @@ is hard for one is hard for the other, and what they have in common cancels. A t
 has a row for each seed and a column for each image. Two kinds of luck are in it, that of the seed
 (first weights, crops) and that of the images, and each function says which of them it measures.
 
+Wherever `differences` are wanted, they are a (seeds, images) array of float, as
+`paired_differences` returns it; one axis stands for a single seed.
+
 References
 ----------
 .. [1] A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
@@ -24,7 +27,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .checks import check_choice, check_integer, check_number
+from ..checks import check_choice, check_integer, check_number
 
 __all__ = [
     "bootstrap_interval",
@@ -35,6 +38,8 @@ __all__ = [
     "sign_flip_test",
 ]
 
+#: The columns that say of what a row of scores is.
+KEYS = ("network", "weight", "seed", "image")
 OVER = ("both", "images", "seeds")
 
 
@@ -59,11 +64,6 @@ def paired_differences(
         A row for each seed and a column for each image that both networks have. An image without a
         score in any of these seeds (NaN, or no row) is left out.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such column or network, a row is there twice, or nothing is left.
-
     Examples
     --------
     >>> scores = pd.DataFrame({
@@ -75,19 +75,18 @@ def paired_differences(
     >>> paired_differences(scores, "betti_error", "arm").loc[0].to_dict()
     {'a': -2.0, 'b': 0.0}
     """
-    one, two = (_by_seed(scores, metric, name) for name in (network, control))
-    return _difference(one, two, f"{metric} of {network!r} and {control!r}")
+    arm, base = (_by_seed(scores, metric, name) for name in (network, control))
+    return _subtract(arm, base, f"{metric} of {network!r} and {control!r}")
 
 
 def _by_seed(scores: pd.DataFrame, metric: str, network: str) -> pd.DataFrame:
     """Return the scores of one network, seeds down and images across."""
     if not isinstance(scores, pd.DataFrame):
         raise TypeError(f"scores must be a DataFrame; got {type(scores).__name__}")
-    about = ["network", "weight", "seed", "image"]
     missing = {"network", "seed", "image"} - set(scores.columns)
     if missing:
         raise ValueError(f"scores must have the columns network, seed and image; {missing} missing")
-    check_choice(metric, [str(name) for name in scores.columns if name not in about], "metric")
+    check_choice(metric, [str(name) for name in scores.columns if name not in KEYS], "metric")
     check_choice(network, scores["network"].unique().tolist(), "network")
     rows = scores[scores["network"] == network]
     if rows.duplicated(["seed", "image"]).any():
@@ -95,9 +94,9 @@ def _by_seed(scores: pd.DataFrame, metric: str, network: str) -> pd.DataFrame:
     return rows.pivot(index="seed", columns="image", values=metric).astype(float)
 
 
-def _difference(one: pd.DataFrame, two: pd.DataFrame, what: str) -> pd.DataFrame:
+def _subtract(arm: pd.DataFrame, control: pd.DataFrame, what: str) -> pd.DataFrame:
     """Subtract; leave out seeds without any number, then images without all numbers."""
-    kept = (one - two).dropna(how="all").dropna(axis=1)
+    kept = (arm - control).dropna(how="all").dropna(axis=1)
     if kept.empty:
         raise ValueError(f"{what} have no image in common that is scored with every seed")
     return kept
@@ -140,7 +139,7 @@ def bootstrap_interval(
     Parameters
     ----------
     differences : (seeds, images) array of float
-        See `paired_differences`. One axis stands for a single seed.
+        Network minus control.
     over : {"both", "images", "seeds"}
         What is drawn anew; the other is kept as it is.
     level : float
@@ -154,11 +153,6 @@ def bootstrap_interval(
     -------
     low, high : float
         Quantiles of the means.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For bad input.
 
     Notes
     -----
@@ -213,7 +207,7 @@ def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> flo
 
     Parameters
     ----------
-    differences : (images,) or (seeds, images) array of float
+    differences : (seeds, images) array of float
         Of several seeds each image's mean is taken: the test is about images.
     draws : int
         If there are more ways than this, so many are drawn at random.
@@ -224,11 +218,6 @@ def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> flo
     -------
     float
         In (0, 1]. With n images never below ``2 / 2**n``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For bad input.
 
     Examples
     --------
@@ -242,7 +231,7 @@ def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> flo
     check_integer(seed, "seed")
     if len(values) < 2 or not values.any():
         return 1.0
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (values,),
         np.mean,
         permutation_type="samples",
@@ -250,7 +239,7 @@ def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> flo
         vectorized=True,
         rng=np.random.default_rng(seed),
     )
-    return float(found.pvalue)
+    return float(test.pvalue)
 
 
 def _wilcoxon(values: np.ndarray) -> float:
@@ -266,18 +255,13 @@ def rank_biserial(differences: Any) -> float:
 
     Parameters
     ----------
-    differences : (images,) or (seeds, images) array of float
+    differences : (seeds, images) array of float
         Of several seeds each image's mean is taken.
 
     Returns
     -------
     float
         From -1 (every image lower) to 1 (every image higher); 0 where there is no difference.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For bad input.
 
     References
     ----------
@@ -314,11 +298,6 @@ def holm(p_values: Any) -> np.ndarray:
     -------
     (m,) array of float
         In the order given. Those below a level are significant at this level, together.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For values outside [0, 1], NaN, or another number of axes.
 
     References
     ----------
@@ -385,11 +364,6 @@ def compare_networks(
         - "rank_biserial", "p_sign_flip", "p_wilcoxon": effect size and tests over the images;
         - "p_holm": the sign-flip p-values, corrected for the number of networks.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For bad input, or if there is nothing to compare.
-
     Examples
     --------
     >>> scores = pd.DataFrame({
@@ -408,8 +382,9 @@ def compare_networks(
         raise ValueError(f"scores hold no network to compare with {control!r}")
     rows = {}
     for name in names:
-        about = f"{metric} of {name!r} and {control!r}"
-        table = _difference(_by_seed(scores, metric, name), theirs, about)
+        table = _subtract(
+            _by_seed(scores, metric, name), theirs, f"{metric} of {name!r} and {control!r}"
+        )
         base = float(theirs.loc[table.index, table.columns].to_numpy().mean())
         mean = float(table.to_numpy().mean())
         low, high = bootstrap_interval(table, level=level, draws=draws, seed=seed)
