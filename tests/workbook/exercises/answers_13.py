@@ -67,8 +67,10 @@ WRONG = {
         (BY_AN_EDGE, "share a face"),
         (
             ROOFED,
-            "(1, 1, 1) with 6 neighbours and (1, 0, 1) with 26. Somewhere two voxels touch along "
-            "an edge or a corner only: let them share a face",
+            (
+                "(1, 1, 1) with 6 neighbours and (1, 0, 1) with 26. Somewhere two voxels touch "
+                "along an edge or a corner only: let them share a face"
+            ),
         ),
         (np.concatenate([SHELL, SHELL[1:]]), "Start from the shell"),
         (np.ones((6, 3, 3), bool), "At most 5 voxels a side"),
