@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from traitlets import Any as AnyTrait
 
 from ..data import photos
-from .base import Explorer, View, read_image
+from .base import Explorer, read_image
 from .examples import CROP
+from .views import View
 
 if TYPE_CHECKING:  # torch, which a trained model needs, takes long to load
     from ..annotation import AnnotationApp
@@ -32,11 +33,6 @@ class AnnotationExplorer(Explorer):
     ----------
     app : AnnotationApp
         Of the present picture; a new one when another picture is taken.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `AnnotationSession` and `AnnotationApp`.
 
     Examples
     --------
@@ -73,11 +69,6 @@ class AnnotationExplorer(Explorer):
         ----------
         image, likelihood
             As for the class.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for the class; the present picture stays then.
         """
         from ..annotation import AnnotationApp, AnnotationSession
 

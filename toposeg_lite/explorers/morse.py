@@ -8,16 +8,26 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from traitlets import Any as AnyTrait
-from traitlets import Float, Int, validate
 
 from .. import figures
-from ..checks import check_fraction
-from ..topology.grid import check_connectivity, check_image
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
 from . import examples
-from .base import DASHED, Explorer, _count, _dots, _line, _marks, _painted, _set, _slider
-from .persistence import _PersistenceView
+from .base import Explorer
+from .traits import Connectivity, Fraction, Likelihood, UpTo
+from .views import (
+    DASHED,
+    ChartView,
+    _dots,
+    _fraction_slider,
+    _integer_slider,
+    _line,
+    _marks,
+    _neighbour_choice,
+    _painted,
+    _ring,
+    _set,
+)
+from .words import count, count_neighbours
 
 __all__ = ["MorseExplorer"]
 
@@ -47,11 +57,8 @@ class MorseExplorer(Explorer):
         The branches above the threshold of persistence, and the marked one in detail.
     skeleton : Skeleton
         What the two thresholds leave.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For a bad image or option, when built and when assigned.
+    branch_count : int
+        How many branches are above the threshold of persistence.
 
     Examples
     --------
@@ -69,13 +76,14 @@ class MorseExplorer(Explorer):
     complex_: MorseComplex
     shown: figures.MorseView
     skeleton: Skeleton
+    branch_count: int
     _numbers: np.ndarray | None = None
 
-    image = AnyTrait()
-    min_persistence = Float(0.1)
-    saddle_level = Float(0.0)
-    connectivity = Int(2)
-    selected = Int(0)
+    image = Likelihood(ndim=2)
+    min_persistence = Fraction(0.1)
+    saddle_level = Fraction(0.0)
+    connectivity = Connectivity()
+    selected = UpTo(lambda model: model.branch_count, none=True)
 
     def __init__(
         self,
@@ -94,25 +102,6 @@ class MorseExplorer(Explorer):
         self.observe(self._look, ["min_persistence", "saddle_level", "selected"])
         self.selected = selected
 
-    @validate("image")
-    def _check_image(self, proposal: Any) -> np.ndarray:
-        return check_image(proposal["value"], ndim=2)
-
-    @validate("connectivity")
-    def _check_connectivity(self, proposal: Any) -> int:
-        return check_connectivity(proposal["value"], 2)
-
-    @validate("min_persistence", "saddle_level")
-    def _check_number(self, proposal: Any) -> float:
-        return check_fraction(proposal["value"], proposal["trait"].name)
-
-    @validate("selected")
-    def _check_selected(self, proposal: Any) -> int:
-        number, count = proposal["value"], len(self.shown.kept)
-        if not 0 <= number <= count:
-            raise ValueError(f"selected must be 0 (none) to {count}; got {number}")
-        return number
-
     def _measure(self, change: Any = None) -> None:
         """Compute the complex anew; another image has other branches, so none stays marked."""
         self.complex_ = morse_complex(self.image, connectivity=self.connectivity)
@@ -123,13 +112,18 @@ class MorseExplorer(Explorer):
     def _look(self, change: Any = None) -> None:
         """Look at the complex at the present thresholds."""
         levels = {"min_persistence": self.min_persistence, "saddle_level": self.saddle_level}
-        if self.selected > len(self.complex_.branches(self.min_persistence)):
+        self.branch_count = len(self.complex_.branches(self.min_persistence))
+        if self.selected > self.branch_count:
             self.selected = 0
-        marked = self.selected - 1 if self.selected else None
-        self.shown = figures.morse_view(self.image, self.complex_, **levels, selected=marked)
+        self.shown = figures.morse_view(self.image, self.complex_, **levels, selected=self.marked)
         if change is None or change["name"] != "selected":
             self.skeleton = self.complex_.skeleton(**levels)
             self._numbers = None
+
+    @property
+    def marked(self) -> int | None:
+        """The place of the marked branch in `shown`, or None."""
+        return self.selected - 1 if self.selected else None
 
     def branch_at(self, row: int, column: int) -> int:
         """Return the number of the shortest branch through a pixel, kept before cut; 0 for none."""
@@ -153,28 +147,29 @@ class MorseExplorer(Explorer):
 
     def describe(self) -> str:
         """Say in words what the picture shows."""
-        view, everything = self.shown, len(self.complex_.branches())
-        count, kept = len(view.kept), int(view.kept.sum())
-        loops = int((view.kept & (view.dimension == 1)).sum())
-        neighbours = 4 if self.connectivity == 1 else 8
-        text = (
-            f"Of {_count(everything, 'branch')}, {count} {_has(count)} a persistence above "
-            f"{self.min_persistence:.2f}, and of these {kept} {_has(kept)} a pass at or above "
-            f"{self.saddle_level:.2f}. They make a skeleton ({neighbours} neighbours) of "
-            f"{_count(int(self.skeleton.mask.sum()), 'pixel')} in "
-            f"{_count(figures.count_parts(self.skeleton), 'part')} with {_count(loops, 'loop')}."
-        ).replace("branchs", "branches")
-        if self.selected:
-            text += " " + self._describe_branch(self.selected)
-        return text
+        view, number = self.shown, self.branch_count
+        everything = len(self.complex_.branches())
+        kept, loops = int(view.kept.sum()), int((view.kept & (view.dimension == 1)).sum())
+        return (
+            f"Of {count(everything, 'branch')}, {number} {_has(number)} a persistence above "
+            f"{self.min_persistence:.2f}, and of these {kept} {_has(kept)} a pass at or "
+            f"above {self.saddle_level:.2f}. They make a skeleton "
+            f"({count_neighbours(self.connectivity)}) of "
+            f"{count(int(self.skeleton.mask.sum()), 'pixel')} in "
+            f"{count(figures.count_parts(self.skeleton), 'part')} with {count(loops, 'loop')}."
+            f"{self._describe_marked()}"
+        )
 
-    def _describe_branch(self, number: int) -> str:
-        view, k = self.shown, number - 1
+    def _describe_marked(self) -> str:
+        """Return a sentence about the marked branch, after a space, or nothing."""
+        if not self.selected:
+            return ""
+        view, k = self.shown, self.selected - 1
         does = "closes a loop" if view.dimension[k] else "joins two components"
         fate = "kept" if view.kept[k] else "cut"
         row, column = np.unravel_index(view.path[view.low], self.image.shape)
         return (
-            f"Branch {number} of {len(view.kept)} {does} and is {fate}: persistence "
+            f" Branch {self.selected} of {self.branch_count} {does} and is {fate}: persistence "
             f"{view.persistence[k]:.2f}, pass of value {view.saddle_value[k]:.2f} in row {row}, "
             f"column {column}, length {view.along[-1]:.1f} pixels, mean likelihood "
             f"{view.height.mean():.2f}."
@@ -187,7 +182,7 @@ class MorseExplorer(Explorer):
             self.complex_,
             min_persistence=self.min_persistence,
             saddle_level=self.saddle_level,
-            selected=self.selected - 1 if self.selected else None,
+            selected=self.marked,
         )
 
     def view(self) -> widgets.VBox:
@@ -195,12 +190,12 @@ class MorseExplorer(Explorer):
         return _MorseView(self).box
 
 
-def _has(count: int) -> str:
-    return "has" if count == 1 else "have"
+def _has(number: int) -> str:
+    return "has" if number == 1 else "have"
 
 
-class _MorseView(_PersistenceView):
-    """The widgets of a `MorseExplorer`: a large image, and two charts on its right."""
+class _MorseView(ChartView):
+    """The view of a `MorseExplorer`: a large image, and two charts on its right."""
 
     titles = ("likelihood and skeleton", "branches", "along the marked branch")
 
@@ -221,9 +216,7 @@ class _MorseView(_PersistenceView):
                 _marks("pass", "square", "white"),
             )
         )  # fmt: skip
-        square = {"scaleanchor": "x", "constrain": "domain", "autorange": "reversed"}
-        self.figure.update_yaxes(title="row", row=1, col=1, **square)
-        self.figure.update_xaxes(title="column", constrain="domain", row=1, col=1)
+        self.add_image_axes()
         self.figure.update_layout(
             height=640,
             legend={"y": -0.1},
@@ -240,9 +233,8 @@ class _MorseView(_PersistenceView):
         for trace in (self.gone, self.lines):
             trace.on_click(self.pick_on_image)
 
-    def build_diagram(self) -> None:
+    def build_chart(self) -> None:
         """Make the chart of the branches: a dot for each, and the two thresholds."""
-        self.where = [np.zeros(0, np.intp)] * 4  # positions of the branches in each trace of dots
         limit, self.cross, *self.dots, self.ring = self.add(
             2,
             _line(color="lightgray", width=1),
@@ -251,16 +243,10 @@ class _MorseView(_PersistenceView):
             _branches("joins, cut", "circle-open", figures.COMPONENT),
             _branches("closes a loop, kept", "triangle-up", figures.HOLE),
             _branches("closes a loop, cut", "triangle-up-open", figures.HOLE),
-            _dots("marked", "circle-open", "black").update(
-                marker={"size": 18}, hoverinfo="skip", hovertemplate=None
-            ),
+            _ring(),
         )
         _set(limit, [0, 1], [1, 0])
-        self.figure.update_xaxes(title="persistence", range=[-0.03, 1.03], row=1, col=2)
-        self.figure.update_yaxes(title="value of the pass", range=[-0.03, 1.03], row=1, col=2)
-        for number, trace in enumerate(self.dots):
-            trace.on_click(self.picker(number))
-            trace.on_hover(self.picker(number))
+        self.name_chart_axes("persistence", "value of the pass")
 
     def build_third(self) -> None:
         """Make the profile of the marked branch."""
@@ -275,17 +261,18 @@ class _MorseView(_PersistenceView):
         self.figure.update_yaxes(title="likelihood", range=[-0.03, 1.03], row=1, col=3)
 
     def build_controls(self) -> list[Any]:
-        """Make the controls, and return them in rows."""
-        _, _, own = super().build_controls()
-        unit = {"min": 0.0, "max": 1.0, "step": 0.01, "readout_format": ".2f"}
-        self.controls = {
-            "min_persistence": _slider(widgets.FloatSlider, "Persistence above", **unit),
-            "saddle_level": _slider(widgets.FloatSlider, "Saddle level", **unit),
-            "selected": _slider(widgets.IntSlider, "Marked branch", min=0, max=0),
-            "connectivity": self.controls["connectivity"],
+        self.controls |= {
+            "min_persistence": _fraction_slider("Persistence above"),
+            "saddle_level": _fraction_slider("Saddle level"),
+            "selected": _integer_slider("Marked branch"),
+            "connectivity": _neighbour_choice(),
         }
         persistence, level, number, neighbours = self.controls.values()
-        return [widgets.HBox([persistence, level]), widgets.HBox([number, neighbours]), own]
+        return [
+            widgets.HBox([persistence, level]),
+            widgets.HBox([number, neighbours]),
+            self.bring_own(),
+        ]
 
     def pick_on_image(self, trace: Any, points: Any, state: Any) -> None:
         """Mark the shortest branch through the pixel of the skeleton that was clicked."""
@@ -295,22 +282,17 @@ class _MorseView(_PersistenceView):
             if number:
                 self.model.selected = number
 
-    def redraw(self, change: Any = None) -> None:
-        """Bring figure, controls and text into line with the model."""
-        model, name = self.model, change.name if change else "image"
-        slider, count = self.controls["selected"], len(model.shown.kept)
-        slider.max = max(slider.max, count)  # a maximum below the value would mark the last branch
-        for trait, control in self.controls.items():
-            control.value = getattr(model, trait)
-        slider.max = count
-        with self.figure.batch_update():
-            if name in ("image", "connectivity"):
-                self.image.source = _painted(model.image, np.zeros(model.image.shape, bool))
-            if name != "selected":
-                self.draw_skeleton()
-                self.draw_dots()
-            self.draw_branch()
-        self.say(model.describe())
+    def last_values(self) -> dict[str, int]:
+        return {"selected": self.model.branch_count}
+
+    def draw(self, name: str) -> None:
+        model = self.model
+        if name in ("image", "connectivity"):
+            self.image.source = _painted(model.image, np.zeros(model.image.shape, bool))
+        if name != "selected":
+            self.draw_skeleton()
+            self.draw_branches()
+        self.draw_branch()
 
     def draw_skeleton(self) -> None:
         """Draw what the thresholds leave, and below it what the saddle level takes."""
@@ -324,14 +306,10 @@ class _MorseView(_PersistenceView):
         rows, columns = np.unravel_index(skeleton.nodes[lonely], model.image.shape)
         _set(self.peaks_alone, columns, rows)
 
-    def draw_dots(self) -> None:
+    def draw_branches(self) -> None:
         """Sort the branches into those that are kept and those that are cut."""
         model, view = self.model, self.model.shown
-        kinds = [view.dimension == 0, view.dimension == 1]
-        fates = (view.kept, ~view.kept)
-        self.where = [np.flatnonzero(kind & some) for kind in kinds for some in fates]
-        for trace, some in zip(self.dots, self.where, strict=True):
-            _set(trace, view.persistence[some], view.saddle_value[some])
+        self.draw_dots(view.persistence, view.saddle_value, view.dimension, view.kept)
         p, level, gap = model.min_persistence, model.saddle_level, np.nan
         _set(self.cross, [p, p, gap, -0.03, 1.03], [-0.03, 1.03, gap, level, level])
 
