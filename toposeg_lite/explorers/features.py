@@ -30,7 +30,7 @@ class FeatureExplorer(Explorer):
     image: Any
     threshold = Fraction(0.5)
     min_persistence = Fraction(0.0)
-    selected = UpTo(lambda model: len(model.shown), none=True)
+    selected = UpTo(lambda model: len(model.shown))
 
     pairs: PersistencePairs
     shown: PersistencePairs

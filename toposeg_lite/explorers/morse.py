@@ -83,7 +83,7 @@ class MorseExplorer(Explorer):
     min_persistence = Fraction(0.1)
     saddle_level = Fraction(0.0)
     connectivity = Connectivity()
-    selected = UpTo(lambda model: model.branch_count, none=True)
+    selected = UpTo(lambda model: model.branch_count)
 
     def __init__(
         self,

@@ -108,7 +108,7 @@ class StructureExplorer(Explorer):
     temperature = Float(1.0)
     sample = UpTo(lambda model: model.n, low=1)
     shown = OneOf(lambda model: figures.MAPS)
-    selected = UpTo(lambda model: len(model.order), none=True)
+    selected = UpTo(lambda model: len(model.order))
 
     def __init__(
         self,
@@ -293,7 +293,7 @@ class _StructureView(FigureView):
             )
             self.images.append(picture)
             self.marks += lines if column < 3 else []
-            self.add_image_axes(column, "row" if column == 1 else "")
+            self.add_image_axes(column, "row" if column == 1 else None)
         # A scatter without points carries the scale of the colours.
         scale = {"colorscale": "Viridis", "showscale": True, "cmin": 0, "cmax": 1, "color": [0]}
         self.figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=scale))

@@ -70,16 +70,12 @@ class Connectivity(Checked):
 
 
 class UpTo(Checked):
-    """An integer from `low`, as at first, to what the model says; with `none`, 0 means nothing."""
+    """An integer from `low`, as at first, to what the model says."""
 
-    def __init__(self, last: Callable[[Any], int], *, low: int = 0, none: bool = False) -> None:
-        def check(model: Any, value: Any, name: str) -> int:
-            number, high = check_integer(value, name, low), last(model)
-            if number > high:
-                raise ValueError(f"{name} must be {low}{' (none)' * none} to {high}; got {number}")
-            return number
-
-        super().__init__(check, low)
+    def __init__(self, last: Callable[[Any], int], low: int = 0) -> None:
+        super().__init__(
+            lambda model, value, name: check_integer(value, name, low, last(model)), low
+        )
 
 
 class OneOf(Checked):

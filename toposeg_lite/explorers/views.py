@@ -144,7 +144,7 @@ class FigureView(View):
         return list(self.figure.data[first:])
 
     def add_image_axes(
-        self, column: int = 1, title: str = "row", *, upside_down: bool = True
+        self, column: int = 1, title: str | None = "row", *, upside_down: bool = True
     ) -> None:
         """Make the axes of a part those of an image: square pixels, row 0 at the top."""
         square = {"scaleanchor": "x" if column == 1 else f"x{column}", "constrain": "domain"}
