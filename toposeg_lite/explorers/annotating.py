@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from traitlets import Any as AnyTrait
 
 from ..data import photos
+from . import views
 from .base import Explorer, read_image
 from .examples import CROP
-from .views import View
 
 if TYPE_CHECKING:  # torch, which a trained model needs, takes long to load
     from ..annotation import AnnotationApp
@@ -91,7 +91,7 @@ class _Place(widgets.VBox):
     """A box that stays the same one: `complete` copies plain boxes, and this one changes later."""
 
 
-class _AnnotationView(View):
+class _AnnotationView(views.View):
     """The widgets of an `AnnotationExplorer`. The app's own screen has the line of text."""
 
     def __init__(self, model: AnnotationExplorer) -> None:

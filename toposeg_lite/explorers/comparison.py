@@ -17,19 +17,9 @@ from traitlets import default, observe
 from .. import figures
 from ..statistics import compare_networks, paired_differences
 from ..training.runs import Run, read_runs
+from . import views
 from .base import Explorer
 from .traits import OneOf, UpTo
-from .views import (
-    DASHED,
-    FigureView,
-    _dots,
-    _dropdown,
-    _integer_slider,
-    _laid_out,
-    _line,
-    _ring,
-    _set,
-)
 from .words import count
 
 __all__ = ["ComparisonExplorer"]
@@ -289,7 +279,7 @@ def _invented() -> Run:
     return Run("invented", "no data", pd.DataFrame(rows), validation, cost, {}, {})
 
 
-class _ComparisonView(FigureView):
+class _ComparisonView(views.FigureView):
     """The view of a `ComparisonExplorer`: all networks, the images of one, and its weights."""
 
     first = "run"
@@ -302,7 +292,7 @@ class _ComparisonView(FigureView):
             "type": "rect", "yref": "y domain", "xref": "x", "y0": 0, "y1": 1, "line": {"width": 0},
             "fillcolor": figures.RAISED, "opacity": 0.1, "layer": "below",
         }  # fmt: skip
-        return _laid_out(
+        return views.laid_out(
             figure, width=1060, height=470, left=140, legend=-0.18, shapes=[better_side]
         )
 
@@ -321,12 +311,12 @@ class _ComparisonView(FigureView):
         text = "%{text}<br>difference %{x:.3f}<extra></extra>"
         self.zero, self.spans, self.chosen_span, *squares, self.seeds = self.add(
             1,
-            _line(**DASHED),
-            _line(color="black", width=3),
-            _line(color=figures.COMPONENT, width=5),
-            _dots("interval without 0", "square", "black").update(hovertemplate=text),
-            _dots("interval with 0", "square-open", "black").update(hovertemplate=text),
-            _dots("one seed", "circle-open", "black").update(
+            views.line(**views.DASHED),
+            views.line(color="black", width=3),
+            views.line(color=figures.COMPONENT, width=5),
+            views.dots("interval without 0", "square", "black").update(hovertemplate=text),
+            views.dots("interval with 0", "square-open", "black").update(hovertemplate=text),
+            views.dots("one seed", "circle-open", "black").update(
                 hovertemplate=text, marker={"size": 6}
             ),
         )
@@ -337,13 +327,16 @@ class _ComparisonView(FigureView):
     def build_pairs(self) -> None:
         """Make the part in the middle: a dot for each image, and the diagonal."""
         text = "image %{text}<br>control %{x:.3f}<br>loss %{y:.3f}<extra></extra>"
+        kinds = (
+            views.dots("better", "circle", figures.COMPONENT),
+            views.dots("worse", "triangle-up", figures.HOLE),
+            views.dots("equal", "diamond", "gray"),
+        )
+        for trace in kinds:
+            trace.update(hovertemplate=text, opacity=0.7)
+        ring = views.ring().update(showlegend=False)
         self.diagonal, *self.kinds, self.ring = self.add(
-            2,
-            _line(color="gray", width=1),
-            _dots("better", "circle", figures.COMPONENT).update(hovertemplate=text, opacity=0.7),
-            _dots("worse", "triangle-up", figures.HOLE).update(hovertemplate=text, opacity=0.7),
-            _dots("equal", "diamond", "gray").update(hovertemplate=text, opacity=0.7),
-            _ring().update(showlegend=False),
+            2, views.line(color="gray", width=1), *kinds, ring
         )
         for trace in self.kinds:
             trace.on_click(self.mark_image)
@@ -352,13 +345,13 @@ class _ComparisonView(FigureView):
     def build_curve(self) -> None:
         """Make the part on the right: what the weight of the loss changes."""
         text = "weight %{x:.3g}<br>change %{y:.3f}<extra></extra>"
+        curve = views.dots("weights", "circle", "black")
         self.level, self.curve, self.picked = self.add(
             3,
-            _line(**DASHED).update(name="control", showlegend=True),
-            _dots("weights", "circle", "black").update(mode="lines+markers", hovertemplate=text,
-                                                       showlegend=False),
-            _ring("chosen weight", 16),
-        )  # fmt: skip
+            views.line(**views.DASHED).update(name="control", showlegend=True),
+            curve.update(mode="lines+markers", hovertemplate=text, showlegend=False),
+            views.ring("chosen weight", 16),
+        )
         self.figure.update_xaxes(title="weight of the loss", type="log", row=1, col=3)
         for column in (1, 3):  # .0003, not 300µ
             self.figure.update_xaxes(exponentformat="none", row=1, col=column)
@@ -366,14 +359,13 @@ class _ComparisonView(FigureView):
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
-            "run": _dropdown("Run", []),
-            "metric": _dropdown("Score", []),
-            "network": _dropdown("Loss", []),
-            "seeds": _integer_slider("Seeds that count", 1),
-            "image": _integer_slider("Marked image"),
+            "run": views.dropdown("Run", []),
+            "metric": views.dropdown("Score", []),
+            "network": views.dropdown("Loss", []),
+            "seeds": views.integer_slider("Seeds that count", 1),
+            "image": views.integer_slider("Marked image"),
         }
-        run, metric, network, seeds, image = self.controls.values()
-        return [widgets.HBox([run, metric, network]), widgets.HBox([seeds, image])]
+        return [self.row("run", "metric", "network"), self.row("seeds", "image")]
 
     def choose_network(self, trace: Any, points: Any, state: Any) -> None:
         """Look at the network whose square or ring was clicked."""
@@ -422,21 +414,21 @@ class _ComparisonView(FigureView):
         low, high = table["low"].to_numpy(), table["high"].to_numpy()
         middle = table["difference"].to_numpy()
         spans = np.stack([low, high, gap], 1), np.stack([places, places, gap], 1)
-        _set(self.spans, *(part.ravel() for part in spans))
+        views.move(self.spans, *(part.ravel() for part in spans))
         chosen = table.index.get_loc(model.network)
-        _set(self.chosen_span, *(part[chosen] for part in spans))
+        views.move(self.chosen_span, *(part[chosen] for part in spans))
         inside = (low <= 0) & (high >= 0)
         names = np.array([str(name) for name in table.index])
         for trace, kind in zip(self.squares, (~inside, inside), strict=True):
-            _set(trace, middle[kind], places[kind])
+            views.move(trace, middle[kind], places[kind])
             trace.text = names[kind].tolist()
         rings = by_seed.loc[table.index].to_numpy()
-        _set(self.seeds, rings.ravel(), np.repeat(places + 0.28, rings.shape[1]))
+        views.move(self.seeds, rings.ravel(), np.repeat(places + 0.28, rings.shape[1]))
         self.seeds.text = [f"{n}, seed {s}" for n in names for s in by_seed.columns]
         ends = [min(low.min(), np.nanmin(rings), 0), max(high.max(), np.nanmax(rings), 0)]
         room = 0.06 * max(ends[1] - ends[0], 1e-6)
         ends = [float(ends[0] - room), float(ends[1] + room)]
-        _set(self.zero, [0, 0], [-0.6, len(table) - 0.4])
+        views.move(self.zero, [0, 0], [-0.6, len(table) - 0.4])
         upwards = figures.higher_is_better(model.metric)
         self.figure.layout.shapes[0].update(x0=0, x1=ends[1] if upwards else ends[0])
         labels = [f"<b>{n}</b>" if n == model.network else n for n in names.tolist()]
@@ -452,12 +444,12 @@ class _ComparisonView(FigureView):
         model, pairs = self.model, self.model.pairs
         kinds = figures.sorted_by_outcome(pairs, model.metric)
         for trace, kind in zip(self.kinds, kinds, strict=True):
-            _set(trace, pairs["control"][kind], pairs["score"][kind])
+            views.move(trace, pairs["control"][kind], pairs["score"][kind])
             trace.text = pairs.index[kind].tolist()
         values = pairs.to_numpy()
         room = 0.06 * max(float(np.ptp(values)), 1e-6)
         ends = [values.min() - room, values.max() + room]
-        _set(self.diagonal, ends, ends)
+        views.move(self.diagonal, ends, ends)
         title = model.now.metrics[model.metric]
         self.figure.layout.xaxis2.update(range=ends, title=f"{title}, control")
         self.figure.layout.yaxis2.update(range=ends, title=f"{title}, {model.network}")
@@ -479,11 +471,11 @@ class _ComparisonView(FigureView):
                     picked.append((weight, change))
             x += [*weights, np.nan]
             y += [*changes, np.nan]
-        _set(self.curve, x, y)
-        _set(self.picked, *np.reshape(picked, (-1, 2)).T)
+        views.move(self.curve, x, y)
+        views.move(self.picked, *np.reshape(picked, (-1, 2)).T)
         tried = np.unique(rows["weight"])
         ends = np.log10([tried[0] / 1.6, tried[-1] * 1.6])
-        _set(self.level, 10**ends, [0, 0])
+        views.move(self.level, 10**ends, [0, 0])
         self.figure.layout.xaxis3.update(
             range=ends.tolist(), tickvals=tried.tolist(), ticktext=[f"{w:g}" for w in tried]
         )
@@ -493,4 +485,4 @@ class _ComparisonView(FigureView):
         """Draw a ring around the marked image."""
         marked = self.model.marked
         pair = self.model.pairs.loc[[marked]] if marked is not None else self.model.pairs[:0]
-        _set(self.ring, pair["control"], pair["score"])
+        views.move(self.ring, pair["control"], pair["score"])

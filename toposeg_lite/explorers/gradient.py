@@ -13,11 +13,10 @@ from .. import figures
 from ..checks import check_integer, check_number, check_same_shape
 from ..topology.components import betti_numbers
 from ..topology.grid import check_image, check_mask
-from . import examples
+from . import examples, views
 from .base import read_image
 from .persistence import PersistenceExplorer, _PersistenceView
 from .traits import OneOf, UpTo
-from .views import _dropdown, _integer_slider, _line, _marks, _outline, _set
 from .words import count, count_shape
 
 __all__ = ["GradientExplorer"]
@@ -213,15 +212,15 @@ class _GradientView(_PersistenceView):
         # Named before it is added: a change of one trace's name in a batch clears the others'.
         self.edge, self.raised, self.lowered = self.add(
             1,
-            _outline("outline of the truth"),
-            _marks("raised", "triangle-up", figures.RAISED),
-            _marks("lowered", "triangle-down", figures.LOWERED),
+            views.outline("outline of the truth"),
+            views.marks("raised", "triangle-up", figures.RAISED),
+            views.marks("lowered", "triangle-down", figures.LOWERED),
         )
         self.outlined: np.ndarray | None = None
 
     def build_third(self) -> None:
         self.curve, self.now = self.add(
-            3, _line(color="black", width=2), _marks("this step", "square", "black")
+            3, views.line(color="black", width=2), views.marks("this step", "square", "black")
         )
         self.figure.update_xaxes(title="step", row=1, col=3)
         self.figure.update_yaxes(title="value of the loss", rangemode="tozero", row=1, col=3)
@@ -229,11 +228,11 @@ class _GradientView(_PersistenceView):
     def build_controls(self) -> list[Any]:
         rows = super().build_controls()
         self.controls |= {
-            "step": _integer_slider("Step", 0, self.model.steps),
-            "loss": _dropdown("Loss", list(self.model.losses), 18),
+            "step": views.integer_slider("Step", 0, self.model.steps),
+            "loss": views.dropdown("Loss", list(self.model.losses), 18),
         }
         player = self.add_player("step", interval=300)
-        return [widgets.HBox([self.controls["step"], player, self.controls["loss"]]), *rows]
+        return [self.row("step", player, "loss"), *rows]
 
     def take(self, file: bytes) -> None:
         """Descend from the reader's own picture."""
@@ -246,9 +245,9 @@ class _GradientView(_PersistenceView):
             return
         if self.outlined is not model.truth:
             self.outlined = model.truth
-            _set(self.edge, *figures.outline(model.truth))
+            views.move(self.edge, *figures.outline(model.truth))
         for trace, sign in ((self.raised, 1), (self.lowered, -1)):
             rows, columns = figures.strongest(sign * model.pull)
-            _set(trace, columns, rows)
-        _set(self.curve, np.arange(model.steps + 1), model.values)
-        _set(self.now, [model.step], [model.values[model.step]])
+            views.move(trace, columns, rows)
+        views.move(self.curve, np.arange(model.steps + 1), model.values)
+        views.move(self.now, [model.step], [model.values[model.step]])

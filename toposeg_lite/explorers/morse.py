@@ -11,22 +11,9 @@ from matplotlib.figure import Figure
 
 from .. import figures
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
-from . import examples
+from . import examples, views
 from .base import Explorer
 from .traits import Connectivity, Fraction, Likelihood, UpTo
-from .views import (
-    DASHED,
-    ChartView,
-    _dots,
-    _fraction_slider,
-    _integer_slider,
-    _line,
-    _marks,
-    _neighbour_choice,
-    _painted,
-    _ring,
-    _set,
-)
 from .words import count, count_neighbours
 
 __all__ = ["MorseExplorer"]
@@ -194,7 +181,7 @@ def _has(number: int) -> str:
     return "has" if number == 1 else "have"
 
 
-class _MorseView(ChartView):
+class _MorseView(views.ChartView):
     """The view of a `MorseExplorer`: a large image, and two charts on its right."""
 
     titles = ("likelihood and skeleton", "branches", "along the marked branch")
@@ -205,15 +192,15 @@ class _MorseView(ChartView):
             self.add(
                 1,
                 go.Image(hoverinfo="skip"),
-                _named(_line(color=figures.CUT, width=1.5, dash="4px,2px"), "cut"),
-                _named(_line(color=figures.SKELETON, width=2), "skeleton"),
+                _named(views.line(color=figures.CUT, width=1.5, dash="4px,2px"), "cut"),
+                _named(views.line(color=figures.SKELETON, width=2), "skeleton"),
                 go.Scatter(mode="markers", marker={"size": 4, "color": figures.SKELETON},
                            hoverinfo="skip", showlegend=False),
-                _line(color="black", width=6),
-                _line(color="white", width=3),
-                _line(color="white", width=3, dash="3px,3px"),
-                _marks("peaks", "circle", figures.COMPONENT),
-                _marks("pass", "square", "white"),
+                views.line(color="black", width=6),
+                views.line(color="white", width=3),
+                views.line(color="white", width=3, dash="3px,3px"),
+                views.marks("peaks", "circle", figures.COMPONENT),
+                views.marks("pass", "square", "white"),
             )
         )  # fmt: skip
         self.add_image_axes()
@@ -237,40 +224,39 @@ class _MorseView(ChartView):
         """Make the chart of the branches: a dot for each, and the two thresholds."""
         limit, self.cross, *self.dots, self.ring = self.add(
             2,
-            _line(color="lightgray", width=1),
-            _line(**DASHED),
+            views.line(color="lightgray", width=1),
+            views.line(**views.DASHED),
             _branches("joins, kept", "circle", figures.COMPONENT),
             _branches("joins, cut", "circle-open", figures.COMPONENT),
             _branches("closes a loop, kept", "triangle-up", figures.HOLE),
             _branches("closes a loop, cut", "triangle-up-open", figures.HOLE),
-            _ring(),
+            views.ring(),
         )
-        _set(limit, [0, 1], [1, 0])
+        views.move(limit, [0, 1], [1, 0])
         self.name_chart_axes("persistence", "value of the pass")
 
     def build_third(self) -> None:
         """Make the profile of the marked branch."""
         self.profile, self.level, self.profile_ends, self.profile_low = self.add(
             3,
-            _line(color="black", width=2),
-            _line(**DASHED),
-            _marks("peaks", "circle", figures.COMPONENT).update(showlegend=False),
-            _marks("pass", "square", "white").update(showlegend=False),
+            views.line(color="black", width=2),
+            views.line(**views.DASHED),
+            views.marks("peaks", "circle", figures.COMPONENT).update(showlegend=False),
+            views.marks("pass", "square", "white").update(showlegend=False),
         )
         self.figure.update_xaxes(title="pixels from the first peak", row=1, col=3)
         self.figure.update_yaxes(title="likelihood", range=[-0.03, 1.03], row=1, col=3)
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
-            "min_persistence": _fraction_slider("Persistence above"),
-            "saddle_level": _fraction_slider("Saddle level"),
-            "selected": _integer_slider("Marked branch"),
-            "connectivity": _neighbour_choice(),
+            "min_persistence": views.fraction_slider("Persistence above"),
+            "saddle_level": views.fraction_slider("Saddle level"),
+            "selected": views.integer_slider("Marked branch"),
+            "connectivity": views.neighbour_choice(),
         }
-        persistence, level, number, neighbours = self.controls.values()
         return [
-            widgets.HBox([persistence, level]),
-            widgets.HBox([number, neighbours]),
+            self.row("min_persistence", "saddle_level"),
+            self.row("selected", "connectivity"),
             self.bring_own(),
         ]
 
@@ -288,7 +274,7 @@ class _MorseView(ChartView):
     def draw(self, name: str) -> None:
         model = self.model
         if name in ("image", "connectivity"):
-            self.image.source = _painted(model.image, np.zeros(model.image.shape, bool))
+            self.image.source = views.painted(model.image, np.zeros(model.image.shape, bool))
         if name != "selected":
             self.draw_skeleton()
             self.draw_branches()
@@ -300,18 +286,18 @@ class _MorseView(ChartView):
         whole = (
             model.complex_.skeleton(model.min_persistence).paths if model.saddle_level > 0 else []
         )
-        _set(self.gone, *figures.path_lines(whole, model.image.shape))
-        _set(self.lines, *figures.path_lines(skeleton.paths, model.image.shape))
+        views.move(self.gone, *figures.path_lines(whole, model.image.shape))
+        views.move(self.lines, *figures.path_lines(skeleton.paths, model.image.shape))
         lonely = np.setdiff1d(np.arange(len(skeleton.nodes)), skeleton.edges)
         rows, columns = np.unravel_index(skeleton.nodes[lonely], model.image.shape)
-        _set(self.peaks_alone, columns, rows)
+        views.move(self.peaks_alone, columns, rows)
 
     def draw_branches(self) -> None:
         """Sort the branches into those that are kept and those that are cut."""
         model, view = self.model, self.model.shown
         self.draw_dots(view.persistence, view.saddle_value, view.dimension, view.kept)
         p, level, gap = model.min_persistence, model.saddle_level, np.nan
-        _set(self.cross, [p, p, gap, -0.03, 1.03], [-0.03, 1.03, gap, level, level])
+        views.move(self.cross, [p, p, gap, -0.03, 1.03], [-0.03, 1.03, gap, level, level])
 
     def draw_branch(self) -> None:
         """Mark the chosen branch in all three parts."""
@@ -321,15 +307,15 @@ class _MorseView(ChartView):
         chosen = slice(max(model.selected - 1, 0), model.selected)
         solid = bool(view.kept[chosen].all())
         for trace, drawn in zip(self.path, (True, solid, not solid), strict=True):
-            _set(trace, columns[: drawn * columns.size], rows[: drawn * rows.size])
-        _set(self.ends, columns[ends], rows[ends])
-        _set(self.low, columns[low], rows[low])
-        _set(self.ring, view.persistence[chosen], view.saddle_value[chosen])
-        _set(self.profile, view.along, view.height)
-        _set(self.profile_ends, view.along[ends], view.height[ends])
-        _set(self.profile_low, view.along[low], view.height[low])
+            views.move(trace, columns[: drawn * columns.size], rows[: drawn * rows.size])
+        views.move(self.ends, columns[ends], rows[ends])
+        views.move(self.low, columns[low], rows[low])
+        views.move(self.ring, view.persistence[chosen], view.saddle_value[chosen])
+        views.move(self.profile, view.along, view.height)
+        views.move(self.profile_ends, view.along[ends], view.height[ends])
+        views.move(self.profile_low, view.along[low], view.height[low])
         longest = max(view.along[-1], 1.0) if model.selected else 1.0
-        _set(self.level, [0, longest], [model.saddle_level] * 2)
+        views.move(self.level, [0, longest], [model.saddle_level] * 2)
 
 
 # All that is not data is said before a trace is added: a change of one trace's style in a batch
@@ -339,7 +325,7 @@ class _MorseView(ChartView):
 def _branches(name: str, symbol: str, colour: str) -> go.Scatter:
     """Return a trace of dots in the chart of the branches."""
     text = "persistence %{x:.3f}<br>pass %{y:.3f}<extra>" + name + "</extra>"
-    return _dots(name, symbol, colour).update(hovertemplate=text)
+    return views.dots(name, symbol, colour).update(hovertemplate=text)
 
 
 def _named(line: go.Scatter, name: str) -> go.Scatter:

@@ -15,20 +15,9 @@ from ..checks import check_integer, check_same_shape
 from ..figures.painting import check_small
 from ..metrics import report
 from ..topology.components import betti_numbers
+from . import views
 from .base import Explorer, read_image
 from .traits import Checked, Connectivity, UpTo, check_pair
-from .views import (
-    FigureView,
-    _address,
-    _image,
-    _integer_slider,
-    _laid_out,
-    _line,
-    _marks,
-    _neighbour_choice,
-    _outline,
-    _set,
-)
 from .words import count_neighbours, count_shape
 
 __all__ = ["PaintExplorer"]
@@ -186,14 +175,14 @@ class PaintExplorer(Explorer):
         return _PaintView(self).box
 
 
-class _PaintView(FigureView):
+class _PaintView(views.FigureView):
     """The view of a `PaintExplorer`: the grid, and a table of numbers beside it."""
 
     first = "mask"
 
     def lay_out(self) -> go.Figure:
         # A hand that trembles paints, and does not zoom.
-        return _laid_out(go.Figure(), width=640, height=520, top=40, dragmode=False)
+        return views.laid_out(go.Figure(), width=640, height=520, top=40, dragmode=False)
 
     def build_middle(self) -> widgets.HBox:
         self.table = widgets.HTML()
@@ -202,7 +191,7 @@ class _PaintView(FigureView):
     def build_traces(self) -> None:
         """Make the grid: pixels in their colours, the truth's outline, names, the chosen pixel."""
         squares = [
-            _marks(name, "square", colour)
+            views.marks(name, "square", colour)
             for name, colour in (
                 ("right", figures.SUPERLEVEL),
                 ("false", figures.LOWERED),
@@ -212,13 +201,13 @@ class _PaintView(FigureView):
         for square in squares:  # for the legend alone: the image below holds the pixels
             square.update(x=[None], y=[None])
         traces = [
-            _image(),
-            _line(color="lightgray", width=1),
-            _outline("outline of the truth", width=2.5),
+            views.image_trace(),
+            views.line(color="lightgray", width=1),
+            views.outline("outline of the truth", width=2.5),
             *squares,
             self.letters("A, B: components", figures.COMPONENT),
             self.letters("1, 2: holes", figures.HOLE),
-            _marks("chosen pixel", "square-open", "black"),
+            views.marks("chosen pixel", "square-open", "black"),
         ]
         self.figure.add_traces(traces)
         traced = self.figure.data
@@ -231,7 +220,7 @@ class _PaintView(FigureView):
 
     def letters(self, name: str, colour: str) -> go.Scatter:
         """Return a trace of names, one for each pixel of a kind of part."""
-        trace = _marks(name, "circle", colour)
+        trace = views.marks(name, "circle", colour)
         style = {"color": colour, "size": 12, "weight": "bold"}
         # A point of no size carries each name, so that the legend has a sign to show.
         return trace.update(
@@ -241,9 +230,9 @@ class _PaintView(FigureView):
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
-            "connectivity": _neighbour_choice(),
-            "row": _integer_slider("Row"),
-            "column": _integer_slider("Column"),
+            "connectivity": views.neighbour_choice(),
+            "row": views.integer_slider("Row"),
+            "column": views.integer_slider("Column"),
         }
         model = self.model
         self.buttons = {
@@ -255,10 +244,9 @@ class _PaintView(FigureView):
         buttons = [widgets.Button(description=name) for name in self.buttons]
         for button in buttons:
             button.on_click(self.press)
-        neighbours, row, column = self.controls.values()
         return [
-            widgets.HBox([row, column]),
-            widgets.HBox([*buttons, neighbours]),
+            self.row("row", "column"),
+            self.row(*buttons, "connectivity"),
             self.bring_own(),
         ]
 
@@ -283,11 +271,11 @@ class _PaintView(FigureView):
     def draw(self, name: str) -> None:
         model = self.model
         if name not in ("row", "column"):
-            self.image.source = _address(figures.mask_colours(model.mask, model.truth))
-            _set(self.grid, *self.lattice(*model.mask.shape))
-            _set(self.edge, *figures.outline(model.truth))
+            self.image.source = views.address(figures.mask_colours(model.mask, model.truth))
+            views.move(self.grid, *self.lattice(*model.mask.shape))
+            views.move(self.edge, *figures.outline(model.truth))
             self.name_parts()
-        _set(self.chosen, [model.column], [model.row])
+        views.move(self.chosen, [model.column], [model.row])
         self.table.value = self.write_table()
 
     @staticmethod
@@ -305,7 +293,7 @@ class _PaintView(FigureView):
         size = min(14.0, max(7.0, 170 / max(parts.shape)))
         for trace, kind in ((self.components, parts > 0), (self.holes, parts < 0)):
             rows, columns = np.nonzero(kind)
-            _set(trace, columns, rows)
+            views.move(trace, columns, rows)
             trace.text = [figures.part_name(int(number)) for number in parts[kind]]
             trace.textfont.size = size
 

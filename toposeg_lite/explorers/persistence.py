@@ -9,23 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import figures
-from . import examples
+from . import examples, views
 from .features import FeatureExplorer
 from .traits import Connectivity, Likelihood
-from .views import (
-    DASHED,
-    ChartView,
-    _dots,
-    _fraction_slider,
-    _image,
-    _integer_slider,
-    _line,
-    _marks,
-    _neighbour_choice,
-    _painted,
-    _ring,
-    _set,
-)
 from .words import count, count_neighbours, count_shape
 
 __all__ = ["PersistenceExplorer"]
@@ -134,7 +120,7 @@ class PersistenceExplorer(FeatureExplorer):
         return _PersistenceView(self).box
 
 
-class _PersistenceView(ChartView):
+class _PersistenceView(views.ChartView):
     """The view of a `PersistenceExplorer`: image, persistence diagram, barcode."""
 
     titles = ("likelihood", "persistence diagram", "barcode")
@@ -143,10 +129,10 @@ class _PersistenceView(ChartView):
         """Make the part on the left: grey image, superlevel set, marked pixels."""
         self.image, self.path, self.birth, self.death = self.add(
             1,
-            _image(),
-            _line(color="white", width=2),
-            _marks("birth pixel", "diamond", figures.BIRTH),
-            _marks("death pixel", "x", figures.DEATH),
+            views.image_trace(),
+            views.line(color="white", width=2),
+            views.marks("birth pixel", "diamond", figures.BIRTH),
+            views.marks("death pixel", "x", figures.DEATH),
         )
         self.add_image_axes()
 
@@ -154,40 +140,39 @@ class _PersistenceView(ChartView):
         """Make the part in the middle: diagonal, threshold, dots, and a ring for the marked one."""
         diagonal, self.cross, *self.dots, self.ring = self.add(
             2,
-            _line(color="gray", width=1),
-            _line(**DASHED),
-            _dots("component, alive", "circle", figures.COMPONENT),
-            _dots("component, not alive", "circle-open", figures.COMPONENT),
-            _dots("hole, alive", "triangle-up", figures.HOLE),
-            _dots("hole, not alive", "triangle-up-open", figures.HOLE),
-            _ring(),
+            views.line(color="gray", width=1),
+            views.line(**views.DASHED),
+            views.dots("component, alive", "circle", figures.COMPONENT),
+            views.dots("component, not alive", "circle-open", figures.COMPONENT),
+            views.dots("hole, alive", "triangle-up", figures.HOLE),
+            views.dots("hole, not alive", "triangle-up-open", figures.HOLE),
+            views.ring(),
         )
-        _set(diagonal, [0, 1], [0, 1])
+        views.move(diagonal, [0, 1], [0, 1])
         self.name_chart_axes("birth", "death")
 
     def build_third(self) -> None:
         """Make the part on the right: the barcode."""
         *self.bars, self.line, self.bar = self.add(
             3,
-            _line(color=figures.COMPONENT, width=3),
-            _line(color=figures.HOLE, width=3, dash="4px,2px"),
-            _line(**DASHED),
-            _line(color="black", width=6),
+            views.line(color=figures.COMPONENT, width=3),
+            views.line(color=figures.HOLE, width=3, dash="4px,2px"),
+            views.line(**views.DASHED),
+            views.line(color="black", width=6),
         )
         self.figure.update_xaxes(title="threshold, falling", range=[1.03, -0.03], row=1, col=3)
         self.figure.update_yaxes(title="feature, longest first", row=1, col=3)
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
-            "threshold": _fraction_slider("Threshold"),
-            "min_persistence": _fraction_slider("Persistence above"),
-            "selected": _integer_slider("Marked feature"),
-            "connectivity": _neighbour_choice(),
+            "threshold": views.fraction_slider("Threshold"),
+            "min_persistence": views.fraction_slider("Persistence above"),
+            "selected": views.integer_slider("Marked feature"),
+            "connectivity": views.neighbour_choice(),
         }
-        threshold, smallest, number, neighbours = self.controls.values()
         return [
-            widgets.HBox([threshold, smallest]),
-            widgets.HBox([number, neighbours]),
+            self.row("threshold", "min_persistence"),
+            self.row("selected", "connectivity"),
             self.bring_own(),
         ]
 
@@ -205,10 +190,10 @@ class _PersistenceView(ChartView):
     def draw_threshold(self) -> None:
         """Paint the superlevel set and sort the dots into those that are alive and those not."""
         threshold, pairs = self.model.threshold, self.model.shown
-        self.image.source = _painted(self.model.image, self.model.mask)
+        self.image.source = views.painted(self.model.image, self.model.mask)
         living = figures.alive(pairs, threshold)
         self.draw_dots(pairs.birth, pairs.death, pairs.dimension, living)
-        _set(self.cross, [threshold, threshold, 1.03], [-0.03, threshold, threshold])
+        views.move(self.cross, [threshold, threshold, 1.03], [-0.03, threshold, threshold])
 
     def draw_marks(self) -> None:
         """Mark the pixels and the dot of the chosen feature."""
@@ -216,10 +201,10 @@ class _PersistenceView(ChartView):
         pixels = np.stack([chosen.birth_index, chosen.death_index])
         rows, columns = np.unravel_index(np.maximum(pixels, 0), self.model.image.shape)
         real = pixels >= 0
-        _set(self.birth, columns[0][real[0]], rows[0][real[0]])
-        _set(self.death, columns[1][real[1]], rows[1][real[1]])
-        _set(self.path, columns[real], rows[real])
-        _set(self.ring, chosen.birth, chosen.death)
+        views.move(self.birth, columns[0][real[0]], rows[0][real[0]])
+        views.move(self.death, columns[1][real[1]], rows[1][real[1]])
+        views.move(self.path, columns[real], rows[real])
+        views.move(self.ring, chosen.birth, chosen.death)
 
     def draw_third(self, name: str, whole: bool) -> None:
         """Draw the bars, the threshold across them, and the chosen one thick."""
@@ -231,9 +216,9 @@ class _PersistenceView(ChartView):
             levels = np.stack([heights, heights, gap], 1)
             for dimension, trace in enumerate(self.bars):
                 kind = pairs.dimension == dimension
-                _set(trace, ends[kind].ravel(), levels[kind].ravel())
+                views.move(trace, ends[kind].ravel(), levels[kind].ravel())
             self.figure.layout.yaxis3.range = [max(len(pairs), 4) + 0.7, 0.3]
-        _set(self.line, [self.model.threshold] * 2, [0.3, max(len(pairs), 4) + 0.7])
+        views.move(self.line, [self.model.threshold] * 2, [0.3, max(len(pairs), 4) + 0.7])
         drawn = heights == number
         ends = np.concatenate([pairs.birth[drawn], pairs.death[drawn]])
-        _set(self.bar, ends, [number] * len(ends))
+        views.move(self.bar, ends, [number] * len(ends))

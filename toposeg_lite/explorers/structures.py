@@ -18,20 +18,9 @@ from .. import figures
 from ..data import photos
 from ..topology import betti_numbers
 from ..topology.grid import check_image
+from . import views
 from .base import Explorer, _grey, _opened, _pixels
 from .traits import OneOf, UpTo
-from .views import (
-    FigureView,
-    _address,
-    _dropdown,
-    _image,
-    _integer_slider,
-    _laid_out,
-    _line,
-    _painted,
-    _set,
-    _slider,
-)
 from .words import count
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
@@ -276,20 +265,23 @@ def _read_colours(content: bytes, channels: int) -> np.ndarray:
     return np.moveaxis(piece, -1, 0) if piece.ndim == 3 else piece[None]
 
 
-class _StructureView(FigureView):
+class _StructureView(views.FigureView):
     """The view of a `StructureExplorer`: a sample, and a map of branches and one of pixels."""
 
     def lay_out(self) -> go.Figure:
         titles = ("sample", "each branch", "each pixel")
         figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.04)
-        return _laid_out(figure, height=430, top=60, showlegend=False)
+        return views.laid_out(figure, height=430, top=60, showlegend=False)
 
     def build_traces(self) -> None:
         self.images: list[Any] = []
         self.marks: list[Any] = []
         for column in (1, 2, 3):
             picture, *lines = self.add(
-                column, _image(), _line(color="black", width=6), _line(color="white", width=3)
+                column,
+                views.image_trace(),
+                views.line(color="black", width=6),
+                views.line(color="white", width=3),
             )
             self.images.append(picture)
             self.marks += lines if column < 3 else []
@@ -305,21 +297,20 @@ class _StructureView(FigureView):
         model = self.model
         maps = [(name, key) for key, (_, name) in figures.MAPS.items()]
         self.controls |= {
-            "sample": _integer_slider("Sample", 1, model.n),
-            "n": _integer_slider("Number of samples", 1, MOST),
-            "temperature": _slider(
+            "sample": views.integer_slider("Sample", 1, model.n),
+            "n": views.integer_slider("Number of samples", 1, MOST),
+            "temperature": views.slider(
                 widgets.FloatLogSlider, "Temperature", min=-1, max=1, step=0.05, base=10,
                 readout_format=".2f",
             ),
-            "selected": _integer_slider("Marked branch", 0, len(model.order)),
-            "mode": _dropdown("Model", list(model.models)),
-            "shown": _dropdown("Maps show", maps),
+            "selected": views.integer_slider("Marked branch", 0, len(model.order)),
+            "mode": views.dropdown("Model", list(model.models)),
+            "shown": views.dropdown("Maps show", maps),
         }  # fmt: skip
-        sample, number, temperature, selected, mode, shown = self.controls.values()
         return [
-            widgets.HBox([sample, self.add_player("sample", interval=400), number]),
-            widgets.HBox([temperature, selected]),
-            widgets.HBox([mode, shown, self.bring_own(dark=False)]),
+            self.row("sample", self.add_player("sample", interval=400), "n"),
+            self.row("temperature", "selected"),
+            self.row("mode", "shown", self.bring_own(dark=False)),
         ]
 
     def obey(self, trait: str, value: Any) -> None:
@@ -352,18 +343,18 @@ class _StructureView(FigureView):
         grey = figures.grey_of(model.image)
         if name != "shown":
             mask = model.samples.masks[model.sample - 1]
-            self.images[0].source = _painted(grey, mask)
+            self.images[0].source = views.painted(grey, mask)
         branches = model.distribution.branches
         if name in ("image", "mode", "temperature", "shown"):
             largest, text = figures.MAPS[model.shown]
             values = getattr(model.uncertainty, model.shown)
             colours = figures.branch_colours(grey, branches, values, largest=largest)
-            self.images[1].source = _address(colours)
+            self.images[1].source = views.address(colours)
             by_pixel = figures.pixel_values_of(branches.likelihood, model.shown)
-            self.images[2].source = _address(figures.pixel_colours(by_pixel, largest=largest))
+            self.images[2].source = views.address(figures.pixel_colours(by_pixel, largest=largest))
             self.scale.marker.cmax = largest
             self.scale.marker.colorbar.title = text.split(",")[0].split(" of")[0]
         marked = model.branch
         path = [] if marked is None else [branches.paths[marked]]
         for line in self.marks:
-            _set(line, *figures.path_lines(path, branches.shape))
+            views.move(line, *figures.path_lines(path, branches.shape))

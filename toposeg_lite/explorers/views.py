@@ -152,6 +152,10 @@ class FigureView(View):
         self.figure.update_yaxes(title=title, row=1, col=column, **square)
         self.figure.update_xaxes(title="column", constrain="domain", row=1, col=column)
 
+    def row(self, *parts: Any) -> widgets.HBox:
+        """Put controls, named by the traits that they lead, and other widgets in a row."""
+        return widgets.HBox([self.controls.get(part, part) for part in parts])
+
     def add_player(self, trait: str, interval: int) -> widgets.Play:
         """Return buttons that play a slider, with so many milliseconds for each step."""
         slider = self.controls[trait]
@@ -173,7 +177,7 @@ class ChartView(FigureView):
     def lay_out(self) -> go.Figure:
         """Return a figure of three parts in a row."""
         figure = make_subplots(1, 3, subplot_titles=self.titles, horizontal_spacing=0.07)
-        return _laid_out(figure, height=480, top=60, legend=-0.16)
+        return laid_out(figure, height=480, top=60, legend=-0.16)
 
     def build_traces(self) -> None:
         """Make the traces part by part, and let the dots listen to a pointer."""
@@ -207,7 +211,7 @@ class ChartView(FigureView):
         kinds = [(dimension == k) & fate for k in (0, 1) for fate in (full, ~full)]
         self.where = [np.flatnonzero(kind) for kind in kinds]
         for trace, places in zip(self.dots, self.where, strict=True):
-            _set(trace, x[places], y[places])
+            move(trace, x[places], y[places])
 
     def picker(self, number: int) -> Callable[[Any, Any, Any], None]:
         """Return what pointing at a dot of trace `number` does: it marks what the dot is for."""
@@ -222,7 +226,7 @@ class ChartView(FigureView):
 # --- Controls and layout ------------------------------------------------------------------------
 
 
-def _laid_out(
+def laid_out(
     figure: go.Figure,
     *,
     height: int,
@@ -244,30 +248,30 @@ def _laid_out(
     )
 
 
-def _slider(kind: Any, label: str, **options: Any) -> Any:
+def slider(kind: Any, label: str, **options: Any) -> Any:
     """Return a slider with room for its label."""
     style, layout = {"description_width": "10.5em"}, {"width": "31em"}
     return kind(description=label, style=style, layout=layout, **options)
 
 
-def _integer_slider(label: str, low: int = 0, high: int | None = None) -> widgets.IntSlider:
+def integer_slider(label: str, low: int = 0, high: int | None = None) -> widgets.IntSlider:
     """Return a slider of integers; without `high` its end follows the model."""
-    return _slider(widgets.IntSlider, label, min=low, max=low if high is None else high)
+    return slider(widgets.IntSlider, label, min=low, max=low if high is None else high)
 
 
-def _fraction_slider(label: str) -> widgets.FloatSlider:
+def fraction_slider(label: str) -> widgets.FloatSlider:
     """Return a slider from 0 to 1."""
-    return _slider(widgets.FloatSlider, label, min=0.0, max=1.0, step=0.01, readout_format=".2f")
+    return slider(widgets.FloatSlider, label, min=0.0, max=1.0, step=0.01, readout_format=".2f")
 
 
-def _dropdown(label: str, options: list[Any], width: int = 22) -> widgets.Dropdown:
+def dropdown(label: str, options: list[Any], width: int = 22) -> widgets.Dropdown:
     """Return a list to choose from; `width` counts letters."""
     return widgets.Dropdown(description=label, options=options, layout={"width": f"{width}em"})
 
 
-def _neighbour_choice(width: int = 18) -> widgets.Dropdown:
+def neighbour_choice(width: int = 18) -> widgets.Dropdown:
     """Return the choice between both connectivities of the foreground."""
-    return _dropdown("Foreground", [("8 neighbours", 2), ("4 neighbours", 1)], width)
+    return dropdown("Foreground", [("8 neighbours", 2), ("4 neighbours", 1)], width)
 
 
 # --- Traces -------------------------------------------------------------------------------------
@@ -275,44 +279,44 @@ def _neighbour_choice(width: int = 18) -> widgets.Dropdown:
 DASHED = {"color": "black", "dash": "dash", "width": 1.5}
 
 
-def _image() -> go.Image:
+def image_trace() -> go.Image:
     """Return a trace of an image whose pixels say where they are."""
     return go.Image(hovertemplate="row %{y}, column %{x}<extra></extra>")
 
 
-def _marks(name: str, symbol: str, colour: str) -> go.Scatter:
+def marks(name: str, symbol: str, colour: str) -> go.Scatter:
     """Return a trace of signs that stand on single pixels of the image."""
     edge = {"color": "black", "width": 1}
     marker = {"symbol": symbol, "size": 11, "color": colour, "line": edge}
     return go.Scatter(mode="markers", marker=marker, name=name, hoverinfo="name")
 
 
-def _line(**line: Any) -> go.Scatter:
+def line(**line: Any) -> go.Scatter:
     """Return a trace of lines that nobody points at."""
     return go.Scatter(mode="lines", hoverinfo="skip", showlegend=False, line=line)
 
 
-def _outline(name: str, width: float = 1.5) -> go.Scatter:
+def outline(name: str, width: float = 1.5) -> go.Scatter:
     """Return a trace of the outline of the truth."""
-    return _line(color=figures.TRUTH, width=width).update(name=name, showlegend=True)
+    return line(color=figures.TRUTH, width=width).update(name=name, showlegend=True)
 
 
-def _dots(name: str, symbol: str, colour: str) -> go.Scatter:
+def dots(name: str, symbol: str, colour: str) -> go.Scatter:
     """Return a trace of dots in the diagram."""
     marker = {"symbol": symbol, "size": 9, "color": colour, "line": {"width": 1.5}}
     text = "birth %{x:.3f}<br>death %{y:.3f}<extra>" + name + "</extra>"
     return go.Scatter(mode="markers", marker=marker, name=name, hovertemplate=text)
 
 
-def _ring(name: str = "marked", size: int = 18) -> go.Scatter:
+def ring(name: str = "marked", size: int = 18) -> go.Scatter:
     """Return a trace of a ring around a dot, which nobody points at."""
     marker = {"size": size}
-    return _dots(name, "circle-open", "black").update(
+    return dots(name, "circle-open", "black").update(
         marker=marker, hoverinfo="skip", hovertemplate=None
     )
 
 
-def _set(trace: Any, x: Any, y: Any) -> None:
+def move(trace: Any, x: Any, y: Any) -> None:
     """Move a trace."""
     trace.x, trace.y = np.asarray(x, np.float32), np.asarray(y, np.float32)
 
@@ -320,15 +324,15 @@ def _set(trace: Any, x: Any, y: Any) -> None:
 # --- Pictures -----------------------------------------------------------------------------------
 
 
-def _painted(image: np.ndarray, mask: np.ndarray) -> str:
+def painted(image: np.ndarray, mask: np.ndarray) -> str:
     """Return a likelihood in grey, with a mask laid over it in yellow, as the address of a PNG."""
     grey = np.repeat(image[..., None] * 255, 3, axis=2)
     yellow = np.array([int(figures.SUPERLEVEL[k : k + 2], 16) for k in (1, 3, 5)])
     grey[mask] += 0.55 * (yellow - grey[mask])
-    return _address(grey.astype(np.uint8))
+    return address(grey.astype(np.uint8))
 
 
-def _address(colours: np.ndarray) -> str:
+def address(colours: np.ndarray) -> str:
     """Return (H, W, 3) colours of bytes as the address of a PNG, for plotly's images.
 
     A picture is several times quicker than numbers: plotly sends a matrix as nested lists.

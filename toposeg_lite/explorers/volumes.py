@@ -18,19 +18,10 @@ from .. import figures
 from ..checks import check_integer
 from ..data import synthetic
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
+from . import views
 from .base import _grey, _opened, _pixels, _stretched
 from .features import FeatureExplorer
 from .traits import Fraction, Likelihood, UpTo
-from .views import (
-    FigureView,
-    _fraction_slider,
-    _image,
-    _integer_slider,
-    _laid_out,
-    _marks,
-    _painted,
-    _set,
-)
 from .words import count
 
 __all__ = ["VolumeExplorer", "read_volume"]
@@ -219,7 +210,7 @@ class VolumeExplorer(FeatureExplorer):
         return _VolumeView(self).box
 
 
-class _VolumeView(FigureView):
+class _VolumeView(views.FigureView):
     """The view of a `VolumeExplorer`: the slice, and the skeleton in space."""
 
     def lay_out(self) -> go.Figure:
@@ -228,7 +219,7 @@ class _VolumeView(FigureView):
             subplot_titles=("slice", "skeleton and its shadow"), horizontal_spacing=0.05,
         )  # fmt: skip
         # Turning the skeleton outlives a move of a slider.
-        return _laid_out(figure, height=560, uirevision="keep")
+        return views.laid_out(figure, height=560, uirevision="keep")
 
     def build_traces(self) -> None:
         self.build_slice()
@@ -238,10 +229,10 @@ class _VolumeView(FigureView):
         """Make the slice: grey, superlevel set, skeleton voxels, and those of the marked pair."""
         self.image, self.here, self.birth, self.death = self.add(
             1,
-            _image(),
-            _marks("skeleton", "circle", figures.SKELETON),
-            _marks("birth voxel", "diamond", figures.BIRTH),
-            _marks("death voxel", "x", figures.DEATH),
+            views.image_trace(),
+            views.marks("skeleton", "circle", figures.SKELETON),
+            views.marks("birth voxel", "diamond", figures.BIRTH),
+            views.marks("death voxel", "x", figures.DEATH),
         )
         self.here.marker.size = 8
         self.add_image_axes()
@@ -271,15 +262,14 @@ class _VolumeView(FigureView):
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
-            "position": _integer_slider("Slice"),
-            "selected": _integer_slider("Marked feature"),
-            "threshold": _fraction_slider("Threshold"),
-            "min_persistence": _fraction_slider("Persistence above"),
+            "position": views.integer_slider("Slice"),
+            "selected": views.integer_slider("Marked feature"),
+            "threshold": views.fraction_slider("Threshold"),
+            "min_persistence": views.fraction_slider("Persistence above"),
         }
-        position, number, threshold, smallest = self.controls.values()
         return [
-            widgets.HBox([position, number]),
-            widgets.HBox([threshold, smallest]),
+            self.row("position", "selected"),
+            self.row("threshold", "min_persistence"),
             self.bring_own("volume", ".tif,.tiff"),
         ]
 
@@ -311,9 +301,9 @@ class _VolumeView(FigureView):
         """Paint the slice and its superlevel set, and put dots where the skeleton passes."""
         model, position = self.model, self.model.position
         here = model.image[position]
-        self.image.source = _painted(here, here >= model.threshold)
+        self.image.source = views.painted(here, here >= model.threshold)
         rows, columns = np.nonzero(model.skeleton.mask[position])
-        _set(self.here, columns, rows)
+        views.move(self.here, columns, rows)
         self.figure.layout.annotations[0].text = f"slice {position}"
 
     def draw_marks(self) -> None:
@@ -325,7 +315,7 @@ class _VolumeView(FigureView):
         ):
             z, y, x = np.unravel_index(index[index >= 0], model.image.shape)
             _place(solid, x, y, z)
-            _set(flat, x[z == model.position], y[z == model.position])
+            views.move(flat, x[z == model.position], y[z == model.position])
 
 
 def _space_line(**line: Any) -> go.Scatter3d:
@@ -341,5 +331,5 @@ def _space_marks(symbol: str, colour: str, size: int) -> go.Scatter3d:
 
 def _place(trace: Any, x: Any, y: Any, z: Any) -> None:
     """Move a trace in space."""
-    _set(trace, x, y)
+    views.move(trace, x, y)
     trace.z = np.asarray(z, np.float32)

@@ -16,23 +16,9 @@ from ..checks import check_same_shape
 from ..topology.components import betti_numbers
 from ..topology.grid import check_image, check_mask
 from ..topology.warping import flip_order
-from . import examples
+from . import examples, views
 from .base import Explorer, read_image
 from .traits import Connectivity, Fraction, Likelihood, Mask, OneOf, UpTo, check_pair
-from .views import (
-    FigureView,
-    _address,
-    _dropdown,
-    _fraction_slider,
-    _image,
-    _integer_slider,
-    _laid_out,
-    _line,
-    _marks,
-    _neighbour_choice,
-    _outline,
-    _set,
-)
 from .words import count, count_neighbours, count_shape
 
 __all__ = ["WarpExplorer"]
@@ -213,13 +199,13 @@ class WarpExplorer(Explorer):
         return _WarpView(self).box
 
 
-class _WarpView(FigureView):
+class _WarpView(views.FigureView):
     """The view of a `WarpExplorer`: both masks, and the neighbourhood of the chosen pixel."""
 
     def lay_out(self) -> go.Figure:
         titles = ("the mask on its way", "neighbourhood of the chosen pixel")
         figure = make_subplots(1, 2, subplot_titles=titles, column_widths=[0.62, 0.38])
-        return _laid_out(figure, height=560)
+        return views.laid_out(figure, height=560)
 
     def build_traces(self) -> None:
         self.build_masks()
@@ -241,14 +227,14 @@ class _WarpView(FigureView):
             ("background component", "triangle-up", figures.HOLE),
         )
         for sign in signs:  # signs without a place: a legend that stays when others come and go
-            self.add(1, _marks(*sign).update(x=[None], y=[None]))
-        crosses, chosen = _marks(*signs[3]), _marks(*signs[4])
+            self.add(1, views.marks(*sign).update(x=[None], y=[None]))
+        crosses, chosen = views.marks(*signs[3]), views.marks(*signs[4])
         for trace in (crosses, chosen):
             trace.update(showlegend=False, hoverinfo="skip")
         self.image, self.edge, self.crosses, self.chosen = self.add(
             1,
-            _image(),
-            _outline("outline of the goal"),
+            views.image_trace(),
+            views.outline("outline of the goal"),
             crosses,
             chosen.update(marker={"size": 16, "line": {"width": 3}}),
         )
@@ -259,14 +245,14 @@ class _WarpView(FigureView):
         """Make the part on the right: nine cells, and the components that touch the middle."""
         middle = go.Scatter(mode="text", text=["p"], x=[1], y=[1], textfont={"size": 20})
         between, across = [0.5, 0.5, None, 1.5, 1.5, None], [-0.5, 2.5, None] * 2
-        grid = _line(color="gray", width=1)
+        grid = views.line(color="gray", width=1)
         grid.update(x=[*between, *across], y=[*across, *between])
         self.cells, _, self.inner, self.outer, self.foreground, self.background, _ = self.add(
             2,
             go.Image(hoverinfo="skip"),
             grid,
-            _line(color=figures.COMPONENT, width=4),
-            _line(color=figures.HOLE, width=4),
+            views.line(color=figures.COMPONENT, width=4),
+            views.line(color=figures.HOLE, width=4),
             self.letters("foreground component", "circle", figures.COMPONENT),
             self.letters("background component", "triangle-up", figures.HOLE),
             middle.update(showlegend=False, hoverinfo="skip"),
@@ -278,23 +264,22 @@ class _WarpView(FigureView):
 
     def letters(self, name: str, symbol: str, colour: str) -> go.Scatter:
         """Return a trace of signs with a letter in each."""
-        trace = _marks(name, symbol, colour).update(mode="markers+text", showlegend=False)
+        trace = views.marks(name, symbol, colour).update(mode="markers+text", showlegend=False)
         return trace.update(marker={"size": 30}, textfont={"color": "white", "size": 14})
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
-            "step": _integer_slider("Flips"),
-            "direction": _dropdown("Warp", list(DIRECTIONS), 21),
-            "threshold": _fraction_slider("Threshold"),
-            "connectivity": _neighbour_choice(21),
-            "row": _integer_slider("Row"),
-            "column": _integer_slider("Column"),
+            "step": views.integer_slider("Flips"),
+            "direction": views.dropdown("Warp", list(DIRECTIONS), 21),
+            "threshold": views.fraction_slider("Threshold"),
+            "connectivity": views.neighbour_choice(21),
+            "row": views.integer_slider("Row"),
+            "column": views.integer_slider("Column"),
         }
-        step, direction, threshold, neighbours, row, column = self.controls.values()
         return [
-            widgets.HBox([step, self.add_player("step", interval=150), direction]),
-            widgets.HBox([row, column]),
-            widgets.HBox([threshold, neighbours]),
+            self.row("step", self.add_player("step", interval=150), "direction"),
+            self.row("row", "column"),
+            self.row("threshold", "connectivity"),
             self.bring_own(),
         ]
 
@@ -328,21 +313,21 @@ class _WarpView(FigureView):
         model, now = self.model, self.model.now
         moved = name in ("row", "column")
         if not moved:
-            self.image.source = _address(figures.mask_colours(now, model.goal))
+            self.image.source = views.address(figures.mask_colours(now, model.goal))
         if not moved and name != "step":
             height, width = model.goal.shape
             self.figure.layout.xaxis.range = [-0.5, width - 0.5]
             self.figure.layout.yaxis.range = [height - 0.5, -0.5]
-            _set(self.edge, *figures.outline(model.goal))
+            views.move(self.edge, *figures.outline(model.goal))
             rows, columns = np.nonzero(model.critical)
-            _set(self.crosses, columns, rows)
-        _set(self.chosen, [model.column], [model.row])
+            views.move(self.crosses, columns, rows)
+        views.move(self.chosen, [model.column], [model.row])
         self.draw_neighbourhood(now)
 
     def draw_neighbourhood(self, now: np.ndarray) -> None:
         """Draw the cells around the chosen pixel, their components, and the verdict."""
         model, full = self.model, self.model.connectivity
-        self.cells.source = _address(figures.cells_around(now, model.pixel))
+        self.cells.source = views.address(figures.cells_around(now, model.pixel))
         numbers = figures.components_around(now, model.pixel, connectivity=full)
         links = figures.links_around(numbers, full)
         for sign, line, signs in (
@@ -351,9 +336,9 @@ class _WarpView(FigureView):
         ):
             own = [[*link, (np.nan, np.nan)] for link in links if sign * numbers[link[0]] > 0]
             y, x = np.array(own, float).reshape(-1, 2).T
-            _set(line, x, y)
+            views.move(line, x, y)
             rows, columns = np.nonzero(sign * numbers > 0)
-            _set(signs, columns, rows)
+            views.move(signs, columns, rows)
             names = "ABCD" if sign > 0 else "1234"
             signs.text = [names[abs(k) - 1] for k in numbers[rows, columns]]
         answer = figures.verdict(now, model.pixel, connectivity=full).split(":")[0].lower()
