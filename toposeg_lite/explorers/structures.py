@@ -11,16 +11,15 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 from skimage.util import img_as_float
-from traitlets import Any as AnyTrait
-from traitlets import Float, validate
 
 from .. import figures
+from ..checks import check_number
 from ..data import photos
 from ..topology import betti_numbers
 from ..topology.grid import check_image
 from . import views
 from .base import Explorer, _grey, _opened, _pixels
-from .traits import OneOf, UpTo
+from .traits import Checked, OneOf, UpTo
 from .words import count
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
@@ -91,10 +90,10 @@ class StructureExplorer(Explorer):
     uncertainty: Uncertainty
     order: np.ndarray
 
-    image = AnyTrait()
+    image = Checked(lambda model, value, name: _check_channels(value))
     mode = OneOf(lambda model: model.models)
     n = UpTo(lambda model: MOST, low=1)
-    temperature = Float(1.0)
+    temperature = Checked(lambda model, value, name: _check_temperature(value))
     sample = UpTo(lambda model: model.n, low=1)
     shown = OneOf(lambda model: figures.MAPS)
     selected = UpTo(lambda model: len(model.order))
@@ -139,20 +138,6 @@ class StructureExplorer(Explorer):
 
         image = photos.retina().image[:, 800:1056, 240:496]
         return cls({mode: load_pretrained(mode) for mode in ("branch", "threshold")}, image)
-
-    @validate("image")
-    def _check_image(self, proposal: Any) -> np.ndarray:
-        image = np.asarray(proposal["value"])
-        if image.ndim != 3 or not len(image):
-            raise ValueError(f"image must have the shape (channels, H, W); got {image.shape}")
-        channels = [check_image(channel, "image", ndim=2) for channel in image]
-        return np.stack(channels).astype(np.float32)
-
-    @validate("temperature")
-    def _check_temperature(self, proposal: Any) -> float:
-        if not 0.1 <= proposal["value"] <= 10:
-            raise ValueError(f"temperature must be 0.1 to 10; got {proposal['value']}")
-        return proposal["value"]
 
     def _forget(self, change: Any) -> None:
         """Let the models look at another image."""
@@ -246,6 +231,21 @@ class StructureExplorer(Explorer):
     def view(self) -> widgets.VBox:
         """Return a live view: walk through the samples, click a branch to mark it."""
         return _StructureView(self).box
+
+
+def _check_channels(image: Any) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim != 3 or not len(image):
+        raise ValueError(f"image must have the shape (channels, H, W); got {image.shape}")
+    channels = [check_image(channel, "image", ndim=2) for channel in image]
+    return np.stack(channels).astype(np.float32)
+
+
+def _check_temperature(value: Any) -> float:
+    temperature = check_number(value, "temperature")
+    if not 0.1 <= temperature <= 10:
+        raise ValueError(f"temperature must be 0.1 to 10; got {value}")
+    return temperature
 
 
 def _read_colours(content: bytes, channels: int) -> np.ndarray:
