@@ -308,10 +308,9 @@ class _PaintView(views.FigureView):
         parts = [("", "painted", "truth", counts)]
         parts.append(("metric", "value", "perfect", figures.metric_rows(model.numbers)))
         lines = []
-        for *head, rows in parts:
-            left, *right = head
-            cells = "".join(f'<th scope="col">{name}</th>' for name in right)
-            lines.append(f'<tr>{LEFT} scope="col">{left}</th>{cells}</tr>')
+        for kind, *columns, rows in parts:
+            cells = "".join(f'<th scope="col">{name}</th>' for name in columns)
+            lines.append(f'<tr>{LEFT} scope="col">{kind}</th>{cells}</tr>')
             for name, value, wanted, differs in rows:
                 value = f"<b>{value} ≠</b>" if differs else value
                 cells = f"<td>{value}</td><td>{wanted}</td>"

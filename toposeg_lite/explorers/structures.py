@@ -271,7 +271,7 @@ class _StructureView(views.FigureView):
     def lay_out(self) -> go.Figure:
         titles = ("sample", "each branch", "each pixel")
         figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.04)
-        return views.laid_out(figure, height=430, top=60, showlegend=False)
+        return views.laid_out(figure, height=430, top=60, legend=None, showlegend=False)
 
     def build_traces(self) -> None:
         self.images: list[Any] = []

@@ -233,7 +233,7 @@ def laid_out(
     width: int = 1010,
     left: int = 50,
     top: int = 50,
-    legend: float = -0.12,
+    legend: float | None = -0.12,
     **options: Any,
 ) -> go.Figure:
     """Give a figure the size and the look that those of all explorers have, and return it."""
@@ -242,7 +242,7 @@ def laid_out(
         width=width,
         height=height,
         margin={"l": left, "r": 10, "t": top, "b": 40},
-        legend={"orientation": "h", "y": legend},
+        legend=None if legend is None else {"orientation": "h", "y": legend},
         hovermode="closest",
         **options,
     )

@@ -43,6 +43,27 @@ def test_show_stores_widget_picture_and_sentence(monkeypatch, make):
     assert data["text/plain"] == metadata["image/png"]["alt"] == explorer.describe()
 
 
+@pytest.mark.parametrize(
+    ("trait", "value", "error", "word"),
+    [
+        ("image", None, TypeError, "image must hold real numbers"),
+        ("threshold", "half", TypeError, "threshold must be a number in .0, 1.; got 'half'"),
+        ("threshold", True, TypeError, "threshold must be a number"),
+        ("selected", 1.5, TypeError, "selected must be an integer; got 1.5"),
+        ("selected", -1, ValueError, "selected must be 0 to 3; got -1"),
+        ("connectivity", "8", TypeError, "connectivity must be an integer"),
+    ],
+)
+def test_a_trait_is_checked_like_an_argument(trait, value, error, word):
+    explorer = PersistenceExplorer(LINE)
+    before = explorer.describe()
+    with pytest.raises(error, match=word):
+        setattr(explorer, trait, value)
+    with pytest.raises(error, match=word):
+        PersistenceExplorer(**{"image": LINE, trait: value})
+    assert explorer.describe() == before
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F"])
 def test_pictures_of_all_kinds_are_read(mode):
     grey = np.zeros((6, 9), np.uint8)
