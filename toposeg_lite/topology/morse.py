@@ -663,8 +663,9 @@ def _join_pits(
     no_keys = empty_keys(image.dtype)
     steps = later_steps(shape, dual_connectivity(connectivity, image.ndim))
     if image.ndim == 2:
-        walled = np.pad(image, 1, constant_values=2)
-        spots = np.flatnonzero((UPPER_LINKS[connectivity][0] > 1)[upper_masks(walled).ravel()])
+        framed = heights.values.reshape(shape)
+        framed[0] = framed[-1] = framed[:, 0] = framed[:, -1] = 2  # a wall; nobody needs it lower
+        spots = np.flatnonzero((UPPER_LINKS[connectivity][0] > 1)[upper_masks(framed).ravel()])
     else:
         spots = _meetings(depths, steps, rows_inside(shape), image.shape[-1])
     spots = spots[argsort_falling(heights.values[spots], no_keys)]
