@@ -31,7 +31,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from .checks import check_same_shape
 from .topology.grid import Border, check_border, check_connectivity, check_mask
-from .topology.mask_matching import Parts, components_in_union, holes_in_union, shared_homes
+from .topology.union import Parts, components_in_union, holes_in_union, shared_homes
 
 __all__ = ["KINDS", "Difference", "topology_differences"]
 

@@ -64,13 +64,13 @@ from toposeg_lite.topology.grid import (
     check_mask,
     dual_connectivity,
 )
-from toposeg_lite.topology.mask_matching import (
+from toposeg_lite.topology.skeleton import thin_mask
+from toposeg_lite.topology.union import (
     Parts,
     components_in_union,
     holes_in_union,
     shared_homes,
 )
-from toposeg_lite.topology.skeleton import thin_mask
 from toposeg_lite.topology.warping import homotopy_warp
 
 Labels = Literal["foreground", "background"]
@@ -228,7 +228,7 @@ def betti_matching_error(
     -----
     The frame itself is no feature. The region that it encloses is one; both masks have it, and it
     has its partner unless the union of the masks leaves no background at all. The module
-    `toposeg_lite.topology.mask_matching` says which components and holes are partners; it takes no
+    `toposeg_lite.topology.union` says which components and holes are partners; it takes no
     longer than to label the components. Tunnels (dimension 1 in 3D) take a reduction of matrices,
     as for any likelihood: some seconds in a volume of 64x64x64.
 

@@ -238,16 +238,9 @@ def _tunnels(
 def _own_tunnels(
     image: _Ordered, rank: np.ndarray, squares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pair the tunnels of one image.
+    """Return for each square the edge whose loop it fills, the voxels of both, and if they differ.
 
-    Returns
-    -------
-    edges : array of int64
-        For each square the edge that closes the loop which it fills.
-    born, died : arrays of int32
-        The voxels with which this edge and the square enter.
-    lasts : array of bool
-        Whether their values differ.
+    They are the voxels with which edge and square enter; what differs is their value.
     """
     edges = _fill_loops(squares, rank)
     # Where the frame's ranks, -1, are looked up, the last entry stands.
@@ -292,34 +285,15 @@ def _last_ranks(
 
 
 class Cells(NamedTuple):
-    """What enters with a pixel, and how it hangs together: see `_list_cells` for drawings.
+    """What enters with a pixel, and how it hangs together: see `_list_cells` for drawings."""
 
-    Attributes
-    ----------
-    near : (m, ndim) array of int64
-        The offsets of the pixels of the neighbourhood, in C order, itself included. Other arrays
-        name a pixel by its position in this list.
-    adjacent : array of int64
-        The pixels whose components the pixel may join.
-    touched : (c, t) array of int64
-        For each cell the pixels that it touches, -1 where there are fewer.
-    codes : (c, t) array of int64
-        The place of the cell, seen from each of these pixels: a smaller code is older.
-    foreign : (c,) array of bool
-        Cells of a neighbour: they are there if the neighbour came before. The first cell is none.
-    gates : (g, 2) array of int64
-        Pairs of cells that meet, in the order in which they do.
-    first_codes : (k, 2) array of int64
-        The pixels that own cells touch, each with the smallest code of these cells.
-    """
-
-    near: np.ndarray
-    adjacent: np.ndarray
-    touched: np.ndarray
-    codes: np.ndarray
-    foreign: np.ndarray
-    gates: np.ndarray
-    first_codes: np.ndarray
+    near: np.ndarray  # offsets of the neighbourhood, itself included; others name pixels by these
+    adjacent: np.ndarray  # the pixels whose components the pixel may join
+    touched: np.ndarray  # for each cell the pixels that it touches, -1 where there are fewer
+    codes: np.ndarray  # the place of the cell, seen from each of these: a smaller code is older
+    foreign: np.ndarray  # of a neighbour: it is there if that came before; the first cell is none
+    gates: np.ndarray  # pairs of cells that meet, in the order in which they do
+    first_codes: np.ndarray  # pixels that own cells touch, each with their smallest code
 
 
 @cache
@@ -642,28 +616,33 @@ def _axis_steps(volume):
 
 
 @njit(cache=True, nogil=True)
+def _sort_cells(last):
+    """Sort cells by the rank with which they enter, equal ones by number; -2 stands for no cell."""
+    start = np.zeros(last.max() + 3, np.int64)
+    for rank in last:
+        if rank > -2:
+            start[rank + 2] += 1
+    start = np.cumsum(start)
+    cells = np.empty(start[-1], np.int64)
+    for cell in range(last.size):
+        if last[cell] > -2:
+            cells[start[last[cell] + 1]] = cell
+            start[last[cell] + 1] += 1
+    return cells
+
+
+@njit(cache=True, nogil=True)
 def _square_order(rank):
     """Sort the squares of a volume by the voxel with which they enter, and leave some out.
 
     A square is numbered by three times its smallest voxel, plus the axis across it, and an edge
-    likewise, plus the axis along it. Both enter with the last of their voxels; those that enter
-    together stand in the order of their numbers. Left out are the squares that close a cavity:
-    taken away again, the last first, each lets two cubes meet, or a cube and the outside.
-
-    Parameters
-    ----------
-    rank : (D, H, W) array of int32
-        When each voxel enters, from -1; several may enter at once.
-
-    Returns
-    -------
-    squares : array of int64
-        The numbers of the others, in order.
+    likewise, plus the axis along it. Both enter with the last of their voxels, at its `rank`; those
+    that enter together stand in the order of their numbers. Left out are the squares that close a
+    cavity: taken away again, the last first, each lets two cubes meet, or a cube and the outside.
     """
     depth, height, width = rank.shape
     flat, steps = rank.ravel(), _axis_steps(rank)
     last = np.full(3 * flat.size, -2, np.int32)  # the rank of each square's last voxel
-    start = np.zeros(flat.max() + 3, np.int64)
     for d in range(depth):
         for r in range(height):
             for c in range(width):
@@ -675,13 +654,7 @@ def _square_order(rank):
                         a, b = v + steps[i], v + steps[j]
                         late = max(max(flat[v], flat[a]), max(flat[b], flat[a + steps[j]]))
                         last[3 * v + axis] = late
-                        start[late + 2] += 1
-    start = np.cumsum(start)
-    squares = np.empty(start[-1], np.int64)
-    for q in range(last.size):
-        if last[q] > -2:
-            squares[start[last[q] + 1]] = q
-            start[last[q] + 1] += 1
+    squares = _sort_cells(last)
 
     outside = np.int32(flat.size)
     cube = np.arange(flat.size + 1).astype(np.int32)  # named by their smallest voxels
@@ -721,25 +694,16 @@ def _key(v, axis, flat, steps):
 def _joining_edges(rank):
     """Say of each edge whether it joins two components when it enters: such closes no loop."""
     flat, steps = rank.ravel(), _axis_steps(rank)
-    start = np.zeros(flat.max() + 3, np.int64)
-    for axis in range(3):
-        for v in range(flat.size - steps[axis]):
-            start[max(flat[v], flat[v + steps[axis]]) + 2] += 1
-    start = np.cumsum(start)
-    edges = np.empty(start[-1], np.int64)
+    last = np.full(3 * flat.size, -2, np.int32)
     for v in range(flat.size):
+        place = (v // steps[0], v // steps[1] % rank.shape[1], v % rank.shape[2])
         for axis in range(3):
-            if v + steps[axis] < flat.size:
-                late = max(flat[v], flat[v + steps[axis]]) + 1
-                edges[start[late]] = 3 * v + axis
-                start[late] += 1
+            if place[axis] < rank.shape[axis] - 1:  # it does not lead around to the other side
+                last[3 * v + axis] = max(flat[v], flat[v + steps[axis]])
     parent = np.arange(flat.size).astype(np.int32)
     joins = np.zeros(3 * flat.size, np.bool_)
-    for edge in edges:
+    for edge in _sort_cells(last):
         v, axis = divmod(edge, 3)
-        place = (v // steps[0], v // steps[1] % rank.shape[1], v % rank.shape[2])[axis]
-        if place == rank.shape[axis] - 1:  # it would lead around to the other side
-            continue
         a, b = find_root(parent, v), find_root(parent, v + steps[axis])
         if a != b:
             parent[max(a, b)] = min(a, b)

@@ -66,13 +66,14 @@ def _unframe(indices, shape):
     """Do the work of `unframe`; a plane has one layer, which is no frame."""
     depth, height, width = shape
     rows, columns = np.uint32(height), np.uint32(width)  # 32 bits: quicker to divide by
-    out = np.full(indices.size, -1, np.int64)
+    layers = max(depth - 2, 1)
+    out = np.empty(indices.size, np.int64)
     for i in range(indices.size):
         line, column = divmod(np.uint32(indices[i]), columns)
         layer, row = divmod(line, rows)
-        above = np.int64(layer) - (depth > 1)
-        if (0 <= above < max(depth - 2, 1)) and 0 < row < height - 1 and 0 < column < width - 1:
-            out[i] = (above * (height - 2) + row - 1) * (width - 2) + column - 1
+        z, y, x = np.int64(layer) - (depth > 1), np.int64(row) - 1, np.int64(column) - 1
+        is_inside = (0 <= z < layers) & (0 <= y < height - 2) & (0 <= x < width - 2)
+        out[i] = (z * (height - 2) + y) * (width - 2) + x if is_inside else -1
     return out
 
 

@@ -49,25 +49,21 @@ __all__: list[str] = []
 # from 3 on lead to larger indices. The twelve squares at a voxel each take two ways, not opposite.
 PAIRS = np.array([(a, b) for a in range(6) for b in range(a + 1, 6) if a + b != 5])
 
+# What the kernels are given. All indices are flat ones into the framed volume:
+#   order, (n,) array of int32    the voxels inside the frame in the order in which they enter
+#   rank, array of int32          the position of each voxel in `order`, n on the frame
+#   steps, (6,) array of int64    to the neighbours of a voxel, rising
+#   joins, array of bool          three for each voxel: the edges at which two components meet
+#   squares, array of uint16      for each voxel, as bits, squares that enter with it
+
 
 @njit(cache=True, nogil=True)
 def loop_deaths_3d(steps, order, uphill, lower, upper, died):
     """Return for each critical edge that closes a loop the voxel that fills it, for others 0.
 
-    All indices are flat ones into the framed volume.
-
-    Parameters
-    ----------
-    steps : (6,) array of int64
-        To the neighbours of a voxel, rising.
-    order : (n,) array of int32
-        The voxels inside the frame in the order in which they enter.
-    uphill : array of int32
-        For each voxel the neighbour to which its steepest path goes, itself for a peak.
-    lower, upper : (m,) arrays of int32
-        The voxels of the critical edges, in the order in which these enter.
-    died : (m,) array of int32
-        Negative for the edges that close a loop.
+    `uphill` is the neighbour to which each voxel's steepest path goes, itself for a peak; `lower`
+    and `upper` are the voxels of the critical edges, in the order in which these enter, and `died`
+    is negative for those that close a loop.
     """
     rank = np.full(uphill.size, order.size, np.int32)  # the frame comes last
     for i in range(order.size):
@@ -93,19 +89,8 @@ def loop_deaths_3d(steps, order, uphill, lower, upper, died):
 def pair_loops(order, rank, steps, joins, squares):
     """Pair each loop with the voxel that fills it, but for those that are found with bits.
 
-    Parameters
-    ----------
-    order : (n,) array of int32
-        The voxels inside the frame in the order in which they enter.
-    rank : array of int32
-        The position of each voxel in `order`, n on the frame.
-    steps : (6,) array
-        To the neighbours of a voxel, rising.
-    joins : array of bool
-        Three for each voxel: the edges at which two components meet.
-    squares : array of uint16
-        For each voxel, as bits, the squares that enter with it, without those that enclose a
-        cavity: see `entering_squares` and `close_cavities`.
+    `squares` are those that enter with each voxel, without those that enclose a cavity: see
+    `entering_squares` and `close_cavities`.
 
     Returns
     -------
@@ -131,8 +116,7 @@ def edge_number(p, q, steps):
 def entering_squares(rank, steps):
     """Return for each voxel, as bits, the squares that enter with it: it is their last voxel.
 
-    Squares are numbered as in `PAIRS`. `rank` must be largest on the frame of the volume; what is
-    returned for the frame itself is without meaning.
+    Squares are numbered as in `PAIRS`. What is returned for the frame is without meaning.
     """
     squares = np.zeros(rank.size, np.uint16)
     reach = steps[5] + steps[4]
@@ -169,8 +153,7 @@ def close_cavities(order, rank, steps, squares):
 
     We walk backwards. Taken away again, such a square lets two components of the background meet,
     and the one whose minimum is the higher is the cavity. The background's pieces are cubes, named
-    by their smallest voxel; number 0 is the outside. See `pair_loops` for the parameters,
-    but `squares` are all that enter.
+    by their smallest voxel; number 0 is the outside. `squares` are all that enter.
 
     Returns
     -------

@@ -562,7 +562,8 @@ def _list_edges(
     lower, upper, *sides = (end[order] for end in ends)
     died = join_components(heights, lower, upper)
     if planar:
-        filled = loop_deaths_2d(depths, *sides, died, shape)
+        left, right = sides
+        filled = loop_deaths_2d(depths, left, right, died, shape)
     else:
         entry = inside(image.shape)
         entry = entry[argsort_falling(values[entry], no_keys)]

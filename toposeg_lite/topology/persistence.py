@@ -256,7 +256,8 @@ def pairs_2d(
     """
     # Compare as NumPy would compare the result: in the image's own precision.
     least = image.dtype.type(min_persistence)
-    return _pairs_2d(image, empty_keys(image.dtype), connectivity, closed, *wanted, least)
+    no_keys = empty_keys(image.dtype)
+    return _pairs_2d(image, no_keys, connectivity, closed, wanted[0], wanted[1], least)
 
 
 # --- Kernels ----------------------------------------------------------------------------------

@@ -136,19 +136,11 @@ def _pairs(
 
 
 @njit(cache=True, nogil=True)
-def _join_components(entry, rank, steps):
+def _join_components(order, rank, steps):
     """Walk through the voxels, join the components that meet, and pair the younger ones.
 
-    Edges enter with the later of their ends, those of one voxel in the order of the other ends.
-
-    Parameters
-    ----------
-    entry : (n,) array of int32
-        The voxels, as flat indices into the framed volume, in the order in which they enter.
-    rank : array of int32
-        The position of each voxel in `entry`, n on the frame.
-    steps : (6,) array of int64
-        To the neighbours of a voxel, rising.
+    Edges enter with the later of their ends, those of one voxel in the order of the other ends. The
+    parameters are those of the kernels in `loops`.
 
     Returns
     -------
@@ -163,7 +155,7 @@ def _join_components(entry, rank, steps):
     near = np.empty(6, np.int64)
     first, last = np.empty(1024, np.int32), np.empty(1024, np.int32)
     pairs = 0
-    for p in entry:
+    for p in order:
         n = 0
         for s in steps:
             if rank[p + s] > rank[p]:
