@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from toposeg_lite.data import synthetic
-from toposeg_lite.topology import critical, loops, morse
+from toposeg_lite.topology import critical, frame, loops, morse, order
 from toposeg_lite.topology.morse import morse_complex
 from toposeg_lite.topology.persistence import persistence_pairs
 
@@ -668,7 +668,7 @@ def test_kernels_stay_within_their_arrays(monkeypatch):
     pictures = [IMAGES[name] for name in ("ties", "binary", "row", "two columns", "flat in 3D")]
     pictures.append(random_image(12, (7, 8, 9)))
     compiled = [everything(morse_complex(picture)) for picture in pictures]
-    for module in (critical, loops, morse):
+    for module in (critical, frame, loops, morse, order):
         for name, kernel in list(vars(module).items()):
             if hasattr(kernel, "py_func"):
                 monkeypatch.setattr(module, name, kernel.py_func)

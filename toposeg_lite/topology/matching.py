@@ -454,8 +454,8 @@ def _by_betti(
 ) -> list[np.ndarray]:
     """Match by the Betti matching: return a (2, n) array of positions for each dimension."""
     shape, dtype = images[0].shape, np.result_type(*images)
-    both = [image.astype(dtype) for image in images]
-    named = betti_matching(*both, connectivity, closed, wanted)
+    prediction, truth = (image.astype(dtype) for image in images)
+    named = betti_matching(prediction, truth, connectivity, closed, wanted)
     matches = []
     for k, sides in enumerate(named):
         rows, columns = (

@@ -27,8 +27,8 @@ def thin_mask(mask: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> np.argwhere(thin_mask(np.ones((2, 2, 2), bool))).tolist()
-    [[0, 0, 0]]
+    >>> int(thin_mask(np.ones((2, 2, 2), bool)).sum())
+    1
     """
     skeleton = skeletonize(mask.copy())  # it asks for an array that may be written to
     labels, count = label_components(mask)

@@ -44,21 +44,9 @@ class Parts(NamedTuple):
 def components_in_union(
     first: np.ndarray, second: np.ndarray, connectivity: int
 ) -> tuple[Parts, Parts, np.ndarray]:
-    """Label the components of two masks, and those of the union in which they lie.
+    """Label the components of two masks; the homes are those of the union in which they lie.
 
-    Parameters
-    ----------
-    first, second : array of bool
-        Masks of one shape, checked and framed.
-    connectivity : int
-        Of the foreground.
-
-    Returns
-    -------
-    first, second : Parts
-        The components of both.
-    union : array of int32
-        The labels of the union: the homes.
+    The masks must be checked and framed. The last result are the labels of the union.
 
     Examples
     --------
@@ -81,8 +69,8 @@ def components_in_union(
 def holes_in_union(first: np.ndarray, second: np.ndarray, connectivity: int) -> tuple[Parts, Parts]:
     """Label the background of two masks; the homes are the last pixels of the union's background.
 
-    The parameters are those of `components_in_union`. The last pixel of all is a corner of the
-    frame: where it is background, the outsides stand for it and are partners.
+    `connectivity` is that of the foreground. The last pixel of all is a corner of the frame: where
+    it is background, the outsides stand for it and are partners.
     """
     dual = dual_connectivity(connectivity, first.ndim)
     common, count = label_components(~(first | second), connectivity=dual)
