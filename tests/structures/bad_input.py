@@ -129,7 +129,7 @@ CASES = [
         "scaling, temperature",
         lambda: structures.scale_probabilities([0.5], 0),
         ValueError,
-        "temperature must be above zero",
+        "temperature must be finite and above zero",
     ),
     ("structures, network", lambda: structures.StructureModel(None), TypeError, "torch.nn.Module"),
     (
