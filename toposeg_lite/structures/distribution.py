@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ..calibration import entropy
 from ..checks import check_choice, check_fraction, check_integer, check_seed
-from ..topology.branches import BranchSet
+from ..topology.branches import ACCEPTED, REJECTED, BranchSet
 from ..topology.threads import map_in_threads
 from .walking import redraw
 
@@ -208,7 +208,8 @@ class StructureDistribution:
             If `accept` is no number in [0, 1].
         """
         accept = check_fraction(accept, "accept")
-        return self.branches.mask(self.uncertainty().probability >= accept)
+        accepted = self.uncertainty().probability >= accept
+        return self.branches.mask(np.where(accepted, ACCEPTED, REJECTED))
 
     def sample(self, n: int, seed: int | np.random.Generator) -> StructureSamples:
         """Draw structures.

@@ -54,7 +54,7 @@ import numpy as np
 from numba import njit
 from scipy.ndimage import distance_transform_edt
 
-from ..checks import check_fraction, check_same_shape
+from ..checks import check_flag, check_fraction, check_number, check_same_shape
 from .grid import check_image, check_mask
 from .morse import MorseComplex, _split, morse_complex
 from .persistence import persistence_pairs
@@ -62,8 +62,9 @@ from .persistence import persistence_pairs
 __all__ = ["BranchSet", "find_branches"]
 
 #: What a piece is, by the numbers in `BranchSet.kind`.
-JOIN, LOOP, RIDGE = 0, 1, 2
-LEVEL = 0.5  # of the base
+JOIN, LOOP, RIDGE, SPECK = 0, 1, 2, 3
+#: What is decided about a piece.
+ACCEPTED, UNDECIDED, REJECTED = 1, 0, -1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,7 +78,8 @@ class BranchSet:
     likelihood : array of float32 or float64
         The image that they were found in.
     kind : (n,) array of int8
-        0: joins two components; 1: closes a loop; 2: the ridge at the end of a bridge.
+        0: joins two components; 1: closes a loop; 2: the ridge at the end of a bridge; 3: a speck,
+        that is a lone peak (see `find_branches`).
     persistence : (n,) array of float32 or float64
         The likelihood at `upper` minus that at `lower`.
     upper, lower : (n,) array of int64
@@ -97,6 +99,8 @@ class BranchSet:
         Where in `pixels` the pass lies.
     length : (n,) array of float64
         Of the path; a diagonal step counts as its Euclidean length. At least 1.
+    mask_threshold : float
+        Where the likelihood is at least this high is the base of the masks. Default 0.5.
     """
 
     likelihood: np.ndarray
@@ -110,13 +114,15 @@ class BranchSet:
     owned: np.ndarray
     start: np.ndarray
     length: np.ndarray
+    mask_threshold: float = 0.5
 
     def __len__(self) -> int:
         return len(self.kind)
 
     def __repr__(self) -> str:
-        joins, loops, ridges = np.bincount(self.kind, minlength=3)
-        return f"BranchSet({joins} that join, {loops} that close loops, {ridges} ridges)"
+        joins, loops, ridges, specks = np.bincount(self.kind, minlength=4)
+        counts = f"{joins} that join, {loops} that close loops, {ridges} ridges"
+        return f"BranchSet({counts}{f', {specks} specks' if specks else ''})"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -127,6 +133,11 @@ class BranchSet:
     def paths(self) -> list[np.ndarray]:
         """The path of each piece as flat indices, the pixels that it shares included."""
         return _split(self.pixels, self.offsets)
+
+    @cached_property
+    def own_paths(self) -> list[np.ndarray]:
+        """The pixels that each piece owns as flat indices, in the order of its path."""
+        return [self.pixels[first:stop] for first, stop in self.owned]
 
     @property
     def sizes(self) -> np.ndarray:
@@ -147,8 +158,8 @@ class BranchSet:
 
     @cached_property
     def base(self) -> np.ndarray:
-        """Where the likelihood is 0.5 or above, bool."""
-        return self.likelihood >= LEVEL
+        """Where the likelihood is at least `mask_threshold`, bool."""
+        return self.likelihood >= self.mask_threshold
 
     @cached_property
     def nearest(self) -> tuple[np.ndarray, np.ndarray]:
@@ -198,42 +209,45 @@ class BranchSet:
         first, stop = self.owned.T
         return (hits[stop] - hits[first]) / self.sizes
 
-    def mask(self, decisions: np.ndarray) -> np.ndarray:
+    def mask(self, decisions: np.ndarray, *, radius: float = 0.0) -> np.ndarray:
         """Return the mask that decisions lead to, by the rules in the module's docstring.
 
         Parameters
         ----------
-        decisions : (n,) array of int or bool
-            1 or True: accepted; 0 or False: rejected; -1: undecided.
+        decisions : (n,) array of int
+            1: accepted; 0: undecided; -1: rejected.
+        radius : float
+            Half the width of accepted paths where they lie outside the base, in pixels: 0 (default)
+            is one pixel wide, 1 three.
 
         Returns
         -------
         bool array of the image's shape
 
-        Raises
-        ------
-        TypeError
-            If decisions are no integers or booleans.
-        ValueError
-            If there is not one for each piece, or a number other than these three.
-
         Examples
         --------
-        >>> found = find_branches(np.array([[0.9, 0.9, 0.9, 0.3, 0.2, 0.3, 0.8, 0.9, 0.8]]))
-        >>> found
+        >>> likelihood = np.array([[0.9, 0.9, 0.9, 0.3, 0.2, 0.3, 0.8, 0.9, 0.8]])
+        >>> branches = find_branches(likelihood)
+        >>> branches
         BranchSet(1 that join, 0 that close loops, 2 ridges)
-        >>> for decisions in ([-1, -1, -1], [1, 1, 1], [0, 1, 1], [0, 1, 0]):
-        ...     print(found.mask(np.array(decisions)).astype(int)[0])
+        >>> for decisions in ([0, 0, 0], [1, 1, 1], [-1, 1, 1], [-1, 1, -1]):
+        ...     print(branches.mask(np.array(decisions)).astype(int)[0])
         [1 1 1 0 0 0 1 1 1]
         [1 1 1 1 1 1 1 1 1]
         [1 1 1 0 0 0 1 1 1]
         [1 1 1 0 0 0 0 0 0]
         """
         decisions = check_decisions(decisions, len(self))
-        rejected = np.append(decisions == 0, False)  # -1, nobody's, is the last
+        radius = check_number(radius, "radius")
+        rejected = np.append(decisions == REJECTED, False)  # -1, nobody's, is the last
         mask = self.base & ~rejected[self.region]
-        accepted = np.repeat(decisions == 1, np.diff(self.offsets))
-        mask.ravel()[self.pixels[accepted]] = True
+        flat, base = mask.ravel(), self.base.ravel()
+        of_pixels = np.repeat(decisions, np.diff(self.offsets))
+        accepted = self.pixels[of_pixels == ACCEPTED]
+        undecided = self.pixels[of_pixels == UNDECIDED]
+        flat[undecided[base[undecided]]] = True
+        flat[accepted] = True
+        flat[thicken(accepted[~base[accepted]], self.shape, radius)] = True
         return mask
 
     def draw(self, chosen: np.ndarray) -> np.ndarray:
@@ -273,15 +287,23 @@ class BranchSet:
 def check_decisions(decisions: Any, count: int) -> np.ndarray:
     """Return one decision for each piece as int8, else raise."""
     decisions = np.asarray(decisions)
-    if decisions.dtype.kind not in "biu" and decisions.size:
-        raise TypeError(f"decisions must be integers or booleans; got dtype {decisions.dtype}")
+    if decisions.dtype.kind not in "iu" and decisions.size:
+        hint = (
+            ". Where False means rejected, pass np.where(decisions, 1, -1)"
+            if decisions.dtype.kind == "b"
+            else ""
+        )
+        raise TypeError(
+            f"decisions must be integers, 1 (accepted), 0 (undecided) or -1 (rejected); "
+            f"got dtype {decisions.dtype}{hint}"
+        )
     if decisions.shape != (count,):
         raise ValueError(
             f"decisions must hold one number for each of the {count} branches; "
             f"got the shape {decisions.shape}"
         )
     if decisions.size and (decisions.min() < -1 or decisions.max() > 1):
-        raise ValueError("decisions must be 1 (accepted), 0 (rejected) or -1 (undecided)")
+        raise ValueError("decisions must be 1 (accepted), 0 (undecided) or -1 (rejected)")
     return decisions.astype(np.int8)
 
 
@@ -296,6 +318,19 @@ def check_chosen(chosen: Any, count: int) -> np.ndarray:
     return chosen
 
 
+def thicken(pixels: np.ndarray, shape: tuple[int, ...], radius: float) -> np.ndarray:
+    """Return the pixels within `radius` of some pixels, flat indices; some may come twice."""
+    if radius < 1:
+        return pixels
+    reach = int(radius)
+    ball = np.indices((2 * reach + 1,) * len(shape)) - reach
+    steps = ball[:, (ball**2).sum(0) <= radius**2].T
+    places = np.stack(np.unravel_index(pixels, shape), axis=1)
+    around = (places[:, None] + steps).reshape(-1, len(shape))
+    around = around[((around >= 0) & (around < shape)).all(axis=1)]
+    return np.ravel_multi_index(tuple(around.T), shape)
+
+
 def find_branches(
     likelihood: Any,
     *,
@@ -303,6 +338,7 @@ def find_branches(
     saddle_level: float = 0.0,
     split: float = 0.25,
     connectivity: int | None = None,
+    specks: bool = False,
 ) -> BranchSet:
     """Divide the skeleton of a likelihood image into branches that can be decided one by one.
 
@@ -318,16 +354,14 @@ def find_branches(
         An arm that rises by more than this from its pass to a peak of its own is cut half-way up.
     connectivity : int, optional
         Of the foreground. In 2D 1 or 2 (default), in 3D 1 (default).
+    specks : bool
+        Whether peaks that no branch joins to another are pieces, too, of one pixel each. They come
+        last. Default False.
 
     Returns
     -------
     BranchSet
         Empty where the image has no branch.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For images or options that `morse_complex` refuses.
 
     Notes
     -----
@@ -342,17 +376,15 @@ def find_branches(
     >>> likelihood = np.array([[0.8, 0.9, 0.8, 0.8, 0.8],
     ...                        [0.1, 0.1, 0.1, 0.4, 0.1],
     ...                        [0.7, 0.8, 0.7, 0.7, 0.7]])
-    >>> found = find_branches(likelihood, connectivity=1)
-    >>> found.persistence.round(2), found.kind
+    >>> branches = find_branches(likelihood, connectivity=1)
+    >>> branches.persistence.round(2), branches.kind
     (array([0.4, 0.9, 0.4]), array([0, 2, 2], dtype=int8))
-    >>> found.paths
+    >>> branches.paths
     [array([ 3,  8, 13]), array([3, 2, 1]), array([13, 12, 11])]
     """
     likelihood = check_image(likelihood, "likelihood")
-    min_persistence, split = (
-        check_fraction(min_persistence, "min_persistence"),
-        check_fraction(split, "split"),
-    )
+    min_persistence = check_fraction(min_persistence, "min_persistence")
+    split, specks = check_fraction(split, "split"), check_flag(specks, "specks")
     complex_ = morse_complex(likelihood, connectivity=connectivity)
     branches = complex_.branches(min_persistence, saddle_level)
     measures = branches._measures
@@ -363,25 +395,38 @@ def find_branches(
     pieces = _divide(measures.uphill, lower_ends, upper_ends, heights, order, split)
 
     ridge = pieces.peak >= 0
-    kind = np.where(ridge, RIDGE, branches.dimension[pieces.branch]).astype(np.int8)
-    pixels = measures.pixel[pieces.pixels]
-    upper, lower = _critical_pixels(likelihood, complex_, min_persistence)
-    peaks = np.where(ridge, measures.pixel[pieces.peak], -1)
-    held = _held_by(complex_, pixels, pieces.owned, peaks)
-    upper, lower = upper[held], lower[held]
-    values = np.append(likelihood.ravel(), likelihood.dtype.type(0))  # -1 is the last
-    return BranchSet(
-        likelihood,
-        kind,
-        values[upper] - values[lower],
-        upper,
-        lower,
-        pixels[pieces.start],
-        pixels,
+    kind = np.where(ridge, RIDGE, branches.dimension[pieces.branch])
+    pixels, offsets, owned, start = (
+        measures.pixel[pieces.pixels],
         pieces.offsets,
         pieces.owned,
         pieces.start,
-        _lengths(pixels, pieces.offsets, np.array(likelihood.shape)),
+    )
+    peaks = np.where(ridge, measures.pixel[pieces.peak], -1)
+    if specks:
+        drawn = complex_.skeleton(min_persistence, saddle_level).mask
+        lone = np.setdiff1d(np.flatnonzero(drawn), pixels)
+        places = len(pixels) + np.arange(len(lone))
+        pixels, peaks = np.append(pixels, lone), np.append(peaks, lone)
+        kind = np.append(kind, np.full(len(lone), SPECK))
+        offsets, start = np.append(offsets, places + 1), np.append(start, places)
+        owned = np.append(owned, np.stack([places, places + 1], axis=1), axis=0)
+    upper, lower = _critical_pixels(likelihood, complex_, min_persistence)
+    held = _held_by(complex_, pixels, owned, peaks)
+    upper, lower = upper[held], lower[held]
+    values = np.append(likelihood.ravel(), likelihood.dtype.type(0))  # -1 is the last
+    return BranchSet(
+        likelihood=likelihood,
+        kind=kind.astype(np.int8),
+        persistence=values[upper] - values[lower],
+        upper=upper,
+        lower=lower,
+        saddle=pixels[start],
+        pixels=pixels,
+        offsets=offsets,
+        owned=owned,
+        start=start,
+        length=_lengths(pixels, offsets, np.array(likelihood.shape)),
     )
 
 
