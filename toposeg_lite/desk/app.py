@@ -16,8 +16,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from ..annotation.session import ACCEPTED, REJECTED, UNDECIDED, AnnotationSession
 from ..checks import check_choice, check_integer, check_number
-from .session import ACCEPTED, REJECTED, UNDECIDED, AnnotationSession
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
