@@ -6,7 +6,7 @@ that is `toposeg_lite.desk`.
 
 - `AnnotationSession`: decisions, strokes by hand, undo, the mask, and a journal that survives
   crashes. How branches and their territories are found stands in the module `proposals`, how the
-  mask is made in `session`.
+  mask is made of the decisions in `edits`.
 - `BranchModel` says what a model must be able to do. `LogisticModel` is one; `StructureRanking`
   makes one of a trained `StructureModel`.
 - `simulate_annotator` lets a perfect annotator work against a known truth and draws the curve of
@@ -20,10 +20,11 @@ References
        segmentation", NeurIPS 2023. arXiv:2306.05671
 """
 
+from .edits import Effect, Stroke
 from .journal import Problem
 from .proposals import Proposals
 from .ranking import BranchModel, LogisticModel
-from .session import AnnotationSession, Effect, Progress, Stroke
+from .session import AnnotationSession, Progress
 from .simulate import AnnotationCurve, judge_branches, simulate_annotator
 from .structure_ranking import StructureRanking
 
