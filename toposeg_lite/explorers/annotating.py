@@ -13,7 +13,7 @@ from .base import Explorer, View, read_image
 from .examples import CROP
 
 if TYPE_CHECKING:  # torch, which a trained model needs, takes long to load
-    from ..annotation import AnnotationApp
+    from ..desk import AnnotationApp
 
 __all__ = ["AnnotationExplorer"]
 
@@ -79,7 +79,8 @@ class AnnotationExplorer(Explorer):
         TypeError, ValueError
             As for the class; the present picture stays then.
         """
-        from ..annotation import AnnotationApp, AnnotationSession
+        from ..annotation import AnnotationSession
+        from ..desk import AnnotationApp
 
         self.app = AnnotationApp(AnnotationSession(image, likelihood))
 

@@ -25,7 +25,7 @@ from toposeg_lite.data import synthetic
 DESK = ".toposeg-desk"
 OPEN = """
 import numpy as np
-from toposeg_lite.annotation import AnnotationApp
+from toposeg_lite.desk import AnnotationApp
 data = np.load("data.npz")
 app = AnnotationApp.open(data["image"], data["likelihood"], "eye.jsonl")
 app.show()

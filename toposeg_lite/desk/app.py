@@ -16,8 +16,9 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from ..annotation import AnnotationSession
+from ..annotation.edits import ACCEPTED, REJECTED, UNDECIDED, stroke_path
 from ..checks import check_choice, check_integer, check_number
-from .session import ACCEPTED, REJECTED, UNDECIDED, AnnotationSession
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -405,9 +406,12 @@ class AnnotationApp:
         """
         if not self.points:
             return np.empty(0, np.int64)
-        trial = self.session.copy()
-        act = trial.draw if self.tool == "draw" else trial.erase
-        return act(self.points, radius=self.radius).path
+        return stroke_path(
+            self.session.likelihood,
+            np.array(self.points),
+            snap=self.tool == "draw",
+            connectivity=self.session.settings["connectivity"],
+        )
 
     def widen(self, radius: float) -> None:
         """Set half the width of the lines to come.

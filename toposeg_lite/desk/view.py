@@ -6,8 +6,8 @@ page that is loaded anew shows what was there before. One thing the browser draw
 as soon as it is clicked. Until Python has answered, which it does when the journal is on the disk,
 the screen says "Saving" in place of "Saved"; if there is no answer, the branch is open again.
 
-Why a canvas of our own: ``tests/test_browser_annotation.py`` measures it against plotly, which the
-explorers use.
+Why a canvas of our own: ``tests/workbook/desk/test_browser.py`` measures it against plotly, which
+the explorers use.
 """
 
 from __future__ import annotations
