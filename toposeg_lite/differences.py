@@ -168,8 +168,8 @@ def _left_over(
     """Return the components of two backgrounds that have no partner.
 
     Each holds some components of the common background and stands for the one with the last pixel
-    (C order), as in `toposeg_lite.topology.induced`; partners stand for the same one. The last
-    pixel of all is a corner: where it is background, the outsides stand for it and are partners.
+    (C order), as in the module `betti_matching`; partners stand for the same one. The last pixel of
+    all is a corner: where it is background, the outsides stand for it and are partners.
     """
     last = np.zeros(common.max() + 1, np.int64)
     last[common.ravel()] = np.arange(common.size)  # the last one assigned stays

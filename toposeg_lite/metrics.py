@@ -32,6 +32,7 @@ from skimage.morphology import skeletonize
 
 from toposeg_lite.calibration import expected_calibration_error
 from toposeg_lite.checks import check_choice, check_same_shape
+from toposeg_lite.topology.betti_matching import betti_matching
 from toposeg_lite.topology.components import betti_numbers, label_components, overlap_sizes
 from toposeg_lite.topology.grid import (
     Border,
@@ -40,7 +41,6 @@ from toposeg_lite.topology.grid import (
     check_mask,
     dual_connectivity,
 )
-from toposeg_lite.topology.induced import betti_matching
 from toposeg_lite.topology.warping import homotopy_warp
 
 Labels = Literal["foreground", "background"]

@@ -56,7 +56,7 @@ from scipy.ndimage import distance_transform_edt
 
 from ..checks import check_flag, check_fraction, check_number, check_same_shape
 from .grid import check_image, check_mask
-from .morse import MorseComplex, _split, morse_complex
+from .morse import MorseComplex, morse_complex, split_paths
 from .persistence import persistence_pairs
 
 __all__ = ["BranchSet", "find_branches"]
@@ -132,7 +132,7 @@ class BranchSet:
     @cached_property
     def paths(self) -> list[np.ndarray]:
         """The path of each piece as flat indices, the pixels that it shares included."""
-        return _split(self.pixels, self.offsets)
+        return split_paths(self.pixels, self.offsets)
 
     @cached_property
     def own_paths(self) -> list[np.ndarray]:
@@ -387,7 +387,7 @@ def find_branches(
     split, specks = check_fraction(split, "split"), check_flag(specks, "specks")
     complex_ = morse_complex(likelihood, connectivity=connectivity)
     branches = complex_.branches(min_persistence, saddle_level)
-    measures = branches._measures
+    measures = branches.ways
     # The highest pass first; equal ones as they enter.
     order = np.lexsort((branches.saddle, -branches.saddle_value))
     heights = likelihood.ravel()[measures.pixel]
@@ -439,8 +439,8 @@ def _critical_pixels(
     filled. One more entry, the last, is that of the highest peak, which dies nowhere (-1).
     """
     branches = complex_.branches(min_persistence)
-    peak = complex_._critical.peak[: len(branches)]
-    upper = np.where(peak >= 0, complex_._forest.pixel[peak], branches.saddle)
+    peak = complex_.critical.peak[: len(branches)]
+    upper = np.where(peak >= 0, complex_.tree.pixel[peak], branches.saddle)
     lower = branches.saddle.copy()
     loops = np.flatnonzero(branches.dimension == 1)
     if len(loops):
@@ -455,7 +455,7 @@ def _critical_pixels(
         here = np.lexsort((branches.persistence[loops], branches.saddle[loops]))
         there = np.lexsort((pairs.death_index, pairs.persistence, pairs.birth_index))
         lower[loops[here]] = pairs.death_index[there]
-    return np.append(upper, complex_._forest.pixel[0]), np.append(lower, -1)
+    return np.append(upper, complex_.tree.pixel[0]), np.append(lower, -1)
 
 
 def _own_places(owned: np.ndarray) -> np.ndarray:
@@ -473,7 +473,7 @@ def _held_by(
     `pixels` and `owned` are those of the pieces, `peaks` are where ridges end, -1 for others.
     Branches are numbered as they come when the threshold falls.
     """
-    forest, critical = complex_._forest, complex_._critical
+    forest, critical = complex_.tree, complex_.critical
     size = int(np.prod(complex_.shape))
     # Pixels are listed as they come, too. More than half of a piece is in with its middle one.
     place = np.empty(size, np.int64)

@@ -17,7 +17,7 @@ and the *essential* component, the one that never dies, is always matched to the
 "betti"
     Two features are matched if they are the same one in the union of both images: the *Betti
     matching*, induced by the comparison image max(prediction, truth) [3]_ [4]_. The module
-    `induced` tells how.
+    `betti_matching` tells how.
 "spatial"
     Ours. A feature of the truth, which must be a mask, has a place: a component its pixels, a hole
     or cavity the background that it encloses. A component of the prediction may stand for it if it
@@ -65,6 +65,7 @@ from numba import njit
 from scipy.optimize import linear_sum_assignment
 
 from ..checks import check_choice, check_same_shape
+from .betti_matching import betti_matching, names
 from .components import betti_numbers, label_components
 from .grid import (
     Border,
@@ -74,7 +75,6 @@ from .grid import (
     check_mask,
     dual_connectivity,
 )
-from .induced import betti_matching, names
 from .persistence import PersistencePairs, persistence_pairs
 
 MatchingName = Literal["spatial", "betti", "wasserstein", "rank"]

@@ -143,7 +143,7 @@ class Branches:
     persistence: np.ndarray
     saddle: np.ndarray
     saddle_value: np.ndarray
-    _measure: Callable[[], _Measures]
+    _measure: Callable[[], Ways]
 
     def __len__(self) -> int:
         return len(self.saddle)
@@ -153,38 +153,39 @@ class Branches:
         return f"Branches({joins} that join, {len(self) - joins} that close loops)"
 
     @cached_property
-    def _measures(self) -> _Measures:
+    def ways(self) -> Ways:
+        """How the paths run, as positions in the complex's `SpanningTree`."""
         return self._measure()
 
     @property
     def ends(self) -> np.ndarray:
         """The two peaks, (n, 2) int64, where each path begins and ends; they may be the same."""
-        return self._measures.ends
+        return self.ways.ends
 
     @property
     def length(self) -> np.ndarray:
         """The length of each path, (n,) float64; a diagonal step counts as the root of two."""
-        return self._measures.length
+        return self.ways.length
 
     @property
     def mean_likelihood(self) -> np.ndarray:
         """Mean of the image over the pixels of each path, (n,) float64."""
-        return self._measures.mean_likelihood
+        return self.ways.mean_likelihood
 
     @cached_property
     def paths(self) -> list[np.ndarray]:
         """The pixels of each branch as flat indices, from peak to peak by way of the pass."""
-        m = self._measures
-        return _split(_walk(m.pixel, m.uphill, m.starts, m.middle, m.offsets), m.offsets)
+        m = self.ways
+        return split_paths(_walk(m.pixel, m.uphill, m.starts, m.middle, m.offsets), m.offsets)
 
 
-class _Measures(NamedTuple):
-    """What `_measure` finds, and what `_walk` needs."""
+class Ways(NamedTuple):
+    """The ways from the ends of critical edges up to the peaks that survive."""
 
     ends: np.ndarray
     length: np.ndarray
     mean_likelihood: np.ndarray
-    pixel: np.ndarray  # of `_Forest`
+    pixel: np.ndarray  # of `SpanningTree`
     uphill: np.ndarray  # the next step on the way to the peak that survives, as positions there
     starts: np.ndarray  # (2, n): the lower and the upper end of each branch's edge
     middle: np.ndarray  # where in one array of all paths the upper end of each edge comes
@@ -236,7 +237,7 @@ class Skeleton:
     @cached_property
     def paths(self) -> list[np.ndarray]:
         """The pixels of each edge as flat indices, from node to node and both included."""
-        return _split(self._graph.pixels, self._graph.offsets)
+        return split_paths(self._graph.pixels, self._graph.offsets)
 
 
 class _Graph(NamedTuple):
@@ -248,33 +249,30 @@ class _Graph(NamedTuple):
     offsets: np.ndarray
 
 
-def _split(pixels: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+def split_paths(pixels: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
     """Cut one array into the paths that lie in it end to end."""
     bounds = offsets.tolist()
     return [pixels[start:stop] for start, stop in pairwise(bounds)]
 
 
-class _Critical(NamedTuple):
-    """The critical edges of positive persistence, most persistent first.
+class CriticalEdges(NamedTuple):
+    """The critical edges of positive persistence, most persistent first."""
 
-    The last three say where in the list of `_Forest` the edge's ends and the peak that dies lie
-    (-1: none dies, a loop closes).
-    """
-
-    dimension: np.ndarray
+    dimension: np.ndarray  # 0: joins two components; 1: closes a loop
     persistence: np.ndarray
-    value: np.ndarray
-    saddle: np.ndarray
-    lower: np.ndarray
+    value: np.ndarray  # of the image, at the lower end
+    saddle: np.ndarray  # the lower end, as a flat index into the image
+    lower: np.ndarray  # both ends, as positions in `SpanningTree`
     upper: np.ndarray
-    peak: np.ndarray
+    peak: np.ndarray  # the peak that dies, as a position there; -1: a loop closes
 
 
-class _Forest(NamedTuple):
+class SpanningTree(NamedTuple):
     """The pixels of the finest skeleton as a tree that hangs from the highest peak.
 
     They are listed in the order in which they come when the persistence threshold falls; a parent
-    comes before its children. With the first k critical edges the first ``size_after[k]`` are in.
+    comes before its children. With the first k critical edges the first ``size_after[k]`` are in,
+    with none the highest peak alone.
     """
 
     pixel: np.ndarray  # flat index into the image
@@ -305,6 +303,10 @@ class MorseComplex:
         That of the image.
     connectivity : int
         Of the foreground.
+    critical : CriticalEdges
+        All critical edges of positive persistence.
+    tree : SpanningTree
+        The pixels of the finest skeleton, on which all others lie.
 
     Notes
     -----
@@ -316,19 +318,19 @@ class MorseComplex:
         self,
         shape: tuple[int, ...],
         connectivity: int,
-        critical: _Critical,
-        forest: _Forest,
+        critical: CriticalEdges,
+        tree: SpanningTree,
         pits: _Pits,
     ) -> None:
         self.shape = shape
         self.connectivity = connectivity
-        self._critical = critical
-        self._forest = forest
+        self.critical = critical
+        self.tree = tree
         self._pits = pits
 
     def __repr__(self) -> str:
-        joins = int(np.count_nonzero(self._critical.dimension == 0))
-        loops = len(self._critical.dimension) - joins
+        joins = int(np.count_nonzero(self.critical.dimension == 0))
+        loops = len(self.critical.dimension) - joins
         return f"MorseComplex(shape={self.shape}, {joins} joins, {loops} loops)"
 
     def branches(self, min_persistence: float = 0.0, saddle_level: float = 0.0) -> Branches:
@@ -363,7 +365,7 @@ class MorseComplex:
         [array([0, 1, 2]), array([4, 5, 6])]
         """
         count, low, high = self._thresholds(min_persistence, saddle_level)
-        critical = self._critical
+        critical = self.critical
         which = np.flatnonzero(critical.value[:count] >= high)
         # The step to the next row, where steps may be diagonal, and 0 where not.
         row = self.shape[-1] + 2 if self.connectivity == 2 else 0
@@ -372,7 +374,7 @@ class MorseComplex:
             critical.persistence[which],
             critical.saddle[which],
             critical.value[which],
-            partial(_measure, critical, self._forest, which, low, high, row),
+            partial(_measure, critical, self.tree, which, low, high, row),
         )
 
     def skeleton(self, min_persistence: float = 0.0, saddle_level: float = 0.0) -> Skeleton:
@@ -409,16 +411,16 @@ class MorseComplex:
         See `morse_complex`.
         """
         count, low, high = self._thresholds(min_persistence, saddle_level)
-        forest = self._forest
+        tree = self.tree
         if high > 0:
-            pixel, parent, renamed = _cut(self._critical, forest, low, high)
+            pixel, parent, renamed = _cut(self.critical, tree, low, high)
         else:
-            size = forest.size_after[count]
-            pixel, parent = forest.pixel[:size], forest.parent[:size]
+            size = tree.size_after[count]
+            pixel, parent = tree.pixel[:size], tree.parent[:size]
             renamed = np.empty(0, np.int32)
         mask = np.zeros(self.shape, np.bool_)
         mask.ravel()[pixel] = True
-        return Skeleton(mask, partial(_trace, pixel, parent, renamed, self._critical, count, high))
+        return Skeleton(mask, partial(_trace, pixel, parent, renamed, self.critical, count, high))
 
     def patches(self, min_persistence: float = 0.0) -> np.ndarray:
         """Divide the image into the basins of its pits (a watershed by persistence).
@@ -469,7 +471,7 @@ class MorseComplex:
 
         They take the image's precision, so that they compare as NumPy would compare the results.
         """
-        falling = self._critical.persistence
+        falling = self.critical.persistence
         low = falling.dtype.type(check_fraction(min_persistence, "min_persistence"))
         high = falling.dtype.type(check_fraction(saddle_level, "saddle_level"))
         count = len(falling) - int(np.searchsorted(falling[::-1], low, side="right"))
@@ -567,7 +569,7 @@ def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComple
 
 def _build(
     image: np.ndarray, shape: tuple[int, ...], connectivity: int
-) -> tuple[_Critical, _Forest, _Pits]:
+) -> tuple[CriticalEdges, SpanningTree, _Pits]:
     """Compute all that the methods of `MorseComplex` need. Kernels see framed, flat arrays."""
     ndim, width = image.ndim, image.shape[-1]
     inside = (slice(1, -1),) * ndim
@@ -619,7 +621,7 @@ def _build(
     lower, upper, joins = lower[keep], upper[keep], joins[keep]
     peak = np.where(joins, peaks[died[keep]], -1)
     place, parent, size_after, at = _lay_out(uphill, root, lower, upper, peak)
-    critical = _Critical(
+    critical = CriticalEdges(
         dimension=(~joins).astype(np.int8),
         persistence=persistence[keep],
         value=value[keep],
@@ -628,7 +630,8 @@ def _build(
         upper=at[1],
         peak=at[2],
     )
-    forest = _Forest(_unframe(place, frame), place, parent, values[place], join[place], size_after)
+    pixel = _unframe(place, frame)
+    tree = SpanningTree(pixel, place, parent, values[place], join[place], size_after)
 
     # The pixels where basins of pits meet, and how these swallow each other.
     if ndim == 2:
@@ -638,8 +641,8 @@ def _build(
         spots = _meetings(depths, pit_basin, dual_steps, rows, width)
     spots = spots[_argsort_falling(values[spots], no_keys)]
     labels = np.ascontiguousarray(pit_basin[::-1].reshape(shape)[inside])
-    tree = _swallow(depths, pit_basin, pits, dual_steps, spots, labels.ravel(), no_keys)
-    return critical, forest, _Pits(labels, *tree)
+    swallowed = _swallow(depths, pit_basin, pits, dual_steps, spots, labels.ravel(), no_keys)
+    return critical, tree, _Pits(labels, *swallowed)
 
 
 # --- Kernels: the tree ---------------------------------------------------------------------------
@@ -713,7 +716,7 @@ def _lay_out(uphill, root, lower, upper, peak):
     Returns
     -------
     place, parent, size_after
-        As in `_Forest`.
+        As in `SpanningTree`.
     at : (3, m) array of int32
         Where in the list lie the lower and the upper end of each edge and its peak, -1 for none.
     """
@@ -749,7 +752,7 @@ def _lay_out(uphill, root, lower, upper, peak):
 
 
 @njit(cache=True, nogil=True)
-def _cut(critical, forest, low, high):
+def _cut(critical, tree, low, high):
     """Keep what is left of the finest skeleton when thresholds are `low` and `high`.
 
     The tree falls into parts at each pixel below `high`. In each part that holds a reason to be
@@ -759,11 +762,11 @@ def _cut(critical, forest, low, high):
     Returns
     -------
     pixel, parent
-        As in `_Forest`, of what is kept.
+        As in `SpanningTree`, of what is kept.
     renamed : array of int32
         The new position in the list for each old one, -1 for what is gone.
     """
-    parent, height = forest.parent, forest.height
+    parent, height = tree.parent, tree.height
     n = parent.size
     ends = np.zeros(n, np.int32)  # first at a pixel, then in the whole tree below it
     reasons = np.zeros(n, np.int32)
@@ -801,7 +804,7 @@ def _cut(critical, forest, low, high):
     new_pixel, new_parent = np.empty(kept, np.int64), np.empty(kept, np.int32)
     for i in range(n):
         if renamed[i] >= 0:
-            new_pixel[renamed[i]] = forest.pixel[i]
+            new_pixel[renamed[i]] = tree.pixel[i]
             new_parent[renamed[i]] = renamed[parent[i]] if i > 0 else -1
     return new_pixel, new_parent, renamed
 
@@ -811,7 +814,7 @@ def _trace(pixel, parent, renamed, critical, count, high):
     """Return the graph of a skeleton.
 
     The skeleton is the tree `pixel, parent` and the loops among the first `count` critical edges
-    that are not below `high`. `renamed` is empty where the tree is the head of `_Forest`.
+    that are not below `high`. `renamed` is empty where the tree is the head of `SpanningTree`.
     """
     n = pixel.size
     degree = np.zeros(n, np.int32)
@@ -880,15 +883,15 @@ def _trace(pixel, parent, renamed, critical, count, high):
 
 
 @njit(cache=True, nogil=True)
-def _measure(critical, forest, which, low, high, row):
+def _measure(critical, tree, which, low, high, row):
     """Measure the ways from both ends of the critical edges in `which` to peaks that survive.
 
-    `row` is the step from row to row in `forest.place` where steps may be diagonal, else 0.
+    `row` is the step from row to row in `tree.place` where steps may be diagonal, else 0.
     """
-    parent, place, height = forest.parent, forest.place, forest.height
+    parent, place, height = tree.parent, tree.place, tree.height
     uphill = np.empty(parent.size, np.int32)
     for i in range(parent.size):  # cut the tree where a join is not cancelled
-        cut = i == 0 or forest.join[i] > low or height[i] < high or height[parent[i]] < high
+        cut = i == 0 or tree.join[i] > low or height[i] < high or height[parent[i]] < high
         uphill[i] = i if cut else parent[i]
     for e in range(critical.peak.size):  # and hang each part from its highest peak
         peak = critical.peak[e]
@@ -928,7 +931,7 @@ def _measure(critical, forest, which, low, high, row):
                 pixels[p], total[p] = pixels[q] + 1, total[q] + height[p]
                 slanted[p] = slanted[q] + _is_slanted(place[p], place[q], row)
                 root[p] = root[q]
-            ends[k, side] = forest.pixel[root[starts[side, k]]]
+            ends[k, side] = tree.pixel[root[starts[side, k]]]
         a, b = starts[0, k], starts[1, k]
         count = np.int64(pixels[a]) + pixels[b]
         diagonal = slanted[a] + slanted[b] + _is_slanted(place[a], place[b], row)
@@ -936,7 +939,7 @@ def _measure(critical, forest, which, low, high, row):
         mean[k] = (total[a] + total[b]) / count
         middle[k] = offsets[k] + pixels[a]
         offsets[k + 1] = offsets[k] + count
-    return _Measures(ends, length, mean, forest.pixel, uphill, starts, middle, offsets)
+    return Ways(ends, length, mean, tree.pixel, uphill, starts, middle, offsets)
 
 
 @njit(cache=True, nogil=True)

@@ -13,7 +13,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from toposeg_lite.topology import betti_numbers, match_pairs, persistence_pairs
-from toposeg_lite.topology.induced import betti_matching, names
+from toposeg_lite.topology.betti_matching import betti_matching, names
 
 TOPOLOSSES = Path(__file__).parents[2] / ".bench" / "topolosses"
 
