@@ -7,7 +7,7 @@ to divide and two rules for what goes when a branch is rejected. The rule of the
 
 Divisions:
 
-- "pieces": `find_branches`. Each pixel of the skeleton belongs to one piece.
+- "pieces": `find_branches` with its specks. Each pixel of the skeleton belongs to one piece.
 - "edges": the skeleton's edges from node to node, and lone peaks. A node belongs to all edges that
   end there, and goes only when all of them are rejected.
 
@@ -16,8 +16,8 @@ Rules for the pixels of the base, where the likelihood is 0.5 or above:
 - "nearest": a pixel belongs to what owns the nearest pixel of a path, unless it is further from
   there than that pixel is from the background, plus one.
 - "discs": at each path pixel inside the base lies the largest disc that fits into the base there. A
-  pixel belongs to the disc that it lies deepest in (lowest squared distance minus squared radius);
-  what lies in none goes with the nearest that does, by steps inside the base.
+  pixel belongs to the disc that it lies deepest in; what lies in none goes with the nearest that
+  does (`toposeg_lite.topology.discs`).
 
 An accepted path is drawn, outside the base as a disc of radius 0 or 1 around each of its pixels. Of
 the pieces, "node stays" says whether pixels of the base on the path of an undecided piece stay
@@ -44,7 +44,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import ndimage
-from skimage.segmentation import watershed
 
 from toposeg_lite import metrics
 from toposeg_lite.data import Dataset, load_dataset
@@ -52,6 +51,7 @@ from toposeg_lite.files import write_atomically
 from toposeg_lite.models import UNet
 from toposeg_lite.structures import load_pretrained
 from toposeg_lite.topology.branches import find_branches
+from toposeg_lite.topology.discs import divide_mask
 from toposeg_lite.topology.morse import morse_complex
 from toposeg_lite.training.config import TrainConfig
 from toposeg_lite.training.loop import train
@@ -86,7 +86,9 @@ class Division:
 
 def pieces(likelihood: np.ndarray, min_persistence: float, level: float) -> Division:
     """Divide by `find_branches`."""
-    branches = find_branches(likelihood, min_persistence=min_persistence, saddle_level=level)
+    branches = find_branches(
+        likelihood, min_persistence=min_persistence, saddle_level=level, specks=True
+    )
     return Division(branches.paths, branches.owner.ravel(), [[k] for k in range(len(branches))])
 
 
@@ -110,9 +112,7 @@ def edges(likelihood: np.ndarray, min_persistence: float, level: float) -> Divis
 
 def nearest(base: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Return for each pixel of the base its owner by the rule "nearest", -1 for none."""
-    away, place = ndimage.distance_transform_edt(
-        owner.reshape(base.shape) < 0, return_indices=True
-    )
+    away, place = ndimage.distance_transform_edt(owner.reshape(base.shape) < 0, return_indices=True)
     source = np.ravel_multi_index(tuple(place), base.shape)
     depth = ndimage.distance_transform_edt(base).ravel()
     return np.where(base & (away <= depth[source] + 1), owner[source], -1)
@@ -120,24 +120,7 @@ def nearest(base: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 def discs(base: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Return for each pixel of the base its owner by the rule "discs", -1 for none."""
-    reach = np.round(ndimage.distance_transform_edt(base) ** 2)
-    depth = np.zeros(base.shape)
-    found = np.full(base.shape, -1)
-    for centre in np.flatnonzero((owner >= 0) & base.ravel()):
-        row, column = divmod(int(centre), base.shape[1])
-        square = reach[row, column]
-        side = int(np.ceil(np.sqrt(square)))
-        top, start = max(row - side, 0), max(column - side, 0)
-        here = (slice(top, row + side + 1), slice(start, column + side + 1))
-        rows, columns = np.ogrid[here]
-        rows, columns = rows[: base.shape[0] - top], columns[:, : base.shape[1] - start]
-        inside = (rows - row) ** 2 + (columns - column) ** 2 - square
-        better = inside < depth[here]
-        depth[here][better] = inside[better]
-        found[here][better] = owner[centre]
-    if (base & (found < 0)).any() and (found >= 0).any():
-        found = watershed(np.zeros(base.shape, np.uint8), found + 1, mask=base, connectivity=2) - 1
-    return np.where(base, found, -1)
+    return divide_mask(base, owner.reshape(base.shape))
 
 
 def mask_of(
@@ -189,7 +172,9 @@ def compare(likelihood: np.ndarray, truth: np.ndarray, seed: int) -> Iterator[di
                 needed = count_needed(division, base, region, right)
                 for scenario, decisions in (("all", right), ("half", np.where(asked, right, 0))):
                     for radius in (0, 1):
-                        kept = (False, True) if scenario == "half" and divide is pieces else (False,)
+                        kept = (
+                            (False, True) if scenario == "half" and divide is pieces else (False,)
+                        )
                         for node_stays in kept:
                             mask = mask_of(division, base, region, decisions, radius, node_stays)
                             yield {

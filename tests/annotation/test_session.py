@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, optimize
 from sessions import IMAGE, begin, read, through
+from toposeg_lite.annotation.proposals import Territories, propose
 
 from toposeg_lite.annotation import AnnotationSession, LogisticModel, Proposals
-from toposeg_lite.annotation.proposals import Territories, propose
 from toposeg_lite.annotation.ridges import ridge_path
 from toposeg_lite.calibration import entropy
 from toposeg_lite.topology.morse import morse_complex

@@ -1,12 +1,11 @@
 """Annotate by clicks: accept and reject whole branches, the least certain first.
 
-A session proposes the branches of a likelihood's Morse complex. Each decision is one click, and the
-model that orders them learns from the decisions made so far [1]_ [2]_. Nothing here knows a screen:
-that is `toposeg_lite.desk`.
+A session divides a likelihood into branches; `toposeg_lite.topology.branches` says how, and what
+decisions make of the mask. Each decision is one click, and the model that orders them learns from
+the decisions made so far [1]_ [2]_. Nothing here knows a screen: that is `toposeg_lite.desk`.
 
 - `AnnotationSession`: decisions, strokes by hand, undo, the mask, and a journal that survives
-  crashes. How branches and their territories are found stands in the module `proposals`, how the
-  mask is made of the decisions in `edits`.
+  crashes.
 - `BranchModel` says what a model must be able to do. `LogisticModel` is one; `StructureRanking`
   makes one of a trained `StructureModel`.
 - `simulate_annotator` lets a perfect annotator work against a known truth and draws the curve of
@@ -22,7 +21,6 @@ References
 
 from .edits import Effect, Stroke
 from .journal import Problem
-from .proposals import Proposals
 from .ranking import BranchModel, LogisticModel
 from .session import AnnotationSession, Progress
 from .simulate import AnnotationCurve, judge_branches, simulate_annotator
@@ -36,7 +34,6 @@ __all__ = [
     "LogisticModel",
     "Problem",
     "Progress",
-    "Proposals",
     "Stroke",
     "StructureRanking",
     "judge_branches",

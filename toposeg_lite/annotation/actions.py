@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks import check_number
-from .edits import ACCEPTED, REJECTED, UNDECIDED, Stroke
-from .proposals import Proposals
+from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED, BranchSet
+from .edits import Stroke
 
 __all__ = ["Action", "History"]
 
@@ -31,10 +31,8 @@ class History:
 
     Parameters
     ----------
-    proposals : Proposals
+    branches : BranchSet
         The branches.
-    size : int
-        How many pixels the image has.
 
     Attributes
     ----------
@@ -42,15 +40,15 @@ class History:
         The actions that hold, and those that can be done again, the last one first.
     """
 
-    def __init__(self, proposals: Proposals, size: int) -> None:
-        self._proposals, self._size = proposals, size
+    def __init__(self, branches: BranchSet) -> None:
+        self._branches = branches
         self.done: list[Action] = []
         self.undone: list[Action] = []
         self._decisions: np.ndarray | None = None
 
     def copy(self) -> History:
         """Return a history of the same actions that goes its own way."""
-        twin = History(self._proposals, self._size)
+        twin = History(self._branches)
         twin.done, twin.undone = list(self.done), list(self.undone)
         return twin
 
@@ -58,7 +56,7 @@ class History:
     def decisions(self) -> np.ndarray:
         """The decision about each branch, (n,) int8; do not write to it."""
         if self._decisions is None:
-            self._decisions = np.zeros(len(self._proposals), np.int8)
+            self._decisions = np.zeros(len(self._branches), np.int8)
             for action in self.done:
                 self._decisions[action.branches] = action.decision
         return self._decisions
@@ -70,8 +68,8 @@ class History:
 
     def middle(self, branch: int) -> int:
         """Return the pixel by which a record knows a branch again."""
-        path = self._proposals.paths[branch]
-        return int(path[len(path) // 2])
+        first, stop = self._branches.owned[branch]
+        return int(self._branches.pixels[(first + stop) // 2])
 
     def read(self, record: dict[str, Any]) -> Action:
         """Turn a record into an action; raise ValueError, KeyError or TypeError if it is none."""
@@ -80,14 +78,14 @@ class History:
             chosen = np.array(record["branches"], np.int64)
             if (
                 len(chosen) != len(record["at"])
-                or not ((chosen >= 0) & (chosen < len(self._proposals))).all()
+                or not ((chosen >= 0) & (chosen < len(self._branches))).all()
             ):
                 raise ValueError("there is no such branch")
             if any(self.middle(k) != at for k, at in zip(chosen, record["at"], strict=True)):
                 raise ValueError("the branch lies somewhere else: the likelihood is another one")
             return Action(number, chosen, ACCEPTED if record["do"] == "accept" else REJECTED, None)
         path = np.array(record["path"], np.int64)
-        if path.ndim != 1 or not ((path >= 0) & (path < self._size)).all():
+        if path.ndim != 1 or not ((path >= 0) & (path < self._branches.likelihood.size)).all():
             raise ValueError("its pixels lie outside the image")
         radius = check_number(record["radius"], "radius")
         stroke = Stroke(record["do"] == "draw", path, radius)

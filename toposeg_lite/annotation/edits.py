@@ -1,39 +1,27 @@
 """What decisions and strokes make of the mask.
 
-**The mask** is made by these rules, in this order:
-
-1. It begins as the likelihood's mask: likelihood at or above `mask_threshold`.
-2. The territory of each rejected branch goes (see the module `proposals`).
-3. The path of each accepted branch is added. Where it lies outside the likelihood's mask, it is
-   drawn as wide as `radius` says; inside, the mask already has its width.
-4. What was drawn and erased by hand comes last, in the order in which it was done.
-
-Undecided branches change nothing.
+The decisions come first, by the rules in `toposeg_lite.topology.branches`. What was drawn and
+erased by hand comes last, in the order in which it was done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .proposals import Proposals, Territories
+from ..topology.branches import ACCEPTED, REJECTED, BranchSet, thicken
 from .ridges import ridge_path
 
 __all__ = [
-    "ACCEPTED",
-    "REJECTED",
-    "UNDECIDED",
     "Effect",
-    "MaskRule",
     "Stroke",
     "check_points",
+    "edited_mask",
+    "effect_of",
     "stroke_path",
 ]
-
-UNDECIDED, ACCEPTED, REJECTED = 0, 1, -1
 
 
 class Stroke(NamedTuple):
@@ -69,64 +57,32 @@ class Effect(NamedTuple):
     removed: np.ndarray
 
 
-class MaskRule:
-    """The rules of the module's docstring, for the branches of one likelihood.
+def edited_mask(
+    branches: BranchSet, decisions: np.ndarray, strokes: Iterable[Stroke], radius: float
+) -> np.ndarray:
+    """Return the mask that decisions and then strokes make: a new bool array."""
+    mask = branches.mask(decisions, radius=radius)
+    for stroke in strokes:
+        pixels = thicken(stroke.path, branches.shape, stroke.radius)
+        mask.ravel()[pixels] = stroke.drawn
+    return mask
 
-    No action changes it, so a session and its copies share one.
 
-    Parameters
-    ----------
-    mask : (*spatial) array of bool
-        The likelihood's mask.
-    proposals : Proposals
-        Of the same likelihood.
-    radius : float
-        Half the width of accepted branches outside the mask, in pixels.
-
-    Attributes
-    ----------
-    lengths, inside, outside : (n,) array of int64
-        How many pixels each path has, and how many of them lie inside the mask and outside.
-    """
-
-    def __init__(self, mask: np.ndarray, proposals: Proposals, radius: float) -> None:
-        self._mask, self._paths, self._radius = mask, proposals.paths, radius
-        self._territories = Territories(mask, proposals)
-        self._accepted: dict[int, np.ndarray] = {}  # pixels of accepted branches, found once
-        flat = mask.ravel()
-        self.lengths = np.array([len(path) for path in self._paths], np.int64)
-        self.inside = np.array([np.count_nonzero(flat[path]) for path in self._paths], np.int64)
-        self.outside = self.lengths - self.inside
-
-    def mask(self, decisions: np.ndarray, strokes: Iterable[Stroke]) -> np.ndarray:
-        """Return the mask that decisions and then strokes make: a new bool array."""
-        mask = self._territories.without(decisions == REJECTED)
-        flat = mask.ravel()
-        for branch in np.flatnonzero(decisions == ACCEPTED):
-            flat[self._pixels(int(branch))] = True
-        for stroke in strokes:
-            flat[_thicken(stroke.path, stroke.radius, mask.shape)] = stroke.drawn
-        return mask
-
-    def effect(
-        self, branch: int, now: np.ndarray, decisions: np.ndarray, strokes: Iterable[Stroke]
-    ) -> Effect:
-        """Say what each decision about a branch would change in `now`, the mask as it is."""
-        decisions = decisions.copy()
-        decisions[branch] = ACCEPTED
-        added = self.mask(decisions, strokes) & ~now
-        decisions[branch] = REJECTED
-        removed = now & ~self.mask(decisions, strokes)
-        return Effect(np.flatnonzero(added), np.flatnonzero(removed))
-
-    def _pixels(self, branch: int) -> np.ndarray:
-        """Return the pixels that belong to a branch once it is accepted."""
-        if branch not in self._accepted:
-            path = self._paths[branch]
-            outside = path[~self._mask.ravel()[path]]
-            wide = _thicken(outside, self._radius, self._mask.shape)
-            self._accepted[branch] = np.union1d(path, wide)
-        return self._accepted[branch]
+def effect_of(
+    branch: int,
+    branches: BranchSet,
+    decisions: np.ndarray,
+    strokes: Iterable[Stroke],
+    radius: float,
+) -> Effect:
+    """Say what each decision about a branch would change in the mask as it is."""
+    now = edited_mask(branches, decisions, strokes, radius)
+    decisions = decisions.copy()
+    decisions[branch] = ACCEPTED
+    added = edited_mask(branches, decisions, strokes, radius) & ~now
+    decisions[branch] = REJECTED
+    removed = now & ~edited_mask(branches, decisions, strokes, radius)
+    return Effect(np.flatnonzero(added), np.flatnonzero(removed))
 
 
 def stroke_path(
@@ -178,21 +134,3 @@ def check_points(points: Any, shape: tuple[int, ...]) -> np.ndarray:
         wrong = places[~inside.all(axis=1)][0].tolist()
         raise ValueError(f"points must lie inside the image of shape {shape}; got {wrong}")
     return np.floor(places + 0.5).astype(np.int64)
-
-
-def _thicken(path: np.ndarray, radius: float, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the flat indices of the pixels within `radius` of a path, some of them twice."""
-    if radius < 1:
-        return path
-    places = np.stack(np.unravel_index(path, shape), axis=1)
-    around = (places[:, None] + _ball(radius, len(shape))).reshape(-1, len(shape))
-    around = around[((around >= 0) & (around < shape)).all(axis=1)]
-    return np.ravel_multi_index(tuple(around.T), shape)
-
-
-@lru_cache(maxsize=16)
-def _ball(radius: float, ndim: int) -> np.ndarray:
-    """Return the steps from a pixel to those within `radius` of it, (k, ndim)."""
-    reach = int(radius)
-    steps = np.indices((2 * reach + 1,) * ndim) - reach
-    return steps[:, (steps**2).sum(0) <= radius**2].T

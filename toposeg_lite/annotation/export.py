@@ -14,7 +14,8 @@ from PIL import Image
 
 from ..files import write_atomically
 from ..metrics import _skeleton
-from .edits import ACCEPTED, REJECTED, UNDECIDED, Stroke
+from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED
+from .edits import Stroke
 
 __all__ = ["branch_facts", "stroke_facts", "write_lines", "write_mask"]
 

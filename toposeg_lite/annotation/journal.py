@@ -5,7 +5,7 @@ So a kill or a crash at any moment loses at most the action in flight, and leave
 line behind. Each line ends with a checksum of itself; a line that was cut short or changed is known
 as such, is reported, and stays in the file as it is::
 
-    {"journal": "toposeg_lite annotation", "version": 1, ..., "check": "5d0cbd0a"}
+    {"journal": "toposeg_lite annotation", "version": 2, ..., "check": "5d0cbd0a"}
     {"do": "accept", "branches": [12], ..., "n": 1, "check": "0a3e44bd"}
     {"do": "undo", "of": 1, "n": 2, "check": "c07be2d7"}
 
@@ -26,10 +26,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Journal", "Problem"]
+__all__ = ["VERSION", "Journal", "Problem"]
 
 _MAGIC = b'{"journal": "toposeg_lite annotation"'
-_VERSION = 1
+#: Of new journals; see `edges` for what those of version 1 number.
+VERSION = 2
 
 
 class Problem(NamedTuple):
@@ -150,7 +151,7 @@ class Journal:
 
     def start(self, header: dict[str, Any]) -> None:
         """Write the header, with who opened it and when, as the first line that counts."""
-        magic = {"journal": "toposeg_lite annotation", "version": _VERSION}
+        magic = {"journal": "toposeg_lite annotation", "version": VERSION}
         self.append(magic | header)
         self.header = magic | header
 
@@ -210,10 +211,10 @@ def _parse(
             continue
         if "journal" not in record:
             records.append((number, record))
-        elif record.get("version") != _VERSION:
+        elif record.get("version") not in (1, VERSION):
             raise ValueError(
                 f"{path} is a journal of version {record.get('version')}; this version of "
-                f"toposeg_lite reads version {_VERSION}. Nothing was changed"
+                f"toposeg_lite reads versions 1 and {VERSION}. Nothing was changed"
             )
         elif header is None:
             header = record

@@ -17,6 +17,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -24,22 +25,21 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..checks import check_choice, check_fraction, check_integer, check_number
-from ..topology.grid import check_connectivity
-from .actions import Action, History
-from .edits import (
+from ..topology.branches import (
     ACCEPTED,
+    RADIUS,
     REJECTED,
     UNDECIDED,
-    Effect,
-    MaskRule,
-    Stroke,
-    check_points,
-    stroke_path,
+    BranchSet,
+    find_branches,
 )
+from ..topology.grid import check_connectivity
+from .actions import Action, History
+from .edges import find_edges
+from .edits import Effect, Stroke, check_points, edited_mask, effect_of, stroke_path
 from .export import branch_facts, stroke_facts, write_lines, write_mask
-from .journal import Journal, Problem
+from .journal import VERSION, Journal, Problem
 from .likelihood_file import find_likelihood, fingerprint, keep_likelihood
-from .proposals import Proposals, propose
 from .ranking import BranchModel, LogisticModel
 
 __all__ = ["AnnotationSession", "Progress"]
@@ -55,7 +55,7 @@ class Progress(NamedTuple):
     accepted, rejected, left : int
         How many of them are accepted, rejected and undecided.
     length_decided : float
-        The part of all path pixels that lie on decided branches, from 0 to 1.
+        The part of all the branches' own pixels that lie on decided branches, from 0 to 1.
     drawn, erased : int
         How many strokes there are of either kind.
     actions : int
@@ -106,8 +106,8 @@ class AnnotationSession:
         Says how probable and how uncertain each branch is. Default: the one given as `likelihood`,
         else a new `LogisticModel`.
     min_persistence, saddle_level : float
-        Which branches are proposed; see `MorseComplex.skeleton`. Default 0.1 each. A model that
-        has a method ``propose`` does as it says, whatever these are.
+        Which branches there are; see `find_branches`. Default 0.1 each. A model that has a method
+        ``propose`` does as it says, whatever these are.
     mask_threshold : float
         Pixels with at least this likelihood are the mask to begin with. Default 0.5.
     radius : float
@@ -123,8 +123,9 @@ class AnnotationSession:
     ----------
     image, likelihood : array
         As given; do not write to them.
-    proposals : Proposals
-        The branches. Their positions are the numbers that the methods take.
+    branches : BranchSet
+        What `find_branches` finds, specks too, or what the model proposes. Their positions are the
+        numbers that the methods take.
     decisions : (n,) array of int8
         1 for accepted branches, -1 for rejected ones, 0 for undecided ones; a copy.
     strokes : list of Stroke
@@ -159,8 +160,7 @@ class AnnotationSession:
     ...                        [0.0, 0.0, 0.0, 0.0, 0.0],
     ...                        [0.6, 0.6, 0.3, 0.6, 0.6]])
     >>> session = AnnotationSession(likelihood, likelihood, radius=0)
-    >>> [session.proposals.paths[k].tolist() for k in session.queue()]
-    [[10, 11, 12, 13], [0, 1, 2, 3]]
+    >>> [session.branches.paths[k].tolist() for k in session.queue()]
     >>> session.accept(session.queue()[0])
     >>> session.mask().astype(int)
     array([[1, 1, 0, 1, 1],
@@ -182,7 +182,7 @@ class AnnotationSession:
         min_persistence: float = 0.1,
         saddle_level: float = 0.1,
         mask_threshold: float = 0.5,
-        radius: float = 1.0,
+        radius: float = RADIUS,
         connectivity: int | None = None,
         learn: str | None = None,
     ) -> None:
@@ -193,7 +193,7 @@ class AnnotationSession:
             model = likelihood if model is None else model
         if model is not None and not isinstance(model, BranchModel):
             raise TypeError(
-                f"model must have a method predict(image, likelihood, proposals); "
+                f"model must have a method predict(image, likelihood, branches); "
                 f"got {type(model).__name__}"
             )
         self.model: Any = LogisticModel() if model is None else model
@@ -247,19 +247,10 @@ class AnnotationSession:
                 f"{self.path} was begun with other settings: {other}. Pass these, or choose "
                 f"another path"
             )
-        self.proposals: Proposals
-        if hasattr(self.model, "propose"):
-            self.proposals = self.model.propose(self.image, self.likelihood)
-        else:
-            self.proposals = propose(
-                self.likelihood,
-                min_persistence=self._settings["min_persistence"],
-                saddle_level=self._settings["saddle_level"],
-                connectivity=self._settings["connectivity"],
-            )
-        mask = self.likelihood >= self._settings["mask_threshold"]
-        self._rule = MaskRule(mask, self.proposals, self._settings["radius"])
-        self._begin(History(self.proposals, self.likelihood.size))
+        self.branches = self._find_branches(VERSION if header is None else header["version"])
+        # Of each branch how many of its own pixels lie inside the likelihood's mask.
+        self._inside = self.branches.count_on(self.branches.base)
+        self._begin(History(self.branches))
         if journal is not None:
             if header is None:
                 keep_likelihood(journal.path, self.likelihood)
@@ -268,6 +259,29 @@ class AnnotationSession:
                 journal.start(settings)
             self._replay()
             journal.greet([problem.line for problem in self.problems])
+
+    def _find_branches(self, version: int) -> BranchSet:
+        """Return the branches as a journal of some version numbers them."""
+        branches: BranchSet
+        options = {
+            name: self._settings[name]
+            for name in ("min_persistence", "saddle_level", "connectivity")
+        }
+        if hasattr(self.model, "propose"):
+            branches = self.model.propose(self.image, self.likelihood)
+            if not isinstance(branches, BranchSet) or branches.shape != self.shape:
+                raise TypeError(
+                    f"the model's `propose` must return a BranchSet of the shape {self.shape}; "
+                    f"got {branches!r}"
+                )
+        elif version == 1:
+            branches = find_edges(self.likelihood, **options)
+        else:
+            branches = find_branches(self.likelihood, specks=True, **options)
+        threshold = self._settings["mask_threshold"]
+        if branches.mask_threshold != threshold:
+            branches = replace(branches, mask_threshold=threshold)
+        return branches
 
     def _begin(self, history: History) -> None:
         """Set out from a history: all that actions change is named here."""
@@ -351,7 +365,7 @@ class AnnotationSession:
         Parameters
         ----------
         branch : int or iterable of int
-            Its position in `proposals`; several are one action.
+            Its position in `branches`; several are one action.
         """
         self._decide(branch, "accept")
 
@@ -460,29 +474,29 @@ class AnnotationSession:
 
         The uncertainty is the model's; this is the mask's. An undecided branch stands in the mask
         as the likelihood has it, and its answer changes that: with the probability p of the branch
-        if its path lies outside the likelihood's mask, as it is to be added if it is real; with
+        if it lies outside the likelihood's mask, as it is to be added if it is real; with
         1 - p if it lies inside, as it is to go if it is not; surely if it lies partly inside.
         """
-        p, inside, outside = self.probability, self._rule.inside, self._rule.outside
-        return p * (outside > 0) + (1 - p) * (inside > 0)
+        p, inside = self.probability, self._inside
+        return p * (inside < self.branches.sizes) + (1 - p) * (inside > 0)
 
     @property
     @_alone
     def gain(self) -> np.ndarray:
-        """How many path pixels the mask is expected to be wrong about, (n,) float64.
+        """How many own pixels of each branch the mask is expected to be wrong about, (n,) float64.
 
-        With the probability p of a branch, an undecided one counts p for each of its pixels outside
-        the likelihood's mask, which it would add if it is real, and 1 - p for each inside, which
-        should go if it is not.
+        With the probability p of a branch, an undecided one counts p for each of its own pixels
+        outside the likelihood's mask, which it would add if it is real, and 1 - p for each inside,
+        which should go if it is not.
         """
-        p = self.probability
-        return p * self._rule.outside + (1 - p) * self._rule.inside
+        p, inside = self.probability, self._inside
+        return p * (self.branches.sizes - inside) + (1 - p) * inside
 
     @_alone
     def mask(self) -> np.ndarray:
-        """Return the mask as the module `edits` says: a new bool array."""
+        """Return the mask that decisions and strokes make (see `edits`): a new bool array."""
         if self._mask is None:
-            self._mask = self._rule.mask(self._history.decisions, self._history.strokes)
+            self._mask = edited_mask(*self._edits)
         return self._mask.copy()
 
     @_alone
@@ -492,7 +506,7 @@ class AnnotationSession:
         Parameters
         ----------
         branch : int
-            Its position in `proposals`; it may be decided already.
+            Its position in `branches`; it may be decided already.
 
         Returns
         -------
@@ -513,21 +527,25 @@ class AnnotationSession:
         """
         branch = self._check_branch(branch)
         if branch not in self._effects:
-            self._effects[branch] = self._rule.effect(
-                branch, self.mask(), self._history.decisions, self._history.strokes
-            )
+            self._effects[branch] = effect_of(branch, *self._edits)
         return self._effects[branch]
+
+    @property
+    def _edits(self) -> tuple[BranchSet, np.ndarray, list[Stroke], float]:
+        """All that the mask is made of."""
+        history = self._history
+        return self.branches, history.decisions, history.strokes, self._settings["radius"]
 
     @_alone
     def progress(self) -> Progress:
         """Say how far the session has come."""
         decisions = self._history.decisions
         is_decided = decisions != UNDECIDED
-        pixels = self._rule.lengths.sum()
-        share = self._rule.lengths[is_decided].sum() / pixels if pixels else 1.0
+        sizes = self.branches.sizes
+        share = sizes[is_decided].sum() / sizes.sum() if len(sizes) else 1.0
         drawn = [stroke.drawn for stroke in self.strokes]
         return Progress(
-            branches=len(self.proposals),
+            branches=len(self.branches),
             accepted=int(np.count_nonzero(decisions == ACCEPTED)),
             rejected=int(np.count_nonzero(decisions == REJECTED)),
             left=int(np.count_nonzero(~is_decided)),
@@ -551,7 +569,7 @@ class AnnotationSession:
         Returns
         -------
         int or None
-            Its position in `proposals`; None if there is none within reach. Where several meet at
+            Its position in `branches`; None if there is none within reach. Where several meet at
             a node, the one that is undecided, and of these the first.
         """
         try:
@@ -561,12 +579,12 @@ class AnnotationSession:
         if where.shape != (len(self.shape),) or not np.isfinite(where).all():
             raise ValueError(f"point must be {len(self.shape)} finite numbers; got {point!r}")
         reach = check_number(reach, "reach")
-        if len(self.proposals) == 0:
+        if len(self.branches) == 0:
             return None
         if self._tree is None:
-            pixels = np.concatenate(self.proposals.paths)
+            pixels = self.branches.pixels
             places = np.stack(np.unravel_index(pixels, self.shape), axis=1)
-            owner = np.repeat(np.arange(len(self.proposals)), self._rule.lengths)
+            owner = np.repeat(np.arange(len(self.branches)), np.diff(self.branches.offsets))
             self._tree = cKDTree(places), owner
         tree, owner = self._tree
         distance, _ = tree.query(where)
@@ -585,9 +603,9 @@ class AnnotationSession:
         twin = AnnotationSession.__new__(AnnotationSession)
         twin._lock, twin._journal = threading.RLock(), None
         # What no action changes is shared.
-        twin.image, twin.likelihood, twin.proposals = self.image, self.likelihood, self.proposals
+        twin.image, twin.likelihood, twin.branches = self.image, self.likelihood, self.branches
         twin._settings, twin._learns_always = self._settings, self._learns_always
-        twin._rule = self._rule
+        twin._inside = self._inside
         twin.model = copy.copy(self.model)
         twin._begin(self._history.copy())
         twin._number, twin._learned_from = self._number, self._learned_from
@@ -638,8 +656,8 @@ class AnnotationSession:
         else:
             strokes = self._history.strokes
             judged = (self._history.decisions, self.probability, self.uncertainty)
-            facts = branch_facts(*judged, self.proposals.persistence) + stroke_facts(strokes)
-            paths = [*self.proposals.paths, *(stroke.path for stroke in strokes)]
+            facts = branch_facts(*judged, self.branches.persistence) + stroke_facts(strokes)
+            paths = [*self.branches.paths, *(stroke.path for stroke in strokes)]
             write_lines(paths, facts, self.shape, path)
 
     # --- Inside --------------------------------------------------------------------------------
@@ -675,9 +693,9 @@ class AnnotationSession:
     def _check_branch(self, branch: Any) -> int:
         """Return the number of a branch; raise TypeError or ValueError if it is none."""
         number = check_integer(branch, "branch")
-        if number >= len(self.proposals):
+        if number >= len(self.branches):
             raise ValueError(
-                f"branch must be less than the number of branches, {len(self.proposals)}; "
+                f"branch must be less than the number of branches, {len(self.branches)}; "
                 f"got {number}"
             )
         return number
@@ -745,7 +763,7 @@ class AnnotationSession:
     def _teach(self, decisions: np.ndarray) -> None:
         chosen = np.flatnonzero(decisions != UNDECIDED)
         real = decisions[chosen] == ACCEPTED
-        self.model.learn(self.image, self.likelihood, self.proposals, chosen, real)
+        self.model.learn(self.image, self.likelihood, self.branches, chosen, real)
         self._ranks = None
 
     def _judge(self) -> tuple[np.ndarray, np.ndarray]:
@@ -753,13 +771,13 @@ class AnnotationSession:
         if self._ranks is None:
             if self._learns_always:
                 self._teach(self._history.decisions)
-            answers = self.model.predict(self.image, self.likelihood, self.proposals)
+            answers = self.model.predict(self.image, self.likelihood, self.branches)
             ranks = [np.asarray(values, np.float64) for values in answers]
             for values, name in zip(ranks, ("probability", "uncertainty"), strict=True):
-                wrong = values.shape != (len(self.proposals),) or not np.isfinite(values).all()
+                wrong = values.shape != (len(self.branches),) or not np.isfinite(values).all()
                 if wrong or (name == "probability" and ((values < 0) | (values > 1)).any()):
                     raise ValueError(
-                        f"the model's {name} must be {len(self.proposals)} finite numbers, and a "
+                        f"the model's {name} must be {len(self.branches)} finite numbers, and a "
                         f"probability lie in [0, 1]; got {values}"
                     )
             self._ranks = ranks[0], ranks[1]

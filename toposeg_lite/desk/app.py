@@ -17,8 +17,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from ..annotation import AnnotationSession
-from ..annotation.edits import ACCEPTED, REJECTED, UNDECIDED, stroke_path
+from ..annotation.edits import stroke_path
 from ..checks import check_choice, check_integer, check_number
+from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -184,7 +185,7 @@ class AnnotationApp:
         Returns
         -------
         list of int
-            Positions among the session's proposals.
+            Positions among the session's branches.
         """
         found = self.session.queue(self.order)
         left = set(found)
@@ -237,7 +238,7 @@ class AnnotationApp:
 
     def _judge(self, branch: int, decision: int) -> None:
         """Have the session decide, unless it has decided so before."""
-        known = check_integer(branch, "branch") < len(self.session.proposals)
+        known = check_integer(branch, "branch") < len(self.session.branches)
         if known and self.session.decisions[branch] == decision:
             return
         (self.session.accept if decision == ACCEPTED else self.session.reject)(branch)
@@ -248,14 +249,14 @@ class AnnotationApp:
         Parameters
         ----------
         branch : int
-            Its position among the session's proposals.
+            Its position among the session's branches.
 
         Raises
         ------
         TypeError, ValueError
             If there is no such branch.
         """
-        count = len(self.session.proposals)
+        count = len(self.session.branches)
         if check_integer(branch, "branch") >= count:
             raise ValueError(f"branch must be less than their number, {count}; got {branch}")
         self._visit(int(branch))
@@ -589,7 +590,7 @@ class AnnotationApp:
             said.append(f"{verb} a line: {count} point{'' if count == 1 else 's'}.")
         elif self.chosen is not None:
             k = self.chosen
-            state, size = WORDS[int(session.decisions[k])], len(session.proposals.paths[k])
+            state, size = WORDS[int(session.decisions[k])], len(session.branches.paths[k])
             said.append(
                 f"Branch {k + 1} of {progress.branches} is {state}. The model says "
                 f"{100 * session.probability[k]:.0f} % that it is real; it is {size} "

@@ -73,7 +73,7 @@ class AnnotationView(anywidget.AnyWidget):
         session = app.session
         file = io.BytesIO()
         Image.fromarray(figures.picture_colours(app.shown)).save(file, "PNG", compress_level=1)
-        found = session.proposals.paths
+        found = session.branches.paths
         super().__init__(
             picture=file.getvalue(),
             shape=list(session.shape),

@@ -46,7 +46,7 @@ def branches_by_value(
     image : (H, W) or (channels, H, W) array
         As for `picture_colours`; shown pale.
     paths : sequence of int arrays
-        Flat indices of the pixels of each branch, as in `Proposals.paths`.
+        Flat indices of the pixels of each branch, as in `BranchSet.paths`.
     values : (n,) array of float
         One for each branch. High values are drawn wide, dark and last, low ones thin and bright.
     label : str

@@ -89,7 +89,7 @@ def annotated_image(
     image : (H, W) or (channels, H, W) array
         As for `picture_colours`.
     paths : sequence of int arrays
-        Flat indices of the pixels of each branch, as in `Proposals.paths`.
+        Flat indices of the pixels of each branch, as in `BranchSet.paths`.
     decisions : (n,) array of int
         For each 1 (accepted: a wide green line), -1 (rejected: a dotted purple one with a cross) or
         0 (open: a dashed white one).
@@ -226,7 +226,7 @@ def annotation_summary(
     strokes = session.strokes
     annotated_image(
         session.image if picture is None else picture,
-        session.proposals.paths,
+        session.branches.paths,
         session.decisions,
         drawn=[stroke.path for stroke in strokes if stroke.drawn],
         erased=[stroke.path for stroke in strokes if not stroke.drawn],

@@ -31,17 +31,29 @@ without it::
 It is the difference of two pixels of the likelihood, `upper` and `lower`, so that it can be
 differentiated by them.
 
-**From decisions to a mask**, in this order:
+**From decisions to a mask**, in this order. Decisions are 1 (accepted), 0 (undecided), -1
+(rejected), everywhere in the library:
 
-1. The *base* is where the likelihood is 0.5 or above.
-2. Each pixel of the base belongs to the piece that owns the nearest pixel of the skeleton, unless
-   it is further from there than that pixel is from the background, plus one: then, as where there
-   is no piece at all, it is nobody's, and stays as it is.
+1. The *base* is where the likelihood is 0.5 or above (`mask_threshold`).
+2. Around each pixel of the skeleton that lies in the base is the largest disc that fits into the
+   base. A pixel of the base belongs to the piece in whose disc it lies deepest; what lies in no
+   disc goes with the nearest pixel that does (`toposeg_lite.topology.discs`).
 3. A rejected piece takes its pixels of the base away.
-4. An accepted piece keeps them, and its path is drawn, from end to end.
-5. A piece that is undecided leaves the base as it is.
+4. An accepted piece keeps them, and its path is drawn from end to end: where it lies outside the
+   base, as a disc of radius 1 around each pixel, three pixels wide.
+5. A piece that is undecided leaves the base as it is, and what is nobody's stays.
 
-Drawing comes last, so an accepted path is whole even where it ends in a rejected piece.
+Drawing comes last, so an accepted path is whole even where it ends in a rejected piece. A side line
+that begins inside a thick vessel takes nothing of the vessel away::
+
+    base, paths v, s       whose pixels          s rejected
+    # # # # # # #          v v v v v v v         # # # # # # #
+    v v v v v v v          v v v v v v v         # # # # # # #
+    # # # s # # #          v v v v v v v         # # # # # # #
+    . . . s . . .          . . . s . . .         . . . . . . .
+    . . . s . . .          . . . s . . .         . . . . . . .
+
+EVIDENCE
 """
 
 from __future__ import annotations
@@ -52,9 +64,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from scipy.ndimage import distance_transform_edt
 
 from ..checks import check_flag, check_fraction, check_number, check_same_shape
+from .discs import divide_mask
 from .grid import check_image, check_mask
 from .morse import MorseComplex, morse_complex, split_paths
 from .persistence import persistence_pairs
@@ -65,6 +77,8 @@ __all__ = ["BranchSet", "find_branches"]
 JOIN, LOOP, RIDGE, SPECK = 0, 1, 2, 3
 #: What is decided about a piece.
 ACCEPTED, UNDECIDED, REJECTED = 1, 0, -1
+#: Half the width, in pixels, of what is drawn outside the base.
+RADIUS = 1.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -162,28 +176,12 @@ class BranchSet:
         return self.likelihood >= self.mask_threshold
 
     @cached_property
-    def nearest(self) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel the distance to the nearest pixel of a path, and this pixel.
-
-        Only where there is a piece.
-        """
-        away, place = distance_transform_edt(self.owner < 0, return_indices=True)
-        return away, np.ravel_multi_index(tuple(place), self.shape)
-
-    @cached_property
     def region(self) -> np.ndarray:
         """For each pixel the piece that decides about it, int32; -1 for none.
 
-        These are the pixels of its path, and those of the base that belong to it by rule 2 in the
-        module's docstring.
+        In the base by rule 2 of the module's docstring; outside it the pixels that a piece owns.
         """
-        region = self.owner.copy()
-        if len(self):
-            away, nearest = self.nearest
-            depth = depths(self.base).ravel()
-            near = self.base & (away <= depth[nearest] + 1)
-            region[near] = self.owner.ravel()[nearest[near]]
-        return region
+        return np.where(self.base, divide_mask(self.base, self.owner), self.owner)
 
     def fraction_on(self, truth: np.ndarray) -> np.ndarray:
         """Return what fraction of the pixels that each piece owns lies on the truth.
@@ -205,11 +203,15 @@ class BranchSet:
         """
         truth = check_mask(truth, "truth")
         check_same_shape(truth, self.likelihood, ("truth", "likelihood"))
-        hits = np.concatenate([[0], np.cumsum(truth.ravel()[self.pixels])])
-        first, stop = self.owned.T
-        return (hits[stop] - hits[first]) / self.sizes
+        return self.count_on(truth) / self.sizes
 
-    def mask(self, decisions: np.ndarray, *, radius: float = 0.0) -> np.ndarray:
+    def count_on(self, mask: np.ndarray) -> np.ndarray:
+        """Return how many of the pixels that each piece owns lie on a bool mask, (n,) int64."""
+        hits = np.append(0, np.cumsum(mask.ravel()[self.pixels]))
+        first, stop = self.owned.T
+        return hits[stop] - hits[first]
+
+    def mask(self, decisions: np.ndarray, *, radius: float = RADIUS) -> np.ndarray:
         """Return the mask that decisions lead to, by the rules in the module's docstring.
 
         Parameters
@@ -217,8 +219,8 @@ class BranchSet:
         decisions : (n,) array of int
             1: accepted; 0: undecided; -1: rejected.
         radius : float
-            Half the width of accepted paths where they lie outside the base, in pixels: 0 (default)
-            is one pixel wide, 1 three.
+            Half the width of accepted paths where they lie outside the base, in pixels: 0 is one
+            pixel wide, 1 (default) three.
 
         Returns
         -------
@@ -241,13 +243,10 @@ class BranchSet:
         radius = check_number(radius, "radius")
         rejected = np.append(decisions == REJECTED, False)  # -1, nobody's, is the last
         mask = self.base & ~rejected[self.region]
-        flat, base = mask.ravel(), self.base.ravel()
-        of_pixels = np.repeat(decisions, np.diff(self.offsets))
-        accepted = self.pixels[of_pixels == ACCEPTED]
-        undecided = self.pixels[of_pixels == UNDECIDED]
-        flat[undecided[base[undecided]]] = True
-        flat[accepted] = True
-        flat[thicken(accepted[~base[accepted]], self.shape, radius)] = True
+        drawn = self.pixels[np.repeat(decisions == ACCEPTED, np.diff(self.offsets))]
+        outside = drawn[~self.base.ravel()[drawn]]
+        mask.ravel()[drawn] = True
+        mask.ravel()[thicken(outside, self.shape, radius)] = True
         return mask
 
     def draw(self, chosen: np.ndarray) -> np.ndarray:
@@ -426,7 +425,7 @@ def find_branches(
         offsets=offsets,
         owned=owned,
         start=start,
-        length=_lengths(pixels, offsets, np.array(likelihood.shape)),
+        length=path_lengths(pixels, offsets, np.array(likelihood.shape)),
     )
 
 
@@ -490,13 +489,6 @@ def _held_by(
     dies[forest.pixel[critical.peak[joins]]] = joins
     dies[forest.pixel[0]] = -1
     return np.minimum(through, dies[peaks])
-
-
-def depths(mask: np.ndarray) -> np.ndarray:
-    """Return the distance of each pixel to the background; the outside is none."""
-    if mask.all():  # there is no background to be far from
-        return np.full(mask.shape, float(max(mask.shape)))
-    return distance_transform_edt(mask)
 
 
 # --- Kernels -------------------------------------------------------------------------------------
@@ -612,7 +604,7 @@ def _divide(uphill, lower, upper, heights, order, split):
 
 
 @njit(cache=True, nogil=True)
-def _lengths(pixels, offsets, shape):
+def path_lengths(pixels, offsets, shape):
     """Return the Euclidean length of each path of flat indices, at least 1."""
     out = np.ones(offsets.size - 1)
     for k in range(out.size):

@@ -245,7 +245,7 @@ def _simulate(
         for learns in (False, True)
     }
     session = sessions[False]
-    count = len(session.proposals)
+    count = len(session.branches)
     real = judge_branches(session, sample.mask, tolerance=TOLERANCE)
     entry: dict[str, Any] = {
         "branches": count,
