@@ -39,15 +39,15 @@ def blurred(seed, shape=(24, 31), sigma=2.0):
 @pytest.mark.parametrize(("min_persistence", "level"), [(0.0, 0.0), (0.05, 0.3), (0.2, 0.1)])
 def test_proposals_cover_the_skeleton_once_but_for_nodes(seed, min_persistence, level):
     image = blurred(seed, sigma=1.0)
-    found = propose(image, min_persistence=min_persistence, saddle_level=level, connectivity=2)
+    proposals = propose(image, min_persistence=min_persistence, saddle_level=level, connectivity=2)
     skeleton = morse_complex(image).skeleton(min_persistence, level)
     covered = np.zeros(image.size, int)
-    for path, ends in zip(found.paths, found.ends, strict=True):
+    for path, ends in zip(proposals.paths, proposals.ends, strict=True):
         assert {path[0], path[-1]} == set(ends)
         np.add.at(covered, np.setdiff1d(path, ends), 1)
         steps = np.abs(np.diff(np.stack(np.unravel_index(path, image.shape)), axis=1))
         assert steps.size == 0 or steps.max() == 1
-    nodes = np.unique(found.ends)
+    nodes = np.unique(proposals.ends)
     assert np.array_equal(nodes, np.sort(skeleton.nodes))
     assert (covered <= 1).all()
     assert covered[nodes].max(initial=0) == 0
@@ -59,15 +59,15 @@ def test_proposals_cover_the_skeleton_once_but_for_nodes(seed, min_persistence, 
 @pytest.mark.parametrize(("min_persistence", "level"), [(0.03, 0.0), (0.05, 0.4)])
 def test_a_proposal_has_the_persistence_of_the_best_branch_along_it(seed, min_persistence, level):
     image = blurred(seed, sigma=1.0)
-    found = propose(image, min_persistence=min_persistence, saddle_level=level, connectivity=2)
+    proposals = propose(image, min_persistence=min_persistence, saddle_level=level, connectivity=2)
     branches = morse_complex(image).branches(min_persistence, level)
     steps = [{frozenset(step) for step in pairwise(path.tolist())} for path in branches.paths]
-    edges = [k for k, path in enumerate(found.paths) if len(path) > 1]
+    edges = [k for k, path in enumerate(proposals.paths) if len(path) > 1]
     assert len(edges) > 10
     for k in edges:
-        along = {frozenset(step) for step in pairwise(found.paths[k].tolist())}
+        along = {frozenset(step) for step in pairwise(proposals.paths[k].tolist())}
         values = [v for s, v in zip(steps, branches.persistence, strict=True) if along <= s]
-        assert found.persistence[k] == max(values)
+        assert proposals.persistence[k] == max(values)
 
 
 def test_a_lone_peak_rises_above_the_saddle_level():
@@ -223,25 +223,25 @@ def slow_territories(mask, proposals):
 def test_territories_are_those_of_the_rules(seed, shape):
     image = blurred(seed, shape, sigma=1.5)
     connectivity = 2 if len(shape) == 2 else 1
-    found = propose(image, min_persistence=0.1, saddle_level=0.45, connectivity=connectivity)
+    proposals = propose(image, min_persistence=0.1, saddle_level=0.45, connectivity=connectivity)
     mask = image >= 0.45
     mask[-3:, -3:] = True  # a part without any path, unless it touches another
-    owners = slow_territories(mask, found)
-    lands = Territories(mask, found)
+    owners = slow_territories(mask, proposals)
+    lands = Territories(mask, proposals)
     rng = np.random.default_rng(seed)
-    assert len(found) >= 2
+    assert len(proposals) >= 2
     sure = 0
     for _ in range(12):
-        rejected = rng.random(len(found)) < 0.5
-        kept_nodes = set(found.ends[~rejected].ravel().tolist())
-        left = lands.without(rejected)
-        assert not left[~mask].any()
+        rejected = rng.random(len(proposals)) < 0.5
+        kept_nodes = set(proposals.ends[~rejected].ravel().tolist())
+        kept = lands.without(rejected)
+        assert not kept[~mask].any()
         for q in map(tuple, np.argwhere(mask)):
             goes = {
                 bool(rejected[n]) if kind == "branch" else n not in kept_nodes
                 for kind, n in owners.get(q, ())
             } or {False}
-            assert (not left[q]) in goes
+            assert (not kept[q]) in goes
             sure += len(goes) == 1
     assert sure > 0.8 * 12 * mask.sum()
 
@@ -494,10 +494,10 @@ def test_learning_finds_the_maximum(seed):
     rng = np.random.default_rng(seed)
     likelihood = rng.random((20, 20))
     paths = list(np.arange(400).reshape(40, 10))
-    found = Proposals(paths, rng.random(40), np.zeros((40, 2), np.int64))
+    proposals = Proposals(paths, rng.random(40), np.zeros((40, 2), np.int64))
     chosen, real = np.arange(30), rng.random(30) < 0.4
     model = LogisticModel(spread=1.5)
-    model.learn(likelihood, likelihood, found, chosen, real)
+    model.learn(likelihood, likelihood, proposals, chosen, real)
     odds = lambda v: np.log(v / (1 - v))  # noqa: E731
     features = np.array(
         [
@@ -505,7 +505,7 @@ def test_learning_finds_the_maximum(seed):
                 1,
                 odds(np.clip(likelihood.ravel()[path].mean(), 0.02, 0.98)),
                 odds(np.clip(likelihood.ravel()[path].min(), 0.02, 0.98)),
-                found.persistence[k],
+                proposals.persistence[k],
                 np.log(10 / 20),
             ]
             for k, path in enumerate(paths)
@@ -518,15 +518,17 @@ def test_learning_finds_the_maximum(seed):
 
     best = optimize.minimize(cost, np.zeros(5), method="BFGS", options={"gtol": 1e-8})
     assert np.allclose(model.weights, best.x, atol=1e-5)
-    p = model.predict(likelihood, likelihood, found)[0]
+    p = model.predict(likelihood, likelihood, proposals)[0]
     assert np.allclose(p, 1 / (1 + np.exp(-features @ best.x)), atol=1e-5)
 
 
 def test_learning_does_not_overshoot_when_decisions_contradict_the_first_guess():
     likelihood = np.full((4, 5), 0.98)
-    found = Proposals(list(np.arange(20).reshape(1, 20)), np.zeros(1), np.zeros((1, 2), np.int64))
+    proposals = Proposals(
+        list(np.arange(20).reshape(1, 20)), np.zeros(1), np.zeros((1, 2), np.int64)
+    )
     model = LogisticModel(spread=100)
-    model.learn(likelihood, likelihood, found, np.array([0]), np.array([False]))
+    model.learn(likelihood, likelihood, proposals, np.array([0]), np.array([False]))
     odds = np.log(0.98 / 0.02)  # of the mean, and the same of the smallest value
     features = np.array([1, odds, odds, 0, 0])
 
@@ -545,10 +547,10 @@ def test_learning_does_not_overshoot_when_decisions_contradict_the_first_guess()
 def test_learning_survives_decisions_that_a_line_divides():
     paths = list(np.arange(400).reshape(200, 2))
     likelihood = np.repeat(np.linspace(0, 1, 200), 2).reshape(20, 20)
-    found = Proposals(paths, np.zeros(200), np.zeros((200, 2), np.int64))
+    proposals = Proposals(paths, np.zeros(200), np.zeros((200, 2), np.int64))
     model = LogisticModel(spread=100)
-    model.learn(likelihood, likelihood, found, np.arange(200), np.arange(200) >= 100)
-    p = model.predict(likelihood, likelihood, found)[0]
+    model.learn(likelihood, likelihood, proposals, np.arange(200), np.arange(200) >= 100)
+    p = model.predict(likelihood, likelihood, proposals)[0]
     assert np.isfinite(model.weights).all()
     assert ((p > 0.5) == (np.arange(200) >= 100)).all()
 

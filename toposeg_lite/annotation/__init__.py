@@ -19,10 +19,11 @@ References
        segmentation", NeurIPS 2023. arXiv:2306.05671
 """
 
+from .actions import Progress
 from .edits import Effect, Stroke
 from .journal import Problem
 from .ranking import BranchModel, LogisticModel
-from .session import AnnotationSession, Progress
+from .session import AnnotationSession
 from .simulate import AnnotationCurve, judge_branches, simulate_annotator
 from .structure_ranking import StructureRanking
 

@@ -14,7 +14,7 @@ from ..checks import check_number
 from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED, BranchSet
 from .edits import Stroke
 
-__all__ = ["Action", "History"]
+__all__ = ["Action", "History", "Progress"]
 
 
 class Action(NamedTuple):
@@ -24,6 +24,33 @@ class Action(NamedTuple):
     branches: np.ndarray
     decision: int
     stroke: Stroke | None
+
+
+class Progress(NamedTuple):
+    """How far a session has come.
+
+    Attributes
+    ----------
+    branches : int
+        How many there are to decide about.
+    accepted, rejected, left : int
+        How many of them are accepted, rejected and undecided.
+    length_decided : float
+        The part of the branches' own pixels that lie on decided branches, from 0 to 1.
+    drawn, erased : int
+        How many strokes there are of either kind.
+    actions : int
+        How many actions there are, without those that are undone.
+    """
+
+    branches: int
+    accepted: int
+    rejected: int
+    left: int
+    length_decided: float
+    drawn: int
+    erased: int
+    actions: int
 
 
 class History:
@@ -65,6 +92,23 @@ class History:
     def strokes(self) -> list[Stroke]:
         """What was drawn and erased, in order."""
         return [action.stroke for action in self.done if action.stroke is not None]
+
+    def progress(self) -> Progress:
+        """Say how far the work has come."""
+        decisions, sizes = self.decisions, self._branches.sizes
+        is_decided = decisions != UNDECIDED
+        share = sizes[is_decided].sum() / sizes.sum() if len(sizes) else 1.0
+        drawn = [stroke.drawn for stroke in self.strokes]
+        return Progress(
+            branches=len(decisions),
+            accepted=int(np.count_nonzero(decisions == ACCEPTED)),
+            rejected=int(np.count_nonzero(decisions == REJECTED)),
+            left=int(np.count_nonzero(~is_decided)),
+            length_decided=float(share),
+            drawn=sum(drawn),
+            erased=len(drawn) - sum(drawn),
+            actions=len(self.done),
+        )
 
     def middle(self, branch: int) -> int:
         """Return the pixel by which a record knows a branch again."""

@@ -88,20 +88,10 @@ def effect_of(
 def stroke_path(
     likelihood: np.ndarray, points: np.ndarray, *, snap: bool, connectivity: int
 ) -> np.ndarray:
-    """Return the middle line of a stroke through pixels: along the ridges, or else straight.
+    """Return the middle line of a stroke through pixels, as `ridge_path` does.
 
-    Parameters
-    ----------
-    likelihood, points, connectivity
-        As for `ridge_path`.
-    snap : bool
-        Whether to follow the ridges. Straight lines may step to every neighbour, whatever the
-        connectivity.
-
-    Returns
-    -------
-    (m,) array of int64
-        Flat indices.
+    It follows the ridges (`snap`), or else goes straight: then it may step to every neighbour,
+    whatever the connectivity.
 
     Examples
     --------

@@ -26,12 +26,7 @@ _DECISIONS = {ACCEPTED: "accepted", REJECTED: "rejected", UNDECIDED: "undecided"
 def write_mask(mask: np.ndarray, path: Path, *, skeleton: bool = False, affine: Any = None) -> None:
     """Write a mask, or its skeleton, to a file whose name says the kind.
 
-    Parameters
-    ----------
-    mask : (H, W) or (D, H, W) array of bool
-        What to write.
-    path, skeleton, affine
-        As for `AnnotationSession.export`.
+    The options are those of `AnnotationSession.export`.
     """
     kind = next((kind for kind in _KINDS[::-1] if path.name.lower().endswith(kind)), None)
     if kind is None:
@@ -56,28 +51,17 @@ def write_lines(
 ) -> None:
     """Write lines of pixels as a GeoJSON FeatureCollection, numbered from 0.
 
-    Parameters
-    ----------
-    paths : iterable of int arrays
-        Flat indices of the pixels of each line. One pixel is written as a point.
-    properties : iterable of dict
-        What there is to say of each.
-    shape : tuple of int
-        The image's. Columns come before rows in the file.
-    path : Path
-        The file.
+    Each line is given by the flat indices of its pixels in an image of this shape, and by what
+    there is to say of it. Columns come before rows in the file; one pixel is written as a point.
     """
     features = []
     for number, (line, facts) in enumerate(zip(paths, properties, strict=True)):
         places = np.stack(np.unravel_index(line, shape)[::-1], axis=1).tolist()
-        geometry = (
-            {"type": "LineString", "coordinates": places}
-            if len(places) > 1
-            else {"type": "Point", "coordinates": places[0]}
-        )
-        features.append(
-            {"type": "Feature", "id": number, "geometry": geometry, "properties": facts}
-        )
+        geometry: dict[str, Any] = {"type": "LineString", "coordinates": places}
+        if len(places) == 1:
+            geometry = {"type": "Point", "coordinates": places[0]}
+        feature = {"type": "Feature", "id": number, "geometry": geometry, "properties": facts}
+        features.append(feature)
     collection = {"type": "FeatureCollection", "features": features}
     write_atomically(path, json.dumps(collection, allow_nan=False).encode())
 

@@ -11,7 +11,7 @@ as such, is reported, and stays in the file as it is::
 
 The open file is locked with the operating system's own lock, which ends with the process that
 holds it, however that process ends: `fcntl.flock` on Linux and macOS; on Windows `msvcrt.locking`
-of one byte far behind the end of the file.
+of one byte far behind the end of the file. The lock is tested on Linux alone.
 """
 
 from __future__ import annotations
@@ -79,8 +79,6 @@ class Journal:
         If another session has it open, in this process or in another one.
     FileNotFoundError
         If its folder does not exist.
-    TypeError
-        If `path` is none.
     ValueError
         If the file is no journal, or one of a later version.
 
@@ -125,12 +123,7 @@ class Journal:
     def append(self, record: dict[str, Any]) -> None:
         """Write one line and flush it to the disk; return when it is there.
 
-        Raises
-        ------
-        OSError
-            If the disk is full or gone. The record then does not count.
-        ValueError
-            If the journal is closed.
+        If the disk is full or gone (OSError), the record does not count.
         """
         if self.closed:
             raise ValueError(f"the journal {self.path} is closed; open it again")
@@ -248,10 +241,9 @@ def _who_has(path: Path) -> str:
         records = []
     for _, record in reversed(records):
         if record.get("do") == "open":
-            here = record.get("process") == os.getpid() and record.get("host") == (
-                socket.gethostname()
-            )
-            place = "this one" if here else f"{record.get('process')} on {record.get('host')}"
+            process, host = record.get("process"), record.get("host")
+            is_here = (process, host) == (os.getpid(), socket.gethostname())
+            place = "this one" if is_here else f"{process} on {host}"
             who = f"another session (process: {place}; since {record.get('time')})"
             break
     return (
@@ -273,9 +265,8 @@ def _flush_folder(folder: Path) -> None:
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = (
-        2**30
-    )  # Windows keeps others from reading a locked byte, so we lock one that is not there
+    # Windows keeps others from reading a locked byte, so we lock one that is not there.
+    _FAR = 2**30
 
     def _lock(file: int) -> bool:
         """Lock an open file for this session; return False if another one has it."""

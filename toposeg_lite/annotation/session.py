@@ -19,57 +19,30 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ..checks import check_choice, check_fraction, check_integer, check_number
-from ..topology.branches import (
-    ACCEPTED,
-    RADIUS,
-    REJECTED,
-    UNDECIDED,
-    BranchSet,
-    find_branches,
-)
+from ..topology.branches import ACCEPTED, RADIUS, UNDECIDED, BranchSet, find_branches
 from ..topology.grid import check_connectivity
-from .actions import Action, History
+from .actions import Action, History, Progress
 from .edges import find_edges
 from .edits import Effect, Stroke, check_points, edited_mask, effect_of, stroke_path
 from .export import branch_facts, stroke_facts, write_lines, write_mask
+from .inputs import (
+    check_picture,
+    check_same_image,
+    check_same_settings,
+    find_likelihood,
+    fingerprint,
+    keep_likelihood,
+)
 from .journal import VERSION, Journal, Problem
-from .likelihood_file import find_likelihood, fingerprint, keep_likelihood
 from .ranking import BranchModel, LogisticModel
 
-__all__ = ["AnnotationSession", "Progress"]
-
-
-class Progress(NamedTuple):
-    """How far a session has come.
-
-    Attributes
-    ----------
-    branches : int
-        How many there are to decide about.
-    accepted, rejected, left : int
-        How many of them are accepted, rejected and undecided.
-    length_decided : float
-        The part of all the branches' own pixels that lie on decided branches, from 0 to 1.
-    drawn, erased : int
-        How many strokes there are of either kind.
-    actions : int
-        How many actions there are, without those that are undone.
-    """
-
-    branches: int
-    accepted: int
-    rejected: int
-    left: int
-    length_decided: float
-    drawn: int
-    erased: int
-    actions: int
+__all__ = ["AnnotationSession"]
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -147,10 +120,7 @@ class AnnotationSession:
     -----
     Threads take turns: a method waits until no other thread is in one. As a context manager it is
     closed at the end. Two sessions on one path exclude each other by a lock of the operating
-    system, which ends with its process.
-
-    Journals are read on every system that Python runs on; the lock is tested on Linux, made for
-    macOS in the same way, and for Windows by another call (see the module `journal`).
+    system, which ends with its process (see the module `journal`).
 
     Examples
     --------
@@ -161,6 +131,7 @@ class AnnotationSession:
     ...                        [0.6, 0.6, 0.3, 0.6, 0.6]])
     >>> session = AnnotationSession(likelihood, likelihood, radius=0)
     >>> [session.branches.paths[k].tolist() for k in session.queue()]
+    [[11, 12, 13], [1, 2, 3], [11, 10], [1, 0]]
     >>> session.accept(session.queue()[0])
     >>> session.mask().astype(int)
     array([[1, 1, 0, 1, 1],
@@ -188,7 +159,7 @@ class AnnotationSession:
     ) -> None:
         # JupyterLab may have a click answered in another thread than the one that runs the cells.
         self._lock = threading.RLock()
-        self.image = _check_picture(image)
+        self.image = check_picture(image)
         if hasattr(likelihood, "predict"):
             model = likelihood if model is None else model
         if model is not None and not isinstance(model, BranchModel):
@@ -217,17 +188,10 @@ class AnnotationSession:
             raise
 
     def _open(self, likelihood: Any, connectivity: int | None) -> None:
-        """Find the likelihood, propose its branches, and do again what the journal holds."""
+        """Find the likelihood and its branches, and do again what the journal holds."""
         journal = self._journal
-        header = None if journal is None else journal.header
-        identity = fingerprint(self.image)
-        if header is not None and header["image"] != identity:
-            raise ValueError(
-                f"{self.path} is the journal of another image: of shape "
-                f"{tuple(header['image']['shape'])} and digest {header['image']['sha256'][:12]}; "
-                f"got shape {self.image.shape} and digest {identity['sha256'][:12]}. Pass the "
-                f"same array, in the same type, or choose another path"
-            )
+        if journal is not None:
+            check_same_image(self.image, journal)
         self.likelihood = find_likelihood(likelihood, self.image, journal)
         ndim = self.likelihood.ndim
         if self.image.shape not in (self.likelihood.shape, (*self.image.shape[:1], *self.shape)):
@@ -238,35 +202,27 @@ class AnnotationSession:
         if connectivity is None and ndim == 3:
             connectivity = 1
         self._settings["connectivity"] = check_connectivity(connectivity, ndim)
-        if header is not None and "persistence" in header["settings"]:
-            # What min_persistence was called in the first journals.
-            header["settings"]["min_persistence"] = header["settings"].pop("persistence")
-        if header is not None and header["settings"] != self._settings:
-            other = {k: v for k, v in header["settings"].items() if self._settings.get(k) != v}
-            raise ValueError(
-                f"{self.path} was begun with other settings: {other}. Pass these, or choose "
-                f"another path"
-            )
+        if journal is not None:
+            check_same_settings(self._settings, journal)
+        header = None if journal is None else journal.header
         self.branches = self._find_branches(VERSION if header is None else header["version"])
         # Of each branch how many of its own pixels lie inside the likelihood's mask.
         self._inside = self.branches.count_on(self.branches.base)
         self._begin(History(self.branches))
         if journal is not None:
-            if header is None:
-                keep_likelihood(journal.path, self.likelihood)
-                likely = fingerprint(self.likelihood)
-                settings = {"image": identity, "likelihood": likely, "settings": self._settings}
-                journal.start(settings)
+            if journal.header is None:
+                keep_likelihood(self.likelihood, journal.path)
+                image, likelihood = fingerprint(self.image), fingerprint(self.likelihood)
+                settings = self._settings
+                journal.start({"image": image, "likelihood": likelihood, "settings": settings})
             self._replay()
             journal.greet([problem.line for problem in self.problems])
 
     def _find_branches(self, version: int) -> BranchSet:
-        """Return the branches as a journal of some version numbers them."""
+        """Return the branches, numbered as in a journal of some version."""
         branches: BranchSet
-        options = {
-            name: self._settings[name]
-            for name in ("min_persistence", "saddle_level", "connectivity")
-        }
+        names = ("min_persistence", "saddle_level", "connectivity")
+        options = {name: self._settings[name] for name in names}
         if hasattr(self.model, "propose"):
             branches = self.model.propose(self.image, self.likelihood)
             if not isinstance(branches, BranchSet) or branches.shape != self.shape:
@@ -362,10 +318,7 @@ class AnnotationSession:
     def accept(self, branch: int | Iterable[int]) -> None:
         """Say that a branch is real; it may have been rejected before.
 
-        Parameters
-        ----------
-        branch : int or iterable of int
-            Its position in `branches`; several are one action.
+        It is named by its position in `branches`; several at once are one action.
         """
         self._decide(branch, "accept")
 
@@ -445,11 +398,7 @@ class AnnotationSession:
             First the branch that the model is least sure of (default), the one that the mask is
             most probably wrong about, or the one whose decision is expected to mend most of the
             mask. They differ where the model is sure that the mask is wrong.
-
-        Returns
-        -------
-        list of int
-            Equal ones by position.
+            Equal ones come by position.
         """
         check_choice(by, ("uncertainty", "doubt", "gain"), "by")
         order = np.argsort(-getattr(self, by), kind="stable")
@@ -483,11 +432,11 @@ class AnnotationSession:
     @property
     @_alone
     def gain(self) -> np.ndarray:
-        """How many own pixels of each branch the mask is expected to be wrong about, (n,) float64.
+        """How many of its own pixels the mask is expected to be wrong about, (n,) float64.
 
-        With the probability p of a branch, an undecided one counts p for each of its own pixels
-        outside the likelihood's mask, which it would add if it is real, and 1 - p for each inside,
-        which should go if it is not.
+        With the probability p of a branch, an undecided one counts p for each of them outside the
+        likelihood's mask, which it would add if it is real, and 1 - p for each inside, which should
+        go if it is not.
         """
         p, inside = self.probability, self._inside
         return p * (self.branches.sizes - inside) + (1 - p) * inside
@@ -503,27 +452,15 @@ class AnnotationSession:
     def effect(self, branch: int) -> Effect:
         """Say what each decision about a branch would change in the mask as it is now.
 
-        Parameters
-        ----------
-        branch : int
-            Its position in `branches`; it may be decided already.
-
-        Returns
-        -------
-        Effect
-            What accepting it would add, and what rejecting it would take away.
-
-        Notes
-        -----
-        Nothing else can change: accepting takes no pixel away, and rejecting adds none. What was
-        drawn and erased by hand stays as it is.
+        The branch may be decided already. Nothing else can change: accepting takes no pixel away,
+        and rejecting adds none. What was drawn and erased by hand stays as it is.
 
         Examples
         --------
         >>> likelihood = np.array([[0.9, 0.9, 0.2, 0.9, 0.9]])
         >>> session = AnnotationSession(likelihood, likelihood, radius=0)
         >>> [pixels.tolist() for pixels in session.effect(0)]
-        [[2], [0, 1, 3, 4]]
+        [[2], [3, 4]]
         """
         branch = self._check_branch(branch)
         if branch not in self._effects:
@@ -539,21 +476,7 @@ class AnnotationSession:
     @_alone
     def progress(self) -> Progress:
         """Say how far the session has come."""
-        decisions = self._history.decisions
-        is_decided = decisions != UNDECIDED
-        sizes = self.branches.sizes
-        share = sizes[is_decided].sum() / sizes.sum() if len(sizes) else 1.0
-        drawn = [stroke.drawn for stroke in self.strokes]
-        return Progress(
-            branches=len(self.branches),
-            accepted=int(np.count_nonzero(decisions == ACCEPTED)),
-            rejected=int(np.count_nonzero(decisions == REJECTED)),
-            left=int(np.count_nonzero(~is_decided)),
-            length_decided=float(share),
-            drawn=sum(drawn),
-            erased=len(drawn) - sum(drawn),
-            actions=len(self._history.done),
-        )
+        return self._history.progress()
 
     @_alone
     def nearest(self, point: Any, reach: float = 8.0) -> int | None:
@@ -782,20 +705,3 @@ class AnnotationSession:
                     )
             self._ranks = ranks[0], ranks[1]
         return self._ranks
-
-
-def _check_picture(image: Any) -> np.ndarray:
-    """Return the image as a C-contiguous array of finite numbers."""
-    if type(image).__module__.split(".")[0] == "torch":
-        raise TypeError("image must be a NumPy array; got a torch tensor. Pass `.cpu().numpy()`")
-    array = np.ascontiguousarray(image)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"image must hold real numbers; got dtype {array.dtype}")
-    if array.ndim not in (2, 3, 4) or array.size == 0:
-        raise ValueError(
-            f"image must have 2 or 3 axes, after an axis of channels or without one; "
-            f"got shape {array.shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError("image holds values that are NaN or infinite")
-    return array

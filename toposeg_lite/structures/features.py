@@ -167,10 +167,8 @@ def _mean_over(branches: BranchSet, image: np.ndarray) -> np.ndarray:
 def _widths(branches: BranchSet) -> np.ndarray:
     """Return at each pixel the width of what is at least half as likely as the nearest branch."""
     likelihood = branches.likelihood
-    nearest = distance_transform_edt(
-        branches.owner < 0, return_distances=False, return_indices=True
-    )
-    mask = likelihood >= likelihood[tuple(nearest)] / 2
+    _, nearest = branches.nearest
+    mask = likelihood >= likelihood.ravel()[nearest] / 2
     if mask.all():  # there is no background to be far from
         return np.full(mask.shape, 2.0 * max(mask.shape) - 1)
     return 2 * distance_transform_edt(mask) - 1

@@ -64,6 +64,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from scipy.ndimage import distance_transform_edt
 
 from ..checks import check_flag, check_fraction, check_number, check_same_shape
 from .discs import divide_mask
@@ -174,6 +175,15 @@ class BranchSet:
     def base(self) -> np.ndarray:
         """Where the likelihood is at least `mask_threshold`, bool."""
         return self.likelihood >= self.mask_threshold
+
+    @cached_property
+    def nearest(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each pixel the distance to the nearest pixel of a path, and this pixel.
+
+        Only where there is a piece.
+        """
+        away, place = distance_transform_edt(self.owner < 0, return_indices=True)
+        return away, np.ravel_multi_index(tuple(place), self.shape)
 
     @cached_property
     def region(self) -> np.ndarray:

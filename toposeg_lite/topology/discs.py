@@ -42,9 +42,9 @@ def divide_mask(mask: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> mask = np.array([[1, 1, 1, 1, 1, 0, 1]], bool)
-    >>> divide_mask(mask, np.array([[-1, 5, -1, -1, 7, -1, -1]]))
-    array([[ 5,  5,  5,  7,  7, -1, -1]], dtype=int32)
+    >>> mask = np.array([[0, 1, 1, 1, 0, 1, 1, 0, 1]], bool)
+    >>> divide_mask(mask, np.array([[-1, -1, 5, -1, -1, 7, -1, -1, -1]]))
+    array([[-1,  5,  5,  5, -1,  7,  7, -1, -1]], dtype=int32)
     """
     centres = np.flatnonzero((owner >= 0) & mask)
     if not len(centres):

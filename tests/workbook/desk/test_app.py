@@ -410,17 +410,17 @@ def test_describe_counts_and_says_where_it_is_saved(tmp_path):
     app.put(1, 1)
     app.finish()
     app.put(2, 2)
-    left = len(app.session.proposals) - 2
+    undecided = len(app.session.proposals) - 2
     assert app.describe() == (
-        f"Drawing a line: 1 point. 1 accepted, 1 rejected, {left} open; 1 drawn, 0 erased. "
+        f"Drawing a line: 1 point. 1 accepted, 1 rejected, {undecided} open; 1 drawn, 0 erased. "
         "Saved: 3 actions in eye.jsonl."
     )
     app.take("decide")
     upper = at(app, UPPER)
     chance, size = app.session.probability[upper], len(app.session.proposals.paths[upper])
     assert app.describe().startswith(
-        f"Branch {upper + 1} of {left + 2} is accepted. The model says {100 * chance:.0f} % that "
-        f"it is real; it is {size} pixels long. Rejecting it would take 2 pixels from the "
+        f"Branch {upper + 1} of {undecided + 2} is accepted. The model says {100 * chance:.0f} % "
+        f"that it is real; it is {size} pixels long. Rejecting it would take 2 pixels from the "
     )
     assert "Kept nowhere: 0 actions" in desk().describe()
 
@@ -515,8 +515,8 @@ def test_the_picture_is_the_static_twin():
     app.click(*BRIDGE)
     figure = app.picture()
     assert isinstance(figure, Figure)
-    left = len(app.session.proposals) - 1
-    assert figure.axes[0].get_title() == f"1 accepted, 0 rejected, {left} open"
+    undecided = len(app.session.proposals) - 1
+    assert figure.axes[0].get_title() == f"1 accepted, 0 rejected, {undecided} open"
     shown = figure.axes[1].images[0].get_array()
     assert (np.asarray(shown) == app.session.mask()).all()
 
@@ -548,8 +548,8 @@ def line_with(ax, colour, **style):
     def fits(line):
         return all(getattr(line, f"get_{name}")() == value for name, value in style.items())
 
-    found = [line for line in ax.lines if line.get_color() == colour and fits(line)]
-    return np.concatenate([line.get_xydata() for line in found])
+    lines = [line for line in ax.lines if line.get_color() == colour and fits(line)]
+    return np.concatenate([line.get_xydata() for line in lines])
 
 
 def test_each_decision_has_its_own_line():

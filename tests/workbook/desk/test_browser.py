@@ -441,8 +441,8 @@ file = io.BytesIO()
 Image.fromarray(figures.picture_colours(session.image)).save(file, "PNG")
 address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 def lines(decision):
-    found = zip(session.proposals.paths, session.decisions)
-    return figures.path_lines([path for path, d in found if d == decision], session.shape)
+    pairs = zip(session.proposals.paths, session.decisions)
+    return figures.path_lines([path for path, d in pairs if d == decision], session.shape)
 figure = go.Figure(go.Image(source=address))
 for name, decision, colour, width, dashes in figures.BRANCH_KINDS:
     x, y = lines(decision)
@@ -534,7 +534,7 @@ def test_how_long_a_click_takes(tmp_path):
             page.wait_for_function("window.drawn.length > 0")
             page.wait_for_timeout(1500)
             times["plotly"].append(page.evaluate("window.drawn[0] - window.pressed"))
-    about = {
+    facts = {
         "what": "milliseconds from click to the frame after the one that shows the answer, which "
         "comes when the action is on the disk; shown: the one that shows the decision as unsaved",
         "image": [1000, 1000],
@@ -543,7 +543,7 @@ def test_how_long_a_click_takes(tmp_path):
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, drawn without a graphics card",
     }
     for key, values in times.items():
-        about[key] = {
+        facts[key] = {
             "median": round(statistics.median(values), 1),
             "fastest": round(min(values), 1),
             "slowest": round(max(values), 1),
@@ -551,5 +551,5 @@ def test_how_long_a_click_takes(tmp_path):
             "within 150": sum(value < 150 for value in values),
         }
         assert min(values) > 0
-    print(json.dumps(about, indent=1))
-    (ARTEFACTS / "annotation-times.json").write_text(json.dumps(about, indent=1) + "\n")
+    print(json.dumps(facts, indent=1))
+    (ARTEFACTS / "annotation-times.json").write_text(json.dumps(facts, indent=1) + "\n")

@@ -1,7 +1,8 @@
-"""The likelihood that a journal was begun with, kept beside it as ``<path>.likelihood.npz``.
+"""What a session is begun with, and how a journal knows it again: image, likelihood, settings.
 
-A journal names its branches by their place in the likelihood. So the likelihood outlives the model
-that it came from, and the journal's header holds the fingerprint by which it is known again.
+A journal names its branches by their place in the likelihood. So the likelihood is kept beside the
+journal, as ``<path>.likelihood.npz``, and outlives the model that it came from. The header of the
+journal holds fingerprints of image and likelihood.
 """
 
 from __future__ import annotations
@@ -18,7 +19,31 @@ from ..files import write_atomically
 from ..topology.grid import check_image
 from .journal import Journal
 
-__all__ = ["find_likelihood", "fingerprint", "keep_likelihood"]
+__all__ = [
+    "check_picture",
+    "check_same_image",
+    "check_same_settings",
+    "find_likelihood",
+    "fingerprint",
+    "keep_likelihood",
+]
+
+
+def check_picture(image: Any) -> np.ndarray:
+    """Return the image as a C-contiguous array of finite numbers."""
+    if type(image).__module__.split(".")[0] == "torch":
+        raise TypeError("image must be a NumPy array; got a torch tensor. Pass `.cpu().numpy()`")
+    array = np.ascontiguousarray(image)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"image must hold real numbers; got dtype {array.dtype}")
+    if array.ndim not in (2, 3, 4) or array.size == 0:
+        raise ValueError(
+            f"image must have 2 or 3 axes, after an axis of channels or without one; "
+            f"got shape {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError("image holds values that are NaN or infinite")
+    return array
 
 
 def fingerprint(array: np.ndarray) -> dict[str, Any]:
@@ -29,22 +54,38 @@ def fingerprint(array: np.ndarray) -> dict[str, Any]:
     return {"shape": list(array.shape), "sha256": digest}
 
 
+def check_same_image(image: np.ndarray, journal: Journal) -> None:
+    """Raise a ValueError if a journal was begun with another image."""
+    if journal.header is None:
+        return
+    ours, theirs = fingerprint(image), journal.header["image"]
+    if theirs != ours:
+        raise ValueError(
+            f"{journal.path} is the journal of another image: of shape {tuple(theirs['shape'])} "
+            f"and digest {theirs['sha256'][:12]}; got shape {image.shape} and digest "
+            f"{ours['sha256'][:12]}. Pass the same array, in the same type, or choose another path"
+        )
+
+
+def check_same_settings(settings: dict[str, Any], journal: Journal) -> None:
+    """Raise a ValueError if a journal was begun with other settings."""
+    if journal.header is None:
+        return
+    theirs = dict(journal.header["settings"])
+    if "persistence" in theirs:  # what min_persistence was called in the first journals
+        theirs["min_persistence"] = theirs.pop("persistence")
+    if theirs != settings:
+        other = {name: value for name, value in theirs.items() if settings.get(name) != value}
+        raise ValueError(
+            f"{journal.path} was begun with other settings: {other}. Pass these, or choose "
+            f"another path"
+        )
+
+
 def find_likelihood(given: Any, image: np.ndarray, journal: Journal | None) -> np.ndarray:
     """Return the likelihood that is given, or the one that the journal was begun with.
 
-    Parameters
-    ----------
-    given : array, BranchModel or None
-        As `likelihood` of `AnnotationSession`.
-    image : array
-        For the model.
-    journal : Journal or None
-        Begun or not.
-
-    Returns
-    -------
-    array of float
-        In [0, 1].
+    It may be given as an array, a model or None; see `AnnotationSession`.
     """
     from_model = hasattr(given, "predict")
     if from_model and not hasattr(given, "likelihood"):
@@ -71,7 +112,7 @@ def find_likelihood(given: Any, image: np.ndarray, journal: Journal | None) -> n
     return array
 
 
-def keep_likelihood(path: Path, likelihood: np.ndarray) -> None:
+def keep_likelihood(likelihood: np.ndarray, path: Path) -> None:
     """Write a likelihood beside the journal at `path`."""
     file = io.BytesIO()
     np.savez_compressed(file, likelihood=likelihood)
