@@ -22,9 +22,9 @@ class _EdgeSet(BranchSet):
 
     @cached_property
     def owner(self) -> np.ndarray:
-        """As of every `BranchSet`; a node belongs to the most persistent edge that ends there."""
+        """As of every `BranchSet`; a node belongs to the edge whose lowest pixel is the highest."""
         owner = np.full(self.likelihood.size, -1, np.int32)
-        for k in np.argsort(self.persistence, kind="stable"):
+        for k in np.argsort(self.likelihood.ravel()[self.saddle], kind="stable"):
             owner[self.paths[k]] = k
         return owner.reshape(self.shape)
 

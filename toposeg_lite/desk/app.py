@@ -77,7 +77,7 @@ class AnnotationApp:
     (0, [0, 2, 1, 3])
     >>> app.accept()
     >>> app.chosen, app.session.decisions.tolist()
-    (2, [1, 0, 0, 0])
+    (1, [1, 0, 0, 0])
     >>> app.click(0, 0)  # on another branch: accepted at once
     >>> app.click(0, 0)  # on an accepted branch: rejected
     >>> app.session.decisions.tolist()
