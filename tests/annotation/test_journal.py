@@ -434,6 +434,25 @@ def test_other_images_likelihoods_and_settings_are_refused(tmp_path):
     session.close()
 
 
+def test_a_journal_that_calls_the_threshold_persistence_opens(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    header = json.loads(lines_of(path)[0])
+    header["settings"]["persistence"] = header["settings"].pop("min_persistence")
+    path.write_bytes(b"")
+    first = Journal(path)
+    first.append({name: header[name] for name in header if name not in ("time", "check")})
+    first.close()
+    before = lines_of(path)
+    with begin(path) as session:
+        session.accept(0)
+    with begin(path) as session:
+        assert session.decisions[0] == 1
+    assert lines_of(path)[:1] == before
+    with pytest.raises(ValueError, match=r"other settings: {'min_persistence': 0\.1}"):
+        begin(path, min_persistence=0.2)
+
+
 def test_the_kept_likelihood_must_be_whole(tmp_path):
     path = tmp_path / "a.jsonl"
     begin(path).close()

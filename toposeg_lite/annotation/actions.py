@@ -64,7 +64,7 @@ class History:
     Attributes
     ----------
     done, undone : list of Action
-        The actions that hold, and those that can be done again, the last one first.
+        The actions that hold, and those that can be done again; the next to undo or redo is last.
     """
 
     def __init__(self, branches: BranchSet) -> None:

@@ -160,8 +160,8 @@ class AnnotationSession:
         # JupyterLab may have a click answered in another thread than the one that runs the cells.
         self._lock = threading.RLock()
         self.image = check_picture(image)
-        if hasattr(likelihood, "predict"):
-            model = likelihood if model is None else model
+        if model is None and hasattr(likelihood, "predict"):
+            model = likelihood
         if model is not None and not isinstance(model, BranchModel):
             raise TypeError(
                 f"model must have a method predict(image, likelihood, branches); "
@@ -339,11 +339,6 @@ class AnnotationSession:
             Half the width; default: the session's.
         snap : bool
             Follow the ridges (see `ridge_path`), or else go straight.
-
-        Returns
-        -------
-        Stroke
-            What was drawn.
         """
         return self._stroke("draw", points, radius, snap)
 
@@ -352,7 +347,7 @@ class AnnotationSession:
         """Take the foreground along straight lines through pixels out of the mask.
 
         It takes away whatever stands there: the likelihood's mask, accepted branches and what was
-        drawn before. What is drawn later stays. Parameters and result are those of `draw`.
+        drawn before. What is drawn later stays. Parameters are those of `draw`.
         """
         return self._stroke("erase", points, radius, snap=False)
 
@@ -480,20 +475,11 @@ class AnnotationSession:
 
     @_alone
     def nearest(self, point: Any, reach: float = 8.0) -> int | None:
-        """Return the branch that a click means: the one whose path is nearest.
+        """Return the branch that a click means: the one whose path is nearest to a point.
 
-        Parameters
-        ----------
-        point : (ndim,) array of int or float
-            Where, row first; it may lie between pixels.
-        reach : float
-            How far away a path may be, in pixels.
-
-        Returns
-        -------
-        int or None
-            Its position in `branches`; None if there is none within reach. Where several meet at
-            a node, the one that is undecided, and of these the first.
+        The point, row first, may lie between pixels; `reach` says how far away a path may be, in
+        pixels. None if there is none. Where several meet at a node, the answer is the one that is
+        undecided, and of these the first.
         """
         try:
             where = np.asarray(point, np.float64)
@@ -537,11 +523,7 @@ class AnnotationSession:
 
     @_alone
     def export(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        skeleton: bool = False,
-        affine: Any = None,
+        self, path: str | os.PathLike[str], *, skeleton: bool = False, affine: Any = None
     ) -> None:
         """Write the result to a file, whole or not at all; the ending of its name says the kind.
 
@@ -628,13 +610,8 @@ class AnnotationSession:
         thickness = self._settings["radius"] if radius is None else check_number(radius, "radius")
         connectivity = self._settings["connectivity"]
         path = stroke_path(self.likelihood, places, snap=snap, connectivity=connectivity)
-        record = {
-            "do": verb,
-            "points": places.tolist(),
-            "path": path.tolist(),
-            "radius": thickness,
-        }
-        stroke = self._do(record).stroke
+        line = {"points": places.tolist(), "path": path.tolist(), "radius": thickness}
+        stroke = self._do({"do": verb} | line).stroke
         assert stroke is not None
         return stroke
 

@@ -137,12 +137,7 @@ class AnnotationApp:
         A session that an app of this process has on the same path is closed first: its screen says
         so, and the work goes on in the new one. One of another process is not touched.
 
-        Parameters
-        ----------
-        image, likelihood, path, **options
-            As for `AnnotationSession`.
-        picture : array, optional
-            As for `AnnotationApp`.
+        Parameters are those of `AnnotationSession`, and `picture` of `AnnotationApp`.
 
         Raises
         ------
@@ -226,11 +221,15 @@ class AnnotationApp:
         self.refresh()
 
     def _visit(self, branch: int) -> None:
+        """Choose a branch, and have the screen turn to it."""
+        self._choose(branch)
+        self.visits += 1
+        self.refresh()
+
+    def _choose(self, branch: int) -> None:
         if self.chosen is not None and branch != self.chosen:
             self._seen.append(self.chosen)
         self.chosen = branch
-        self.visits += 1
-        self.refresh()
 
     # --- Clicks --------------------------------------------------------------------------------
 
@@ -259,9 +258,7 @@ class AnnotationApp:
             return
         is_accepted = self.session.decisions[branch] == ACCEPTED
         self._judge(branch, REJECTED if reject or is_accepted else ACCEPTED)
-        if self.chosen is not None and branch != self.chosen:
-            self._seen.append(self.chosen)
-        self.chosen = branch
+        self._choose(branch)
         self.refresh()
 
     # --- Drawing -------------------------------------------------------------------------------
@@ -384,10 +381,7 @@ class AnnotationApp:
     def do(self, request: dict[str, Any]) -> None:
         """Do what the screen asks, and keep in `error` what went wrong, to be told.
 
-        Parameters
-        ----------
-        request : dict
-            ``do``: the name of a method; all other entries are its arguments.
+        In a request ``do`` is the name of a method; all other entries are its arguments.
         """
         given = {key: value for key, value in request.items() if key not in ("do", "id")}
         self.error = self.note = ""
@@ -486,23 +480,9 @@ class AnnotationApp:
         display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
 
-#: The methods that the screen may call.
+#: The methods that the screen may call: to decide, to draw, and the rest.
 _REQUESTS = (
-    "accept",
-    "reject",
-    "choose",
-    "next",
-    "previous",
-    "click",
-    "take",
-    "put",
-    "drop",
-    "cancel",
-    "finish",
-    "widen",
-    "undo",
-    "redo",
-    "learn",
-    "sort",
-    "export",
-)
+    "accept", "reject", "choose", "next", "previous", "click",
+    "take", "put", "drop", "cancel", "finish", "widen",
+    "undo", "redo", "learn", "sort", "export",
+)  # fmt: skip
