@@ -101,7 +101,7 @@ def test_geojson(tmp_path, make):
     collection = json.loads(path.read_text())
     assert collection["type"] == "FeatureCollection"
     branches = [f for f in collection["features"] if f["properties"]["kind"] == "branch"]
-    assert len(branches) == len(session.proposals)
+    assert len(branches) == len(session.branches)
     names = {1: "accepted", -1: "rejected", 0: "undecided"}
     for k, feature in enumerate(branches):
         facts, geometry = feature["properties"], feature["geometry"]
@@ -109,8 +109,8 @@ def test_geojson(tmp_path, make):
         assert feature["id"] == k
         assert facts["decision"] == names[session.decisions[k]]
         assert facts["probability"] == session.probability[k]
-        assert facts["persistence"] == session.proposals.persistence[k]
-        path_of = session.proposals.paths[k]
+        assert facts["persistence"] == session.branches.persistence[k]
+        path_of = session.branches.paths[k]
         points = geometry["coordinates"] if len(path_of) > 1 else [geometry["coordinates"]]
         assert geometry["type"] == ("LineString" if len(path_of) > 1 else "Point")
         places = tuple(np.array(points).T[::-1])  # x is the column

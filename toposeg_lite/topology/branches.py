@@ -47,6 +47,7 @@ Drawing comes last, so an accepted path is whole even where it ends in a rejecte
 that begins inside a thick vessel takes nothing of the vessel away::
 
     base, paths v, s       whose pixels          s rejected
+    . . . . . . .          . . . . . . .         . . . . . . .
     # # # # # # #          v v v v v v v         # # # # # # #
     v v v v v v v          v v v v v v v         # # # # # # #
     # # # s # # #          v v v v v v v         # # # # # # #
@@ -479,7 +480,8 @@ def _held_by(
 ) -> np.ndarray:
     """Return for each piece the branch that holds it longest in the skeleton; -1: the highest peak.
 
-    `pixels` and `owned` are those of the pieces, `peaks` are where ridges end, -1 for others.
+    `pixels` and `owned` are those of the pieces, `peaks` are where ridges end and what specks are,
+    -1 for others.
     Branches are numbered as they come when the threshold falls.
     """
     forest, critical = complex_.tree, complex_.critical
@@ -498,7 +500,8 @@ def _held_by(
     dies = np.full(size + 1, np.iinfo(np.int64).max)  # -1 is the last
     dies[forest.pixel[critical.peak[joins]]] = joins
     dies[forest.pixel[0]] = -1
-    return np.minimum(through, dies[peaks])
+    is_speck = (peaks >= 0) & (sizes == 1)
+    return np.where(is_speck, dies[peaks], np.minimum(through, dies[peaks]))
 
 
 # --- Kernels -------------------------------------------------------------------------------------

@@ -92,14 +92,14 @@ def focus(page):
 
 
 def middle(session, branch):
-    path = session.proposals.paths[branch]
+    path = session.branches.paths[branch]
     row, column = np.unravel_index(path[len(path) // 2], session.shape)
     return int(row), int(column)
 
 
 def alone(session, taken):
     """Return a long open branch that a click in its middle can only mean, away from `taken`."""
-    places = [np.stack(np.unravel_index(p, session.shape), 1) for p in session.proposals.paths]
+    places = [np.stack(np.unravel_index(p, session.shape), 1) for p in session.branches.paths]
     for k in sorted(range(len(places)), key=lambda k: -len(places[k])):
         others = np.concatenate([p for j, p in enumerate(places) if j != k])
         free = np.linalg.norm(others - middle(session, k), axis=1).min() > 6
@@ -122,7 +122,7 @@ def test_a_working_day(tmp_path):
         run_all(page)
         status = page.locator(f"{DESK} [role=status]")
         saved = page.locator(f"{DESK} .saved")
-        expect(status).to_contain_text(f"0 accepted, 0 rejected, {len(twin.proposals)} open")
+        expect(status).to_contain_text(f"0 accepted, 0 rejected, {len(twin.branches)} open")
         expect(saved).to_contain_text("Saved: 0 actions in eye.jsonl")
         picture(page, "1-begin")
 
@@ -141,10 +141,10 @@ def test_a_working_day(tmp_path):
         two = alone(twin, {one})
         click(page, shape, middle(twin, one))
         twin.accept(one)
-        expect(status).to_contain_text(f"Branch {one + 1} of {len(twin.proposals)} is accepted")
+        expect(status).to_contain_text(f"Branch {one + 1} of {len(twin.branches)} is accepted")
         click(page, shape, middle(twin, two), button="right")
         twin.reject(two)
-        expect(status).to_contain_text(f"Branch {two + 1} of {len(twin.proposals)} is rejected")
+        expect(status).to_contain_text(f"Branch {two + 1} of {len(twin.branches)} is rejected")
         assert page.locator(".lm-Menu").count() == 0  # JupyterLab's menu stays away
         expect(status).to_contain_text("2 accepted, 2 rejected")
         page.get_by_role("button", name="Undo").click()
@@ -441,7 +441,7 @@ file = io.BytesIO()
 Image.fromarray(figures.picture_colours(session.image)).save(file, "PNG")
 address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 def lines(decision):
-    pairs = zip(session.proposals.paths, session.decisions)
+    pairs = zip(session.branches.paths, session.decisions)
     return figures.path_lines([path for path, d in pairs if d == decision], session.shape)
 figure = go.Figure(go.Image(source=address))
 for name, decision, colour, width, dashes in figures.BRANCH_KINDS:
@@ -487,7 +487,7 @@ def test_how_long_a_click_takes(tmp_path):
     with lab_with(tmp_path, image, likelihood, OPEN) as (folder, address, page):
         run_all(page)
         desk = page.locator(DESK)
-        expect(desk.locator("[role=status]")).to_contain_text(f"{len(session.proposals)} open")
+        expect(desk.locator("[role=status]")).to_contain_text(f"{len(session.branches)} open")
         page.keyboard.press("0")
         for key in ("whole image", "near"):
             times[key], times[f"{key}, shown"] = [], []
@@ -538,7 +538,7 @@ def test_how_long_a_click_takes(tmp_path):
         "what": "milliseconds from click to the frame after the one that shows the answer, which "
         "comes when the action is on the disk; shown: the one that shows the decision as unsaved",
         "image": [1000, 1000],
-        "branches": len(session.proposals),
+        "branches": len(session.branches),
         "load": os.getloadavg()[0] / (os.cpu_count() or 1),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, drawn without a graphics card",
     }
