@@ -676,7 +676,7 @@ def test_kernels_stay_within_their_arrays(monkeypatch):
 
 
 def test_volumes_with_more_critical_edges_than_were_made_room_for_at_first(monkeypatch):
-    monkeypatch.setattr(morse, "_edges_3d", critical._edges_3d.py_func)
+    monkeypatch.setattr(morse, "critical_edges_3d", critical.critical_edges_3d.py_func)
     volume = random_image(13, (16, 17, 18), levels=64)
     for threshold in (0.0, 0.25):
         got = morse_complex(volume).branches(threshold).dimension

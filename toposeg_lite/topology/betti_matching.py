@@ -40,11 +40,12 @@ thus whatever P has in the place of a clear feature of G is matched to it, be it
 **The order of everything.** Pixels of one value come by flat index in P, in G and in C, as if pixel
 number i were lower by i times next to nothing; so the three orders fit together. Ties remain where
 one pixel joins several components, or closes or fills several loops. They are broken cell by cell,
-by the flat index of the cell's first corner and then by its axis. For connectivity 1 cells are made
-of pixels: edges between two, squares between four. For the full connectivity they are made of the
-centres, sides and corners of the pixels, each with the value of the highest pixel that it touches.
-This is the order of the authors' C++ program as well, so that both agree to the last bar on images
-without ties, put for the full connectivity on a grid of these points.
+by the flat index of the cell's first corner and then by its axis: `_list_cells` draws them. For
+connectivity 1 cells are made of pixels: edges between two, squares between four. For the full
+connectivity they are made of the centres, sides and corners of the pixels, each with the value of
+the highest pixel that it touches. This is the order of the authors' C++ program as well, so that
+both agree to the last bar on images without ties, put for the full connectivity on a grid of these
+points.
 
 References
 ----------
@@ -63,15 +64,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .loops import _cancel, _pop, _push
-from .persistence import (
-    LINKS,
-    NEIGHBOURS,
-    PersistencePairs,
-    _argsort_falling,
-    _find,
-    persistence_pairs,
-)
+from .frame import flat_steps, inside, plane_steps, unframe
+from .loops import cancel_pairs, pop_largest, push
+from .order import argsort_falling, empty_keys, find_root
+from .persistence import COMPONENTS_AROUND, PersistencePairs, persistence_pairs
 
 __all__ = ["betti_matching", "names"]
 
@@ -116,11 +112,12 @@ def betti_matching(
         `names`. Some of the components may have no length in their image, and be no features of it.
     """
     comparison = np.maximum(first, second)
-    one, two, both = (_ordered(image, closed) for image in (first, second, comparison))
+    sides, both = [_ordered(first, closed), _ordered(second, closed)], _ordered(comparison, closed)
+    full = connectivity > 1
     none = np.empty(0, np.int64)
-    found = [(none, none)] * first.ndim
+    matched = [(none, none)] * first.ndim
     if wanted[0]:
-        found[0] = _components(one, two, both, connectivity > 1)
+        matched[0] = _components(sides, both, full)
     if wanted[-1]:
         pairs = persistence_pairs(
             comparison,
@@ -128,10 +125,10 @@ def betti_matching(
             dimensions=[first.ndim - 1],
             border="closed" if closed else "open",
         )
-        found[-1] = _holes(one, two, both, connectivity > 1, pairs.death_index)
+        matched[-1] = _holes(sides, both, full, pairs.death_index)
     if first.ndim == 3 and wanted[1]:
-        found[1] = _tunnels(one, two, both, connectivity > 1, closed)
-    return found
+        matched[1] = _tunnels(sides, both, full, closed)
+    return matched
 
 
 def names(pairs: PersistencePairs, dimension: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -149,145 +146,117 @@ def names(pairs: PersistencePairs, dimension: int, shape: tuple[int, ...]) -> np
 
 def _ordered(image: np.ndarray, closed: bool) -> _Ordered:
     """Frame an image and sort its pixels: by falling value, equal ones by flat index."""
-    shape = tuple(n + 2 for n in image.shape)
-    inside = _inside(image.shape)
-    values = np.full(np.prod(shape), closed, image.dtype)
-    values[inside] = image.ravel()
+    values = np.pad(image, 1, constant_values=closed)
     mask = image.astype(np.bool_)
     if np.array_equal(image, mask):  # no need to sort zeros and ones
         order = np.concatenate((np.flatnonzero(mask), np.flatnonzero(~mask)))
     else:
-        order = _argsort_falling(image.ravel(), np.empty(0, f"u{image.itemsize}"))
-    order = inside[order]
+        order = argsort_falling(image.ravel(), empty_keys(image.dtype))
+    order = inside(image.shape)[order]
     rank = np.full(values.size, -1 if closed else order.size, np.int32)
     rank[order] = np.arange(order.size, dtype=np.int32)
-    return _Ordered(shape, values, order, rank)
+    return _Ordered(values.shape, values.ravel(), order, rank)
 
 
-def _inside(shape: tuple[int, ...]) -> np.ndarray:
-    """Return where the pixels of an image lie, as flat indices, once it has a frame around it."""
-    framed = tuple(n + 2 for n in shape)
-    indices = np.arange(np.prod(framed), dtype=np.int32).reshape(framed)
-    return indices[(slice(1, -1),) * len(shape)].ravel()
-
-
-def _unframe(indices: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Turn flat indices into a framed image into those into the image; -1 for the frame."""
-    place = np.stack(np.unravel_index(indices, shape)) - 1
-    size = np.array(shape)[:, None] - 2
-    inner = np.ravel_multi_index(tuple(np.clip(place, 0, size - 1)), tuple(size.ravel()))
-    return np.where(np.all((place >= 0) & (place < size), axis=0), inner, -1)
-
-
-def _components(
-    one: _Ordered, two: _Ordered, both: _Ordered, full: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _components(sides: list[_Ordered], both: _Ordered, full: bool) -> tuple[np.ndarray, np.ndarray]:
     """Match components: those that end with the same one of the comparison image."""
-    ends = [
-        _image_bars(both, image, _oldest_cells(image, full, True), full, True)
-        for image in (one, two)
-    ]
+    cells = _list_cells(len(both.shape), full, True)
+    ends = [_image_bars(both, _trace_cells(side, cells), cells) for side in sides]
     shared = np.flatnonzero((ends[0] >= 0) & (ends[1] >= 0))
-    first, second = (_unframe(end[shared], both.shape) for end in ends)
+    first, second = (unframe(end[shared], both.shape) for end in ends)
     return first, second
 
 
 def _holes(
-    one: _Ordered, two: _Ordered, both: _Ordered, full: bool, deaths: np.ndarray
+    sides: list[_Ordered], both: _Ordered, full: bool, deaths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match holes or cavities: those that hold the same one of the comparison image.
 
     `deaths` are the pixels where those of the comparison image die.
     """
-    comparison = both.reverse()
-    oldest = _oldest_cells(comparison, full, False)
+    cells = _list_cells(len(both.shape), full, False)
+    comparison = _trace_cells(both.reverse(), cells)
     owners = []
-    for image in (one, two):
-        back = image.reverse()
-        end = _image_bars(back, comparison, oldest, full, False)
+    for side in sides:
+        end = _image_bars(side.reverse(), comparison, cells)
         owner = np.full(end.size, -1)
         at = np.flatnonzero(end >= 0)
         owner[end[at]] = at
         owners.append(owner)
-    inside = _inside(tuple(n - 2 for n in both.shape))[np.sort(deaths)]
-    shared = inside[(owners[0][inside] >= 0) & (owners[1][inside] >= 0)]
-    first, second = (_unframe(owner[shared], both.shape) for owner in owners)
+    pits = inside(tuple(n - 2 for n in both.shape))[np.sort(deaths)]
+    shared = pits[(owners[0][pits] >= 0) & (owners[1][pits] >= 0)]
+    first, second = (unframe(owner[shared], both.shape) for owner in owners)
     return first, second
 
 
-def _oldest_cells(traced: _Ordered, full: bool, foreground: bool) -> np.ndarray:
-    """Return for each pixel the oldest of the cells that enter with it: see `_follow`."""
-    ndim = len(traced.shape)
-    cells, codes = _cells(ndim, full, foreground), 3**ndim
-    room = traced.rank.size * codes
-    rank = traced.rank.astype(np.int32 if room < 2**31 else np.int64) * codes
+def _trace_cells(image: _Ordered, cells: Cells) -> _Traced:
+    """Give the cells of an image their numbers, smaller for older ones: see `_Traced`."""
+    codes = len(cells.near)
+    room = image.rank.size * codes
+    rank = image.rank.astype(np.int32 if room < 2**31 else np.int64) * codes
     oldest = np.full_like(rank, room)
-    steps = _ways(cells, traced.shape)
+    steps = flat_steps(cells.near, image.shape)
     reach = steps.max()
-    for pixel, code in cells.oldest:
+    for pixel, code in cells.first_codes:
         there = rank[reach + steps[pixel] : rank.size - reach + steps[pixel]] + code
         np.minimum(oldest[reach:-reach], there, out=oldest[reach:-reach])
-    return oldest
+    return _Traced(image.rank, image.order, oldest, codes, int(cells.first_codes[:, 1].min()))
 
 
-def _ways(cells: Cells, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the steps in flat index to the pixels of `cells.near`."""
-    return cells.near @ np.cumprod((1, *shape[:0:-1]))[::-1]
-
-
-def _image_bars(
-    base: _Ordered, traced: _Ordered, oldest: np.ndarray, full: bool, foreground: bool
-) -> np.ndarray:
+def _image_bars(base: _Ordered, traced: _Traced, cells: Cells) -> np.ndarray:
     """Say which pixels of two images end together: see `_follow`."""
-    shape = base.shape
-    cells, codes = _cells(len(shape), full, foreground), 3 ** len(shape)
-    steps = _ways(cells, shape)
     order, parent = base.order, np.arange(base.rank.size, dtype=np.int32)
-    if len(shape) == 2:
-        links = LINKS[len(shape) if full == foreground else 1]
-        keep = _leave_out(base.rank, oldest, shape[1], links, parent)
+    if len(base.shape) == 2:
+        links = COMPONENTS_AROUND[1 if len(cells.adjacent) == 8 else 0]
+        keep = _leave_out(base.rank, traced.oldest, base.shape[1], links, parent)
         order = order[keep[order]]
-    return _follow(
-        base.order,
-        order,
-        base.rank,
-        base.values,
-        traced.rank,
-        traced.order,
-        oldest,
-        parent,
-        steps,
-        cells,
-        codes,
-    )
+    partner = np.full(base.rank.size, -1, np.int32)
+    best = np.empty_like(traced.oldest)
+    components = _Components(base.rank, base.values, parent, best, partner)
+    _follow(order, components, traced, cells, flat_steps(cells.near, base.shape))
+    return partner
 
 
 def _tunnels(
-    one: _Ordered, two: _Ordered, both: _Ordered, full: bool, closed: bool
+    sides: list[_Ordered], both: _Ordered, full: bool, closed: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match tunnels: those that are filled by the same square of the comparison image."""
-    images = [one, two, both]
-    ranks = [_cell_ranks(image, full, closed) for image in images]
-    squares = [_square_order(rank) for rank in ranks]
-    own = []
-    for image, rank, columns in zip(images, ranks, squares, strict=True):
-        edges = _fill_loops(columns, rank)
-        # Where the frame's ranks, -1, are looked up, the last entry stands.
-        pixels = np.append(image.order, 0)
-        born, died = (pixels[of] for of in _last_ranks(rank, edges, columns))
-        long = image.values[born] != image.values[died]
-        own.append((edges, born, died, long))
-    names = []
-    for image, rank, (edges, born, died, long) in zip(images[:2], ranks[:2], own[:2], strict=True):
-        ends = _fill_loops(squares[2], rank)
-        at = np.full(3 * rank.size, -1)
-        at[edges[long]] = np.flatnonzero(long)
-        at = at[ends]
-        size = np.prod(np.array(image.shape) - 2)
-        name = _unframe(born[at], image.shape) * size + _unframe(died[at], image.shape)
-        names.append(np.where((at >= 0) & own[2][3], name, -1))
-    shared = (names[0] >= 0) & (names[1] >= 0)
-    return names[0][shared], names[1][shared]
+    rank = _cell_ranks(both, full, closed)
+    squares = _square_order(rank)
+    _, _, _, filled_later = _own_tunnels(both, rank, squares)
+    named = []  # for each of these squares the tunnel that it fills in the comparison image
+    for side in sides:
+        rank = _cell_ranks(side, full, closed)
+        edges, born, died, lasts = _own_tunnels(side, rank, _square_order(rank))
+        number = np.full(3 * rank.size, -1)  # of each edge: the tunnel that it closes
+        number[edges[lasts]] = np.flatnonzero(lasts)
+        number = number[_fill_loops(squares, rank)]
+        size = np.prod(np.array(side.shape) - 2)
+        name = unframe(born[number], side.shape) * size + unframe(died[number], side.shape)
+        named.append(np.where((number >= 0) & filled_later, name, -1))
+    shared = (named[0] >= 0) & (named[1] >= 0)
+    return named[0][shared], named[1][shared]
+
+
+def _own_tunnels(
+    image: _Ordered, rank: np.ndarray, squares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pair the tunnels of one image.
+
+    Returns
+    -------
+    edges : array of int64
+        For each square the edge that closes the loop which it fills.
+    born, died : arrays of int32
+        The voxels with which this edge and the square enter.
+    lasts : array of bool
+        Whether their values differ.
+    """
+    edges = _fill_loops(squares, rank)
+    # Where the frame's ranks, -1, are looked up, the last entry stands.
+    voxels = np.append(image.order, 0)
+    born, died = (voxels[last] for last in _last_ranks(rank, edges, squares))
+    return edges, born, died, image.values[born] != image.values[died]
 
 
 def _cell_ranks(image: _Ordered, full: bool, closed: bool) -> np.ndarray:
@@ -314,8 +283,7 @@ def _last_ranks(
     rank: np.ndarray, edges: np.ndarray, squares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return with which voxels edges and squares enter: see `_square_order` for their numbers."""
-    flat = rank.ravel()
-    steps = np.array([rank.shape[1] * rank.shape[2], rank.shape[2], 1])
+    flat, steps = rank.ravel(), _axis_steps(rank)
     v, axis = np.divmod(edges, 3)
     of_edges = np.maximum(flat[v], flat[v + steps[axis]])
     v, axis = np.divmod(squares, 3)
@@ -327,253 +295,346 @@ def _last_ranks(
 
 
 class Cells(NamedTuple):
-    """What enters with a pixel, and how it hangs together: see `_cells`.
+    """What enters with a pixel, and how it hangs together: see `_list_cells` for drawings.
 
     Attributes
     ----------
     near : (m, ndim) array of int64
-        The ways to the pixels of the neighbourhood, itself included; other arrays count these.
+        The offsets of the pixels of the neighbourhood, in C order, itself included. Other arrays
+        name a pixel by its position in this list.
     adjacent : array of int64
-        Those whose components the pixel may join.
+        The pixels whose components the pixel may join.
     touched : (c, t) array of int64
         For each cell the pixels that it touches, -1 where there are fewer.
     codes : (c, t) array of int64
         The place of the cell, seen from each of these pixels: a smaller code is older.
-    given : (c,) array of bool
-        Cells of another pixel, which are not there before this one is. The first cell is no such.
+    foreign : (c,) array of bool
+        Cells of a neighbour: they are there if the neighbour came before. The first cell is none.
     gates : (g, 2) array of int64
-        Pairs of cells that meet, in order.
-    oldest : (k, 2) array of int64
-        The pixels that new cells touch, each with the smallest code of these.
+        Pairs of cells that meet, in the order in which they do.
+    first_codes : (k, 2) array of int64
+        The pixels that own cells touch, each with the smallest code of these cells.
     """
 
     near: np.ndarray
     adjacent: np.ndarray
     touched: np.ndarray
     codes: np.ndarray
-    given: np.ndarray
+    foreign: np.ndarray
     gates: np.ndarray
-    oldest: np.ndarray
+    first_codes: np.ndarray
 
 
 @cache
-def _cells(ndim: int, full: bool, foreground: bool) -> Cells:
-    """List the cells that enter with a pixel, and in which order they meet.
+def _list_cells(ndim: int, full: bool, foreground: bool) -> Cells:
+    """List the cells that enter with a pixel, and the gates between them in the order of ties.
 
-    With connectivity 1 pixels are points, and a piece of background lies at each corner, among
-    2^ndim of them. With the full connectivity it is the other way round: background is made of the
-    quarters (eighths) of the pixels, and the foreground's points are the centres, sides and corners
-    of the pixels, the last two shared. Places are counted in half steps from the pixel's centre.
+    A *cell* is a point of the foreground or a piece of the background; a *gate* is an edge between
+    two points, or the edge (in 3D: the square) that keeps two pieces apart until it goes. These are
+    the cells and the numbered gates of a pixel ``p`` of a plane: ``o`` are its own cells, ``x`` are
+    foreign ones, those of its neighbours::
+
+        foreground, connectivity 1:               background to it: pieces lie among
+        pixels are points, p is one itself        four pixels
+
+                  x
+                  1                                         o  4  o
+              x 2 p 4 x                                     3  p  1
+                  3                                         o  2  o
+                  x
+
+        foreground, full connectivity:            background to it: pieces are the
+        centres, sides and corners are points     quarters of the pixels
+
+                                                              x
+              o-2-o-4-o                                    11   9
+              1   3   5                                 12 o 10 o 8
+              o-7-o-9-o                               x    6    4    x
+              6   8  10                                  7 o  5 o 3
+              o-11o-12o                                    2    1
+                                                              x
+
+    Points and gates of the foreground come in C order, a gate by its first point and then its axis;
+    the background is walked backwards. A point that p shares with a neighbour, a side or a corner,
+    and a piece among four pixels, is there already if one of these came before p.
+
+    The age of a cell is that of the oldest pixel that it touches. Cells of one such pixel are told
+    apart by their *code*, the place where the cell lies, seen from there: 0 to 8 in C order in the
+    plane, 4 being the centre. (Again the background has it backwards.) Places are counted in half
+    steps from the centre of p.
     """
     near = list(product((-1, 0, 1), repeat=ndim))
     centre, shared = (0,) * ndim, full == foreground
-    gates = []  # pairs of cells, each with its place and whether it is given
-    if foreground:
-        for p, axis in product(near, range(ndim)):
-            q = tuple(x + (i == axis) for i, x in enumerate(p))
-            if q in near and (full or centre in (p, q)):
-                gates.append([(cell, not full and cell != centre) for cell in (p, q)])
-    else:
-        for p, name in reversed(list(product(near, range(ndim)))):
-            across = 1 - name if ndim == 2 else name  # edges are named by the axis along them
-            if any(x == 1 for i, x in enumerate(p) if i != across) or (p[across] and not full):
-                continue
-            pair = []
-            for x in (p[across] - 1, p[across]):  # the pieces behind and before the gate
-                outside = x not in (-1, 0)
-                piece = [0] * ndim if outside else [2 * y + 1 for y in p]
-                piece[across] = (1 if x > 0 else -1) if outside else 2 * x + 1
-                pair.append((tuple(piece), outside))
-            gates.append(pair)
+    gates = _foreground_gates(near, full) if foreground else _background_gates(near, full)
     cells = sorted(dict.fromkeys(cell for pair in gates for cell in pair), key=lambda c: c[1])
 
     touched, codes = (np.full((len(cells), 2**ndim), -1) for _ in range(2))
-    given = np.array([foreign for _, foreign in cells])
-    last = 3**ndim - 1
-    for i, (place, foreign) in enumerate(cells):
-        around = {place} if foreign else {centre}
+    foreign = np.array([is_foreign for _, is_foreign in cells])
+    for i, (place, is_foreign) in enumerate(cells):
+        around = {place} if is_foreign else {centre}
         if shared:
             around = set(product(*({0, x} for x in place)))
         for j, pixel in enumerate(sorted(around)):
             seen = near.index(tuple(x - 2 * y for x, y in zip(place, pixel, strict=True)))
             touched[i, j] = near.index(pixel)
-            codes[i, j] = seen if foreground else last - seen
-    new = touched[~given], codes[~given]
-    oldest = [(b, new[1][new[0] == b].min()) for b in np.unique(new[0]) if b >= 0]
-    adjacent = np.setdiff1d(touched, [-1, near.index(centre)])
-    numbers = {cell: i for i, cell in enumerate(cells)}
+            codes[i, j] = seen if foreground else len(near) - 1 - seen
+    own_touched, own_codes = touched[~foreign], codes[~foreign]
+    number = {cell: i for i, cell in enumerate(cells)}
     return Cells(
         np.array(near),
-        adjacent,
+        np.setdiff1d(touched, [-1, near.index(centre)]),
         touched,
         codes,
-        given,
-        np.array([[numbers[cell] for cell in pair] for pair in gates]),
-        np.array(oldest),
+        foreign,
+        np.array([[number[cell] for cell in pair] for pair in gates]),
+        np.array(
+            [(k, own_codes[own_touched == k].min()) for k in np.unique(own_touched) if k >= 0]
+        ),
     )
+
+
+# A cell while it is listed: its place, and whether it is foreign.
+_Cell = tuple[tuple[int, ...], bool]
+
+
+def _foreground_gates(near: list[tuple[int, ...]], full: bool) -> list[list[_Cell]]:
+    """List the edges at a pixel, each as its two points."""
+    ndim = len(near[0])
+    centre = (0,) * ndim
+    gates = []
+    for p, axis in product(near, range(ndim)):
+        q = tuple(x + (i == axis) for i, x in enumerate(p))
+        if q in near and (full or centre in (p, q)):
+            gates.append([(point, not full and point != centre) for point in (p, q)])
+    return gates
+
+
+def _background_gates(near: list[tuple[int, ...]], full: bool) -> list[list[_Cell]]:
+    """List the edges or squares at a pixel, each as the two pieces that it keeps apart."""
+    ndim = len(near[0])
+    gates = []
+    for p, name in reversed(list(product(near, range(ndim)))):
+        across = 1 - name if ndim == 2 else name  # edges are named by the axis along them
+        if any(x == 1 for i, x in enumerate(p) if i != across) or (p[across] and not full):
+            continue
+        pair: list[_Cell] = []
+        for x in (p[across] - 1, p[across]):  # the pieces behind and before the gate
+            foreign = x not in (-1, 0)
+            piece = [0] * ndim if foreign else [2 * y + 1 for y in p]
+            piece[across] = (1 if x > 0 else -1) if foreign else 2 * x + 1
+            pair.append((tuple(piece), foreign))
+        gates.append(pair)
+    return gates
 
 
 # --- Kernels: components, and holes or cavities ---------------------------------------------------
 
 
+class _Traced(NamedTuple):
+    """The image whose oldest cells are followed.
+
+    A cell is one number: `codes` times the rank of the oldest pixel that it touches, plus its place
+    seen from there. The smaller, the older.
+    """
+
+    rank: np.ndarray
+    order: np.ndarray
+    oldest: np.ndarray  # for each pixel the oldest of the cells that enter with it
+    codes: int  # how many places there are
+    known: int  # the code of the cell by which a bar is known: the first to enter with its pixel
+
+
+class _Components(NamedTuple):
+    """The image whose components are followed, and what is known of them so far."""
+
+    rank: np.ndarray  # the frame has -1 if it is there from the beginning, else it never enters
+    values: np.ndarray
+    parent: np.ndarray  # leads to the root of each component, its first pixel
+    best: np.ndarray  # for each root the oldest cell, in the other image, of its component
+    partner: np.ndarray  # see `_follow`
+
+
+class _Groups(NamedTuple):
+    """How the cells around one pixel hang together, as far as gates have opened."""
+
+    parent: np.ndarray  # leads to the first cell of each group
+    pixel: np.ndarray  # a pixel that is there already and that the group touches, -1: none
+    best: np.ndarray  # the oldest of the cells that enter now
+
+
 @njit(cache=True, nogil=True)
-def _leave_out(age, oldest, width, links, parent):
+def _leave_out(rank, oldest, width, links, parent):
     """Let pixels that change nothing point to a neighbour in `parent`; say which others are left.
 
     A pixel of a plane changes nothing if all its neighbours that are there before it belong to one
     component, by `links`, and one of them knows an older cell of the other image.
     """
-    keep = np.ones(age.size, np.bool_)
-    ways = np.zeros(256, np.int32)  # 0 where no component is near, or several
+    keep = np.ones(rank.size, np.bool_)
+    steps = plane_steps(width)
+    way = np.zeros(256, np.int32)  # 0 where no component is near, or several
     for mask in range(256):
         if links[mask, 0] >= 0 and links[mask, 1] < 0:
-            ways[mask] = NEIGHBOURS[links[mask, 0], 0] * width + NEIGHBOURS[links[mask, 0], 1]
+            way[mask] = steps[links[mask, 0]]
     corners = links[1, 0] >= 0  # whether neighbours by a corner are connected
     inner = width - 2
     masks, older = np.empty(inner, np.uint8), np.empty(inner, np.bool_)
-    for start in range(width + 1, age.size - width, width):
+    for start in range(width + 1, rank.size - width, width):
         masks[:], older[:] = 0, False
         for bit in range(8):
-            step = NEIGHBOURS[bit, 0] * width + NEIGHBOURS[bit, 1]
             near = corners or bit == 1 or bit == 3 or bit == 4 or bit == 6
-            here, there = age[start:], age[start + step :]
-            mine, theirs = oldest[start:], oldest[start + step :]
+            here, there = rank[start:], rank[start + steps[bit] :]
+            mine, theirs = oldest[start:], oldest[start + steps[bit] :]
             for i in range(inner):  # no branch in here, so the compiler vectorises it
                 before = there[i] < here[i]
                 masks[i] |= np.uint8(before) << bit
                 older[i] |= before & near & (theirs[i] <= mine[i])
         for i in range(inner):
-            way = ways[masks[i]]
-            if older[i] and way != 0:
+            step = way[masks[i]]
+            if older[i] and step != 0:
                 keep[start + i] = False
-                parent[start + i] = start + i + way
+                parent[start + i] = start + i + step
     return keep
 
 
+_NONE, _SEVERAL = -1, -2  # what `_root_nearby` says in place of a root
+
+
 @njit(cache=True, nogil=True)
-def _follow(
-    all_pixels, order, age, values, traced, traced_order, oldest, parent, steps, cells, codes
-):
+def _follow(order, components, traced, cells, steps):
     """Follow the components of an image, and in each the oldest cell of another image.
 
-    A cell is a number: `codes` times the age of its oldest pixel in the other image, plus its place
-    seen from there. The smaller, the older.
+    Most pixels have one component beside them, or none, and join it. Where several meet, all cells
+    of the pixel are looked at, gate by gate.
 
     Parameters
     ----------
-    all_pixels : (n,) array of int32
-        The pixels in the order in which they enter, as flat indices into the framed image.
     order : array of int32
-        Those that are not yet left out.
-    age : array of int32
-        The place of each pixel in `all_pixels`. The frame has -1 if it is there from the beginning,
-        n if it never enters.
-    values : array
-        Of the image.
-    traced, traced_order : arrays of int32
-        The ages of the other image, and its pixels in order.
-    oldest : array of int32 or int64
-        For each pixel the oldest of the cells that enter with it.
-    parent : array of int32
-        Pixels that were left out point to a neighbour, all others to themselves. It is used up.
-    steps : (m,) array of int64
-        The steps in flat index to the pixels of `cells.near`.
+        The pixels in the order in which they enter, as flat indices into the framed image; some may
+        be left out, which then point to a neighbour in `components.parent`.
+    components : _Components
+        The image, as it is at the beginning: but for those left out, pixels are their own parents.
+        Written into `partner`, which is -1 everywhere: at the oldest pixel of each component that
+        ends, and of the one that stays, the pixel of the other image that ends with it. It remains
+        -1 where a bar has no length. The other arrays are used up.
+    traced : _Traced
+        The other image.
     cells : Cells
         For the foreground, or for the background if the order is reversed.
-    codes : int
-        The number of places.
-
-    Returns
-    -------
-    partner : array of int32
-        At the oldest pixel of each component that ends, and of the one that stays, the pixel of the
-        other image that ends with it; -1 where a bar has no length and at all other pixels.
+    steps : (m,) array of int64
+        The steps in flat index to the pixels of `cells.near`.
     """
-    _, adjacent, touched, code, given, gates, of_new = cells
-    if age[0] < 0:
-        for p in range(age.size):
-            if age[p] < 0:
+    parent, best, oldest = components.parent, components.best, traced.oldest
+    if components.rank[0] < 0:
+        for p in range(parent.size):
+            if components.rank[p] < 0:
                 parent[p] = 0
-    known = of_new[:, 1].min()  # the place of the cell by which a bar is known
-    best = np.empty_like(oldest)  # of each root
-    best[0] = known - codes  # the frame, if it is there
-    partner = np.full(age.size, -1, np.int32)
-    root = np.empty(len(given), np.int32)  # of each cell's group: a pixel that is there, or -1
-    group = np.empty(len(given), np.int64)
-    group_best = np.empty(len(given), np.int64)
-    ways = steps[adjacent]
-    for s in order:
-        now = age[s]
-        only, before, several = np.int32(-1), np.int32(-1), False
-        for way in ways:
-            q = s + way
-            if age[q] > now or parent[q] == before:
-                continue
-            before = parent[q]
-            r = _find(parent, q)
-            if only < 0:
-                only = r
-            elif r != only:
-                several = True
-                break
-        if not several:
-            if only < 0:
-                only = s
-                best[s] = oldest[s]
-            parent[s] = only
-            best[only] = min(best[only], oldest[s])
+    best[0] = traced.known - traced.codes  # the frame, if it is there
+    size = cells.foreign.size
+    groups = _Groups(np.empty(size, np.int64), np.empty(size, np.int32), np.empty(size, np.int64))
+    adjacent = steps[cells.adjacent]
+    for p in order:
+        root = _root_nearby(p, components.rank, parent, adjacent)
+        if root == _SEVERAL:
+            _place_cells(p, components.rank, traced, cells, steps, groups)
+            _open_gates(p, components, traced, cells, groups)
             continue
+        if root == _NONE:
+            root = p
+            best[p] = oldest[p]
+        parent[p] = root
+        best[root] = min(best[root], oldest[p])
+    # In the end all is one component: that of the image's first pixel, too.
+    stays = find_root(parent, steps[-1])
+    of_pixels = best[stays] >= 0
+    components.partner[stays] = traced.order[best[stays] // traced.codes] if of_pixels else 0
 
-        for c in range(len(given)):
-            group[c], root[c], group_best[c] = c, -1, codes * np.int64(age.size)
-            for j in range(touched.shape[1]):
-                if touched[c, j] < 0:
-                    break
-                q = s + steps[touched[c, j]]
-                if age[q] < now:
-                    root[c] = q
-                    break
-                group_best[c] = min(group_best[c], codes * np.int64(traced[q]) + code[c, j])
-        for g in range(len(gates)):
-            a, b = gates[g]
-            if (given[a] and root[a] < 0) or (given[b] and root[b] < 0):
-                continue
-            while group[a] != a:
-                a = group[a]
-            while group[b] != b:
-                b = group[b]
-            if a == b:
-                continue
-            if root[a] < 0:
-                a, b = b, a
-            group[b] = a
-            if root[a] < 0:  # both are new
-                group_best[a] = min(group_best[a], group_best[b])
-                continue
-            old = _find(parent, root[a])
-            if root[b] < 0:
-                best[old] = min(best[old], group_best[b])
-                continue
-            young = _find(parent, root[b])
-            if old == young:
-                continue
-            if age[young] < age[old]:
-                old, young = young, old
-            parent[young] = old
-            ends = max(best[old], best[young])
-            best[old] = min(best[old], best[young])
-            if values[young] != values[s] and ends % codes == known:
-                partner[young] = traced_order[ends // codes]
-        own = group[0]  # in the end all new cells are in one group
-        while group[own] != own:
-            own = group[own]
-        parent[s] = _find(parent, root[own])
-    stays = _find(parent, all_pixels[0])
-    partner[stays] = traced_order[best[stays] // codes] if best[stays] >= 0 else 0
-    return partner
+
+@njit(cache=True, nogil=True)
+def _root_nearby(p, rank, parent, adjacent):
+    """Return the root of the only component beside a pixel, or _NONE, or _SEVERAL."""
+    only, before = np.int32(_NONE), np.int32(-1)
+    for step in adjacent:
+        q = p + step
+        if rank[q] > rank[p] or parent[q] == before:
+            continue
+        before = parent[q]
+        root = find_root(parent, q)
+        if only == _NONE:
+            only = root
+        elif root != only:
+            return np.int32(_SEVERAL)
+    return only
+
+
+@njit(cache=True, nogil=True)
+def _place_cells(p, rank, traced, cells, steps, groups):
+    """Make each cell of a pixel a group of its own, and say which are there already."""
+    for c in range(cells.foreign.size):
+        groups.parent[c], groups.pixel[c] = c, -1
+        groups.best[c] = traced.codes * np.int64(rank.size)
+        for j in range(cells.touched.shape[1]):
+            if cells.touched[c, j] < 0:
+                break
+            q = p + steps[cells.touched[c, j]]
+            if rank[q] < rank[p]:
+                groups.pixel[c] = q
+                break
+            cell = traced.codes * np.int64(traced.rank[q]) + cells.codes[c, j]
+            groups.best[c] = min(groups.best[c], cell)
+
+
+@njit(cache=True, nogil=True)
+def _open_gates(p, components, traced, cells, groups):
+    """Let the cells of a pixel meet gate by gate, and with them the components around it."""
+    parent, best = components.parent, components.best
+    for g in range(len(cells.gates)):
+        a, b = cells.gates[g, 0], cells.gates[g, 1]
+        if (cells.foreign[a] and groups.pixel[a] < 0) or (cells.foreign[b] and groups.pixel[b] < 0):
+            continue
+        a, b = _first_of_group(groups, a), _first_of_group(groups, b)
+        if a == b:
+            continue
+        if groups.pixel[a] < 0:
+            a, b = b, a
+        groups.parent[b] = a
+        if groups.pixel[a] < 0:  # both groups are new
+            groups.best[a] = min(groups.best[a], groups.best[b])
+            continue
+        old = find_root(parent, groups.pixel[a])
+        if groups.pixel[b] < 0:
+            best[old] = min(best[old], groups.best[b])
+            continue
+        young = find_root(parent, groups.pixel[b])
+        if old == young:
+            continue
+        # Two components meet. The younger ends, and so does the younger of the cells they know.
+        if components.rank[young] < components.rank[old]:
+            old, young = young, old
+        parent[young] = old
+        ends = max(best[old], best[young])
+        best[old] = min(best[old], best[young])
+        lasted = components.values[young] != components.values[p]
+        if lasted and ends % traced.codes == traced.known:
+            components.partner[young] = traced.order[ends // traced.codes]
+    # All own cells are in one group now, and the first cell is one of them.
+    parent[p] = find_root(parent, groups.pixel[_first_of_group(groups, 0)])
+
+
+@njit(cache=True, nogil=True)
+def _first_of_group(groups, cell):
+    """Return the cell to which all cells of a group lead."""
+    while groups.parent[cell] != cell:
+        cell = groups.parent[cell]
+    return cell
 
 
 # --- Kernels: tunnels -----------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _axis_steps(volume):
+    """Return the steps in flat index along the three axes of a volume."""
+    return np.array([volume.shape[1] * volume.shape[2], volume.shape[2], 1])
 
 
 @njit(cache=True, nogil=True)
@@ -596,8 +657,7 @@ def _square_order(rank):
         The numbers of the others, in order.
     """
     depth, height, width = rank.shape
-    flat = rank.ravel()
-    steps = np.array([height * width, width, 1])
+    flat, steps = rank.ravel(), _axis_steps(rank)
     last = np.full(3 * flat.size, -2, np.int32)  # the rank of each square's last voxel
     start = np.zeros(flat.max() + 3, np.int64)
     for d in range(depth):
@@ -625,13 +685,13 @@ def _square_order(rank):
     for k in range(squares.size - 1, -1, -1):
         v, axis = divmod(squares[k], 3)
         place = (v // steps[0], v // steps[1] % height, v % width)[axis]
-        one = _find(cube, v if place < rank.shape[axis] - 1 else outside)
-        two = _find(cube, v - steps[axis] if place > 0 else outside)
-        if one == two:
+        before = find_root(cube, v if place < rank.shape[axis] - 1 else outside)
+        behind = find_root(cube, v - steps[axis] if place > 0 else outside)
+        if before == behind:
             kept -= 1
             squares[kept] = squares[k]
         else:
-            cube[min(one, two)] = max(one, two)
+            cube[min(before, behind)] = max(before, behind)
     return squares[kept:].copy()
 
 
@@ -656,8 +716,7 @@ def _key(v, axis, flat, steps):
 @njit(cache=True, nogil=True)
 def _joining_edges(rank):
     """Say of each edge whether it joins two components when it enters: such closes no loop."""
-    flat = rank.ravel()
-    steps = np.array([rank.shape[1] * rank.shape[2], rank.shape[2], 1])
+    flat, steps = rank.ravel(), _axis_steps(rank)
     start = np.zeros(flat.max() + 3, np.int64)
     for axis in range(3):
         for v in range(flat.size - steps[axis]):
@@ -677,9 +736,9 @@ def _joining_edges(rank):
         place = (v // steps[0], v // steps[1] % rank.shape[1], v % rank.shape[2])[axis]
         if place == rank.shape[axis] - 1:  # it would lead around to the other side
             continue
-        one, two = _find(parent, v), _find(parent, v + steps[axis])
-        if one != two:
-            parent[max(one, two)] = min(one, two)
+        a, b = find_root(parent, v), find_root(parent, v + steps[axis])
+        if a != b:
+            parent[max(a, b)] = min(a, b)
             joins[edge] = True
     return joins
 
@@ -693,9 +752,11 @@ def _fill_loops(squares, rank):
     out. So are, from the columns that are worked out, the edges that join components in this order:
     they are never the last edge of a loop. Most columns have a pivot of their own from the start
     and are not worked out at all.
+
+    `loops._reduce` is the same reduction with one order for both, where most loops are filled
+    within one voxel; that needs rows and columns which enter together.
     """
-    flat = rank.ravel()
-    steps = np.array([rank.shape[1] * rank.shape[2], rank.shape[2], 1])
+    flat, steps = rank.ravel(), _axis_steps(rank)
     owner = np.full(3 * flat.size, -1, np.int32)  # of each edge: the column whose pivot it is
     start = np.full(squares.size, -1, np.int64)  # where a column is stored, unless it is as it was
     stop = np.empty(squares.size, np.int64)
@@ -711,12 +772,12 @@ def _fill_loops(squares, rank):
             owner[pivot] = c
             filled[c] = pivot
             continue
-        left = 0
+        size = 0
         for edge in edges:
             if not joins[edge & 0xFFFFFFFF]:
-                left, heap = _push(heap, left, edge)
+                size, heap = push(heap, size, edge)
         while True:
-            left = _cancel(heap, left)
+            size = cancel_pairs(heap, size)
             pivot = heap[0] & 0xFFFFFFFF
             other = owner[pivot]
             if other < 0:
@@ -725,18 +786,18 @@ def _fill_loops(squares, rank):
                 _boundary(squares[other], flat, steps, edges)
                 for edge in edges:
                     if not joins[edge & 0xFFFFFFFF]:
-                        left, heap = _push(heap, left, edge)
+                        size, heap = push(heap, size, edge)
             else:
                 for k in range(start[other], stop[other]):
-                    left, heap = _push(heap, left, store[k])
+                    size, heap = push(heap, size, store[k])
         owner[pivot] = c
         filled[c] = pivot
         start[c] = used
-        while left > 0:
+        while size > 0:
             if used == store.size:
                 store = np.concatenate((store, store))
             store[used] = heap[0]
             used += 1
-            left = _cancel(heap, _pop(heap, left))
+            size = cancel_pairs(heap, pop_largest(heap, size))
         stop[c] = used
     return filled

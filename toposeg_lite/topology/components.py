@@ -44,6 +44,7 @@ from toposeg_lite.topology.grid import (
     check_mask,
     dual_connectivity,
 )
+from toposeg_lite.topology.order import find_root
 
 __all__ = ["betti_numbers", "label_components", "overlap_sizes"]
 
@@ -298,15 +299,6 @@ def _find_runs(rows: np.ndarray, first: np.ndarray, edge: np.ndarray) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _find_root(parent: np.ndarray, i: int) -> int:
-    """Return the root of i, halving the path to it."""
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@njit(cache=True, nogil=True)
 def _unite_rows(
     first: np.ndarray, edge: np.ndarray, parent: np.ndarray, upper: int, lower: int, reach: int
 ) -> None:
@@ -319,7 +311,7 @@ def _unite_rows(
     while i < i_end and j < j_end:
         i_stop, j_stop = edge[2 * i + 1], edge[2 * j + 1]
         if edge[2 * i] < j_stop + reach and edge[2 * j] < i_stop + reach:
-            a, b = _find_root(parent, i), _find_root(parent, j)
+            a, b = find_root(parent, i), find_root(parent, j)
             if a < b:
                 parent[b] = a
             else:

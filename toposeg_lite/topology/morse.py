@@ -94,21 +94,20 @@ from numba import njit
 
 from ..checks import check_fraction
 from .critical import (
-    LINKS,
-    _basins,
-    _edges_2d,
-    _edges_3d,
-    _join,
-    _loop_deaths_2d,
-    _older,
-    _rows,
-    _steepest,
-    _steps,
-    _unframe,
+    UPPER_LINKS,
+    Landscape,
+    climb,
+    critical_edges_2d,
+    critical_edges_3d,
+    is_older,
+    join_components,
+    loop_deaths_2d,
+    rows_inside,
 )
-from .grid import check_connectivity, check_image
+from .frame import OFFSETS, flat_steps, inside, later_steps, plane_steps, unframe, upper_masks
+from .grid import check_connectivity, check_image, dual_connectivity
 from .loops import loop_deaths_3d
-from .persistence import NEIGHBOURS, _argsort_falling, _find, _upper_masks
+from .order import argsort_falling, empty_keys, find_root
 
 __all__ = ["Branches", "MorseComplex", "Skeleton", "morse_complex"]
 
@@ -564,99 +563,136 @@ def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComple
     shape = tuple(n + 2 for n in image.shape)  # with a frame around it
     if np.prod(shape, dtype=float) >= 2**30:  # two cells a pixel are counted in int32
         raise ValueError(f"image is too large: {image.shape} has more than about 2**30 pixels")
-    return MorseComplex(image.shape, connectivity, *_build(image, shape, connectivity))
+    return _build(image, connectivity)
 
 
-def _build(
-    image: np.ndarray, shape: tuple[int, ...], connectivity: int
-) -> tuple[CriticalEdges, SpanningTree, _Pits]:
-    """Compute all that the methods of `MorseComplex` need. Kernels see framed, flat arrays."""
-    ndim, width = image.ndim, image.shape[-1]
-    inside = (slice(1, -1),) * ndim
-    backwards = (slice(None, None, -1),) * ndim
-    frame = np.array(shape)
-    rows = _rows(shape)
-    dual = ndim if connectivity == 1 else 1
-    no_keys = np.empty(0, np.uint32 if image.dtype == np.float32 else np.uint64)
-
+def _build(image: np.ndarray, connectivity: int) -> MorseComplex:
+    """Compute all that the methods of `MorseComplex` need."""
     # Uphill in the foreground's connectivity. Downhill in that of the background is uphill in the
     # negated image read backwards: there ties are broken the other way round, too.
-    framed = np.full(shape, -1, image.dtype)
-    framed[inside] = image
-    values = framed.ravel()
-    uphill = _steepest(values, _steps(shape, connectivity), rows, width)
-    basin, peaks = _basins(uphill, rows, width)
-    framed_depths = np.full(shape, -2, image.dtype)
-    framed_depths[inside] = -image[backwards]
-    depths = framed_depths.ravel()
-    dual_steps = _steps(shape, dual)
-    pit_basin, pits = _basins(_steepest(depths, dual_steps, rows, width), rows, width)
+    heights = climb(image, -1, connectivity)
+    backwards = (slice(None, None, -1),) * image.ndim
+    depths = climb(-image[backwards], -2, dual_connectivity(connectivity, image.ndim))
+    list_edges = _edges_2d if image.ndim == 2 else _edges_3d
+    edges = list_edges(image, heights, depths, connectivity)
+    critical, tree = _grow_tree(heights, edges, image.shape)
+    pits = _join_pits(image, heights, depths, connectivity)
+    return MorseComplex(image.shape, connectivity, critical, tree, pits)
 
-    # The critical edges in the order in which they enter, and what each does.
-    if ndim == 2:
-        links = LINKS[connectivity]
-        ring = (NEIGHBOURS @ [shape[1], 1]).astype(np.int32)
-        edges = _edges_2d(values, _upper_masks(framed).ravel(), *links, ring)
-        order = _argsort_falling(values[edges[0]], no_keys)
-        lower, upper, left, right = (ends[order] for ends in edges)
-        died = _join(values, basin, peaks, lower, upper)
-        filled = _loop_deaths_2d(depths, pit_basin, pits, left, right, died, frame)
-    else:
-        lower, upper = _edges_3d(values, rows, width, frame)
-        order = _argsort_falling(values[lower], no_keys)
-        lower, upper = lower[order], upper[order]
-        died = _join(values, basin, peaks, lower, upper)
-        entry = np.arange(values.size, dtype=np.int32).reshape(shape)[inside].ravel()
-        entry = entry[_argsort_falling(values[entry], no_keys)]
-        filled = loop_deaths_3d(frame, entry, uphill, lower, upper, died)
-    joins = died >= 0
+
+class _Edges(NamedTuple):
+    """All critical edges in the order in which they enter, and what each does."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+    died: np.ndarray  # the number of the peak that dies there, -1 where a loop closes
+    persistence: np.ndarray
+
+
+def _edges_2d(
+    image: np.ndarray, heights: Landscape, depths: Landscape, connectivity: int
+) -> _Edges:
+    """List the critical edges of a plane."""
+    shape = tuple(n + 2 for n in image.shape)
+    values = heights.values
+    masks = upper_masks(values.reshape(shape)).ravel()
+    ends = critical_edges_2d(values, masks, *UPPER_LINKS[connectivity], plane_steps(shape[1]))
+    order = argsort_falling(values[ends[0]], empty_keys(image.dtype))
+    lower, upper, left, right = (end[order] for end in ends)
+    died = join_components(heights, lower, upper)
+    filled = loop_deaths_2d(depths, left, right, died, shape)
+    return _Edges(lower, upper, died, _persistence(heights, lower, died, filled))
+
+
+def _edges_3d(
+    image: np.ndarray, heights: Landscape, depths: Landscape, connectivity: int
+) -> _Edges:
+    """List the critical edges of a volume; its loops need no `depths`."""
+    shape = tuple(n + 2 for n in image.shape)
+    values, no_keys = heights.values, empty_keys(image.dtype)
+    steps = flat_steps(OFFSETS[3, connectivity], shape)
+    lower, upper = critical_edges_3d(values, rows_inside(shape), image.shape[-1], steps)
+    order = argsort_falling(values[lower], no_keys)
+    lower, upper = lower[order], upper[order]
+    died = join_components(heights, lower, upper)
+    entry = inside(image.shape)
+    entry = entry[argsort_falling(values[entry], no_keys)]
+    filled = loop_deaths_3d(steps, entry, heights.uphill, lower, upper, died)
+    return _Edges(lower, upper, died, _persistence(heights, lower, died, filled))
+
+
+def _persistence(
+    heights: Landscape, lower: np.ndarray, died: np.ndarray, filled: np.ndarray
+) -> np.ndarray:
+    """Return how much lower edges are than the peaks that die, or higher than where loops fill."""
+    values = heights.values
     value = values[lower]
-    persistence = np.where(joins, values[peaks[died]] - value, value - values[filled])
+    return np.where(died >= 0, values[heights.peaks[died]] - value, value - values[filled])
 
-    # The tree that spans the image, and the part of it that any skeleton can need.
-    join = np.full(values.size, -1, image.dtype)
-    root = _hang(uphill, join, values, basin, peaks, lower, upper, died, persistence)
-    keep = np.flatnonzero(persistence > 0)
-    keep = keep[_argsort_falling(persistence[keep], no_keys)]
-    lower, upper, joins = lower[keep], upper[keep], joins[keep]
-    peak = np.where(joins, peaks[died[keep]], -1)
-    place, parent, size_after, at = _lay_out(uphill, root, lower, upper, peak)
+
+def _grow_tree(
+    heights: Landscape, edges: _Edges, shape: tuple[int, ...]
+) -> tuple[CriticalEdges, SpanningTree]:
+    """Span the image by a tree, and keep the part of it that any skeleton can need."""
+    framed, values = tuple(n + 2 for n in shape), heights.values
+    root, join = _hang(heights, edges)
+    keep = np.flatnonzero(edges.persistence > 0)
+    keep = keep[argsort_falling(edges.persistence[keep], empty_keys(values.dtype))]
+    lower, upper, died = edges.lower[keep], edges.upper[keep], edges.died[keep]
+    joins = died >= 0
+    peak = np.where(joins, heights.peaks[died], -1)
+    place, parent, size_after, at = _lay_out(heights.uphill, root, lower, upper, peak)
     critical = CriticalEdges(
         dimension=(~joins).astype(np.int8),
-        persistence=persistence[keep],
-        value=value[keep],
-        saddle=_unframe(lower, frame),
+        persistence=edges.persistence[keep],
+        value=values[lower],
+        saddle=unframe(lower, framed),
         lower=at[0],
         upper=at[1],
         peak=at[2],
     )
-    pixel = _unframe(place, frame)
-    tree = SpanningTree(pixel, place, parent, values[place], join[place], size_after)
+    pixel = unframe(place, framed)
+    return critical, SpanningTree(pixel, place, parent, values[place], join[place], size_after)
 
-    # The pixels where basins of pits meet, and how these swallow each other.
-    if ndim == 2:
-        framed[0] = framed[-1] = framed[:, 0] = framed[:, -1] = 2  # a wall
-        spots = np.flatnonzero((links[0] > 1)[_upper_masks(framed).ravel()])
+
+def _join_pits(
+    image: np.ndarray, heights: Landscape, depths: Landscape, connectivity: int
+) -> _Pits:
+    """Find the pixels where basins of pits meet, and how these swallow each other."""
+    shape = tuple(n + 2 for n in image.shape)
+    no_keys = empty_keys(image.dtype)
+    steps = later_steps(shape, dual_connectivity(connectivity, image.ndim))
+    if image.ndim == 2:
+        walled = np.pad(image, 1, constant_values=2)
+        spots = np.flatnonzero((UPPER_LINKS[connectivity][0] > 1)[upper_masks(walled).ravel()])
     else:
-        spots = _meetings(depths, pit_basin, dual_steps, rows, width)
-    spots = spots[_argsort_falling(values[spots], no_keys)]
-    labels = np.ascontiguousarray(pit_basin[::-1].reshape(shape)[inside])
-    swallowed = _swallow(depths, pit_basin, pits, dual_steps, spots, labels.ravel(), no_keys)
-    return critical, tree, _Pits(labels, *swallowed)
+        spots = _meetings(depths, steps, rows_inside(shape), image.shape[-1])
+    spots = spots[argsort_falling(heights.values[spots], no_keys)]
+    labels = np.ascontiguousarray(depths.basin[::-1].reshape(shape)[(slice(1, -1),) * image.ndim])
+    return _Pits(labels, *_swallow(depths, steps, spots, labels.ravel(), no_keys))
 
 
 # --- Kernels: the tree ---------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
-def _hang(uphill, join, values, basin, peaks, lower, upper, died, persistence):
-    """Turn the pointers so that all lead to the highest peak, and return this peak.
+def _hang(heights, edges):
+    """Turn the paths uphill so that all lead to the highest peak.
 
     Arrows and joining edges together are a tree on all pixels. We walk it from the highest peak
     outwards, basin by basin. A basin is entered at one pixel, and the path from there to the
-    basin's peak turns round. Written are `uphill` and, at the pixels that now point along a
-    joining edge, the persistence of this edge into `join`.
+    basin's peak turns round. `heights.uphill` is written to.
+
+    Returns
+    -------
+    root : int
+        The highest peak.
+    join : array
+        For the pixels that now point along a joining edge the persistence of this edge, else -1.
     """
+    uphill, basin, peaks = heights.uphill, heights.basin, heights.peaks
+    lower, upper, died = edges.lower, edges.upper, edges.died
+    join = np.full_like(heights.values, -1)
     start = np.zeros(peaks.size + 1, np.int64)  # the joining edges of each basin, as runs of a list
     for e in range(lower.size):
         if died[e] >= 0:
@@ -665,22 +701,22 @@ def _hang(uphill, join, values, basin, peaks, lower, upper, died, persistence):
     for b in range(peaks.size):
         start[b + 1] += start[b]
     fill = start[:-1].copy()
-    edges = np.empty(start[-1], np.int32)
+    runs = np.empty(start[-1], np.int32)
     for e in range(lower.size):
         if died[e] >= 0:
             for b in (basin[lower[e]], basin[upper[e]]):
-                edges[fill[b]] = e
+                runs[fill[b]] = e
                 fill[b] += 1
 
     queue = np.zeros(peaks.size, np.int32)
     for b in range(1, peaks.size):
-        if _older(values, peaks, b, queue[0]):
+        if is_older(heights, b, queue[0]):
             queue[0] = b
     seen = np.zeros(peaks.size, np.bool_)
     seen[queue[0]] = True
     n = 1
     for i in range(peaks.size):  # an image is connected, so every basin gets its turn
-        for e in edges[start[queue[i]] : start[queue[i] + 1]]:
+        for e in runs[start[queue[i]] : start[queue[i] + 1]]:
             target, p = lower[e], upper[e]
             if basin[target] != queue[i]:
                 target, p = p, target
@@ -689,9 +725,9 @@ def _hang(uphill, join, values, basin, peaks, lower, upper, died, persistence):
             seen[basin[p]] = True
             queue[n] = basin[p]
             n += 1
-            join[p] = persistence[e]
+            join[p] = edges.persistence[e]
             _turn(uphill, p, target)
-    return peaks[queue[0]]
+    return peaks[queue[0]], join
 
 
 @njit(cache=True, nogil=True)
@@ -720,31 +756,31 @@ def _lay_out(uphill, root, lower, upper, peak):
     at : (3, m) array of int32
         Where in the list lie the lower and the upper end of each edge and its peak, -1 for none.
     """
-    found = np.full(uphill.size, -1, np.int32)
+    position = np.full(uphill.size, -1, np.int32)
     place, parent = np.empty(uphill.size, np.int32), np.empty(uphill.size, np.int32)
     new = np.empty(uphill.size, np.int32)
     size_after = np.empty(lower.size + 1, np.int64)
-    found[root], place[0], parent[0] = 0, root, -1
+    position[root], place[0], parent[0] = 0, root, -1
     n = 1
     size_after[0] = n
     for e in range(lower.size):
         for p in (lower[e], upper[e]) if peak[e] < 0 else (peak[e], peak[e]):
             depth = 0
-            while found[p] < 0:
+            while position[p] < 0:
                 new[depth] = p
                 depth += 1
                 p = uphill[p]
-            above = found[p]
+            above = position[p]
             for p in new[:depth][::-1]:
-                found[p], place[n], parent[n] = n, p, above
+                position[p], place[n], parent[n] = n, p, above
                 above = n
                 n += 1
         size_after[e + 1] = n
     at = np.full((3, lower.size), -1, np.int32)
     for e in range(lower.size):
-        at[0, e], at[1, e] = found[lower[e]], found[upper[e]]
+        at[0, e], at[1, e] = position[lower[e]], position[upper[e]]
         if peak[e] >= 0:
-            at[2, e] = found[peak[e]]
+            at[2, e] = position[peak[e]]
     return place[:n].copy(), parent[:n].copy(), size_after, at
 
 
@@ -817,28 +853,12 @@ def _trace(pixel, parent, renamed, critical, count, high):
     that are not below `high`. `renamed` is empty where the tree is the head of `SpanningTree`.
     """
     n = pixel.size
+    is_node = _surviving_peaks(n, renamed, critical, count, high)
+    firsts, seconds = _links(parent, renamed, critical, count, high)
     degree = np.zeros(n, np.int32)
     others = np.zeros(n, np.int32)  # of a pixel with two neighbours a and b: a ^ b
-    is_node = np.zeros(n, np.bool_)
-    left, right = np.empty(n + count, np.int32), np.empty(n + count, np.int32)  # linked pixels
-    m = 0
-    for i in range(n):
-        left[m], right[m] = i, parent[i]
-        m += parent[i] >= 0
-    for e in range(count):
-        if critical.peak[e] < 0 and critical.value[e] >= high:
-            a, b = critical.lower[e], critical.upper[e]
-            left[m] = renamed[a] if renamed.size > 0 else a
-            right[m] = renamed[b] if renamed.size > 0 else b
-            m += 1
-    for e in range(-1, critical.peak.size):
-        peak = critical.peak[e] if e >= 0 else 0  # 0: the highest, which dies nowhere
-        if peak >= 0 and (e < count or critical.value[e] < high):
-            peak = renamed[peak] if renamed.size > 0 else peak
-            if peak >= 0:
-                is_node[peak] = True
-    for link in range(m):
-        a, b = left[link], right[link]
+    for link in range(firsts.size):
+        a, b = firsts[link], seconds[link]
         degree[a] += 1
         degree[b] += 1
         others[a] ^= b
@@ -860,8 +880,8 @@ def _trace(pixel, parent, renamed, critical, count, high):
     pixels = np.empty(n - nodes + 2 * chains, np.int64)
     seen = np.zeros(n, np.bool_)
     k = used = 0
-    for link in range(m):
-        a, b = left[link], right[link]
+    for link in range(firsts.size):
+        a, b = firsts[link], seconds[link]
         if node[a] < 0:
             a, b = b, a
         if node[a] < 0 or seen[b]:
@@ -880,6 +900,37 @@ def _trace(pixel, parent, renamed, critical, count, high):
         k += 1
         offsets[k] = used
     return _Graph(node_pixel, edges, pixels, offsets)
+
+
+@njit(cache=True, nogil=True)
+def _links(parent, renamed, critical, count, high):
+    """List the pairs of pixels that are linked in a skeleton: see `_trace`."""
+    room = parent.size + count
+    firsts, seconds = np.empty(room, np.int32), np.empty(room, np.int32)
+    m = 0
+    for i in range(parent.size):
+        firsts[m], seconds[m] = i, parent[i]
+        m += parent[i] >= 0
+    for e in range(count):
+        if critical.peak[e] < 0 and critical.value[e] >= high:
+            a, b = critical.lower[e], critical.upper[e]
+            firsts[m] = renamed[a] if renamed.size > 0 else a
+            seconds[m] = renamed[b] if renamed.size > 0 else b
+            m += 1
+    return firsts[:m], seconds[:m]
+
+
+@njit(cache=True, nogil=True)
+def _surviving_peaks(size, renamed, critical, count, high):
+    """Say of each pixel of a skeleton whether it is a peak that survives: see `_trace`."""
+    survives = np.zeros(size, np.bool_)
+    for e in range(-1, critical.peak.size):
+        peak = critical.peak[e] if e >= 0 else 0  # 0: the highest, which dies nowhere
+        if peak >= 0 and (e < count or critical.value[e] < high):
+            peak = renamed[peak] if renamed.size > 0 else peak
+            if peak >= 0:
+                survives[peak] = True
+    return survives
 
 
 @njit(cache=True, nogil=True)
@@ -970,17 +1021,18 @@ def _walk(pixel, uphill, starts, middle, offsets):
 
 
 @njit(cache=True, nogil=True)
-def _meetings(depths, pit_basin, steps, rows, width):
+def _meetings(depths, steps, rows, width):
     """List the pixels from which ways lead down to several pits, in the image's raster order."""
-    last = depths.size - 1
+    values, basin = depths.values, depths.basin
+    last = values.size - 1
     spots = np.empty(rows.size * width, np.int32)
     n = 0
     for start in rows[::-1]:
         for p in range(start + width - 1, start - 1, -1):
-            here, depth = pit_basin[p], depths[p]
+            here, depth = basin[p], values[p]
             for s in steps:
-                if (pit_basin[p - s] != here and depths[p - s] >= depth) or (
-                    pit_basin[p + s] != here and depths[p + s] > depth
+                if (basin[p - s] != here and values[p - s] >= depth) or (
+                    basin[p + s] != here and values[p + s] > depth
                 ):
                     spots[n] = last - p
                     n += 1
@@ -989,23 +1041,25 @@ def _meetings(depths, pit_basin, steps, rows, width):
 
 
 @njit(cache=True, nogil=True)
-def _swallow(depths, pit_basin, pits, steps, spots, labels, no_keys):
+def _swallow(depths, steps, spots, labels, no_keys):
     """Let basins swallow each other where they meet; number them by falling persistence.
 
-    `depths` is the negated image read backwards, `spots` are the pixels of the image where basins
-    can meet, falling. At a spot the deepest basin swallows all others: the spot's own by way of the
-    lowest pixel beside the spot, the rest by way of the spot. `labels` are renumbered.
+    `depths` is the landscape of the negated image read backwards, `spots` are the pixels of the
+    image where basins can meet, falling. At a spot the deepest basin swallows all others: the
+    spot's own by way of the lowest pixel beside the spot, the rest by way of the spot. `labels` are
+    renumbered.
 
     Returns
     -------
     persistence, parent
         As in `_Pits`.
     """
-    last = depths.size - 1
+    values, basin, pits = depths.values, depths.basin, depths.peaks
+    last = values.size - 1
     root = np.arange(pits.size).astype(np.int32)
     by = np.zeros(pits.size, np.int32)
     gone = np.zeros(pits.size, np.int32)  # in reverse order; first the one that is never swallowed
-    persistence = np.empty(pits.size, depths.dtype)
+    persistence = np.empty(pits.size, values.dtype)
     around = np.empty(2 * steps.size + 1, np.int32)
     m = pits.size
     for i in range(spots.size - 1, -1, -1):
@@ -1013,31 +1067,31 @@ def _swallow(depths, pit_basin, pits, steps, spots, labels, no_keys):
         around[0] = p
         n = 1
         way = p  # to the deepest basin: of the pixels around that lead there, the lowest
-        deepest = _find(root, pit_basin[p])
+        deepest = find_root(root, basin[p])
         for k in range(steps.size):
             for q in (p - steps[k], p + steps[k]):
-                if depths[q] < depths[p] or (q > p and depths[q] == depths[p]):
+                if values[q] < values[p] or (q > p and values[q] == values[p]):
                     continue
                 around[n] = q
                 n += 1
-                basin = _find(root, pit_basin[q])
-                if basin != deepest:
-                    nearer = _older(depths, pits, basin, deepest)
+                other = find_root(root, basin[q])
+                if other != deepest:
+                    nearer = is_older(depths, other, deepest)
                 else:
-                    nearer = depths[q] > depths[way] or (depths[q] == depths[way] and q < way)
+                    nearer = values[q] > values[way] or (values[q] == values[way] and q < way)
                 if nearer:
-                    way, deepest = q, basin
-        own = _find(root, pit_basin[p])
+                    way, deepest = q, other
+        own = find_root(root, basin[p])
         for q in around[:n]:
-            b = _find(root, pit_basin[q])
+            b = find_root(root, basin[q])
             if b != deepest:
                 root[b] = deepest
-                by[b] = pit_basin[way] if b == own else pit_basin[p]
+                by[b] = basin[way] if b == own else basin[p]
                 m -= 1
                 gone[m] = b
-                persistence[m] = depths[pits[b]] - depths[p]
-    gone[0] = _find(root, np.int32(0))
-    order = _argsort_falling(persistence[1:], no_keys)
+                persistence[m] = values[pits[b]] - values[p]
+    gone[0] = find_root(root, np.int32(0))
+    order = argsort_falling(persistence[1:], no_keys)
     rank = np.zeros(pits.size, np.int32)
     falling = np.empty_like(persistence)
     falling[0] = np.inf
@@ -1064,10 +1118,10 @@ def _name_patches(pits, low):
         a = b
         while name[a] == 0:
             a = pits.parent[a]
-        found = name[a]
+        number = name[a]
         a = b
         while name[a] == 0:
-            name[a] = found
+            name[a] = number
             a = pits.parent[a]
     out = np.empty_like(pits.labels)
     flat, flat_out = pits.labels.ravel(), out.ravel()
