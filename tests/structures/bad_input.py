@@ -192,7 +192,77 @@ CASES = [
         "structures, features of the threshold",
         lambda: structures.StructureModel(torch.nn.Conv2d(1, 1, 1), features="head"),
         ValueError,
-        "features belong to the mode 'branch'",
+        "features belongs to the mode 'branch'",
+    ),
+    *[
+        (
+            f"structures, {name} of the other mode",
+            lambda options={"mode": mode, name: value}: structures.StructureModel(
+                POINTWISE, **options
+            ),
+            ValueError,
+            f"{name} belongs to the mode '{other}'; this model's is '{mode}'",
+        )
+        for mode, other, options in (
+            ("threshold", "branch", {"walk": False, "gamma": 0.5, "sigma": 0.1}),
+            (
+                "branch",
+                "threshold",
+                {"temperature": (0.2, 0.1), "anneal_steps": 9, "spread_weight": 0.1},
+            ),
+        )
+        for name, value in options.items()
+    ],
+    (
+        "structures, unknown option",
+        lambda: structures.StructureModel(POINTWISE, floor=0.1),
+        TypeError,
+        "no option 'floor'",
+    ),
+    (
+        "structures, decide",
+        lambda: structures.StructureModel(POINTWISE, decide=structures.BranchHead),
+        TypeError,
+        "decide must be a Threshold or a BranchHead",
+    ),
+    (
+        "structures, decide and mode",
+        lambda: structures.StructureModel(
+            POINTWISE, decide=structures.Threshold(), mode="threshold", anneal_steps=9
+        ),
+        ValueError,
+        "either decide or mode and its options; got decide and mode, anneal_steps",
+    ),
+    (
+        "structures, decide of another model",
+        lambda: structures.StructureModel(POINTWISE, decide=HEADED.decide),
+        ValueError,
+        "decide belongs to another model already",
+    ),
+    (
+        "branch head, temperature",
+        lambda: structures.BranchHead(temperature=(0.2, 0.1)),
+        TypeError,
+        "temperature",
+    ),
+    (
+        "branch head, walk",
+        lambda: structures.BranchHead(walk=1),
+        TypeError,
+        "walk must be True or False",
+    ),
+    (
+        "branch head, gamma",
+        lambda: structures.BranchHead(gamma=2),
+        ValueError,
+        r"gamma must lie in \[0, 1\]",
+    ),
+    ("threshold, gamma", lambda: structures.Threshold(gamma=0.5), TypeError, "gamma"),
+    (
+        "threshold, steps",
+        lambda: structures.Threshold(anneal_steps=0),
+        ValueError,
+        "anneal_steps must be at least 1",
     ),
     ("sample, array", lambda: STRUCTURES.sample(IMAGE, 1, 0), TypeError, "a torch tensor"),
     ("sample, ints", lambda: STRUCTURES.sample(LABELS[None], 1, 0), TypeError, "floating point"),
@@ -240,8 +310,25 @@ CASES = [
         "target must hold only 0 and 1",
     ),
     ("prior of branches", lambda: HEADED.prior(LOGITS), ValueError, "mode 'threshold'"),
+    (
+        "posterior of branches",
+        lambda: HEADED.posterior(LOGITS, LABELS),
+        ValueError,
+        "posterior belongs to the mode 'threshold'; this model's is 'branch'",
+    ),
+    (
+        "temperature of branches",
+        lambda: HEADED.temperature(),
+        ValueError,
+        "temperature belongs to the mode 'threshold'",
+    ),
     ("learn a threshold", lambda: STRUCTURES.learn([], [], seed=0), ValueError, "mode 'branch'"),
-    ("learn, number", lambda: HEADED.learn(KNOWN, [], seed=0), ValueError, "as many as found, 1"),
+    (
+        "learn, number",
+        lambda: HEADED.learn(KNOWN, [], seed=0),
+        ValueError,
+        "as many as distributions, 1",
+    ),
     (
         "learn, shape",
         lambda: HEADED.learn(KNOWN, [np.ones(9)], seed=0),

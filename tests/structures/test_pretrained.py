@@ -178,7 +178,7 @@ def test_what_was_made_comes_back(made):
 
 def _around(network, model):
     """Return a model with the same weights around this very network."""
-    options = {"in_channels": 3, "anneal_steps": model.anneal_steps, **model.options}
+    options = {"in_channels": 3, "anneal_steps": model.decide.anneal_steps, **model.options}
     other = StructureModel(network, **options)
     other.load_state_dict(model.state_dict())
     return other

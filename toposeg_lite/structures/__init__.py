@@ -1,10 +1,15 @@
 """A distribution over the structures of an image, instead of one mask.
 
 `StructureModel` wraps any network that predicts a likelihood, and learns how likely each branch of
-its ridges is real. From it come sampled structures, the uncertainty of each branch, and a final
-mask. `find_branches` divides a likelihood into branches, and says how decisions about them become a
-mask; `perturb_and_walk` redraws them; `load_pretrained` brings a trained model, and
-`EvenLight` what it looks through. The rest asks whether probabilities are honest.
+its ridges is real: by one `Threshold` for the image, or by a `BranchHead` that judges each branch.
+From it come sampled structures, the uncertainty of each branch, and a final mask. `find_branches`
+divides a likelihood into branches, and says how decisions about them become a mask;
+`perturb_and_walk` redraws them; `load_pretrained` brings a trained model, and `EvenLight` what it
+looks through. The rest asks whether probabilities are honest.
+
+Everywhere, a bad argument raises TypeError or ValueError before anything is computed, whatever is
+drawn is decided by a seed (an integer or a `numpy.random.Generator`), and B, n and m stand for the
+numbers of images, samples and branches.
 """
 
 from ..calibration import (
@@ -15,15 +20,18 @@ from ..calibration import (
     scale_probabilities,
 )
 from ..topology.branches import BranchSet, find_branches
+from .common import Gaussian
 from .distribution import StructureDistribution, StructureSamples, Uncertainty
 from .features import FEATURES, branch_features, persistence_of
-from .light import EvenLight
-from .model import Gaussian, StructureLoss, StructureModel
-from .pretrained import load_pretrained
+from .head import BranchHead
+from .model import StructureLoss, StructureModel
+from .pretrained import EvenLight, load_pretrained
+from .threshold import Threshold
 from .walking import perturb_and_walk
 
 __all__ = [
     "FEATURES",
+    "BranchHead",
     "BranchSet",
     "EvenLight",
     "Gaussian",
@@ -32,6 +40,7 @@ __all__ = [
     "StructureLoss",
     "StructureModel",
     "StructureSamples",
+    "Threshold",
     "Uncertainty",
     "branch_features",
     "expected_calibration_error",

@@ -92,36 +92,9 @@ class Uncertainty:
     entropy: np.ndarray
 
     def map(self, of: Literal["entropy", "variance", "probability"] = "entropy") -> np.ndarray:
-        """Return one of the three as an image, 0 where no branch decides.
-
-        Parameters
-        ----------
-        of : {"entropy", "variance", "probability"}
-            What to show on the pixels that a branch decides about.
-
-        Returns
-        -------
-        (*spatial) array of float32
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `of` is none of the three.
-        """
+        """Return one of the three as an image of float32, 0 where no branch decides."""
         check_choice(of, ("entropy", "variance", "probability"), "of")
         return self.branches.paint(getattr(self, of))
-
-    def pixels(self) -> np.ndarray:
-        """Return how likely each pixel is foreground, for reliability diagrams of pixels.
-
-        Returns
-        -------
-        (*spatial) array of float32
-            The probability of the branch that decides about the pixel; where none does, the
-            likelihood itself.
-        """
-        decided = self.branches.region >= 0
-        return np.where(decided, self.map("probability"), self.branches.likelihood).astype("f4")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -176,12 +149,6 @@ class StructureDistribution:
     def uncertainty(self) -> Uncertainty:
         """Return how sure the model is of each branch.
 
-        Returns
-        -------
-        Uncertainty
-
-        Notes
-        -----
         Means over the normal distribution are taken by Gauss-Hermite quadrature with 64 nodes, so
         nothing is drawn.
         """
@@ -212,26 +179,8 @@ class StructureDistribution:
         return self.branches.mask(np.where(accepted, ACCEPTED, REJECTED))
 
     def sample(self, n: int, seed: int | np.random.Generator) -> StructureSamples:
-        """Draw structures.
+        """Draw n structures, 0 or more; the seed decides all.
 
-        Parameters
-        ----------
-        n : int
-            How many; may be 0.
-        seed : int or numpy.random.Generator
-            Decides all.
-
-        Returns
-        -------
-        StructureSamples
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `n` is no integer or negative, or `seed` is none.
-
-        Notes
-        -----
         Samples are spread over as many threads as torch uses; the number changes nothing.
         """
         n = check_integer(n, "n")

@@ -47,11 +47,6 @@ def persistence_of(branches: BranchSet, likelihood: Tensor) -> Tensor:
     -------
     (n,) tensor
 
-    Raises
-    ------
-    ValueError
-        If the likelihood has another shape.
-
     Examples
     --------
     >>> from toposeg_lite.structures import find_branches
@@ -92,11 +87,6 @@ def branch_features(
         pixel; mean of the image (over its channels) on the branch minus that in squares of 9 pixels
         around, times 5; its kind as three numbers, 0 or 1. Then the network's features, averaged
         over the branch and normalised to mean 0 and variance 1 over F.
-
-    Raises
-    ------
-    ValueError
-        If likelihood or image have another shape than the one that the branches were found in.
     """
     _check_shape(likelihood, branches, "likelihood")
     _check_shape(image[0], branches, "each channel of the image")
@@ -193,13 +183,14 @@ def _curvature(pixels, offsets, shape):
                 a //= shape[axis]
                 b //= shape[axis]
                 c //= shape[axis]
-            dot = one = two = 0.0
+            dot = square_before = square_after = 0.0
             for axis in range(shape.size):
                 dot += before[axis] * after[axis]
-                one += before[axis] ** 2
-                two += after[axis] ** 2
-            if one > 0 and two > 0:
-                out[k] += np.arccos(min(1.0, max(-1.0, dot / np.sqrt(one * two)))) / lag
+                square_before += before[axis] ** 2
+                square_after += after[axis] ** 2
+            if square_before > 0 and square_after > 0:
+                cosine = dot / np.sqrt(square_before * square_after)
+                out[k] += np.arccos(min(1.0, max(-1.0, cosine))) / lag
         if last > first:
             out[k] /= last - first
     return out

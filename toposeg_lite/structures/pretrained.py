@@ -1,7 +1,7 @@
 """A trained model of structures that comes with the library: nobody has to train to see one.
 
 The file ``data/assets/structures-chase_db1.safetensors`` holds a `UNet` that finds the vessels of
-fundus photographs through `EvenLight`, and around both the two modes of the `StructureModel`. This
+fundus photographs through `EvenLight`, and around both a `StructureModel` of each mode. This
 project trained it on the training images of CHASE_DB1 [1]_ by the command
 ``python -m toposeg_lite.training.pretrained``. The JSON beside it says with which parameters,
 versions and scores, and ``data/assets/README.md`` under which terms.
@@ -26,19 +26,86 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ..checks import check_choice
+from ..checks import check_choice, check_integer, check_number
 from ..models import UNet
 from .distribution import Mode
-from .light import EvenLight
-from .model import StructureModel
+from .model import METHODS, StructureModel
+from .threshold import Threshold
 
-__all__ = ["load_pretrained"]
+__all__ = ["EvenLight", "load_pretrained"]
 
 #: What the file is called, without its ending.
 NAME = "structures-chase_db1"
 _FORMAT = "toposeg_lite structures 1"
-_MODES = ("threshold", "branch")
+
+_FRAME = 0.15  # what is darker than this in all colours is the frame
+_RIM = 9  # pixels of the field beside the frame that are not seen, half on each side
+
+
+class EvenLight(nn.Module):
+    """Turn colour photographs of the retina into images of even light and contrast.
+
+    They differ in colour and brightness from camera to camera, and darken towards the rim. The
+    contrast of vessels to what is around them differs much less. So of each photograph the green
+    channel is taken, in which vessels are darkest, and at each pixel the mean of its surroundings
+    is subtracted and their standard deviation divided out. Only the round field counts: the black
+    frame is neither part of the surroundings nor seen.
+
+    Parameters
+    ----------
+    window : int
+        Side of the square that is taken for the surroundings of a pixel; odd.
+    gain : float
+        How far from 0.5 a pixel is put that differs from its surroundings by one of their standard
+        deviations.
+
+    Notes
+    -----
+    Nothing is learned. ``forward`` takes (B, 3, H, W) colours in [0, 1] and returns (B, 1, H, W) in
+    [0, 1]: 0.5 where a pixel is as bright as its surroundings, and outside of the field.
+
+    Examples
+    --------
+    >>> import torch
+    >>> image = torch.full((1, 3, 40, 40), 0.5)
+    >>> image[..., 20:] = 0.9  # brighter on the right
+    >>> even = EvenLight(window=9)(image)
+    >>> even.shape, even[0, 0, 0, [5, 19, 20, 35]].round(decimals=1)
+    (torch.Size([1, 1, 40, 40]), tensor([0.5000, 0.3000, 0.7000, 0.5000]))
+    """
+
+    def __init__(self, window: int = 65, gain: float = 0.15) -> None:
+        super().__init__()
+        self.window = check_integer(window, "window", 3)
+        if not window % 2:
+            raise ValueError(f"window must be odd; got {window}")
+        self.gain = check_number(gain, "gain")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the evened images."""
+        if not isinstance(images, Tensor):
+            raise TypeError(f"images must be a torch tensor; got {type(images).__name__}")
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(f"images must have the shape (B, 3, H, W); got {tuple(images.shape)}")
+        green = images[:, 1:2]
+        frame = (images.amax(1, keepdim=True) <= _FRAME).to(green)
+        field = 1 - F.max_pool2d(frame, _RIM, 1, _RIM // 2)
+        share = self._mean(field).clamp_min(1e-3)
+        difference = (green - self._mean(green * field) / share) * field
+        spread = (self._mean(difference**2) / share).sqrt()
+        return (0.5 + self.gain * difference / (spread + 0.01)).clamp(0, 1)
+
+    def _mean(self, images: Tensor) -> Tensor:
+        """Return the means over squares; what is outside of the image counts as 0."""
+        side, half = self.window, self.window // 2
+        down = F.avg_pool2d(images, (side, 1), 1, (half, 0))
+        return F.avg_pool2d(down, (1, side), 1, (0, half))
+
+    def extra_repr(self) -> str:
+        """Show the options."""
+        return f"window={self.window}, gain={self.gain}"
 
 
 def load_pretrained(
@@ -64,10 +131,10 @@ def load_pretrained(
 
     Raises
     ------
-    TypeError, ValueError
-        For an unknown mode, and for files that are none of this kind or damaged.
     FileNotFoundError
         If there is no file at `path`.
+    ValueError
+        If it is none of this kind, or damaged.
 
     Notes
     -----
@@ -83,7 +150,7 @@ def load_pretrained(
     >>> samples.masks.shape
     (5, 64, 96)
     """
-    check_choice(mode, _MODES, "mode")
+    check_choice(mode, tuple(METHODS), "mode")
     if path is None:
         with as_file(files("toposeg_lite.data") / "assets" / f"{NAME}.safetensors") as here:
             about, tensors = _read(here)
@@ -105,16 +172,20 @@ def pack(branch: StructureModel, threshold: StructureModel) -> bytes:
 
     Both models are around one and the same network: `EvenLight`, then a `UNet`.
     """
-    network = branch.network
+    network, method = branch.network, threshold.decide
     parts = list(network.children())
-    if threshold.network is not network or [type(part) for part in parts] != [EvenLight, UNet]:
+    if (
+        not isinstance(method, Threshold)
+        or threshold.network is not network
+        or [type(part) for part in parts] != [EvenLight, UNet]
+    ):
         raise ValueError(
-            "branch and threshold must be models around one and the same network, "
+            "branch and threshold must be models of these modes around one and the same network, "
             "a Sequential of EvenLight and UNet"
         )
     light, unet = parts
     tensors = {f"network.{name}": tensor for name, tensor in unet.state_dict().items()}
-    for mode, model in zip(_MODES, (threshold, branch), strict=True):
+    for mode, model in (("threshold", threshold), ("branch", branch)):
         for name, tensor in model.state_dict().items():
             if not name.startswith(("network.", "_layer.")):  # the latter is one of the network's
                 tensors[f"{mode}.{name}"] = tensor
@@ -127,8 +198,8 @@ def pack(branch: StructureModel, threshold: StructureModel) -> bytes:
         "modes": {
             "branch": {},
             "threshold": {
-                "anneal_steps": threshold.anneal_steps,
-                "temperature": list(threshold.temperatures),
+                "anneal_steps": method.anneal_steps,
+                "temperature": list(method.temperatures),
             },
         },
     }

@@ -65,16 +65,11 @@ def perturb_and_walk(
     list of arrays of int64
         A path for each chosen branch, as flat indices, with the ends that it had.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For options of a wrong type or out of range.
-
     Examples
     --------
     >>> from toposeg_lite.structures import find_branches
-    >>> found = find_branches(np.array([[0.8, 0.3, 0.1], [0.1, 0.4, 0.1], [0.1, 0.1, 0.7]]))
-    >>> found.paths[0], perturb_and_walk(found, seed=0, sigma=0)[0]
+    >>> branches = find_branches(np.array([[0.8, 0.3, 0.1], [0.1, 0.4, 0.1], [0.1, 0.1, 0.7]]))
+    >>> branches.paths[0], perturb_and_walk(branches, seed=0, sigma=0)[0]
     (array([0, 4, 8]), array([0, 4, 8]))
     """
     if not isinstance(branches, BranchSet):

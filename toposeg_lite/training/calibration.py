@@ -563,7 +563,7 @@ def _learn_threshold(
 ) -> None:
     """Train prior and posterior on crops of images that the networks have not seen, in turn."""
     network = model.network
-    weights = [*model.prior_encoder.parameters(), *model.posterior_encoder.parameters()]
+    weights = list(model.decide.parameters())
     device = weights[0].device
     optimizer = torch.optim.Adam(weights, 0.01)
     for step in range(steps):

@@ -1,0 +1,132 @@
+"""A head that decides about each branch: its loss, and what it learns."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from ring_images import CELL, branches_of, error, fit, known, learn, rings, small
+from torch import nn
+from torch.distributions import Normal
+
+from toposeg_lite.structures import StructureModel, expected_calibration_error
+
+
+def test_the_loss_of_branches_is_what_its_formulas_say():
+    model, image, truth = small("branch", segmentation=nn.MSELoss())
+    image[1, ..., 6:] = 0.5  # fewer branches than in the other image
+    noise = np.random.default_rng(4)
+    costs, divergences = [], []
+    for i, one in enumerate(model.distribution(image)):
+        z = one.mean + one.std * noise.standard_normal(len(one.mean))
+        y, w = one.branches.fraction_on(truth[i, 0].numpy()), one.branches.length
+        costs.append((w * (np.logaddexp(0, z) - y * z)).sum() / w.sum())
+        belief = Normal(*map(torch.from_numpy, (one.mean, one.std)))
+        divergences.append(torch.distributions.kl_divergence(belief, Normal(0.0, 2.0)))
+    assert len(divergences[0]) != len(divergences[1])
+    loss = model.loss(image, truth, seed=4)
+    assert loss.segmentation.item() == pytest.approx(nn.MSELoss()(model(image), truth * 1.0).item())
+    assert loss.reconstruction.item() == pytest.approx(np.mean(costs))
+    assert loss.kl.item() == pytest.approx(torch.cat(divergences).mean().item())
+    assert loss.spread == 0
+    parts = loss.segmentation + loss.reconstruction + 0.01 * loss.kl
+    assert loss.total.item() == pytest.approx(parts.item())
+
+
+def test_the_branch_mode_does(faint_and_strong):
+    images, truths = faint_and_strong
+    model = StructureModel(nn.Identity(), mode="branch", saddle_level=0.06)
+    loss = fit(model, images[:12], truths[:12], 100)
+    _, fractions, lengths = branches_of(model, images[12:], truths[12:])
+    found = model.uncertainty(images[12:])
+    probability = np.concatenate([one.probability for one in found])
+    assert error(probability >= 0.5, fractions, lengths) < 0.02
+    assert expected_calibration_error(probability, fractions, weights=lengths) < 0.05
+    variance = np.concatenate([one.variance for one in found])
+    assert (variance > 1e-6).all()
+    assert loss.kl.item() > 0.1
+    rough = (images[12:, 0] > 0).numpy() != truths[12:].numpy()
+    final = model.predict(images[12:]) != truths[12:].numpy()
+    assert final.mean() < 0.5 * rough.mean()
+
+
+def test_learning_with_the_head_alone_knows_as_much(faint_and_strong):
+    images, truths = faint_and_strong
+    model = StructureModel(nn.Identity(), mode="branch", saddle_level=0.06)
+    model.network.register_parameter("unused", nn.Parameter(torch.ones(1)))
+    before = model.head[0].weight.clone()
+    assert learn(model, images[:12], truths[:12]) < 0.02
+    assert (model.head[0].weight != before).any()
+    _, fractions, lengths = branches_of(model, images[12:], truths[12:])
+    found = model.uncertainty(images[12:])
+    probability = np.concatenate([one.probability for one in found])
+    assert error(probability >= 0.5, fractions, lengths) < 0.02
+
+
+def test_learning_with_the_head_alone_does_the_steps_that_it_says(faint_and_strong):
+    images, truths = faint_and_strong
+    weights = {"reconstruction_weight": 2.0, "kl_weight": 0.5}
+    model = StructureModel(nn.Identity(), mode="branch", saddle_level=0.06, **weights)
+    found, outcomes = known(model, images[:2], truths[:2])
+    outcomes[0][::3] = np.nan
+    y = torch.from_numpy(np.concatenate(outcomes)).float()
+    here = ~y.isnan()
+    lengths = torch.from_numpy(np.concatenate([one.branches.length for one in found])).float()
+    features, lengths = torch.cat([one.features for one in found])[here], lengths[here]
+    head, noise = copy.deepcopy(model.head), np.random.default_rng(5)
+    optimizer = torch.optim.Adam(head.parameters(), 0.003)
+    for _ in range(4):
+        mean, std = head(features).T
+        belief = Normal(mean, nn.functional.softplus(std) + 0.05)
+        z = belief.mean + belief.stddev * torch.from_numpy(noise.standard_normal(len(mean)))
+        costs = nn.functional.binary_cross_entropy_with_logits(z, y[here].to(z), reduction="none")
+        cost = (lengths * costs).sum() / lengths.sum()
+        kl = torch.distributions.kl_divergence(belief, Normal(0.0, 2.0)).mean()
+        optimizer.zero_grad()
+        (2 * cost + 0.5 * kl).backward()
+        optimizer.step()
+    with torch.no_grad():
+        learned = model.learn(found, outcomes, seed=5, steps=4, learning_rate=0.003)
+    assert learned == pytest.approx(cost.item(), rel=1e-4)
+    for ours, wanted in zip(model.head.parameters(), head.parameters(), strict=True):
+        torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_branches_of_which_nothing_is_known_teach_nothing(faint_and_strong):
+    images, truths = faint_and_strong
+    models = [StructureModel(nn.Identity(), mode="branch", saddle_level=0.06) for _ in range(3)]
+    found = models[0].distribution(images[:2])
+    first = found[0].branches.fraction_on(truths[0].numpy())
+    first[3:] = np.nan
+    models[0].learn(found, [first, np.full(16, np.nan)], seed=1, steps=20)
+    head = models[0].head[-1].weight
+    models[1].learn(found[:1], [first], seed=1, steps=20)
+    assert torch.equal(models[1].head[-1].weight, head)
+    start = models[2].head[-1].weight.clone()
+    assert models[2].learn(found, [np.full(16, np.nan)] * 2, seed=1) == 0
+    assert models[2].learn([], [], seed=1) == 0
+    assert torch.equal(models[2].head[-1].weight, start)
+
+
+def test_a_branch_that_looks_like_true_and_false_ones_is_less_sure():
+    # Large rings are true, small ones false, those between are both.
+    rng = np.random.default_rng(0)
+    images, truths, radii = [], [], []
+    for i in range(12):
+        radius = rng.choice([2.5, 4.0, 5.0], 16)
+        true = np.where(radius == 4.0, rng.random(16) < 0.5, radius == 5.0)
+        likelihood, labels = rings(i, [0.6] * 16, radius)
+        images.append(np.log(likelihood / (1 - likelihood)))
+        truths.append(np.append(False, true)[labels])
+        radii.append(radius)
+    images, truths = torch.tensor(np.array(images))[:, None].float(), torch.tensor(np.array(truths))
+    model = StructureModel(nn.Identity(), mode="branch", saddle_level=0.06)
+    learn(model, images, truths)
+    for one, radius in zip(model.uncertainty(images), radii, strict=True):
+        row, column = np.unravel_index(one.branches.saddle, one.branches.shape)
+        between = radius[row // CELL * 4 + column // CELL] == 4.0
+        assert one.entropy[between].min(initial=1) > 0.6
+        assert one.entropy[~between].max(initial=0) < one.entropy[between].min(initial=1)
+        assert one.variance[~between].max(initial=0) < one.variance[between].min(initial=1)

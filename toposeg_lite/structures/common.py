@@ -1,0 +1,93 @@
+"""What the model of structures and its two methods share: normal distributions, batches, a cost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..topology.branches import BranchSet
+
+__all__ = ["Batch", "Gaussian", "cross_entropy", "reconstruction"]
+
+LEAST_STD = 0.05  # so that no variance shrinks to zero
+
+
+class Gaussian(NamedTuple):
+    """Normal distributions, independent of each other.
+
+    Attributes
+    ----------
+    mean, std : tensors of one shape
+        Means and standard deviations.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def read(cls, raw: Tensor) -> Gaussian:
+        """Read the last axis as a mean and, before softplus, a standard deviation."""
+        return cls(raw[..., 0], F.softplus(raw[..., 1]) + LEAST_STD)
+
+    def centred(self, std: float) -> Gaussian:
+        """Return as many normal distributions of mean 0 and this standard deviation."""
+        return Gaussian(torch.zeros_like(self.mean), torch.full_like(self.std, std))
+
+    def divergence(self, prior: Gaussian) -> Tensor:
+        """Return the Kullback-Leibler divergence of each from its prior, in nats."""
+        ratio = (self.std / prior.std) ** 2
+        shift = ((self.mean - prior.mean) / prior.std) ** 2
+        return (ratio + shift - 1 - ratio.log()) / 2
+
+    def draw(self, rng: np.random.Generator) -> Tensor:
+        """Draw a number from each of (n,), with gradients for means and deviations."""
+        noise = torch.from_numpy(rng.standard_normal(len(self.mean)))
+        return self.mean + self.std * noise.to(self.mean)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return means and standard deviations as arrays of float64, without gradient."""
+        mean, std = (values.detach().double().cpu().numpy() for values in self)
+        return mean, std
+
+
+class Batch(NamedTuple):
+    """What the network and the Morse complex make of B images."""
+
+    image: Tensor  # (B, in_channels, *spatial)
+    logits: Tensor  # (B, 1, *spatial), at least float32
+    likelihood: Tensor
+    branches: list[BranchSet]
+    watched: Tensor | None  # what went into the layer that the method watches
+
+    @property
+    def zero(self) -> Tensor:
+        """A cost of 0 that is part of the graph, for what has no branches."""
+        return self.likelihood.sum() * 0
+
+
+def cross_entropy(log_odds: Tensor, fraction: np.ndarray, length: np.ndarray) -> Tensor:
+    """Return the cross-entropy of keeping branches, weighted by their lengths."""
+    truth = torch.from_numpy(fraction).to(log_odds)
+    weight = torch.from_numpy(length / length.sum()).to(log_odds)
+    costs = F.binary_cross_entropy_with_logits(log_odds, truth, reduction="none")
+    return (weight * costs).sum()
+
+
+def reconstruction(log_odds: list[Tensor], batch: Batch, mask: Tensor) -> Tensor:
+    """Return the cross-entropy of keeping the branches of a batch, the mean over its images.
+
+    `log_odds` are those of the branches of each image, `mask` is the truth, (B, 1, *spatial).
+    """
+    costs = [
+        cross_entropy(z, branches.fraction_on(truth), branches.length)
+        if len(branches)
+        else batch.zero
+        for z, branches, truth in zip(
+            log_odds, batch.branches, mask[:, 0].cpu().numpy(), strict=True
+        )
+    ]
+    return torch.stack(costs).mean()

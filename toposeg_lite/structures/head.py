@@ -1,0 +1,206 @@
+"""A head decides about each branch by itself [1]_.
+
+It reads the features of a branch (`FEATURES`) and predicts mean and standard deviation of its
+log-odds. KL is that to a normal of mean 0 and standard deviation 2, the same for all branches, so
+nothing shrinks to zero. Kept branches are redrawn by `perturb_and_walk`.
+
+References
+----------
+.. [1] S. Gupta, Y. Zhang, X. Hu, P. Prasanna, C. Chen, "Topology-aware uncertainty for image
+       segmentation", NeurIPS 2023. arXiv:2306.05671
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_flag, check_fraction, check_integer, check_number, check_seed
+from .common import Batch, Gaussian, cross_entropy, reconstruction
+from .distribution import Mode, StructureDistribution
+from .features import FEATURES, branch_features
+
+__all__ = ["BranchHead"]
+
+_PRIOR_STD = 2.0
+
+
+class BranchHead(nn.Module):
+    """Decide about each branch, by a small network that reads its features.
+
+    See the module's docstring. `StructureModel` makes the weights when it takes the method.
+
+    Parameters
+    ----------
+    features : str, optional
+        Name of a submodule of the network, such as "head" of a `UNet`: what goes into it is pooled
+        on the branches and joins their features. It must tell its `in_channels`.
+    walk : bool
+        Whether sampled branches are redrawn by `perturb_and_walk`.
+    gamma, sigma : float
+        Of the walk.
+    reconstruction_weight, kl_weight : float
+        Of these parts of the loss; that of the segmentation is 1.
+
+    Attributes
+    ----------
+    head : torch.nn.Module
+        Turns the features of n branches (n, F) into (n, 2).
+    watched : torch.nn.Module or None
+        The submodule that `features` names.
+    """
+
+    mode: Mode = "branch"
+
+    def __init__(
+        self,
+        *,
+        features: str | None = None,
+        walk: bool = True,
+        gamma: float = 0.2,
+        sigma: float = 0.01,
+        reconstruction_weight: float = 1.0,
+        kl_weight: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        steps = (check_fraction(gamma, "gamma"), check_number(sigma, "sigma"))
+        self.walk = steps if check_flag(walk, "walk") else None
+        self.weights = {
+            "reconstruction": check_number(reconstruction_weight, "reconstruction_weight"),
+            "kl": check_number(kl_weight, "kl_weight"),
+        }
+        self._layer: nn.Module | None = None
+
+    def build(self, network: nn.Module, in_channels: int, ndim: int) -> None:
+        """Make the weights, for the features of this network."""
+        count, width = len(FEATURES), 32
+        if self.features is not None:
+            layer = _find_layer(network, self.features)
+            count += _in_channels(layer, self.features)
+            self._layer = layer
+        self.head = nn.Sequential(
+            nn.Linear(count, width),
+            nn.ReLU(),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, 2),
+        )
+        with torch.no_grad():
+            self.head[-1].weight.mul_(0.1)  # type: ignore[operator]
+
+    @property
+    def watched(self) -> nn.Module | None:
+        """The layer of the network whose input joins the features."""
+        return self._layer
+
+    def loss(
+        self, batch: Batch, mask: Tensor, rng: np.random.Generator, step: int
+    ) -> dict[str, Tensor]:
+        """Return the parts of the loss, by the names of their weights."""
+        beliefs = [self._belief(features) for features in self._features(batch)]
+        divergences = [belief.divergence(belief.centred(_PRIOR_STD)) for belief in beliefs]
+        log_odds = [belief.draw(rng) for belief in beliefs]
+        return {
+            "reconstruction": reconstruction(log_odds, batch, mask),
+            "kl": torch.cat(divergences).mean() if any(map(len, divergences)) else batch.zero,
+        }
+
+    def distribution(self, batch: Batch, step: int) -> list[StructureDistribution]:
+        """Return the distribution over the structures of each image, not yet calibrated."""
+        return [
+            StructureDistribution(
+                branches,
+                self.mode,
+                *self._belief(features).arrays(),
+                walk=self.walk,
+                features=features,
+            )
+            for branches, features in zip(batch.branches, self._features(batch), strict=True)
+        ]
+
+    def learn(
+        self,
+        distributions: Sequence[StructureDistribution],
+        truth: np.ndarray,
+        *,
+        seed: int | np.random.Generator,
+        steps: int,
+        learning_rate: float,
+    ) -> float:
+        """Train the head on branches of which the truth is known, else NaN: see `StructureModel`.
+
+        `truth` holds a number for each branch of all distributions, one after the other.
+        """
+        rng = check_seed(seed)
+        steps = check_integer(steps, "steps", 1)
+        learning_rate = check_number(learning_rate, "learning_rate")
+        known = ~np.isnan(truth)
+        if not known.any():
+            return 0.0
+        length = np.concatenate([distribution.branches.length for distribution in distributions])[
+            known
+        ]
+        tables = [
+            distribution.features
+            for distribution in distributions
+            if distribution.features is not None
+        ]
+        features = torch.cat(tables)[torch.from_numpy(known)].to(self._weight)
+        optimizer = torch.optim.Adam(self.head.parameters(), learning_rate)
+        with torch.enable_grad():
+            for _ in range(steps):
+                belief = self._belief(features)
+                cost = cross_entropy(belief.draw(rng), truth[known], length)
+                kl = belief.divergence(belief.centred(_PRIOR_STD)).mean()
+                optimizer.zero_grad()
+                (self.weights["reconstruction"] * cost + self.weights["kl"] * kl).backward()
+                optimizer.step()
+        return cost.item()
+
+    @property
+    def _weight(self) -> Tensor:
+        """A weight of the head, whose type and device the features take."""
+        return next(self.head.parameters())
+
+    def _features(self, batch: Batch) -> list[Tensor]:
+        """Return the features of the branches of each image."""
+        return [
+            branch_features(
+                branches,
+                batch.likelihood[i, 0],
+                batch.image[i],
+                None if batch.watched is None else batch.watched[i],
+            ).to(self._weight)
+            for i, branches in enumerate(batch.branches)
+        ]
+
+    def _belief(self, features: Tensor) -> Gaussian:
+        """Return the distribution of the log-odds of branches with these features."""
+        return Gaussian.read(self.head(features))
+
+
+def _find_layer(network: nn.Module, name: Any) -> nn.Module:
+    """Return the submodule of this name."""
+    names = [known for known, _ in network.named_modules() if known]
+    if name not in names:
+        raise ValueError(
+            f"features must name a submodule of the network; got {name!r}. "
+            f"Its submodules are {', '.join(names) or 'none'}"
+        )
+    return network.get_submodule(name)
+
+
+def _in_channels(layer: nn.Module, name: str) -> int:
+    """Return how many channels go into a layer."""
+    channels = getattr(layer, "in_channels", None)
+    if not isinstance(channels, int):
+        raise ValueError(
+            f"features must name a layer that tells its in_channels, such as a convolution; "
+            f"{name!r} is a {type(layer).__name__}"
+        )
+    return channels
