@@ -230,7 +230,7 @@ CASES = [
         "logistic model, spread",
         lambda: LogisticModel(spread=0),
         ValueError,
-        "spread must be positive",
+        "spread must be .*above zero",
     ),
     (
         "logistic model, spread of words",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..topology.branches import ACCEPTED, REJECTED, BranchSet, thicken
+from ..topology.branches import ACCEPTED, REJECTED, BranchSet, draw_discs
 from .ridges import ridge_path
 
 __all__ = [
@@ -63,8 +63,7 @@ def edited_mask(
     """Return the mask that decisions and then strokes make: a new bool array."""
     mask = branches.mask(decisions, radius=radius)
     for stroke in strokes:
-        pixels = thicken(stroke.path, branches.shape, stroke.radius)
-        mask.ravel()[pixels] = stroke.drawn
+        draw_discs(mask, stroke.path, stroke.radius, stroke.drawn)
     return mask
 
 

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ..calibration import entropy
 from ..checks import check_choice, check_fraction, check_integer, check_seed
-from ..topology.branches import ACCEPTED, RADIUS, REJECTED, BranchSet, thicken
+from ..topology.branches import ACCEPTED, RADIUS, REJECTED, BranchSet, draw_discs
 from ..topology.threads import map_in_threads
 from .walking import redraw
 
@@ -200,9 +200,8 @@ class StructureDistribution:
                 pixels = redraw(branches, kept[i], keys[i], *self.walk, self.connectivity)[0]
             structure = structures[i].reshape(-1)
             structure[pixels] = True
-            mask = masks[i].reshape(-1)
-            _fill(base, region, kept[i], structure, mask)
-            mask[thicken(pixels[~base[pixels]], branches.shape, RADIUS)] = True
+            _fill(base, region, kept[i], structure, masks[i].reshape(-1))
+            draw_discs(masks[i], pixels[~base[pixels]], RADIUS)
 
         map_in_threads(draw, range(n), torch.get_num_threads())
         return StructureSamples(branches, kept, masks, structures)

@@ -255,9 +255,8 @@ class BranchSet:
         rejected = np.append(decisions == REJECTED, False)  # -1, nobody's, is the last
         mask = self.base & ~rejected[self.region]
         drawn = self.pixels[np.repeat(decisions == ACCEPTED, np.diff(self.offsets))]
-        outside = drawn[~self.base.ravel()[drawn]]
-        mask.ravel()[drawn] = True
-        mask.ravel()[thicken(outside, self.shape, radius)] = True
+        mask.reshape(-1)[drawn] = True
+        draw_discs(mask, drawn[~self.base.ravel()[drawn]], radius)
         return mask
 
     def draw(self, chosen: np.ndarray) -> np.ndarray:
@@ -328,17 +327,12 @@ def check_chosen(chosen: Any, count: int) -> np.ndarray:
     return chosen
 
 
-def thicken(pixels: np.ndarray, shape: tuple[int, ...], radius: float) -> np.ndarray:
-    """Return the pixels within `radius` of some pixels, flat indices; some may come twice."""
-    if radius < 1:
-        return pixels
+def draw_discs(mask: np.ndarray, pixels: np.ndarray, radius: float, value: bool = True) -> None:
+    """Write a value into a contiguous mask, wherever it is within `radius` of some flat indices."""
     reach = int(radius)
-    ball = np.indices((2 * reach + 1,) * len(shape)) - reach
-    steps = ball[:, (ball**2).sum(0) <= radius**2].T
-    places = np.stack(np.unravel_index(pixels, shape), axis=1)
-    around = (places[:, None] + steps).reshape(-1, len(shape))
-    around = around[((around >= 0) & (around < shape)).all(axis=1)]
-    return np.ravel_multi_index(tuple(around.T), shape)
+    steps = np.indices((2 * reach + 1,) * mask.ndim) - reach
+    steps = steps[:, (steps**2).sum(0) <= radius**2].T
+    _draw(mask.reshape(-1), pixels, np.array(mask.shape), np.ascontiguousarray(steps), value)
 
 
 def find_branches(
@@ -638,3 +632,20 @@ def _distance(a, b, shape):
         a //= shape[axis]
         b //= shape[axis]
     return np.sqrt(square)
+
+
+@njit(cache=True, nogil=True)
+def _draw(flat, pixels, shape, steps, value):
+    """Write `value` at each step from each pixel that stays inside the shape."""
+    for pixel in pixels:
+        for k in range(len(steps)):
+            rest, target, stride = pixel, 0, 1
+            is_inside = True
+            for axis in range(shape.size - 1, -1, -1):
+                place = rest % shape[axis] + steps[k, axis]
+                is_inside = is_inside and 0 <= place < shape[axis]
+                target += place * stride
+                stride *= shape[axis]
+                rest //= shape[axis]
+            if is_inside:
+                flat[target] = value

@@ -97,7 +97,7 @@ def test_back_to_the_branch_before():
 
 
 def test_the_other_order_of_the_queue():
-    app = desk()
+    app = desk(mask_threshold=0.65)
     app.sort("doubt")
     assert app.queue() == app.session.queue("doubt") != app.session.queue()
     app.sort("gain")
