@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..topology.branches import ACCEPTED, REJECTED, BranchSet, draw_discs
+from ..topology.branches import ACCEPTED, REJECTED, BranchSet
+from ..topology.discs import draw_discs
 from .ridges import ridge_path
 
 __all__ = [

@@ -28,7 +28,8 @@ from torch import Tensor
 
 from ..calibration import entropy
 from ..checks import check_choice, check_fraction, check_integer, check_seed
-from ..topology.branches import ACCEPTED, RADIUS, REJECTED, BranchSet, draw_discs
+from ..topology.branches import ACCEPTED, RADIUS, REJECTED, BranchSet
+from ..topology.discs import draw_discs
 from ..topology.threads import map_in_threads
 from .walking import redraw
 

@@ -21,7 +21,7 @@ from numba import njit
 from scipy.ndimage import distance_transform_edt
 from skimage.segmentation import watershed
 
-__all__ = ["divide_mask"]
+__all__ = ["divide_mask", "draw_discs"]
 
 
 def divide_mask(mask: np.ndarray, owner: np.ndarray) -> np.ndarray:
@@ -55,6 +55,14 @@ def divide_mask(mask: np.ndarray, owner: np.ndarray) -> np.ndarray:
         flat = np.zeros(mask.shape, np.uint8)
         goes = watershed(flat, goes + 1, mask=mask, connectivity=mask.ndim) - 1
     return goes
+
+
+def draw_discs(mask: np.ndarray, pixels: np.ndarray, radius: float, value: bool = True) -> None:
+    """Write a value into a contiguous mask, wherever it is within `radius` of some flat indices."""
+    reach = int(radius)
+    steps = np.indices((2 * reach + 1,) * mask.ndim) - reach
+    steps = steps[:, (steps**2).sum(0) <= radius**2].T
+    _draw(mask.reshape(-1), pixels, np.array(mask.shape), np.ascontiguousarray(steps), value)
 
 
 def _deepest_discs(mask: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,3 +126,20 @@ def _envelopes(cost, source):
                 j += 1
             cost[i, q] = height[feet[j]] + (q - feet[j]) ** 2
             source[i, q] = name[feet[j]]
+
+
+@njit(cache=True, nogil=True)
+def _draw(flat, pixels, shape, steps, value):
+    """Write `value` at each step from each pixel that stays inside the shape."""
+    for pixel in pixels:
+        for k in range(len(steps)):
+            rest, target, stride = pixel, 0, 1
+            is_inside = True
+            for axis in range(shape.size - 1, -1, -1):
+                place = rest % shape[axis] + steps[k, axis]
+                is_inside = is_inside and 0 <= place < shape[axis]
+                target += place * stride
+                stride *= shape[axis]
+                rest //= shape[axis]
+            if is_inside:
+                flat[target] = value
