@@ -21,7 +21,8 @@ FILE = Path(__file__).parents[1] / "toposeg_lite" / "data" / "assets" / "structu
 
 def main() -> None:
     """Write the scores of validation and test images and of the library's own retina."""
-    data, retina = load_dataset("chase_db1"), photos.retina()
+    data, photo = load_dataset("chase_db1"), photos.retina()
+    retina = Sample("retina", photo.image, photo.mask)
     models: Any = {mode: load_pretrained(mode) for mode in ("branch", "threshold")}
     samples = {
         "validation": data.validation,
