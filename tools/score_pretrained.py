@@ -27,7 +27,7 @@ def main() -> None:
     samples = {
         "validation": data.validation,
         "test": data.test,
-        "retina": (Sample("retina", retina.image, retina.mask),),
+        "retina": (retina,),
     }
     about = json.loads(FILE.read_text())
     about["scores"] = {name: pretrained._scores(models, some) for name, some in samples.items()}

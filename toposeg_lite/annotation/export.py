@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from ..files import write_atomically
-from ..metrics import _skeleton
 from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED
+from ..topology.skeleton import thin_mask
 from .edits import Stroke
 
 __all__ = ["branch_facts", "stroke_facts", "write_lines", "write_mask"]
@@ -39,7 +39,7 @@ def write_mask(mask: np.ndarray, path: Path, *, skeleton: bool = False, affine: 
     if kind == ".png" and mask.ndim == 3:
         raise ValueError("a volume is no PNG: choose .tif, .nii or .nii.gz")
     if skeleton and mask.any():
-        mask = _skeleton(mask)
+        mask = thin_mask(mask)
     write_atomically(path, _nifti(mask, affine, kind) if ".nii" in kind else _picture(mask, kind))
 
 

@@ -210,11 +210,8 @@ def _image_bars(base: _Ordered, traced: _Traced, cells: Cells) -> np.ndarray:
         links = COMPONENTS_AROUND[1 if len(cells.adjacent) == 8 else 0]
         keep = _leave_out(base.rank, traced.oldest, base.shape[1], links, parent)
         order = order[keep[order]]
-    partner = np.full(base.rank.size, -1, np.int32)
-    best = np.empty_like(traced.oldest)
-    components = _Components(base.rank, base.values, parent, best, partner)
-    _follow(order, components, traced, cells, flat_steps(cells.near, base.shape))
-    return partner
+    steps = flat_steps(cells.near, base.shape)
+    return _follow(order, base.rank, base.values, parent, traced, cells, steps)
 
 
 def _tunnels(
@@ -450,8 +447,8 @@ class _Components(NamedTuple):
     rank: np.ndarray  # the frame has -1 if it is there from the beginning, else it never enters
     values: np.ndarray
     parent: np.ndarray  # leads to the root of each component, its first pixel
-    best: np.ndarray  # for each root the oldest cell, in the other image, of its component
-    partner: np.ndarray  # see `_follow`
+    best: np.ndarray  # for each root the oldest cell of the other image in its component
+    partner: np.ndarray  # what `_follow` returns
 
 
 class _Groups(NamedTuple):
@@ -500,73 +497,104 @@ _NONE, _SEVERAL = -1, -2  # what `_root_nearby` says in place of a root
 
 
 @njit(cache=True, nogil=True)
-def _follow(order, components, traced, cells, steps):
+def _follow(order, rank, values, parent, traced, cells, steps):
     """Follow the components of an image, and in each the oldest cell of another image.
 
     Most pixels have one component beside them, or none, and join it. Where several meet, all cells
-    of the pixel are looked at, gate by gate.
+    of the pixel are looked at, gate by gate: at first each is a group of its own, and a group that
+    touches a pixel which is there already belongs to this pixel's component.
 
     Parameters
     ----------
     order : array of int32
-        The pixels in the order in which they enter, as flat indices into the framed image; some may
-        be left out, which then point to a neighbour in `components.parent`.
-    components : _Components
-        The image, as it is at the beginning: but for those left out, pixels are their own parents.
-        Written into `partner`, which is -1 everywhere: at the oldest pixel of each component that
-        ends, and of the one that stays, the pixel of the other image that ends with it. It remains
-        -1 where a bar has no length. The other arrays are used up.
+        The pixels in the order in which they enter, as flat indices into the framed image. Some may
+        be left out, if they point to a neighbour in `parent`.
+    rank, values, parent : arrays
+        See `_Components`; at first each pixel that is not left out is its own parent.
     traced : _Traced
         The other image.
     cells : Cells
         For the foreground, or for the background if the order is reversed.
     steps : (m,) array of int64
         The steps in flat index to the pixels of `cells.near`.
+
+    Returns
+    -------
+    partner : array of int32
+        At the oldest pixel of each component that ends, and of the one that stays, the pixel of the
+        other image that ends with it; -1 where a bar has no length and at all other pixels.
     """
-    parent, best, oldest = components.parent, components.best, traced.oldest
-    if components.rank[0] < 0:
-        for p in range(parent.size):
-            if components.rank[p] < 0:
+    if rank[0] < 0:  # the frame is there: it is its first pixel
+        for p in range(rank.size):
+            if rank[p] < 0:
                 parent[p] = 0
-    best[0] = traced.known - traced.codes  # the frame, if it is there
-    size = cells.foreign.size
-    groups = _Groups(np.empty(size, np.int64), np.empty(size, np.int32), np.empty(size, np.int64))
+    oldest, foreign, gates = traced.oldest, cells.foreign, cells.gates
+    best = np.empty_like(oldest)
+    best[0] = traced.known - traced.codes  # of the frame
+    partner = np.full(rank.size, -1, np.int32)
+    components = _Components(rank, values, parent, best, partner)
+    count = len(foreign)
+    group, pixel = np.empty(count, np.int64), np.empty(count, np.int32)
+    new = np.empty(count, np.int64)
+    groups = _Groups(group, pixel, new)
     adjacent = steps[cells.adjacent]
     for p in order:
-        root = _root_nearby(p, components.rank, parent, adjacent)
-        if root == _SEVERAL:
-            _place_cells(p, components.rank, traced, cells, steps, groups)
-            _open_gates(p, components, traced, cells, groups)
+        root = _root_nearby(p, rank, parent, adjacent)
+        if root != _SEVERAL:
+            if root == _NONE:
+                root = p
+                best[p] = oldest[p]
+            parent[p] = root
+            best[root] = min(best[root], oldest[p])
             continue
-        if root == _NONE:
-            root = p
-            best[p] = oldest[p]
-        parent[p] = root
-        best[root] = min(best[root], oldest[p])
-    # In the end all is one component: that of the image's first pixel, too.
-    stays = find_root(parent, steps[-1])
-    of_pixels = best[stays] >= 0
-    components.partner[stays] = traced.order[best[stays] // traced.codes] if of_pixels else 0
+        _place_cells(p, rank, traced, cells, steps, groups)
+        for g in range(len(gates)):
+            a, b = gates[g]
+            if (foreign[a] and pixel[a] < 0) or (foreign[b] and pixel[b] < 0):
+                continue
+            a, b = _first_of_group(group, a), _first_of_group(group, b)
+            if a == b:
+                continue
+            if pixel[a] < 0:
+                a, b = b, a
+            group[b] = a
+            if pixel[a] < 0:  # both groups are new
+                new[a] = min(new[a], new[b])
+                continue
+            old = find_root(parent, pixel[a])
+            if pixel[b] < 0:
+                best[old] = min(best[old], new[b])
+                continue
+            young = find_root(parent, pixel[b])
+            if old != young:
+                _meet(old, young, values[p], components, traced)
+        # All own cells are in one group now, and the first cell is one of them.
+        parent[p] = find_root(parent, pixel[_first_of_group(group, 0)])
+    stays = find_root(parent, steps[-1])  # the image's first pixel; at the end all is one component
+    partner[stays] = traced.order[best[stays] // traced.codes] if best[stays] >= 0 else 0
+    return partner
 
 
 @njit(cache=True, nogil=True)
 def _root_nearby(p, rank, parent, adjacent):
     """Return the root of the only component beside a pixel, or _NONE, or _SEVERAL."""
-    only, before = np.int32(_NONE), np.int32(-1)
+    now = rank[p]
+    only, before = np.int64(_NONE), np.int32(-1)
     for step in adjacent:
         q = p + step
-        if rank[q] > rank[p] or parent[q] == before:
+        if rank[q] > now or parent[q] == before:
             continue
         before = parent[q]
         root = find_root(parent, q)
         if only == _NONE:
             only = root
         elif root != only:
-            return np.int32(_SEVERAL)
+            return np.int64(_SEVERAL)
     return only
 
 
-@njit(cache=True, nogil=True)
+# Compiled on its own it would cost a tenth of the time of `_follow`.
+@njit(cache=True, nogil=True, inline="always")
 def _place_cells(p, rank, traced, cells, steps, groups):
     """Make each cell of a pixel a group of its own, and say which are there already."""
     for c in range(cells.foreign.size):
@@ -584,48 +612,24 @@ def _place_cells(p, rank, traced, cells, steps, groups):
 
 
 @njit(cache=True, nogil=True)
-def _open_gates(p, components, traced, cells, groups):
-    """Let the cells of a pixel meet gate by gate, and with them the components around it."""
-    parent, best = components.parent, components.best
-    for g in range(len(cells.gates)):
-        a, b = cells.gates[g, 0], cells.gates[g, 1]
-        if (cells.foreign[a] and groups.pixel[a] < 0) or (cells.foreign[b] and groups.pixel[b] < 0):
-            continue
-        a, b = _first_of_group(groups, a), _first_of_group(groups, b)
-        if a == b:
-            continue
-        if groups.pixel[a] < 0:
-            a, b = b, a
-        groups.parent[b] = a
-        if groups.pixel[a] < 0:  # both groups are new
-            groups.best[a] = min(groups.best[a], groups.best[b])
-            continue
-        old = find_root(parent, groups.pixel[a])
-        if groups.pixel[b] < 0:
-            best[old] = min(best[old], groups.best[b])
-            continue
-        young = find_root(parent, groups.pixel[b])
-        if old == young:
-            continue
-        # Two components meet. The younger ends, and so does the younger of the cells they know.
-        if components.rank[young] < components.rank[old]:
-            old, young = young, old
-        parent[young] = old
-        ends = max(best[old], best[young])
-        best[old] = min(best[old], best[young])
-        lasted = components.values[young] != components.values[p]
-        if lasted and ends % traced.codes == traced.known:
-            components.partner[young] = traced.order[ends // traced.codes]
-    # All own cells are in one group now, and the first cell is one of them.
-    parent[p] = find_root(parent, groups.pixel[_first_of_group(groups, 0)])
+def _first_of_group(group, cell):
+    """Return the cell to which all cells of a group lead."""
+    while group[cell] != cell:
+        cell = group[cell]
+    return cell
 
 
 @njit(cache=True, nogil=True)
-def _first_of_group(groups, cell):
-    """Return the cell to which all cells of a group lead."""
-    while groups.parent[cell] != cell:
-        cell = groups.parent[cell]
-    return cell
+def _meet(old, young, value, components, traced):
+    """Let two components meet: the younger ends, and so does the younger of the cells they know."""
+    rank, values, parent, best, partner = components
+    if rank[young] < rank[old]:
+        old, young = young, old
+    parent[young] = old
+    ends = max(best[old], best[young])
+    best[old] = min(best[old], best[young])
+    if values[young] != value and ends % traced.codes == traced.known:
+        partner[young] = traced.order[ends // traced.codes]
 
 
 # --- Kernels: tunnels -----------------------------------------------------------------------------

@@ -54,11 +54,8 @@ def label_components(mask: Any, *, connectivity: int | None = None) -> tuple[np.
 
     Parameters
     ----------
-    mask : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        The foreground.
-    connectivity : int, optional
-        1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None means the number of
-        axes.
+    mask, connectivity
+        See the package's docstring.
 
     Returns
     -------
@@ -66,12 +63,6 @@ def label_components(mask: Any, *, connectivity: int | None = None) -> tuple[np.
         0 is background; components are 1, 2, ... in the order of their first pixels (C order).
     count : int
         The number of components.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is not binary, is empty or has neither 2 nor 3 axes; if `connectivity` is
-        neither 1 nor the number of axes.
 
     Examples
     --------
@@ -100,25 +91,14 @@ def betti_numbers(
 
     Parameters
     ----------
-    mask : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        The foreground.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26); the
-        background has the dual. None means the number of axes.
-    border : {"open", "closed"}
-        "open": the outside is background. "closed": a frame of foreground, one pixel wide,
-        surrounds the mask and is counted, so that an empty mask has (1, 1) or (1, 0, 1).
+    mask, connectivity, border
+        See the package's docstring. With a closed border the frame is counted, too, so that an
+        empty mask has (1, 1) or (1, 0, 1).
 
     Returns
     -------
     tuple of int
         (b0, b1) in 2D: components and holes. (b0, b1, b2) in 3D: components, tunnels, cavities.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is not binary, is empty or has neither 2 nor 3 axes; if `connectivity` is
-        neither 1 nor the number of axes; if `border` is neither "open" nor "closed".
 
     Notes
     -----
@@ -166,11 +146,10 @@ def overlap_sizes(
 
     Parameters
     ----------
-    first, second : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
+    first, second
         Two masks of one shape.
-    connectivity : int, optional
-        1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None means the number of
-        axes.
+    connectivity
+        See the package's docstring.
 
     Returns
     -------
@@ -178,12 +157,6 @@ def overlap_sizes(
         Pixels in each segment, the background first (0 if there is none).
     joint_sizes : array of int64
         Pixels in each non-empty intersection of a segment of `first` with one of `second`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty or has neither 2 nor 3 axes; if the shapes differ; if
-        `connectivity` is neither 1 nor the number of axes.
 
     Examples
     --------

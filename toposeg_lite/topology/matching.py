@@ -159,12 +159,6 @@ def match_pairs(
     Matching
         Both images' pairs, the matches, and what stays unmatched.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For a bad image (see `persistence_pairs`), images of different shapes, a truth of other
-        values than 0 and 1 under "spatial", or an unknown option.
-
     Notes
     -----
     The essential components are matched to each other, even where the truth is empty: a zero image

@@ -293,6 +293,7 @@ class _Pits(NamedTuple):
     parent: np.ndarray
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class MorseComplex:
     """The discrete Morse complex of one image; made by `morse_complex`.
 
@@ -313,19 +314,11 @@ class MorseComplex:
     The module's docstring says, with a drawing, what the two thresholds do.
     """
 
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        connectivity: int,
-        critical: CriticalEdges,
-        tree: SpanningTree,
-        pits: _Pits,
-    ) -> None:
-        self.shape = shape
-        self.connectivity = connectivity
-        self.critical = critical
-        self.tree = tree
-        self._pits = pits
+    shape: tuple[int, ...]
+    connectivity: int
+    critical: CriticalEdges
+    tree: SpanningTree
+    _pits: _Pits
 
     def __repr__(self) -> str:
         joins = int(np.count_nonzero(self.critical.dimension == 0))
@@ -347,13 +340,6 @@ class MorseComplex:
         -------
         Branches
             The most persistent first; equal ones in the order in which they enter.
-
-        Raises
-        ------
-        TypeError
-            If a threshold is no number.
-        ValueError
-            If it lies outside [0, 1].
 
         Examples
         --------
@@ -392,22 +378,11 @@ class MorseComplex:
         Skeleton
             The mask and its graph.
 
-        Raises
-        ------
-        TypeError
-            If a threshold is no number.
-        ValueError
-            If it lies outside [0, 1].
-
         Notes
         -----
         With ``saddle_level=0`` the skeleton is connected and never empty, and the one of a higher
         persistence lies within that of a lower one. With ``min_persistence=0`` it has one part for
         each component of the superlevel set at `saddle_level`.
-
-        Examples
-        --------
-        See `morse_complex`.
         """
         count, low, high = self._thresholds(min_persistence, saddle_level)
         tree = self.tree
@@ -438,13 +413,6 @@ class MorseComplex:
         array of int32 of the image's shape
             Labels from 1, the most persistent patch first. So a patch keeps its label when the
             threshold moves, as long as it is there.
-
-        Raises
-        ------
-        TypeError
-            If the threshold is no number.
-        ValueError
-            If it lies outside [0, 1].
 
         Notes
         -----
@@ -485,9 +453,8 @@ def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComple
 
     Parameters
     ----------
-    image : (H, W) or (D, H, W) array of float or bool
-        A likelihood in [0, 1], foreground high. float64 is computed in float64, everything else in
-        float32, which holds float16 and booleans exactly. Nothing is quantised.
+    image
+        See the package's docstring. Nothing is quantised.
     connectivity : int, optional
         Of the foreground. In 2D: 1 for 4 neighbours or 2 for 8 (default). In 3D: 1 for 6 neighbours
         (default); 26 are refused.
@@ -497,18 +464,9 @@ def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComple
     MorseComplex
         Ask it for ``branches``, ``skeleton`` and ``patches`` at any threshold.
 
-    Raises
-    ------
-    TypeError
-        For torch tensors, integer images, and a connectivity that is no integer.
-    ValueError
-        For images that are empty, have another number of axes or hold NaN or values outside [0, 1];
-        for any other connectivity.
-
     Notes
     -----
     The outside of the image is background: a structure that the border cuts off closes no loop.
-    Ties are broken by flat index, so the result is deterministic. The kernels release the GIL.
 
     A likelihood that is 0 or 1 over wide areas has plateaus, where steepest paths follow the order
     of the indices rather than any ridge.
@@ -573,8 +531,7 @@ def _build(image: np.ndarray, connectivity: int) -> MorseComplex:
     heights = climb(image, -1, connectivity)
     backwards = (slice(None, None, -1),) * image.ndim
     depths = climb(-image[backwards], -2, dual_connectivity(connectivity, image.ndim))
-    list_edges = _edges_2d if image.ndim == 2 else _edges_3d
-    edges = list_edges(image, heights, depths, connectivity)
+    edges = _list_edges(image, heights, depths, connectivity)
     critical, tree = _grow_tree(heights, edges, image.shape)
     pits = _join_pits(image, heights, depths, connectivity)
     return MorseComplex(image.shape, connectivity, critical, tree, pits)
@@ -589,45 +546,30 @@ class _Edges(NamedTuple):
     persistence: np.ndarray
 
 
-def _edges_2d(
+def _list_edges(
     image: np.ndarray, heights: Landscape, depths: Landscape, connectivity: int
 ) -> _Edges:
-    """List the critical edges of a plane."""
+    """List the critical edges, find what they join or close, and when loops are filled."""
     shape = tuple(n + 2 for n in image.shape)
-    values = heights.values
-    masks = upper_masks(values.reshape(shape)).ravel()
-    ends = critical_edges_2d(values, masks, *UPPER_LINKS[connectivity], plane_steps(shape[1]))
-    order = argsort_falling(values[ends[0]], empty_keys(image.dtype))
-    lower, upper, left, right = (end[order] for end in ends)
+    values, no_keys, planar = heights.values, empty_keys(image.dtype), image.ndim == 2
+    steps = flat_steps(OFFSETS[image.ndim, connectivity], shape)
+    if planar:
+        masks = upper_masks(values.reshape(shape)).ravel()
+        ends = critical_edges_2d(values, masks, *UPPER_LINKS[connectivity], plane_steps(shape[1]))
+    else:
+        ends = critical_edges_3d(values, rows_inside(shape), image.shape[-1], steps)
+    order = argsort_falling(values[ends[0]], no_keys)
+    lower, upper, *sides = (end[order] for end in ends)
     died = join_components(heights, lower, upper)
-    filled = loop_deaths_2d(depths, left, right, died, shape)
-    return _Edges(lower, upper, died, _persistence(heights, lower, died, filled))
-
-
-def _edges_3d(
-    image: np.ndarray, heights: Landscape, depths: Landscape, connectivity: int
-) -> _Edges:
-    """List the critical edges of a volume; its loops need no `depths`."""
-    shape = tuple(n + 2 for n in image.shape)
-    values, no_keys = heights.values, empty_keys(image.dtype)
-    steps = flat_steps(OFFSETS[3, connectivity], shape)
-    lower, upper = critical_edges_3d(values, rows_inside(shape), image.shape[-1], steps)
-    order = argsort_falling(values[lower], no_keys)
-    lower, upper = lower[order], upper[order]
-    died = join_components(heights, lower, upper)
-    entry = inside(image.shape)
-    entry = entry[argsort_falling(values[entry], no_keys)]
-    filled = loop_deaths_3d(steps, entry, heights.uphill, lower, upper, died)
-    return _Edges(lower, upper, died, _persistence(heights, lower, died, filled))
-
-
-def _persistence(
-    heights: Landscape, lower: np.ndarray, died: np.ndarray, filled: np.ndarray
-) -> np.ndarray:
-    """Return how much lower edges are than the peaks that die, or higher than where loops fill."""
-    values = heights.values
+    if planar:
+        filled = loop_deaths_2d(depths, *sides, died, shape)
+    else:
+        entry = inside(image.shape)
+        entry = entry[argsort_falling(values[entry], no_keys)]
+        filled = loop_deaths_3d(steps, entry, heights.uphill, lower, upper, died)
     value = values[lower]
-    return np.where(died >= 0, values[heights.peaks[died]] - value, value - values[filled])
+    rise = np.where(died >= 0, values[heights.peaks[died]] - value, value - values[filled])
+    return _Edges(lower, upper, died, rise)
 
 
 def _grow_tree(
@@ -663,8 +605,9 @@ def _join_pits(
     no_keys = empty_keys(image.dtype)
     steps = later_steps(shape, dual_connectivity(connectivity, image.ndim))
     if image.ndim == 2:
-        walled = np.pad(image, 1, constant_values=2)
-        spots = np.flatnonzero((UPPER_LINKS[connectivity][0] > 1)[upper_masks(walled).ravel()])
+        framed = heights.values.reshape(shape)
+        framed[0] = framed[-1] = framed[:, 0] = framed[:, -1] = 2  # a wall; nobody needs it lower
+        spots = np.flatnonzero((UPPER_LINKS[connectivity][0] > 1)[upper_masks(framed).ravel()])
     else:
         spots = _meetings(depths, steps, rows_inside(shape), image.shape[-1])
     spots = spots[argsort_falling(heights.values[spots], no_keys)]

@@ -136,17 +136,11 @@ def persistence_pairs(
 
     Parameters
     ----------
-    image : (H, W) or (D, H, W) array of float or bool
-        A likelihood in [0, 1], foreground high. float64 is computed in float64, everything else in
-        float32, which holds float16 and booleans exactly.
-    connectivity : int, optional
-        Of the foreground: 1 for 4 neighbours (in 3D: 6), or the number of axes for 8 (26), which
-        is the default. The background has the dual.
+    image, connectivity, border
+        See the package's docstring.
     dimensions : iterable of int, optional
         Which features to return: 0 for components, 1 for holes (in 3D: tunnels), 2 for cavities.
         Default: all.
-    border : {"open", "closed"}
-        Whether the outside is background (default) or a frame of foreground of value 1.
     min_persistence : float
         Keep pairs whose persistence is strictly above it. Essential components are always kept.
 
@@ -155,20 +149,12 @@ def persistence_pairs(
     PersistencePairs
         Arrays ``dimension, birth, death, birth_index, death_index``.
 
-    Raises
-    ------
-    TypeError
-        For torch tensors, integer images, and options of a wrong type.
-    ValueError
-        For images that are empty, have another number of axes or hold values outside [0, 1] or
-        NaN, and for unknown options.
-
     Notes
     -----
-    Ties are broken by flat index, the frame of a closed border before every pixel, so the result is
-    deterministic. The kernel releases the GIL. As multisets of (dimension, birth, death) the pairs
-    equal those of a cubical complex of the negated image: the one whose top-dimensional cells are
-    the pixels for the full connectivity, the one whose vertices are the pixels for connectivity 1.
+    The frame of a closed border comes before every tie. As multisets of (dimension, birth, death)
+    the pairs equal those of a cubical complex of the negated image: the one whose top-dimensional
+    cells are the pixels for the full connectivity, the one whose vertices are the pixels for
+    connectivity 1.
 
     Time is linear in the number of pixels. Tunnels can cost more, in theory its cube; in practice
     they take about two thirds of a volume's time.

@@ -111,22 +111,13 @@ def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.b
 
     Parameters
     ----------
-    mask : (H, W) or (D, H, W) array of bool, or of 0 and 1
-        True is foreground. Outside the image lies background.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). The
-        background has the dual. None means the number of axes.
+    mask, connectivity
+        See the package's docstring.
 
     Returns
     -------
     array of bool, of the mask's shape
         True where the pixel, foreground or background, is simple.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is not a non-empty binary array with 2 or 3 axes, or `connectivity` is neither 1
-        nor their number.
 
     References
     ----------
@@ -165,13 +156,10 @@ def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) ->
 
     Parameters
     ----------
-    mask : (H, W) or (D, H, W) array of bool, or of 0 and 1
-        The mask to deform. Outside the image lies background.
-    target : array like `mask`
-        The mask to approach.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). The
-        background has the dual. None means the number of axes.
+    mask, target
+        The mask to deform, and the one to approach, of one shape.
+    connectivity
+        See the package's docstring.
 
     Returns
     -------
@@ -179,12 +167,6 @@ def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) ->
         ``warped`` and ``critical``, two new boolean arrays of the mask's shape. A mask without
         foreground, or without background inside the image, has no boundary to move: nothing
         flips, and every difference is critical.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of the two is not a non-empty binary array with 2 or 3 axes, if their shapes differ,
-        or if `connectivity` is neither 1 nor the number of axes.
 
     Notes
     -----
@@ -229,11 +211,6 @@ def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> ND
     -------
     (n,) array of int64
         Flat indices (C order); no pixel occurs twice.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `homotopy_warp`.
 
     Examples
     --------
