@@ -1,17 +1,21 @@
 """Build the workbook: run the chapters, tidy what they store, derive the learner's copies.
 
-A chapter with exercises has its source in ``solutions/``; the learner's notebook beside this file
-is the same notebook without the cells tagged ``solution``, stored outputs included. A chapter
-without exercises lives beside this file only. Chapter 09 trains for long and is not run here; its
-outputs are taken from a run that ``make run`` has left.
+What is written by hand is one text a chapter, ``source/NN_verb_topic.py``, in jupytext's percent
+format: a cell begins with ``# %%``, its name and its tags, and prose is commented, so that a
+change of prose is a change of lines. From it come the notebooks that people open. Of a chapter with
+exercises there are two: the one in ``solutions/``, whose outputs are stored, and the learner's
+beside this file, which is the same without the cells tagged ``solution``. A chapter without
+exercises has one, beside this file. Chapter 09 trains for long and is not run here; its outputs are
+taken from a run that ``make run`` has left.
 
 ::
 
     python notebooks/build.py              run every chapter in a clean kernel, store, derive
     python notebooks/build.py 00 02        the same for these chapters only
-    python notebooks/build.py --no-run     only tidy and derive, from the outputs already stored
+    python notebooks/build.py --no-run     only tidy and derive, with the outputs already stored
     python notebooks/build.py --check      change nothing; exit 1 if a file is not in step
     python notebooks/build.py --from-run runs/NAME       store the outputs of this run as chapter 09
+    python notebooks/build.py --pull 05    take what was edited in Jupyter back into the text
 
 Tags that this command knows: ``parameters``, ``solution`` (left out of the learner's copy) and
 ``end-product`` and ``readme`` (the picture of this cell is stored as ``images/NN.png``, for the
@@ -27,9 +31,12 @@ import time
 from copy import deepcopy
 from pathlib import Path
 
+import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+
+from toposeg_lite.files import write_atomically
 
 HERE = Path(__file__).resolve().parent
 LONG = ("09",)  # run by papermill with its own parameters, not here
@@ -39,11 +46,55 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 
 
 def sources(folder: Path = HERE) -> list[Path]:
-    """Return the notebooks that are written by hand, in the order of the chapters."""
-    solved = {path.name: path for path in (folder / "solutions").glob("[0-9][0-9]_*.ipynb")}
-    plain = {path.name: path for path in folder.glob("[0-9][0-9]_*.ipynb")}
-    chapters = {**plain, **solved}
-    return [chapters[name] for name in sorted(chapters) if name[:2] not in LONG]
+    """Return the texts that are written by hand, in the order of the chapters."""
+    return sorted((folder / "source").glob("[0-9][0-9]_*.py"))
+
+
+def notebook_of(source: Path, text: NotebookNode) -> Path:
+    """Return where the notebook of a text is stored with its outputs."""
+    folder = source.parent.parent
+    has_solutions = any("solution" in cell.metadata.get("tags", []) for cell in text.cells)
+    return (folder / "solutions" if has_solutions else folder) / f"{source.stem}.ipynb"
+
+
+def read_text(source: Path) -> NotebookNode:
+    """Return the notebook, without outputs, that a text describes; cells are known by name."""
+    text = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    for cell in text.cells:
+        if "title" not in cell.metadata:
+            raise ValueError(f"{source.name}: a cell has no name: {cell.source[:40]!r}")
+        cell.id = cell.metadata.pop("title")
+    names = [cell.id for cell in text.cells]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{source.name}: several cells are called {', '.join(twice)}")
+    return tidy(text)
+
+
+def write_text(notebook: NotebookNode) -> str:
+    """Return the text that describes a notebook: the inverse of `read_text`."""
+    plain = deepcopy(notebook)
+    plain.metadata = NotebookNode(
+        jupytext={"notebook_metadata_filter": "-all", "cell_metadata_filter": "title,tags"}
+    )
+    for cell in plain.cells:
+        cell.metadata["title"] = cell.id
+    return jupytext.writes(plain, fmt="py:percent")
+
+
+def with_outputs(text: NotebookNode, stored: NotebookNode) -> NotebookNode:
+    """Return the notebook of a text with stored outputs; its code must be what was run."""
+    ran = [cell for cell in stored.cells if cell.cell_type == "code"]
+    code = [cell for cell in text.cells if cell.cell_type == "code"]
+    if [cell.source for cell in ran] != [cell.source for cell in code]:
+        raise ValueError("its code is not the code that was run")
+    notebook = deepcopy(text)
+    outputs = iter(deepcopy(ran))
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            run_cell = next(outputs)
+            cell.outputs, cell.execution_count = run_cell.outputs, run_cell.execution_count
+    return notebook
 
 
 def read(path: Path) -> NotebookNode:
@@ -135,9 +186,9 @@ def tagged_picture(notebook: NotebookNode, tag: str) -> bytes | None:
     return None
 
 
-def products(path: Path, notebook: NotebookNode) -> dict[Path, bytes]:
-    """Return every file that belongs to the chapter at `path`, with what it has to hold."""
-    folder = path.parent.parent if path.parent.name == "solutions" else path.parent
+def products(source: Path, notebook: NotebookNode) -> dict[Path, bytes]:
+    """Return every file that is made of a chapter's text, with what it has to hold."""
+    folder, path = source.parent.parent, notebook_of(source, notebook)
     files = {path: text_of(notebook).encode()}
     if path.parent.name == "solutions":
         files[folder / path.name] = text_of(learners(notebook)).encode()
@@ -148,34 +199,53 @@ def products(path: Path, notebook: NotebookNode) -> dict[Path, bytes]:
     return files
 
 
+def stored(source: Path) -> NotebookNode:
+    """Return the notebook of a text with the outputs that are stored."""
+    text = read_text(source)
+    return tidy(with_outputs(text, read(notebook_of(source, text))))
+
+
 def from_run(run: Path, folder: Path = HERE) -> dict[Path, bytes]:
     """Return the files of the long chapter with the outputs that a run of it has left.
 
     The cell of parameters that papermill adds is left out, and so are progress bars.
     """
-    (path,) = (path for number in LONG for path in folder.glob(f"{number}_*.ipynb"))
-    notebook = read(run / path.name)
+    (source,) = (path for path in sources(folder) if path.name[:2] in LONG)
+    notebook = read(run / f"{source.stem}.ipynb")
     notebook.cells = [
         cell
         for cell in notebook.cells
         if "injected-parameters" not in cell.metadata.get("tags", [])
     ]
-    if [cell.source for cell in notebook.cells] != [cell.source for cell in read(path).cells]:
-        raise ValueError(f"{run} has run another version of {path.name}: run it again")
+    text = read_text(source)
+    if [cell.source for cell in notebook.cells] != [cell.source for cell in text.cells]:
+        raise ValueError(f"{run} has run another version of {source.stem}: run it again")
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
-    return products(path, tidy(notebook))
+    return products(source, tidy(with_outputs(text, notebook)))
 
 
 def out_of_step(folder: Path = HERE) -> list[Path]:
-    """Return the files that differ from what their chapter's source makes of them."""
+    """Return the files that differ from what their chapter's text makes of them."""
     wrong = []
-    for path in sources(folder):
-        for file, content in products(path, tidy(read(path))).items():
-            if not file.exists() or file.read_bytes() != content:
-                wrong.append(file)
+    for source in sources(folder):
+        try:
+            files = products(source, stored(source))
+        except (FileNotFoundError, ValueError):  # never run, or with other code
+            wrong.append(notebook_of(source, read_text(source)))
+            continue
+        wrong += [
+            file
+            for file, content in files.items()
+            if not file.exists() or file.read_bytes() != content
+        ]
     return wrong
+
+
+def pull(source: Path) -> str:
+    """Return the text anew, with what was edited in its stored notebook."""
+    return write_text(tidy(read(notebook_of(source, read_text(source)))))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -186,11 +256,10 @@ def main(arguments: list[str] | None = None) -> int:
     how.add_argument("--no-run", action="store_true", help="use the outputs already stored")
     how.add_argument("--check", action="store_true", help="change nothing, tell what is stale")
     how.add_argument("--from-run", type=Path, metavar="FOLDER", help="store this run of chapter 09")
+    how.add_argument("--pull", action="store_true", help="take edits in Jupyter into the text")
     options = parser.parse_args(arguments)
     if options.from_run:
-        for file, content in from_run(options.from_run).items():
-            file.write_bytes(content)
-            print(f"{file.relative_to(HERE)}: {len(content) / 1000:.0f} kB")
+        store(from_run(options.from_run))
         return 0
     if options.check:
         wrong = out_of_step()
@@ -201,20 +270,24 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = sorted(set(options.chapters) - set(known))
     if unknown:
         parser.error(f"no chapter {', '.join(unknown)} to build; there are {', '.join(known)}")
-    for number, path in known.items():
-        if options.chapters and number not in options.chapters:
-            continue
-        start = time.perf_counter()
-        notebook = read(path)
-        if not options.no_run:
-            notebook = run(notebook, path.parent)
-        files = products(path, tidy(notebook))
-        for file, content in files.items():
-            file.parent.mkdir(exist_ok=True)
-            file.write_bytes(content)
-        seconds, size = time.perf_counter() - start, len(files[path]) / 1000
-        print(f"{path.relative_to(HERE)}: {seconds:.0f} s, {size:.0f} kB")
+    for number in options.chapters or known:
+        source, start = known[number], time.perf_counter()
+        if options.pull:
+            store({source: pull(source).encode()})
+        elif options.no_run or number in LONG:
+            store(products(source, stored(source)))
+        else:
+            text = read_text(source)
+            store(products(source, tidy(run(text, notebook_of(source, text).parent))))
+        print(f"{source.stem}: {time.perf_counter() - start:.0f} s")
     return 0
+
+
+def store(files: dict[Path, bytes]) -> None:
+    """Write files whole or not at all, so that one that is stopped leaves no half notebook."""
+    for file, content in files.items():
+        file.parent.mkdir(exist_ok=True)
+        write_atomically(file, content)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,12 @@ SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "jmlipman/TopoMortar",
         "f709b3c72f4f24f68239281292f854918707f95f",
         (
-            "dataset/*/images/*.png",
-            "dataset/*/accurate/*.png",
-            "dataset/*/noisy/*.png",
-            "dataset/*/pseudo/*.png",
+            "dataset/train/*/*.png",
+            "dataset/val/*/*.png",
+            # The group like the training images; the later numbers are of other groups.
+            "dataset/test/*/0*.png",
+            "dataset/test/*/1[01]*.png",
+            "dataset/test/*/120.png",
         ),
     ),
     "chase_db1": (

@@ -1,7 +1,7 @@
 """Score the trained model that comes with the library again: ``python tools/score_pretrained.py``.
 
 The model stays as it is; its scores in ``structures-chase_db1.json`` are found anew, as
-`toposeg_lite.training.pretrained` finds them, when a rule that masks are made by has changed.
+`toposeg_lite.studies.make_pretrained` finds them, when a rule that masks are made by has changed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from toposeg_lite.data import Sample, load_dataset, photos
 from toposeg_lite.files import write_atomically
 from toposeg_lite.structures import load_pretrained
-from toposeg_lite.training import pretrained
+from toposeg_lite.studies import make_pretrained
 from toposeg_lite.training.records import git_commit, versions
 
 FILE = Path(__file__).parents[1] / "toposeg_lite" / "data" / "assets" / "structures-chase_db1.json"
@@ -30,7 +30,9 @@ def main() -> None:
         "retina": (retina,),
     }
     about = json.loads(FILE.read_text())
-    about["scores"] = {name: pretrained._scores(models, some) for name, some in samples.items()}
+    about["scores"] = {
+        name: make_pretrained._scores(models, some) for name, some in samples.items()
+    }
     about["scored"] = {"versions": versions(), "git_commit": git_commit()}
     write_atomically(FILE, f"{json.dumps(about, indent=1)}\n".encode())
 

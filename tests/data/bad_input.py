@@ -32,7 +32,7 @@ CASES = [
         ValueError,
         "masks must be one of 'accurate', 'noisy', 'pseudo'; got 'fine'",
     ),
-    ("observer 3", lambda: load_dataset("chase_db1", observer=3), ValueError, "1 or 2; got 3"),
+    ("observer 3", lambda: load_dataset("chase_db1", observer=3), ValueError, "1 to 2; got 3"),
     (
         "observer by name",
         lambda: load_dataset("chase_db1", observer="first"),

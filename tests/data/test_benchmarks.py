@@ -71,11 +71,11 @@ class Server:
             def do_GET(self):
                 path = self.path.removeprefix("/someone/tiny/abc/")
                 outer.asked.append(path)
-                found = path in TINY and path not in outer.refused
-                body = TINY[path] if found else b"no"
+                sent = path in TINY and path not in outer.refused
+                body = TINY[path] if sent else b"no"
                 if path in outer.spoiled:
                     body = body[:-1]
-                self.send_response(200 if found else 503)
+                self.send_response(200 if sent else 503)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -383,8 +383,8 @@ def test_every_data_set_is_what_the_docstring_says(load, name, options):
     assert dataset.patch == (32 if name == "vesselnn_3d" else 64)
     grey = name in ("isbi2012_membranes", "vesselnn_3d") or (name[:5] == "betti" and not options)
     assert dataset.channels == (1 if grey else 3)
-    found = [sample.name for sample in everything(dataset)]
-    assert len(set(found)) == len(found)
+    listed = [sample.name for sample in everything(dataset)]
+    assert len(set(listed)) == len(listed)
     for sample in everything(dataset):
         assert sample.image.dtype == np.float32
         assert sample.mask.dtype == np.bool_
@@ -399,10 +399,10 @@ def test_the_names_follow_those_without_a_download():
 
 
 def test_topomortar_keeps_the_split_of_its_authors(load):
-    found = names(load("topomortar"))
-    assert found["train"] == [f"{k:03d}" for k in range(1, 51)]
-    assert found["validation"] == [f"{k:03d}" for k in range(51, 71)]
-    assert found["test"] == [f"{k:03d}" for k in range(71, 121)]
+    splits = names(load("topomortar"))
+    assert splits["train"] == [f"{k:03d}" for k in range(1, 51)]
+    assert splits["validation"] == [f"{k:03d}" for k in range(51, 71)]
+    assert splits["test"] == [f"{k:03d}" for k in range(71, 121)]
 
 
 @pytest.mark.parametrize(("masks", "more"), [("accurate", 0), ("noisy", 1), ("pseudo", 2)])
@@ -420,14 +420,14 @@ def test_other_files_of_a_whole_clone_are_left_alone(load, stand_ins):
 
 
 def test_chase_db1_is_split_by_person(load):
-    found = names(load("chase_db1"))
-    persons = {split: {name[:2] for name in found[split]} for split in SPLITS}
-    for one, other in combinations(SPLITS, 2):
-        assert not persons[one] & persons[other]
+    splits = names(load("chase_db1"))
+    persons = {split: {name[:2] for name in splits[split]} for split in SPLITS}
+    for first, second in combinations(SPLITS, 2):
+        assert not persons[first] & persons[second]
     assert {split: len(persons[split]) for split in SPLITS} == {
         "train": 8, "validation": 2, "test": 4,
     }  # fmt: skip
-    assert sorted(chain(*found.values())) == [f"{k:02d}{s}" for k in range(1, 15) for s in "LR"]
+    assert sorted(chain(*splits.values())) == [f"{k:02d}{s}" for k in range(1, 15) for s in "LR"]
 
 
 def test_chase_db1_has_two_observers(load):
@@ -436,8 +436,8 @@ def test_chase_db1_has_two_observers(load):
 
 
 def test_isbi_is_split_into_blocks_of_the_stack(load):
-    found = names(load("isbi2012_membranes"))
-    slices = {split: [int(name[6:]) for name in found[split]] for split in SPLITS}
+    splits = names(load("isbi2012_membranes"))
+    slices = {split: [int(name[6:]) for name in splits[split]] for split in SPLITS}
     for block in slices.values():
         assert block == list(range(block[0], block[-1] + 1))
     assert list(chain(*slices.values())) == list(range(30))
@@ -445,11 +445,11 @@ def test_isbi_is_split_into_blocks_of_the_stack(load):
 
 
 def test_crackforest_keeps_the_crack_photographed_twice_in_one_split(load):
-    found = names(load("crackforest"))
-    assert {"001", "095"} <= set(found["train"])
-    assert [len(part) for part in found.values()] == [60, 24, 34]
-    assert sorted(chain(*found.values())) == [f"{k:03d}" for k in range(1, 119)]
-    assert {"042", "065"} <= set(found["train"]), "they have one mask"
+    splits = names(load("crackforest"))
+    assert {"001", "095"} <= set(splits["train"])
+    assert [len(part) for part in splits.values()] == [60, 24, 34]
+    assert sorted(chain(*splits.values())) == [f"{k:03d}" for k in range(1, 119)]
+    assert {"042", "065"} <= set(splits["train"]), "they have one mask"
 
 
 def test_crackforest_strands_are_asked_for(load):
@@ -458,8 +458,8 @@ def test_crackforest_strands_are_asked_for(load):
 
 
 def test_vesselnn_is_split_by_field(load):
-    found = names(load("vesselnn_3d"))
-    where = {name: split for split in SPLITS for name in found[split]}
+    splits = names(load("vesselnn_3d"))
+    where = {name: split for split in SPLITS for name in splits[split]}
     assert len(where) == 9
     assert where["poon2015_BBB_Leakage"] == where["poon2015_BBB_noLeakage"]
     santos = [split for name, split in where.items() if name.startswith("santos2015")]
@@ -608,14 +608,14 @@ def test_real_structure_is_on_the_right_side(name, options, channel, bright):
     ),
 )
 def test_real_numbers_of_the_docstrings(name, parts, parts_apart, specks, closed, pinholes):
-    found = np.zeros(5, dtype=int)
+    counts = np.zeros(5, dtype=int)
     for sample in everything(real_data(name)):
         outside = np.pad(~sample.mask, 1, constant_values=True)
         sizes = np.bincount(measure.label(sample.mask).ravel())[1:]
         holes = np.bincount(measure.label(outside, connectivity=1).ravel())[2:]
         apart = measure.label(sample.mask, connectivity=1).max()
-        found += [len(sizes), apart, (sizes <= 4).sum(), len(holes), (holes <= 4).sum()]
-    assert found.tolist() == [parts, parts_apart, specks, closed, pinholes]
+        counts += [len(sizes), apart, (sizes <= 4).sum(), len(holes), (holes <= 4).sum()]
+    assert counts.tolist() == [parts, parts_apart, specks, closed, pinholes]
     told = getattr(benchmarks, name).__doc__
     wanted = [parts, closed, pinholes] if name == "chase_db1" else [parts, specks, closed]
     assert all(re.search(rf"\b{number}\b", told) for number in wanted)
@@ -644,10 +644,10 @@ def test_real_noisy_labels_are_thin_and_pseudo_labels_blotted():
         load_dataset("topomortar", root=DATA, masks=masks).validation
         for masks in ("noisy", "pseudo")
     )
-    for one, two, three in zip(accurate, noisy, pseudo, strict=True):
-        assert one.name == two.name == three.name
-        assert (one.mask != two.mask).mean() > 0.02
-        assert (one.mask != three.mask).any()
+    for exact, crooked, guessed in zip(accurate, noisy, pseudo, strict=True):
+        assert exact.name == crooked.name == guessed.name
+        assert (exact.mask != crooked.mask).mean() > 0.02
+        assert (exact.mask != guessed.mask).any()
     share, thin, blotted = (np.mean([s.mask.mean() for s in d]) for d in (accurate, noisy, pseudo))
     assert thin < 0.7 * share
     assert blotted > 1.05 * share
@@ -657,9 +657,9 @@ def test_real_noisy_labels_are_thin_and_pseudo_labels_blotted():
 def test_real_observers_of_chase_agree_about_most_of_the_vessels():
     first = everything(real_data("chase_db1"))
     second = everything(load_dataset("chase_db1", root=DATA, observer=2))
-    for one, other in zip(first, second, strict=True):
-        dice = 2 * (one.mask & other.mask).sum() / (one.mask.sum() + other.mask.sum())
-        assert 0.65 < dice < 0.95, one.name
+    for eye, again in zip(first, second, strict=True):
+        dice = 2 * (eye.mask & again.mask).sum() / (eye.mask.sum() + again.mask.sum())
+        assert 0.65 < dice < 0.95, eye.name
 
 
 @real("isbi2012_membranes")
@@ -709,18 +709,18 @@ def test_real_values_of_the_volumes():
     folder = Path(DATA, "vesselnn_3d/labels")
     for path in folder.glob("*.tif"):
         with Image.open(path) as file:
-            found = set(np.unique(np.array(file)))
-        assert found == ({0, 254} if path.name.startswith("santos") else {0, 255})
+            values = set(np.unique(np.array(file)))
+        assert values == ({0, 254} if path.name.startswith("santos") else {0, 255})
 
 
 @real("vesselnn_3d")
 def test_real_pair_of_poon_shows_one_field():
     """The reason why the two share a split."""
-    one, other = (
+    sealed, leaking = (
         of("vesselnn_3d", f"poon2015_BBB_{kind}").image[0].max(0)
         for kind in ("noLeakage", "Leakage")
     )
-    assert np.corrcoef(one[5:, 4:].ravel(), other[:-5, :-4].ravel())[0, 1] > 0.5
+    assert np.corrcoef(sealed[5:, 4:].ravel(), leaking[:-5, :-4].ravel())[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=real(name)) for name in NAMES])

@@ -299,34 +299,34 @@ def twenty(tmp_path_factory):
 
 
 def test_shares_are_kept_and_nothing_is_lost_or_shared(twenty):
-    found = names(folder(*twenty))
-    assert [len(found[split]) for split in SPLITS] == [12, 4, 4]
-    assert sorted(chain(*found.values())) == [f"p{k // 2:02d}-{k % 2}" for k in range(20)]
-    assert all(part == sorted(part) for part in found.values())
+    splits = names(folder(*twenty))
+    assert [len(splits[split]) for split in SPLITS] == [12, 4, 4]
+    assert sorted(chain(*splits.values())) == [f"p{k // 2:02d}-{k % 2}" for k in range(20)]
+    assert all(part == sorted(part) for part in splits.values())
 
 
 def test_the_seed_chooses_the_split(twenty):
-    one, same, other = (names(folder(*twenty, seed=seed)) for seed in (3, 3, 4))
-    assert one == same
-    assert one != other
+    drawn, same, other = (names(folder(*twenty, seed=seed)) for seed in (3, 3, 4))
+    assert drawn == same
+    assert drawn != other
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_are_never_torn(twenty, seed):
-    found = names(folder(*twenty, group=lambda name: name[:3], seed=seed))
+    splits = names(folder(*twenty, group=lambda name: name[:3], seed=seed))
     where = {}
-    for split, part in found.items():
+    for split, part in splits.items():
         for name in part:
             where.setdefault(name[:3], set()).add(split)
     assert len(where) == 10
     assert all(len(splits) == 1 for splits in where.values())
-    assert [len(found[split]) for split in SPLITS] == [12, 4, 4]
+    assert [len(splits[split]) for split in SPLITS] == [12, 4, 4]
 
 
 def test_lists_of_names_are_taken_as_they_are(twenty):
     split = {"train": ["p03-1", "p00-0"], "test": ["p01-0"]}
-    found = names(folder(*twenty, split=split))
-    assert found == {"train": ["p00-0", "p03-1"], "validation": [], "test": ["p01-0"]}
+    splits = names(folder(*twenty, split=split))
+    assert splits == {"train": ["p00-0", "p03-1"], "validation": [], "test": ["p01-0"]}
 
 
 def test_faults_of_lists_are_listed(twenty):

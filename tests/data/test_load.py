@@ -61,9 +61,9 @@ def test_every_data_set_is_what_the_docstring_says(dataset):
 def test_names_are_unique_and_no_two_samples_share_memory_or_content(dataset):
     everything = samples(dataset)
     assert len({sample.name for sample in everything}) == len(everything)
-    for one, other in combinations(everything, 2):
-        assert not np.shares_memory(one.image, other.image)
-        assert one.image.shape != other.image.shape or (one.image != other.image).any()
+    for sample, other in combinations(everything, 2):
+        assert not np.shares_memory(sample.image, other.image)
+        assert sample.image.shape != other.image.shape or (sample.image != other.image).any()
 
 
 def test_validation_and_test_are_large_enough(dataset):
@@ -87,15 +87,15 @@ def test_photographs_are_cut_at_the_documented_regions(name):
 
 @pytest.mark.parametrize("name", ["cracks", "lanes"])
 def test_the_seed_chooses_the_synthetic_images(name):
-    one, same, other = (load_dataset(name, seed=seed) for seed in (1, np.int64(1), 2))
-    assert [s.image.tobytes() for s in samples(one)] == [s.image.tobytes() for s in samples(same)]
-    ours = {s.image.tobytes() for s in samples(one)}
+    first, same, other = (load_dataset(name, seed=seed) for seed in (1, np.int64(1), 2))
+    assert [s.image.tobytes() for s in samples(first)] == [s.image.tobytes() for s in samples(same)]
+    ours = {s.image.tobytes() for s in samples(first)}
     assert not ours & {s.image.tobytes() for s in samples(other)}
 
 
 def test_the_seed_leaves_photographs_alone():
-    one, other = load_dataset("brick"), load_dataset("brick", seed=7)
-    assert [s.mask.tobytes() for s in samples(one)] == [s.mask.tobytes() for s in samples(other)]
+    first, other = load_dataset("brick"), load_dataset("brick", seed=7)
+    assert [s.mask.tobytes() for s in samples(first)] == [s.mask.tobytes() for s in samples(other)]
 
 
 def test_synthetic_samples_come_from_the_generator_of_that_name():

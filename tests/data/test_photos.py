@@ -131,8 +131,8 @@ def test_regions_lie_inside_and_share_no_pixel(name):
             assert 0 <= columns.start < columns.stop <= shape[1]
             used[rows, columns] += 1
     assert used.max() == 1
-    for one, other in combinations(regions.values(), 2):
-        for (rows, columns), (far_rows, far_columns) in ((a, b) for a in one for b in other):
+    for here, there in combinations(regions.values(), 2):
+        for (rows, columns), (far_rows, far_columns) in ((a, b) for a in here for b in there):
             between_rows = max(rows.start - far_rows.stop, far_rows.start - rows.stop)
             between_columns = max(
                 columns.start - far_columns.stop, far_columns.start - columns.stop
@@ -205,11 +205,12 @@ def test_the_likelihood_of_the_wall_is_made_again(make_annotated):
 def test_data_sets_take_either_mask(name):
     silver, annotated = (load_dataset(name, masks=masks) for masks in ("silver", "annotated"))
     both = zip(silver.test + silver.train, annotated.test + annotated.train, strict=True)
-    assert any((one.mask != two.mask).any() for one, two in both)
+    assert any((sample.mask != twin.mask).any() for sample, twin in both)
     assert all(
-        (one.image == two.image).all() for one, two in zip(silver.test, annotated.test, strict=True)
+        (sample.image == twin.image).all()
+        for sample, twin in zip(silver.test, annotated.test, strict=True)
     )
-    for one, two in zip(load_dataset(name).train, silver.train, strict=True):
-        np.testing.assert_array_equal(one.mask, two.mask)
+    for sample, twin in zip(load_dataset(name).train, silver.train, strict=True):
+        np.testing.assert_array_equal(sample.mask, twin.mask)
     with pytest.raises(ValueError, match="masks must be one of 'silver', 'annotated'"):
         load_dataset(name, masks="gold")

@@ -98,7 +98,7 @@ CASES = [
     ),
     ("dice_weight", lambda: losses.DiceBCELoss(dice_weight=-1), ValueError, "dice_weight must be"),
     ("bce_weight", lambda: losses.DiceBCELoss(bce_weight="1"), TypeError, "bce_weight must be a"),
-    ("smooth", lambda: losses.DiceBCELoss(smooth=0), ValueError, "smooth must be above zero"),
+    ("smooth", lambda: losses.DiceBCELoss(smooth=0), ValueError, "smooth .* above zero; got 0"),
     ("smooth NaN", lambda: losses.DiceBCELoss(smooth=np.nan), ValueError, "smooth must be finite"),
     (
         "reduction",
@@ -193,7 +193,7 @@ CASES = [
         "overlap too large",
         lambda: losses.TopologicalLoss(window=(4, 8), overlap=4),
         ValueError,
-        r"overlap from 0 to window - 1 pixels; got \(4, 8\) and 4",
+        r"overlap must be from 0 to window - 1 pixels; got \(4, 8\) and 4",
     ),
     (
         "overlap in other axes",
@@ -202,6 +202,13 @@ CASES = [
         "as many entries",
     ),
     ("overlap True", lambda: losses.TopologicalLoss(window=4, overlap=True), TypeError, "overlap"),
+    ("overlap None", lambda: losses.TopologicalLoss(overlap=None), TypeError, "overlap must be an"),
+    (
+        "overlap below 0",
+        lambda: losses.TopologicalLoss(window=4, overlap=-1),
+        ValueError,
+        "overlap must be at least 0",
+    ),
     ("overlap alone", lambda: losses.TopologicalLoss(overlap=3), ValueError, "needs a window"),
     (
         "iterations",
@@ -210,7 +217,12 @@ CASES = [
         "iterations must be at least 0",
     ),
     ("iterations 2.5", lambda: losses.ClDiceLoss(iterations=2.5), TypeError, "an integer; got 2.5"),
-    ("clDice smooth", lambda: losses.ClDiceLoss(smooth=0), ValueError, "smooth must be above zero"),
+    (
+        "clDice smooth",
+        lambda: losses.ClDiceLoss(smooth=0),
+        ValueError,
+        "smooth .* above zero; got 0",
+    ),
     ("clDice reduction", lambda: losses.ClDiceLoss(reduction=None), TypeError, "reduction must be"),
     ("sum of none", lambda: losses.SumLoss({}), TypeError, "parts must map names to losses"),
     (
@@ -266,6 +278,12 @@ CASES = [
         lambda: losses.make_loss("topological", match="rank"),
         TypeError,
         "topological has no option 'match'; it takes matching, connectivity, dimensions",
+    ),
+    (
+        "loss with an option that it lacks",
+        lambda: losses.TopologicalLoss(match="rank"),
+        TypeError,
+        "unexpected keyword argument 'match'",
     ),
     (
         "warping loss of NaN",

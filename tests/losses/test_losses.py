@@ -135,12 +135,12 @@ def test_gradients_equal_finite_differences_in_volumes(channels, loss, options):
 @pytest.mark.parametrize(("loss", "options"), OPTIONS, ids=name_of)
 def test_function_and_module_agree_for_every_option(loss, options):
     logits, target = random_batch(8, (2, 3, 9, 13))
-    one, two = (logits.clone().requires_grad_() for _ in range(2))
-    first, second = loss(**options)(one, target), FUNCTIONS[loss](two, target, **options)
+    leaf, twin = (logits.clone().requires_grad_() for _ in range(2))
+    first, second = loss(**options)(leaf, target), FUNCTIONS[loss](twin, target, **options)
     first.sum().backward()
     second.sum().backward()
     assert torch.equal(first, second)
-    assert torch.equal(one.grad, two.grad)
+    assert torch.equal(leaf.grad, twin.grad)
     if options and options not in ({"connectivity": 2}, {"border": "open"}):
         assert not torch.equal(first, loss()(logits, target))  # no option is ignored
 
@@ -416,10 +416,10 @@ def test_a_tensor_on_another_device_is_copied_once_for_all_that_share():
     common._to_host(tensor)
     assert Elsewhere.fetched == 2  # nothing is kept without need
     with common.shared_copies():
-        one = common._to_host(tensor, tensor)
-        two = common._to_host(tensor)
+        shared = common._to_host(tensor, tensor)
+        again = common._to_host(tensor)
         assert Elsewhere.fetched == 3
-        assert one[0] is one[1] is two[0]
+        assert shared[0] is shared[1] is again[0]
         tensor += 1
         assert common._to_host(tensor)[0].tolist() == [1, 2, 3]
         assert Elsewhere.fetched == 4

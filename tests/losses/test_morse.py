@@ -96,26 +96,26 @@ def test_patches_of_the_truth_are_the_components_of_its_background(connectivity)
     for _ in range(5):
         walls = np.abs(ndimage.gaussian_filter(rng.normal(size=(60, 71)), 4)) < 0.03
         options = {"structure": "patches", "of": "truth", "connectivity": connectivity}
-        found = acts_on(torch.full(walls.shape, 0.4), torch.tensor(walls), **options)
+        borders = acts_on(torch.full(walls.shape, 0.4), torch.tensor(walls), **options)
         dual = np.ones((3, 3)) if connectivity == 1 else None
         pieces, count = ndimage.label(~walls, dual)
         assert count > 5
-        assert not found[~walls].any()
+        assert not borders[~walls].any()
         depth = ndimage.distance_transform_edt(walls).astype(np.float32)
         basins = morse_complex(depth / depth.max(), connectivity=connectivity).patches()
         assert basins.max() == len(np.unique(basins)) == count
         assert len({*zip(pieces[~walls], basins[~walls], strict=True)}) == count
-        for one, two in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
             # There is no step from one basin to another but from or to a border.
-            assert (found[one] | found[two])[basins[one] != basins[two]].all()
+            assert (borders[here] | borders[there])[basins[here] != basins[there]].all()
 
 
 def test_walls_of_the_truth_are_in_their_middle():
     truth = torch.zeros(20, 15, dtype=torch.int64)
     truth[:, 5:10] = 1
     flat = torch.full(truth.shape, 0.4)
-    found = acts_on(flat, truth, of="truth", structure="patches")
-    assert rows(found) == [".......#......."] * 20
+    borders = acts_on(flat, truth, of="truth", structure="patches")
+    assert rows(borders) == [".......#......."] * 20
     full = torch.ones_like(truth)
     assert not acts_on(flat, full, of="truth", structure="patches").any()
     assert not acts_on(flat, 0 * truth, of="truth", structure="patches").any()
@@ -165,27 +165,27 @@ def test_dilation_equals_scipys(shape, pixels):
 )
 def test_value_and_gradient_equal_the_definition(shape, options, pixel_loss):
     logits, target = random_batch(30, shape, torch.float64)
-    one, two = (logits.clone().requires_grad_() for _ in range(2))
-    values = morse_loss(one, target, reduction="none", pixel_loss=pixel_loss, **options)
+    leaf, twin = (logits.clone().requires_grad_() for _ in range(2))
+    values = morse_loss(leaf, target, reduction="none", pixel_loss=pixel_loss, **options)
     images, masks = likelihoods(logits, target)
-    differentiable = two.sigmoid() if shape[1] == 1 else two.softmax(1)[:, 1:]
+    differentiable = twin.sigmoid() if shape[1] == 1 else twin.softmax(1)[:, 1:]
     expected = torch.zeros(images.shape[:2], dtype=torch.float64)
     low = options.get("min_persistence", 0.1), options.get("saddle_level", 0.0)
     for at in np.ndindex(*expected.shape):
         complex_ = morse_complex(images[at], connectivity=options.get("connectivity"))
         if options.get("structure") == "patches":
-            found, labels = np.zeros(shape[2:], bool), complex_.patches(low[0])
+            structure, labels = np.zeros(shape[2:], bool), complex_.patches(low[0])
             for p in np.ndindex(*shape[2:]):
                 for axis in range(len(p)):
                     for step in (-1, 1):
                         q = tuple(x + step * (i == axis) for i, x in enumerate(p))
                         if min(q) < 0 or any(a >= n for a, n in zip(q, shape[2:], strict=True)):
                             continue
-                        found[p] |= labels[p] != labels[q] and images[at][p] >= images[at][q]
-            found &= images[at] >= low[1]
+                        structure[p] |= labels[p] != labels[q] and images[at][p] >= images[at][q]
+            structure &= images[at] >= low[1]
         else:
-            found = complex_.skeleton(*low).mask
-        chosen = torch.tensor(found)
+            structure = complex_.skeleton(*low).mask
+        chosen = torch.tensor(structure)
         assert 0 < chosen.sum() < chosen.numel()
         p, g = differentiable[at][chosen], torch.tensor(masks[at])[chosen].double()
         if pixel_loss == "cross_entropy":
@@ -196,7 +196,7 @@ def test_value_and_gradient_equal_the_definition(shape, options, pixel_loss):
     factors = torch.arange(1.0, shape[0] + 1)
     (values * factors).sum().backward()
     (expected.mean(1) * factors).sum().backward()
-    torch.testing.assert_close(one.grad, two.grad)
+    torch.testing.assert_close(leaf.grad, twin.grad)
     for reduction, total in (("mean", expected.mean()), ("sum", expected.mean(1).sum())):
         value = morse_loss(logits, target, reduction=reduction, pixel_loss=pixel_loss, **options)
         torch.testing.assert_close(value, total.detach())

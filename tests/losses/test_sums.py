@@ -109,11 +109,11 @@ def test_a_sum_of_real_losses_is_the_sum_of_their_gradients():
     logits, target = random_batch(22, (2, 3, 9, 13), torch.float64)
     parts = {name: make_loss(name) for name in LOSSES}
     weights = {"topological": 0.5, "cldice": 0.25}
-    one, two = (logits.clone().requires_grad_() for _ in range(2))
-    SumLoss(parts, weights=weights)(one, target).backward()
+    leaf, twin = (logits.clone().requires_grad_() for _ in range(2))
+    SumLoss(parts, weights=weights)(leaf, target).backward()
     for name, part in parts.items():
-        (weights.get(name, 1) * part(two, target)).backward()
-    torch.testing.assert_close(one.grad, two.grad)
+        (weights.get(name, 1) * part(twin, target)).backward()
+    torch.testing.assert_close(leaf.grad, twin.grad)
 
 
 def test_the_parts_of_a_sum_share_their_copies():
@@ -139,4 +139,4 @@ def test_losses_are_made_by_name():
     }
     made = make_loss("topological", window=32, matching="wasserstein")
     assert isinstance(made, TopologicalLoss)
-    assert made.options["window"] == 32
+    assert made.options.window == 32

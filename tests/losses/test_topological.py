@@ -385,17 +385,18 @@ def test_windows_start_where_they_should(shape, window, overlap, rows, columns):
 @pytest.mark.parametrize("options", [{"window": (4, 6), "overlap": (3, 0)}, {"window": 5}])
 def test_windows_are_closed_crops(options):
     logits, target = random_batch(10, (1, 3, 9, 13), torch.float64)
-    one, two = (logits.clone().requires_grad_() for _ in range(2))
+    leaf, twin = (logits.clone().requires_grad_() for _ in range(2))
     crops = topological._windows((9, 13), options["window"], options.get("overlap", 0))
     assert len(crops) > 5
     parts = [
-        topological_loss(one[(..., *crop)], target[(..., *crop)], border="closed") for crop in crops
+        topological_loss(leaf[(..., *crop)], target[(..., *crop)], border="closed")
+        for crop in crops
     ]
     torch.stack(parts).mean().backward()
-    value = topological_loss(two, target, **options)
+    value = topological_loss(twin, target, **options)
     value.backward()
     assert value.item() == pytest.approx(torch.stack(parts).mean().item(), rel=1e-12)
-    torch.testing.assert_close(one.grad, two.grad, rtol=1e-9, atol=1e-15)
+    torch.testing.assert_close(leaf.grad, twin.grad, rtol=1e-9, atol=1e-15)
 
 
 def test_an_error_in_a_thread_is_raised_to_the_caller():

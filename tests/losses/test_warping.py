@@ -94,9 +94,11 @@ def by_definition(logits, target, connectivity, pixel_loss):
         parts = []
         for k in classes:
             prediction, truth = (reported == k).numpy(), (labels == k).numpy()
-            one = homotopy_warp(truth, prediction, connectivity=connectivity).critical
-            two = homotopy_warp(prediction, truth, connectivity=connectivity).critical
-            at = torch.tensor(one | two)
+            towards_prediction = homotopy_warp(
+                truth, prediction, connectivity=connectivity
+            ).critical
+            towards_truth = homotopy_warp(prediction, truth, connectivity=connectivity).critical
+            at = torch.tensor(towards_prediction | towards_truth)
             p, g = likelihood[k][at], torch.tensor(truth)[at].to(logits.dtype)
             if not len(p):
                 parts.append(torch.zeros((), dtype=logits.dtype))
@@ -122,16 +124,16 @@ def by_definition(logits, target, connectivity, pixel_loss):
 )
 def test_value_and_gradient_equal_the_definition(shape, connectivity, pixel_loss):
     logits, target = random_batch(30, shape, torch.float64)
-    one, two = (logits.clone().requires_grad_() for _ in range(2))
+    leaf, twin = (logits.clone().requires_grad_() for _ in range(2))
     options = {"connectivity": connectivity, "pixel_loss": pixel_loss}
-    values = homotopy_warping_loss(one, target, reduction="none", **options)
-    expected = by_definition(two, target, connectivity, pixel_loss)
+    values = homotopy_warping_loss(leaf, target, reduction="none", **options)
+    expected = by_definition(twin, target, connectivity, pixel_loss)
     assert expected.min() > 0
     torch.testing.assert_close(values, expected)
     factors = torch.arange(1.0, shape[0] + 1)
     (values * factors).sum().backward()
     (expected * factors).sum().backward()
-    torch.testing.assert_close(one.grad, two.grad)
+    torch.testing.assert_close(leaf.grad, twin.grad)
     for reduction, total in (("mean", expected.mean()), ("sum", expected.sum())):
         value = homotopy_warping_loss(logits, target, reduction=reduction, **options)
         torch.testing.assert_close(value, total.detach())
@@ -139,11 +141,11 @@ def test_value_and_gradient_equal_the_definition(shape, connectivity, pixel_loss
 
 def test_the_number_of_critical_pixels_does_not_change_the_value():
     """Twice the breaks cost as much as one, where all pixels are equally wrong."""
-    two, truth = (torch.cat([mask, 0 * mask, mask], dim=1) for mask in (BROKEN, WHOLE))
-    one = homotopy_warping_loss(logits_of(BROKEN), WHOLE)
-    assert acts_on(logits_of(two), truth).sum() == 2 * acts_on(logits_of(BROKEN), WHOLE).sum()
-    torch.testing.assert_close(homotopy_warping_loss(logits_of(two), truth), one)
-    torch.testing.assert_close(one, F.softplus(torch.tensor(2.0)))
+    twice, truth = (torch.cat([mask, 0 * mask, mask], dim=1) for mask in (BROKEN, WHOLE))
+    once = homotopy_warping_loss(logits_of(BROKEN), WHOLE)
+    assert acts_on(logits_of(twice), truth).sum() == 2 * acts_on(logits_of(BROKEN), WHOLE).sum()
+    torch.testing.assert_close(homotopy_warping_loss(logits_of(twice), truth), once)
+    torch.testing.assert_close(once, F.softplus(torch.tensor(2.0)))
 
 
 def test_half_is_background_and_of_equal_classes_the_first_wins():

@@ -12,6 +12,7 @@ from toposeg_lite.data import Sample, load_dataset
 from toposeg_lite.training import TrainConfig, draw_batch, evaluate, predict, train
 
 POINTWISE = torch.nn.Identity()
+SAMPLE = Sample("a", IMAGE[None], MASK)
 
 CASES = [
     # --- training ---
@@ -309,18 +310,10 @@ CASES = [
     ),
     (
         "evaluation row",
-        lambda: evaluate(POINTWISE, [Sample("a", IMAGE[None], MASK)], labels="foreground").picture(
+        lambda: evaluate(POINTWISE, [Sample("a", IMAGE[None], MASK)], labels="foreground").pair(
             "b"
         ),
         ValueError,
         r"row must be one of 'a'; got 'b'",
-    ),
-    (
-        "evaluation pictures",
-        lambda: evaluate(POINTWISE, [Sample("a", IMAGE[None], MASK)], labels="foreground").save(
-            "nowhere", pictures=-1
-        ),
-        ValueError,
-        r"pictures must be at least 0",
     ),
 ]

@@ -123,21 +123,99 @@ def test_learners_notebooks_and_pictures_are_in_step_with_their_sources():
     assert build.out_of_step() == []
 
 
-def test_a_change_of_the_source_or_of_the_copy_is_noticed(tmp_path):
-    cell = nbformat.v4.new_code_cell("1 + 1", id="sum", execution_count=1)
-    answer = nbformat.v4.new_code_cell("2", id="two", metadata={"tags": ["solution"]})
-    source = tmp_path / "solutions" / "07_x.ipynb"
-    source.parent.mkdir()
-    source.write_text(build.text_of(build.tidy(nbformat.v4.new_notebook(cells=[cell, answer]))))
-    copy = tmp_path / source.name
-    assert build.out_of_step(tmp_path) == [copy]
-    copy.write_bytes(build.products(source, build.read(source))[copy])
-    assert [c.id for c in build.read(copy).cells] == ["sum"]
-    assert build.out_of_step(tmp_path) == []
-    copy.write_text(copy.read_text().replace("1 + 1", "1 + 2"))
-    assert build.out_of_step(tmp_path) == [copy]
-    source.write_text(source.read_text().replace('"widgets"', "").replace("}\n", "}\n\n", 1))
-    assert source in build.out_of_step(tmp_path)
+@pytest.fixture
+def chapter(tmp_path):
+    """A chapter of three cells, whose text was run and stored."""
+    cells = [
+        nbformat.v4.new_markdown_cell(
+            "# A title\n\n- a list  \n\n```\n# %% no cell\n```", id="title"
+        ),
+        nbformat.v4.new_code_cell("1 + 1", id="sum", execution_count=1),
+        nbformat.v4.new_code_cell(
+            "2", id="two", execution_count=2, metadata={"tags": ["solution"]}
+        ),
+    ]
+    notebook = build.tidy(nbformat.v4.new_notebook(cells=cells))
+    source = tmp_path / "source" / "07_x.py"
+    build.store({source: build.write_text(notebook).encode()})
+    build.store(build.products(source, notebook))
+    return source
+
+
+def test_a_text_describes_its_notebook(chapter):
+    text = build.read_text(chapter)
+    assert [cell.id for cell in text.cells] == ["title", "sum", "two"]
+    assert "\n# # A title\n" in chapter.read_text()
+    assert build.write_text(text) == chapter.read_text()
+    stored = build.stored(chapter)
+    assert [cell.source for cell in stored.cells] == [cell.source for cell in text.cells]
+    assert [cell.get("execution_count") for cell in stored.cells] == [None, 1, 2]
+
+
+@each(SHORT)
+def test_every_text_describes_its_stored_notebook(path):
+    text = build.read_text(FOLDER / "source" / f"{path.stem}.py")
+    if path.parent == FOLDER:
+        text = build.learners(text)
+    cells = [(cell.id, cell.cell_type, cell.source, tags(cell)) for cell in text.cells]
+    stored = build.read(path).cells
+    assert [(cell.id, cell.cell_type, cell.source, tags(cell)) for cell in stored] == cells
+
+
+def test_a_change_of_the_text_or_of_a_notebook_is_noticed(chapter):
+    folder = chapter.parent.parent
+    solved, copy = folder / "solutions" / "07_x.ipynb", folder / "07_x.ipynb"
+    assert build.out_of_step(folder) == []
+    assert [c.id for c in build.read(copy).cells] == ["title", "sum"]
+    for file, old, new in [
+        (copy, "1 + 1", "1 + 2"),  # the learner's copy
+        (solved, "}\n", "}\n\n"),  # as another tool would write it
+        (solved, "1 + 1", "1 + 2"),
+        (solved, "A title", "No title"),
+    ]:
+        before = file.read_text()
+        file.write_text(before.replace(old, new, 1))
+        assert build.out_of_step(folder) == [file]
+        file.write_text(before)
+    before = chapter.read_text()
+    chapter.write_text(before.replace("A title", "Another"))  # prose: the outputs may stay
+    assert build.out_of_step(folder) == [solved, copy]
+    build.store(build.products(chapter, build.stored(chapter)))
+    assert build.out_of_step(folder) == []
+    chapter.write_text(before.replace("1 + 1", "1 + 2"))  # code: it has to run again
+    assert build.out_of_step(folder) == [solved]
+    with pytest.raises(ValueError, match="not the code that was run"):
+        build.stored(chapter)
+
+
+def test_edits_in_jupyter_come_back_into_the_text(chapter):
+    solved = chapter.parent.parent / "solutions" / "07_x.ipynb"
+    solved.write_text(solved.read_text().replace("A title", "Another"))
+    assert build.pull(chapter) == chapter.read_text().replace("A title", "Another")
+
+
+def test_cells_without_a_name_of_their_own_are_refused(chapter):
+    text = chapter.read_text()
+    chapter.write_text(text.replace("# %% two", "# %%"))
+    with pytest.raises(ValueError, match="a cell has no name: '2'"):
+        build.read_text(chapter)
+    chapter.write_text(text.replace("# %% two", "# %% sum"))
+    with pytest.raises(ValueError, match="several cells are called sum"):
+        build.read_text(chapter)
+
+
+def test_a_build_that_cannot_write_leaves_the_notebook_whole(chapter, monkeypatch):
+    solved = chapter.parent.parent / "solutions" / "07_x.ipynb"
+    before = solved.read_bytes()
+
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        build.store({solved: b"{"})
+    assert solved.read_bytes() == before
+    assert [path.name for path in solved.parent.iterdir()] == [solved.name]
 
 
 def test_tidying_drops_live_widgets_and_run_times():
@@ -404,7 +482,7 @@ def test_a_changed_digit_is_one_that_nbval_compares():
     assert change_a_digit("numpy: version 2.4.6") is None
 
 
-RUN = [path for path in build.sources() if path.name[:2] != LONG]
+RUN = sorted({path.name: path for path in [*PLAIN, *SOLVED] if path.name[:2] != LONG}.values())
 SLOW = ("03", "06", "07", "13")  # may take three minutes, the others one and a half
 MEMORY = 1.5e9  # bytes
 # Added to each chapter: what its kernel has used. Linux counts in kilobytes, macOS in bytes.
@@ -481,7 +559,7 @@ def test_the_long_chapter_needs_little_memory(tmp_path):
     """With the crops, network and images of its defaults; in few steps, which hold no less."""
     values = {"pretrain_steps": 30, "finetune_steps": 4, "weight": 0.1, "learning_rate": 0.003}
     run = (
-        "import resource\nfrom toposeg_lite.training.__main__ import run_notebook\n"
+        "import resource\nfrom toposeg_lite.studies.notebook import run_notebook\n"
         f"run_notebook({values | {'out': str(tmp_path)}!r})\n"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"  # of the kernel
     )

@@ -2,7 +2,8 @@
 
 Photographs come with the library, synthetic images are drawn from a seed; neither needs a network.
 Benchmarks with masks by experts are downloaded at first use. Your own images come in through
-`folder`, which makes the same kind of `Dataset`.
+`folder`, which makes the same kind of `Dataset`. Bad arguments raise TypeError or ValueError before
+anything is read or drawn.
 """
 
 from __future__ import annotations
@@ -21,97 +22,76 @@ from .samples import Dataset, Sample
 
 __all__ = ["Dataset", "Sample", "folder", "list_datasets", "load_dataset"]
 
-Loader = Callable[..., Dataset]
+Labels = Literal["foreground", "background"]
 
+# A new data set is one function and one line: here, or in `benchmarks` and its `TERMS`.
 
-def _cut(photo: photos.Photo, regions: photos.Regions, split: str) -> tuple[Sample, ...]:
-    """Cut the samples of one split out of a photograph."""
-    return tuple(
-        Sample(
-            f"{split}-{number}",
-            np.ascontiguousarray(photo.image[:, rows, columns]),
-            np.ascontiguousarray(photo.mask[rows, columns]),
-        )
-        for number, (rows, columns) in enumerate(regions[split])
-    )
+# Each photograph: who reads it, its splits, what to label, and its terms.
+_PHOTOS: dict[str, tuple[Callable[[str], photos.Photo], photos.Regions, Labels, str]] = {
+    "retina": (
+        photos.retina,
+        photos.RETINA_REGIONS,
+        "foreground",
+        "CC0 1.0; photograph by Mikael Häggström, doi:10.15347/wjm/2014.008",
+    ),
+    "brick": (
+        photos.brick,
+        photos.BRICK_REGIONS,
+        "background",
+        "CC0 1.0; photograph Bricks25 by CC0Textures",
+    ),
+}
 
-
-def _photo(name: str, labels: Literal["foreground", "background"], terms: str) -> Loader:
-    """Make the loader of a photograph: its three splits are regions of the one image."""
-
-    def load(*, root: str | PathLike[str] | None, seed: int, masks: str = "silver") -> Dataset:
-        photo, regions = {
-            "retina": (photos.retina, photos.RETINA_REGIONS),
-            "brick": (photos.brick, photos.BRICK_REGIONS),
-        }[name]
-        whole = photo(masks)
-        return Dataset(
-            name,
-            _cut(whole, regions, "train"),
-            _cut(whole, regions, "validation"),
-            _cut(whole, regions, "test"),
-            labels=labels,
-            reference="silver",
-            patch=64,
-            terms=terms,
-        )
-
-    return load
-
+# Each generator of `synthetic`: what to label.
+_DRAWINGS: dict[str, Labels] = {
+    "vessels": "foreground",
+    "membranes": "background",
+    "cracks": "foreground",
+    "roads": "foreground",
+    "lanes": "foreground",
+    "tubes": "foreground",
+}
 
 # How many images the train, validation and test splits of a synthetic data set hold.
 _DRAWN = (16, 6, 10)
 
 
-def _synthetic(name: str, labels: Literal["foreground", "background"]) -> Loader:
-    """Make the loader of a synthetic data set: every image has its own stream of numbers."""
-
-    def load(*, root: str | PathLike[str] | None, seed: int) -> Dataset:
-        generator = getattr(synthetic, name)
-        streams = np.random.SeedSequence(seed).spawn(sum(_DRAWN))
-        samples = []
-        for number, stream in enumerate(streams):
-            drawing = generator(seed=np.random.default_rng(stream))
-            samples.append(Sample(f"drawing-{number}", drawing.image, drawing.mask))
-        train, validation = _DRAWN[0], _DRAWN[0] + _DRAWN[1]
-        return Dataset(
-            name,
-            tuple(samples[:train]),
-            tuple(samples[train:validation]),
-            tuple(samples[validation:]),
-            labels=labels,
-            reference="exact",
-            patch=32 if samples[0].mask.ndim == 3 else 64,
-            terms="MIT, like this library, which drew the images",
+def _photo(name: str, masks: str = "silver") -> Dataset:
+    """Cut the three splits out of a photograph."""
+    read, regions, labels, terms = _PHOTOS[name]
+    photo = read(masks)
+    splits = {
+        split: tuple(
+            Sample(
+                f"{split}-{number}",
+                np.ascontiguousarray(photo.image[:, rows, columns]),
+                np.ascontiguousarray(photo.mask[rows, columns]),
+            )
+            for number, (rows, columns) in enumerate(places)
         )
-
-    return load
-
-
-def _benchmark(read: Loader) -> Loader:
-    """Make the loader of a benchmark; its splits are fixed, whatever the seed."""
-
-    def load(*, root: str | PathLike[str] | None, seed: int, **options: Any) -> Dataset:
-        return read(root, **options)
-
-    return load
+        for split, places in regions.items()
+    }
+    return Dataset(name, **splits, labels=labels, reference="silver", patch=64, terms=terms)
 
 
-# A new data set is one function and one line here.
-_LOADERS: dict[str, Loader] = {
-    "retina": _photo(
-        "retina",
-        "foreground",
-        "CC0 1.0; photograph by Mikael Häggström, doi:10.15347/wjm/2014.008",
-    ),
-    "brick": _photo("brick", "background", "CC0 1.0; photograph Bricks25 by CC0Textures"),
-    "vessels": _synthetic("vessels", "foreground"),
-    "membranes": _synthetic("membranes", "background"),
-    "cracks": _synthetic("cracks", "foreground"),
-    "roads": _synthetic("roads", "foreground"),
-    "lanes": _synthetic("lanes", "foreground"),
-    "tubes": _synthetic("tubes", "foreground"),
-} | {name: _benchmark(getattr(benchmarks, name)) for name in benchmarks.TERMS}
+def _drawings(name: str, seed: int) -> Dataset:
+    """Draw the three splits; every image has its own stream of random numbers."""
+    generator = getattr(synthetic, name)
+    samples = []
+    for number, stream in enumerate(np.random.SeedSequence(seed).spawn(sum(_DRAWN))):
+        drawing = generator(seed=np.random.default_rng(stream))
+        samples.append(Sample(f"drawing-{number}", drawing.image, drawing.mask))
+    train, validation = _DRAWN[0], _DRAWN[0] + _DRAWN[1]
+    return Dataset(
+        name,
+        tuple(samples[:train]),
+        tuple(samples[train:validation]),
+        tuple(samples[validation:]),
+        labels=_DRAWINGS[name],
+        reference="exact",
+        patch=32 if samples[0].mask.ndim == 3 else 64,
+        terms="MIT, like this library, which drew the images",
+    )
 
 
 def list_datasets() -> list[str]:
@@ -126,7 +106,7 @@ def list_datasets() -> list[str]:
     >>> list_datasets()[11:]
     ['crackforest', 'vesselnn_3d', 'betti_matching_examples']
     """
-    return list(_LOADERS)
+    return [*_PHOTOS, *_DRAWINGS, *benchmarks.TERMS]
 
 
 def load_dataset(
@@ -158,10 +138,7 @@ def load_dataset(
     Raises
     ------
     ValueError
-        If the name is unknown (the message lists the names), the seed negative, the value of an
-        option unknown, or a downloaded file is not the published one.
-    TypeError
-        If `name` is no string or `seed` no integer, or for an option that the data set lacks.
+        If a downloaded file is not the published one.
     OSError
         If files are missing and cannot be downloaded; the message says what to do.
 
@@ -174,7 +151,7 @@ def load_dataset(
     check_choice(name, list_datasets(), "name")
     seed = check_integer(seed, "seed")
     taken = []
-    if name in ("retina", "brick"):
+    if name in _PHOTOS:
         taken = ["masks"]
     elif name in benchmarks.TERMS:
         taken = list(inspect.signature(getattr(benchmarks, name)).parameters)[1:]
@@ -182,4 +159,8 @@ def load_dataset(
         if option not in taken:
             takes = f"the options {', '.join(taken)}" if taken else "no options"
             raise TypeError(f"{name} takes {takes}; got {option!r}")
-    return _LOADERS[name](root=root, seed=seed, **options)
+    if name in _PHOTOS:
+        return _photo(name, **options)
+    if name in _DRAWINGS:
+        return _drawings(name, seed)
+    return getattr(benchmarks, name)(root, **options)

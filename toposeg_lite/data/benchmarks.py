@@ -7,6 +7,9 @@ Every function returns all images of its data set in memory, four bytes a value.
 fixed: no person, no field of view and no slice has pixels in two of them, and slices that lie
 beside each other are in one, except where two blocks of ISBI 2012 meet.
 
+`root` is the folder of the files: see `toposeg_lite.data.download.data_folder`. Files that are
+missing and cannot be downloaded raise OSError, a damaged one ValueError.
+
 ========================  =====================  ==========  ======================  ============
 data set                  images                 megabytes   train/validation/test   in memory
 ========================  =====================  ==========  ======================  ============
@@ -31,7 +34,7 @@ from typing import Any
 import numpy as np
 from scipy.io import loadmat
 
-from ..checks import check_choice, check_integer
+from ..checks import check_choice, check_flag, check_integer
 from .download import fetch
 from .reading import channels_first, read_array, to_likelihood
 from .samples import Dataset, Sample
@@ -97,8 +100,6 @@ def topomortar(root: Root = None, *, masks: str = "accurate") -> Dataset:
 
     Parameters
     ----------
-    root : path, optional
-        See `toposeg_lite.data.download.data_folder`.
     masks : {"accurate", "noisy", "pseudo"}
         Which labels to train and validate with: accurate ones; noisy ones, which are crooked lines
         of a few pixels, mostly much thinner than the mortar they follow; or pseudo-labels, which
@@ -108,13 +109,6 @@ def topomortar(root: Root = None, *, masks: str = "accurate") -> Dataset:
     -------
     Dataset
         Score it with labels of the background: the bricks.
-
-    Raises
-    ------
-    ValueError
-        If `masks` is none of the three, or a file is damaged.
-    OSError
-        If files are missing and cannot be downloaded.
 
     References
     ----------
@@ -161,8 +155,6 @@ def chase_db1(root: Root = None, *, observer: int = 1) -> Dataset:
 
     Parameters
     ----------
-    root : path, optional
-        See `toposeg_lite.data.download.data_folder`.
     observer : {1, 2}
         Whose masks to use. The two disagree about many fine vessels, which shows how far a
         comparison can go.
@@ -171,15 +163,6 @@ def chase_db1(root: Root = None, *, observer: int = 1) -> Dataset:
     -------
     Dataset
         Samples are named "01L" to "14R". Score it with labels of the foreground.
-
-    Raises
-    ------
-    TypeError
-        If `observer` is no integer.
-    ValueError
-        If it is neither 1 nor 2, or a file is damaged.
-    OSError
-        If files are missing and cannot be downloaded.
 
     References
     ----------
@@ -193,8 +176,7 @@ def chase_db1(root: Root = None, *, observer: int = 1) -> Dataset:
     >>> [sample.name for sample in eyes.validation]  # doctest: +SKIP
     ['09L', '09R', '10L', '10R']
     """
-    if check_integer(observer, "observer", 1) > 2:
-        raise ValueError(f"observer must be 1 or 2; got {observer}")
+    check_integer(observer, "observer", 1, 2)
     folder = fetch("chase_db1", root, terms=TERMS["chase_db1"]) / "CHASEDB1"
     ending = {1: "1stHO", 2: "2ndHO"}[observer]
 
@@ -218,23 +200,11 @@ def isbi2012_membranes(root: Root = None) -> Dataset:
     The splits are blocks of the stack: slices 0 to 18 train, 19 to 24 validate, 25 to 29 test. A
     slice resembles its neighbours a little, so whoever wants to be strict leaves out 18 and 24.
 
-    Parameters
-    ----------
-    root : path, optional
-        See `toposeg_lite.data.download.data_folder`.
-
     Returns
     -------
     Dataset
         Samples are named "slice-00" to "slice-29". Score it with labels of the background: the
         cells.
-
-    Raises
-    ------
-    ValueError
-        If a file is damaged.
-    OSError
-        If files are missing and cannot be downloaded.
 
     References
     ----------
@@ -287,8 +257,6 @@ def crackforest(root: Root = None, *, strands: bool = False) -> Dataset:
 
     Parameters
     ----------
-    root : path, optional
-        See `toposeg_lite.data.download.data_folder`.
     strands : bool
         Whether label 4 is crack too. Without it the masks lack cracks that one can see in those
         five photographs.
@@ -297,15 +265,6 @@ def crackforest(root: Root = None, *, strands: bool = False) -> Dataset:
     -------
     Dataset
         Samples are named "001" to "118". Score it with labels of the foreground.
-
-    Raises
-    ------
-    TypeError
-        If `strands` is no boolean.
-    ValueError
-        If a file is damaged.
-    OSError
-        If files are missing and cannot be downloaded.
 
     References
     ----------
@@ -319,8 +278,7 @@ def crackforest(root: Root = None, *, strands: bool = False) -> Dataset:
     >>> asphalt.train[0].name, asphalt.train[0].image.shape  # doctest: +SKIP
     ('001', (3, 320, 480))
     """
-    if not isinstance(strands, bool):
-        raise TypeError(f"strands must be True or False; got {strands!r}")
+    check_flag(strands, "strands")
     wanted = (2, 4) if strands else (2,)
     folder = fetch("crackforest", root, terms=TERMS["crackforest"])
 
@@ -371,22 +329,10 @@ def vesselnn_3d(root: Root = None) -> Dataset:
     each pair stays together. Validation and test hold wide and fine vessels. The mask of
     "poon2015_plaqueVessels" is called under-segmented by its authors; it is in the training split.
 
-    Parameters
-    ----------
-    root : path, optional
-        See `toposeg_lite.data.download.data_folder`.
-
     Returns
     -------
     Dataset
         Images (1, D, H, W), named like their files. Score it with labels of the foreground.
-
-    Raises
-    ------
-    ValueError
-        If a file is damaged.
-    OSError
-        If files are missing and cannot be downloaded.
 
     References
     ----------
@@ -423,8 +369,6 @@ def betti_matching_examples(root: Root = None, *, kind: str = "cremi") -> Datase
 
     Parameters
     ----------
-    root : path, optional
-        See `toposeg_lite.data.download.data_folder`.
     kind : {"cremi", "roads"}
         Three electron micrographs (312 x 312, grey; membranes, scored with labels of the
         background), or three aerial photographs (375 x 375, colour; roads, foreground).
@@ -433,13 +377,6 @@ def betti_matching_examples(root: Root = None, *, kind: str = "cremi") -> Datase
     -------
     Dataset
         Samples are named by their numbers, for example "0114".
-
-    Raises
-    ------
-    ValueError
-        If `kind` is neither, or a file is damaged.
-    OSError
-        If files are missing and cannot be downloaded.
 
     References
     ----------
@@ -467,6 +404,7 @@ def betti_matching_examples(root: Root = None, *, kind: str = "cremi") -> Datase
 
 
 def _nonzero(path: Path) -> np.ndarray:
+    """Read a mask whose structure is all but 0."""
     return read_array(path) != 0
 
 

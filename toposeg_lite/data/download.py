@@ -44,11 +44,6 @@ def data_folder(root: str | PathLike[str] | None = None) -> Path:
     Path
         It need not exist.
 
-    Raises
-    ------
-    TypeError
-        If `root` is no path.
-
     Examples
     --------
     >>> data_folder("data").as_posix()
@@ -109,8 +104,6 @@ def fetch(name: str, root: str | PathLike[str] | None = None, *, terms: str) -> 
         has.
     OSError
         If files are missing and cannot be downloaded; the message says what to do.
-    TypeError
-        If `root` is no path.
 
     Examples
     --------
@@ -127,9 +120,9 @@ def fetch(name: str, root: str | PathLike[str] | None = None, *, terms: str) -> 
         file = folder / path
         if not file.is_file():
             missing.append(path)
-        elif (found := pooch.file_hash(str(file))) != wanted:
+        elif (digest := pooch.file_hash(str(file))) != wanted:
             (missing if ours else damaged).append(path)
-            trouble = f"{file} has SHA-256 {found}, expected {wanted}"
+            trouble = f"{file} has SHA-256 {digest}, expected {wanted}"
     if damaged:
         raise ValueError(
             f"{len(damaged)} of {len(source['files'])} files of {name} are not the published ones; "
@@ -165,9 +158,9 @@ def _download(name: str, folder: Path, missing: list[str]) -> None:
             f"try again later"
         ) from error
     except OSError as error:  # the errors of requests are kinds of it
-        left = sum(not (folder / path).is_file() for path in missing)
+        absent = sum(not (folder / path).is_file() for path in missing)
         raise OSError(
-            f"{left} of {len(source['files'])} files of {name} are not in {folder} and could not "
+            f"{absent} of {len(source['files'])} files of {name} are not in {folder} and could not "
             f"be downloaded from {server}: {error}. With a network, call again: what has arrived "
             f"is kept. Without one, copy the folder {name!r} from a machine that has it, and name "
             f"the folder around it as root=, or in the environment variable TOPOSEG_DATA"

@@ -92,9 +92,7 @@ def folder(
     Raises
     ------
     ValueError
-        With every fault of the files in one message; or if an option has an unknown value.
-    TypeError
-        If an option has a wrong type.
+        With every fault of the files in one message.
     FileNotFoundError
         If a folder does not exist.
     ModuleNotFoundError
@@ -192,7 +190,7 @@ def _list_files(
     if together and not suffix:
         raise ValueError("images and masks in one folder need mask_suffix to tell them apart")
 
-    found: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
+    named: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
     for path in sorted({file for place in places for file in place.iterdir()}):
         if path.name.startswith(".") or not path.is_file():
             continue
@@ -209,14 +207,14 @@ def _list_files(
                 continue
         if is_mask:
             key = key[: len(key) - len(suffix)]
-        known = found[is_mask].setdefault(key, path)
+        known = named[is_mask].setdefault(key, path)
         if known is not path:
             problems.append(f"{path}: has the same name as {known.name}")
-    for key in sorted(found[0].keys() - found[1].keys()):
-        problems.append(f"{found[0][key]}: no mask {key}{suffix}.* in {places[1]}")
-    for key in sorted(found[1].keys() - found[0].keys()):
-        problems.append(f"{found[1][key]}: no image {key}.* in {places[0]}")
-    return found
+    for key in sorted(named[0].keys() - named[1].keys()):
+        problems.append(f"{named[0][key]}: no mask {key}{suffix}.* in {places[1]}")
+    for key in sorted(named[1].keys() - named[0].keys()):
+        problems.append(f"{named[1][key]}: no image {key}.* in {places[0]}")
+    return named
 
 
 def _read(

@@ -78,6 +78,7 @@ MASKS = {"silver": "", "annotated": "_annotated"}
 
 
 def _mask(name: str, masks: str) -> np.ndarray:
+    """Read a reference mask of a photograph."""
     check_choice(masks, tuple(MASKS), "masks")
     path = files("toposeg_lite.data").joinpath("assets", f"{name}{MASKS[masks]}.png")
     with path.open("rb") as file:
@@ -101,11 +102,6 @@ def retina(masks: str = "silver") -> Photo:
     Photo
         `image` of shape (3, 1411, 1411), red, green and blue; `mask` of shape (1411, 1411), True
         on arteries and veins. Outside the round field the image is black and the mask False.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `masks` is neither.
 
     References
     ----------
@@ -140,11 +136,6 @@ def brick(masks: str = "silver") -> Photo:
     Photo
         `image` of shape (1, 512, 512); `mask` of shape (512, 512), True on the mortar: one
         connected net of lines around the bricks.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `masks` is neither.
 
     Examples
     --------

@@ -107,18 +107,18 @@ def _pixels(page: Image.Image, indices: bool) -> np.ndarray:
 
 
 def _read_matlab(path: Path, variable: str | None) -> np.ndarray:
-    found = {
+    arrays = {
         name: value
         for name, value in loadmat(path).items()
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size > 1
     }
     if variable is not None:
-        if variable not in found:
-            raise ValueError(f"no array {variable!r} in it; it has {sorted(found)}")
-        return found[variable]
-    if len(found) != 1:
-        raise ValueError(f"must hold one array of numbers, or name one of {sorted(found)}")
-    return next(iter(found.values()))
+        if variable not in arrays:
+            raise ValueError(f"no array {variable!r} in it; it has {sorted(arrays)}")
+        return arrays[variable]
+    if len(arrays) != 1:
+        raise ValueError(f"must hold one array of numbers, or name one of {sorted(arrays)}")
+    return next(iter(arrays.values()))
 
 
 def _read_nifti(path: Path) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..checks import check_same_shape
 from ..metrics import betti_error, betti_matching_error, dice
 from ..topology.components import betti_numbers
 from ..topology.grid import check_mask
-from .checking import _call, _exercise, _NotYetError, _refuse, _rows
+from .checking import NotYetError, call, count_right, exercise, first_difference, refuse, rows_of
 
 __all__ = ["PENCIL_SPACE"]
 
@@ -41,42 +42,39 @@ def _count(foreground: int, background: int, outside: int = 1) -> tuple[float, f
     return float(label(PENCIL_SPACE, connectivity=foreground).max()), float(holes)
 
 
-@_exercise("01.1")
+@exercise("01.1")
 def _count_by_hand(answer: Any) -> str:
     """Check ((b0, b1) with 8 neighbours, (b0, b1) with 4) of `PENCIL_SPACE`."""
     form = "two pairs: (components, holes) with 8 neighbours, then (components, holes) with 4"
-    _rows(answer, 2, form)  # only to refuse what has another form: the order of the two matters
+    rows_of(answer, 2, form)  # only to refuse what has another form: the order of the two matters
     counts = [tuple(map(float, pair)) for pair in answer]
     if len(counts) != 2:
-        raise _NotYetError(f"Give {form}.")
+        raise NotYetError(f"Give {form}.")
 
     def both(rule: Callable[[int], tuple[float, ...]]) -> Counts:
         return [rule(2), rule(1)]
 
     right = both(lambda k: _count(k, 3 - k))
-    _refuse(counts, right[::-1], "The two pairs are exchanged: 8 neighbours come first.")
-    _refuse(counts, [pair[::-1] for pair in right], "Components come first, holes second.")
-    _refuse(
-        counts,
+    misread = partial(refuse, counts)
+    misread(right[::-1], "The two pairs are exchanged: 8 neighbours come first.")
+    misread([pair[::-1] for pair in right], "Components come first, holes second.")
+    misread(
         both(lambda k: _count(k, k)),
         "You gave the background the same neighbours as the foreground. Where foreground steps "
         "over a corner, background cannot: 8 for the one means 4 for the other.",
     )
-    _refuse(
-        counts,
+    misread(
         both(lambda k: _count(k, 3 - k, outside=0)),
         "A hole is background that cannot reach the outside. You counted parts of the background "
         "at the border, too.",
     )
-    _refuse(
-        counts,
+    misread(
         [right[0], right[0]],
         "With 4 neighbours a step over a corner is no step: the foreground falls into more parts.",
     )
     if counts != right:
-        good = sum(a == b for ours, theirs in zip(counts, right, strict=True)
-                   for a, b in zip(ours, theirs, strict=True))  # fmt: skip
-        raise _NotYetError(
+        good = sum(map(count_right, counts, right))
+        raise NotYetError(
             f"{good} of your four numbers are right. Colour one component after the other: from a "
             "pixel go on to all its neighbours, then to theirs. Do the same with the background, "
             "with the other neighbours, beginning outside."
@@ -84,35 +82,35 @@ def _count_by_hand(answer: Any) -> str:
     return "The corners decide: what 8 neighbours join to one space falls apart with 4."
 
 
-@_exercise("01.2")
+@exercise("01.2")
 def _fool_the_count(answer: Any) -> str:
     """Check (prediction, truth): Dice .9, no Betti error, but two features without a partner."""
     form = "two masks of the same shape: (prediction, truth)"
     try:
-        one, two = answer
-        prediction = check_mask(one, "prediction", ndim=2)
-        truth = check_mask(two, "truth", ndim=2)
+        first, second = answer
+        prediction = check_mask(first, "prediction", ndim=2)
+        truth = check_mask(second, "truth", ndim=2)
         check_same_shape(prediction, truth, ("prediction", "truth"))
     except (TypeError, ValueError) as error:
-        raise _NotYetError(f"Give {form}: {error}.") from None
+        raise NotYetError(f"Give {form}: {error}.") from None
     ours, theirs = betti_numbers(prediction), betti_numbers(truth)
     if (prediction == truth).all():
-        raise _NotYetError("Your masks are equal, so every metric is right to praise them.")
+        raise NotYetError("Your masks are equal, so every metric is right to praise them.")
     if betti_error(prediction, truth) > 0:
-        raise _NotYetError(
+        raise NotYetError(
             f"The prediction has the Betti numbers {ours}, the truth {theirs}: the Betti error "
             "sees that. Make a second mistake that hides the first one from the count."
         )
     unmatched = betti_matching_error(prediction, truth)
     if unmatched < 2:
-        raise _NotYetError(
+        raise NotYetError(
             "Every component and hole of the one has its partner in the other: the prediction is "
             "wrong by degree only. Break something, and make up for it elsewhere. (Keep off the "
             "border: what touches it belongs to the frame.)"
         )
     overlap = dice(prediction, truth)
     if overlap < 0.9:
-        raise _NotYetError(
+        raise NotYetError(
             f"The count is fooled, but Dice is {overlap:.3f} and should be .9 or more. Let the "
             "mistakes be small, or what is right be large."
         )
@@ -128,21 +126,21 @@ Measure = Callable[[np.ndarray, np.ndarray], Any]
 def _over_patches(measure: Measure, prediction: np.ndarray, truth: np.ndarray, patch: int,
                   whole: bool = False) -> list[Any]:  # fmt: skip
     """Measure every patch, or only those that are whole."""
-    found = []
+    values = []
     for row, column in product(*(range(0, n, patch) for n in truth.shape)):
         window = np.s_[row : row + patch, column : column + patch]
         if not whole or truth[window].shape == (patch, patch):
-            found.append(measure(prediction[window], truth[window]))
-    return found
+            values.append(measure(prediction[window], truth[window]))
+    return values
 
 
 def _difference(prediction: np.ndarray, truth: np.ndarray, connectivity: int = 2) -> np.ndarray:
     """Return how many components and holes the prediction has more than the truth."""
-    one, two = (betti_numbers(m, connectivity=connectivity) for m in (prediction, truth))
-    return np.subtract(one, two)
+    ours, theirs = (betti_numbers(m, connectivity=connectivity) for m in (prediction, truth))
+    return np.subtract(ours, theirs)
 
 
-@_exercise("01.3")
+@exercise("01.3")
 def _error_in_patches(answer: Any) -> str:
     """Check a function (prediction, truth, patch) -> the mean Betti error of the patches."""
     generator = np.random.default_rng(1)
@@ -160,9 +158,9 @@ def _error_in_patches(answer: Any) -> str:
         return all_of(lambda a, b, p: np.mean(_over_patches(measure, a, b, p, **options)))
 
     def own(prediction: np.ndarray, truth: np.ndarray, patch: int) -> Any:
-        value = _call(answer, prediction, truth, patch)
+        value = call(answer, prediction, truth, patch)
         if not isinstance(value, int | float | np.number) or isinstance(value, bool):
-            raise _NotYetError(f"Return one number; once you returned {value!r}.")
+            raise NotYetError(f"Return one number; once you returned {value!r}.")
         return value
 
     def absolute(prediction: np.ndarray, truth: np.ndarray) -> float:
@@ -170,42 +168,37 @@ def _error_in_patches(answer: Any) -> str:
 
     answers = all_of(own)
     right = all_of(lambda a, b, p: betti_error(a, b, patch=p))
-    _refuse(
-        answers,
+    misread = partial(refuse, answers)
+    misread(
         all_of(lambda a, b, p: absolute(a, b)),
         "This is the error of the whole image. Cut both masks into squares first.",
     )
-    _refuse(
-        answers,
+    misread(
         all_of(lambda a, b, p: np.sum(_over_patches(absolute, a, b, p))),
         "You added the errors of the patches; take their mean, so that large images do not get "
         "large errors.",
     )
-    _refuse(
-        answers,
+    misread(
         mean_of(absolute, whole=True),
         "You left out the narrower patches in the last row and column. Every pixel should count.",
     )
-    _refuse(
-        answers,
+    misread(
         all_of(lambda a, b, p: np.abs(np.mean(_over_patches(_difference, a, b, p), axis=0)).sum()),
         "You took the absolute value of the mean: a component too many here and one too few there "
         "cancel. Take it in each patch.",
     )
-    _refuse(
-        answers,
+    misread(
         mean_of(lambda a, b: abs(np.subtract(*_difference(a, b)))),
         "You compared Euler numbers, components minus holes: a component too many and a hole too "
         "many cancel. Take the absolute value for components and holes each, then add.",
     )
-    _refuse(
-        answers,
+    misread(
         mean_of(lambda a, b: np.abs(_difference(a, b, 1)).sum()),
         "This is the error with 4 neighbours; here 8 are meant.",
     )
     if answers != right:
-        k = next(k for k, (a, b) in enumerate(zip(answers, right, strict=True)) if a != b)
-        raise _NotYetError(
+        k = first_difference(answers, right)
+        raise NotYetError(
             f"For two masks of shape {cases[k][0].shape} and patches of {cases[k][2]} the error is "
             f"{right[k]:g}; you found {answers[k]:g}. Cut, count, subtract, take absolute values, "
             "add over components and holes, and take the mean over the patches."

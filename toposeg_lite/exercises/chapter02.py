@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..figures import alive
 from ..topology.persistence import PersistencePairs, persistence_pairs
-from .checking import Rows, _call, _dots, _exercise, _NotYetError, _refuse, _rows
+from .checking import (
+    NotYetError,
+    Rows,
+    call,
+    dots_of,
+    exercise,
+    first_difference,
+    number_of,
+    refuse,
+    rows_of,
+)
 
 __all__ = ["PENCIL_IMAGE"]
 
@@ -29,54 +40,50 @@ PENCIL_IMAGE = (
 """The image of exercise 02.1. It has a different diagram under each misconception."""
 
 
-@_exercise("02.1")
+@exercise("02.1")
 def _diagram_by_hand(answer: Any) -> str:
     """Check a diagram of `PENCIL_IMAGE`, given as a list of (dimension, birth, death)."""
-    rows = _rows(answer, 3, "a list of tuples (dimension, birth, death)")
+    rows = rows_of(answer, 3, "a list of tuples (dimension, birth, death)")
     pairs = persistence_pairs(PENCIL_IMAGE)
-    right = _dots(pairs)
+    right = dots_of(pairs)
     below = persistence_pairs(1 - PENCIL_IMAGE)
-    sublevel = [(k, round(1 - b, 6), round(1 - d, 6)) for k, b, d in _dots(below)]
+    sublevel = [(k, round(1 - b, 6), round(1 - d, 6)) for k, b, d in dots_of(below)]
     border = persistence_pairs(PENCIL_IMAGE, border="closed")
-    _refuse(
-        rows,
-        _dots(persistence_pairs(PENCIL_IMAGE, connectivity=1)),
+    misread = partial(refuse, rows)
+    misread(
+        dots_of(persistence_pairs(PENCIL_IMAGE, connectivity=1)),
         "This is the diagram with 4 neighbours. Here pixels that touch by a corner are "
         "connected, too.",
     )
-    _refuse(
-        rows,
+    misread(
         sorted(sublevel),
         "These are sublevel sets: you let the threshold rise. Here it falls from 1 to 0, "
         "and bright pixels come first.",
     )
-    _refuse(
-        rows,
+    misread(
         sorted((k, d, b) for k, b, d in right),
         "Birth and death are exchanged. The threshold falls, so a birth is the larger number.",
     )
-    _refuse(
-        rows,
-        _dots(pairs[pairs.death_index >= 0]),
+    misread(
+        dots_of(pairs[pairs.death_index >= 0]),
         "The essential class is missing: the oldest component never merges into another "
         "one. Its death is set to 0.",
     )
-    _refuse(
-        rows,
-        _dots(border),
+    misread(
+        dots_of(border),
         "This is the diagram with a closed border. Here the outside is background, so a "
         "valley that reaches the border is no hole.",
     )
     if rows != right:
-        found = sum(min(rows.count(row), right.count(row)) for row in set(right))
-        raise _NotYetError(
-            f"{found} of your {len(rows)} dots belong to the diagram, which has {len(right)}. "
+        good = sum(min(rows.count(row), right.count(row)) for row in set(right))
+        raise NotYetError(
+            f"{good} of your {len(rows)} dots belong to the diagram, which has {len(right)}. "
             "List the peaks first; then ask for each, at which threshold it meets a higher one."
         )
     return "Three components, one of them essential, and one hole that closes over corners."
 
 
-@_exercise("02.2")
+@exercise("02.2")
 def _count_alive(answer: Any) -> str:
     """Check a function (pairs, threshold) -> (b0, b1)."""
     form = "a pair (number of components, number of holes)"
@@ -90,41 +97,34 @@ def _count_alive(answer: Any) -> str:
 
     answers = []
     for pairs, t in cases:
-        answers.append(_rows([_call(answer, pairs, float(t))], 2, form)[0])
+        answers.append(rows_of([call(answer, pairs, float(t))], 2, form)[0])
     right = counts(alive)
-    _refuse(
-        answers,
+    misread = partial(refuse, answers)
+    misread(
         counts(lambda p, t: (p.birth > t) & ((p.death < t) | (p.death_index < 0))),
         "At the threshold that equals its birth a feature is there already: the superlevel "
         "set holds the pixels at or above the threshold.",
     )
-    _refuse(
-        answers,
+    misread(
         counts(lambda p, t: (p.birth >= t) & ((p.death <= t) | (p.death_index < 0))),
         "At the threshold that equals its death a feature is gone: the pixel that ends it "
         "has entered the superlevel set.",
     )
-    _refuse(
-        answers,
+    misread(
         counts(lambda p, t: (p.birth >= t) & (p.death < t)),
         "Nearly: at threshold 0 the whole image is foreground, and its one component is "
         "essential. Essential classes have death_index -1 and never die.",
     )
-    _refuse(
-        answers,
+    misread(
         counts(lambda p, t: alive(p, t) & (p.death_index >= 0)),
         "You left the essential class out; its death_index is -1, but it is as alive as "
         "the others.",
     )
-    _refuse(
-        answers,
-        [row[::-1] for row in right],
-        "Components come first, holes second.",
-    )
+    misread([row[::-1] for row in right], "Components come first, holes second.")
     if answers != right:
-        k = next(k for k, (a, b) in enumerate(zip(answers, right, strict=True)) if a != b)
+        k = first_difference(answers, right)
         pairs, t = cases[k]
-        raise _NotYetError(
+        raise NotYetError(
             f"At threshold {t:.1f} of a test image there are {right[k]} alive among "
             f"{len(pairs)} pairs; you found {answers[k]}. A pair is alive from its birth, down to "
             "but not including its death."
@@ -132,70 +132,64 @@ def _count_alive(answer: Any) -> str:
     return "Counting dots gives the Betti numbers of every superlevel set at once."
 
 
-@_exercise("02.3")
+@exercise("02.3")
 def _holes_in_a_frame(answer: Any) -> str:
     """Check a function image -> [(birth, death), ...] of holes under a closed border."""
     form = "a list of tuples (birth, death)"
     generator = np.random.default_rng(3)
     images = [PENCIL_IMAGE, generator.integers(1, 10, (4, 6)) / 10, np.full((2, 3), 0.4)]
-    answers = [_rows(_call(answer, image.copy()), 2, form) for image in images]
+    answers = [rows_of(call(answer, image.copy()), 2, form) for image in images]
 
     def holes(**options: Any) -> list[Rows]:
-        return [_dots(persistence_pairs(i, dimensions=[1], **options), False) for i in images]
+        return [dots_of(persistence_pairs(i, dimensions=[1], **options), False) for i in images]
 
     right = holes(border="closed")
-    _refuse(
-        answers,
+    misread = partial(refuse, answers)
+    misread(
         [sorted((d, b) for b, d in rows) for rows in right],
         "Birth and death are exchanged: the threshold falls, so a birth is the larger number.",
     )
-    _refuse(
-        answers,
+    misread(
         holes(border="open"),
         "These are the holes of an open border. The frame has to be foreground from the "
         "beginning: which value is that?",
     )
-    _refuse(
-        answers,
+    misread(
         holes(border="closed", connectivity=1),
         "This is right for 4 neighbours of the foreground. With 8, a hole has to be a "
         "component of the background with 4.",
     )
-    _refuse(
-        answers,
+    misread(
         [rows[: rows.index(max(rows))] + rows[rows.index(max(rows)) + 1 :] for rows in right],
         "One is missing: the frame itself is a ring, born at 1, around the whole image.",
     )
     if answers != right:
-        k = next(k for k, (a, b) in enumerate(zip(answers, right, strict=True)) if a != b)
-        raise _NotYetError(
+        k = first_difference(answers, right)
+        raise NotYetError(
             f"For the image {images[k].tolist()} the holes are {right[k]}; you found {answers[k]}. "
             "Put a frame of value 1 around the image first, and only then the outside."
         )
     return "A frame of foreground closes what the border cuts off into loops."
 
 
-@_exercise("02.4")
+@exercise("02.4")
 def _safe_persistence(answer: Any) -> str:
     """Check the persistence above which no dot is made by noise of amplitude 0.05 alone."""
-    try:
-        value = round(float(answer), 6)
-    except (TypeError, ValueError):
-        raise _NotYetError("Give one number.") from None
-    _refuse(
+    value = round(number_of(answer, "Give one number."), 6)
+    refuse(
         value,
         0.05,
         "That is how far one value can move. A dot has two coordinates: how far can they "
         "move apart?",
     )
-    _refuse(
+    refuse(
         value,
         0.025,
         "A birth can rise by the whole amplitude, and a death can fall by it: nothing is halved.",
     )
     if value != 0.1:
         larger = "more than is needed" if value > 0.1 else "too little"
-        raise _NotYetError(
+        raise NotYetError(
             f"{value:g} is {larger}. Start from a dot on the diagonal; let noise lift its birth "
             "as far as it can, and lower its death as far as it can."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -12,7 +13,7 @@ from skimage.measure import label
 from ..topology.components import betti_numbers
 from ..topology.grid import check_mask
 from ..topology.warping import simple_points
-from .checking import Rows, _call, _exercise, _NotYetError, _refuse, _rows
+from .checking import NotYetError, Rows, count_right, decide, exercise, places_of, refuse, rows_of
 
 __all__ = ["PENCIL_MASK"]
 
@@ -46,51 +47,43 @@ def _pixels(rule: Callable[[np.ndarray], bool]) -> Rows:
     return [(float(r), float(c)) for r, c in places if rule(padded[r : r + 3, c : c + 3])]
 
 
-@_exercise("04.1")
+@exercise("04.1")
 def _simple_by_hand(answer: Any) -> str:
     """Check the simple foreground pixels of `PENCIL_MASK`, a list of (row, column)."""
-    rows = _rows(answer, 2, "a list of tuples (row, column)")
+    rows = rows_of(answer, 2, "a list of tuples (row, column)")
     if len(set(rows)) < len(rows):
-        raise _NotYetError("One of your pixels is listed twice.")
-
-    def found(mask: np.ndarray) -> Rows:
-        return [(float(r), float(c)) for r, c in np.argwhere(mask)]
-
+        raise NotYetError("One of your pixels is listed twice.")
     simple = simple_points(PENCIL_MASK)
-    right = found(simple & PENCIL_MASK)
-    _refuse(
-        rows,
-        found(simple_points(PENCIL_MASK, connectivity=1) & PENCIL_MASK),
+    right = places_of(simple & PENCIL_MASK)
+    misread = partial(refuse, rows)
+    misread(
+        places_of(simple_points(PENCIL_MASK, connectivity=1) & PENCIL_MASK),
         "These are simple with 4 neighbours for the foreground. Here foreground pixels that touch "
         "by a corner are connected, too, and background pixels are not.",
     )
-    _refuse(
-        rows,
+    misread(
         _pixels(lambda cells: _count(cells, 2) == 1 == _count(~cells, 2)),
         "You let the background step over corners, too. A corner is open to one of the two only: "
         "8 neighbours for the foreground, 4 for the background. So a background component that "
         "the pixel meets at a corner only does not touch it.",
     )
-    _refuse(
-        rows,
-        found(simple & np.pad(np.ones((3, 4), bool), 1) & PENCIL_MASK),
+    misread(
+        places_of(simple & np.pad(np.ones((3, 4), bool), 1) & PENCIL_MASK),
         "You left the border out. Beyond it lies background, so a pixel on the border has eight "
         "neighbours as well.",
     )
-    _refuse(
-        rows,
-        found(simple),
+    misread(
+        places_of(simple),
         "You listed the background pixels that are simple, too: here only those of the foreground "
         "are asked for.",
     )
-    _refuse(
-        rows,
-        [place for place in found(PENCIL_MASK) if place not in right],
+    misread(
+        [place for place in places_of(PENCIL_MASK) if place not in right],
         "The other way round: these are the pixels that are not simple.",
     )
     if rows != right:
         good = len(set(rows) & set(right))
-        raise _NotYetError(
+        raise NotYetError(
             f"{good} of your {len(rows)} pixels are simple; there are {len(right)} in all. Look "
             "at the eight cells around a pixel and count: foreground components (sides and "
             "corners), and background components (sides only) with a cell at one of its sides."
@@ -98,46 +91,46 @@ def _simple_by_hand(answer: Any) -> str:
     return "Corners of the ring and ends may go; a pixel that carries the ring or a link may not."
 
 
-@_exercise("04.2")
+@exercise("04.2")
 def _two_at_once(answer: Any) -> str:
     """Check (mask, pixel, pixel): both simple alone, but not flipped together."""
     form = "three things: a mask (a list of rows of 0 and 1), and two pixels (row, column)"
     try:
         given, *pixels = answer
         mask = check_mask(given, ndim=2)
-        places = _rows(pixels, 2, form)
-        one, two = [(int(r), int(c)) for r, c in places]
+        places = rows_of(pixels, 2, form)
+        first, second = [(int(r), int(c)) for r, c in places]
     except (TypeError, ValueError) as error:
-        raise _NotYetError(f"Give {form}: {error}.") from None
-    for r, c in (one, two):
+        raise NotYetError(f"Give {form}: {error}.") from None
+    for r, c in (first, second):
         if not (0 <= r < mask.shape[0] and 0 <= c < mask.shape[1]):
-            raise _NotYetError(f"Pixel ({r}, {c}) lies outside your mask of shape {mask.shape}.")
-    if one == two:
-        raise _NotYetError("You named the same pixel twice.")
+            raise NotYetError(f"Pixel ({r}, {c}) lies outside your mask of shape {mask.shape}.")
+    if first == second:
+        raise NotYetError("You named the same pixel twice.")
     simple = simple_points(mask)
-    for place in (one, two):
+    for place in (first, second):
         if not simple[place]:
-            raise _NotYetError(
+            raise NotYetError(
                 f"Pixel {place} is not simple, so flipping it alone changes the topology already."
             )
     before, after = betti_numbers(mask), mask.copy()
-    for place in (one, two):
+    for place in (first, second):
         after[place] ^= True
     if betti_numbers(after) == before:
-        apart = max(abs(one[0] - two[0]), abs(one[1] - two[1])) > 1
+        apart = max(abs(first[0] - second[0]), abs(first[1] - second[1])) > 1
         hint = (
             "The two do not touch, so each still has the neighbourhood in which it was simple."
             if apart
             else "Think of a line of two pixels' width, and of what holds it together."
         )
-        raise _NotYetError(f"Flipping both keeps the Betti numbers {before}. {hint}")
+        raise NotYetError(f"Flipping both keeps the Betti numbers {before}. {hint}")
     return (
         f"Flipping both turns the Betti numbers {before} into {betti_numbers(after)}. That is why "
         "a warp flips one pixel, looks again, and only then flips the next."
     )
 
 
-@_exercise("04.3")
+@exercise("04.3")
 def _thinning(answer: Any) -> str:
     """Check a rule (3x3 cells, connectivity) -> bool that thins but keeps the ends of lines."""
     patches = []
@@ -148,10 +141,7 @@ def _thinning(answer: Any) -> str:
         return [bool(rule(patch)) for patch in patches]
 
     def ask(patch: np.ndarray) -> bool:
-        result = _call(answer, patch.copy(), 2)
-        if not isinstance(result, bool | np.bool_):
-            raise _NotYetError(f"Return True or False; once you returned {result!r}.")
-        return bool(result)
+        return decide(answer, patch.copy(), 2)
 
     def simple(patch: np.ndarray) -> bool:
         return _count(patch, 2) == 1 == _count(~patch, 1)
@@ -161,35 +151,28 @@ def _thinning(answer: Any) -> str:
 
     answers, right = choices(ask), choices(lambda patch: simple(patch) and not end(patch))
     sides = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool)
-    _refuse(
-        answers,
+    misread = partial(refuse, answers)
+    misread(
         choices(simple),
         "That is the plain rule: an end is simple, too, and goes, until one pixel is left of each "
         "line. Note that `patch.sum()` counts the pixel in the middle as well.",
     )
-    _refuse(
-        answers,
+    misread(
         choices(lambda patch: not end(patch)),
         "You keep the ends, but let pixels go that are not simple: lines would be torn.",
     )
-    _refuse(
-        answers,
+    misread(
         choices(lambda patch: simple(patch) and patch[sides].sum() != 1),
         "A line can also end at a corner: count all eight neighbours, not only those at the sides.",
     )
-    _refuse(
-        answers,
-        [not choice for choice in right],
-        "The other way round: True where the pixel may go.",
-    )
-    _refuse(
-        answers,
+    misread([not choice for choice in right], "The other way round: True where the pixel may go.")
+    misread(
         choices(lambda patch: simple(patch) and end(patch)),
         "This lets nothing but ends go; the sides of a thick line must go, and its ends stay.",
     )
     if answers != right:
-        wrong = sum(a != b for a, b in zip(answers, right, strict=True))
-        raise _NotYetError(
+        wrong = len(right) - count_right(answers, right)
+        raise NotYetError(
             f"{wrong} of the 256 neighbourhoods get another answer. A pixel may go if it is simple "
             "and has more than one foreground pixel among its eight neighbours."
         )

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .checking import _call, _exercise, _NotYetError, _refuse
+from .checking import (
+    NotYetError,
+    call,
+    count_right,
+    exercise,
+    first_difference,
+    number_of,
+    numbers_of,
+    refuse,
+)
 
 __all__ = ["DOUBTFUL_WALL", "DOUBTFUL_WALL_TRUTH", "PENCIL_PASS", "PENCIL_PASS_TRUTH"]
 
@@ -42,21 +52,17 @@ DOUBTFUL_WALL_TRUTH[:, 3] = True
 SPECK = (3, 1)
 
 
-@_exercise("06.1")
+@exercise("06.1")
 def _gradient_by_hand(answer: Any) -> str:
     """Check the gradient of the loss by each logit of `PENCIL_PASS`, a list of six numbers."""
-    form = "a list of six numbers, one for each pixel"
-    try:
-        slopes = np.array(answer, dtype=float).reshape(6).round(6).tolist()
-    except (TypeError, ValueError):
-        raise _NotYetError(f"Give {form}.") from None
+    slopes = numbers_of(answer, 6, "a list of six numbers, one for each pixel").round(6).tolist()
     likelihood, truth = PENCIL_PASS[0], PENCIL_PASS_TRUTH[0]
     error = likelihood - truth
     on = np.array([False, True, True, True, True, True])
     right = np.round(on * error / 5, 6)
 
     def misread(wrong: Any, hint: str) -> None:
-        _refuse(slopes, np.round(wrong, 6).tolist(), hint)
+        refuse(slopes, np.round(wrong, 6).tolist(), hint)
 
     misread(-right, "That is the step, which goes against the gradient: the signs are exchanged.")
     misread(5 * right, "Nearly: the loss is the mean over the pixels of M, not their sum.")
@@ -77,15 +83,15 @@ def _gradient_by_hand(answer: Any) -> str:
         "where the truth is background, and there the loss lowers.",
     )
     if slopes != right.tolist():
-        raise _NotYetError(
-            f"{sum(a == b for a, b in zip(slopes, right, strict=True))} of your 6 numbers are "
-            "right. M leads from peak to peak by way of the passes; on it the gradient by logit is "
+        raise NotYetError(
+            f"{count_right(slopes, right)} of your 6 numbers are right. "
+            "M leads from peak to peak by way of the passes; on it the gradient by logit is "
             "(f - y) / |M|, elsewhere 0."
         )
     return "The weak spot is raised most, and the false piece lowered along with the way to it."
 
 
-@_exercise("06.2")
+@exercise("06.2")
 def _choose_options(answer: Any) -> str:
     """Check options of `MorseLoss` with which M is the true wall and the false speck alone."""
     import torch  # only here: chapters without a network come without it
@@ -93,30 +99,30 @@ def _choose_options(answer: Any) -> str:
     from ..losses import MorseLoss
 
     if not isinstance(answer, Mapping):
-        raise _NotYetError("Give a dict of options, for instance {'structure': 'skeleton'}.")
+        raise NotYetError("Give a dict of options, for instance {'structure': 'skeleton'}.")
     try:
         loss = MorseLoss(**answer)
     except (TypeError, ValueError) as error:
-        raise _NotYetError(f"MorseLoss does not take these options: {error}.") from error
+        raise NotYetError(f"MorseLoss does not take these options: {error}.") from error
     logits = torch.tensor(DOUBTFUL_WALL).logit()[None, None].requires_grad_()
     (slopes,) = torch.autograd.grad(loss(logits, torch.tensor(DOUBTFUL_WALL_TRUTH)[None]), logits)
-    found = slopes[0, 0].numpy() != 0
+    in_loss = slopes[0, 0].numpy() != 0
     wanted = DOUBTFUL_WALL_TRUTH.copy()
     wanted[SPECK] = True
-    if (found == wanted).all():
+    if (in_loss == wanted).all():
         return (
             "The truth shows what the network has overlooked, the prediction shows what it has "
             "made up, and the saddle level keeps the way between them out."
         )
     if answer.get("dilation"):
-        raise _NotYetError("Widening adds the sides of the wall, where nothing is wrong.")
-    if not found[DOUBTFUL_WALL_TRUTH].all():
-        raise _NotYetError(
-            f"Only {found[DOUBTFUL_WALL_TRUTH].sum()} of the wall's 5 pixels are in M. The "
+        raise NotYetError("Widening adds the sides of the wall, where nothing is wrong.")
+    if not in_loss[DOUBTFUL_WALL_TRUTH].all():
+        raise NotYetError(
+            f"Only {in_loss[DOUBTFUL_WALL_TRUTH].sum()} of the wall's 5 pixels are in M. The "
             "likelihood shows no ridge there, whatever the thresholds: whose structures do?"
         )
-    if not found[SPECK]:
-        raise _NotYetError(
+    if not in_loss[SPECK]:
+        raise NotYetError(
             "The wall is in M, but not the speck, so nothing lowers it. "
             + (
                 "Only the prediction knows of it."
@@ -126,14 +132,14 @@ def _choose_options(answer: Any) -> str:
                 else "A threshold takes it away: it is .65 high, and worth less than that."
             )
         )
-    extra = int((found & ~wanted).sum())
-    raise _NotYetError(
+    extra = int((in_loss & ~wanted).sum())
+    raise NotYetError(
         f"Wall and speck are in M, and {extra} more: ways through the dark, over passes of .2 and "
         "less, which are right as they are. Which of the two thresholds cuts them?"
     )
 
 
-@_exercise("06.3")
+@exercise("06.3")
 def _weigh_by_persistence(answer: Any) -> str:
     """Check a function (paths, persistence, cost) -> mean cost, weighted by persistence."""
     rng = np.random.default_rng(6)
@@ -147,11 +153,8 @@ def _weigh_by_persistence(answer: Any) -> str:
     ]
     answers = []
     for paths, persistence, cost in cases:
-        result = _call(answer, [path.copy() for path in paths], persistence.copy(), cost.copy())
-        try:
-            answers.append(round(float(result), 6))
-        except (TypeError, ValueError):
-            raise _NotYetError(f"Return one number; you returned {result!r}.") from None
+        result = call(answer, [path.copy() for path in paths], persistence.copy(), cost.copy())
+        answers.append(round(number_of(result, f"Return one number; you returned {result!r}."), 6))
 
     def costs(rule: Callable[..., float]) -> list[float]:
         return [round(float(rule(*case)), 6) for case in cases]
@@ -172,42 +175,37 @@ def _weigh_by_persistence(answer: Any) -> str:
         return (weight * cost).sum() / weight.sum()
 
     right = costs(lambda p, w, c: mean(weights(p, w, c, highest), c))
-    _refuse(
-        answers,
+    misread = partial(refuse, answers)
+    misread(
         costs(lambda p, w, c: mean(weights(p, w, c, highest) > 0, c)),
         "That is the mean as before: every pixel of M has the same weight.",
     )
-    _refuse(
-        answers,
+    misread(
         costs(lambda p, w, c: mean(weights(p, w, c, np.add.at), c)),
         "You count a pixel once for each branch, or half of a branch, that runs through it. "
         "Many branches share the way to a high peak: give each pixel the largest of their worths.",
     )
-    _refuse(
-        answers,
+    misread(
         costs(lambda p, w, c: mean(weights(p, w, c, last), c)),
         "Where branches share a pixel, the last one overwrites the others. Keep the largest.",
     )
-    _refuse(
-        answers,
+    misread(
         costs(lambda p, w, c: (weights(p, w, c, highest) * c).sum()),
         "That is the weighted sum. Divide it by the sum of the weights, or images with more "
         "branches cost more.",
     )
-    _refuse(
-        answers,
+    misread(
         costs(lambda p, w, c: mean(weights(p, w, c, highest), c * weights(p, w, c, highest))),
         "The weights are in it twice.",
     )
-    _refuse(
-        answers,
+    misread(
         costs(lambda p, w, c: float(np.average([c[path].mean() for path in p], weights=w))),
         "You averaged over branches: then a pixel of a long branch hardly counts. Give weights to "
         "pixels.",
     )
     if answers != right:
-        k = next(k for k, (a, b) in enumerate(zip(answers, right, strict=True)) if a != b)
-        raise _NotYetError(
+        k = first_difference(answers, right)
+        raise NotYetError(
             f"For a test with {len(cases[k][0])} branch(es) and {len(cases[k][2])} pixels the "
             f"value is {right[k]:.4f}, yours {answers[k]:.4f}. Weight of a pixel: the largest "
             "persistence of the branches through it, 0 off them. Value: the weighted mean of cost."

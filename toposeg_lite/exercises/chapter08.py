@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from skimage.graph import MCP, MCP_Geometric
 
 from ..calibration import entropy
-from .checking import _call, _exercise, _NotYetError, _refuse
+from .checking import NotYetError, call, exercise, first_difference, refuse
 
 __all__ = ["PENCIL_QUEUE", "QueuedBranch"]
 
@@ -49,7 +50,7 @@ def _order(values: Any) -> list[str]:
     return [PENCIL_QUEUE[k].name for k in np.argsort(-np.asarray(values), kind="stable")]
 
 
-@_exercise("08.1")
+@exercise("08.1")
 def _queue_by_hand(answer: Any) -> str:
     """Check the letters of `PENCIL_QUEUE` in the order of doubt."""
     letters = [branch.name for branch in PENCIL_QUEUE]
@@ -57,41 +58,38 @@ def _queue_by_hand(answer: Any) -> str:
     try:
         given = [str(letter).upper() for letter in answer]
     except TypeError:
-        raise _NotYetError(f"Give {form}.") from None
+        raise NotYetError(f"Give {form}.") from None
     if sorted(given) != letters:
-        raise _NotYetError(f"Give {form}.")
+        raise NotYetError(f"Give {form}.")
     _, p, outside, inside = (np.array(column) for column in zip(*PENCIL_QUEUE, strict=True))
     p, outside, inside = p.astype(float), outside.astype(int), inside.astype(int)
     doubt = p * (outside > 0) + (1 - p) * (inside > 0)
-    _refuse(
-        given,
+    misread = partial(refuse, given)
+    misread(
         _order(entropy(p)),
         "This is the order of the entropy: what the model is unsure of. B is nearly surely real "
         "and not in the mask. What becomes of the mask if nobody asks about it?",
     )
-    _refuse(
-        given,
+    misread(
         _order(p * outside + (1 - p) * inside),
         "This is the order of the gain, which counts pixels. Here every branch counts once, "
         "however long it is.",
     )
-    _refuse(
-        given,
+    misread(
         _order(np.where(outside > 0, p, 1 - p)),
         "Nearly. D lies on both sides: if it is real, 3 pixels are to be added, and if not, 9 are "
         "to go. How probable is it that one of the two happens?",
     )
-    _refuse(
-        given,
+    misread(
         _order(p),
         "You ask first what is most probably real. C is, too, but all of it is in the mask: the "
         "answer changes nothing.",
     )
-    _refuse(given, _order(-doubt), "This is the order from behind: the surest come first.")
+    misread(_order(-doubt), "This is the order from behind: the surest come first.")
     right = _order(doubt)
     if given != right:
-        k = next(k for k, (a, b) in enumerate(zip(given, right, strict=True)) if a != b)
-        raise _NotYetError(
+        k = first_difference(given, right)
+        raise NotYetError(
             f"The first {k} fit. For each branch: with which probability will the answer change "
             "the mask? p, if it is to be added; 1 - p, if it is to go; both, if it lies on both "
             "sides."
@@ -101,9 +99,9 @@ def _queue_by_hand(answer: Any) -> str:
 
 def _cheapest(search: type, cost: np.ndarray, start: Any, stop: Any, full: bool) -> list[Any]:
     """Return the cheapest way between two pixels by scikit-image."""
-    found = search(cost, fully_connected=full)
-    found.find_costs([start], [stop])
-    return found.traceback(stop)
+    search_tree = search(cost, fully_connected=full)
+    search_tree.find_costs([start], [stop])
+    return search_tree.traceback(stop)
 
 
 def _length(cost: np.ndarray, way: list[tuple[int, int]]) -> float:
@@ -112,7 +110,7 @@ def _length(cost: np.ndarray, way: list[tuple[int, int]]) -> float:
     return round(float(sum(steps)), 6)
 
 
-@_exercise("08.2")
+@exercise("08.2")
 def _keep_off(answer: Any) -> str:
     """Check a function (likelihood, start, stop, forbidden) -> pixels of the cheapest way."""
     ridge = np.full((9, 13), 0.05)
@@ -133,26 +131,26 @@ def _keep_off(answer: Any) -> str:
     ]
     ways = []
     for image, start, stop, forbidden in cases:
-        given = _call(answer, image.copy(), start, stop, forbidden.copy())
+        given = call(answer, image.copy(), start, stop, forbidden.copy())
         try:
             way = [(int(row), int(column)) for row, column in given]
         except (TypeError, ValueError):
-            raise _NotYetError(
+            raise NotYetError(
                 "Return a list of pixels (row, column), from start to stop."
             ) from None
         if not way or (way[0], way[-1]) != (start, stop):
-            raise _NotYetError("The way must begin with the start and end with the stop.")
+            raise NotYetError("The way must begin with the start and end with the stop.")
         if any(max(abs(a - c), abs(b - d)) != 1 for (a, b), (c, d) in pairwise(way)):
-            raise _NotYetError("Each pixel of the way must be one of the 8 neighbours of the last.")
+            raise NotYetError("Each pixel of the way must be one of the 8 neighbours of the last.")
         ways.append(way)
     if any(case[3][p] for case, way in zip(cases, ways, strict=True) for p in way):
-        _refuse(
+        refuse(
             ways,
             [_cheapest(MCP_Geometric, 1 / (0.05 + i), a, b, True) for i, a, b, _ in cases],
             "The way takes no notice of what is forbidden. Where in the loop could a pixel be "
             "left out?",
         )
-        raise _NotYetError(
+        raise NotYetError(
             "The way still crosses what is forbidden. A likelihood of 0 there makes a step dear "
             "(20 times a likelihood of 1), but a long way round may be dearer. No way may lead "
             "through: leave such pixels out."
@@ -161,26 +159,26 @@ def _keep_off(answer: Any) -> str:
         cost = 1 / (0.05 + image)
         cost[forbidden] = np.inf
         best = _length(cost, _cheapest(MCP_Geometric, cost, start, stop, True))
-        found = _length(cost, way)
-        if found > best:
-            _refuse(
-                found,
+        length = _length(cost, way)
+        if length > best:
+            refuse(
+                length,
                 _length(cost, _cheapest(MCP_Geometric, cost, start, stop, False)),
                 "Steps to the 4 neighbours only: diagonal steps are allowed, too.",
             )
-            _refuse(
-                found,
+            refuse(
+                length,
                 _length(cost, _cheapest(MCP, cost, start, stop, True)),
                 "You count pixels. A diagonal step is longer than a straight one: the root of 2.",
             )
-            raise _NotYetError(
-                f"The way keeps off, but it costs {found:.2f}, and there is one for {best:.2f}. "
+            raise NotYetError(
+                f"The way keeps off, but it costs {length:.2f}, and there is one for {best:.2f}. "
                 "Is the queue still asked for the cheapest pixel first?"
             )
     return "The line keeps off what was rejected, however long the way round."
 
 
-@_exercise("08.3")
+@exercise("08.3")
 def _gain_a_second(answer: Any) -> str:
     """Check a function (probability, outside, inside, seconds) -> number to rank by."""
     rng = np.random.default_rng(83)
@@ -189,40 +187,38 @@ def _gain_a_second(answer: Any) -> str:
     outside, inside = rng.integers(0, 30, n), rng.integers(0, 30, n)
     outside[:4], inside[4:8] = 0, 0
     seconds = (1.5 + rng.integers(0, 60, n) / 10).round(1)
-    given = _call(answer, p.copy(), outside.copy(), inside.copy(), seconds.copy())
+    given = call(answer, p.copy(), outside.copy(), inside.copy(), seconds.copy())
     try:
         values = np.asarray(given, np.float64)
     except (TypeError, ValueError):
-        raise _NotYetError("Return an array of numbers, one for each branch.") from None
+        raise NotYetError("Return an array of numbers, one for each branch.") from None
     if values.shape != (n,) or not np.isfinite(values).all():
-        raise _NotYetError("Return an array of finite numbers, one for each branch.")
+        raise NotYetError("Return an array of finite numbers, one for each branch.")
 
     def order(numbers: np.ndarray) -> list[int]:
         return np.argsort(-np.round(numbers, 9), kind="stable").tolist()
 
     gain = p * outside + (1 - p) * inside
     doubt = p * (outside > 0) + (1 - p) * (inside > 0)
-    found = order(values)
-    _refuse(found, order(gain), "This is the gain of an answer. What is it worth *a second*?")
-    _refuse(
-        found,
+    given_order = order(values)
+    misread = partial(refuse, given_order)
+    misread(order(gain), "This is the gain of an answer. What is it worth *a second*?")
+    misread(
         order(doubt / seconds),
         "This counts branches a second. Pixels are asked for: a long branch counts for more.",
     )
-    _refuse(found, order(doubt), "This is the doubt. Neither pixels nor seconds count in it.")
-    _refuse(
-        found,
+    misread(order(doubt), "This is the doubt. Neither pixels nor seconds count in it.")
+    misread(
         order(entropy(p) / seconds),
         "The entropy tells what the model does not know, not what the mask has wrong.",
     )
-    _refuse(
-        found,
+    misread(
         order(p * outside / seconds),
         "That is what acceptance adds. A rejection mends, too: 1 - p times what lies inside.",
     )
-    _refuse(found, order(-gain / seconds), "The highest number is asked first: this is reversed.")
-    if found != order(gain / seconds):
-        raise _NotYetError(
+    misread(order(-gain / seconds), "The highest number is asked first: this is reversed.")
+    if given_order != order(gain / seconds):
+        raise NotYetError(
             "Expected wrong pixels: p for each one outside, 1 - p for each one inside. Then divide "
             "by the time that the answer takes."
         )

@@ -5,6 +5,9 @@ A **model** is a class with traits. It holds the state, computes, says in words 
 widget, so all that it does can be tested without a browser. Its `view` is ipywidgets around one
 plotly `FigureWidget`, whose traces are updated in place.
 
+Bad values raise TypeError or ValueError, whether they are given at first, assigned to a trait, or
+handed to `take`; the explorer then stays as it was.
+
 `show` displays an explorer so that the stored notebook is small and readable everywhere: live with
 a kernel, a picture and a sentence without. `Dashboard` holds all of them in tabs.
 

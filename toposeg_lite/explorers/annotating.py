@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from traitlets import Any as AnyTrait
 
 from ..data import photos
-from .base import Explorer, View, read_image
+from . import views
+from .base import Explorer, read_image
 from .examples import CROP
 
 if TYPE_CHECKING:  # torch, which a trained model needs, takes long to load
@@ -32,11 +33,6 @@ class AnnotationExplorer(Explorer):
     ----------
     app : AnnotationApp
         Of the present picture; a new one when another picture is taken.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `AnnotationSession` and `AnnotationApp`.
 
     Examples
     --------
@@ -73,11 +69,6 @@ class AnnotationExplorer(Explorer):
         ----------
         image, likelihood
             As for the class.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for the class; the present picture stays then.
         """
         from ..annotation import AnnotationSession
         from ..desk import AnnotationApp
@@ -101,7 +92,7 @@ class _Place(widgets.VBox):
     """A box that stays the same one: `complete` copies plain boxes, and this one changes later."""
 
 
-class _AnnotationView(View):
+class _AnnotationView(views.View):
     """The widgets of an `AnnotationExplorer`. The app's own screen has the line of text."""
 
     def __init__(self, model: AnnotationExplorer) -> None:

@@ -1,12 +1,11 @@
-"""What all explorers share: reading pictures, showing explorers, parts of their views."""
+"""What all explorers share: their own shape, how they are shown, how pictures are read."""
 
 from __future__ import annotations
 
 import base64
-import html
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, Self
@@ -97,9 +96,14 @@ def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.nda
     if shrink < 1:
         shape = [max(1, round(side * shrink)) for side in grey.shape]
         grey = resize(grey, shape, anti_aliasing=True)
+    return _stretched(grey, dark, "pixels of the picture")
+
+
+def _stretched(grey: np.ndarray, dark: bool, what: str) -> np.ndarray:
+    """Stretch grey values to [0, 1], and turn them round if the structures are dark."""
     low, high = grey.min(), grey.max()
     if not low < high:
-        raise ValueError("all pixels of the picture have the same value: there is nothing to see")
+        raise ValueError(f"all {what} have the same value: there is nothing to see")
     grey = (grey - low) / (high - low)
     return 1 - grey if dark else grey
 
@@ -140,11 +144,6 @@ def show(explorer: Explorer) -> None:
     ----------
     explorer : Explorer
         What to show.
-
-    Raises
-    ------
-    TypeError
-        If it is no explorer.
     """
     from IPython.display import display
 
@@ -212,120 +211,3 @@ def complete(box: Any) -> Any:
     elif type(box) in (widgets.Box, widgets.HBox, widgets.VBox):
         return type(box)([complete(child) for child in box.children], layout=box.layout)
     return box
-
-
-class View:
-    """What the views of all explorers share: controls, a figure, a line of text."""
-
-    model: Any
-    figure: LiveFigure
-    text: widgets.HTML
-    controls: dict[str, Any]
-
-    def add(self, column: int, *traces: Any) -> list[Any]:
-        """Add traces to a part and return them as the figure holds them."""
-        first = len(self.figure.data)
-        self.figure.add_traces(traces, rows=[1] * len(traces), cols=[column] * len(traces))
-        return list(self.figure.data[first:])
-
-    def link(self) -> None:
-        """Let the controls lead the model, and the model the picture."""
-        for trait, control in self.controls.items():
-            control.observe(self.leader(trait), "value")
-        self.redraw()
-        self.model.observe(self.redraw)
-
-    def leader(self, trait: str) -> Callable[[Any], None]:
-        """Return what a move of a control does: it sets a trait of the model."""
-        return lambda change: self.obey(trait, change.new)
-
-    def obey(self, trait: str, value: Any) -> None:
-        """Hand a control's value to the model."""
-        setattr(self.model, trait, value)
-
-    def bring_own(
-        self, what: str = "image", accept: str = "image/*", *, dark: bool = True
-    ) -> widgets.HBox:
-        """Return a row with which readers bring a file of their own, and say if it is `dark`."""
-        self.upload = widgets.FileUpload(
-            description=f"Your own {what}", accept=accept, layout={"width": "14em"}
-        )
-        self.dark = widgets.Checkbox(description="its structures are dark", indent=False)
-        self.upload.observe(self.take_upload, "value")
-        return widgets.HBox([self.upload, self.dark] if dark else [self.upload])
-
-    def take_upload(self, change: Any) -> None:
-        """Take the reader's own file, or say why it cannot be taken."""
-        if change.new:
-            file = change.new[0]
-            try:
-                self.take(bytes(file["content"]))
-            except ValueError as error:
-                self.say(f"{file['name']} was not taken: {error}.")
-
-    def take(self, file: bytes) -> None:
-        """Look at the reader's own picture."""
-        self.model.image = read_image(file, dark=self.dark.value)
-
-    def say(self, sentence: str) -> None:
-        """Write the line of text, which a screen reader is told of."""
-        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
-
-    def redraw(self, change: Any = None) -> None:
-        """Bring figure, controls and text into line with the model."""
-        raise NotImplementedError
-
-
-DASHED = {"color": "black", "dash": "dash", "width": 1.5}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _slider(kind: Any, label: str, **options: Any) -> Any:
-    """Return a slider with room for its label."""
-    style, layout = {"description_width": "10.5em"}, {"width": "31em"}
-    return kind(description=label, style=style, layout=layout, **options)
-
-
-def _marks(name: str, symbol: str, colour: str) -> go.Scatter:
-    """Return a trace of signs that stand on single pixels of the image."""
-    edge = {"color": "black", "width": 1}
-    marker = {"symbol": symbol, "size": 11, "color": colour, "line": edge}
-    return go.Scatter(mode="markers", marker=marker, name=name, hoverinfo="name")
-
-
-def _line(**line: Any) -> go.Scatter:
-    """Return a trace of lines that nobody points at."""
-    return go.Scatter(mode="lines", hoverinfo="skip", showlegend=False, line=line)
-
-
-def _dots(name: str, symbol: str, colour: str) -> go.Scatter:
-    """Return a trace of dots in the diagram."""
-    marker = {"symbol": symbol, "size": 9, "color": colour, "line": {"width": 1.5}}
-    text = "birth %{x:.3f}<br>death %{y:.3f}<extra>" + name + "</extra>"
-    return go.Scatter(mode="markers", marker=marker, name=name, hovertemplate=text)
-
-
-def _painted(image: np.ndarray, mask: np.ndarray) -> str:
-    """Return a likelihood in grey, with a mask laid over it in yellow, as the address of a PNG."""
-    grey = np.repeat(image[..., None] * 255, 3, axis=2)
-    yellow = np.array([int(figures.SUPERLEVEL[k : k + 2], 16) for k in (1, 3, 5)])
-    grey[mask] += 0.55 * (yellow - grey[mask])
-    return _address(grey.astype(np.uint8))
-
-
-def _address(colours: np.ndarray) -> str:
-    """Return (H, W, 3) colours of bytes as the address of a PNG, for plotly's images.
-
-    A picture is several times quicker than numbers: plotly sends a matrix as nested lists.
-    """
-    file = io.BytesIO()
-    Image.fromarray(colours).save(file, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _set(trace: Any, x: Any, y: Any) -> None:
-    """Move a trace."""
-    trace.x, trace.y = np.asarray(x, np.float32), np.asarray(y, np.float32)

@@ -9,15 +9,18 @@ from typing import Any, Self
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
-from traitlets import Int, Unicode, observe, validate
+from traitlets import default, observe
 
 from .. import figures
-from ..checks import check_choice, check_integer
-from ..statistics import compare_networks, paired_differences
-from ..training.runs import Run, read_runs
-from .base import DASHED, Explorer, LiveFigure, View, _count, _dots, _line, _set, _slider
+from ..studies.runs import Run, read_runs
+from ..studies.statistics import compare_networks, paired_differences
+from . import views
+from .base import Explorer
+from .traits import OneOf, UpTo
+from .words import count
 
 __all__ = ["ComparisonExplorer"]
 
@@ -31,7 +34,7 @@ class ComparisonExplorer(Explorer):
     Parameters
     ----------
     runs : dict of str to Run
-        What `toposeg_lite.training.read_runs` returned.
+        What `toposeg_lite.studies.read_runs` returned.
     run : str, optional
         Which to look at first. Default: the first.
     metric : str, optional
@@ -47,17 +50,12 @@ class ComparisonExplorer(Explorer):
     Attributes
     ----------
     table : DataFrame
-        What `toposeg_lite.statistics.compare_networks` says of these seeds.
+        What `toposeg_lite.studies.statistics.compare_networks` says of these seeds.
     by_seed : DataFrame
         The mean difference of each network (row) with each seed (column).
     pairs : DataFrame
         "control" and "score" of the chosen network, a row for each test image, the mean over the
         seeds; the one that is changed most for the better comes first.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For bad input, when built and when assigned.
 
     Examples
     --------
@@ -82,11 +80,11 @@ class ComparisonExplorer(Explorer):
 
     chapter, title = "10", "Comparison"
 
-    run = Unicode()
-    metric = Unicode()
-    network = Unicode()
-    seeds = Int(1)
-    image = Int(0)
+    run = OneOf(lambda model: model.runs)
+    metric = OneOf(lambda model: model.now.metrics)
+    network = OneOf(lambda model: model.now.arms)
+    seeds = UpTo(lambda model: len(model.now.seeds), low=1)
+    image = UpTo(lambda model: model.now.images)
 
     def __init__(
         self,
@@ -100,50 +98,36 @@ class ComparisonExplorer(Explorer):
     ) -> None:
         if not isinstance(runs, Mapping) or not runs:
             raise TypeError(f"runs must map one name at least to a Run; got {runs!r}")
-        for name, some in runs.items():
-            if not isinstance(some, Run):
-                raise TypeError(f"runs must hold instances of Run; {name!r} is a {type(some)}")
+        for name, member in runs.items():
+            if not isinstance(member, Run):
+                raise TypeError(f"runs must hold instances of Run; {name!r} is a {type(member)}")
         self.runs = dict(runs)
         self._look = lru_cache(maxsize=64)(self._compare)
         self._pair = lru_cache(maxsize=64)(self._pairs)
         super().__init__()
         self.run = next(iter(self.runs)) if run is None else run
-        if metric is not None:
-            self.metric = metric
-        if network is not None:
-            self.network = network
-        if seeds is not None:
-            self.seeds = seeds
+        for trait, value in (("metric", metric), ("network", network), ("seeds", seeds)):
+            if value is not None:
+                setattr(self, trait, value)
         self.image = image
 
-    @validate("run")
-    def _check_run(self, proposal: Any) -> str:
-        return check_choice(proposal["value"], list(self.runs), "run")
+    @default("metric")
+    def _first_metric(self) -> str:
+        metrics = self.now.metrics
+        return next(name for name in (*FIRST, *metrics) if name in metrics)
 
-    @validate("metric")
-    def _check_metric(self, proposal: Any) -> str:
-        return check_choice(proposal["value"], list(self.now.metrics), "metric")
-
-    @validate("network")
-    def _check_network(self, proposal: Any) -> str:
-        return check_choice(proposal["value"], self.now.arms, "network")
-
-    @validate("seeds", "image")
-    def _check_number(self, proposal: Any) -> int:
-        name, value = proposal["trait"].name, proposal["value"]
-        low, high = (1, len(self.now.seeds)) if name == "seeds" else (0, self.now.images)
-        if check_integer(value, name, low) > high:
-            raise ValueError(f"{name} must be {low} to {high}; got {value}")
-        return value
+    @default("network")
+    def _first_network(self) -> str:
+        return self.now.arms[0]
 
     @observe("run")
     def _turn(self, change: Any) -> None:
         """Keep score and loss if the other run has them; all of its seeds count, no mark is set."""
-        metrics, arms = self.now.metrics, self.now.arms
-        wanted = [name for name in (self.metric, *FIRST, *metrics) if name in metrics]
         with self.hold_trait_notifications():
-            self.metric = wanted[0]
-            self.network = self.network if self.network in arms else arms[0]
+            if self.metric not in self.now.metrics:
+                self.metric = self._first_metric()
+            if self.network not in self.now.arms:
+                self.network = self._first_network()
             self.seeds, self.image = len(self.now.seeds), 0
 
     @property
@@ -222,17 +206,17 @@ class ComparisonExplorer(Explorer):
         inside = row["low"] <= 0 <= row["high"]
         text = (
             f"{run.name}: {self.network} ({self._weights()}) against the control on {run.dataset}, "
-            f"{self.seeds} of {_count(len(run.seeds), 'seed')}, "
-            f"{_count(int(row['images']), 'test image')}. {run.metrics[self.metric]} "
+            f"{self.seeds} of {count(len(run.seeds), 'seed')}, "
+            f"{count(int(row['images']), 'test image')}. {run.metrics[self.metric]} "
             f"({better} is better): control {row['control']:.{digits}f}, {self.network} "
             f"{row['score']:.{digits}f}, a difference of {row['difference']:+.{fine}f}"
             f"{percent}, 95 % interval {row['low']:.{fine}f} to "
             f"{row['high']:.{fine}f} over images and seeds, which "
             f"{'holds' if inside else 'leaves out'} 0. Better in {int(row[better])}, worse in "
             f"{int(row[worse])}, equal in {equal} of the images; better with {gained} of "
-            f"{_count(len(changes), 'seed')}. Sign-flip test over images: p "
+            f"{count(len(changes), 'seed')}. Sign-flip test over images: p "
             f"{_p(row['p_sign_flip'])}, with Holm's correction for "
-            f"{len(table)} loss{'es' if len(table) > 1 else ''} {_p(row['p_holm'])}. "
+            f"{count(len(table), 'loss')} {_p(row['p_holm'])}. "
             f"The loss takes {self._cost()} of the time."
         )
         if self.marked is not None:
@@ -246,8 +230,8 @@ class ComparisonExplorer(Explorer):
     def _weights(self) -> str:
         seeds = self.now.seeds[: self.seeds]
         chosen = self.now.chosen
-        found = sorted({chosen[self.network, s] for s in seeds if (self.network, s) in chosen})
-        return f"weight{'s' * (len(found) > 1)} {', '.join(f'{weight:g}' for weight in found)}"
+        weights = sorted({chosen[self.network, s] for s in seeds if (self.network, s) in chosen})
+        return f"weight{'s' * (len(weights) > 1)} {', '.join(f'{weight:g}' for weight in weights)}"
 
     def _cost(self) -> str:
         cost = self.now.cost
@@ -285,44 +269,37 @@ def _invented() -> Run:
     rows, tried = [], []
     for name, (weight, effect) in effects.items():
         for seed in (0, 1):
-            about = {"network": name, "weight": weight, "seed": seed}
-            tried += [about | {"weight": weight * k, "betti_0_error": 6 * effect} for k in (1, 2)]
+            row = {"network": name, "weight": weight, "seed": seed}
+            tried += [row | {"weight": weight * k, "betti_0_error": 6 * effect} for k in (1, 2)]
             errors = generator.poisson(hard * effect)
-            rows += [about | {"image": f"{k:02}", "betti_0_error": float(error)}
+            rows += [row | {"image": f"{k:02}", "betti_0_error": float(error)}
                      for k, error in enumerate(errors)]  # fmt: skip
     validation = pd.DataFrame(tried).drop_duplicates(["network", "seed", "weight"])
     cost = pd.DataFrame({"network": list(effects), "seed": 0, "share_of_loss": 0.0})
     return Run("invented", "no data", pd.DataFrame(rows), validation, cost, {}, {})
 
 
-class _ComparisonView(View):
-    """The widgets of a `ComparisonExplorer`: controls, a figure of three parts, a line of text."""
+class _ComparisonView(views.FigureView):
+    """The view of a `ComparisonExplorer`: all networks, the images of one, and its weights."""
 
-    def __init__(self, model: ComparisonExplorer) -> None:
-        self.model = model
+    first = "run"
+    drawing = False  # whether controls are brought into line, and lead nothing
+
+    def lay_out(self) -> go.Figure:
         titles = ("difference to the control", "test images", "on the validation images")
         figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.1)
-        figure.update_layout(
-            template="plotly_white",
-            width=1060,
-            height=470,
-            margin={"l": 140, "r": 10, "t": 50, "b": 40},
-            legend={"orientation": "h", "y": -0.18},
-            hovermode="closest",
-            shapes=[{"type": "rect", "yref": "y domain", "xref": "x", "y0": 0, "y1": 1,
-                     "line": {"width": 0}, "fillcolor": figures.RAISED, "opacity": 0.1,
-                     "layer": "below"}],
-        )  # fmt: skip
-        self.figure = LiveFigure(figure)
-        self.text = widgets.HTML()
-        self.drawing = False  # whether controls are brought into line, and lead nothing
-        with self.figure.batch_update():
-            self.build_forest()
-            self.build_pairs()
-            self.build_curve()
-        self.controls: dict[str, Any] = {}
-        self.box = widgets.VBox([*self.build_controls(), self.figure, self.text])
-        self.link()
+        better_side = {
+            "type": "rect", "yref": "y domain", "xref": "x", "y0": 0, "y1": 1, "line": {"width": 0},
+            "fillcolor": figures.RAISED, "opacity": 0.1, "layer": "below",
+        }  # fmt: skip
+        return views.laid_out(
+            figure, width=1060, height=470, left=140, legend=-0.18, shapes=[better_side]
+        )
+
+    def build_traces(self) -> None:
+        self.build_forest()
+        self.build_pairs()
+        self.build_curve()
 
     def obey(self, trait: str, value: Any) -> None:
         """Hand a control's value to the model."""
@@ -334,12 +311,12 @@ class _ComparisonView(View):
         text = "%{text}<br>difference %{x:.3f}<extra></extra>"
         self.zero, self.spans, self.chosen_span, *squares, self.seeds = self.add(
             1,
-            _line(**DASHED),
-            _line(color="black", width=3),
-            _line(color=figures.COMPONENT, width=5),
-            _dots("interval without 0", "square", "black").update(hovertemplate=text),
-            _dots("interval with 0", "square-open", "black").update(hovertemplate=text),
-            _dots("one seed", "circle-open", "black").update(
+            views.line(**views.DASHED),
+            views.line(color="black", width=3),
+            views.line(color=figures.COMPONENT, width=5),
+            views.dots("interval without 0", "square", "black").update(hovertemplate=text),
+            views.dots("interval with 0", "square-open", "black").update(hovertemplate=text),
+            views.dots("one seed", "circle-open", "black").update(
                 hovertemplate=text, marker={"size": 6}
             ),
         )
@@ -350,15 +327,16 @@ class _ComparisonView(View):
     def build_pairs(self) -> None:
         """Make the part in the middle: a dot for each image, and the diagonal."""
         text = "image %{text}<br>control %{x:.3f}<br>loss %{y:.3f}<extra></extra>"
+        kinds = (
+            views.dots("better", "circle", figures.COMPONENT),
+            views.dots("worse", "triangle-up", figures.HOLE),
+            views.dots("equal", "diamond", "gray"),
+        )
+        for trace in kinds:
+            trace.update(hovertemplate=text, opacity=0.7)
+        ring = views.ring().update(showlegend=False)
         self.diagonal, *self.kinds, self.ring = self.add(
-            2,
-            _line(color="gray", width=1),
-            _dots("better", "circle", figures.COMPONENT).update(hovertemplate=text, opacity=0.7),
-            _dots("worse", "triangle-up", figures.HOLE).update(hovertemplate=text, opacity=0.7),
-            _dots("equal", "diamond", "gray").update(hovertemplate=text, opacity=0.7),
-            _dots("marked", "circle-open", "black").update(
-                marker={"size": 18}, hoverinfo="skip", hovertemplate=None, showlegend=False
-            ),
+            2, views.line(color="gray", width=1), *kinds, ring
         )
         for trace in self.kinds:
             trace.on_click(self.mark_image)
@@ -367,33 +345,27 @@ class _ComparisonView(View):
     def build_curve(self) -> None:
         """Make the part on the right: what the weight of the loss changes."""
         text = "weight %{x:.3g}<br>change %{y:.3f}<extra></extra>"
+        curve = views.dots("weights", "circle", "black")
         self.level, self.curve, self.picked = self.add(
             3,
-            _line(**DASHED).update(name="control", showlegend=True),
-            _dots("weights", "circle", "black").update(mode="lines+markers", hovertemplate=text,
-                                                       showlegend=False),
-            _dots("chosen weight", "circle-open", "black").update(
-                marker={"size": 16}, hoverinfo="skip", hovertemplate=None
-            ),
-        )  # fmt: skip
+            views.line(**views.DASHED).update(name="control", showlegend=True),
+            curve.update(mode="lines+markers", hovertemplate=text, showlegend=False),
+            views.ring("chosen weight", 16),
+        )
         self.figure.update_xaxes(title="weight of the loss", type="log", row=1, col=3)
         for column in (1, 3):  # .0003, not 300µ
             self.figure.update_xaxes(exponentformat="none", row=1, col=column)
             self.figure.update_yaxes(exponentformat="none", row=1, col=column)
 
     def build_controls(self) -> list[Any]:
-        """Make the controls, and return them in rows."""
-        names = {"run": "Run", "metric": "Score", "network": "Loss"}
         self.controls |= {
-            trait: widgets.Dropdown(description=label, layout={"width": "22em"})
-            for trait, label in names.items()
+            "run": views.dropdown("Run", []),
+            "metric": views.dropdown("Score", []),
+            "network": views.dropdown("Loss", []),
+            "seeds": views.integer_slider("Seeds that count", 1),
+            "image": views.integer_slider("Marked image"),
         }
-        self.controls |= {
-            "seeds": _slider(widgets.IntSlider, "Seeds that count", min=1, max=1),
-            "image": _slider(widgets.IntSlider, "Marked image", min=0, max=0),
-        }
-        run, metric, network, seeds, image = self.controls.values()
-        return [widgets.HBox([run, metric, network]), widgets.HBox([seeds, image])]
+        return [self.row("run", "metric", "network"), self.row("seeds", "image")]
 
     def choose_network(self, trace: Any, points: Any, state: Any) -> None:
         """Look at the network whose square or ring was clicked."""
@@ -407,23 +379,21 @@ class _ComparisonView(View):
             name = trace.text[points.point_inds[0]]
             self.model.image = self.model.pairs.index.tolist().index(name) + 1
 
-    def redraw(self, change: Any = None) -> None:
-        """Bring figure, controls and text into line with the model."""
-        self.lead_controls()
-        name = change.name if change else "run"
-        with self.figure.batch_update():
-            if name != "image":
-                self.draw_forest()
-                self.draw_pairs()
-                self.draw_curve()
-            self.draw_mark()
-        self.say(self.model.describe())
+    def draw(self, name: str) -> None:
+        if name != "image":
+            self.draw_forest()
+            self.draw_pairs()
+            self.draw_curve()
+        self.draw_mark()
+
+    def last_values(self) -> dict[str, int]:
+        return {"seeds": len(self.model.now.seeds), "image": len(self.model.pairs)}
 
     def lead_controls(self) -> None:
         """Offer what the run has, and show what the model holds."""
-        model, run = self.model, self.model.now
+        run = self.model.now
         offers = {
-            "run": list(model.runs),
+            "run": list(self.model.runs),
             "metric": [(title, key) for key, title in run.metrics.items()],
             "network": run.arms,
         }
@@ -432,13 +402,7 @@ class _ComparisonView(View):
             for trait, options in offers.items():
                 if list(self.controls[trait].options) != options:
                     self.controls[trait].options = options
-            for trait, high in (("seeds", len(run.seeds)), ("image", len(model.pairs))):
-                slider = self.controls[trait]
-                slider.max = max(slider.max, high)
-                slider.value = getattr(model, trait)
-                slider.max = high
-            for trait, control in self.controls.items():
-                control.value = getattr(model, trait)
+            super().lead_controls()
         finally:
             self.drawing = False
 
@@ -450,21 +414,21 @@ class _ComparisonView(View):
         low, high = table["low"].to_numpy(), table["high"].to_numpy()
         middle = table["difference"].to_numpy()
         spans = np.stack([low, high, gap], 1), np.stack([places, places, gap], 1)
-        _set(self.spans, *(part.ravel() for part in spans))
+        views.move(self.spans, *(part.ravel() for part in spans))
         chosen = table.index.get_loc(model.network)
-        _set(self.chosen_span, *(part[chosen] for part in spans))
+        views.move(self.chosen_span, *(part[chosen] for part in spans))
         inside = (low <= 0) & (high >= 0)
         names = np.array([str(name) for name in table.index])
-        for trace, some in zip(self.squares, (~inside, inside), strict=True):
-            _set(trace, middle[some], places[some])
-            trace.text = names[some].tolist()
+        for trace, kind in zip(self.squares, (~inside, inside), strict=True):
+            views.move(trace, middle[kind], places[kind])
+            trace.text = names[kind].tolist()
         rings = by_seed.loc[table.index].to_numpy()
-        _set(self.seeds, rings.ravel(), np.repeat(places + 0.28, rings.shape[1]))
+        views.move(self.seeds, rings.ravel(), np.repeat(places + 0.28, rings.shape[1]))
         self.seeds.text = [f"{n}, seed {s}" for n in names for s in by_seed.columns]
         ends = [min(low.min(), np.nanmin(rings), 0), max(high.max(), np.nanmax(rings), 0)]
         room = 0.06 * max(ends[1] - ends[0], 1e-6)
         ends = [float(ends[0] - room), float(ends[1] + room)]
-        _set(self.zero, [0, 0], [-0.6, len(table) - 0.4])
+        views.move(self.zero, [0, 0], [-0.6, len(table) - 0.4])
         upwards = figures.higher_is_better(model.metric)
         self.figure.layout.shapes[0].update(x0=0, x1=ends[1] if upwards else ends[0])
         labels = [f"<b>{n}</b>" if n == model.network else n for n in names.tolist()]
@@ -478,15 +442,14 @@ class _ComparisonView(View):
     def draw_pairs(self) -> None:
         """Draw the images of the chosen network."""
         model, pairs = self.model, self.model.pairs
-        for trace, some in zip(
-            self.kinds, figures.sorted_by_outcome(pairs, model.metric), strict=True
-        ):
-            _set(trace, pairs["control"][some], pairs["score"][some])
-            trace.text = pairs.index[some].tolist()
+        kinds = figures.sorted_by_outcome(pairs, model.metric)
+        for trace, kind in zip(self.kinds, kinds, strict=True):
+            views.move(trace, pairs["control"][kind], pairs["score"][kind])
+            trace.text = pairs.index[kind].tolist()
         values = pairs.to_numpy()
         room = 0.06 * max(float(np.ptp(values)), 1e-6)
         ends = [values.min() - room, values.max() + room]
-        _set(self.diagonal, ends, ends)
+        views.move(self.diagonal, ends, ends)
         title = model.now.metrics[model.metric]
         self.figure.layout.xaxis2.update(range=ends, title=f"{title}, control")
         self.figure.layout.yaxis2.update(range=ends, title=f"{title}, {model.network}")
@@ -501,21 +464,20 @@ class _ComparisonView(View):
         y: list[float] = []
         picked: list[tuple[float, float]] = []
         for seed in rows["seed"].unique().tolist():
-            some = rows[rows["seed"] == seed]
-            changes = (some[model.metric] - control[seed]).tolist()
-            for weight, change in zip(some["weight"].tolist(), changes, strict=True):
+            own = rows[rows["seed"] == seed]
+            weights, changes = own["weight"].tolist(), (own[model.metric] - control[seed]).tolist()
+            for weight, change in zip(weights, changes, strict=True):
                 if run.chosen.get((model.network, seed)) == weight:
                     picked.append((weight, change))
-            x += [*some["weight"].tolist(), np.nan]
+            x += [*weights, np.nan]
             y += [*changes, np.nan]
-        _set(self.curve, x, y)
-        _set(self.picked, *np.reshape(picked, (-1, 2)).T)
-        weights = rows["weight"].to_numpy()
-        ends = np.log10([weights.min() / 1.6, weights.max() * 1.6])
-        _set(self.level, 10**ends, [0, 0])
-        unique = np.unique(weights)
+        views.move(self.curve, x, y)
+        views.move(self.picked, *np.reshape(picked, (-1, 2)).T)
+        tried = np.unique(rows["weight"])
+        ends = np.log10([tried[0] / 1.6, tried[-1] * 1.6])
+        views.move(self.level, 10**ends, [0, 0])
         self.figure.layout.xaxis3.update(
-            range=ends.tolist(), tickvals=unique.tolist(), ticktext=[f"{w:g}" for w in unique]
+            range=ends.tolist(), tickvals=tried.tolist(), ticktext=[f"{w:g}" for w in tried]
         )
         self.figure.layout.yaxis3.update(title=f"change of {run.metrics[model.metric]}")
 
@@ -523,4 +485,4 @@ class _ComparisonView(View):
         """Draw a ring around the marked image."""
         marked = self.model.marked
         pair = self.model.pairs.loc[[marked]] if marked is not None else self.model.pairs[:0]
-        _set(self.ring, pair["control"], pair["score"])
+        views.move(self.ring, pair["control"], pair["score"])

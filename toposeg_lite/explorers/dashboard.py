@@ -9,10 +9,10 @@ from typing import Any
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
-from traitlets import Unicode, validate
 
 from ..checks import check_choice
 from .base import Explorer, complete
+from .traits import OneOf
 
 __all__ = ["Dashboard"]
 
@@ -23,13 +23,9 @@ def _explorers() -> dict[str, type[Explorer]]:
     """Return the explorers that have an example, by the names on their tabs, chapter by chapter."""
     package = importlib.import_module(__package__)
     exported = [getattr(package, name) for name in package.__all__]
-    some = [
-        thing
-        for thing in exported
-        if isinstance(thing, type) and issubclass(thing, Explorer) and "example" in vars(thing)
-    ]
-    found = {f"{each.chapter} {each.title}": each for each in some if each.title}
-    return dict(sorted(found.items()))
+    kinds = [thing for thing in exported if isinstance(thing, type) and issubclass(thing, Explorer)]
+    shown = {f"{k.chapter} {k.title}": k for k in kinds if k.title and "example" in vars(k)}
+    return dict(sorted(shown.items()))
 
 
 class Dashboard(Explorer):
@@ -48,11 +44,6 @@ class Dashboard(Explorer):
     explorer : Explorer
         The one in the open tab.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such explorer.
-
     Examples
     --------
     >>> dashboard = Dashboard(["01 Painting", "02 Persistence"])
@@ -63,7 +54,7 @@ class Dashboard(Explorer):
     (256, 256)
     """
 
-    opened = Unicode()
+    opened = OneOf(lambda model: model.names)
 
     def __init__(self, names: Iterable[str] | None = None, *, opened: str | None = None) -> None:
         super().__init__()
@@ -76,10 +67,6 @@ class Dashboard(Explorer):
         self._kinds = {name: known[name] for name in self.names}
         self._made: dict[str, Explorer] = {}
         self.opened = self.names[0] if opened is None else opened
-
-    @validate("opened")
-    def _check_opened(self, proposal: Any) -> str:
-        return check_choice(proposal["value"], self.names, "opened")
 
     @property
     def explorer(self) -> Explorer:

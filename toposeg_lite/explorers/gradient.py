@@ -8,15 +8,16 @@ from typing import Any, Self
 import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
-from traitlets import Int, Unicode, validate
 
 from .. import figures
-from ..checks import check_choice, check_integer, check_same_shape
+from ..checks import check_integer, check_number, check_same_shape
+from ..topology.components import betti_numbers
 from ..topology.grid import check_image, check_mask
-from ..topology.persistence import persistence_pairs
-from . import examples
-from .base import _count, _line, _marks, _set, _slider, read_image
+from . import examples, views
+from .base import read_image
 from .persistence import PersistenceExplorer, _PersistenceView
+from .traits import OneOf, UpTo
+from .words import count, count_shape
 
 __all__ = ["GradientExplorer"]
 
@@ -59,11 +60,6 @@ class GradientExplorer(PersistenceExplorer):
     pull : (H, W) array of float32
         The negative gradient of the present step by logit: positive where a pixel is raised.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For bad input, when built and when assigned.
-
     Examples
     --------
     >>> import torch
@@ -79,8 +75,8 @@ class GradientExplorer(PersistenceExplorer):
 
     chapter, title = "03", "Descent"
 
-    step = Int(0)
-    loss = Unicode()
+    step = UpTo(lambda model: model.steps)
+    loss = OneOf(lambda model: model.losses)
 
     def __init__(
         self,
@@ -97,9 +93,7 @@ class GradientExplorer(PersistenceExplorer):
         self.start, self.truth = self._checked(likelihood, truth)
         if not isinstance(losses, Mapping) or not losses:
             raise TypeError(f"losses must map one name at least to a loss; got {losses!r}")
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < np.inf:
-            raise ValueError(f"rate must be a positive number; got {rate!r}")
-        self.losses, self.rate = dict(losses), float(rate)
+        self.losses, self.rate = dict(losses), check_number(rate, "rate", positive=True)
         self.steps = check_integer(steps, "steps", 1)
         self._runs: dict[str, tuple[np.ndarray, np.ndarray, list[float]]] = {}
         super().__init__(self.start, **options)
@@ -124,11 +118,6 @@ class GradientExplorer(PersistenceExplorer):
             Where the descent starts.
         truth : (H, W) array of bool, optional
             The new target. Default: what of the likelihood is at or above the present threshold.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For bad input; the explorer then stays as it was.
         """
         if truth is None:
             truth = check_image(likelihood, "likelihood", ndim=2) >= self.threshold
@@ -136,16 +125,6 @@ class GradientExplorer(PersistenceExplorer):
         self._runs.clear()
         self.step = 0
         self._play()
-
-    @validate("loss")
-    def _check_loss(self, proposal: Any) -> str:
-        return check_choice(proposal["value"], list(self.losses), "loss")
-
-    @validate("step")
-    def _check_step(self, proposal: Any) -> int:
-        if not 0 <= proposal["value"] <= self.steps:
-            raise ValueError(f"step must be 0 to {self.steps}; got {proposal['value']}")
-        return proposal["value"]
 
     def _play(self, change: Any = None) -> None:
         self.image = self._run()[0][self.step]
@@ -198,12 +177,11 @@ class GradientExplorer(PersistenceExplorer):
     def describe(self) -> str:
         """Say in words what the picture shows."""
         raised, lowered = int((self.pull > 0).sum()), int((self.pull < 0).sum())
-        truth = np.bincount(persistence_pairs(self.truth).dimension, minlength=2).tolist()
         return (
             f"Step {self.step} of {self.steps} down the loss {self.loss!r}, whose value is "
-            f"{self.values[self.step]:.3f}; its gradient raises {_count(raised, 'pixel')} and "
-            f"lowers {lowered} of {self.image.size}. The truth has {_count(truth[0], 'component')} "
-            f"and {_count(truth[1], 'hole')}. {super().describe()}"
+            f"{self.values[self.step]:.3f}; its gradient raises {count(raised, 'pixel')} and "
+            f"lowers {lowered} of {self.image.size}. The truth has "
+            f"{count_shape(betti_numbers(self.truth))}. {super().describe()}"
         )
 
     def picture(self) -> Figure:
@@ -216,7 +194,7 @@ class GradientExplorer(PersistenceExplorer):
             step=self.step,
             truth=self.truth,
             threshold=self.threshold,
-            selected=self.selected - 1 if self.selected else None,
+            selected=self.marked,
         )
 
     def view(self) -> widgets.VBox:
@@ -225,43 +203,36 @@ class GradientExplorer(PersistenceExplorer):
 
 
 class _GradientView(_PersistenceView):
-    """The widgets of a `GradientExplorer`: the same, with a player and the loss on the right."""
+    """The view of a `GradientExplorer`: the same, with a player and the loss on the right."""
 
     titles = ("likelihood and pull", "persistence diagram", "loss")
 
     def build_image(self) -> None:
         super().build_image()
         # Named before it is added: a change of one trace's name in a batch clears the others'.
-        edge = _line(color=figures.TRUTH, width=1.5)
-        edge.update(name="outline of the truth", showlegend=True)
         self.edge, self.raised, self.lowered = self.add(
             1,
-            edge,
-            _marks("raised", "triangle-up", figures.RAISED),
-            _marks("lowered", "triangle-down", figures.LOWERED),
+            views.outline("outline of the truth"),
+            views.marks("raised", "triangle-up", figures.RAISED),
+            views.marks("lowered", "triangle-down", figures.LOWERED),
         )
         self.outlined: np.ndarray | None = None
 
     def build_third(self) -> None:
         self.curve, self.now = self.add(
-            3, _line(color="black", width=2), _marks("this step", "square", "black")
+            3, views.line(color="black", width=2), views.marks("this step", "square", "black")
         )
         self.figure.update_xaxes(title="step", row=1, col=3)
         self.figure.update_yaxes(title="value of the loss", rangemode="tozero", row=1, col=3)
 
     def build_controls(self) -> list[Any]:
         rows = super().build_controls()
-        model = self.model
         self.controls |= {
-            "step": _slider(widgets.IntSlider, "Step", min=0, max=model.steps),
-            "loss": widgets.Dropdown(
-                description="Loss", options=list(model.losses), layout={"width": "18em"}
-            ),
+            "step": views.integer_slider("Step", 0, self.model.steps),
+            "loss": views.dropdown("Loss", list(self.model.losses), 18),
         }
-        self.player = widgets.Play(min=0, max=model.steps, interval=300)
-        widgets.jslink((self.player, "value"), (self.controls["step"], "value"))
-        first = widgets.HBox([self.controls["step"], self.player, self.controls["loss"]])
-        return [first, *rows]
+        player = self.add_player("step", interval=300)
+        return [self.row("step", player, "loss"), *rows]
 
     def take(self, file: bytes) -> None:
         """Descend from the reader's own picture."""
@@ -274,9 +245,9 @@ class _GradientView(_PersistenceView):
             return
         if self.outlined is not model.truth:
             self.outlined = model.truth
-            _set(self.edge, *figures.outline(model.truth))
+            views.move(self.edge, *figures.outline(model.truth))
         for trace, sign in ((self.raised, 1), (self.lowered, -1)):
             rows, columns = figures.strongest(sign * model.pull)
-            _set(trace, columns, rows)
-        _set(self.curve, np.arange(model.steps + 1), model.values)
-        _set(self.now, [model.step], [model.values[model.step]])
+            views.move(trace, columns, rows)
+        views.move(self.curve, np.arange(model.steps + 1), model.values)
+        views.move(self.now, [model.step], [model.values[model.step]])

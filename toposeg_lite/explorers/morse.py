@@ -8,16 +8,13 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from traitlets import Any as AnyTrait
-from traitlets import Float, Int, validate
 
 from .. import figures
-from ..checks import check_fraction
-from ..topology.grid import check_connectivity, check_image
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
-from . import examples
-from .base import DASHED, Explorer, _count, _dots, _line, _marks, _painted, _set, _slider
-from .persistence import _PersistenceView
+from . import examples, views
+from .base import Explorer
+from .traits import Connectivity, Fraction, Likelihood, UpTo
+from .words import count, count_neighbours
 
 __all__ = ["MorseExplorer"]
 
@@ -47,11 +44,8 @@ class MorseExplorer(Explorer):
         The branches above the threshold of persistence, and the marked one in detail.
     skeleton : Skeleton
         What the two thresholds leave.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For a bad image or option, when built and when assigned.
+    branch_count : int
+        How many branches are above the threshold of persistence.
 
     Examples
     --------
@@ -69,13 +63,14 @@ class MorseExplorer(Explorer):
     complex_: MorseComplex
     shown: figures.MorseView
     skeleton: Skeleton
+    branch_count: int
     _numbers: np.ndarray | None = None
 
-    image = AnyTrait()
-    min_persistence = Float(0.1)
-    saddle_level = Float(0.0)
-    connectivity = Int(2)
-    selected = Int(0)
+    image = Likelihood(ndim=2)
+    min_persistence = Fraction(0.1)
+    saddle_level = Fraction(0.0)
+    connectivity = Connectivity()
+    selected = UpTo(lambda model: model.branch_count)
 
     def __init__(
         self,
@@ -94,25 +89,6 @@ class MorseExplorer(Explorer):
         self.observe(self._look, ["min_persistence", "saddle_level", "selected"])
         self.selected = selected
 
-    @validate("image")
-    def _check_image(self, proposal: Any) -> np.ndarray:
-        return check_image(proposal["value"], ndim=2)
-
-    @validate("connectivity")
-    def _check_connectivity(self, proposal: Any) -> int:
-        return check_connectivity(proposal["value"], 2)
-
-    @validate("min_persistence", "saddle_level")
-    def _check_number(self, proposal: Any) -> float:
-        return check_fraction(proposal["value"], proposal["trait"].name)
-
-    @validate("selected")
-    def _check_selected(self, proposal: Any) -> int:
-        number, count = proposal["value"], len(self.shown.kept)
-        if not 0 <= number <= count:
-            raise ValueError(f"selected must be 0 (none) to {count}; got {number}")
-        return number
-
     def _measure(self, change: Any = None) -> None:
         """Compute the complex anew; another image has other branches, so none stays marked."""
         self.complex_ = morse_complex(self.image, connectivity=self.connectivity)
@@ -123,13 +99,18 @@ class MorseExplorer(Explorer):
     def _look(self, change: Any = None) -> None:
         """Look at the complex at the present thresholds."""
         levels = {"min_persistence": self.min_persistence, "saddle_level": self.saddle_level}
-        if self.selected > len(self.complex_.branches(self.min_persistence)):
+        self.branch_count = len(self.complex_.branches(self.min_persistence))
+        if self.selected > self.branch_count:
             self.selected = 0
-        marked = self.selected - 1 if self.selected else None
-        self.shown = figures.morse_view(self.image, self.complex_, **levels, selected=marked)
+        self.shown = figures.morse_view(self.image, self.complex_, **levels, selected=self.marked)
         if change is None or change["name"] != "selected":
             self.skeleton = self.complex_.skeleton(**levels)
             self._numbers = None
+
+    @property
+    def marked(self) -> int | None:
+        """The place of the marked branch in `shown`, or None."""
+        return self.selected - 1 if self.selected else None
 
     def branch_at(self, row: int, column: int) -> int:
         """Return the number of the shortest branch through a pixel, kept before cut; 0 for none."""
@@ -153,28 +134,29 @@ class MorseExplorer(Explorer):
 
     def describe(self) -> str:
         """Say in words what the picture shows."""
-        view, everything = self.shown, len(self.complex_.branches())
-        count, kept = len(view.kept), int(view.kept.sum())
-        loops = int((view.kept & (view.dimension == 1)).sum())
-        neighbours = 4 if self.connectivity == 1 else 8
-        text = (
-            f"Of {_count(everything, 'branch')}, {count} {_has(count)} a persistence above "
-            f"{self.min_persistence:.2f}, and of these {kept} {_has(kept)} a pass at or above "
-            f"{self.saddle_level:.2f}. They make a skeleton ({neighbours} neighbours) of "
-            f"{_count(int(self.skeleton.mask.sum()), 'pixel')} in "
-            f"{_count(figures.count_parts(self.skeleton), 'part')} with {_count(loops, 'loop')}."
-        ).replace("branchs", "branches")
-        if self.selected:
-            text += " " + self._describe_branch(self.selected)
-        return text
+        view, number = self.shown, self.branch_count
+        everything = len(self.complex_.branches())
+        kept, loops = int(view.kept.sum()), int((view.kept & (view.dimension == 1)).sum())
+        return (
+            f"Of {count(everything, 'branch')}, {number} {_has(number)} a persistence above "
+            f"{self.min_persistence:.2f}, and of these {kept} {_has(kept)} a pass at or "
+            f"above {self.saddle_level:.2f}. They make a skeleton "
+            f"({count_neighbours(self.connectivity)}) of "
+            f"{count(int(self.skeleton.mask.sum()), 'pixel')} in "
+            f"{count(figures.count_parts(self.skeleton), 'part')} with {count(loops, 'loop')}."
+            f"{self._describe_marked()}"
+        )
 
-    def _describe_branch(self, number: int) -> str:
-        view, k = self.shown, number - 1
+    def _describe_marked(self) -> str:
+        """Return a sentence about the marked branch, after a space, or nothing."""
+        if not self.selected:
+            return ""
+        view, k = self.shown, self.selected - 1
         does = "closes a loop" if view.dimension[k] else "joins two components"
         fate = "kept" if view.kept[k] else "cut"
         row, column = np.unravel_index(view.path[view.low], self.image.shape)
         return (
-            f"Branch {number} of {len(view.kept)} {does} and is {fate}: persistence "
+            f" Branch {self.selected} of {self.branch_count} {does} and is {fate}: persistence "
             f"{view.persistence[k]:.2f}, pass of value {view.saddle_value[k]:.2f} in row {row}, "
             f"column {column}, length {view.along[-1]:.1f} pixels, mean likelihood "
             f"{view.height.mean():.2f}."
@@ -187,7 +169,7 @@ class MorseExplorer(Explorer):
             self.complex_,
             min_persistence=self.min_persistence,
             saddle_level=self.saddle_level,
-            selected=self.selected - 1 if self.selected else None,
+            selected=self.marked,
         )
 
     def view(self) -> widgets.VBox:
@@ -195,12 +177,12 @@ class MorseExplorer(Explorer):
         return _MorseView(self).box
 
 
-def _has(count: int) -> str:
-    return "has" if count == 1 else "have"
+def _has(number: int) -> str:
+    return "has" if number == 1 else "have"
 
 
-class _MorseView(_PersistenceView):
-    """The widgets of a `MorseExplorer`: a large image, and two charts on its right."""
+class _MorseView(views.ChartView):
+    """The view of a `MorseExplorer`: a large image, and two charts on its right."""
 
     titles = ("likelihood and skeleton", "branches", "along the marked branch")
 
@@ -210,20 +192,18 @@ class _MorseView(_PersistenceView):
             self.add(
                 1,
                 go.Image(hoverinfo="skip"),
-                _named(_line(color=figures.CUT, width=1.5, dash="4px,2px"), "cut"),
-                _named(_line(color=figures.SKELETON, width=2), "skeleton"),
+                _named(views.line(color=figures.CUT, width=1.5, dash="4px,2px"), "cut"),
+                _named(views.line(color=figures.SKELETON, width=2), "skeleton"),
                 go.Scatter(mode="markers", marker={"size": 4, "color": figures.SKELETON},
                            hoverinfo="skip", showlegend=False),
-                _line(color="black", width=6),
-                _line(color="white", width=3),
-                _line(color="white", width=3, dash="3px,3px"),
-                _marks("peaks", "circle", figures.COMPONENT),
-                _marks("pass", "square", "white"),
+                views.line(color="black", width=6),
+                views.line(color="white", width=3),
+                views.line(color="white", width=3, dash="3px,3px"),
+                views.marks("peaks", "circle", figures.COMPONENT),
+                views.marks("pass", "square", "white"),
             )
         )  # fmt: skip
-        square = {"scaleanchor": "x", "constrain": "domain", "autorange": "reversed"}
-        self.figure.update_yaxes(title="row", row=1, col=1, **square)
-        self.figure.update_xaxes(title="column", constrain="domain", row=1, col=1)
+        self.add_image_axes()
         self.figure.update_layout(
             height=640,
             legend={"y": -0.1},
@@ -240,52 +220,45 @@ class _MorseView(_PersistenceView):
         for trace in (self.gone, self.lines):
             trace.on_click(self.pick_on_image)
 
-    def build_diagram(self) -> None:
+    def build_chart(self) -> None:
         """Make the chart of the branches: a dot for each, and the two thresholds."""
-        self.where = [np.zeros(0, np.intp)] * 4  # positions of the branches in each trace of dots
         limit, self.cross, *self.dots, self.ring = self.add(
             2,
-            _line(color="lightgray", width=1),
-            _line(**DASHED),
+            views.line(color="lightgray", width=1),
+            views.line(**views.DASHED),
             _branches("joins, kept", "circle", figures.COMPONENT),
             _branches("joins, cut", "circle-open", figures.COMPONENT),
             _branches("closes a loop, kept", "triangle-up", figures.HOLE),
             _branches("closes a loop, cut", "triangle-up-open", figures.HOLE),
-            _dots("marked", "circle-open", "black").update(
-                marker={"size": 18}, hoverinfo="skip", hovertemplate=None
-            ),
+            views.ring(),
         )
-        _set(limit, [0, 1], [1, 0])
-        self.figure.update_xaxes(title="persistence", range=[-0.03, 1.03], row=1, col=2)
-        self.figure.update_yaxes(title="value of the pass", range=[-0.03, 1.03], row=1, col=2)
-        for number, trace in enumerate(self.dots):
-            trace.on_click(self.picker(number))
-            trace.on_hover(self.picker(number))
+        views.move(limit, [0, 1], [1, 0])
+        self.name_chart_axes("persistence", "value of the pass")
 
     def build_third(self) -> None:
         """Make the profile of the marked branch."""
         self.profile, self.level, self.profile_ends, self.profile_low = self.add(
             3,
-            _line(color="black", width=2),
-            _line(**DASHED),
-            _marks("peaks", "circle", figures.COMPONENT).update(showlegend=False),
-            _marks("pass", "square", "white").update(showlegend=False),
+            views.line(color="black", width=2),
+            views.line(**views.DASHED),
+            views.marks("peaks", "circle", figures.COMPONENT).update(showlegend=False),
+            views.marks("pass", "square", "white").update(showlegend=False),
         )
         self.figure.update_xaxes(title="pixels from the first peak", row=1, col=3)
         self.figure.update_yaxes(title="likelihood", range=[-0.03, 1.03], row=1, col=3)
 
     def build_controls(self) -> list[Any]:
-        """Make the controls, and return them in rows."""
-        _, _, own = super().build_controls()
-        unit = {"min": 0.0, "max": 1.0, "step": 0.01, "readout_format": ".2f"}
-        self.controls = {
-            "min_persistence": _slider(widgets.FloatSlider, "Persistence above", **unit),
-            "saddle_level": _slider(widgets.FloatSlider, "Saddle level", **unit),
-            "selected": _slider(widgets.IntSlider, "Marked branch", min=0, max=0),
-            "connectivity": self.controls["connectivity"],
+        self.controls |= {
+            "min_persistence": views.fraction_slider("Persistence above"),
+            "saddle_level": views.fraction_slider("Saddle level"),
+            "selected": views.integer_slider("Marked branch"),
+            "connectivity": views.neighbour_choice(),
         }
-        persistence, level, number, neighbours = self.controls.values()
-        return [widgets.HBox([persistence, level]), widgets.HBox([number, neighbours]), own]
+        return [
+            self.row("min_persistence", "saddle_level"),
+            self.row("selected", "connectivity"),
+            self.bring_own(),
+        ]
 
     def pick_on_image(self, trace: Any, points: Any, state: Any) -> None:
         """Mark the shortest branch through the pixel of the skeleton that was clicked."""
@@ -295,22 +268,17 @@ class _MorseView(_PersistenceView):
             if number:
                 self.model.selected = number
 
-    def redraw(self, change: Any = None) -> None:
-        """Bring figure, controls and text into line with the model."""
-        model, name = self.model, change.name if change else "image"
-        slider, count = self.controls["selected"], len(model.shown.kept)
-        slider.max = max(slider.max, count)  # a maximum below the value would mark the last branch
-        for trait, control in self.controls.items():
-            control.value = getattr(model, trait)
-        slider.max = count
-        with self.figure.batch_update():
-            if name in ("image", "connectivity"):
-                self.image.source = _painted(model.image, np.zeros(model.image.shape, bool))
-            if name != "selected":
-                self.draw_skeleton()
-                self.draw_dots()
-            self.draw_branch()
-        self.say(model.describe())
+    def last_values(self) -> dict[str, int]:
+        return {"selected": self.model.branch_count}
+
+    def draw(self, name: str) -> None:
+        model = self.model
+        if name in ("image", "connectivity"):
+            self.image.source = views.painted(model.image, np.zeros(model.image.shape, bool))
+        if name != "selected":
+            self.draw_skeleton()
+            self.draw_branches()
+        self.draw_branch()
 
     def draw_skeleton(self) -> None:
         """Draw what the thresholds leave, and below it what the saddle level takes."""
@@ -318,22 +286,18 @@ class _MorseView(_PersistenceView):
         whole = (
             model.complex_.skeleton(model.min_persistence).paths if model.saddle_level > 0 else []
         )
-        _set(self.gone, *figures.path_lines(whole, model.image.shape))
-        _set(self.lines, *figures.path_lines(skeleton.paths, model.image.shape))
+        views.move(self.gone, *figures.path_lines(whole, model.image.shape))
+        views.move(self.lines, *figures.path_lines(skeleton.paths, model.image.shape))
         lonely = np.setdiff1d(np.arange(len(skeleton.nodes)), skeleton.edges)
         rows, columns = np.unravel_index(skeleton.nodes[lonely], model.image.shape)
-        _set(self.peaks_alone, columns, rows)
+        views.move(self.peaks_alone, columns, rows)
 
-    def draw_dots(self) -> None:
+    def draw_branches(self) -> None:
         """Sort the branches into those that are kept and those that are cut."""
         model, view = self.model, self.model.shown
-        kinds = [view.dimension == 0, view.dimension == 1]
-        fates = (view.kept, ~view.kept)
-        self.where = [np.flatnonzero(kind & some) for kind in kinds for some in fates]
-        for trace, some in zip(self.dots, self.where, strict=True):
-            _set(trace, view.persistence[some], view.saddle_value[some])
+        self.draw_dots(view.persistence, view.saddle_value, view.dimension, view.kept)
         p, level, gap = model.min_persistence, model.saddle_level, np.nan
-        _set(self.cross, [p, p, gap, -0.03, 1.03], [-0.03, 1.03, gap, level, level])
+        views.move(self.cross, [p, p, gap, -0.03, 1.03], [-0.03, 1.03, gap, level, level])
 
     def draw_branch(self) -> None:
         """Mark the chosen branch in all three parts."""
@@ -343,15 +307,15 @@ class _MorseView(_PersistenceView):
         chosen = slice(max(model.selected - 1, 0), model.selected)
         solid = bool(view.kept[chosen].all())
         for trace, drawn in zip(self.path, (True, solid, not solid), strict=True):
-            _set(trace, columns[: drawn * columns.size], rows[: drawn * rows.size])
-        _set(self.ends, columns[ends], rows[ends])
-        _set(self.low, columns[low], rows[low])
-        _set(self.ring, view.persistence[chosen], view.saddle_value[chosen])
-        _set(self.profile, view.along, view.height)
-        _set(self.profile_ends, view.along[ends], view.height[ends])
-        _set(self.profile_low, view.along[low], view.height[low])
+            views.move(trace, columns[: drawn * columns.size], rows[: drawn * rows.size])
+        views.move(self.ends, columns[ends], rows[ends])
+        views.move(self.low, columns[low], rows[low])
+        views.move(self.ring, view.persistence[chosen], view.saddle_value[chosen])
+        views.move(self.profile, view.along, view.height)
+        views.move(self.profile_ends, view.along[ends], view.height[ends])
+        views.move(self.profile_low, view.along[low], view.height[low])
         longest = max(view.along[-1], 1.0) if model.selected else 1.0
-        _set(self.level, [0, longest], [model.saddle_level] * 2)
+        views.move(self.level, [0, longest], [model.saddle_level] * 2)
 
 
 # All that is not data is said before a trace is added: a change of one trace's style in a batch
@@ -361,7 +325,7 @@ class _MorseView(_PersistenceView):
 def _branches(name: str, symbol: str, colour: str) -> go.Scatter:
     """Return a trace of dots in the chart of the branches."""
     text = "persistence %{x:.3f}<br>pass %{y:.3f}<extra>" + name + "</extra>"
-    return _dots(name, symbol, colour).update(hovertemplate=text)
+    return views.dots(name, symbol, colour).update(hovertemplate=text)
 
 
 def _named(line: go.Scatter, name: str) -> go.Scatter:

@@ -8,27 +8,17 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from traitlets import Any as AnyTrait
-from traitlets import Int, validate
+from traitlets import validate
 
 from .. import figures
 from ..checks import check_integer, check_same_shape
 from ..figures.painting import check_small
 from ..metrics import report
 from ..topology.components import betti_numbers
-from ..topology.grid import check_connectivity
-from .base import (
-    Explorer,
-    LiveFigure,
-    View,
-    _address,
-    _count,
-    _line,
-    _marks,
-    _set,
-    _slider,
-    read_image,
-)
+from . import views
+from .base import Explorer, read_image
+from .traits import Checked, Connectivity, UpTo, check_pair
+from .words import count_neighbours, count_shape
 
 __all__ = ["PaintExplorer"]
 
@@ -59,12 +49,6 @@ class PaintExplorer(Explorer):
     numbers : dict
         All metrics: what `toposeg_lite.metrics.report` returns.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For bad input, when built and when assigned. A mask of another size needs a new truth: see
-        `take`.
-
     Examples
     --------
     >>> explorer = PaintExplorer(np.array([[1, 1, 1, 1, 1]]))
@@ -78,11 +62,11 @@ class PaintExplorer(Explorer):
 
     chapter, title = "01", "Painting"
 
-    mask = AnyTrait()
-    truth = AnyTrait()
-    connectivity = Int(2)
-    row = Int(0)
-    column = Int(0)
+    mask = Checked(lambda model, value, name: check_small(value, name))
+    truth = Checked(lambda model, value, name: check_small(value, name))
+    connectivity = Connectivity()
+    row = UpTo(lambda model: model.mask.shape[0] - 1)
+    column = UpTo(lambda model: model.mask.shape[1] - 1)
 
     def __init__(
         self,
@@ -109,11 +93,6 @@ class PaintExplorer(Explorer):
             At most 32 pixels a side.
         truth : array like `mask`, optional
             Default: the mask itself.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For bad input; the explorer then stays as it was.
         """
         mask = check_small(mask)
         truth = mask if truth is None else check_small(truth, "truth")
@@ -130,43 +109,17 @@ class PaintExplorer(Explorer):
         ----------
         row, column : int
             Its place.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there is no such pixel; nothing is changed then.
         """
         mask = self.mask.copy()
-        for name, value, count in zip(("row", "column"), (row, column), mask.shape, strict=True):
-            self._check_upto(value, count - 1, name)
+        row = check_integer(row, "row", 0, mask.shape[0] - 1)
+        column = check_integer(column, "column", 0, mask.shape[1] - 1)
         mask[row, column] ^= True
         with self.hold_trait_notifications():
-            self.mask, self.row, self.column = mask, int(row), int(column)
+            self.mask, self.row, self.column = mask, row, column
 
     @validate("mask", "truth")
-    def _check_masks(self, proposal: Any) -> np.ndarray:
-        name = proposal["trait"].name
-        array = check_small(proposal["value"], name)
-        other = self.truth if name == "mask" else self.mask
-        if other is not None:
-            check_same_shape(array, other, (name, "truth" if name == "mask" else "mask"))
-        return array
-
-    @validate("connectivity")
-    def _check_connectivity(self, proposal: Any) -> int:
-        return check_connectivity(proposal["value"], 2)
-
-    @validate("row", "column")
-    def _check_place(self, proposal: Any) -> int:
-        name = proposal["trait"].name
-        last = self.mask.shape[0 if name == "row" else 1] - 1
-        return self._check_upto(proposal["value"], last, name)
-
-    @staticmethod
-    def _check_upto(value: int, last: int, name: str) -> int:
-        if check_integer(value, name) > last:
-            raise ValueError(f"{name} must be 0 to {last}; got {value}")
-        return value
+    def _check_shapes(self, proposal: Any) -> np.ndarray:
+        return check_pair(self, proposal, ("mask", "truth"))
 
     def _measure(self, change: Any = None) -> None:
         """Count and compare anew."""
@@ -191,21 +144,17 @@ class PaintExplorer(Explorer):
 
     def describe(self) -> str:
         """Say in words what the picture shows."""
-        neighbours = 4 if self.connectivity == 1 else 8
         truth = betti_numbers(self.truth, connectivity=self.connectivity)
-        wrong, count = int((self.mask != self.truth).sum()), self.mask.size
+        wrong = int((self.mask != self.truth).sum())
         values = ", ".join(
             f"{name} {value}" for name, value, *_ in figures.metric_rows(self.numbers)
         )
         return (
-            f"With {neighbours} neighbours the painting has {self._shape(self.betti)}, the truth "
-            f"{self._shape(truth)}; {wrong} of {count} pixels differ{'s' * (wrong == 1)}. "
-            f"{values}. Row {self.row}, column {self.column} is {self._place()}."
+            f"With {count_neighbours(self.connectivity)} the painting has "
+            f"{count_shape(self.betti)}, the truth {count_shape(truth)}; {wrong} of "
+            f"{self.mask.size} pixels differ{'s' * (wrong == 1)}. {values}. Row {self.row}, column "
+            f"{self.column} is {self._place()}."
         )
-
-    @staticmethod
-    def _shape(betti: tuple[int, ...]) -> str:
-        return f"{_count(betti[0], 'component')} and {_count(betti[1], 'hole')}"
 
     def _place(self) -> str:
         """Say to which part the chosen pixel belongs."""
@@ -226,37 +175,23 @@ class PaintExplorer(Explorer):
         return _PaintView(self).box
 
 
-class _PaintView(View):
-    """The widgets of a `PaintExplorer`: controls, the grid, a table of numbers, a line of text."""
+class _PaintView(views.FigureView):
+    """The view of a `PaintExplorer`: the grid, and a table of numbers beside it."""
 
-    def __init__(self, model: PaintExplorer) -> None:
-        self.model = model
-        figure = go.Figure()
-        figure.update_layout(
-            template="plotly_white",
-            width=640,
-            height=520,
-            margin={"l": 50, "r": 10, "t": 40, "b": 40},
-            legend={"orientation": "h", "y": -0.12},
-            hovermode="closest",
-            dragmode=False,  # a hand that trembles paints, and does not zoom
-        )
-        self.figure = LiveFigure(figure)
+    first = "mask"
+
+    def lay_out(self) -> go.Figure:
+        # A hand that trembles paints, and does not zoom.
+        return views.laid_out(go.Figure(), width=640, height=520, top=40, dragmode=False)
+
+    def build_middle(self) -> widgets.HBox:
         self.table = widgets.HTML()
-        self.text = widgets.HTML()
-        with self.figure.batch_update():
-            self.build_grid()
-        self.controls: dict[str, Any] = {}
-        rows = self.build_controls()
-        self.box = widgets.VBox([*rows, widgets.HBox([self.figure, self.table]), self.text])
-        self.link()
+        return widgets.HBox([self.figure, self.table])
 
-    def build_grid(self) -> None:
+    def build_traces(self) -> None:
         """Make the grid: pixels in their colours, the truth's outline, names, the chosen pixel."""
-        edge = _line(color=figures.TRUTH, width=2.5)
-        edge.update(name="outline of the truth", showlegend=True)
         squares = [
-            _marks(name, "square", colour)
+            views.marks(name, "square", colour)
             for name, colour in (
                 ("right", figures.SUPERLEVEL),
                 ("false", figures.LOWERED),
@@ -266,13 +201,13 @@ class _PaintView(View):
         for square in squares:  # for the legend alone: the image below holds the pixels
             square.update(x=[None], y=[None])
         traces = [
-            go.Image(hovertemplate="row %{y}, column %{x}<extra></extra>"),
-            _line(color="lightgray", width=1),
-            edge,
+            views.image_trace(),
+            views.line(color="lightgray", width=1),
+            views.outline("outline of the truth", width=2.5),
             *squares,
             self.letters("A, B: components", figures.COMPONENT),
             self.letters("1, 2: holes", figures.HOLE),
-            _marks("chosen pixel", "square-open", "black"),
+            views.marks("chosen pixel", "square-open", "black"),
         ]
         self.figure.add_traces(traces)
         traced = self.figure.data
@@ -285,7 +220,7 @@ class _PaintView(View):
 
     def letters(self, name: str, colour: str) -> go.Scatter:
         """Return a trace of names, one for each pixel of a kind of part."""
-        trace = _marks(name, "circle", colour)
+        trace = views.marks(name, "circle", colour)
         style = {"color": colour, "size": 12, "weight": "bold"}
         # A point of no size carries each name, so that the legend has a sign to show.
         return trace.update(
@@ -294,16 +229,10 @@ class _PaintView(View):
         )  # fmt: skip
 
     def build_controls(self) -> list[Any]:
-        """Make the controls, and return them in rows."""
         self.controls |= {
-            "connectivity": widgets.Dropdown(
-                description="Foreground",
-                options=[("8 neighbours", 2), ("4 neighbours", 1)],
-                value=2,
-                layout={"width": "18em"},
-            ),
-            "row": _slider(widgets.IntSlider, "Row", min=0, max=0),
-            "column": _slider(widgets.IntSlider, "Column", min=0, max=0),
+            "connectivity": views.neighbour_choice(),
+            "row": views.integer_slider("Row"),
+            "column": views.integer_slider("Column"),
         }
         model = self.model
         self.buttons = {
@@ -315,10 +244,9 @@ class _PaintView(View):
         buttons = [widgets.Button(description=name) for name in self.buttons]
         for button in buttons:
             button.on_click(self.press)
-        neighbours, row, column = self.controls.values()
         return [
-            widgets.HBox([row, column]),
-            widgets.HBox([*buttons, neighbours]),
+            self.row("row", "column"),
+            self.row(*buttons, "connectivity"),
             self.bring_own(),
         ]
 
@@ -336,22 +264,19 @@ class _PaintView(View):
         """Paint on the reader's own picture, small and in two values."""
         self.model.take(read_image(file, dark=self.dark.value, size=UPLOADED) >= 0.5)
 
-    def redraw(self, change: Any = None) -> None:
-        """Bring figure, controls, table and text into line with the model."""
-        model, name = self.model, change.name if change else "mask"
-        for trait, count in zip(("row", "column"), model.mask.shape, strict=True):
-            self.controls[trait].max = count - 1
-        for trait, control in self.controls.items():
-            control.value = getattr(model, trait)
-        with self.figure.batch_update():
-            if name not in ("row", "column"):
-                self.image.source = _address(figures.mask_colours(model.mask, model.truth))
-                _set(self.grid, *self.lattice(*model.mask.shape))
-                _set(self.edge, *figures.outline(model.truth))
-                self.name_parts()
-            _set(self.chosen, [model.column], [model.row])
+    def last_values(self) -> dict[str, int]:
+        height, width = self.model.mask.shape
+        return {"row": height - 1, "column": width - 1}
+
+    def draw(self, name: str) -> None:
+        model = self.model
+        if name not in ("row", "column"):
+            self.image.source = views.address(figures.mask_colours(model.mask, model.truth))
+            views.move(self.grid, *self.lattice(*model.mask.shape))
+            views.move(self.edge, *figures.outline(model.truth))
+            self.name_parts()
+        views.move(self.chosen, [model.column], [model.row])
         self.table.value = self.write_table()
-        self.say(model.describe())
 
     @staticmethod
     def lattice(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -366,10 +291,10 @@ class _PaintView(View):
         """Write the name of its component or hole into each pixel."""
         parts = self.model.parts
         size = min(14.0, max(7.0, 170 / max(parts.shape)))
-        for trace, some in ((self.components, parts > 0), (self.holes, parts < 0)):
-            rows, columns = np.nonzero(some)
-            _set(trace, columns, rows)
-            trace.text = [figures.part_name(int(number)) for number in parts[some]]
+        for trace, kind in ((self.components, parts > 0), (self.holes, parts < 0)):
+            rows, columns = np.nonzero(kind)
+            views.move(trace, columns, rows)
+            trace.text = [figures.part_name(int(number)) for number in parts[kind]]
             trace.textfont.size = size
 
     def write_table(self) -> str:
@@ -377,16 +302,15 @@ class _PaintView(View):
         model = self.model
         truth = betti_numbers(model.truth, connectivity=model.connectivity)
         counts = [
-            (name, str(one), str(two), one != two)
-            for name, one, two in zip(("components", "holes"), model.betti, truth, strict=True)
+            (name, str(ours), str(theirs), ours != theirs)
+            for name, ours, theirs in zip(("components", "holes"), model.betti, truth, strict=True)
         ]
         parts = [("", "painted", "truth", counts)]
         parts.append(("metric", "value", "perfect", figures.metric_rows(model.numbers)))
         lines = []
-        for *head, rows in parts:
-            left, *right = head
-            cells = "".join(f'<th scope="col">{name}</th>' for name in right)
-            lines.append(f'<tr>{LEFT} scope="col">{left}</th>{cells}</tr>')
+        for kind, *columns, rows in parts:
+            cells = "".join(f'<th scope="col">{name}</th>' for name in columns)
+            lines.append(f'<tr>{LEFT} scope="col">{kind}</th>{cells}</tr>')
             for name, value, wanted, differs in rows:
                 value = f"<b>{value} ≠</b>" if differs else value
                 cells = f"<td>{value}</td><td>{wanted}</td>"

@@ -11,28 +11,16 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 from skimage.util import img_as_float
-from traitlets import Any as AnyTrait
-from traitlets import Float, Int, Unicode, validate
 
 from .. import figures
-from ..checks import check_choice
+from ..checks import check_number
 from ..data import photos
 from ..topology import betti_numbers
 from ..topology.grid import check_image
-from .base import (
-    Explorer,
-    LiveFigure,
-    View,
-    _address,
-    _count,
-    _grey,
-    _line,
-    _opened,
-    _painted,
-    _pixels,
-    _set,
-    _slider,
-)
+from . import views
+from .base import Explorer, _grey, _opened, _pixels
+from .traits import Checked, OneOf, UpTo
+from .words import count
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
     from ..structures import (
@@ -84,11 +72,6 @@ class StructureExplorer(Explorer):
     order : (m,) array of int
         The branches, the most uncertain (of the largest entropy) first.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For a bad image or option, when built and when assigned.
-
     Examples
     --------
     >>> import torch
@@ -107,13 +90,13 @@ class StructureExplorer(Explorer):
     uncertainty: Uncertainty
     order: np.ndarray
 
-    image = AnyTrait()
-    mode = Unicode()
-    n = Int(20)
-    temperature = Float(1.0)
-    sample = Int(1)
-    shown = Unicode("entropy")
-    selected = Int(0)
+    image = Checked(lambda model, value, name: _check_channels(value))
+    mode = OneOf(lambda model: model.models)
+    n = UpTo(lambda model: MOST, low=1)
+    temperature = Checked(lambda model, value, name: _check_temperature(value))
+    sample = UpTo(lambda model: model.n, low=1)
+    shown = OneOf(lambda model: figures.MAPS)
+    selected = UpTo(lambda model: len(model.order))
 
     def __init__(
         self,
@@ -155,47 +138,6 @@ class StructureExplorer(Explorer):
 
         image = photos.retina().image[:, 800:1056, 240:496]
         return cls({mode: load_pretrained(mode) for mode in ("branch", "threshold")}, image)
-
-    @validate("image")
-    def _check_image(self, proposal: Any) -> np.ndarray:
-        image = np.asarray(proposal["value"])
-        if image.ndim != 3 or not len(image):
-            raise ValueError(f"image must have the shape (channels, H, W); got {image.shape}")
-        channels = [check_image(channel, "image", ndim=2) for channel in image]
-        return np.stack(channels).astype(np.float32)
-
-    @validate("mode")
-    def _check_mode(self, proposal: Any) -> str:
-        return check_choice(proposal["value"], list(self.models), "mode")
-
-    @validate("shown")
-    def _check_shown(self, proposal: Any) -> str:
-        return check_choice(proposal["value"], list(figures.MAPS), "shown")
-
-    @validate("n")
-    def _check_n(self, proposal: Any) -> int:
-        if not 1 <= proposal["value"] <= MOST:
-            raise ValueError(f"n must be 1 to {MOST}; got {proposal['value']}")
-        return proposal["value"]
-
-    @validate("temperature")
-    def _check_temperature(self, proposal: Any) -> float:
-        if not 0.1 <= proposal["value"] <= 10:
-            raise ValueError(f"temperature must be 0.1 to 10; got {proposal['value']}")
-        return proposal["value"]
-
-    @validate("sample")
-    def _check_sample(self, proposal: Any) -> int:
-        if not 1 <= proposal["value"] <= self.n:
-            raise ValueError(f"sample must be 1 to {self.n}; got {proposal['value']}")
-        return proposal["value"]
-
-    @validate("selected")
-    def _check_selected(self, proposal: Any) -> int:
-        number, count = proposal["value"], len(self.order)
-        if not 0 <= number <= count:
-            raise ValueError(f"selected must be 0 (none) to {count}; got {number}")
-        return number
 
     def _forget(self, change: Any) -> None:
         """Let the models look at another image."""
@@ -254,8 +196,8 @@ class StructureExplorer(Explorer):
         text = (
             f"Model {self.mode!r}, temperature {self.temperature:.2f}. Sample {self.sample} of "
             f"{self.n} keeps {kept[self.sample - 1]} of "
-            f"{_plural(self.samples.kept.shape[1])} and has "
-            f"{_count(b0, 'component')} and {_count(b1, 'loop')}; all samples keep "
+            f"{count(self.samples.kept.shape[1], 'branch')} and has "
+            f"{count(b0, 'component')} and {count(b1, 'loop')}; all samples keep "
             f"{kept.min()} to {kept.max()}. Of {unsure} the model is unsure (entropy above half a "
             f"bit). The maps show the {figures.MAPS[self.shown][1]}."
         )
@@ -271,7 +213,7 @@ class StructureExplorer(Explorer):
             f"Branch {self.selected} of {len(self.order)}, the most uncertain first, {kind} in row "
             f"{row}, column {column}: persistence {branches.persistence[k]:.2f}, length "
             f"{branches.length[k]:.0f} pixels, probability {known.probability[k]:.2f} with "
-            f"variance {known.variance[k]:.3f}, kept in {often} of {_count(self.n, 'sample')}."
+            f"variance {known.variance[k]:.3f}, kept in {often} of {count(self.n, 'sample')}."
         )
 
     def picture(self) -> Figure:
@@ -291,8 +233,19 @@ class StructureExplorer(Explorer):
         return _StructureView(self).box
 
 
-def _plural(count: int) -> str:
-    return "1 branch" if count == 1 else f"{count} branches"
+def _check_channels(image: Any) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim != 3 or not len(image):
+        raise ValueError(f"image must have the shape (channels, H, W); got {image.shape}")
+    channels = [check_image(channel, "image", ndim=2) for channel in image]
+    return np.stack(channels).astype(np.float32)
+
+
+def _check_temperature(value: Any) -> float:
+    temperature = check_number(value, "temperature")
+    if not 0.1 <= temperature <= 10:
+        raise ValueError(f"temperature must be 0.1 to 10; got {value}")
+    return temperature
 
 
 def _read_colours(content: bytes, channels: int) -> np.ndarray:
@@ -307,79 +260,58 @@ def _read_colours(content: bytes, channels: int) -> np.ndarray:
         pixels = _grey(pixels)
     elif pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], channels, axis=2)
-    top, left = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
-    piece = pixels[top : top + SIDE, left : left + SIDE]
+    row, column = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
+    piece = pixels[row : row + SIDE, column : column + SIDE]
     return np.moveaxis(piece, -1, 0) if piece.ndim == 3 else piece[None]
 
 
-class _StructureView(View):
-    """The widgets of a `StructureExplorer`: controls, one figure of three pictures, a text line."""
+class _StructureView(views.FigureView):
+    """The view of a `StructureExplorer`: a sample, and a map of branches and one of pixels."""
 
-    def __init__(self, model: StructureExplorer) -> None:
-        self.model = model
+    def lay_out(self) -> go.Figure:
         titles = ("sample", "each branch", "each pixel")
         figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.04)
-        figure.update_layout(
-            template="plotly_white", width=1010, height=430, hovermode="closest", showlegend=False,
-            margin={"l": 50, "r": 10, "t": 60, "b": 40},
-        )  # fmt: skip
-        self.figure = LiveFigure(figure)
-        self.text = widgets.HTML()
+        return views.laid_out(figure, height=430, top=60, legend=None, showlegend=False)
+
+    def build_traces(self) -> None:
         self.images: list[Any] = []
         self.marks: list[Any] = []
         for column in (1, 2, 3):
-            first = len(self.figure.data)
-            traces = [
-                go.Image(hovertemplate="row %{y}, column %{x}<extra></extra>"),
-                _line(color="black", width=6),
-                _line(color="white", width=3),
-            ]
-            self.figure.add_traces(traces, rows=[1] * 3, cols=[column] * 3)
-            picture, *lines = self.figure.data[first:]
+            picture, *lines = self.add(
+                column,
+                views.image_trace(),
+                views.line(color="black", width=6),
+                views.line(color="white", width=3),
+            )
             self.images.append(picture)
             self.marks += lines if column < 3 else []
-            square = {"scaleanchor": "x" if column == 1 else f"x{column}", "autorange": "reversed"}
-            self.figure.update_yaxes(constrain="domain", row=1, col=column, **square)
-            self.figure.update_xaxes(title="column", constrain="domain", row=1, col=column)
-        self.figure.update_yaxes(title="row", row=1, col=1)
+            self.add_image_axes(column, "row" if column == 1 else None)
         # A scatter without points carries the scale of the colours.
         scale = {"colorscale": "Viridis", "showscale": True, "cmin": 0, "cmax": 1, "color": [0]}
         self.figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=scale))
         self.scale = self.figure.data[-1]
         for picture in self.images[:2]:
             picture.on_click(self.pick)
-        self.controls = self.build_controls()
-        self.box = widgets.VBox([*self.rows, self.figure, self.text])
-        self.link()
 
-    def build_controls(self) -> dict[str, Any]:
-        """Make the controls, and put them in rows."""
+    def build_controls(self) -> list[Any]:
         model = self.model
-        wide = {"width": "22em"}
-        controls: dict[str, Any] = {
-            "sample": _slider(widgets.IntSlider, "Sample", min=1, max=model.n),
-            "n": _slider(widgets.IntSlider, "Number of samples", min=1, max=MOST),
-            "temperature": _slider(
+        maps = [(name, key) for key, (_, name) in figures.MAPS.items()]
+        self.controls |= {
+            "sample": views.integer_slider("Sample", 1, model.n),
+            "n": views.integer_slider("Number of samples", 1, MOST),
+            "temperature": views.slider(
                 widgets.FloatLogSlider, "Temperature", min=-1, max=1, step=0.05, base=10,
                 readout_format=".2f",
             ),
-            "selected": _slider(widgets.IntSlider, "Marked branch", min=0, max=len(model.order)),
-            "mode": widgets.Dropdown(description="Model", options=list(model.models), layout=wide),
-            "shown": widgets.Dropdown(
-                description="Maps show",
-                options=[(name, key) for key, (_, name) in figures.MAPS.items()],
-                layout=wide,
-            ),
+            "selected": views.integer_slider("Marked branch", 0, len(model.order)),
+            "mode": views.dropdown("Model", list(model.models)),
+            "shown": views.dropdown("Maps show", maps),
         }  # fmt: skip
-        self.player = widgets.Play(min=1, max=model.n, interval=400)
-        widgets.jslink((self.player, "value"), (controls["sample"], "value"))
-        sample, count, temperature, selected, mode, shown = controls.values()
-        self.rows = [
-            widgets.HBox([sample, self.player, count]),
-            widgets.HBox([temperature, selected]),
-            widgets.HBox([mode, shown, self.bring_own(dark=False)]),
+        return [
+            self.row("sample", self.add_player("sample", interval=400), "n"),
+            self.row("temperature", "selected"),
+            self.row("mode", "shown", self.bring_own(dark=False)),
         ]
-        return controls
 
     def obey(self, trait: str, value: Any) -> None:
         """Hand a control's value to the model; the ends of its scale are exact."""
@@ -399,40 +331,30 @@ class _StructureView(View):
         """Look at the middle of the reader's own picture."""
         self.model.image = _read_colours(file, len(self.model.image))
 
-    def redraw(self, change: Any = None) -> None:
-        """Bring figure, controls and text into line with the model."""
-        model, name = self.model, change.name if change else "image"
-        most = {"sample": model.n, "selected": len(model.order)}
-        for trait, control in self.controls.items():
-            value = getattr(model, trait)
-            if trait in most:  # a maximum below the value would move it
-                control.max = max(control.max, value)
-            control.value = value
-            if trait in most:
-                control.max = most[trait]
-        self.player.max = model.n
-        with self.figure.batch_update():
-            self.draw(name)
-        self.say(model.describe())
+    def last_values(self) -> dict[str, int]:
+        return {"sample": self.model.n, "selected": len(self.model.order)}
+
+    def lead_controls(self) -> None:
+        super().lead_controls()
+        self.player.max = self.model.n
 
     def draw(self, name: str) -> None:
-        """Draw what a change of one trait changes."""
         model = self.model
         grey = figures.grey_of(model.image)
         if name != "shown":
             mask = model.samples.masks[model.sample - 1]
-            self.images[0].source = _painted(grey, mask)
+            self.images[0].source = views.painted(grey, mask)
         branches = model.distribution.branches
         if name in ("image", "mode", "temperature", "shown"):
             largest, text = figures.MAPS[model.shown]
             values = getattr(model.uncertainty, model.shown)
             colours = figures.branch_colours(grey, branches, values, largest=largest)
-            self.images[1].source = _address(colours)
+            self.images[1].source = views.address(colours)
             by_pixel = figures.pixel_values_of(branches.likelihood, model.shown)
-            self.images[2].source = _address(figures.pixel_colours(by_pixel, largest=largest))
+            self.images[2].source = views.address(figures.pixel_colours(by_pixel, largest=largest))
             self.scale.marker.cmax = largest
             self.scale.marker.colorbar.title = text.split(",")[0].split(" of")[0]
         marked = model.branch
         path = [] if marked is None else [branches.paths[marked]]
         for line in self.marks:
-            _set(line, *figures.path_lines(path, branches.shape))
+            views.move(line, *figures.path_lines(path, branches.shape))

@@ -13,32 +13,18 @@ from plotly.subplots import make_subplots
 from scipy.special import expit
 from skimage.filters import gaussian
 from skimage.transform import resize
-from traitlets import Any as AnyTrait
-from traitlets import Float, Int, validate
 
 from .. import figures
-from ..checks import check_fraction, check_integer
+from ..checks import check_integer
 from ..data import synthetic
-from ..topology.grid import check_image
 from ..topology.morse import MorseComplex, Skeleton, morse_complex
-from ..topology.persistence import PersistencePairs, persistence_pairs
-from .base import (
-    Explorer,
-    LiveFigure,
-    View,
-    _count,
-    _grey,
-    _marks,
-    _opened,
-    _painted,
-    _pixels,
-    _set,
-    _slider,
-)
+from . import views
+from .base import _grey, _opened, _pixels, _stretched
+from .features import FeatureExplorer
+from .traits import Fraction, Likelihood, UpTo
+from .words import count
 
 __all__ = ["VolumeExplorer", "read_volume"]
-
-COUNTED = ("component", "tunnel", "cavity")
 
 
 def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.ndarray:
@@ -83,14 +69,10 @@ def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.nda
     shape = [min(side, size) for side in volume.shape]
     if volume.shape != tuple(shape):
         volume = resize(volume, shape, anti_aliasing=True)
-    low, high = volume.min(), volume.max()
-    if not low < high:
-        raise ValueError("all voxels have the same value: there is nothing to see")
-    volume = (volume - low) / (high - low)
-    return 1 - volume if dark else volume
+    return _stretched(volume, dark, "voxels")
 
 
-class VolumeExplorer(Explorer):
+class VolumeExplorer(FeatureExplorer):
     """A slice of a volume beside its skeleton in space, under two thresholds.
 
     Everything is computed with 6 neighbours for the foreground, as the Morse complex of a volume
@@ -124,11 +106,6 @@ class VolumeExplorer(Explorer):
     betti : tuple of int
         How many components, tunnels and cavities are alive at the threshold.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For a bad volume or option, when built and when assigned.
-
     Examples
     --------
     >>> ring = np.array([[[0.9, 0.8, 0.9], [0.8, 0.1, 0.4], [0.9, 0.8, 0.9]]])
@@ -142,16 +119,14 @@ class VolumeExplorer(Explorer):
 
     chapter, title = "13", "Volumes"
 
-    image = AnyTrait()
-    position = Int(0)
-    threshold = Float(0.5)
-    min_persistence = Float(0.1)
-    selected = Int(0)
+    kinds = ("component", "tunnel", "cavity")
+
+    image = Likelihood(ndim=3)
+    min_persistence = Fraction(0.1)
+    position = UpTo(lambda model: len(model.image) - 1)
 
     complex_: MorseComplex
     skeleton: Skeleton
-    pairs: PersistencePairs
-    shown: PersistencePairs
 
     def __init__(
         self,
@@ -172,32 +147,9 @@ class VolumeExplorer(Explorer):
         if position is not None:
             self.position = position
 
-    @validate("image")
-    def _check_image(self, proposal: Any) -> np.ndarray:
-        return check_image(proposal["value"], ndim=3)
-
-    @validate("threshold", "min_persistence")
-    def _check_number(self, proposal: Any) -> float:
-        return check_fraction(proposal["value"], proposal["trait"].name)
-
-    @validate("position")
-    def _check_position(self, proposal: Any) -> int:
-        last = len(self.image) - 1
-        if not 0 <= proposal["value"] <= last:
-            raise ValueError(f"position must be 0 to {last}; got {proposal['value']}")
-        return proposal["value"]
-
-    @validate("selected")
-    def _check_selected(self, proposal: Any) -> int:
-        number = proposal["value"]
-        if not 0 <= number <= len(self.shown):
-            raise ValueError(f"selected must be 0 (none) to {len(self.shown)}; got {number}")
-        return number
-
     def _measure(self, change: Any = None) -> None:
         """Compute pairs and complex anew; another volume has other features: none stays marked."""
-        pairs = persistence_pairs(self.image, connectivity=1)
-        self.pairs = pairs[np.argsort(-pairs.persistence, kind="stable")]
+        self._pair(connectivity=1)
         self.complex_ = morse_complex(self.image)
         with self.hold_trait_notifications():  # whoever looks on sees the volume as a whole
             self._look()
@@ -206,21 +158,13 @@ class VolumeExplorer(Explorer):
     def _look(self, change: Any = None) -> None:
         """Look at the volume at the present thresholds."""
         self.skeleton = self.complex_.skeleton(self.min_persistence, self.threshold)
-        essential = (self.pairs.dimension == 0) & (self.pairs.death_index < 0)
-        self.shown = self.pairs[(self.pairs.persistence > self.min_persistence) | essential]
-        self.selected = min(self.selected, len(self.shown))
+        self._choose_shown()
 
     def _visit(self, change: Any) -> None:
         """Go to the slice in which the marked feature is born."""
         if self.selected:
             born = int(self.shown.birth_index[self.selected - 1])
             self.position = int(np.unravel_index(born, self.image.shape)[0])
-
-    @property
-    def betti(self) -> tuple[int, ...]:
-        """The numbers of components, tunnels and cavities that are alive at the threshold."""
-        living = self.pairs.dimension[figures.alive(self.pairs, self.threshold)]
-        return tuple(np.bincount(living, minlength=3).tolist())
 
     @classmethod
     def example(cls) -> Self:
@@ -236,36 +180,18 @@ class VolumeExplorer(Explorer):
     def describe(self) -> str:
         """Say in words what the picture shows."""
         share, skeleton = 100 * (self.image >= self.threshold).mean(), self.skeleton
-        counts = [_plural(n, name) for n, name in zip(self.betti, COUNTED, strict=True)]
+        components, tunnels, cavities = map(count, self.betti, self.kinds)
         parts = figures.count_parts(skeleton)
         loops = len(skeleton.edges) - len(skeleton.nodes) + parts
         here = int(skeleton.mask[self.position].sum())
-        text = (
+        return (
             f"Slice {self.position} of 0 to {len(self.image) - 1}. At threshold "
             f"{self.threshold:.2f}, with 6 neighbours, {share:.1f} % of the volume is foreground: "
-            f"{counts[0]}, {counts[1]} and {counts[2]}. The skeleton of the branches with "
+            f"{components}, {tunnels} and {cavities}. The skeleton of the branches with "
             f"persistence above {self.min_persistence:.2f} has "
-            f"{_count(int(skeleton.mask.sum()), 'voxel')}, {here} of them in this slice, in "
-            f"{_count(parts, 'part')} with {_count(loops, 'loop')}."
+            f"{count(int(skeleton.mask.sum()), 'voxel')}, {here} of them in this slice, in "
+            f"{count(parts, 'part')} with {count(loops, 'loop')}.{self._describe_marked()}"
         )
-        if self.selected:
-            text += " " + self._describe_feature(self.selected)
-        return text
-
-    def _describe_feature(self, number: int) -> str:
-        pairs, k = self.shown, number - 1
-        text = (
-            f"Feature {number} of {len(pairs)} is a {COUNTED[pairs.dimension[k]]}, born at "
-            f"{pairs.birth[k]:.2f} in {self._place(int(pairs.birth_index[k]))}; it "
-        )
-        dies = int(pairs.death_index[k])
-        if dies < 0:
-            return text + "is essential: it never dies, and its death is set to 0."
-        return text + f"dies at {pairs.death[k]:.2f} in {self._place(dies)}."
-
-    def _place(self, index: int) -> str:
-        depth, row, column = np.unravel_index(index, self.image.shape)
-        return f"slice {depth}, row {row}, column {column}"
 
     def picture(self) -> Figure:
         """Draw the explorer's present state with matplotlib."""
@@ -276,7 +202,7 @@ class VolumeExplorer(Explorer):
             position=self.position,
             threshold=self.threshold,
             min_persistence=self.min_persistence,
-            selected=self.selected - 1 if self.selected else None,
+            selected=self.marked,
         )
 
     def view(self) -> widgets.VBox:
@@ -284,51 +210,32 @@ class VolumeExplorer(Explorer):
         return _VolumeView(self).box
 
 
-def _plural(number: int, noun: str) -> str:
-    """Count a noun; that of cavity is irregular."""
-    return _count(number, noun).replace("cavitys", "cavities")
+class _VolumeView(views.FigureView):
+    """The view of a `VolumeExplorer`: the slice, and the skeleton in space."""
 
-
-class _VolumeView(View):
-    """The widgets of a `VolumeExplorer`: controls, slice, skeleton in space, line of text."""
-
-    def __init__(self, model: VolumeExplorer) -> None:
-        self.model = model
+    def lay_out(self) -> go.Figure:
         figure = make_subplots(
             1, 2, specs=[[{}, {"type": "scene"}]], column_widths=[0.45, 0.55],
             subplot_titles=("slice", "skeleton and its shadow"), horizontal_spacing=0.05,
         )  # fmt: skip
-        figure.update_layout(
-            template="plotly_white",
-            width=1010,
-            height=560,
-            margin={"l": 50, "r": 10, "t": 50, "b": 40},
-            legend={"orientation": "h", "y": -0.12},
-            hovermode="closest",
-            uirevision="keep",  # so that turning the skeleton outlives a move of a slider
-        )
-        self.figure = LiveFigure(figure)
-        self.text = widgets.HTML()
-        with self.figure.batch_update():
-            self.build_slice()
-            self.build_space()
-        self.controls: dict[str, Any] = {}
-        self.box = widgets.VBox([*self.build_controls(), self.figure, self.text])
-        self.link()
+        # Turning the skeleton outlives a move of a slider.
+        return views.laid_out(figure, height=560, uirevision="keep")
+
+    def build_traces(self) -> None:
+        self.build_slice()
+        self.build_space()
 
     def build_slice(self) -> None:
         """Make the slice: grey, superlevel set, skeleton voxels, and those of the marked pair."""
         self.image, self.here, self.birth, self.death = self.add(
             1,
-            go.Image(hovertemplate="row %{y}, column %{x}<extra></extra>"),
-            _marks("skeleton", "circle", figures.SKELETON),
-            _marks("birth voxel", "diamond", figures.BIRTH),
-            _marks("death voxel", "x", figures.DEATH),
+            views.image_trace(),
+            views.marks("skeleton", "circle", figures.SKELETON),
+            views.marks("birth voxel", "diamond", figures.BIRTH),
+            views.marks("death voxel", "x", figures.DEATH),
         )
         self.here.marker.size = 8
-        square = {"scaleanchor": "x", "constrain": "domain", "autorange": "reversed"}
-        self.figure.update_yaxes(title="row", row=1, col=1, **square)
-        self.figure.update_xaxes(title="column", constrain="domain", row=1, col=1)
+        self.add_image_axes()
 
     def build_space(self) -> None:
         """Make the skeleton, the box of the volume, the frame of the slice, and the marked pair."""
@@ -354,18 +261,15 @@ class _VolumeView(View):
         )  # fmt: skip
 
     def build_controls(self) -> list[Any]:
-        """Make the controls, and return them in rows."""
-        unit = {"min": 0.0, "max": 1.0, "step": 0.01, "readout_format": ".2f"}
         self.controls |= {
-            "position": _slider(widgets.IntSlider, "Slice", min=0, max=0),
-            "selected": _slider(widgets.IntSlider, "Marked feature", min=0, max=0),
-            "threshold": _slider(widgets.FloatSlider, "Threshold", **unit),
-            "min_persistence": _slider(widgets.FloatSlider, "Persistence above", **unit),
+            "position": views.integer_slider("Slice"),
+            "selected": views.integer_slider("Marked feature"),
+            "threshold": views.fraction_slider("Threshold"),
+            "min_persistence": views.fraction_slider("Persistence above"),
         }
-        position, number, threshold, smallest = self.controls.values()
         return [
-            widgets.HBox([position, number]),
-            widgets.HBox([threshold, smallest]),
+            self.row("position", "selected"),
+            self.row("threshold", "min_persistence"),
             self.bring_own("volume", ".tif,.tiff"),
         ]
 
@@ -378,46 +282,40 @@ class _VolumeView(View):
         """Look at the reader's own volume."""
         self.model.image = read_volume(file, dark=self.dark.value)
 
-    def redraw(self, change: Any = None) -> None:
-        """Bring figure, controls and text into line with the model."""
-        model, name = self.model, change.name if change else "image"
-        for trait, last in (("position", len(model.image) - 1), ("selected", len(model.shown))):
-            # A maximum below the value would change the value, and with it the model.
-            self.controls[trait].max = max(last, getattr(model, trait))
-        for trait, control in self.controls.items():
-            control.value = getattr(model, trait)
-        with self.figure.batch_update():
-            self.draw_slice()
-            if name in ("image", "threshold", "min_persistence"):
-                _place(self.outline, *figures.box_lines(model.image.shape))
-                x, y, z = figures.skeleton_lines(model.skeleton)
-                _place(self.lines, x, y, z)
-                _place(self.shadow, x, y, np.where(np.isnan(z), z, -0.5))
-                _place(self.peaks, *figures.skeleton_points(model.skeleton))
-            _place(self.rim, *figures.slice_frame(model.image.shape, model.position))
-            self.draw_marks()
-        self.say(model.describe())
+    def last_values(self) -> dict[str, int]:
+        return {"position": len(self.model.image) - 1, "selected": len(self.model.shown)}
+
+    def draw(self, name: str) -> None:
+        model = self.model
+        self.draw_slice()
+        if name in ("image", "threshold", "min_persistence"):
+            _place(self.outline, *figures.box_lines(model.image.shape))
+            x, y, z = figures.skeleton_lines(model.skeleton)
+            _place(self.lines, x, y, z)
+            _place(self.shadow, x, y, np.where(np.isnan(z), z, -0.5))
+            _place(self.peaks, *figures.skeleton_points(model.skeleton))
+        _place(self.rim, *figures.slice_frame(model.image.shape, model.position))
+        self.draw_marks()
 
     def draw_slice(self) -> None:
         """Paint the slice and its superlevel set, and put dots where the skeleton passes."""
         model, position = self.model, self.model.position
         here = model.image[position]
-        self.image.source = _painted(here, here >= model.threshold)
+        self.image.source = views.painted(here, here >= model.threshold)
         rows, columns = np.nonzero(model.skeleton.mask[position])
-        _set(self.here, columns, rows)
+        views.move(self.here, columns, rows)
         self.figure.layout.annotations[0].text = f"slice {position}"
 
     def draw_marks(self) -> None:
         """Mark both voxels of the chosen feature in space, and in the slice if they lie in it."""
-        model = self.model
-        chosen = model.shown[model.selected - 1 :][: model.selected and 1]
+        model, chosen = self.model, self.model.marked_pair
         for index, flat, solid in (
             (chosen.birth_index, self.birth, self.born),
             (chosen.death_index, self.death, self.dead),
         ):
             z, y, x = np.unravel_index(index[index >= 0], model.image.shape)
             _place(solid, x, y, z)
-            _set(flat, x[z == model.position], y[z == model.position])
+            views.move(flat, x[z == model.position], y[z == model.position])
 
 
 def _space_line(**line: Any) -> go.Scatter3d:
@@ -433,5 +331,5 @@ def _space_marks(symbol: str, colour: str, size: int) -> go.Scatter3d:
 
 def _place(trace: Any, x: Any, y: Any, z: Any) -> None:
     """Move a trace in space."""
-    _set(trace, x, y)
+    views.move(trace, x, y)
     trace.z = np.asarray(z, np.float32)

@@ -9,27 +9,17 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
-from traitlets import Any as AnyTrait
-from traitlets import Float, Int, Unicode, validate
+from traitlets import validate
 
 from .. import figures
-from ..checks import check_choice, check_fraction, check_integer, check_same_shape
+from ..checks import check_same_shape
 from ..topology.components import betti_numbers
-from ..topology.grid import check_connectivity, check_image, check_mask
+from ..topology.grid import check_image, check_mask
 from ..topology.warping import flip_order
-from . import examples
-from .base import (
-    Explorer,
-    LiveFigure,
-    View,
-    _address,
-    _count,
-    _line,
-    _marks,
-    _set,
-    _slider,
-    read_image,
-)
+from . import examples, views
+from .base import Explorer, read_image
+from .traits import Connectivity, Fraction, Likelihood, Mask, OneOf, UpTo, check_pair
+from .words import count, count_neighbours, count_shape
 
 __all__ = ["WarpExplorer"]
 
@@ -69,12 +59,6 @@ class WarpExplorer(Explorer):
     critical : (H, W) array of bool
         Where it differs from the goal after all flips.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For bad input, when built and when assigned. An image of another size needs a new target:
-        see `take`.
-
     Examples
     --------
     A bar with a gap cannot become one whole bar:
@@ -90,14 +74,14 @@ class WarpExplorer(Explorer):
 
     chapter, title = "04", "Warping"
 
-    image = AnyTrait()
-    target = AnyTrait()
-    threshold = Float(0.5)
-    connectivity = Int(2)
-    direction = Unicode(DIRECTIONS[0])
-    step = Int(0)
-    row = Int(0)
-    column = Int(0)
+    image = Likelihood(ndim=2)
+    target = Mask()
+    threshold = Fraction(0.5)
+    connectivity = Connectivity()
+    direction = OneOf(lambda model: DIRECTIONS)
+    step = UpTo(lambda model: len(model.order))
+    row = UpTo(lambda model: model.image.shape[0] - 1)
+    column = UpTo(lambda model: model.image.shape[1] - 1)
 
     def __init__(
         self,
@@ -118,10 +102,8 @@ class WarpExplorer(Explorer):
         self._measure()
         self.observe(self._measure, ["image", "target", "threshold", "connectivity", "direction"])
         first = np.argwhere(self.critical)[:1].ravel().tolist() or [0, 0]
-        self.row, self.column = (
-            first[0] if row is None else row,
-            (first[1] if column is None else column),
-        )
+        self.row = first[0] if row is None else row
+        self.column = first[1] if column is None else column
         self.step = step
 
     def take(self, image: Any, target: Any = None) -> None:
@@ -134,11 +116,6 @@ class WarpExplorer(Explorer):
         target : (H, W) array of bool, optional
             The new target. Default: what of the image is at or above the present threshold; move
             the threshold, and see which pixels are critical on the way.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For bad input; the explorer then stays as it was.
         """
         image = check_image(image, ndim=2)
         target = image >= self.threshold if target is None else check_mask(target, "target", ndim=2)
@@ -150,42 +127,8 @@ class WarpExplorer(Explorer):
             self.column = min(self.column, image.shape[1] - 1)
 
     @validate("image", "target")
-    def _check_images(self, proposal: Any) -> np.ndarray:
-        name = proposal["trait"].name
-        check = check_image if name == "image" else check_mask
-        array = check(proposal["value"], name, ndim=2)
-        other = self.target if name == "image" else self.image
-        if other is not None:
-            check_same_shape(array, other, (name, "target" if name == "image" else "image"))
-        return array
-
-    @validate("threshold")
-    def _check_threshold(self, proposal: Any) -> float:
-        return check_fraction(proposal["value"], "threshold")
-
-    @validate("connectivity")
-    def _check_connectivity(self, proposal: Any) -> int:
-        return check_connectivity(proposal["value"], 2)
-
-    @validate("direction")
-    def _check_direction(self, proposal: Any) -> str:
-        return check_choice(proposal["value"], DIRECTIONS, "direction")
-
-    @validate("step")
-    def _check_step(self, proposal: Any) -> int:
-        return self._check_upto(proposal["value"], len(self.order), "step")
-
-    @validate("row", "column")
-    def _check_place(self, proposal: Any) -> int:
-        name = proposal["trait"].name
-        last = self.image.shape[0 if name == "row" else 1] - 1
-        return self._check_upto(proposal["value"], last, name)
-
-    @staticmethod
-    def _check_upto(value: int, last: int, name: str) -> int:
-        if check_integer(value, name) > last:
-            raise ValueError(f"{name} must be 0 to {last}; got {value}")
-        return value
+    def _check_shapes(self, proposal: Any) -> np.ndarray:
+        return check_pair(self, proposal, ("image", "target"))
 
     def _measure(self, change: Any = None) -> None:
         """Compute the order of the flips anew; the step stays where it is if it can."""
@@ -220,26 +163,25 @@ class WarpExplorer(Explorer):
 
     def describe(self) -> str:
         """Say in words what the picture shows."""
-        now, neighbours = self.now, 4 if self.connectivity == 1 else 8
-        left, critical = int((now != self.goal).sum()), int(self.critical.sum())
+        now = self.now
+        different, critical = int((now != self.goal).sum()), int(self.critical.sum())
         names = self.direction.split(" to ")
         holds = [f"The {names[0]}", f"the {names[1]}"]
         place = names.index("mask")
         holds[place] += f" at or above {self.threshold:.2f}"
-        shape = "foreground" if now[self.pixel] else "background"
+        side = "foreground" if now[self.pixel] else "background"
         verdict = figures.verdict(now, self.pixel, connectivity=self.connectivity)
         return (
             f"The warp from {self.direction} after {self.step} of "
-            f"{_count(len(self.order), 'flip')}, with {neighbours} neighbours: "
-            f"{_count(left, 'pixel')} still differ{'s' * (left == 1)}, and {critical} "
+            f"{count(len(self.order), 'flip')}, with {count_neighbours(self.connectivity)}: "
+            f"{count(different, 'pixel')} still differ{'s' * (different == 1)}, and {critical} "
             f"{'is' if critical == 1 else 'are'} critical. {holds[0]} has "
             f"{self._shape(self.start)}, {holds[1]} has {self._shape(self.goal)}; warped so far: "
-            f"{self._shape(now)}. Row {self.row}, column {self.column} is {shape}. {verdict}"
+            f"{self._shape(now)}. Row {self.row}, column {self.column} is {side}. {verdict}"
         )
 
     def _shape(self, mask: np.ndarray) -> str:
-        components, holes = betti_numbers(mask, connectivity=self.connectivity)
-        return f"{_count(components, 'component')} and {_count(holes, 'hole')}"
+        return count_shape(betti_numbers(mask, connectivity=self.connectivity))
 
     def picture(self) -> Figure:
         """Draw the explorer's present state with matplotlib."""
@@ -249,7 +191,7 @@ class WarpExplorer(Explorer):
             self.pixel,
             critical=self.critical,
             connectivity=self.connectivity,
-            title=f"{self.direction}: {self.step} of {_count(len(self.order), 'flip')}",
+            title=f"{self.direction}: {self.step} of {count(len(self.order), 'flip')}",
         )
 
     def view(self) -> widgets.VBox:
@@ -257,29 +199,17 @@ class WarpExplorer(Explorer):
         return _WarpView(self).box
 
 
-class _WarpView(View):
-    """The widgets of a `WarpExplorer`: controls, masks and neighbourhood, a line of text."""
+class _WarpView(views.FigureView):
+    """The view of a `WarpExplorer`: both masks, and the neighbourhood of the chosen pixel."""
 
-    def __init__(self, model: WarpExplorer) -> None:
-        self.model = model
+    def lay_out(self) -> go.Figure:
         titles = ("the mask on its way", "neighbourhood of the chosen pixel")
         figure = make_subplots(1, 2, subplot_titles=titles, column_widths=[0.62, 0.38])
-        figure.update_layout(
-            template="plotly_white",
-            width=1010,
-            height=560,
-            margin={"l": 50, "r": 10, "t": 50, "b": 40},
-            legend={"orientation": "h", "y": -0.12},
-            hovermode="closest",
-        )
-        self.figure = LiveFigure(figure)
-        self.text = widgets.HTML()
-        with self.figure.batch_update():
-            self.build_masks()
-            self.build_neighbourhood()
-        self.controls: dict[str, Any] = {}
-        self.box = widgets.VBox([*self.build_controls(), self.figure, self.text])
-        self.link()
+        return views.laid_out(figure, height=560)
+
+    def build_traces(self) -> None:
+        self.build_masks()
+        self.build_neighbourhood()
 
     # In a batch every changed trace is sent every property that changes in any of them, and loses
     # those that it does not set itself. So traces are complete before they are added, and `redraw`
@@ -297,35 +227,32 @@ class _WarpView(View):
             ("background component", "triangle-up", figures.HOLE),
         )
         for sign in signs:  # signs without a place: a legend that stays when others come and go
-            self.add(1, _marks(*sign).update(x=[None], y=[None]))
-        edge = _line(color=figures.TRUTH, width=1.5)
-        crosses, chosen = _marks(*signs[3]), _marks(*signs[4])
+            self.add(1, views.marks(*sign).update(x=[None], y=[None]))
+        crosses, chosen = views.marks(*signs[3]), views.marks(*signs[4])
         for trace in (crosses, chosen):
             trace.update(showlegend=False, hoverinfo="skip")
         self.image, self.edge, self.crosses, self.chosen = self.add(
             1,
-            go.Image(hovertemplate="row %{y}, column %{x}<extra></extra>"),
-            edge.update(name="outline of the goal", showlegend=True),
+            views.image_trace(),
+            views.outline("outline of the goal"),
             crosses,
             chosen.update(marker={"size": 16, "line": {"width": 3}}),
         )
-        square = {"scaleanchor": "x", "constrain": "domain"}
-        self.figure.update_yaxes(title="row", row=1, col=1, **square)
-        self.figure.update_xaxes(title="column", constrain="domain", row=1, col=1)
+        self.add_image_axes(upside_down=False)  # `draw` sets the ranges
         self.image.on_click(self.choose)
 
     def build_neighbourhood(self) -> None:
         """Make the part on the right: nine cells, and the components that touch the middle."""
         middle = go.Scatter(mode="text", text=["p"], x=[1], y=[1], textfont={"size": 20})
         between, across = [0.5, 0.5, None, 1.5, 1.5, None], [-0.5, 2.5, None] * 2
-        grid = _line(color="gray", width=1)
+        grid = views.line(color="gray", width=1)
         grid.update(x=[*between, *across], y=[*across, *between])
         self.cells, _, self.inner, self.outer, self.foreground, self.background, _ = self.add(
             2,
             go.Image(hoverinfo="skip"),
             grid,
-            _line(color=figures.COMPONENT, width=4),
-            _line(color=figures.HOLE, width=4),
+            views.line(color=figures.COMPONENT, width=4),
+            views.line(color=figures.HOLE, width=4),
             self.letters("foreground component", "circle", figures.COMPONENT),
             self.letters("background component", "triangle-up", figures.HOLE),
             middle.update(showlegend=False, hoverinfo="skip"),
@@ -337,36 +264,22 @@ class _WarpView(View):
 
     def letters(self, name: str, symbol: str, colour: str) -> go.Scatter:
         """Return a trace of signs with a letter in each."""
-        trace = _marks(name, symbol, colour).update(mode="markers+text", showlegend=False)
+        trace = views.marks(name, symbol, colour).update(mode="markers+text", showlegend=False)
         return trace.update(marker={"size": 30}, textfont={"color": "white", "size": 14})
 
     def build_controls(self) -> list[Any]:
-        """Make the controls, and return them in rows."""
-        wide = {"width": "21em"}
         self.controls |= {
-            "step": _slider(widgets.IntSlider, "Flips", min=0, max=0),
-            "direction": widgets.Dropdown(
-                description="Warp", options=list(DIRECTIONS), layout=wide
-            ),
-            "threshold": _slider(
-                widgets.FloatSlider, "Threshold", min=0, max=1, step=0.01, readout_format=".2f"
-            ),
-            "connectivity": widgets.Dropdown(
-                description="Foreground",
-                options=[("8 neighbours", 2), ("4 neighbours", 1)],
-                value=2,
-                layout=wide,
-            ),
-            "row": _slider(widgets.IntSlider, "Row", min=0, max=0),
-            "column": _slider(widgets.IntSlider, "Column", min=0, max=0),
+            "step": views.integer_slider("Flips"),
+            "direction": views.dropdown("Warp", list(DIRECTIONS), 21),
+            "threshold": views.fraction_slider("Threshold"),
+            "connectivity": views.neighbour_choice(21),
+            "row": views.integer_slider("Row"),
+            "column": views.integer_slider("Column"),
         }
-        self.player = widgets.Play(min=0, max=0, interval=150)
-        widgets.jslink((self.player, "value"), (self.controls["step"], "value"))
-        step, direction, threshold, neighbours, row, column = self.controls.values()
         return [
-            widgets.HBox([step, self.player, direction]),
-            widgets.HBox([row, column]),
-            widgets.HBox([threshold, neighbours]),
+            self.row("step", self.add_player("step", interval=150), "direction"),
+            self.row("row", "column"),
+            self.row("threshold", "connectivity"),
             self.bring_own(),
         ]
 
@@ -381,49 +294,51 @@ class _WarpView(View):
         """Warp the reader's own picture."""
         self.model.take(read_image(file, dark=self.dark.value))
 
+    def last_values(self) -> dict[str, int]:
+        height, width = self.model.image.shape
+        return {"step": len(self.model.order), "row": height - 1, "column": width - 1}
+
     def redraw(self, change: Any = None) -> None:
-        """Bring figure, controls and text into line with the model."""
-        model, name = self.model, change.name if change else "image"
-        moved = name in ("row", "column")
-        self.controls["step"].max = self.player.max = len(model.order)
-        for trait, last in zip(("row", "column"), model.image.shape, strict=True):
-            self.controls[trait].max = last - 1
-        for trait, control in self.controls.items():
-            control.value = getattr(model, trait)
-        self.player.value = model.step  # so that it plays on from here
-        now = model.now
-        with self.figure.batch_update():
-            if not moved:
-                self.image.source = _address(figures.mask_colours(now, model.goal))
-            if not moved and name != "step":
-                height, width = model.goal.shape
-                self.figure.layout.xaxis.range = [-0.5, width - 0.5]
-                self.figure.layout.yaxis.range = [height - 0.5, -0.5]
-                _set(self.edge, *figures.outline(model.goal))
-                rows, columns = np.nonzero(model.critical)
-                _set(self.crosses, columns, rows)
-            _set(self.chosen, [model.column], [model.row])
-            self.draw_neighbourhood(now)
-        size = min(16.0, max(4.0, 420 / max(model.image.shape)))
+        super().redraw(change)
+        size = min(16.0, max(4.0, 420 / max(self.model.image.shape)))
         if self.crosses.marker.size != size:
             self.crosses.marker.size = size
-        self.say(model.describe())
+
+    def lead_controls(self) -> None:
+        super().lead_controls()
+        self.player.max = len(self.model.order)
+        self.player.value = self.model.step  # so that it plays on from here
+
+    def draw(self, name: str) -> None:
+        model, now = self.model, self.model.now
+        moved = name in ("row", "column")
+        if not moved:
+            self.image.source = views.address(figures.mask_colours(now, model.goal))
+        if not moved and name != "step":
+            height, width = model.goal.shape
+            self.figure.layout.xaxis.range = [-0.5, width - 0.5]
+            self.figure.layout.yaxis.range = [height - 0.5, -0.5]
+            views.move(self.edge, *figures.outline(model.goal))
+            rows, columns = np.nonzero(model.critical)
+            views.move(self.crosses, columns, rows)
+        views.move(self.chosen, [model.column], [model.row])
+        self.draw_neighbourhood(now)
 
     def draw_neighbourhood(self, now: np.ndarray) -> None:
         """Draw the cells around the chosen pixel, their components, and the verdict."""
         model, full = self.model, self.model.connectivity
-        self.cells.source = _address(figures.cells_around(now, model.pixel))
+        self.cells.source = views.address(figures.cells_around(now, model.pixel))
         numbers = figures.components_around(now, model.pixel, connectivity=full)
         links = figures.links_around(numbers, full)
         for sign, line, signs in (
             (1, self.inner, self.foreground),
             (-1, self.outer, self.background),
         ):
-            some = [[*link, (np.nan, np.nan)] for link in links if sign * numbers[link[0]] > 0]
-            y, x = np.array(some, float).reshape(-1, 2).T
-            _set(line, x, y)
+            own = [[*link, (np.nan, np.nan)] for link in links if sign * numbers[link[0]] > 0]
+            y, x = np.array(own, float).reshape(-1, 2).T
+            views.move(line, x, y)
             rows, columns = np.nonzero(sign * numbers > 0)
-            _set(signs, columns, rows)
+            views.move(signs, columns, rows)
             names = "ABCD" if sign > 0 else "1234"
             signs.text = [names[abs(k) - 1] for k in numbers[rows, columns]]
         answer = figures.verdict(now, model.pixel, connectivity=full).split(":")[0].lower()

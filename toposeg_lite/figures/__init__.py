@@ -1,5 +1,20 @@
 """Matplotlib figures of images, pairs and diagrams: the static twin of every explorer.
 
+What holds for all of them is said here, and in each function only what is its own:
+
+- An **image** is an (H, W) array of float in [0, 1], or bool: a likelihood. A **mask** is an (H, W)
+  array of bool, or of 0 and 1. `pairs` are what `persistence_pairs` returned, `truth` is a mask to
+  compare with. A `pixel` is a (row, column).
+- `connectivity` is that of the foreground: 1 for 4 neighbours, 2 for 8 (the default). The
+  background has the dual one.
+- A function that draws one panel takes `title`, written above it, and `ax`, the Axes to draw on (by
+  default the only ones of a new figure), and returns the Axes. One that puts panels together (a
+  `..._summary` or `..._step`) returns a new Figure. No window is opened: `show` displays a figure
+  in a notebook, and `png` writes it.
+- `threshold`, in [0, 1], is that of the superlevel set, which is painted, and of the features that
+  are alive. `selected` is the position, from 0, of what is to be marked; by default nothing is.
+- Bad arguments raise TypeError or ValueError before anything is drawn.
+
 The signs are the same in all of them, so that a picture is read once and understood everywhere:
 
 - a **component** (dimension 0) is a blue circle, a **hole** or **tunnel** (dimension 1) a vermilion
@@ -24,7 +39,6 @@ References
 .. [1] M. Okabe and K. Ito, "Color Universal Design", 2008. https://jfly.uni-koeln.de/color/
 """
 
-from .annotating import ORDER_STYLES, branches_by_value, order_areas, order_curves
 from .annotation import BRANCH_KINDS, annotated_image, annotation_summary, picture_colours
 from .base import (
     BIRTH,
@@ -38,6 +52,7 @@ from .base import (
     TRUTH,
     Bundle,
     image_row,
+    outline,
     parts,
     pixel_values,
     png,
@@ -52,7 +67,7 @@ from .comparison import (
     sorted_by_outcome,
     weight_curves,
 )
-from .gradient import gradient_step, outline, strongest
+from .gradient import gradient_step, image_with_pull, strongest
 from .morse import (
     CUT,
     SKELETON,
@@ -67,7 +82,7 @@ from .morse import (
     morse_view,
     path_lines,
 )
-from .morse_loss import image_with_pull
+from .orders import ORDER_STYLES, branches_by_value, order_curves
 from .painting import mask_parts, metric_rows, numbered_parts, painting_summary, part_name
 from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
 from .structures import (
@@ -82,8 +97,6 @@ from .structures import (
     structure_summary,
 )
 from .volumes import (
-    CAVITY,
-    VOLUME_KINDS,
     box_lines,
     skeleton_lines,
     skeleton_points,
@@ -109,7 +122,6 @@ from .warping import (
 __all__ = [
     "BIRTH",
     "BRANCH_KINDS",
-    "CAVITY",
     "COMPONENT",
     "CRITICAL",
     "CUT",
@@ -124,7 +136,6 @@ __all__ = [
     "SKELETON",
     "SUPERLEVEL",
     "TRUTH",
-    "VOLUME_KINDS",
     "Bundle",
     "MorseView",
     "alive",
@@ -160,7 +171,6 @@ __all__ = [
     "morse_view",
     "neighbourhood",
     "numbered_parts",
-    "order_areas",
     "order_curves",
     "outline",
     "painting_summary",

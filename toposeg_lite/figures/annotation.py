@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
+from ..checks import check_integer, check_same_shape
 from ..topology.components import betti_numbers
 from ..topology.grid import check_mask
-from .base import HOLE, LOWERED, RAISED, SUPERLEVEL, TRUTH, _axes
+from .base import HOLE, LOWERED, RAISED, SUPERLEVEL, TRUTH, _axes, _count, _rgb
 from .morse import path_lines
 
 if TYPE_CHECKING:
@@ -43,11 +44,6 @@ def picture_colours(image: Any) -> np.ndarray:
     (H, W, 3) array of uint8
         Stretched, so that the lowest value of all is 0 and the highest 255; values that are all the
         same are 0.
-
-    Raises
-    ------
-    ValueError
-        If the array has neither 2 nor 3 axes.
 
     Examples
     --------
@@ -87,9 +83,9 @@ def annotated_image(
     Parameters
     ----------
     image : (H, W) or (channels, H, W) array
-        As for `picture_colours`.
+        Any numbers, as for `picture_colours`.
     paths : sequence of int arrays
-        Flat indices of the pixels of each branch, as in `BranchSet.paths`.
+        Flat indices of the pixels of each branch.
     decisions : (n,) array of int
         For each 1 (accepted: a wide green line), -1 (rejected: a dotted purple one with a cross) or
         0 (open: a dashed white one).
@@ -98,23 +94,11 @@ def annotated_image(
     drawn, erased : iterable of int arrays
         The middle lines of strokes by hand: sky blue, and vermilion and dash-dotted.
     chosen : int, optional
-        The branch to show in a black and white frame: the one that is asked about.
+        The number of the branch that is asked about, from 0: it has a black and white frame.
     title : str, optional
-        Written above. Default: how many branches are accepted, rejected and open.
+        Default: how many branches are accepted, rejected and open.
     legend : bool
         Whether to explain the signs below. Default True.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is not one decision of the three for each path, no branch `chosen`, or `mask` is no
-        mask of the image's shape.
 
     Examples
     --------
@@ -129,17 +113,15 @@ def annotated_image(
         raise ValueError(
             f"decisions must be -1, 0 or 1 for each of the {len(paths)} paths; got {decisions!r}"
         )
-    if chosen is not None and not 0 <= chosen < len(paths):
-        raise ValueError(f"chosen must be a branch from 0 to {len(paths) - 1}; got {chosen}")
-    ax = _axes(ax, (5.2, 5.6))
+    if chosen is not None:
+        check_integer(chosen, "chosen", 0, len(paths) - 1)
     signs: list[Any] = []
     if mask is not None:
         mask = check_mask(mask, ndim=2)
-        if mask.shape != shape:
-            raise ValueError(f"mask must have the image's shape {shape}; got {mask.shape}")
-        yellow = np.array([int(SUPERLEVEL[k : k + 2], 16) for k in (1, 3, 5)])
-        colours[mask] = (0.55 * colours[mask] + 0.45 * yellow).astype(np.uint8)
+        check_same_shape(colours[..., 0], mask, ("image", "mask"))
+        colours[mask] = (0.55 * colours[mask] + 0.45 * np.array(_rgb(SUPERLEVEL))).astype(np.uint8)
         signs.append(Patch(color=SUPERLEVEL, label="mask"))
+    ax = _axes(ax, (5.2, 5.6))
     ax.imshow(colours, interpolation="nearest")
     if chosen is not None:
         line = path_lines([paths[chosen]], shape)
@@ -200,16 +182,7 @@ def annotation_summary(
     picture : array, optional
         What to show in place of the session's image; as for `picture_colours`.
     chosen : int, optional
-        The branch that is asked about.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        If the session is one of a volume, or there is no branch `chosen`.
+        The number of the branch that is asked about, from 0.
 
     Examples
     --------
@@ -236,9 +209,6 @@ def annotation_summary(
     mask = session.mask()
     right.imshow(mask, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     components, holes = betti_numbers(mask, connectivity=session.settings["connectivity"])
-    words = [
-        f"{count} {noun}{'' if count == 1 else 's'}"
-        for count, noun in ((components, "component"), (holes, "hole"))
-    ]
-    right.set(xlabel="column", title=f"the mask: {', '.join(words)}")
+    counts = f"{_count(components, 'component')}, {_count(holes, 'hole')}"
+    right.set(xlabel="column", title=f"the mask: {counts}")
     return figure

@@ -1,4 +1,4 @@
-"""Colours, panels, and how a figure is shown: what all figures share."""
+"""What all figures share: colours, axes, signs and legends, small checks, and how one is shown."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from ..checks import check_integer, check_same_shape
@@ -27,6 +28,7 @@ __all__ = [
     "SUPERLEVEL",
     "TRUTH",
     "image_row",
+    "outline",
     "parts",
     "pixel_values",
     "png",
@@ -52,6 +54,9 @@ DEATH = "#CC79A7"  # reddish purple
 KINDS = ((0, "component", COMPONENT, "o"), (1, "hole", HOLE, "^"))
 
 
+# --- Axes ------------------------------------------------------------------------------------
+
+
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     """Return `ax`, or the only axes of a new figure."""
     if ax is not None:
@@ -62,17 +67,7 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
 
 
 def parts(count: int) -> tuple[Figure, list[Axes]]:
-    """Return a new figure with square axes side by side, and room for a legend below each.
-
-    Parameters
-    ----------
-    count : int
-        How many axes.
-
-    Returns
-    -------
-    figure : Figure
-    axes : list of Axes
+    """Return a new figure with `count` square axes side by side, and room for legends below.
 
     Examples
     --------
@@ -88,37 +83,84 @@ def parts(count: int) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
-def _legend_below(ax: Axes, signs: list[Any]) -> None:
-    """Write a legend in one line below the axis label."""
-    columns, place = min(len(signs), 3), (0.5, -0.13)
-    ax.legend(handles=signs, loc="upper center", bbox_to_anchor=place, ncols=columns,
-              fontsize="small", frameon=False, columnspacing=1, handletextpad=0.2)  # fmt: skip
-
-
 def _grey(ax: Axes, image: np.ndarray, title: str) -> None:
     """Show a likelihood in grey, black is 0 and white is 1."""
     ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set(xlabel="column", ylabel="row", title=title)
 
 
+def _pixel_grid(ax: Axes, shape: tuple[int, ...], colour: str, width: float = 0.8) -> None:
+    """Draw lines between the pixels of a small image, and leave out the marks of the ticks."""
+    height, columns = shape
+    ax.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(height + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color=colour, lw=width)
+    ax.tick_params(which="both", length=0)
+
+
+# --- Signs -----------------------------------------------------------------------------------
+
+
+def _sign(label: str, **style: Any) -> Line2D:
+    """Return an entry of a legend: a marker, and a line only if `ls` asks for one."""
+    return Line2D([], [], label=label, **({"ls": ""} | style))
+
+
+def _legend_below(
+    ax: Axes, signs: list[Any], *, below: float = 0.13, columns: int = 3, **style: Any
+) -> None:
+    """Write a legend that begins so far below the axes, in parts of their height."""
+    style = {"columnspacing": 1, "handletextpad": 0.2} | style
+    ax.legend(handles=signs, loc="upper center", bbox_to_anchor=(0.5, -below), ncols=columns,
+              fontsize="small", frameon=False, **style)  # fmt: skip
+
+
+def _dots(
+    ax: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    filled: np.ndarray,
+    *,
+    marker: str,
+    colour: str,
+    **style: Any,
+) -> None:
+    """Draw dots, some filled and some hollow, that may reach over the rim of the axes."""
+    for some, face in ((~filled, "none"), (filled, colour)):
+        ax.plot(x[some], y[some], ls="", marker=marker, mec=colour, mfc=face, clip_on=False,
+                **style)  # fmt: skip
+
+
+def _ring(ax: Axes, x: float, y: float, size: float = 13, width: float = 1.5) -> None:
+    """Draw a ring around a dot."""
+    ax.plot(x, y, "o", ms=size, mfc="none", mec="black", mew=width, clip_on=False)
+
+
+def _rgb(colour: str) -> list[int]:
+    """Return red, green and blue, 0 to 255, of a colour that is written as #RRGGBB."""
+    return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+
+
+def _count(number: int, noun: str) -> str:
+    """Return a number with its noun, which is in the plural if it is not one."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+
+
+def _check_few(array: np.ndarray, most: int, name: str) -> np.ndarray:
+    """Refuse what has more pixels or voxels a side than can be drawn one by one."""
+    if max(array.shape) > most:
+        cells = "pixels" if array.ndim == 2 else "voxels"
+        raise ValueError(f"{name} must have at most {most} {cells} a side; got shape {array.shape}")
+    return array
+
+
+# --- Images and masks ------------------------------------------------------------------------
+
+
 def image_row(images: Sequence[Any], titles: Sequence[str]) -> Figure:
-    """Show likelihood images or masks of the same height side by side in grey.
-
-    Parameters
-    ----------
-    images : sequence of (H, W) arrays
-        Values in [0, 1], or booleans.
-    titles : sequence of str
-        One for each image.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an image is no likelihood, or there are not as many titles as images.
+    """Show likelihoods or masks of the same height side by side in grey, each with its title.
 
     Examples
     --------
@@ -145,22 +187,9 @@ def pixel_values(image: Any, *, title: str = "", mask: Any = None, ax: Axes | No
     Parameters
     ----------
     image : (H, W) array of float
-        A likelihood with few pixels: at most 12 a side.
-    title : str
-        Written above.
+        At most 12 pixels a side.
     mask : (H, W) array of bool, optional
         Pixels to paint yellow, e.g. a superlevel set; their numbers are bold, too.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `image` is no likelihood, is larger, or `mask` has another shape.
 
     Examples
     --------
@@ -168,9 +197,7 @@ def pixel_values(image: Any, *, title: str = "", mask: Any = None, ax: Axes | No
     >>> [text.get_text() for text in ax.texts]
     ['.9', '.1', '.6']
     """
-    array = check_image(image, ndim=2)
-    if max(array.shape) > 12:
-        raise ValueError(f"image must have at most 12 pixels a side; got shape {array.shape}")
+    array = _check_few(check_image(image, ndim=2), 12, "image")
     inside = np.zeros(array.shape, bool) if mask is None else check_mask(mask, ndim=2)
     check_same_shape(array, inside, ("image", "mask"))
     height, width = array.shape
@@ -181,27 +208,51 @@ def pixel_values(image: Any, *, title: str = "", mask: Any = None, ax: Axes | No
         weight = "bold" if inside[row, column] else "normal"
         ax.text(column, row, label, ha="center", va="center", weight=weight)
     ax.set(xticks=range(width), yticks=range(height), xlabel="column", ylabel="row", title=title)
-    ax.set_xticks(np.arange(width + 1) - 0.5, minor=True)
-    ax.set_yticks(np.arange(height + 1) - 0.5, minor=True)
-    ax.grid(which="minor", color="0.6")
-    ax.tick_params(which="both", length=0)
+    _pixel_grid(ax, array.shape, "0.6")
     return ax
+
+
+def outline(mask: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges between a mask's foreground and background pixels as lines to plot.
+
+    Everything outside the array counts as background.
+
+    Returns
+    -------
+    x, y : arrays of float32
+        Columns and rows of the ends of unit edges: start, end, NaN, start, end, NaN, ... A pixel
+        reaches half a unit to each side of its centre.
+
+    Examples
+    --------
+    >>> x, y = outline([[1]])
+    >>> len(x) // 3, float(np.nanmin(x)), float(np.nanmax(y))
+    (4, -0.5, 0.5)
+    """
+    x, y = _borders(np.pad(check_mask(mask, ndim=2), 1))
+    return x - 1, y - 1
+
+
+def _borders(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges between neighbouring pixels of different labels, as `outline` does."""
+    lines = []
+    for axis in (0, 1):
+        along = np.arange(2) == axis
+        starts = np.argwhere(np.diff(labels, axis=axis)) + along - 0.5  # (row, column)
+        ends = starts + ~along
+        lines.append(np.stack([starts, ends, np.full_like(starts, np.nan)], axis=1).reshape(-1, 2))
+    y, x = np.concatenate(lines).astype(np.float32).T
+    return x, y
+
+
+# --- How a figure is shown -------------------------------------------------------------------
 
 
 def png(figure: Figure, *, dpi: int = 80) -> bytes:
     """Return a figure as a small PNG file: 256 colours, and no date or version in it.
 
-    Parameters
-    ----------
-    figure : Figure
-        What to draw.
-    dpi : int
-        Pixels an inch.
-
-    Returns
-    -------
-    bytes
-        The same bytes for the same figure, so that stored pictures change only with their content.
+    The same figure gives the same bytes, so that stored pictures change only with their content.
+    `dpi` is in pixels an inch.
 
     Examples
     --------
@@ -234,23 +285,16 @@ class Bundle:
 
 
 def show(figure: Figure | Axes, alt: str, *, dpi: int = 80) -> None:
-    """Display a figure in a notebook, together with a sentence that says what it shows.
+    """Display a figure, or the figure of some Axes, in a notebook, and say what it shows.
 
     Parameters
     ----------
-    figure : Figure or Axes
-        What to draw.
     alt : str
         The picture in words: stored as its alternative text, printed below it as a caption, and
         all that a reader without pictures gets. Measured numbers in it are compared by the
         notebook's test.
     dpi : int
-        Pixels an inch.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no figure, or nothing is said about it.
+        Pixels an inch. Default 80.
 
     Examples
     --------

@@ -1,4 +1,8 @@
-"""Figures of comparisons: differences and their intervals, images in pairs, what weights change."""
+"""Figures of comparisons: differences and their intervals, images in pairs, what weights change.
+
+In all of them `metric` is the score as `toposeg_lite.metrics.report` calls it, which decides which
+side is the better one, and `title` is how it is called in words.
+"""
 
 from __future__ import annotations
 
@@ -50,11 +54,6 @@ def higher_is_better(metric: str) -> bool:
     Returns
     -------
     bool
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such metric.
 
     Examples
     --------
@@ -129,28 +128,17 @@ def difference_forest(
     Parameters
     ----------
     table : DataFrame
-        What `toposeg_lite.statistics.compare_networks` returned: one row for each network.
-    metric : str
-        Which score it is; it decides which side is the better one.
-    title : str
-        How the score is called.
+        What `toposeg_lite.studies.statistics.compare_networks` returned: one row for each network.
     seeds : DataFrame, optional
         A row for each network and a column for each seed: the mean difference of this seed alone,
         drawn as a small ring.
     selected : str, optional
         The network to mark.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
 
     Returns
     -------
     Axes
         A square is filled where the interval leaves out zero, and hollow where it does not.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For a bad table, or a network or metric that there is not.
 
     Examples
     --------
@@ -223,25 +211,14 @@ def paired_scores(
     ----------
     pairs : DataFrame
         "control" and "score", a row for each image.
-    metric : str
-        Which score it is; it decides which side of the diagonal is the better one.
-    title : str
-        How the score is called.
     network : str
         How the network is called.
     selected : str, optional
         The image to mark, one of the index of `pairs`.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
 
     Returns
     -------
     Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        For a bad table, or an image or metric that there is not.
 
     Examples
     --------
@@ -291,10 +268,6 @@ def weight_curves(
     validation : DataFrame
         "network", "seed", "weight" and the metric: means over the validation images; the network
         "control" has weight 0.
-    metric : str
-        Which score.
-    title : str
-        How the score is called.
     networks : sequence of str, optional
         Which to draw. Default: all but the control and the parent. Each has its sign and colour by
         its place among all of these.
@@ -302,19 +275,12 @@ def weight_curves(
         The weight that was chosen, by network and seed; it is drawn in a ring.
     margin : float, optional
         Draw a dotted line at this difference.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
 
     Returns
     -------
     Axes
         A line for each network and seed with several weights, dots for the others. Each seed is
         compared with its own control.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For a bad table, or a network that there is not.
 
     Examples
     --------
@@ -385,8 +351,6 @@ def comparison_summary(
         See `paired_scores`.
     validation, chosen
         See `weight_curves`.
-    metric, title : str
-        Which score, and how it is called.
     network : str
         The network to look at, one of `table`.
     image : str, optional
@@ -395,11 +359,6 @@ def comparison_summary(
     Returns
     -------
     Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for the parts.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Figures of what a loss does: outlines of the truth, and where a gradient pulls."""
+"""Figures of what a loss does: where its gradient pulls, and what one step changes."""
 
 from __future__ import annotations
 
@@ -6,75 +6,29 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ..checks import check_integer, check_same_shape
-from ..topology.grid import check_mask
+from ..topology.grid import check_image, check_mask
 from ..topology.persistence import PersistencePairs
-from .base import (
-    LOWERED,
-    RAISED,
-    TRUTH,
-    _legend_below,
-    parts,
-)
-from .persistence import _check_pairs, _check_selected, image_with_pairs, persistence_diagram
+from .base import LOWERED, RAISED, TRUTH, _axes, _grey, _legend_below, _sign, outline, parts
+from .persistence import _marked, image_with_pairs, persistence_diagram
 
-__all__ = ["gradient_step", "outline", "strongest"]
+__all__ = ["gradient_step", "image_with_pull", "strongest"]
 
+# Which way pixels are pulled: sign of the pull, name, marker, colour.
+PULLS = ((1, "raised", "^", RAISED), (-1, "lowered", "v", LOWERED))
 
-def outline(mask: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the edges between a mask's foreground and background pixels as lines to plot.
-
-    Parameters
-    ----------
-    mask : (H, W) array of bool, or of 0 and 1
-        Everything outside the array counts as background.
-
-    Returns
-    -------
-    x, y : arrays of float32
-        Columns and rows of the ends of unit edges: start, end, NaN, start, end, NaN, ... A pixel
-        reaches half a unit to each side of its centre.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is no mask.
-
-    Examples
-    --------
-    >>> x, y = outline([[1]])
-    >>> len(x) // 3, float(np.nanmin(x)), float(np.nanmax(y))
-    (4, -0.5, 0.5)
-    """
-    padded = np.pad(check_mask(mask, ndim=2), 1)
-    lines = []
-    for axis in (0, 1):
-        starts = np.argwhere(np.diff(padded, axis=axis)) - 0.5  # (row, column) of the edge's start
-        starts[:, 1 - axis] -= 1
-        ends = starts.copy()
-        ends[:, 1 - axis] += 1
-        lines.append(np.stack([starts, ends, np.full_like(starts, np.nan)], axis=1).reshape(-1, 2))
-    y, x = np.concatenate(lines).astype(np.float32).T
-    return x, y
+# Area of the largest and the smallest sign, in square points: what pulls a little stays visible.
+LARGEST, SMALLEST = 45.0, 8.0
 
 
 def strongest(pull: np.ndarray, limit: int = 100) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and columns of the pixels with the largest positive values.
+    """Return rows and columns of the `limit` pixels with the largest values above zero.
 
-    Parameters
-    ----------
-    pull : (H, W) array of float
-        For instance a negative gradient.
-    limit : int
-        Return so many pixels at most. Default 100.
-
-    Returns
-    -------
-    rows, columns : arrays of int
-        The strongest first, equal ones by flat index.
+    The strongest come first, equal ones by flat index. `pull` is an (H, W) array, for instance a
+    negative gradient.
 
     Examples
     --------
@@ -83,13 +37,65 @@ def strongest(pull: np.ndarray, limit: int = 100) -> tuple[np.ndarray, np.ndarra
     ([1, 0], [1, 1])
     """
     check_integer(limit, "limit", 1)
-    flat = np.ravel(pull)
-    if not np.isfinite(flat).all():
-        raise ValueError(f"pull holds {(~np.isfinite(flat)).sum()} values that are NaN or infinite")
+    flat = _check_pull(pull).ravel()
     positive = np.flatnonzero(flat > 0)
     order = np.argsort(-flat[positive], kind="stable")[:limit]
     rows, columns = np.unravel_index(positive[order], np.shape(pull))
     return rows, columns
+
+
+def _check_pull(pull: Any) -> np.ndarray:
+    """Return a pull as an array, or refuse what holds no finite numbers."""
+    array = np.asarray(pull)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"pull must hold numbers; got the dtype {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"pull holds {(~np.isfinite(array)).sum()} values that are NaN or infinite"
+        )
+    return array
+
+
+def image_with_pull(
+    image: Any, pull: Any, *, truth: Any = None, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Show a likelihood with a sign on every pixel that a loss pulls at.
+
+    Parameters
+    ----------
+    pull : (H, W) array of float
+        The negative gradient. The area of a sign grows with the pull, in proportion to the
+        strongest one, from a smallest size on that can still be seen. The legend says how many
+        pixels are raised and lowered.
+    truth : (H, W) array of bool, optional
+        The target, to be outlined.
+
+    Examples
+    --------
+    >>> ax = image_with_pull([[0.9, 0.3, 0.6]], [[0.1, 0.7, -0.6]])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['2 raised', '1 lowered']
+    """
+    array, force = check_image(image, ndim=2), _check_pull(pull)
+    check_same_shape(array, force, ("image", "pull"))
+    if truth is not None:
+        truth = check_mask(truth, "truth", ndim=2)
+        check_same_shape(array, truth, ("image", "truth"))
+    ax = _axes(ax, (4.2, 4.4))
+    _grey(ax, array, title)
+    signs: list[Any] = []
+    if truth is not None:
+        ax.plot(*outline(truth), color=TRUTH, lw=1)
+        signs.append(_sign("truth", ls="-", color=TRUTH))
+    most = max(float(np.abs(force).max()), np.finfo(float).tiny)
+    for sign, name, marker, colour in PULLS:
+        rows, columns = np.nonzero(sign * force > 0)
+        area = np.maximum(LARGEST * np.abs(force[rows, columns]) / most, SMALLEST)
+        ax.scatter(columns, rows, area, marker=marker, color=colour, ec="black", lw=0.3, zorder=3)
+        label = f"{len(rows)} {name}"
+        signs.append(_sign(label, marker=marker, color=colour, mec="black", ms=7))
+    _legend_below(ax, signs)
+    return ax
 
 
 def gradient_step(
@@ -109,30 +115,15 @@ def gradient_step(
     ----------
     image : (H, W) array of float
         The likelihood at this step.
-    pairs : PersistencePairs
-        The pairs to draw.
     pull : (H, W) array of float
         The negative gradient. The 100 pixels that are raised most and the 100 that are lowered most
         are marked.
     values : sequence of float
         The loss at each step.
     step : int
-        Which step this is.
+        Which step this is, from 0.
     truth : (H, W) array of bool
         The target, to be outlined.
-    threshold : float
-        The superlevel set to paint, and the features to show as alive.
-    selected : int, optional
-        The position of the pair to mark.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is something else.
 
     Examples
     --------
@@ -146,24 +137,21 @@ def gradient_step(
     'loss: 0.500 at step 1'
     """
     figure, (left, middle, right) = parts(3)
-    marked = None
-    if _check_selected(selected, _check_pairs(pairs)) is not None:
-        marked = pairs[np.array([selected])]
+    marked = _marked(pairs, selected)
     truth = check_mask(truth, "truth", ndim=2)
     check_same_shape(np.asarray(image), truth, ("image", "truth"))
     check_same_shape(np.asarray(image), np.asarray(pull), ("image", "pull"))
-    if not 0 <= step < len(values):
-        raise ValueError(f"step must be 0 to {len(values) - 1}; got {step}")
+    check_integer(step, "step", 0, len(values) - 1)
     image_with_pairs(image, marked, threshold=threshold, title="likelihood and pull", ax=left)
     left.plot(*outline(truth), color=TRUTH, lw=1.2)
-    signs: list[Any] = [Line2D([], [], color=TRUTH, label="truth")]
-    for sign, name, marker, colour in ((1, "raised", "^", RAISED), (-1, "lowered", "v", LOWERED)):
+    above = left.get_legend()
+    signs: list[Any] = [] if above is None else [*above.legend_handles]
+    signs.append(_sign("truth", ls="-", color=TRUTH))
+    for sign, name, marker, colour in PULLS:
         rows, columns = strongest(sign * pull)
         style: dict[str, Any] = {"marker": marker, "color": colour, "mec": "black", "ms": 7}
         left.plot(columns, rows, ls="", mew=0.6, **style)
-        signs.append(Line2D([], [], ls="", label=name, **style))
-    above = left.get_legend()
-    signs = [*(above.legend_handles if above is not None else []), *signs]
+        signs.append(_sign(name, **style))
     _legend_below(left, signs)
     persistence_diagram(pairs, threshold=threshold, selected=selected, ax=middle)
     right.plot(range(len(values)), values, color="black")

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -16,10 +15,20 @@ from scipy.sparse.csgraph import connected_components
 from ..checks import check_fraction, check_integer, check_same_shape
 from ..topology.grid import check_image
 from ..topology.morse import MorseComplex, Skeleton
-from .base import COMPONENT, HOLE, _axes, _grey, pixel_values
+from .base import (
+    COMPONENT,
+    HOLE,
+    _axes,
+    _borders,
+    _dots,
+    _grey,
+    _legend_below,
+    _ring,
+    _sign,
+    pixel_values,
+)
 
 __all__ = [
-    "BRANCHES",
     "CUT",
     "SKELETON",
     "MorseView",
@@ -37,8 +46,6 @@ __all__ = [
 SKELETON = "#E69F00"  # orange
 
 CUT = "#CC79A7"  # reddish purple
-
-BRANCHES = ((0, "joins", COMPONENT, "o"), (1, "closes a loop", HOLE, "^"))
 
 PEAK: dict[str, Any] = {"marker": "o", "color": COMPONENT, "mec": "black", "ms": 8}
 
@@ -66,25 +73,12 @@ def gradient_field(
     image : (H, W) array of float
         A likelihood with at most 12 pixels a side.
     arrows : iterable of pairs of pixels
-        Each a pair (from, to) of (row, column): a black arrow. Pixels from which none starts are
-        peaks and get a blue circle.
+        Each a pair (from, to) of (row, column), neighbours: a black arrow. Pixels from which none
+        starts are peaks and get a blue circle.
     critical : iterable of pairs of pixels
         The critical edges: thick, vermilion and dashed.
-    title : str
-        Written above.
     mask : (H, W) array of bool, optional
         Pixels to paint yellow, e.g. a skeleton.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `image` is no small likelihood, or an edge does not join two neighbouring pixels of it.
 
     Examples
     --------
@@ -119,7 +113,7 @@ def _edge(pair: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     return edge
 
 
-# --- What the sliders of the explorer and its static twin show -------------------------------
+# --- Branches at two thresholds ---------------------------------------------------------------
 
 
 class MorseView(NamedTuple):
@@ -166,23 +160,12 @@ def morse_view(
 
     Parameters
     ----------
-    image : (H, W) array of float or bool
-        The likelihood.
     complex_ : MorseComplex
-        What `morse_complex` made of it.
+        What `morse_complex` made of the image.
     min_persistence, saddle_level : float
         The thresholds, in [0, 1].
     selected : int, optional
         The position of a branch among those above `min_persistence`, the most persistent first.
-
-    Returns
-    -------
-    MorseView
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the complex is of another image, or an argument is something else.
 
     Examples
     --------
@@ -193,23 +176,18 @@ def morse_view(
     (array([False,  True]), array([0, 1, 2]), 1)
     """
     array = check_image(image, ndim=2)
-    if not isinstance(complex_, MorseComplex):
-        raise TypeError(f"complex_ must be made by morse_complex; got {type(complex_).__name__}")
-    if complex_.shape != array.shape:
-        raise ValueError(f"complex_ must be of the image {array.shape}; got one {complex_.shape}")
+    _check_complex(complex_, array)
     check_fraction(min_persistence, "min_persistence")
     check_fraction(saddle_level, "saddle_level")
     shown = complex_.branches(min_persistence)
     kept = shown.saddle_value >= saddle_level
     path, low = np.zeros(0, np.int64), -1
     if selected is not None:
-        if check_integer(selected, "selected") >= len(shown):
-            raise ValueError(f"selected must be below {len(shown)}; got {selected}")
-        source, k = shown, selected
+        branches, k = shown, check_integer(selected, "selected", 0, len(shown) - 1)
         if kept[k]:
-            source, k = complex_.branches(min_persistence, saddle_level), int(kept[:k].sum())
-        path = source.paths[k]
-        low = int(np.flatnonzero(path == source.saddle[k])[0])
+            branches, k = complex_.branches(min_persistence, saddle_level), int(kept[:k].sum())
+        path = branches.paths[k]
+        low = int(np.flatnonzero(path == branches.saddle[k])[0])
     rows, columns = np.unravel_index(path, array.shape)
     steps = np.hypot(np.diff(rows), np.diff(columns))
     along = np.concatenate([[0.0], np.cumsum(steps)])[: len(path)]
@@ -217,6 +195,14 @@ def morse_view(
     return MorseView(
         shown.persistence, shown.saddle_value, shown.dimension, kept, path, along, height, low
     )
+
+
+def _check_complex(complex_: Any, image: np.ndarray) -> None:
+    """Refuse what `morse_complex` did not make of an image or volume of this shape."""
+    if not isinstance(complex_, MorseComplex):
+        raise TypeError(f"complex_ must be made by morse_complex; got {type(complex_).__name__}")
+    if complex_.shape != image.shape:
+        raise ValueError(f"complex_ must be of the image {image.shape}; got one {complex_.shape}")
 
 
 def _check_view(view: Any) -> MorseView:
@@ -246,20 +232,20 @@ def count_parts(skeleton: Skeleton) -> int:
     return int(connected_components(coo_array(links, (count, count)), directed=False)[0])
 
 
-def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Return paths of pixels as lines to plot.
+def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Return paths of pixels or voxels as lines to plot.
 
     Parameters
     ----------
     paths : sequence of int arrays
-        Flat indices of pixels, as in `Skeleton.paths`.
+        Flat indices, as in `Skeleton.paths`.
     shape : tuple of int
-        That of the image.
+        That of the image or volume.
 
     Returns
     -------
     x, y : arrays of float32
-        Columns and rows, with NaN after each path.
+        Columns and rows, with NaN after each path; of a volume x, y and z, its slices.
 
     Examples
     --------
@@ -268,11 +254,10 @@ def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[Any
     ([0.0, 1.0, nan, 2.0, nan], [0.0, 1.0, nan, 0.0, nan])
     """
     if not len(paths):
-        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+        return (np.zeros(0, np.float32),) * len(shape)
     ends = np.cumsum([len(path) for path in paths])
-    y, x = np.unravel_index(np.concatenate(paths), shape)
-    columns, rows = (np.insert(a.astype(np.float32), ends, np.nan) for a in (x, y))
-    return columns, rows
+    places = np.unravel_index(np.concatenate(paths), shape)
+    return tuple(np.insert(axis.astype(np.float32), ends, np.nan) for axis in reversed(places))
 
 
 # --- Panels ----------------------------------------------------------------------------------
@@ -292,29 +277,14 @@ def image_with_skeleton(
 
     Parameters
     ----------
-    image : (H, W) array of float or bool
-        The likelihood.
     complex_ : MorseComplex
-        What `morse_complex` made of it.
+        What `morse_complex` made of the image.
     min_persistence, saddle_level : float
-        The thresholds. The skeleton is orange; what is there without `saddle_level` and not with
-        it is dashed purple.
+        The thresholds, in [0, 1]. The skeleton is orange; what is there without `saddle_level` and
+        not with it is dashed purple.
     selected : int, optional
         The position of a branch above `min_persistence`, to be drawn thick, with its pass as a
         white square and its ends as blue circles.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `morse_view`.
 
     Examples
     --------
@@ -329,11 +299,11 @@ def image_with_skeleton(
     view = morse_view(array, complex_, **options, selected=selected)
     ax = _axes(ax, (4.6, 4.9))
     _grey(ax, array, title)
-    signs: list[Any] = [Line2D([], [], color=SKELETON, lw=2, label="skeleton")]
+    signs: list[Any] = [_sign("skeleton", ls="-", color=SKELETON, lw=2)]
     if saddle_level > 0:
         x, y = path_lines(complex_.skeleton(min_persistence).paths, array.shape)
         ax.plot(x, y, color=CUT, lw=1.1, ls=(0, (2, 1)))
-        signs.append(Line2D([], [], color=CUT, ls=(0, (2, 1)), label="cut by the saddle level"))
+        signs.append(_sign("cut by the saddle level", ls=(0, (2, 1)), color=CUT))
     skeleton = complex_.skeleton(min_persistence, saddle_level)
     ax.plot(*path_lines(skeleton.paths, array.shape), color=SKELETON, lw=1.4)
     rows, columns = np.unravel_index(skeleton.nodes, array.shape)
@@ -343,12 +313,9 @@ def image_with_skeleton(
         rows, columns = np.unravel_index(view.path, array.shape)
         ax.plot(columns, rows, color="black", lw=4)
         ax.plot(columns, rows, color="white", lw=2, ls="-" if view.kept[selected] else (0, (1, 1)))
-        ax.plot(columns[[0, -1]], rows[[0, -1]], ls="", zorder=3, **PEAK)
-        ax.plot(columns[view.low], rows[view.low], ls="", zorder=3, **PASS)
-        signs.append(Line2D([], [], ls="", label="peaks", **PEAK))
-        signs.append(Line2D([], [], ls="", label="pass", **PASS))
-    ax.legend(handles=signs, loc="upper center", bbox_to_anchor=(0.5, -0.085), ncols=len(signs),
-              fontsize="small", frameon=False, columnspacing=1, handletextpad=0.4)  # fmt: skip
+        for place, name, style in (([0, -1], "peaks", PEAK), ([view.low], "pass", PASS)):
+            signs += ax.plot(columns[place], rows[place], ls="", zorder=3, label=name, **style)
+    _legend_below(ax, signs, below=0.085, columns=4, handletextpad=0.4)
     return ax
 
 
@@ -363,6 +330,9 @@ def branch_chart(
 ) -> Axes:
     """Draw each branch as a dot: its persistence to the right, the value of its pass upwards.
 
+    A branch that joins lies on or below the grey line from (0, 1) to (1, 0): the peak that dies at
+    it is as high as pass and persistence together.
+
     Parameters
     ----------
     view : MorseView
@@ -371,16 +341,6 @@ def branch_chart(
         The thresholds: dashed lines. Dots above `saddle_level` are kept and filled.
     selected : int, optional
         The position of a branch to put a ring around.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-        A branch that joins lies on or below the grey line from (0, 1) to (1, 0): the peak that
-        dies at it is as high as pass and persistence together.
 
     Examples
     --------
@@ -394,22 +354,22 @@ def branch_chart(
     view = _check_view(view)
     check_fraction(min_persistence, "min_persistence")
     check_fraction(saddle_level, "saddle_level")
+    if selected is not None:
+        check_integer(selected, "selected", 0, len(view.kept) - 1)
     ax = _axes(ax, (4.2, 3.6))
     ax.plot([0, 1], [1, 0], color="0.7", lw=1)
     ax.axvline(min_persistence, color="black", ls="--", lw=1)
     ax.axhline(saddle_level, color="black", ls="--", lw=1)
     signs: list[Any] = []
-    for dimension, _, colour, marker in BRANCHES:
+    for dimension, colour, marker in ((0, COMPONENT, "o"), (1, HOLE, "^")):
         kind = view.dimension == dimension
-        for some, face in ((kind & ~view.kept, "none"), (kind & view.kept, colour)):
-            ax.plot(view.persistence[some], view.saddle_value[some], ls="", marker=marker, ms=5,
-                    mec=colour, mfc=face, alpha=0.8, clip_on=False)  # fmt: skip
+        x, y, style = view.persistence[kind], view.saddle_value[kind], {"ms": 5, "alpha": 0.8}
+        _dots(ax, x, y, view.kept[kind], marker=marker, colour=colour, **style)
         name = f"{kind.sum()} {'joins' if dimension == 0 else 'close loops'}"
-        signs.append(Line2D([], [], ls="", marker=marker, color=colour, label=name))
-    signs.append(Line2D([], [], ls="", marker="none", label="filled: kept"))
+        signs.append(_sign(name, marker=marker, color=colour))
+    signs.append(_sign("filled: kept", marker="none"))
     if selected is not None:
-        dot = view.persistence[selected], view.saddle_value[selected]
-        ax.plot(*dot, "o", ms=13, mfc="none", mec="black", mew=1.5, clip_on=False)
+        _ring(ax, view.persistence[selected], view.saddle_value[selected])
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=title)
     ax.set(xlabel="persistence", ylabel="value of the pass")
     ax.legend(handles=signs, loc="upper right", fontsize="small", frameon=False)
@@ -425,20 +385,7 @@ def branch_profile(
 ) -> Axes:
     """Draw the likelihood along a branch: from peak to peak by way of the pass.
 
-    Parameters
-    ----------
-    view : MorseView
-        With a marked branch; without one the axes stay empty.
-    saddle_level : float
-        The threshold: a dashed line.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
+    `saddle_level` is a dashed line. Without a marked branch in `view` the axes stay empty.
 
     Examples
     --------
@@ -471,25 +418,8 @@ def morse_summary(
 ) -> Figure:
     """Show skeleton, branches and one branch's profile at two thresholds.
 
-    Parameters
-    ----------
-    image : (H, W) array of float or bool
-        A likelihood.
-    complex_ : MorseComplex
-        What `morse_complex` made of it.
-    min_persistence, saddle_level : float
-        The thresholds.
-    selected : int, optional
-        The position of a branch above `min_persistence`, to be marked in all three parts.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `morse_view`.
+    The parameters are those of `image_with_skeleton`; the branch at the position `selected` is
+    marked in all three parts.
 
     Examples
     --------
@@ -498,23 +428,18 @@ def morse_summary(
     >>> len(morse_summary(image, morse_complex(image), selected=0).axes)
     3
     """
-    options: dict[str, Any] = {"saddle_level": saddle_level, "selected": selected}
-    view = morse_view(image, complex_, min_persistence=min_persistence, **options)
+    options: dict[str, Any] = {
+        "min_persistence": min_persistence, "saddle_level": saddle_level, "selected": selected,
+    }  # fmt: skip
+    view = morse_view(image, complex_, **options)
     figure = Figure(figsize=(11, 5.9))
     grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1], left=0.05, right=0.985, bottom=0.13,
                                top=0.94, wspace=0.17, hspace=0.45)  # fmt: skip
     left = figure.add_subplot(grid[:, 0])
     upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
-    image_with_skeleton(
-        image,
-        complex_,
-        min_persistence=min_persistence,
-        **options,
-        title="likelihood and skeleton",
-        ax=left,
-    )
+    image_with_skeleton(image, complex_, **options, title="likelihood and skeleton", ax=left)
     left.set_xlabel("column", labelpad=1)
-    branch_chart(view, min_persistence=min_persistence, **options, ax=upper)
+    branch_chart(view, **options, ax=upper)
     branch_profile(view, saddle_level=saddle_level, ax=lower)
     return figure
 
@@ -524,25 +449,7 @@ def image_with_patches(
 ) -> Axes:
     """Show an image in grey with the borders between its patches in orange.
 
-    Parameters
-    ----------
-    image : (H, W) array of float or bool
-        Values in [0, 1].
-    patches : (H, W) array of int
-        A label for each pixel.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the image is none, or the labels have another shape.
+    `patches` is an (H, W) array of int: a label for each pixel.
 
     Examples
     --------
@@ -554,11 +461,5 @@ def image_with_patches(
     check_same_shape(array, labels, ("image", "patches"))
     ax = _axes(ax, (4.2, 4.4))
     _grey(ax, array, title)
-    lines = []
-    for axis in (0, 1):
-        start = np.argwhere(np.diff(labels, axis=axis)) + (np.arange(2) == axis) - 0.5
-        stop = start + (np.arange(2) != axis)
-        lines.append(np.stack([start, stop, np.full_like(start, np.nan)], axis=1).reshape(-1, 2))
-    y, x = np.concatenate(lines).T
-    ax.plot(x, y, color=SKELETON, lw=1.4)
+    ax.plot(*_borders(labels), color=SKELETON, lw=1.4)
     return ax

@@ -8,15 +8,27 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from ..checks import check_same_shape
 from ..metrics import report
 from ..topology.components import betti_numbers, label_components
 from ..topology.grid import check_connectivity, check_mask, dual_connectivity
-from .base import COMPONENT, HOLE, LOWERED, RAISED, SUPERLEVEL, TRUTH, _axes
-from .gradient import outline
+from .base import (
+    COMPONENT,
+    HOLE,
+    LOWERED,
+    RAISED,
+    SUPERLEVEL,
+    TRUTH,
+    _axes,
+    _check_few,
+    _count,
+    _legend_below,
+    _pixel_grid,
+    _sign,
+    outline,
+)
 from .warping import _check_pixel, mask_colours
 
 __all__ = [
@@ -48,34 +60,17 @@ def check_small(mask: Any, name: str = "mask") -> np.ndarray:
     >>> check_small([[0, 1]])
     array([[False,  True]])
     """
-    array = check_mask(mask, name, ndim=2)
-    if max(array.shape) > LARGEST:
-        raise ValueError(
-            f"{name} must have at most {LARGEST} pixels a side; got shape {array.shape}"
-        )
-    return array
+    return _check_few(check_mask(mask, name, ndim=2), LARGEST, name)
 
 
 def numbered_parts(mask: Any, *, connectivity: int | None = None) -> np.ndarray:
     """Give numbers to the components and to the holes of a mask.
-
-    Parameters
-    ----------
-    mask : (H, W) array of bool, or of 0 and 1
-        True is foreground. Outside lies background.
-    connectivity : int, optional
-        Of the foreground: 1 for 4 neighbours, 2 for 8 (default). The background has the dual.
 
     Returns
     -------
     (H, W) array of int
         1, 2, ... for the pixels of the components, -1, -2, ... for those of the holes, each in
         reading order; 0 for background that reaches the border.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is no mask, or `connectivity` is neither 1 nor 2.
 
     Examples
     --------
@@ -94,17 +89,9 @@ def numbered_parts(mask: Any, *, connectivity: int | None = None) -> np.ndarray:
 
 
 def part_name(number: int) -> str:
-    """Name a part of a mask: letters for components, numbers for holes.
+    """Name a part of a mask by its number: letters for components, numbers for holes.
 
-    Parameters
-    ----------
-    number : int
-        What `numbered_parts` has for its pixels.
-
-    Returns
-    -------
-    str
-        A, B, ..., Z, AA, BB, ... for 1, 2, ...; 1, 2, ... for -1, -2, ...; nothing for 0.
+    A, B, ..., Z, AA, BB, ... stand for 1, 2, ...; 1, 2, ... for -1, -2, ...; nothing for 0.
 
     Examples
     --------
@@ -135,26 +122,12 @@ def mask_parts(
     truth : array like `mask`, optional
         A mask to compare with: pixels of `mask` alone are purple (false), those of the truth alone
         are green (missing), and the truth has a sky-blue outline.
-    connectivity : int, optional
-        Of the foreground: 1 for 4 neighbours, 2 for 8 (default). The background has the dual.
     pixel : (int, int), optional
         Row and column of a pixel to put a square around.
     title : str, optional
-        Written above. Default: the numbers of components and holes.
+        Default: the numbers of components and holes.
     legend : bool
         Whether to explain the signs below. Default True.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of the two is no mask, is too large, their shapes differ, `pixel` lies outside, or
-        `connectivity` is neither 1 nor 2.
 
     Examples
     --------
@@ -166,15 +139,17 @@ def mask_parts(
     goal = mask if truth is None else check_small(truth, "truth")
     numbers = numbered_parts(mask, connectivity=connectivity)
     height, width = mask.shape
+    if pixel is not None:
+        pixel = _check_pixel(pixel, mask.shape)
+    colours = mask_colours(mask, goal)
     ax = _axes(ax, (4.2, 4.4))
-    ax.imshow(mask_colours(mask, goal), interpolation="nearest")
+    ax.imshow(colours, interpolation="nearest")
     signs: list[Any] = []
     if truth is not None:
         ax.plot(*outline(goal), color=TRUTH, lw=1.6)
         for name, colour in (("right", SUPERLEVEL), ("false", LOWERED), ("missing", RAISED)):
-            style: dict[str, Any] = {"marker": "s", "ms": 9, "mec": "0.5", "mew": 0.5}
-            signs.append(Line2D([], [], ls="", color=colour, label=name, **style))
-        signs.append(Line2D([], [], color=TRUTH, label="outline of the truth"))
+            signs.append(_sign(name, marker="s", color=colour, ms=9, mec="0.5", mew=0.5))
+        signs.append(_sign("outline of the truth", ls="-", color=TRUTH))
     size = min(11.0, max(5.0, 120 / max(height, width)))
     for (row, column), number in np.ndenumerate(numbers):
         if number:
@@ -184,45 +159,28 @@ def mask_parts(
             name = part_name(number)
             ax.text(column, row, name, color=colour, path_effects=halo, **text)
     for letter, name, colour in (("A", "component", COMPONENT), ("1", "hole", HOLE)):
-        sign = Line2D([], [], ls="", marker=f"${letter}$", ms=8, color=colour, label=name)
-        signs.append(sign)
+        signs.append(_sign(name, marker=f"${letter}$", color=colour, ms=8))
     if pixel is not None:
-        row, column = _check_pixel(pixel, (height, width))
+        row, column = pixel
         box = np.array([-0.5, 0.5, 0.5, -0.5, -0.5])
         ax.plot(column + box, row + box[[0, 0, 1, 1, 0]], color="black", lw=2.5)
-        style = {"marker": "s", "mfc": "none", "mec": "black", "ms": 9, "mew": 1.5}
-        signs.append(Line2D([], [], ls="", label="chosen pixel", **style))
+        style: dict[str, Any] = {"mfc": "none", "mec": "black", "ms": 9, "mew": 1.5}
+        signs.append(_sign("chosen pixel", marker="s", **style))
     step = 1 if max(height, width) <= 12 else 2 if max(height, width) <= 20 else 4
     ax.set(xticks=range(0, width, step), yticks=range(0, height, step))
-    ax.set_xticks(np.arange(width + 1) - 0.5, minor=True)
-    ax.set_yticks(np.arange(height + 1) - 0.5, minor=True)
-    ax.grid(which="minor", color="0.75", lw=0.6)
-    ax.tick_params(which="both", length=0)
+    _pixel_grid(ax, mask.shape, "0.75", 0.6)
     if title is None:
         components, holes = betti_numbers(mask, connectivity=connectivity)
         title = f"{_count(components, 'component')}, {_count(holes, 'hole')}"
     ax.set(xlabel="column", ylabel="row", title=title)
     ax.set(xlim=(-0.55, width - 0.45), ylim=(height - 0.45, -0.55))
     if legend:
-        ax.legend(
-            handles=signs, loc="upper center", bbox_to_anchor=(0.5, -0.13),
-            ncols=min(len(signs), 4), fontsize="small", frameon=False, columnspacing=1,
-            handletextpad=0.3,
-        )  # fmt: skip
+        _legend_below(ax, signs, columns=4, handletextpad=0.3)
     return ax
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def metric_rows(numbers: Mapping[str, Any]) -> list[tuple[str, str, str, bool]]:
-    """Write the metrics of a report as the rows of a table.
-
-    Parameters
-    ----------
-    numbers : dict
-        What `toposeg_lite.metrics.report` returned.
+    """Write the metrics of a report of `toposeg_lite.metrics` as the rows of a table.
 
     Returns
     -------
@@ -246,21 +204,7 @@ def metric_rows(numbers: Mapping[str, Any]) -> list[tuple[str, str, str, bool]]:
 def painting_summary(
     mask: Any, truth: Any, *, connectivity: int | None = None, pixel: Any = None
 ) -> Figure:
-    """Show a small mask beside its truth's outline, and what each metric says about it.
-
-    Parameters
-    ----------
-    mask, truth, connectivity, pixel
-        As for `mask_parts`.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `mask_parts`.
+    """Show a small mask with its truth, as `mask_parts` does, beside what each metric says.
 
     Examples
     --------
@@ -276,18 +220,18 @@ def painting_summary(
     mask_parts(mask, truth, connectivity=connectivity, pixel=pixel, ax=left)
     ours, theirs = (betti_numbers(m, connectivity=connectivity) for m in (mask, truth))
     table: list[tuple[str, str, str, bool]] = [("", "painted", "truth", False)]
-    for name, one, two in zip(("components", "holes"), ours, theirs, strict=True):
-        table.append((name, str(one), str(two), one != two))
+    for name, number, wanted in zip(("components", "holes"), ours, theirs, strict=True):
+        table.append((name, str(number), str(wanted), number != wanted))
     table.append(("metric", "value", "perfect", False))
     table += metric_rows(report(mask, truth, connectivity=connectivity))
-    for place, (name, value, wanted, differs) in enumerate(table):
+    for place, (name, value, perfect, differs) in enumerate(table):
         height, head = 0.93 - place / 11.5, place in (0, 3)
         weight = "bold" if differs else "normal"
         colour = "0.35" if head else "black"
         right.text(0.0, height, name, weight=weight, color=colour)
         right.text(0.68, height, value, ha="right", weight=weight, color=colour)
         right.text(0.71, height, "≠" if differs else "", weight="bold", color=HOLE)
-        right.text(0.97, height, wanted, ha="right", color=colour)
+        right.text(0.97, height, perfect, ha="right", color=colour)
         if head:
             right.plot([0, 0.97], [height - 0.02] * 2, color="0.5", lw=0.8)
     right.set(xlim=(0, 1), ylim=(0, 1), title="what the metrics say")

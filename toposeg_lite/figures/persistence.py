@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,12 @@ from .base import (
     KINDS,
     SUPERLEVEL,
     _axes,
+    _count,
+    _dots,
     _grey,
     _legend_below,
+    _ring,
+    _sign,
     parts,
 )
 
@@ -39,9 +44,13 @@ def _check_pairs(pairs: Any) -> PersistencePairs:
 
 def _check_selected(selected: Any, pairs: PersistencePairs) -> int | None:
     """Refuse a position that is not among the pairs."""
-    if selected is not None and not 0 <= selected < len(pairs):
-        raise ValueError(f"selected must be None or 0 to {len(pairs) - 1}; got {selected!r}")
-    return selected
+    return None if selected is None else check_integer(selected, "selected", 0, len(pairs) - 1)
+
+
+def _marked(pairs: Any, selected: int | None) -> PersistencePairs | None:
+    """Return the selected pair alone, if there is one."""
+    selected = _check_selected(selected, _check_pairs(pairs))
+    return None if selected is None else pairs[np.array([selected])]
 
 
 def alive(pairs: PersistencePairs, threshold: float) -> np.ndarray:
@@ -52,7 +61,7 @@ def alive(pairs: PersistencePairs, threshold: float) -> np.ndarray:
     Parameters
     ----------
     pairs : PersistencePairs
-        All pairs of an image.
+        All n pairs of an image.
     threshold : float
         In [0, 1].
 
@@ -61,11 +70,6 @@ def alive(pairs: PersistencePairs, threshold: float) -> np.ndarray:
     (n,) array of bool
         ``birth >= threshold > death``; an essential component never dies, so at threshold 0, where
         the superlevel set is the whole image, it is still alive.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `pairs` or `threshold` is something else.
 
     Examples
     --------
@@ -92,26 +96,11 @@ def image_with_pairs(
 
     Parameters
     ----------
-    image : (H, W) array of float or bool
-        A likelihood.
     pairs : PersistencePairs, optional
-        The pairs whose pixels are marked: choose few. Green diamond: birth; purple cross: death; a
-        line joins them. Pixels that do not exist (index -1) are left out.
+        The pairs whose pixels are marked and joined: choose few. Pixels that do not exist (index
+        -1) are left out.
     threshold : float, optional
         Paint the pixels at or above it yellow.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is something else.
 
     Examples
     --------
@@ -122,19 +111,19 @@ def image_with_pairs(
     ['at or above 0.50', 'birth pixel', 'death pixel']
     """
     array = check_image(image, ndim=2)
+    if threshold is not None:
+        threshold = check_fraction(threshold, "threshold")
+    if pairs is not None:
+        _check_pairs(pairs)
     ax = _axes(ax, (4.2, 4.4))
     _grey(ax, array, title)
     signs: list[Any] = []
     if threshold is not None:
-        inside = array >= check_fraction(threshold, "threshold")
-        layer = np.ma.masked_where(~inside, inside)
+        layer = np.ma.masked_where(array < threshold, array >= threshold)
         ax.imshow(layer, cmap=ListedColormap([SUPERLEVEL]), alpha=0.55, interpolation="nearest")
-        label = f"at or above {threshold:.2f}"
-        signs.append(Line2D([], [], ls="", marker="s", ms=9, color=SUPERLEVEL, label=label))
+        signs.append(_sign(f"at or above {threshold:.2f}", marker="s", ms=9, color=SUPERLEVEL))
     if pairs is not None:
-        for birth, death in zip(
-            _check_pairs(pairs).birth_index.tolist(), pairs.death_index.tolist(), strict=True
-        ):
+        for birth, death in zip(pairs.birth_index, pairs.death_index, strict=True):
             if birth >= 0 and death >= 0:
                 rows, columns = np.unravel_index([birth, death], array.shape)
                 ax.plot(columns, rows, color="white", lw=2.5)
@@ -144,9 +133,8 @@ def image_with_pairs(
             ("death pixel", pairs.death_index, "X", DEATH),
         ):
             rows, columns = np.unravel_index(index[index >= 0], array.shape)
-            style: dict[str, Any] = {"marker": marker, "color": colour, "mec": "black", "ms": 9}
-            ax.plot(columns, rows, ls="", zorder=3, **style)
-            signs.append(Line2D([], [], ls="", label=name, **style))
+            signs += ax.plot(columns, rows, ls="", marker=marker, color=colour, mec="black", ms=9,
+                             zorder=3, label=name)  # fmt: skip
     if signs:
         _legend_below(ax, signs)
     return ax
@@ -164,27 +152,12 @@ def persistence_diagram(
 
     Parameters
     ----------
-    pairs : PersistencePairs
-        The pairs to draw.
     threshold : float, optional
         Draw the lines ``birth = threshold`` and ``death = threshold``: the dots to the right of the
         one and below the other are alive and filled, the others are hollow. Without a threshold
         all are filled.
     selected : int, optional
         The position of a pair to put a ring around.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is something else.
 
     Examples
     --------
@@ -194,30 +167,43 @@ def persistence_diagram(
     ['2 components', '0 holes', 'filled: alive at 0.50']
     """
     pairs, selected = _check_pairs(pairs), _check_selected(selected, pairs)
-    filled = np.ones(len(pairs), bool) if threshold is None else alive(pairs, threshold)
     ax = _axes(ax, (4.2, 4.4))
-    ax.plot([0, 1], [0, 1], color="0.5", lw=1)
+    style: dict[str, Any] = {"line_width": 1, "alpha": 0.8, "ring": (15, 1)}
+    signs = _draw_diagram(ax, pairs, KINDS, threshold, selected, **style)
     if threshold is not None:
-        ax.plot([threshold, threshold, 1.03], [-0.03, threshold, threshold], "k--", lw=1)
-    signs = []
-    for dimension, name, colour, marker in KINDS:
-        kind = pairs.dimension == dimension
-        for some, face in ((kind & ~filled, "none"), (kind & filled, colour)):
-            ax.plot(pairs.birth[some], pairs.death[some], ls="", marker=marker, mec=colour,
-                    mfc=face, alpha=0.8, clip_on=False)  # fmt: skip
-        count = int(kind.sum())
-        signs.append(Line2D([], [], ls="", marker=marker, color=colour,
-                            label=f"{count} {name}{'s' * (count != 1)}"))  # fmt: skip
-    if threshold is not None:
-        label = f"filled: alive at {threshold:.2f}"
-        signs.append(Line2D([], [], ls="", marker="none", label=label))
-    if selected is not None:
-        dot = pairs.birth[selected], pairs.death[selected]
-        ax.plot(*dot, "o", ms=15, mfc="none", mec="black", clip_on=False)
+        signs.append(_sign(f"filled: alive at {threshold:.2f}", marker="none"))
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", title=title)
     ax.set(xlabel="birth (threshold falls from 1 to 0)", ylabel="death")
     ax.legend(handles=signs, loc="upper left", fontsize="small", frameon=False)
     return ax
+
+
+def _draw_diagram(
+    ax: Axes,
+    pairs: PersistencePairs,
+    kinds: Sequence[tuple[int, str, str, str]],
+    threshold: float | None,
+    selected: int | None,
+    *,
+    line_width: float,
+    alpha: float,
+    ring: tuple[float, float],
+) -> list[Line2D]:
+    """Draw the dots, the threshold and a ring of that size and width; return a sign a kind."""
+    filled = np.ones(len(pairs), bool) if threshold is None else alive(pairs, threshold)
+    ax.plot([0, 1], [0, 1], color="0.5", lw=1)
+    if threshold is not None:
+        corner = [threshold, threshold, 1.03], [-0.03, threshold, threshold]
+        ax.plot(*corner, color="black", ls="--", lw=line_width)
+    signs = []
+    for dimension, name, colour, marker in kinds:
+        kind = pairs.dimension == dimension
+        style: dict[str, Any] = {"marker": marker, "colour": colour, "alpha": alpha}
+        _dots(ax, pairs.birth[kind], pairs.death[kind], filled[kind], **style)
+        signs.append(_sign(_count(int(kind.sum()), name), marker=marker, color=colour))
+    if selected is not None:
+        _ring(ax, pairs.birth[selected], pairs.death[selected], *ring)
+    return signs
 
 
 def barcode(
@@ -231,30 +217,16 @@ def barcode(
 ) -> Axes:
     """Draw a barcode: every pair is a bar from its birth to its death, the longest at the top.
 
+    The axis runs from 1 on the left to 0 on the right, as the threshold falls.
+
     Parameters
     ----------
-    pairs : PersistencePairs
-        The pairs to draw.
     threshold : float, optional
         Draw a vertical line: the bars that it crosses are alive.
     selected : int, optional
         The position of a pair whose ends are marked with its birth and death sign.
     limit : int
-        Draw so many bars at most; the title tells how many there are.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-        The threshold axis runs from 1 on the left to 0 on the right, as the threshold falls.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is something else.
+        Draw so many bars at most (default 40); the title tells how many there are.
 
     Examples
     --------
@@ -264,20 +236,21 @@ def barcode(
     """
     pairs, selected = _check_pairs(pairs), _check_selected(selected, pairs)
     check_integer(limit, "limit", 1)
+    if threshold is not None:
+        check_fraction(threshold, "threshold")
     order = np.argsort(-pairs.persistence, kind="stable")[:limit]
     ax = _axes(ax, (4.2, 4.4))
     for height, k in enumerate(order, 1):
         _, _, colour, marker = KINDS[pairs.dimension[k]]
         ends = [pairs.birth[k], pairs.death[k]]
-        ax.plot(
-            ends, [height, height], color=colour, lw=2, ls="-" if marker == "o" else (0, (4, 1))
-        )
+        dashes = "-" if marker == "o" else (0, (4, 1))
+        ax.plot(ends, [height, height], color=colour, lw=2, ls=dashes)
         ax.plot(ends[0], height, marker=marker, color=colour, ms=5)
         if k == selected:
             ax.plot(ends[0], height, "D", color=BIRTH, mec="black", ms=9)
             ax.plot(ends[1], height, "X", color=DEATH, mec="black", ms=10)
     if threshold is not None:
-        ax.axvline(check_fraction(threshold, "threshold"), color="black", ls="--", lw=1)
+        ax.axvline(threshold, color="black", ls="--", lw=1)
     more = f": {len(order)} longest of {len(pairs)}" if len(order) < len(pairs) else ""
     ax.set(xlim=(1.03, -0.03), ylim=(max(len(order), 4) + 0.7, 0.3), title=title + more)
     ax.set(xlabel="threshold, falling", ylabel="feature, longest first")
@@ -294,25 +267,7 @@ def persistence_summary(
 ) -> Figure:
     """Show an image, its persistence diagram and its barcode at one threshold, side by side.
 
-    Parameters
-    ----------
-    image : (H, W) array of float or bool
-        A likelihood.
-    pairs : PersistencePairs
-        The pairs to draw.
-    threshold : float
-        The superlevel set to paint, and the features to show as alive.
-    selected : int, optional
-        The position of the pair to mark in all three parts.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is something else.
+    The pair at the position `selected` is marked in all three parts.
 
     Examples
     --------
@@ -322,9 +277,7 @@ def persistence_summary(
     3
     """
     figure, (left, middle, right) = parts(3)
-    marked = None
-    if _check_selected(selected, _check_pairs(pairs)) is not None:
-        marked = pairs[np.array([selected])]
+    marked = _marked(pairs, selected)
     image_with_pairs(image, marked, threshold=threshold, title="likelihood", ax=left)
     persistence_diagram(pairs, threshold=threshold, selected=selected, ax=middle)
     barcode(pairs, threshold=threshold, selected=selected, ax=right)

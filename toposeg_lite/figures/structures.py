@@ -11,12 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ..calibration import Reliability, entropy
 from ..checks import check_choice, check_integer, check_same_shape
 from ..topology.grid import check_image, check_mask
-from .base import COMPONENT, HOLE, LOWERED, RAISED, SUPERLEVEL, _axes, _grey
+from .base import COMPONENT, HOLE, LOWERED, RAISED, SUPERLEVEL, _axes, _grey, _legend_below, _sign
 from .morse import path_lines
 
 if TYPE_CHECKING:  # torch takes long to load, and drawing does not need it
@@ -48,20 +47,8 @@ _SERIES = ((COMPONENT, "o"), (HOLE, "^"), (RAISED, "s"), (LOWERED, "D"), ("black
 def grey_of(image: Any) -> np.ndarray:
     """Return an image of any number of channels in grey: their mean, from black to white.
 
-    Parameters
-    ----------
-    image : (H, W) or (channels, H, W) array of float
-        In [0, 1].
-
-    Returns
-    -------
-    (H, W) array of float
-        The darkest pixel is 0 and the brightest 1; an image of one value stays as it is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no such image.
+    `image` is an (H, W) or (channels, H, W) array in [0, 1]. The darkest pixel is 0 and the
+    brightest 1; an image of one value stays as it is.
 
     Examples
     --------
@@ -83,30 +70,21 @@ def branch_colours(
 
     Parameters
     ----------
-    grey : (H, W) array of float
-        The image below.
     branches : BranchSet
-        m branches of an image of this shape.
+        m branches of an image of the shape of `grey`.
     values : (m,) array of float
-        From 0, dark blue, to `largest`, yellow.
-    largest : float
-        The end of the scale.
+        From 0, dark blue, to `largest` (default 1), yellow.
 
     Returns
     -------
     (H, W, 3) array of uint8
         Pixels of a branch's region, and those at most 1.5 pixels from its path, have its colour.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If image or values do not fit the branches.
-
     Examples
     --------
     >>> from toposeg_lite.structures import find_branches
-    >>> found = find_branches(np.array([[0.9, 0.2, 0.7]]))
-    >>> branch_colours(np.zeros((1, 3)), found, [1.0]).tolist()[0][1]
+    >>> branches = find_branches(np.array([[0.9, 0.2, 0.7]]))
+    >>> branch_colours(np.zeros((1, 3)), branches, [1.0]).tolist()[0][1]
     [253, 231, 36]
     """
     grey = check_image(grey, "grey", ndim=2)
@@ -128,18 +106,7 @@ def branch_colours(
 
 
 def pixel_colours(values: Any, *, largest: float = 1.0) -> np.ndarray:
-    """Colour each pixel by its own value, from 0, dark blue, to `largest`, yellow.
-
-    Parameters
-    ----------
-    values : (H, W) array of float
-        From 0 to `largest`.
-    largest : float
-        The end of the scale.
-
-    Returns
-    -------
-    (H, W, 3) array of uint8
+    """Colour each pixel of (H, W) by its own value, from 0, dark blue, to `largest`, yellow.
 
     Examples
     --------
@@ -160,29 +127,8 @@ def image_with_sample(
 ) -> Axes:
     """Draw a sampled mask in yellow over a grey image, and mark one branch.
 
-    Parameters
-    ----------
-    grey : (H, W) array of float
-        The image.
-    mask : (H, W) array of bool
-        The sample.
-    branches : BranchSet, optional
-        To mark one of them.
-    selected : int, optional
-        The number of the branch to mark, from 0: white with a black edge.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If image or mask are none, or differ in shape.
+    If `branches` (a BranchSet) are given, the one with the number `selected`, from 0, is white with
+    a black edge.
 
     Examples
     --------
@@ -191,6 +137,8 @@ def image_with_sample(
     """
     grey, mask = check_image(grey, "grey", ndim=2), check_mask(mask, "mask", ndim=2)
     check_same_shape(grey, mask, ("grey", "mask"))
+    if branches is not None and selected is not None:
+        check_integer(selected, "selected", 0, len(branches) - 1)
     ax = _axes(ax, (4.2, 4.4))
     _grey(ax, grey, title)
     yellow = np.zeros((*grey.shape, 4))
@@ -221,25 +169,10 @@ def image_with_walks(
 
     Parameters
     ----------
-    image : (H, W) array of float
-        The likelihood, in grey.
     paths : sequence of sequences of int arrays
-        Groups of paths of flat indices; the groups differ in colour and dash.
+        At most five groups of paths of flat indices; the groups differ in colour and dash.
     names : sequence of str
         One for each group, for the legend.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        If there are not as many names as groups, or more than five groups.
 
     Examples
     --------
@@ -258,8 +191,8 @@ def image_with_walks(
     dashes = ("-", (0, (4, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), "-")
     for group, name, (colour, _), dash in zip(paths, names, _SERIES, dashes, strict=False):
         ax.plot(*path_lines(list(group), image.shape), color=colour, lw=1.8, ls=dash, label=name)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize="small",
-              frameon=False, handlelength=2.4)  # fmt: skip
+    lines, _ = ax.get_legend_handles_labels()
+    _legend_below(ax, lines, columnspacing=2, handletextpad=0.8, handlelength=2.4)
     return ax
 
 
@@ -268,25 +201,9 @@ def reliability_plot(
 ) -> Axes:
     """Draw reliability diagrams: what was said to be likely, against how often it came true.
 
-    Parameters
-    ----------
-    diagrams : mapping of str to Reliability
-        At most five, by name.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-        The area of a sign says how much its bin holds. On the grey diagonal probabilities are
-        honest; below it they are too bold. The legend names the expected calibration error.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no diagram, more than five, or something else.
+    `diagrams` are one to five by name. The area of a sign says how much its bin holds. On the grey
+    diagonal probabilities are honest; below it they are too bold. The legend names the expected
+    calibration error.
 
     Examples
     --------
@@ -299,18 +216,19 @@ def reliability_plot(
         raise TypeError(f"diagrams must map names to diagrams; got {type(diagrams).__name__}")
     if not 0 < len(diagrams) <= len(_SERIES):
         raise ValueError(f"diagrams must be 1 to {len(_SERIES)}; got {len(diagrams)}")
-    ax = _axes(ax, (4.2, 4.0))
-    ax.plot([0, 1], [0, 1], color="0.6", lw=1)
-    signs: list[Any] = [Line2D([], [], color="0.6", label="honest")]
-    for (name, diagram), (colour, marker) in zip(diagrams.items(), _SERIES, strict=False):
+    for name, diagram in diagrams.items():
         if not isinstance(diagram, Reliability):
             raise TypeError(f"diagrams must hold Reliability objects; {name!r} is {diagram!r}")
+    ax = _axes(ax, (4.2, 4.0))
+    ax.plot([0, 1], [0, 1], color="0.6", lw=1)
+    signs = [_sign("honest", ls="-", color="0.6")]
+    for (name, diagram), (colour, marker) in zip(diagrams.items(), _SERIES, strict=False):
         share = diagram.count / diagram.count.sum()
         ax.plot(diagram.probability, diagram.frequency, color=colour, lw=1, alpha=0.7)
         ax.scatter(diagram.probability, diagram.frequency, s=14 + 300 * share, c=colour,
                    marker=marker, alpha=0.8, clip_on=False, zorder=3)  # fmt: skip
         label = f"{name}: {100 * diagram.error:.1f} %"
-        signs.append(Line2D([], [], color=colour, marker=marker, label=label))
+        signs.append(_sign(label, ls="-", color=colour, marker=marker))
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=title)
     ax.set(xlabel="probability", ylabel="how often it came true")
     ax.set_aspect("equal")
@@ -332,10 +250,8 @@ def structure_summary(
 
     Parameters
     ----------
-    grey : (H, W) array of float
-        The image.
     distribution : StructureDistribution
-        Over its structures.
+        Over the structures of the image.
     samples : StructureSamples
         Drawn from it.
     sample : int
@@ -348,31 +264,20 @@ def structure_summary(
     uncertainty : Uncertainty, optional
         That of `distribution`, if it is known already.
 
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such sample or map, or the image does not fit.
-
     Examples
     --------
     >>> import torch
     >>> from toposeg_lite.structures import StructureModel
     >>> likelihood = torch.tensor([[0.9, 0.4, 0.8]])
     >>> model = StructureModel(torch.nn.Identity(), mode="branch")
-    >>> found, = model.distribution(likelihood.logit()[None, None])
-    >>> figure = structure_summary(likelihood.numpy(), found, found.sample(2, seed=0))
+    >>> spread, = model.distribution(likelihood.logit()[None, None])
+    >>> figure = structure_summary(likelihood.numpy(), spread, spread.sample(2, seed=0))
     >>> [ax.get_title() for ax in figure.axes][:3]
     ['sample 1 of 2', 'each branch', 'each pixel']
     """
     grey = check_image(grey, "grey", ndim=2)
     check_choice(shown, tuple(MAPS), "shown")
-    sample = check_integer(sample, "sample", 0)
-    if sample >= len(samples):
-        raise ValueError(f"sample must be below {len(samples)}, the number of them; got {sample}")
+    check_integer(sample, "sample", 0, len(samples) - 1)
     known = distribution.uncertainty() if uncertainty is None else uncertainty
     largest, name = MAPS[shown]
     branches = distribution.branches
@@ -396,11 +301,14 @@ def structure_summary(
 def pixel_values_of(likelihood: np.ndarray, shown: str) -> np.ndarray:
     """Return how unsure a network is of each pixel: what one has without branches.
 
+    `shown` is one of `MAPS`: the entropy or variance of the likelihood, or the likelihood itself.
+
     Examples
     --------
     >>> pixel_values_of(np.array([0.5, 1.0]), "entropy")
     array([1., 0.])
     """
+    check_choice(shown, tuple(MAPS), "shown")
     likelihood = likelihood.astype(np.float64)
     if shown == "probability":
         return likelihood

@@ -1,4 +1,7 @@
-"""Figures of volumes: slices and blocks for a pencil, diagrams, skeletons in space."""
+"""Figures of volumes: slices and blocks for a pencil, diagrams, skeletons in space.
+
+Lines and points in space are arrays x, y, z of float32: columns, rows and slices.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ..checks import check_fraction, check_integer, check_same_shape
 from ..topology.grid import check_image, check_mask
@@ -20,15 +22,15 @@ from .base import (
     HOLE,
     SUPERLEVEL,
     _axes,
+    _check_few,
     _legend_below,
+    _sign,
     pixel_values,
 )
-from .morse import SKELETON
-from .persistence import _check_pairs, _check_selected, alive, image_with_pairs
+from .morse import SKELETON, _check_complex, path_lines
+from .persistence import _check_pairs, _check_selected, _draw_diagram, image_with_pairs
 
 __all__ = [
-    "CAVITY",
-    "VOLUME_KINDS",
     "box_lines",
     "skeleton_lines",
     "skeleton_points",
@@ -68,15 +70,6 @@ def slice_values(image: Any, *, mask: Any = None, title: str = "slice") -> Figur
     title : str
         Written above each slice, with its number.
 
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `image` is no small likelihood, or `mask` has another shape.
-
     Examples
     --------
     >>> figure = slice_values(np.eye(3)[None] / 2)
@@ -85,7 +78,7 @@ def slice_values(image: Any, *, mask: Any = None, title: str = "slice") -> Figur
     >>> [text.get_text() for text in figure.axes[0].texts][:4]
     ['.5', '0', '0', '0']
     """
-    array = _check_small(check_image(image, ndim=3))
+    array = _check_few(check_image(image, ndim=3), SMALL, "image")
     inside = array > 0 if mask is None else check_mask(mask, ndim=3)
     check_same_shape(array, inside, ("image", "mask"))
     depth, height, width = array.shape
@@ -99,23 +92,7 @@ def slice_values(image: Any, *, mask: Any = None, title: str = "slice") -> Figur
 def voxel_block(mask: Any, *, title: str = "", ax: Axes | None = None) -> Axes:
     """Draw a small mask as a heap of cubes, seen from above, so that slice 0 is at the bottom.
 
-    Parameters
-    ----------
-    mask : (D, H, W) array of bool, or of the numbers 0 and 1
-        At most 12 voxels a side.
-    title : str
-        Written above.
-    ax : matplotlib Axes3D, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is no small mask of three axes.
+    `mask` has at most 12 voxels a side; `ax` is an Axes3D.
 
     Examples
     --------
@@ -123,8 +100,10 @@ def voxel_block(mask: Any, *, title: str = "", ax: Axes | None = None) -> Axes:
     >>> ax.get_title(), ax.get_zlabel()
     ('a plate', 'slice')
     """
-    array = _check_small(check_mask(mask, "mask", ndim=3))
-    drawn: Any = ax if ax is not None else _axes_3d((3.4, 3.6))
+    array = _check_few(check_mask(mask, "mask", ndim=3), SMALL, "mask")
+    drawn: Any = ax
+    if ax is None:
+        drawn = Figure(figsize=(3.4, 3.6)).add_subplot(projection="3d")
     heap = array.transpose(2, 1, 0)  # columns to the right, rows to the back, slices upwards
     drawn.voxels(heap, facecolors=SUPERLEVEL, edgecolors="0.25", linewidth=0.8, alpha=0.75)
     for axis, count in zip("xyz", heap.shape, strict=True):
@@ -138,18 +117,6 @@ def voxel_block(mask: Any, *, title: str = "", ax: Axes | None = None) -> Axes:
     drawn.set_zlabel("slice", labelpad=-7)
     drawn.set_title(title)
     return drawn
-
-
-def _check_small(array: np.ndarray) -> np.ndarray:
-    """Refuse volumes whose voxels would be too small to be told apart."""
-    if max(array.shape) > SMALL:
-        raise ValueError(f"a drawing has at most {SMALL} voxels a side; got shape {array.shape}")
-    return array
-
-
-def _axes_3d(size: tuple[float, float]) -> Any:
-    """Return the only axes of a new figure, three-dimensional."""
-    return Figure(figsize=size).add_subplot(projection="3d")
 
 
 # --- Diagrams --------------------------------------------------------------------------------
@@ -167,26 +134,11 @@ def volume_diagram(
 
     Parameters
     ----------
-    pairs : PersistencePairs
-        Of a volume.
     threshold : float, optional
         Drawn as dashed lines; dots of features that are alive there are filled. Default: none, and
         all dots are filled.
     selected : int, optional
         The position of a pair to put a ring around.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `pairs` is something else, or an option is out of range.
 
     Examples
     --------
@@ -197,28 +149,10 @@ def volume_diagram(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['1 component', '0 tunnels', '1 cavity']
     """
-    _check_pairs(pairs)
-    _check_selected(selected, pairs)
-    living = np.ones(len(pairs), bool)
+    _check_selected(selected, _check_pairs(pairs))
     ax = _axes(ax, (4.2, 4.2))
-    ax.plot([0, 1], [0, 1], color="0.5", lw=1)
-    if threshold is not None:
-        t = check_fraction(threshold, "threshold")
-        living = alive(pairs, t)
-        ax.plot([t, t, 1.03], [-0.03, t, t], color="black", ls="--", lw=1.2)
-    signs = []
-    for dimension, name, colour, marker in VOLUME_KINDS:
-        kind = pairs.dimension == dimension
-        for some, face in ((kind & ~living, "none"), (kind & living, colour)):
-            ax.plot(pairs.birth[some], pairs.death[some], ls="", marker=marker, ms=6, mec=colour,
-                    mfc=face, alpha=0.85, clip_on=False)  # fmt: skip
-        count = int(kind.sum())
-        plural = name if count == 1 else name[:-1] + "ies" if name[-1] == "y" else name + "s"
-        label = f"{count} {plural}"
-        signs.append(Line2D([], [], ls="", marker=marker, color=colour, label=label))
-    if selected is not None:
-        dot = pairs.birth[selected], pairs.death[selected]
-        ax.plot(*dot, "o", ms=13, mfc="none", mec="black", mew=1.5, clip_on=False)
+    style: dict[str, Any] = {"line_width": 1.2, "alpha": 0.85, "ring": (13, 1.5)}
+    signs = _draw_diagram(ax, pairs, VOLUME_KINDS, threshold, selected, **style)
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="birth", ylabel="death", title=title)
     ax.set_aspect("equal")
     _legend_below(ax, signs)
@@ -229,22 +163,7 @@ def volume_diagram(
 
 
 def skeleton_lines(skeleton: Skeleton) -> Lines:
-    """Return the paths of a volume's skeleton as lines to plot.
-
-    Parameters
-    ----------
-    skeleton : Skeleton
-        Of a volume.
-
-    Returns
-    -------
-    x, y, z : arrays of float32
-        Columns, rows and slices, with NaN after each path.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no skeleton, or it is that of an image with two axes.
+    """Return the paths of a volume's skeleton as lines to plot: see `path_lines`.
 
     Examples
     --------
@@ -253,32 +172,12 @@ def skeleton_lines(skeleton: Skeleton) -> Lines:
     >>> x.tolist(), y.tolist(), z.tolist()
     ([0.0, 1.0, 2.0, nan], [0.0, 0.0, 0.0, nan], [0.0, 0.0, 0.0, nan])
     """
-    shape = _check_skeleton(skeleton).mask.shape
-    if not skeleton.paths:
-        return (np.zeros(0, np.float32),) * 3
-    ends = np.cumsum([len(path) for path in skeleton.paths])
-    voxels = np.unravel_index(np.concatenate(skeleton.paths), shape)
-    z, y, x = (np.insert(axis.astype(np.float32), ends, np.nan) for axis in voxels)
+    x, y, z = path_lines(_check_skeleton(skeleton).paths, skeleton.mask.shape)
     return x, y, z
 
 
 def skeleton_points(skeleton: Skeleton) -> Lines:
-    """Return the voxels of a volume's skeleton that no path leads to: peaks on their own.
-
-    Parameters
-    ----------
-    skeleton : Skeleton
-        Of a volume.
-
-    Returns
-    -------
-    x, y, z : arrays of float32
-        Columns, rows and slices.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no skeleton, or it is that of an image with two axes.
+    """Return as x, y, z the voxels of a volume's skeleton that no path leads to: lonely peaks.
 
     Examples
     --------
@@ -303,22 +202,7 @@ def _check_skeleton(skeleton: Any) -> Skeleton:
 
 
 def box_lines(shape: tuple[int, int, int]) -> Lines:
-    """Return the twelve edges of a volume as lines to plot.
-
-    Parameters
-    ----------
-    shape : (int, int, int)
-        Depth, height and width, each at least 1.
-
-    Returns
-    -------
-    x, y, z : arrays of float32
-        Columns, rows and slices, with NaN after each edge.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `shape` is something else.
+    """Return the twelve edges of a volume of shape (D, H, W) as x, y, z, with NaN after each edge.
 
     Examples
     --------
@@ -341,19 +225,7 @@ def box_lines(shape: tuple[int, int, int]) -> Lines:
 
 
 def slice_frame(shape: tuple[int, ...], position: int) -> Lines:
-    """Return the rim of one slice of a volume as a line to plot.
-
-    Parameters
-    ----------
-    shape : (int, int, int)
-        Depth, height and width.
-    position : int
-        The number of the slice.
-
-    Returns
-    -------
-    x, y, z : arrays of float32
-        Columns, rows and slices.
+    """Return the rim of the slice at this position in a volume of shape (D, H, W) as x, y, z.
 
     Examples
     --------
@@ -389,25 +261,10 @@ def slice_with_skeleton(
     pairs : PersistencePairs, optional
         Of this volume; needed for `selected`.
     position : int
-        The number of the slice.
-    threshold : float
-        The superlevel set lies over the slice in yellow.
+        The number of the slice, from 0; the default title.
     selected : int, optional
         The position of a pair. Its birth voxel is drawn if it lies in this slice, and so is its
         death voxel.
-    title : str, optional
-        Written above. Default: the number of the slice.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If image and skeleton have different shapes, or an option is out of range.
 
     Examples
     --------
@@ -420,28 +277,21 @@ def slice_with_skeleton(
     """
     array = check_image(image, ndim=3)
     check_same_shape(array, _check_skeleton(skeleton).mask, ("image", "skeleton.mask"))
-    if check_integer(position, "position") >= len(array):
-        raise ValueError(f"position must be 0 to {len(array) - 1}; got {position}")
-    name = f"slice {position}" if title is None else title
+    check_integer(position, "position", 0, len(array) - 1)
+    threshold = check_fraction(threshold, "threshold")
+    ends = _pair_signs(array.shape, pairs, selected)
     ax = _axes(ax, (4.4, 4.6))
-    image_with_pairs(
-        array[position], threshold=check_fraction(threshold, "threshold"), title=name, ax=ax
-    )
+    title = f"slice {position}" if title is None else title
+    image_with_pairs(array[position], threshold=threshold, title=title, ax=ax)
     rows, columns = np.nonzero(skeleton.mask[position])
-    ax.plot(columns, rows, ls="", marker="o", ms=6, mfc=SKELETON, mec="black", label="skeleton")
-    for sign, label, colour, place in _pair_signs(array.shape, pairs, selected):
+    signs = [_sign(f"at or above {threshold:.2f}", marker="s", ms=9, color=SUPERLEVEL)]
+    signs += ax.plot(columns, rows, ls="", marker="o", mfc=SKELETON, mec="black", label="skeleton")
+    for sign, label, colour, place in ends:
         if place[0] == position:
             ax.plot(*place[:0:-1], ls="", marker=sign, ms=9, mfc=colour, mec="black", label=label)
-    above = f"at or above {threshold:.2f}"
-    signs = [
-        Line2D([], [], ls="", marker="s", ms=9, color=SUPERLEVEL, label=above),
-        Line2D([], [], ls="", marker="o", mfc=SKELETON, mec="black", label="skeleton"),
-    ]
     if selected is not None:
-        for sign, label, colour in PAIR_SIGNS:
-            signs.append(Line2D([], [], ls="", marker=sign, mfc=colour, mec="black", label=label))
-    ax.legend(handles=signs, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2,
-              fontsize="small", frameon=False, columnspacing=1, handletextpad=0.2)  # fmt: skip
+        signs += [_sign(name, marker=sign, mfc=c, mec="black") for sign, name, c in PAIR_SIGNS]
+    _legend_below(ax, signs, columns=2)
     return ax
 
 
@@ -472,7 +322,7 @@ def volume_summary(
     min_persistence: float = 0.0,
     selected: int | None = None,
 ) -> Figure:
-    """Show one slice of a volume beside its skeleton in space.
+    """Show one slice of a volume beside its skeleton in space, which throws a grey shadow.
 
     Parameters
     ----------
@@ -483,23 +333,13 @@ def volume_summary(
     pairs : PersistencePairs
         Of this volume.
     position : int
-        The number of the slice, which is a grey frame in space.
+        The number of the slice, from 0, which is a black frame in space.
     threshold : float
         Of the superlevel set, and the saddle level of the skeleton, which so lies within the set.
-        In space the skeleton throws a grey shadow on the floor of the volume.
     min_persistence : float
         Of the skeleton.
     selected : int, optional
         The position of a pair whose birth and death voxel are marked.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        If complex or pairs are something else or of another volume, or an option is out of range.
 
     Examples
     --------
@@ -511,8 +351,7 @@ def volume_summary(
     ['slice 0', 'skeleton and its shadow']
     """
     array = check_image(image, ndim=3)
-    if not isinstance(complex_, MorseComplex):
-        raise TypeError(f"complex_ must be made by morse_complex; got {type(complex_).__name__}")
+    _check_complex(complex_, array)
     level = check_fraction(threshold, "threshold")
     skeleton = complex_.skeleton(check_fraction(min_persistence, "min_persistence"), level)
     figure = Figure(figsize=(10.4, 5.4))

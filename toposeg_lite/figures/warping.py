@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from skimage.measure import label
 
 from ..checks import check_integer, check_same_shape
@@ -22,8 +21,11 @@ from .base import (
     TRUTH,
     _axes,
     _legend_below,
+    _pixel_grid,
+    _rgb,
+    _sign,
+    outline,
 )
-from .gradient import outline
 
 __all__ = [
     "CRITICAL",
@@ -49,7 +51,7 @@ def _check_pixel(pixel: Any, shape: tuple[int, ...]) -> tuple[int, int]:
     except (TypeError, ValueError):
         raise TypeError(f"pixel must be a pair (row, column); got {pixel!r}") from None
     place = (check_integer(row, "pixel row"), check_integer(column, "pixel column"))
-    if not all(0 <= k < n for k, n in zip(place, shape, strict=True)):
+    if not all(k < n for k, n in zip(place, shape, strict=True)):
         raise ValueError(f"pixel must lie in an image of shape {shape}; got {place}")
     return place
 
@@ -65,20 +67,6 @@ def _cells(mask: Any, pixel: Any) -> tuple[np.ndarray, np.ndarray]:
 def cells_around(mask: Any, pixel: Any) -> np.ndarray:
     """Colour the nine cells around a pixel: yellow foreground, white background, grey outside.
 
-    Parameters
-    ----------
-    mask, pixel
-        As for `components_around`.
-
-    Returns
-    -------
-    (3, 3, 3) array of uint8
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `components_around`.
-
     Examples
     --------
     >>> cells_around([[1, 0]], (0, 0))[1].tolist()
@@ -86,7 +74,7 @@ def cells_around(mask: Any, pixel: Any) -> np.ndarray:
     """
     cells, inside = _cells(mask, pixel)
     colours = mask_colours(cells, cells)
-    colours[~inside] = [int(OUTSIDE[k : k + 2], 16) for k in (1, 3, 5)]
+    colours[~inside] = _rgb(OUTSIDE)
     return colours
 
 
@@ -95,12 +83,8 @@ def components_around(mask: Any, pixel: Any, *, connectivity: int | None = None)
 
     Parameters
     ----------
-    mask : (H, W) array of bool, or of 0 and 1
-        True is foreground. Outside lies background.
     pixel : (int, int)
-        Row and column. Its own value does not matter.
-    connectivity : int, optional
-        Of the foreground: 1 for 4 neighbours, 2 for 8 (default). The background has the dual.
+        Row and column. Its own value does not matter. Outside of the mask lies background.
 
     Returns
     -------
@@ -109,11 +93,6 @@ def components_around(mask: Any, pixel: Any, *, connectivity: int | None = None)
         the background components, in reading order; 0 for cells of a component that does not touch
         the pixel, and for the pixel itself. The pixel is simple if the largest number is 1 and the
         smallest is -1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is no mask, `pixel` lies outside it, or `connectivity` is neither 1 nor 2.
 
     Examples
     --------
@@ -138,51 +117,28 @@ def components_around(mask: Any, pixel: Any, *, connectivity: int | None = None)
 
 
 def links_around(numbers: np.ndarray, connectivity: int) -> list[list[tuple[int, int]]]:
-    """Return the steps within the components around a pixel: pairs of cells that are neighbours.
+    """Return the steps within the components around a pixel, which `components_around` numbered.
 
-    Parameters
-    ----------
-    numbers : (3, 3) array of int
-        What `components_around` returned.
-    connectivity : int
-        Of the foreground, as given there.
-
-    Returns
-    -------
-    list of [(row, column), (row, column)]
-        Cells of one component with a common side or, where its connectivity is 2, a corner.
+    Each is a pair of cells (row, column) of one component with a common side or, where its
+    connectivity is 2, a corner.
 
     Examples
     --------
     >>> links_around(np.array([[1, 1, 0], [0, 0, 0], [0, 0, 0]]), 2)
     [[(0, 0), (0, 1)]]
     """
-    found = []
-    for one, two in combinations(map(tuple, np.argwhere(numbers)), 2):
-        steps = np.abs(np.subtract(one, two))
-        most = connectivity if numbers[one] > 0 else 3 - connectivity
-        if numbers[one] == numbers[two] and steps.max() == 1 and steps.sum() <= most:
-            found.append([(int(r), int(c)) for r, c in (one, two)])
-    return found
+    links = []
+    cells = [(row, column) for row, column in np.argwhere(numbers).tolist()]
+    for cell, other in combinations(cells, 2):
+        steps = np.abs(np.subtract(cell, other))
+        most = connectivity if numbers[cell] > 0 else 3 - connectivity
+        if numbers[cell] == numbers[other] and steps.max() == 1 and steps.sum() <= most:
+            links.append([cell, other])
+    return links
 
 
 def verdict(mask: Any, pixel: Any, *, connectivity: int | None = None) -> str:
-    """Say in words whether a pixel is simple, and if not, what flipping it would do.
-
-    Parameters
-    ----------
-    mask, pixel, connectivity
-        As for `components_around`.
-
-    Returns
-    -------
-    str
-        A sentence.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `components_around`.
+    """Say in a sentence whether a pixel is simple, and if not, what flipping it would do.
 
     Examples
     --------
@@ -207,21 +163,11 @@ def verdict(mask: Any, pixel: Any, *, connectivity: int | None = None) -> str:
 def mask_colours(mask: Any, target: Any) -> np.ndarray:
     """Colour every pixel by its value in a mask and in the target that the mask is to approach.
 
-    Parameters
-    ----------
-    mask, target : (H, W) arrays of bool, or of 0 and 1
-        Two masks of the same shape.
-
     Returns
     -------
     (H, W, 3) array of uint8
         Yellow in both, white in none, purple in the mask alone (to be removed), green in the target
         alone (to be added).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of them is no mask, or their shapes differ.
 
     Examples
     --------
@@ -231,8 +177,7 @@ def mask_colours(mask: Any, target: Any) -> np.ndarray:
     mask, target = check_mask(mask, ndim=2), check_mask(target, "target", ndim=2)
     check_same_shape(mask, target, ("mask", "target"))
     palette = ("#FFFFFF", RAISED, LOWERED, SUPERLEVEL)
-    values = [[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in palette]
-    return np.array(values, np.uint8)[2 * mask + target]
+    return np.array([_rgb(colour) for colour in palette], np.uint8)[2 * mask + target]
 
 
 def warp_masks(
@@ -248,8 +193,6 @@ def warp_masks(
 
     Parameters
     ----------
-    mask : (H, W) array of bool, or of 0 and 1
-        The mask at present.
     target : array like `mask`
         Where it goes; its outline is drawn in sky blue, so that what is to be removed lies outside
         and what is to be added inside.
@@ -257,19 +200,6 @@ def warp_masks(
         Pixels to mark with a vermilion cross.
     pixel : (int, int), optional
         Row and column of a pixel to put a square around.
-    title : str
-        Written above.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of the three is no mask, their shapes differ, or `pixel` lies outside.
 
     Examples
     --------
@@ -279,41 +209,38 @@ def warp_masks(
     """
     colours = mask_colours(mask, target)
     height, width = colours.shape[:2]
+    if critical is not None:
+        critical = check_mask(critical, "critical", ndim=2)
+        check_same_shape(critical, colours[..., 0], ("critical", "mask"))
+    if pixel is not None:
+        pixel = _check_pixel(pixel, (height, width))
     ax = _axes(ax, (4.2, 4.4))
     ax.imshow(colours, interpolation="nearest")
     ax.plot(*outline(target), color=TRUTH, lw=1.4)
     small = max(height, width) <= 16
-    signs: list[Any] = [
-        Line2D([], [], ls="", marker="s", ms=9, mec="0.5", mew=0.5, color=colour, label=name)
+    signs = [
+        _sign(name, marker="s", color=colour, ms=9, mec="0.5", mew=0.5)
         for name, colour in (("in both", SUPERLEVEL), ("to remove", LOWERED), ("to add", RAISED))
     ]
-    signs.append(Line2D([], [], color=TRUTH, label="outline of the goal"))
+    signs.append(_sign("outline of the goal", ls="-", color=TRUTH))
     if critical is not None:
-        marked = check_mask(critical, "critical", ndim=2)
-        check_same_shape(marked, colours[..., 0], ("critical", "mask"))
-        rows, columns = np.nonzero(marked)
+        rows, columns = np.nonzero(critical)
         size = min(13.0, max(3.5, 300 / max(height, width)))
         style: dict[str, Any] = {"marker": "X", "color": CRITICAL, "mec": "black"}
         ax.plot(columns, rows, ls="", ms=size, mew=0.5, **style)
-        signs.append(Line2D([], [], ls="", ms=8, label="critical", **style))
+        signs.append(_sign("critical", ms=8, **style))
     if pixel is not None:
-        row, column = _check_pixel(pixel, (height, width))
-        style = {"marker": "s", "mfc": "none", "mec": "black", "ls": ""}
-        ax.plot(column, row, ms=30 if small else 13, mew=2, **style)
-        signs.append(Line2D([], [], ms=9, mew=1.5, label="chosen pixel", **style))
+        row, column = pixel
+        style = {"marker": "s", "mfc": "none", "mec": "black"}
+        ax.plot(column, row, ls="", ms=30 if small else 13, mew=2, **style)
+        signs.append(_sign("chosen pixel", ms=9, mew=1.5, **style))
     if small:
         ax.set(xticks=range(width), yticks=range(height))
-        ax.set_xticks(np.arange(width + 1) - 0.5, minor=True)
-        ax.set_yticks(np.arange(height + 1) - 0.5, minor=True)
-        ax.grid(which="minor", color="0.75", lw=0.6)
-        ax.tick_params(which="both", length=0)
+        _pixel_grid(ax, (height, width), "0.75", 0.6)
     ax.set(xlabel="column", ylabel="row", title=title)
     ax.set(xlim=(-0.55, width - 0.45), ylim=(height - 0.45, -0.55))
-    _legend_below(ax, signs)
-    below = ax.get_legend()
-    assert below is not None  # it was made in the line before
-    below.set_bbox_to_anchor((0.5, 0.0))
-    below.borderaxespad = 3.7  # in letters: a wide mask is too low for a share of its height
+    # A wide mask is too low for a share of its height, so the legend keeps a distance in letters.
+    _legend_below(ax, signs, below=0, borderaxespad=3.7)
     return ax
 
 
@@ -327,26 +254,10 @@ def neighbourhood(
 ) -> Axes:
     """Draw the 3x3 neighbourhood of a pixel with the components that decide if it is simple.
 
-    Parameters
-    ----------
-    mask, pixel, connectivity
-        As for `components_around`.
-    title : str, optional
-        Written above. Default: the place of the pixel and the verdict.
-    ax : matplotlib Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Axes
-        Yellow cells are foreground, white ones background, grey ones lie outside the image. Blue
-        circles A, B, ... are foreground components that touch the pixel p in the middle, vermilion
-        triangles 1, 2, ... background components that touch it; lines are the steps within them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `components_around`.
+    Yellow cells are foreground, white ones background, grey ones lie outside the image. Of the
+    components that touch the pixel p in the middle, blue circles A, B, ... are foreground and
+    vermilion triangles 1, 2, ... background; lines are the steps within them. The default title is
+    the place of the pixel and the verdict.
 
     Examples
     --------
@@ -375,10 +286,7 @@ def neighbourhood(
         answer = verdict(mask, pixel, connectivity=full).split(":")[0].lower()
         title = f"row {pixel[0]}, column {pixel[1]}: {answer}"
     ax.set(xticks=[], yticks=[], title=title)
-    ax.set_xticks(np.arange(4) - 0.5, minor=True)
-    ax.set_yticks(np.arange(4) - 0.5, minor=True)
-    ax.grid(which="minor", color="0.6")
-    ax.tick_params(which="both", length=0)
+    _pixel_grid(ax, (3, 3), "0.6")
     ax.plot([0.5, 1.5, 1.5, 0.5, 0.5], [0.5, 0.5, 1.5, 1.5, 0.5], color="black", lw=2)
     return ax
 
@@ -394,23 +302,7 @@ def warp_step(
 ) -> Figure:
     """Show one step of a warp: the mask beside its target, and the neighbourhood of a pixel.
 
-    Parameters
-    ----------
-    mask, target, critical, pixel
-        As for `warp_masks`.
-    connectivity : int, optional
-        Of the foreground: 1 for 4 neighbours, 2 for 8 (default).
-    title : str
-        Written above the masks.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `warp_masks` and `components_around`.
+    The parameters are those of `warp_masks`, over which `title` is written, and `neighbourhood`.
 
     Examples
     --------
@@ -424,14 +316,11 @@ def warp_step(
     right = figure.add_axes((0.62, 0.27, 0.36, 0.62))
     warp_masks(mask, target, critical=critical, pixel=pixel, title=title, ax=left)
     neighbourhood(mask, pixel, connectivity=connectivity, ax=right)
-    signs: list[Any] = [
-        Line2D([], [], ls="", marker="s", ms=9, mec="0.5", color=SUPERLEVEL, label="foreground"),
-        Line2D([], [], marker="o", ms=9, color=COMPONENT, label="A, B: its components"),
-        Line2D([], [], ls="", marker="s", ms=9, mec="0.5", color="white", label="background"),
-        Line2D([], [], marker="^", ms=9, color=HOLE, label="1, 2: its components"),
+    signs = [
+        _sign("foreground", marker="s", ms=9, mec="0.5", color=SUPERLEVEL),
+        _sign("A, B: its components", ls="-", marker="o", ms=9, color=COMPONENT),
+        _sign("background", marker="s", ms=9, mec="0.5", color="white"),
+        _sign("1, 2: its components", ls="-", marker="^", ms=9, color=HOLE),
     ]
-    right.legend(
-        handles=signs, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2,
-        fontsize="small", frameon=False, columnspacing=1,
-    )  # fmt: skip
+    _legend_below(right, signs, below=0.02, columns=2, handletextpad=0.8)
     return figure

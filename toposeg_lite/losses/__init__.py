@@ -1,7 +1,8 @@
 """Losses for segmentation, each a function and a module: logits and target in, a scalar out.
 
-The function works, the module remembers: ``TopologicalLoss(window=64)(logits, target)`` equals
-``topological_loss(logits, target, window=64)``, and a bad option fails when the module is built.
+The function builds the module and calls it: ``topological_loss(logits, target, window=64)`` is
+``TopologicalLoss(window=64)(logits, target)``. Both take the options of one dataclass, which checks
+them when it is made (`options.py`); the module keeps it as its `options`.
 
 =====================  ===========================================================================
 `DiceBCELoss`          every pixel: the start, to which the others are added
@@ -22,10 +23,16 @@ target : tensor on the same device
     (B, H, W) labels: integers below C, or 0 and 1 in any type where C = 1; or
     (B, C, H, W) with 0 and 1: binary for C = 1, one-hot for C > 1; in 3D with D before H.
 reduction : {"mean", "sum", "none"}
-    Over the B images of the batch; "none" returns a value for each, shape (B,).
+    Over the B images of the batch; "none" returns a value for each, shape (B,). An option of every
+    loss, by default "mean". The foreground classes of an image are always averaged.
+
+A bad option raises TypeError or ValueError when the module is built; bad logits (NaN, infinite), a
+bad target, and options that do not fit the number of axes do so when it is called.
 
 Half precision is computed in float32, also under autocast, and the value is float32; float64 stays
-float64. Logits that are NaN or infinite are refused.
+float64. The losses with kernels on the CPU (topological, warping, Morse) copy logits and target
+from a GPU once and spread the images over as many threads as torch uses; no bit depends on that
+number.
 """
 
 from __future__ import annotations
@@ -37,8 +44,8 @@ from torch import nn
 
 from ..checks import check_choice
 from .cldice import ClDiceLoss, cldice_loss
-from .common import Loss
 from .morse import MorseLoss, morse_loss
+from .options import Loss
 from .pixels import DiceBCELoss, dice_bce_loss
 from .sums import SumLoss
 from .topological import TopologicalLoss, topological_loss
@@ -82,13 +89,6 @@ def make_loss(name: str, **options: Any) -> nn.Module:
     Returns
     -------
     torch.nn.Module
-
-    Raises
-    ------
-    ValueError
-        If there is no such loss, or an option has a bad value.
-    TypeError
-        If the loss has no such option, or an option has a bad type.
 
     Examples
     --------

@@ -18,16 +18,10 @@ __all__ = ["PIXEL_LOSSES", "PixelLoss", "loss_on_chosen"]
 def loss_on_chosen(
     host: OnHost, chosen: np.ndarray, pixel_loss: PixelLoss
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Return a pixel loss of each image on its chosen pixels, and the gradient by the logits.
+    """Return a pixel loss of each image on its chosen pixels, and the gradient by the logits.
 
-    With the likelihood p of a class against the rest, its mask g, and sums over the n pixels that
-    are chosen for the class: the cross-entropy
-
-    .. math:: -\frac{1}{n} \sum g \log p + (1 - g) \log (1 - p),
-
-    which is 0 where none is chosen, or the Dice loss
-
-    .. math:: 1 - \frac{2 \sum p g + 1}{\sum p + \sum g + 1}.
+    `HomotopyWarpingLoss` shows both formulas. p is the likelihood of a class against the rest. The
+    loss and its gradient are 0 where nothing is chosen.
 
     Parameters
     ----------
@@ -43,7 +37,6 @@ def loss_on_chosen(
     values : (B,) array of float64
         The mean over the classes.
     gradient : (B, C, *spatial) array
-        Zero where nothing is chosen.
 
     Examples
     --------

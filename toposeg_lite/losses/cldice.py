@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,26 +13,87 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ..checks import check_integer, check_number
-from .common import (
-    Loss,
-    Reduction,
-    check_logits_and_target,
-    check_reduction,
-    foreground,
-    reduce,
-)
+from .common import check_logits_and_target, foreground, reduce
+from .options import Loss, Options, Reduction, check_reduction, takes
 
 __all__ = ["ClDiceLoss", "cldice_loss"]
 
 
-def cldice_loss(
-    logits: Tensor,
-    target: Tensor,
-    *,
-    iterations: int = 10,
-    smooth: float = 1.0,
-    reduction: Reduction = "mean",
-) -> Tensor:
+@dataclass(frozen=True, kw_only=True)
+class ClDiceOptions(Options):
+    """The checked options of `ClDiceLoss`, which explains them."""
+
+    iterations: int = 10
+    smooth: float = 1.0
+    reduction: Reduction = "mean"
+
+    def __post_init__(self) -> None:
+        self._check(check_integer, "iterations")
+        self._check(partial(check_number, positive=True), "smooth")
+        check_reduction(self.reduction)
+
+
+class ClDiceLoss(Loss):
+    r"""Centreline Dice: how much of each skeleton lies in the other's foreground [1]_.
+
+    With the soft skeletons :math:`S_p, S_g` of likelihood p and mask g,
+
+    .. math:: 1 - \frac{2 \, T_p T_s}{T_p + T_s}, \quad
+              T_p = \frac{\sum S_p g + s}{\sum S_p + s}, \quad
+              T_s = \frac{\sum S_g p + s}{\sum S_g + s}.
+
+    The skeleton of a grey image is what remains of its ridges under repeated erosion: the minimum
+    along the axes; what an opening then removes is skeleton. It is a relaxation, made of minima
+    and maxima, and knows nothing of Betti numbers: cheap connections count as much as true ones.
+
+    Parameters
+    ----------
+    iterations : int
+        How often to erode: at least half the width, in pixels, of the widest structure. Time grows
+        in proportion. Default 10.
+    smooth : float
+        The number s > 0 of pixels that are added to both sides of the fractions. Default 1.
+
+    References
+    ----------
+    .. [1] S. Shit et al., "clDice - a novel topology-preserving loss function for tubular structure
+           segmentation", CVPR 2021. arXiv:2003.07311
+
+    Examples
+    --------
+    >>> target = torch.tensor([[[0, 0, 0], [1, 1, 1], [0, 0, 0]]])
+    >>> whole = (target * 2.0 - 1)[:, None] * 50
+    >>> broken = whole.clone()
+    >>> broken[..., 1, 1] = -50
+    >>> loss = ClDiceLoss(iterations=2)
+    >>> loss(whole, target), loss(broken, target)  # 1 - 2 (3/4) / (1 + 3/4)
+    (tensor(0.), tensor(0.1429))
+    """
+
+    options: ClDiceOptions
+
+    @takes(ClDiceOptions)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(ClDiceOptions(**options))
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
+        smooth, iterations = self.options.smooth, self.options.iterations
+        likelihood, mask = foreground(*check_logits_and_target(logits, target))
+        truth = mask.to(likelihood.dtype)
+        lines, true_lines = (_soft_skeleton(image, iterations) for image in (likelihood, truth))
+
+        def share(line: Tensor, area: Tensor) -> Tensor:
+            """Return how much of a skeleton lies in the foreground, for each image and class."""
+            return ((line * area).flatten(2).sum(2) + smooth) / (line.flatten(2).sum(2) + smooth)
+
+        precision, sensitivity = share(lines, truth), share(true_lines, likelihood)
+        cldice = 2 * precision * sensitivity / (precision + sensitivity)
+        return reduce(1 - cldice.mean(1), self.options.reduction)
+
+
+@takes(ClDiceOptions)
+def cldice_loss(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
     """Return one minus the soft centreline Dice: see `ClDiceLoss`.
 
     Examples
@@ -41,28 +104,7 @@ def cldice_loss(
     >>> cldice_loss(logits, torch.tensor([[[1, 1, 1], [0, 0, 0]]]))  # 1 - 2 (3/4) / (1 + 3/4)
     tensor(0.1429)
     """
-    options = _check_cldice(iterations=iterations, smooth=smooth, reduction=reduction)
-    logits, target = check_logits_and_target(logits, target)
-    likelihood, mask = foreground(logits, target)
-    truth, smooth = mask.to(likelihood.dtype), options["smooth"]
-    lines = _soft_skeleton(likelihood, options["iterations"])
-    true_lines = _soft_skeleton(truth, options["iterations"])
-    precision = ((lines * truth).flatten(2).sum(2) + smooth) / (lines.flatten(2).sum(2) + smooth)
-    sensitivity = ((true_lines * likelihood).flatten(2).sum(2) + smooth) / (
-        true_lines.flatten(2).sum(2) + smooth
-    )
-    cldice = 2 * precision * sensitivity / (precision + sensitivity)
-    return reduce(1 - cldice.mean(1), options["reduction"])
-
-
-def _check_cldice(**options: Any) -> dict[str, Any]:
-    """Check the options of `cldice_loss`."""
-    options["iterations"] = check_integer(options["iterations"], "iterations")
-    options["smooth"] = check_number(options["smooth"], "smooth")
-    if options["smooth"] == 0:
-        raise ValueError("smooth must be above zero: without it an empty image has no clDice")
-    check_reduction(options["reduction"])
-    return options
+    return ClDiceLoss(**options)(logits, target)
 
 
 def _soft_skeleton(image: Tensor, iterations: int) -> Tensor:
@@ -106,11 +148,11 @@ class _Extreme(torch.autograd.Function):
         """Send each pixel's gradient to the pixel that its value came from."""
         image, result = ctx.saved_tensors
         gradient = outer * (result == image)
-        left = outer - gradient
+        unsent = outer - gradient
         for here, there in _neighbours(image.ndim, ctx.axes):
-            part = left[here] * (result[here] == image[there])
+            part = unsent[here] * (result[here] == image[there])
             gradient[there] += part
-            left[here] -= part
+            unsent[here] -= part
         return gradient, None, None
 
 
@@ -121,62 +163,3 @@ def _neighbours(ndim: int, axes: Sequence[int]) -> Iterator[tuple[tuple[slice, .
         before[axis], after[axis] = slice(None, -1), slice(1, None)
         yield tuple(after), tuple(before)
         yield tuple(before), tuple(after)
-
-
-class ClDiceLoss(Loss):
-    r"""Centreline Dice: how much of each skeleton lies in the other's foreground [1]_.
-
-    With the soft skeletons :math:`S_p, S_g` of likelihood p and mask g,
-
-    .. math:: 1 - \frac{2 \, T_p T_s}{T_p + T_s}, \quad
-              T_p = \frac{\sum S_p g + s}{\sum S_p + s}, \quad
-              T_s = \frac{\sum S_g p + s}{\sum S_g + s}.
-
-    The skeleton of a grey image is what remains of its ridges under repeated erosion: the minimum
-    along the axes; what an opening then removes is skeleton. It is a relaxation, made of minima
-    and maxima, and knows nothing of Betti numbers: cheap connections count as much as true ones.
-
-    Parameters
-    ----------
-    iterations : int
-        How often to erode: at least half the width, in pixels, of the widest structure. Time grows
-        in proportion. Default 10.
-    smooth : float
-        The number s > 0 of pixels that are added to both sides of the fractions. Default 1.
-    reduction : {"mean", "sum", "none"}
-        Over the images of the batch. Foreground classes are always averaged.
-
-    Raises
-    ------
-    TypeError, ValueError
-        When built, for a bad option; when called, for bad logits or a bad target.
-
-    References
-    ----------
-    .. [1] S. Shit et al., "clDice - a novel topology-preserving loss function for tubular structure
-           segmentation", CVPR 2021. arXiv:2003.07311
-
-    Examples
-    --------
-    >>> target = torch.tensor([[[0, 0, 0], [1, 1, 1], [0, 0, 0]]])
-    >>> whole = (target * 2.0 - 1)[:, None] * 50
-    >>> broken = whole.clone()
-    >>> broken[..., 1, 1] = -50
-    >>> loss = ClDiceLoss(iterations=2)
-    >>> loss(whole, target), loss(broken, target)  # 1 - 2 (3/4) / (1 + 3/4)
-    (tensor(0.), tensor(0.1429))
-    """
-
-    def __init__(
-        self,
-        *,
-        iterations: int = 10,
-        smooth: float = 1.0,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__()
-        self.options = _check_cldice(iterations=iterations, smooth=smooth, reduction=reduction)
-
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the module's docstring)."""
-        return cldice_loss(logits, target, **self.options)

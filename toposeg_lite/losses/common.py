@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..checks import check_choice
 from ..topology.threads import Item, Result, map_in_threads
-
-Reduction = Literal["mean", "sum", "none"]
+from .options import Reduction
 
 __all__ = [
-    "Loss",
     "OnHost",
-    "Reduction",
     "attach",
     "check_and_copy",
     "check_logits_and_target",
-    "check_reduction",
     "foreground",
     "in_threads",
     "likelihoods",
@@ -110,21 +105,21 @@ def _to_host(*tensors: Tensor) -> list[Tensor]:
     """
     shared = _COPIES.get()
     copies = {} if shared is None else shared
-    found, new = [], False
+    on_host, new = [], False
     for tensor in tensors:
         if tensor.device.type == "cpu":
-            found.append(tensor.detach())
+            on_host.append(tensor.detach())
             continue
         key = (id(tensor), 0 if tensor.is_inference() else tensor._version)
         if key not in copies:
             copies[key] = (tensor.detach().to("cpu", non_blocking=tensor.is_cuda), tensor)
             new |= tensor.is_cuda
-        found.append(copies[key][0])
+        on_host.append(copies[key][0])
     if new:
         arrived = torch.cuda.Event()
         arrived.record(torch.cuda.current_stream(tensors[0].device))
         arrived.synchronize()
-    return found
+    return on_host
 
 
 def _check_kinds(logits: Any, target: Any) -> None:
@@ -230,27 +225,6 @@ def reduce(values: Tensor, reduction: Reduction) -> Tensor:
     return values.mean() if reduction == "mean" else values.sum()
 
 
-def check_reduction(reduction: Any) -> Any:
-    """Return `reduction` if it is "mean", "sum" or "none", else raise.
-
-    Examples
-    --------
-    >>> check_reduction("sum")
-    'sum'
-    """
-    return check_choice(reduction, ("mean", "sum", "none"), "reduction")
-
-
-class Loss(nn.Module):
-    """A module that remembers the checked `options` of a loss function and shows them."""
-
-    options: dict[str, Any]
-
-    def extra_repr(self) -> str:
-        """Show the options."""
-        return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
-
-
 def likelihoods(logits: np.ndarray) -> np.ndarray:
     """Return the sigmoid of one channel, the softmax of several; neither overflows."""
     if logits.shape[1] > 1:
@@ -268,19 +242,8 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> lis
 def attach(logits: Tensor, values: np.ndarray, gradient: np.ndarray) -> Tensor:
     """Return values that were computed in NumPy as a function of the logits.
 
-    Parameters
-    ----------
-    logits : (B, C, *spatial) tensor
-        What to differentiate by.
-    values : (B,) array
-        The loss of each image.
-    gradient : (B, C, *spatial) array
-        Of each image's loss by its logits.
-
-    Returns
-    -------
-    (B,) tensor
-        Of the logits' type and on their device.
+    `values` holds the loss of each image, (B,), and `gradient` that of each by its logits, in their
+    shape, (B, C, *spatial). The result has the logits' type and lies on their device.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
@@ -14,17 +15,8 @@ from ..topology.grid import check_connectivity
 from ..topology.morse import morse_complex
 from ..topology.skeleton import thin_mask
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
-from .common import (
-    Loss,
-    OnHost,
-    Reduction,
-    attach,
-    check_and_copy,
-    check_reduction,
-    in_threads,
-    likelihoods,
-    reduce,
-)
+from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce
+from .options import Loss, Options, Reduction, check_reduction, takes
 
 Structure = Literal["skeleton", "patches"]
 Of = Literal["prediction", "truth", "both"]
@@ -32,139 +24,27 @@ Of = Literal["prediction", "truth", "both"]
 __all__ = ["MorseLoss", "morse_loss"]
 
 
-def morse_loss(
-    logits: Tensor,
-    target: Tensor,
-    *,
-    structure: Structure = "skeleton",
-    of: Of = "prediction",
-    min_persistence: float = 0.1,
-    saddle_level: float = 0.0,
-    dilation: int = 0,
-    pixel_loss: PixelLoss = "cross_entropy",
-    connectivity: int | None = None,
-    reduction: Reduction = "mean",
-) -> Tensor:
-    """Return the pixel loss on the critical structures of the likelihood: see `MorseLoss`.
+@dataclass(frozen=True, kw_only=True)
+class MorseOptions(Options):
+    """The checked options of `MorseLoss`, which explains them."""
 
-    Examples
-    --------
-    The skeleton of a row with two peaks is the way between them, over a pass of 0.2.
+    structure: Structure = "skeleton"
+    of: Of = "prediction"
+    min_persistence: float = 0.1
+    saddle_level: float = 0.0
+    dilation: int = 0
+    pixel_loss: PixelLoss = "cross_entropy"
+    connectivity: int | None = None
+    reduction: Reduction = "mean"
 
-    >>> import torch
-    >>> logits = torch.tensor([[[[0.1, 0.8, 0.2, 0.7, 0.1]]]]).logit()
-    >>> target = torch.ones(1, 1, 5, dtype=torch.int64)
-    >>> morse_loss(logits, target)  # -(ln 0.8 + ln 0.2 + ln 0.7) / 3
-    tensor(0.7298)
-    """
-    options = _check_morse(
-        structure=structure,
-        of=of,
-        min_persistence=min_persistence,
-        saddle_level=saddle_level,
-        dilation=dilation,
-        pixel_loss=pixel_loss,
-        connectivity=connectivity,
-        reduction=reduction,
-    )
-    host = check_and_copy(logits, target)
-    costs = loss_on_chosen(host, _structures(host, options), options["pixel_loss"])
-    return reduce(attach(host.logits, *costs), options["reduction"])
-
-
-def _check_morse(**options: Any) -> dict[str, Any]:
-    """Check the options of `morse_loss` as far as is possible without an image."""
-    check_choice(options["structure"], ("skeleton", "patches"), "structure")
-    check_choice(options["of"], ("prediction", "truth", "both"), "of")
-    for name in ("min_persistence", "saddle_level"):
-        options[name] = check_fraction(options[name], name)
-    options["dilation"] = check_integer(options["dilation"], "dilation")
-    check_choice(options["pixel_loss"], PIXEL_LOSSES, "pixel_loss")
-    # Only an image can refuse 2, in 3D.
-    check_connectivity(options["connectivity"], 2)
-    check_reduction(options["reduction"])
-    return options
-
-
-def _structures(host: OnHost, options: dict[str, Any]) -> np.ndarray:
-    """Return the pixels of the structures of each foreground class, (B, K, *spatial)."""
-    if host.scores.ndim == 5 and options["connectivity"] == 2:
-        raise ValueError(
-            "connectivity must be 1 (6 neighbours, the default) for structures of volumes; got 2"
-        )
-    images = likelihoods(host.scores)
-    places = list(product(range(len(images)), host.classes))
-
-    def find(place: tuple[int, int]) -> np.ndarray:
-        image, mask = images[place], host.masks[place]
-        found = np.zeros(mask.shape, np.bool_)
-        if options["of"] != "truth":
-            found |= _of_prediction(image, options)
-        if options["of"] != "prediction":
-            found |= _of_truth(mask, options)
-        return _dilate(found, options["dilation"])
-
-    found = np.stack(in_threads(find, places))
-    return found.reshape(len(images), len(host.classes), *images.shape[2:])
-
-
-def _of_prediction(image: np.ndarray, options: dict[str, Any]) -> np.ndarray:
-    """Return the structures of a likelihood image."""
-    complex_ = morse_complex(image, connectivity=options["connectivity"])
-    if options["structure"] == "skeleton":
-        return complex_.skeleton(options["min_persistence"], options["saddle_level"]).mask
-    ridges = _borders(image, complex_.patches(options["min_persistence"]))
-    return ridges & (image >= options["saddle_level"])
-
-
-def _of_truth(mask: np.ndarray, options: dict[str, Any]) -> np.ndarray:
-    """Return the structures of a mask: thin lines or walls inside its foreground."""
-    if options["structure"] == "skeleton":
-        return thin_mask(mask)
-    if mask.all():
-        return np.zeros_like(mask)  # nothing to divide, and no background to measure from
-    # How deep inside: the only pits are the components of the background, and the basins meet
-    # half-way between them.
-    depth = distance_transform_edt(mask).astype(np.float32)
-    depth /= max(depth.max(), 1)
-    return _borders(depth, morse_complex(depth, connectivity=options["connectivity"]).patches())
-
-
-def _borders(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Of each two neighbours along an axis with different labels, mark the higher, or equal ones.
-
-    Examples
-    --------
-    >>> _borders(np.array([0.1, 0.9, 0.2, 0.2, 0.3]), np.array([1, 1, 2, 3, 3]))
-    array([False,  True,  True,  True, False])
-    """
-    found = np.zeros(image.shape, np.bool_)
-    for axis in range(image.ndim):
-        ahead = [slice(None)] * image.ndim
-        behind = ahead.copy()
-        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
-        one, two = tuple(behind), tuple(ahead)
-        apart = labels[one] != labels[two]
-        found[one] |= apart & (image[one] >= image[two])
-        found[two] |= apart & (image[two] >= image[one])
-    return found
-
-
-def _dilate(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """Add all pixels at most so many steps away, diagonal ones included.
-
-    Examples
-    --------
-    >>> _dilate(np.eye(1, 6, 1, dtype=bool), 2).astype(int)
-    array([[1, 1, 1, 1, 0, 0]])
-    """
-    mask = mask.copy()
-    for axis in range(mask.ndim):  # one axis after the other: diagonal neighbours too
-        line = mask.swapaxes(0, axis)
-        for _ in range(min(pixels, len(line))):
-            line[1:] |= line[:-1]  # NumPy reads before it writes
-            line[:-1] |= line[1:]
-    return mask
+    def __post_init__(self) -> None:
+        check_choice(self.structure, ("skeleton", "patches"), "structure")
+        check_choice(self.of, ("prediction", "truth", "both"), "of")
+        self._check(check_fraction, "min_persistence", "saddle_level")
+        self._check(check_integer, "dilation")
+        check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
+        check_connectivity(self.connectivity, 2)  # only an image can refuse 2, in 3D
+        check_reduction(self.reduction)
 
 
 class MorseLoss(Loss):
@@ -203,14 +83,6 @@ class MorseLoss(Loss):
         What to add up on the structures. Default: the cross-entropy, as in the paper.
     connectivity : int, optional
         Of the foreground. In 2D: 1 for 4 neighbours or 2 for 8 (default); in 3D: 1 for 6 (default).
-    reduction : {"mean", "sum", "none"}
-        Over the images of the batch. Foreground classes are always averaged.
-
-    Raises
-    ------
-    TypeError, ValueError
-        When built, for a bad option; when called, for bad logits, a bad target, or a connectivity
-        that does not fit the number of axes.
 
     Notes
     -----
@@ -230,9 +102,6 @@ class MorseLoss(Loss):
     foreground class has its own, and p is its likelihood against the rest. The highest peak always
     belongs to the skeleton if it is not below `saddle_level`, so that false positives in an empty
     truth are punished. Where M is empty, value and gradient are 0.
-
-    The images of a batch are spread over as many threads as torch uses, and the result does not
-    depend on that number. From a GPU the logits are copied to the CPU once.
 
     References
     ----------
@@ -257,30 +126,109 @@ class MorseLoss(Loss):
               [ 0.0000,  0.0000,  0.0000,  0.0000,  0.0000]]]])
     """
 
-    def __init__(
-        self,
-        *,
-        structure: Structure = "skeleton",
-        of: Of = "prediction",
-        min_persistence: float = 0.1,
-        saddle_level: float = 0.0,
-        dilation: int = 0,
-        pixel_loss: PixelLoss = "cross_entropy",
-        connectivity: int | None = None,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__()
-        self.options = _check_morse(
-            structure=structure,
-            of=of,
-            min_persistence=min_persistence,
-            saddle_level=saddle_level,
-            dilation=dilation,
-            pixel_loss=pixel_loss,
-            connectivity=connectivity,
-            reduction=reduction,
-        )
+    options: MorseOptions
+
+    @takes(MorseOptions)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(MorseOptions(**options))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the module's docstring)."""
-        return morse_loss(logits, target, **self.options)
+        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
+        host = check_and_copy(logits, target)
+        costs = loss_on_chosen(host, _structures(host, self.options), self.options.pixel_loss)
+        return reduce(attach(host.logits, *costs), self.options.reduction)
+
+
+@takes(MorseOptions)
+def morse_loss(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """Return the pixel loss on the critical structures of the likelihood: see `MorseLoss`.
+
+    Examples
+    --------
+    The skeleton of a row with two peaks is the way between them, over a pass of 0.2.
+
+    >>> import torch
+    >>> logits = torch.tensor([[[[0.1, 0.8, 0.2, 0.7, 0.1]]]]).logit()
+    >>> target = torch.ones(1, 1, 5, dtype=torch.int64)
+    >>> morse_loss(logits, target)  # -(ln 0.8 + ln 0.2 + ln 0.7) / 3
+    tensor(0.7298)
+    """
+    return MorseLoss(**options)(logits, target)
+
+
+def _structures(host: OnHost, options: MorseOptions) -> np.ndarray:
+    """Return the pixels of the structures of each foreground class, (B, K, *spatial)."""
+    if host.scores.ndim == 5 and options.connectivity == 2:
+        raise ValueError(
+            "connectivity must be 1 (6 neighbours, the default) for structures of volumes; got 2"
+        )
+    images = likelihoods(host.scores)
+    places = list(product(range(len(images)), host.classes))
+
+    def find(place: tuple[int, int]) -> np.ndarray:
+        image, mask = images[place], host.masks[place]
+        chosen = np.zeros(mask.shape, np.bool_)
+        if options.of != "truth":
+            chosen |= _of_prediction(image, options)
+        if options.of != "prediction":
+            chosen |= _of_truth(mask, options)
+        return _dilate(chosen, options.dilation)
+
+    structures = np.stack(in_threads(find, places))
+    return structures.reshape(len(images), len(host.classes), *images.shape[2:])
+
+
+def _of_prediction(image: np.ndarray, options: MorseOptions) -> np.ndarray:
+    """Return the structures of a likelihood image."""
+    complex_ = morse_complex(image, connectivity=options.connectivity)
+    if options.structure == "skeleton":
+        return complex_.skeleton(options.min_persistence, options.saddle_level).mask
+    ridges = _borders(image, complex_.patches(options.min_persistence))
+    return ridges & (image >= options.saddle_level)
+
+
+def _of_truth(mask: np.ndarray, options: MorseOptions) -> np.ndarray:
+    """Return the structures of a mask: thin lines or walls inside its foreground."""
+    if options.structure == "skeleton":
+        return thin_mask(mask)
+    if mask.all():
+        return np.zeros_like(mask)  # nothing to divide, and no background to measure from
+    # How deep inside: the only pits are the components of the background, and the basins meet
+    # half-way between them.
+    depth = distance_transform_edt(mask).astype(np.float32)
+    depth /= max(depth.max(), 1)
+    return _borders(depth, morse_complex(depth, connectivity=options.connectivity).patches())
+
+
+def _borders(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Of each two neighbours along an axis with different labels, mark the higher, or equal ones.
+
+    Examples
+    --------
+    >>> _borders(np.array([0.1, 0.9, 0.2, 0.2, 0.3]), np.array([1, 1, 2, 3, 3]))
+    array([False,  True,  True,  True, False])
+    """
+    borders = np.zeros(image.shape, np.bool_)
+    for axis in range(image.ndim):
+        values, names, marked = (a.swapaxes(0, axis) for a in (image, labels, borders))
+        apart = names[:-1] != names[1:]
+        marked[:-1] |= apart & (values[:-1] >= values[1:])
+        marked[1:] |= apart & (values[1:] >= values[:-1])
+    return borders
+
+
+def _dilate(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """Add all pixels at most so many steps away, diagonal ones included.
+
+    Examples
+    --------
+    >>> _dilate(np.eye(1, 6, 1, dtype=bool), 2).astype(int)
+    array([[1, 1, 1, 1, 0, 0]])
+    """
+    mask = mask.copy()
+    for axis in range(mask.ndim):  # one axis after the other: diagonal neighbours too
+        line = mask.swapaxes(0, axis)
+        for _ in range(min(pixels, len(line))):
+            line[1:] |= line[:-1]  # NumPy reads before it writes
+            line[:-1] |= line[1:]
+    return mask

@@ -2,69 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_number
-from .common import (
-    Loss,
-    Reduction,
-    check_logits_and_target,
-    check_reduction,
-    foreground,
-    reduce,
-)
+from .common import check_logits_and_target, foreground, reduce
+from .options import Loss, Options, Reduction, check_reduction, takes
 
 __all__ = ["DiceBCELoss", "dice_bce_loss"]
 
 
-def dice_bce_loss(
-    logits: Tensor,
-    target: Tensor,
-    *,
-    dice_weight: float = 1.0,
-    bce_weight: float = 1.0,
-    smooth: float = 1.0,
-    reduction: Reduction = "mean",
-) -> Tensor:
-    """Return the Dice loss plus the cross-entropy: see `DiceBCELoss`.
+@dataclass(frozen=True, kw_only=True)
+class DiceBCEOptions(Options):
+    """The checked options of `DiceBCELoss`, which explains them."""
 
-    Examples
-    --------
-    >>> import torch
-    >>> target = torch.tensor([[[0, 1], [1, 0]]])
-    >>> dice_bce_loss(torch.zeros(1, 1, 2, 2), target)  # 1 - 3/5 + ln 2
-    tensor(1.0931)
-    """
-    options = _check_dice_bce(
-        dice_weight=dice_weight, bce_weight=bce_weight, smooth=smooth, reduction=reduction
-    )
-    logits, target = check_logits_and_target(logits, target)
-    truth = target.to(logits.dtype)
-    if logits.shape[1] == 1:
-        entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-    else:
-        entropy = -(truth * logits.log_softmax(1)).sum(1)
-    likelihood, mask = foreground(logits, truth)
-    smooth = options["smooth"]
-    both = (likelihood * mask).flatten(2).sum(2)
-    each = likelihood.flatten(2).sum(2) + mask.flatten(2).sum(2)
-    dice = (2 * both + smooth) / (each + smooth)
-    values = options["dice_weight"] * (1 - dice.mean(1))
-    values = values + options["bce_weight"] * entropy.flatten(1).mean(1)
-    return reduce(values, options["reduction"])
+    dice_weight: float = 1.0
+    bce_weight: float = 1.0
+    smooth: float = 1.0
+    reduction: Reduction = "mean"
 
-
-def _check_dice_bce(**options: Any) -> dict[str, Any]:
-    """Check the options of `dice_bce_loss`."""
-    for name in ("dice_weight", "bce_weight", "smooth"):
-        options[name] = check_number(options[name], name)
-    if options["smooth"] == 0:
-        raise ValueError("smooth must be above zero: without it an empty image has no Dice")
-    check_reduction(options["reduction"])
-    return options
+    def __post_init__(self) -> None:
+        self._check(check_number, "dice_weight", "bce_weight")
+        self._check(partial(check_number, positive=True), "smooth")
+        check_reduction(self.reduction)
 
 
 class DiceBCELoss(Loss):
@@ -84,13 +48,6 @@ class DiceBCELoss(Loss):
     smooth : float
         The number s > 0 of pixels that are added to both sides of the fraction, so that an empty
         prediction of an empty truth is perfect. Default 1.
-    reduction : {"mean", "sum", "none"}
-        Over the images of the batch.
-
-    Raises
-    ------
-    TypeError, ValueError
-        When built, for a bad option; when called, for bad logits or a bad target.
 
     References
     ----------
@@ -104,19 +61,39 @@ class DiceBCELoss(Loss):
     tensor(0.8931)
     """
 
-    def __init__(
-        self,
-        *,
-        dice_weight: float = 1.0,
-        bce_weight: float = 1.0,
-        smooth: float = 1.0,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__()
-        self.options = _check_dice_bce(
-            dice_weight=dice_weight, bce_weight=bce_weight, smooth=smooth, reduction=reduction
-        )
+    options: DiceBCEOptions
+
+    @takes(DiceBCEOptions)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(DiceBCEOptions(**options))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the module's docstring)."""
-        return dice_bce_loss(logits, target, **self.options)
+        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
+        options = self.options
+        logits, target = check_logits_and_target(logits, target)
+        truth = target.to(logits.dtype)
+        if logits.shape[1] == 1:
+            entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+        else:
+            entropy = -(truth * logits.log_softmax(1)).sum(1)
+        likelihood, mask = foreground(logits, truth)
+        both = (likelihood * mask).flatten(2).sum(2)
+        each = likelihood.flatten(2).sum(2) + mask.flatten(2).sum(2)
+        dice = (2 * both + options.smooth) / (each + options.smooth)
+        values = options.dice_weight * (1 - dice.mean(1))
+        values = values + options.bce_weight * entropy.flatten(1).mean(1)
+        return reduce(values, options.reduction)
+
+
+@takes(DiceBCEOptions)
+def dice_bce_loss(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """Return the Dice loss plus the cross-entropy: see `DiceBCELoss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> target = torch.tensor([[[0, 1], [1, 0]]])
+    >>> dice_bce_loss(torch.zeros(1, 1, 2, 2), target)  # 1 - 3/5 + ln 2
+    tensor(1.0931)
+    """
+    return DiceBCELoss(**options)(logits, target)

@@ -42,11 +42,6 @@ class SumLoss(nn.Module):
     values : dict of str to tensor
         The value of each part at the last call, without its factor and without gradient.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For parts that are no modules, options for unknown parts, and bad numbers.
-
     Notes
     -----
     From a GPU the logits and the target are copied once for all parts whose kernels run on the CPU.
@@ -107,7 +102,7 @@ class SumLoss(nn.Module):
         return result
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the sum for `logits` and `target` (shapes: see the module's docstring)."""
+        """Return the sum for `logits` and `target` (shapes: see the package's docstring)."""
         total: Tensor | None = None
         self.values = {}
         with shared_copies():

@@ -3,250 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from ..checks import check_choice, check_number
-from ..topology.grid import Border, check_border, check_connectivity, check_dimensions
+from ..checks import check_choice, check_integer, check_number
+from ..topology.grid import Border, check_border, check_dimensions
 from ..topology.matching import MATCHINGS, MatchingName, match_to_mask
 from ..topology.persistence import persistence_pairs
-from .common import (
-    Loss,
-    OnHost,
-    Reduction,
-    attach,
-    check_and_copy,
-    check_reduction,
-    in_threads,
-    likelihoods,
-    reduce,
-)
+from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce
+from .options import Loss, Options, Reduction, check_any_connectivity, check_reduction, takes
 
 __all__ = ["TopologicalLoss", "topological_loss"]
 
 
-def topological_loss(
-    logits: Tensor,
-    target: Tensor,
-    *,
-    matching: MatchingName = "spatial",
-    connectivity: int | None = None,
-    dimensions: Iterable[int] | None = None,
-    dimension_weights: Sequence[float] | None = None,
-    matched_weight: float = 1.0,
-    unmatched_weight: float = 1.0,
-    min_persistence: float = 0.0,
-    border: Border | None = None,
-    window: int | Sequence[int] | None = None,
-    overlap: int | Sequence[int] = 0,
-    reduction: Reduction = "mean",
-) -> Tensor:
-    """Return the squared distance between the persistence diagrams: see `TopologicalLoss`.
+@dataclass(frozen=True, kw_only=True)
+class TopologicalOptions(Options):
+    """The checked options of `TopologicalLoss`, which explains them."""
 
-    Examples
-    --------
-    A blob of likelihood 0.8 and another of 0.6, where the truth has one: the first is drawn to
-    (1, 0), the second, which dies at 0.5, to the diagonal.
+    matching: MatchingName = "spatial"
+    connectivity: int | None = None
+    dimensions: Iterable[int] | None = None
+    dimension_weights: Sequence[float] | None = None
+    matched_weight: float = 1.0
+    unmatched_weight: float = 1.0
+    min_persistence: float = 0.0
+    border: Border | None = None
+    window: int | Sequence[int] | None = None
+    overlap: int | Sequence[int] = 0
+    reduction: Reduction = "mean"
 
-    >>> import torch
-    >>> logits = torch.tensor([[[[0.8, 0.5, 0.6]]]]).logit()
-    >>> target = torch.tensor([[[1, 0, 0]]])
-    >>> topological_loss(logits, target)  # (0.2**2 + 0.1**2 / 2) / (1 + 1)
-    tensor(0.0225)
-    """
-    options = _check_topological(
-        matching=matching,
-        connectivity=connectivity,
-        dimensions=dimensions,
-        dimension_weights=dimension_weights,
-        matched_weight=matched_weight,
-        unmatched_weight=unmatched_weight,
-        min_persistence=min_persistence,
-        border=border,
-        window=window,
-        overlap=overlap,
-        reduction=reduction,
-    )
-    host = check_and_copy(logits, target)
-    return reduce(attach(host.logits, *_costs(host, options)), options["reduction"])
+    def __post_init__(self) -> None:
+        check_choice(self.matching, MATCHINGS, "matching")
+        check_any_connectivity(self.connectivity)
+        if self.dimensions is not None:
+            self._check(_in_order, "dimensions")
+        if self.dimension_weights is not None:
+            self._check(_each_a_number, "dimension_weights")
+        self._check(check_number, "matched_weight", "unmatched_weight", "min_persistence")
+        if self.border is not None:
+            check_border(self.border)
+        _check_window(self.window, self.overlap)
+        check_reduction(self.reduction)
 
 
-def _check_topological(**options: Any) -> dict[str, Any]:
-    """Check the options of `topological_loss` as far as is possible without an image."""
-    check_choice(options["matching"], MATCHINGS, "matching")
-    # Only an image can say whether 2 is its full connectivity.
-    check_connectivity(options["connectivity"], 2 if options["connectivity"] == 2 else 3)
-    if options["dimensions"] is not None:
-        wanted = check_dimensions(options["dimensions"], 3)
-        options["dimensions"] = tuple(k for k in range(3) if wanted[k])
-    if options["dimension_weights"] is not None:
-        weights = options["dimension_weights"]
-        if isinstance(weights, str) or not isinstance(weights, Sequence):
-            raise TypeError(f"dimension_weights must be a sequence of numbers; got {weights!r}")
-        options["dimension_weights"] = tuple(
-            check_number(w, "each of dimension_weights") for w in weights
-        )
-    for name in ("matched_weight", "unmatched_weight"):
-        options[name] = check_number(options[name], name)
-    options["min_persistence"] = check_number(options["min_persistence"], "min_persistence")
-    if options["border"] is not None:
-        check_border(options["border"])
-    _check_window(options["window"], options["overlap"])
-    check_reduction(options["reduction"])
-    return options
+def _in_order(dimensions: Any, name: str) -> tuple[int, ...]:
+    """Return checked dimensions, lowest first: what is iterated over once would be used up."""
+    return tuple(k for k, wanted in enumerate(check_dimensions(dimensions, 3)) if wanted)
+
+
+def _each_a_number(weights: Any, name: str) -> tuple[float, ...]:
+    """Return a checked sequence of numbers, each zero or above."""
+    if isinstance(weights, str) or not isinstance(weights, Sequence):
+        raise TypeError(f"{name} must be a sequence of numbers; got {weights!r}")
+    return tuple(check_number(weight, f"each of {name}") for weight in weights)
 
 
 def _check_window(window: Any, overlap: Any) -> None:
     """Check a window and its overlap as far as is possible without an image."""
-    sizes = []
-    for name, value in (("window", window), ("overlap", overlap)):
-        if value is None and name == "window":
-            continue
-        axes = tuple(value) if isinstance(value, tuple | list) else (value,)
-        if any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in axes):
-            raise TypeError(f"{name} must be an integer or one for each axis; got {value!r}")
-        if len(axes) not in (1, 2, 3):
-            raise ValueError(f"{name} must be an integer or one for each axis; got {value!r}")
-        sizes.append(np.array(axes))
+    common = _of_axes(overlap, "overlap", 0)
     if window is None:
-        if sizes[0].any():
+        if any(common):
             raise ValueError(f"overlap needs a window; got overlap={overlap!r} and window=None")
         return
-    if 1 not in (sizes[0].size, sizes[1].size) and sizes[0].size != sizes[1].size:
+    sizes = _of_axes(window, "window", 1)
+    if 1 not in (len(sizes), len(common)) and len(sizes) != len(common):
         raise ValueError(
             f"window and overlap must have as many entries; got {window!r} and {overlap!r}"
         )
-    if sizes[0].min() < 1 or sizes[1].min() < 0 or (sizes[1] >= sizes[0]).any():
+    if (np.array(common) >= np.array(sizes)).any():
         raise ValueError(
-            f"window must be at least 1 and overlap from 0 to window - 1 pixels; "
-            f"got {window!r} and {overlap!r}"
+            f"overlap must be from 0 to window - 1 pixels; got {window!r} and {overlap!r}"
         )
 
 
-def _windows(
-    shape: tuple[int, ...], window: int | Sequence[int] | None, overlap: int | Sequence[int]
-) -> list[tuple[slice, ...]]:
-    """Cover an image with windows.
-
-    The last window of an axis is moved back to end with the image; an axis that is shorter than the
-    window is taken whole.
-
-    Examples
-    --------
-    >>> [(rows.start, rows.stop) for rows, _ in _windows((10, 3), 4, 1)]
-    [(0, 4), (3, 7), (6, 10)]
-    """
-    if window is None:
-        return [tuple(slice(0, n) for n in shape)]
-    for name, value in (("window", window), ("overlap", overlap)):
-        if np.ndim(value) and len(value) != len(shape):  # type: ignore[arg-type]
-            raise ValueError(
-                f"{name} must have an entry for each of {len(shape)} axes; got {value}"
-            )
-    axes = []
-    for n, size, common in zip(
-        shape,
-        np.broadcast_to(window, len(shape)),
-        np.broadcast_to(overlap, len(shape)),
-        strict=True,
-    ):
-        size = min(int(size), n)
-        step = max(size - int(common), 1)
-        starts = [*range(0, n - size, step), n - size]
-        axes.append([slice(start, start + size) for start in starts])
-    return list(product(*axes))
-
-
-def _costs(host: OnHost, options: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the (B,) values of the images and their gradients by the logits.
-
-    Images and windows are spread over as many threads as torch uses; each result depends on its own
-    window alone and they are added in one order, so the bits do not depend on the number of
-    threads. Those of torch's own sigmoid and softmax do, so `likelihoods` are NumPy's.
-    """
-    images = likelihoods(host.scores)
-    batch, channels = images.shape[:2]
-    windows = _windows(images.shape[2:], options["window"], options["overlap"])
-    places = [(b, k, *window) for b, k, window in product(range(batch), host.classes, windows)]
-    results = in_threads(lambda at: _window_cost(images[at], host.masks[at], options), places)
-    values, gradient = np.zeros(batch), np.zeros_like(images)
-    for at, (value, slopes) in zip(places, results, strict=True):
-        values[at[0]] += value
-        gradient[at] += slopes
-    shared = len(host.classes) * len(windows)
-    # From the likelihood to the logits: the derivative of the sigmoid or softmax.
-    if channels == 1:
-        gradient *= images * (1 - images) / shared
-    else:
-        gradient -= (gradient * images).sum(1, keepdims=True)
-        gradient *= images / shared
-    return values / shared, gradient
-
-
-def _window_cost(
-    image: np.ndarray, mask: np.ndarray, options: dict[str, Any]
-) -> tuple[float, np.ndarray]:
-    """Return the loss of one window of one class, and its gradient in the window's shape."""
-    connectivity = options["connectivity"]
-    dimensions = options["dimensions"] or tuple(range(image.ndim))
-    border: Border = options["border"] or ("open" if options["window"] is None else "closed")
-    weights = options["dimension_weights"] or (1.0,) * image.ndim
-    if len(weights) != image.ndim:
-        raise ValueError(
-            f"dimension_weights must have {image.ndim} entries, one for each dimension of "
-            f"features in an image with {image.ndim} axes; got {weights}"
-        )
-    pairs = persistence_pairs(
-        image,
-        connectivity=connectivity,
-        dimensions=dimensions,
-        border=border,
-        min_persistence=options["min_persistence"],
-    )
-    matched, missing, places = match_to_mask(
-        pairs,
-        image,
-        mask,
-        options["matching"],
-        connectivity=connectivity,
-        border=border,
-        dimensions=dimensions,
-    )
-    essential = pairs.death_index < 0
-    features = int(np.count_nonzero(matched)) + len(missing)
-    empty = border == "open" and not mask.any()
-    if empty:  # one pair is drawn to (0, 0), though no feature stands behind that
-        matched, features = matched | essential, 0
-
-    # Every pair has a target: (1, 0), or (0, 0) for the essential one of an empty truth, or the
-    # nearest point of the diagonal.
-    birth, death = pairs.birth.astype(np.float64), pairs.death.astype(np.float64)
-    middle = (birth + death) / 2
-    corner = np.where(essential & empty, 0.0, 1.0)
-    off_birth = birth - np.where(matched, corner, middle)
-    off_death = death - np.where(matched, 0.0, middle)
-    scale = np.where(matched, options["matched_weight"], options["unmatched_weight"])
-    scale *= np.asarray(weights)[pairs.dimension]
-    value = (scale * (off_birth**2 + off_death**2)).sum()
-    # A feature of the truth without a partner is as far from the diagonal as (1, 0) is. Where there
-    # is a pixel for it, this is drawn to 1, or for a hole or a cavity to 0.
-    missing_scale = np.asarray(weights)[missing]
-    value += options["unmatched_weight"] * missing_scale.sum() / 2
-    missing_scale, missing, places = (
-        array[places >= 0] for array in (missing_scale, missing, places)
-    )
-    missing_scale = options["matched_weight"] * missing_scale
-    off_place = image.ravel()[places].astype(np.float64) - (missing == 0)
-    value += (missing_scale * off_place**2).sum()
-
-    pixels = np.concatenate([pairs.birth_index, pairs.death_index, places])
-    slopes = np.concatenate([scale * off_birth, scale * off_death, missing_scale * off_place])
-    real = pixels >= 0  # the frame and an essential death are constants
-    gradient = 2 * np.bincount(pixels[real], slopes[real], image.size).reshape(image.shape)
-    return value / (features + 1), gradient / (features + 1)
+def _of_axes(value: Any, name: str, low: int) -> list[int]:
+    """Return a checked size in pixels: one for all axes, or one for each."""
+    axes = value if isinstance(value, tuple | list) else (value,)
+    if len(axes) not in (1, 2, 3):
+        raise ValueError(f"{name} must be an integer or one for each axis; got {value!r}")
+    return [check_integer(size, name, low) for size in axes]
 
 
 class TopologicalLoss(Loss):
@@ -295,14 +134,6 @@ class TopologicalLoss(Loss):
         that are shorter are taken whole.
     overlap : int or sequence of int
         By how many pixels neighbouring windows overlap at least; below `window`. Default 0.
-    reduction : {"mean", "sum", "none"}
-        Over the images of the batch. Classes are always averaged.
-
-    Raises
-    ------
-    TypeError, ValueError
-        When built, for a bad option; when called, for bad logits, a bad target, or an option that
-        does not fit the number of axes.
 
     Notes
     -----
@@ -328,8 +159,7 @@ class TopologicalLoss(Loss):
 
     Time is linear in the number of pixels, but for the tunnels of a volume under "spatial" and
     "betti", which take seconds for a crop of 32 x 48 x 48: leave them out (``dimensions=[0, 2]``),
-    or take "rank". A batch is spread over as many threads as torch uses,
-    and the result does not depend on that number. From a GPU the logits are copied to the CPU once.
+    or take "rank".
 
     References
     ----------
@@ -361,36 +191,148 @@ class TopologicalLoss(Loss):
     [1.0, 1.0, -1.0]
     """
 
-    def __init__(
-        self,
-        *,
-        matching: MatchingName = "spatial",
-        connectivity: int | None = None,
-        dimensions: Iterable[int] | None = None,
-        dimension_weights: Sequence[float] | None = None,
-        matched_weight: float = 1.0,
-        unmatched_weight: float = 1.0,
-        min_persistence: float = 0.0,
-        border: Border | None = None,
-        window: int | Sequence[int] | None = None,
-        overlap: int | Sequence[int] = 0,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__()
-        self.options = _check_topological(
-            matching=matching,
-            connectivity=connectivity,
-            dimensions=dimensions,
-            dimension_weights=dimension_weights,
-            matched_weight=matched_weight,
-            unmatched_weight=unmatched_weight,
-            min_persistence=min_persistence,
-            border=border,
-            window=window,
-            overlap=overlap,
-            reduction=reduction,
-        )
+    options: TopologicalOptions
+
+    @takes(TopologicalOptions)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(TopologicalOptions(**options))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the module's docstring)."""
-        return topological_loss(logits, target, **self.options)
+        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
+        host = check_and_copy(logits, target)
+        return reduce(attach(host.logits, *_costs(host, self.options)), self.options.reduction)
+
+
+@takes(TopologicalOptions)
+def topological_loss(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """Return the squared distance between the persistence diagrams: see `TopologicalLoss`.
+
+    Examples
+    --------
+    A blob of likelihood 0.8 and another of 0.6, where the truth has one: the first is drawn to
+    (1, 0), the second, which dies at 0.5, to the diagonal.
+
+    >>> import torch
+    >>> logits = torch.tensor([[[[0.8, 0.5, 0.6]]]]).logit()
+    >>> target = torch.tensor([[[1, 0, 0]]])
+    >>> topological_loss(logits, target)  # (0.2**2 + 0.1**2 / 2) / (1 + 1)
+    tensor(0.0225)
+    """
+    return TopologicalLoss(**options)(logits, target)
+
+
+def _windows(
+    shape: tuple[int, ...], window: int | Sequence[int] | None, overlap: int | Sequence[int]
+) -> list[tuple[slice, ...]]:
+    """Cover an image with windows.
+
+    The last window of an axis is moved back to end with the image; an axis that is shorter than the
+    window is taken whole.
+
+    Examples
+    --------
+    >>> [(rows.start, rows.stop) for rows, _ in _windows((10, 3), 4, 1)]
+    [(0, 4), (3, 7), (6, 10)]
+    """
+    if window is None:
+        return [tuple(slice(0, n) for n in shape)]
+    for name, value in (("window", window), ("overlap", overlap)):
+        if np.ndim(value) and len(value) != len(shape):  # type: ignore[arg-type]
+            raise ValueError(
+                f"{name} must have an entry for each of {len(shape)} axes; got {value}"
+            )
+    sizes, common = (np.broadcast_to(value, len(shape)).tolist() for value in (window, overlap))
+    axes = []
+    for n, size, shared in zip(shape, sizes, common, strict=True):
+        size = min(size, n)
+        step = max(size - shared, 1)
+        starts = [*range(0, n - size, step), n - size]
+        axes.append([slice(start, start + size) for start in starts])
+    return list(product(*axes))
+
+
+def _costs(host: OnHost, options: TopologicalOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (B,) values of the images and their gradients by the logits.
+
+    Images and windows are spread over as many threads as torch uses; each result depends on its own
+    window alone and they are added in one order, so the bits do not depend on the number of
+    threads. Those of torch's own sigmoid and softmax do, so `likelihoods` are NumPy's.
+    """
+    images = likelihoods(host.scores)
+    batch, channels = images.shape[:2]
+    windows = _windows(images.shape[2:], options.window, options.overlap)
+    places = [(b, k, *window) for b, k, window in product(range(batch), host.classes, windows)]
+    results = in_threads(lambda at: _window_cost(images[at], host.masks[at], options), places)
+    values, gradient = np.zeros(batch), np.zeros_like(images)
+    for at, (value, slopes) in zip(places, results, strict=True):
+        values[at[0]] += value
+        gradient[at] += slopes
+    shared = len(host.classes) * len(windows)
+    # From the likelihood to the logits: the derivative of the sigmoid or softmax.
+    if channels == 1:
+        gradient *= images * (1 - images) / shared
+    else:
+        gradient -= (gradient * images).sum(1, keepdims=True)
+        gradient *= images / shared
+    return values / shared, gradient
+
+
+def _window_cost(
+    image: np.ndarray, mask: np.ndarray, options: TopologicalOptions
+) -> tuple[float, np.ndarray]:
+    """Return the loss of one window of one class, and its gradient in the window's shape."""
+    border: Border = options.border or ("open" if options.window is None else "closed")
+    weights = options.dimension_weights or (1.0,) * image.ndim
+    if len(weights) != image.ndim:
+        raise ValueError(
+            f"dimension_weights must have {image.ndim} entries, one for each dimension of "
+            f"features in an image with {image.ndim} axes; got {weights}"
+        )
+    pairs = persistence_pairs(
+        image,
+        connectivity=options.connectivity,
+        dimensions=options.dimensions,
+        border=border,
+        min_persistence=options.min_persistence,
+    )
+    matched, missing, places = match_to_mask(
+        pairs,
+        image,
+        mask,
+        options.matching,
+        connectivity=options.connectivity,
+        border=border,
+        dimensions=options.dimensions,
+    )
+    essential = pairs.death_index < 0
+    features = int(np.count_nonzero(matched)) + len(missing)
+    empty = border == "open" and not mask.any()
+    if empty:  # one pair is drawn to (0, 0), though no feature stands behind that
+        matched, features = matched | essential, 0
+
+    # Every pair has a target: (1, 0), or (0, 0) for the essential one of an empty truth, or the
+    # nearest point of the diagonal.
+    birth, death = pairs.birth.astype(np.float64), pairs.death.astype(np.float64)
+    middle = (birth + death) / 2
+    corner = np.where(essential & empty, 0.0, 1.0)
+    off_birth = birth - np.where(matched, corner, middle)
+    off_death = death - np.where(matched, 0.0, middle)
+    scale = np.where(matched, options.matched_weight, options.unmatched_weight)
+    scale *= np.asarray(weights)[pairs.dimension]
+    value = (scale * (off_birth**2 + off_death**2)).sum()
+    # A feature of the truth without a partner is as far from the diagonal as (1, 0) is. Where there
+    # is a pixel for it, this is drawn to 1, or for a hole or a cavity to 0.
+    missing_scale = np.asarray(weights)[missing]
+    value += options.unmatched_weight * missing_scale.sum() / 2
+    missing_scale, missing, places = (
+        array[places >= 0] for array in (missing_scale, missing, places)
+    )
+    missing_scale = options.matched_weight * missing_scale
+    off_place = image.ravel()[places].astype(np.float64) - (missing == 0)
+    value += (missing_scale * off_place**2).sum()
+
+    pixels = np.concatenate([pairs.birth_index, pairs.death_index, places])
+    slopes = np.concatenate([scale * off_birth, scale * off_death, missing_scale * off_place])
+    real = pixels >= 0  # the frame and an essential death are constants
+    gradient = 2 * np.bincount(pixels[real], slopes[real], image.size).reshape(image.shape)
+    return value / (features + 1), gradient / (features + 1)

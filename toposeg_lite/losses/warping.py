@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,60 +13,24 @@ from ..checks import check_choice
 from ..topology.grid import check_connectivity
 from ..topology.warping import warp_batch
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
-from .common import Loss, OnHost, Reduction, attach, check_and_copy, check_reduction, reduce
+from .common import OnHost, attach, check_and_copy, reduce
+from .options import Loss, Options, Reduction, check_any_connectivity, check_reduction, takes
 
 __all__ = ["HomotopyWarpingLoss", "homotopy_warping_loss"]
 
 
-def homotopy_warping_loss(
-    logits: Tensor,
-    target: Tensor,
-    *,
-    pixel_loss: PixelLoss = "cross_entropy",
-    connectivity: int | None = None,
-    reduction: Reduction = "mean",
-) -> Tensor:
-    """Return the pixel loss on the critical pixels of two warps: see `HomotopyWarpingLoss`.
+@dataclass(frozen=True, kw_only=True)
+class WarpingOptions(Options):
+    """The checked options of `HomotopyWarpingLoss`, which explains them."""
 
-    Examples
-    --------
-    The prediction of a bar is partly too thick, which warping mends, and has a gap, which it does
-    not: the pixel that is left there is critical.
+    pixel_loss: PixelLoss = "cross_entropy"
+    connectivity: int | None = None
+    reduction: Reduction = "mean"
 
-    >>> logits = torch.tensor([[[[2.0, 2.0, -1.0, 2.0, 2.0], [2.0, 2.0, -1.0, -2.0, -2.0]]]])
-    >>> target = torch.tensor([[[1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]])
-    >>> homotopy_warping_loss(logits, target)  # -ln(sigmoid(-1))
-    tensor(1.3133)
-    """
-    options = _check_warping(pixel_loss=pixel_loss, connectivity=connectivity, reduction=reduction)
-    host = check_and_copy(logits, target)
-    costs = loss_on_chosen(host, _critical(host, options["connectivity"]), options["pixel_loss"])
-    return reduce(attach(host.logits, *costs), options["reduction"])
-
-
-def _check_warping(**options: Any) -> dict[str, Any]:
-    """Check the options of `homotopy_warping_loss` as far as is possible without an image."""
-    check_choice(options["pixel_loss"], PIXEL_LOSSES, "pixel_loss")
-    # Only an image can say whether 2 is its full connectivity.
-    check_connectivity(options["connectivity"], 2 if options["connectivity"] == 2 else 3)
-    check_reduction(options["reduction"])
-    return options
-
-
-def _critical(host: OnHost, connectivity: int | None) -> np.ndarray:
-    """Return the critical pixels of both warps of each foreground class, (B, K, *spatial)."""
-    spatial = host.scores.shape[2:]
-    connectivity = check_connectivity(connectivity, len(spatial))
-    if host.scores.shape[1] == 1:
-        predictions, truths = host.scores > 0, host.masks
-    else:
-        likeliest = host.scores.argmax(1)[:, None]
-        predictions = likeliest == np.array(host.classes).reshape(-1, *[1] * len(spatial))
-        truths = host.masks[:, 1:]
-    starts = np.stack([truths, predictions]).reshape(-1, *spatial)
-    targets = np.stack([predictions, truths]).reshape(-1, *spatial)
-    warped = warp_batch(starts, targets, connectivity, torch.get_num_threads())
-    return (warped != targets).reshape(2, *predictions.shape).any(0)
+    def __post_init__(self) -> None:
+        check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
+        check_any_connectivity(self.connectivity)
+        check_reduction(self.reduction)
 
 
 class HomotopyWarpingLoss(Loss):
@@ -93,14 +58,6 @@ class HomotopyWarpingLoss(Loss):
         What to add up on the critical pixels. Default: the cross-entropy.
     connectivity : int, optional
         Of the foreground: 1 (4 or 6 neighbours) or the number of axes (8 or 26; default).
-    reduction : {"mean", "sum", "none"}
-        Over the images of the batch. Foreground classes are always averaged.
-
-    Raises
-    ------
-    TypeError, ValueError
-        When built, for a bad option; when called, for bad logits, a bad target, or a connectivity
-        that does not fit the number of axes.
 
     Notes
     -----
@@ -115,9 +72,6 @@ class HomotopyWarpingLoss(Loss):
     The mask is a step function of the logits: the gradient is that of the pixel loss with M held
     fixed. Where the truth or the prediction of a class is empty or full, nothing can be warped and
     every difference is critical, so false positives in an empty truth are punished.
-
-    The warps of a batch are spread over as many threads as torch uses, and the result does not
-    depend on that number. From a GPU the logits are copied to the CPU once.
 
     References
     ----------
@@ -140,18 +94,48 @@ class HomotopyWarpingLoss(Loss):
               [ 0,  0,  0,  0,  0]]]], dtype=torch.int32)
     """
 
-    def __init__(
-        self,
-        *,
-        pixel_loss: PixelLoss = "cross_entropy",
-        connectivity: int | None = None,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__()
-        self.options = _check_warping(
-            pixel_loss=pixel_loss, connectivity=connectivity, reduction=reduction
-        )
+    options: WarpingOptions
+
+    @takes(WarpingOptions)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(WarpingOptions(**options))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the module's docstring)."""
-        return homotopy_warping_loss(logits, target, **self.options)
+        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
+        host = check_and_copy(logits, target)
+        critical = _critical(host, self.options.connectivity)
+        costs = loss_on_chosen(host, critical, self.options.pixel_loss)
+        return reduce(attach(host.logits, *costs), self.options.reduction)
+
+
+@takes(WarpingOptions)
+def homotopy_warping_loss(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """Return the pixel loss on the critical pixels of two warps: see `HomotopyWarpingLoss`.
+
+    Examples
+    --------
+    The prediction of a bar is partly too thick, which warping mends, and has a gap, which it does
+    not: the pixel that is left there is critical.
+
+    >>> logits = torch.tensor([[[[2.0, 2.0, -1.0, 2.0, 2.0], [2.0, 2.0, -1.0, -2.0, -2.0]]]])
+    >>> target = torch.tensor([[[1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]])
+    >>> homotopy_warping_loss(logits, target)  # -ln(sigmoid(-1))
+    tensor(1.3133)
+    """
+    return HomotopyWarpingLoss(**options)(logits, target)
+
+
+def _critical(host: OnHost, connectivity: int | None) -> np.ndarray:
+    """Return the critical pixels of both warps of each foreground class, (B, K, *spatial)."""
+    spatial = host.scores.shape[2:]
+    connectivity = check_connectivity(connectivity, len(spatial))
+    if host.scores.shape[1] == 1:
+        predictions, truths = host.scores > 0, host.masks
+    else:
+        likeliest = host.scores.argmax(1)[:, None]
+        predictions = likeliest == np.array(host.classes).reshape(-1, *[1] * len(spatial))
+        truths = host.masks[:, 1:]
+    starts = np.stack([truths, predictions]).reshape(-1, *spatial)
+    targets = np.stack([predictions, truths]).reshape(-1, *spatial)
+    warped = warp_batch(starts, targets, connectivity, torch.get_num_threads())
+    return (warped != targets).reshape(2, *predictions.shape).any(0)

@@ -154,7 +154,7 @@ class Checkpoint:
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors["validation"] = torch.from_numpy(self.validation.to_numpy(np.float64, copy=True))
         tensors["history"] = torch.from_numpy(self.history.to_numpy(np.float64, copy=True))
-        about = {
+        facts = {
             "format": _FORMAT,
             "config": self.config.as_dict(),
             "network": self.network,
@@ -165,7 +165,7 @@ class Checkpoint:
         # One key alone: safetensors writes several in an order that differs from run to run.
         content = save_tensors(
             {name: tensor.contiguous() for name, tensor in tensors.items()},
-            metadata={"toposeg_lite": json.dumps(about, sort_keys=True)},
+            metadata={"toposeg_lite": json.dumps(facts, sort_keys=True)},
         )
         write_atomically(path, content)
 
@@ -197,8 +197,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         with safe_open(path, framework="pt", device="cpu") as file:
             text = (file.metadata() or {}).get("toposeg_lite", "{}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        about = json.loads(text)
-        if about.get("format") != _FORMAT:
+        facts = json.loads(text)
+        if facts.get("format") != _FORMAT:
             raise ValueError("it was not written by this version of toposeg_lite")
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is no checkpoint that can be read: {error}") from None
@@ -210,11 +210,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         part, _, rest = name.partition(".")
         parts[part][rest] = tensor
     return Checkpoint(
-        config=TrainConfig(**about["config"]),
-        network=about["network"],
-        step=about["step"],
-        start=about["start"],
-        parent=about["parent"],
+        config=TrainConfig(**facts["config"]),
+        network=facts["network"],
+        step=facts["step"],
+        start=facts["start"],
+        parent=facts["parent"],
         weights=parts["weights"],
         optimizer=parts["optimizer"],
         history=pd.DataFrame(history.numpy(), columns=list(HISTORY)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..checks import check_choice, check_integer, check_number
+from ..checks import check_choice, check_flag, check_integer, check_number
 from ..data import list_datasets
 from ..losses import LOSSES, make_loss
 from .augment import check_augment, try_augment
@@ -20,15 +20,13 @@ __all__ = ["TrainConfig"]
 PRECISIONS = ("float32", "bfloat16")
 
 
-def check_sides(value: Any, name: str) -> None:
-    """Refuse what is neither one side length nor a tuple of two or three."""
-    if isinstance(value, tuple):
-        if len(value) not in (2, 3):
-            raise ValueError(f"{name} must name 2 or 3 sides; got {value!r}")
-        for side in value:
-            check_integer(side, f"each side of {name}", 1)
-    else:
-        check_integer(value, name, 1)
+def check_sides(value: Any, name: str) -> int | tuple[int, ...]:
+    """Return one side length, or a tuple (or list) of two or three as a tuple, else raise."""
+    if not isinstance(value, tuple | list):
+        return check_integer(value, name, 1)
+    if len(value) not in (2, 3):
+        raise ValueError(f"{name} must name 2 or 3 sides; got {value!r}")
+    return tuple(check_integer(side, f"each side of {name}", 1) for side in value)
 
 
 def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[int, ...]:
@@ -92,11 +90,9 @@ class TrainConfig:
     validation_window : int or tuple of int
         Sides of the windows in which the validation images are predicted; see `predict`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For an unknown data set, loss or option of the loss (the message names the choices), and for
-        numbers of the wrong type or out of range.
+    Notes
+    -----
+    Numbers are stored as plain ones of Python, whatever NumPy made of them, for JSON keeps them.
 
     Examples
     --------
@@ -133,34 +129,32 @@ class TrainConfig:
         check_choice(self.loss, tuple(LOSSES), "loss")
         if not isinstance(self.loss_options, Mapping):
             raise TypeError(f"loss_options must map names to values; got {self.loss_options!r}")
-        for name in ("patch", "validation_window"):  # lists, as JSON and notebook parameters have
-            if isinstance(getattr(self, name), list):
-                object.__setattr__(self, name, tuple(getattr(self, name)))
         make_loss(self.loss, **self.loss_options)
         try:
             json.dumps(dict(self.loss_options))
         except TypeError as error:
             raise TypeError(f"loss_options must hold what JSON can: {error}") from None
+        check_augment(self.augment)
+        check_choice(self.precision, PRECISIONS, "precision")
+        checked: dict[str, Any] = {"anneal": check_flag(self.anneal, "anneal")}
         for name in ("steps", "batch", "width", "depth", "checkpoint_every"):
-            check_integer(getattr(self, name), name, 1)
+            checked[name] = check_integer(getattr(self, name), name, 1)
         for name in ("seed", "validate_every", "patience"):
-            check_integer(getattr(self, name), name, 0)
+            checked[name] = check_integer(getattr(self, name), name)
+        for name in ("patch", "validation_window"):
+            checked[name] = check_sides(getattr(self, name), name)
+        for name in ("weight", "light"):
+            checked[name] = check_number(getattr(self, name), name)
+        for name in ("learning_rate", "clip"):
+            checked[name] = check_number(getattr(self, name), name, positive=True)
+        if checked["light"] >= 1:
+            raise ValueError(f"light must be below 1; got {self.light}")
         if self.patience and not self.validate_every:
             raise ValueError(
                 f"patience={self.patience} needs looks at the validation images: set validate_every"
             )
-        check_sides(self.patch, "patch")
-        check_sides(self.validation_window, "validation_window")
-        check_number(self.weight, "weight")
-        check_number(self.light, "light")
-        if self.light >= 1:
-            raise ValueError(f"light must be below 1; got {self.light}")
-        check_augment(self.augment)
-        check_number(self.learning_rate, "learning_rate", positive=True)
-        check_number(self.clip, "clip", positive=True)
-        if not isinstance(self.anneal, bool):
-            raise TypeError(f"anneal must be True or False; got {self.anneal!r}")
-        check_choice(self.precision, PRECISIONS, "precision")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def check(self, ndim: int) -> None:
         """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes.
@@ -169,12 +163,6 @@ class TrainConfig:
         ----------
         ndim : int
             2 or 3, the number of axes of the data set.
-
-        Raises
-        ------
-        ValueError
-            If `patch` or `validation_window` name another number of sides, or the loss, one of its
-            options or a transform of `augment` belongs to another number of axes.
 
         Examples
         --------

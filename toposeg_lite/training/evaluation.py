@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 
 from .. import metrics
-from ..checks import check_choice, check_integer, check_number
+from ..checks import check_choice, check_number
 from ..data import Sample
-from ..differences import topology_differences
-from ..figures import png
-from ..files import write_atomically
 from .config import check_sides, resolve_sides
-from .pictures import comparison_figure
 
 __all__ = ["Evaluation", "evaluate", "predict", "validate"]
 
@@ -56,11 +48,6 @@ def predict(
     (*spatial) or (C, *spatial) array of float32
         Values in [0, 1]; those of several classes add up to 1.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For an image of the wrong kind, or a window or overlap out of range.
-
     Examples
     --------
     >>> from toposeg_lite.models import UNet
@@ -78,7 +65,7 @@ def predict(
         )
     if not np.isfinite(image).all():
         raise ValueError("image holds values that are NaN or infinite")
-    check_sides(window, "window")
+    window = check_sides(window, "window")
     check_number(overlap, "overlap")
     if overlap >= 1:
         raise ValueError(f"overlap must be below 1; got {overlap}")
@@ -104,10 +91,10 @@ def predict(
                         f"model must return logits of the shape {(1, 'C', *sides)}; got {shape}"
                     )
                 classes = logits[0].float()
-                found = classes.sigmoid() if len(classes) == 1 else classes.softmax(0)
-                if len(total) != len(found):
-                    total = np.zeros((len(found), *spatial), np.float32)
-                total[(slice(None), *place)] += weight * found.cpu().numpy()
+                chances = classes.sigmoid() if len(classes) == 1 else classes.softmax(0)
+                if len(total) != len(chances):
+                    total = np.zeros((len(chances), *spatial), np.float32)
+                total[(slice(None), *place)] += weight * chances.cpu().numpy()
                 weights[place] += weight
     finally:
         model.train(training)
@@ -183,73 +170,18 @@ class Evaluation:
             error = "betti_error"
         return self.table.sort_values([error, "dice"], ascending=[False, True], kind="stable")
 
-    def picture(self, row: str) -> Figure:
-        """Show an image, its reference and its prediction, and mark and name each difference.
+    def pair(self, row: str) -> tuple[Sample, np.ndarray]:
+        """Return the sample of a row, with the reference of this row, and the predicted mask.
 
         Parameters
         ----------
         row : str
             Of the table.
-
-        Returns
-        -------
-        Figure
-            With a mark for each feature that the Betti-matching error counts (in volumes for all
-            but the tunnels): see `toposeg_lite.differences`.
-
-        Raises
-        ------
-        ValueError
-            If the table has no such row.
         """
         check_choice(row, tuple(self.table.index), "row")
-        for sample in self.samples:
-            masks = _masks(self.likelihoods[sample.name], sample)
-            if row in masks:
-                break
-        prediction, truth = masks[row]
-        found = topology_differences(
-            prediction,
-            truth,
-            connectivity=int(self.table["connectivity"][row]),
-            border="closed",
-        )
-        sample = Sample(row, sample.image, truth)
-        name = "prediction"
-        return comparison_figure([sample], {name: [prediction]}, {name: [found]}, side=6)
-
-    def save(self, folder: str | os.PathLike[str], *, pictures: int | None = None) -> None:
-        """Write the table and pictures of the worst images to a folder.
-
-        Parameters
-        ----------
-        folder : path
-            Made if there is none. It gets ``scores.csv``, the worst image first, and
-            ``01-<name>.png`` and so on; files of these names are replaced.
-        pictures : int, optional
-            Of how many rows of the table. Default: all.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from toposeg_lite.data import load_dataset
-        >>> from toposeg_lite.models import UNet
-        >>> wall = load_dataset("brick")
-        >>> scores = evaluate(UNet(1, width=2), wall.test, labels=wall.labels)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     scores.save(folder)
-        ...     sorted(file.name for file in Path(folder).iterdir())
-        ['01-test-0.png', 'scores.csv']
-        """
-        if pictures is not None:
-            check_integer(pictures, "pictures", 0)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        table = self.worst_first
-        write_atomically(folder / "scores.csv", table.to_csv(index_label="image").encode())
-        for number, row in enumerate(table.index[:pictures], 1):
-            name = re.sub(r"[^\w.-]+", "-", str(row))
-            write_atomically(folder / f"{number:02d}-{name}.png", png(self.picture(row)))
+        pairs = ((s, _masks(self.likelihoods[s.name], s).get(row)) for s in self.samples)
+        sample, (prediction, truth) = next((s, pair) for s, pair in pairs if pair is not None)
+        return Sample(row, sample.image, truth), prediction
 
 
 def evaluate(
@@ -278,11 +210,6 @@ def evaluate(
     Returns
     -------
     Evaluation
-
-    Raises
-    ------
-    TypeError, ValueError
-        For samples or options that `predict` or `metrics.report` refuse.
 
     Examples
     --------

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,6 @@ def draw_batch(
         An image smaller than the crop is continued by its mirror image.
     masks : (batch, 1, *patch) array of float32, or (batch, *patch) array of int64
         0 and 1; or the labels, if the masks of the samples are integers.
-
-    Raises
-    ------
-    ValueError
-        If there is no sample, or `patch` does not fit their axes.
 
     Examples
     --------
@@ -202,10 +197,10 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _check_resumable(found: Checkpoint, config: TrainConfig, parent: str, path: Path) -> None:
+def _check_resumable(kept: Checkpoint, config: TrainConfig, parent: str, path: Path) -> None:
     """Refuse to go on with a checkpoint that another run has written."""
     # Both as JSON has them: a tuple among the options of the loss came back as a list.
-    old, new = (json.loads(json.dumps(each.as_dict())) for each in (found.config, config))
+    old, new = (json.loads(json.dumps(each.as_dict())) for each in (kept.config, config))
     # Neither decides a number.
     free = ("root", "checkpoint_every")
     other = [
@@ -213,7 +208,7 @@ def _check_resumable(found: Checkpoint, config: TrainConfig, parent: str, path: 
         for name in new
         if name not in free and old[name] != new[name]
     ]
-    if found.parent != parent:
+    if kept.parent != parent:
         other.append("it started from other weights")
     if other:
         raise ValueError(
@@ -269,8 +264,8 @@ def train(
 
     Raises
     ------
-    TypeError, ValueError
-        If arguments do not fit each other, or `out` is the checkpoint of another run.
+    ValueError
+        If `out` is the checkpoint of another run.
     FileExistsError
         If `out` exists and `resume` is False.
     FloatingPointError
@@ -326,15 +321,15 @@ def train(
         history=pd.DataFrame(columns=list(HISTORY), dtype=float),
     )
     if path is not None and path.exists():
-        found = load_checkpoint(path)
-        _check_resumable(found, config, run.parent, path)
-        found.model(model, last=True)
-        run = found
+        kept = load_checkpoint(path)
+        _check_resumable(kept, config, run.parent, path)
+        kept.model(model, last=True)
+        run = kept
     accelerator.wait_for_everyone()  # nobody may write before everybody has read
     if run.finished:
         return run
     with _event_writer(events if accelerator.is_main_process else None, run.step) as writer:
-        return _run(run, data, model, accelerator, path, writer, progress)
+        return _run(run, _Steps(run, data, model, accelerator), path, writer, progress)
 
 
 @contextmanager
@@ -352,28 +347,128 @@ def _event_writer(folder: str | os.PathLike[str] | None, step: int) -> Iterator[
         yield writer
 
 
+class _Steps:
+    """How the steps of one run are made: its network, optimizer and losses.
+
+    The network, which already has the weights of the run, is trained in place.
+    """
+
+    def __init__(
+        self, run: Checkpoint, data: Dataset, model: nn.Module, accelerator: Accelerator
+    ) -> None:
+        config = run.config
+        self.config, self.start, self.data = config, run.start, data
+        self.accelerator, self.device = accelerator, accelerator.device
+        self.patch = resolve_sides(config.patch, data.ndim, "patch")
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
+        self.net, self.prepared_optimizer = accelerator.prepare(model, self.optimizer)
+        if run.optimizer:
+            _restore_optimizer(self.optimizer, run.optimizer)
+        self.net.train()
+        self.losses: list[tuple[float, nn.Module]] = [(1.0, DiceBCELoss())]
+        if config.weight:
+            self.losses.append((config.weight, make_loss(config.loss, **config.loss_options)))
+
+    def make(self, step: int) -> list[float]:
+        """Make one step and return its row of the history."""
+        clock = _clock(self.device)
+        self._seed(step)
+        if self.config.anneal:
+            self._anneal(step)
+        image, mask = self._draw(step)
+        use_bfloat16 = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, use_bfloat16):
+            logits = self.net(image)
+        gradient, values, seconds = self._lose(logits, mask)
+        total = sum(factor * value for (factor, _), value in zip(self.losses, values, strict=True))
+        if not math.isfinite(total):
+            raise FloatingPointError(
+                f"the loss became {total} at step {step}: lower the learning rate or the weight"
+            )
+        self.prepared_optimizer.zero_grad()
+        self.accelerator.backward((logits.float() * gradient).sum())
+        self.accelerator.clip_grad_norm_(self.net.parameters(), self.config.clip)
+        self.prepared_optimizer.step()
+        added, seconds_added = (values[1], seconds[1]) if len(values) > 1 else (0.0, 0.0)
+        return [total, values[0], added, _clock(self.device) - clock, seconds_added]
+
+    def _seed(self, step: int) -> None:
+        """Seed torch for layers with chance in them, by the step alone, as the crops are."""
+        place = (self.config.seed, step, self.accelerator.process_index)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
+
+    def _anneal(self, step: int) -> None:
+        """Set the learning rate of a step: half a cosine over the run."""
+        done = (step - self.start) / self.config.steps
+        rate = self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        self.optimizer.param_groups[0]["lr"] = rate
+
+    def _draw(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return this process's share of the crops of a step, on its device."""
+        config = self.config
+        images, masks = draw_batch(
+            self.data.train,
+            step=step,
+            seed=config.seed,
+            patch=self.patch,
+            batch=config.batch,
+            light=config.light,
+            augment=config.augment,
+        )
+        share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+        image, mask = (torch.from_numpy(array[share].copy()) for array in (images, masks))
+        return image.to(self.device), mask.to(self.device)
+
+    def _lose(self, logits: Tensor, mask: Tensor) -> tuple[Tensor, list[float], list[float]]:
+        """Return the gradient of all losses at the logits, their values, and their seconds.
+
+        Each loss sends its gradient to a copy of the logits, where it can be timed alone; the sum
+        then goes through the network once.
+        """
+        leaf = logits.detach().float().requires_grad_()
+        values, seconds = [], []
+        for factor, loss in self.losses:
+            before = _clock(self.device)
+            value = loss(leaf, mask)
+            (factor * value).backward()
+            values.append(float(self.accelerator.reduce(value.detach(), "mean")))
+            seconds.append(_clock(self.device) - before)
+        assert leaf.grad is not None
+        return leaf.grad, values, seconds
+
+    def look(self, run: Checkpoint, made: int) -> Checkpoint:
+        """Add the scores of the validation images to a run, and its network if it is best."""
+        network = self.accelerator.unwrap_model(self.net)
+        # The tunnels of a whole volume take minutes to match, those of its cubes seconds.
+        patch = self.data.patch if self.data.ndim == 3 else None
+        window = run.config.validation_window
+        scores = validate(network, self.data.validation, window=window, patch=patch)
+        # One number for all processes: no rounding may let one of them stop and another wait.
+        shared = torch.tensor(scores, dtype=torch.float64, device=self.device)
+        scores = self.accelerator.reduce(shared, "mean").tolist()
+        row = pd.DataFrame([[made, *scores]], columns=list(VALIDATION), dtype=float)
+        seen = row if run.validation.empty else pd.concat([run.validation, row], ignore_index=True)
+        run = dataclasses.replace(run, validation=seen)
+        if run.best_look == len(seen) - 1:
+            run = dataclasses.replace(run, best=_copy(network.state_dict()))
+        return run
+
+    def keep(self, run: Checkpoint, made: int, rows: list[list[float]]) -> Checkpoint:
+        """Return the run as it is after a step."""
+        return dataclasses.replace(
+            run,
+            step=made,
+            weights=_copy(self.accelerator.unwrap_model(self.net).state_dict()),
+            optimizer=_optimizer_state(self.optimizer),
+            history=pd.DataFrame(rows, columns=list(HISTORY)),
+        )
+
+
 def _run(
-    run: Checkpoint,
-    data: Dataset,
-    model: nn.Module,
-    accelerator: Accelerator,
-    path: Path | None,
-    writer: Any,
-    progress: bool,
+    run: Checkpoint, steps: _Steps, path: Path | None, writer: Any, progress: bool
 ) -> Checkpoint:
-    """Make the steps that are left of a run whose `model` already has its weights."""
-    config = run.config
-    patch = resolve_sides(config.patch, data.ndim, "patch")
-    device = accelerator.device
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
-    net, optim = accelerator.prepare(model, optimizer)
-    if run.optimizer:
-        _restore_optimizer(optimizer, run.optimizer)
-    net.train()
-    losses: list[nn.Module] = [DiceBCELoss()]
-    if config.weight:
-        losses.append(make_loss(config.loss, **config.loss_options))
-    factors = (1.0, config.weight)
+    """Make the steps that remain of a run: look, show, write and save where it is wanted."""
+    config, main = run.config, steps.accelerator.is_main_process
     rows = run.history.to_numpy().tolist()
     shown: dict[str, str] = {}
     end = run.start + config.steps
@@ -383,110 +478,41 @@ def _run(
         desc=path.stem if path else "training",
         unit="step",
         mininterval=0.5,
-        disable=not (progress and accelerator.is_main_process),
+        disable=not (progress and main),
     )
-    share = slice(accelerator.process_index, None, accelerator.num_processes)
-    # Layers with chance in them (dropout) draw from torch's global state: seeded at every step,
-    # they depend on the step alone, as the crops do. The caller's state comes back afterwards.
+    # What steps draw from torch's global state is forked: the caller's comes back afterwards.
     with bar, _deterministic(), torch.random.fork_rng():
-        for step in range(run.step, end):
-            clock = _clock(device)
-            place = (config.seed, step, accelerator.process_index)
-            torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
-            if config.anneal:
-                done = (step - run.start) / config.steps
-                optimizer.param_groups[0]["lr"] = (
-                    config.learning_rate * (1 + math.cos(math.pi * done)) / 2
-                )
-            images, masks = draw_batch(
-                data.train,
-                step=step,
-                seed=config.seed,
-                patch=patch,
-                batch=config.batch,
-                light=config.light,
-                augment=config.augment,
-            )
-            image = torch.from_numpy(images[share].copy()).to(device)
-            mask = torch.from_numpy(masks[share].copy()).to(device)
-            with torch.autocast(device.type, torch.bfloat16, config.precision == "bfloat16"):
-                logits = net(image)
-            # Each loss sends its gradient to a copy of the logits, where it can be timed alone;
-            # the sum then goes through the network once.
-            leaf = logits.detach().float().requires_grad_()
-            values, seconds = [], []
-            for loss, factor in zip(losses, factors, strict=False):
-                before = _clock(device)
-                value = loss(leaf, mask)
-                (factor * value).backward()
-                values.append(float(accelerator.reduce(value.detach(), "mean")))
-                seconds.append(_clock(device) - before)
-            total = sum(factor * value for factor, value in zip(factors, values, strict=False))
-            if not math.isfinite(total):
-                raise FloatingPointError(
-                    f"the loss became {total} at step {step}: lower the learning rate or the weight"
-                )
-            optim.zero_grad()
-            accelerator.backward((logits.float() * leaf.grad).sum())
-            accelerator.clip_grad_norm_(net.parameters(), config.clip)
-            optim.step()
-            added = (values[1], seconds[1]) if len(values) > 1 else (0.0, 0.0)
-            rows.append([total, values[0], added[0], _clock(device) - clock, added[1]])
+        for made in range(run.step + 1, end + 1):
+            rows.append(steps.make(made - 1))
             bar.update()
-            shown |= {"dice_bce": f"{values[0]:.3f}", "added": f"{added[0]:.3f}"}
-            made = step + 1
-            if writer is not None:
-                for name, value in zip(HISTORY, rows[-1], strict=True):
-                    writer.add_scalar(f"training/{name}", value, made)
+            shown |= {"dice_bce": f"{rows[-1][1]:.3f}", "added": f"{rows[-1][2]:.3f}"}
+            _write_events(writer, "training", HISTORY, rows[-1], made)
             if config.validate_every and (made - run.start) % config.validate_every == 0:
-                run = _look(run, made, data, net, accelerator, writer)
-                shown["Betti matching"] = f"{run.validation['betti_matching_error'].iloc[-1]:.3g}"
+                run = steps.look(run, made)
+                scores = run.validation.iloc[-1]
+                _write_events(writer, "validation", VALIDATION[1:], scores[1:], made)
+                shown["Betti matching"] = f"{scores['betti_matching_error']:.3g}"
             bar.set_postfix(shown, refresh=False)
             wanted = path is not None and (made - run.start) % config.checkpoint_every == 0
             if made == end or run.stopped or wanted:
-                run = dataclasses.replace(
-                    run,
-                    step=made,
-                    weights=_copy(accelerator.unwrap_model(net).state_dict()),
-                    optimizer=_optimizer_state(optimizer),
-                    history=pd.DataFrame(rows, columns=list(HISTORY)),
-                )
-                if path is not None and accelerator.is_main_process:
+                run = steps.keep(run, made, rows)
+                if path is not None and main:
                     run.save(path)
                     if writer is not None:
                         writer.flush()
             if run.stopped:
                 break
-    accelerator.wait_for_everyone()
+    steps.accelerator.wait_for_everyone()
     return run
 
 
-def _look(
-    run: Checkpoint,
-    made: int,
-    data: Dataset,
-    net: nn.Module,
-    accelerator: Accelerator,
-    writer: Any,
-) -> Checkpoint:
-    """Look at the validation images: add their scores to a run, and its network if it is best."""
-    network = accelerator.unwrap_model(net)
-    # The tunnels of a whole volume take minutes to match, those of its cubes seconds.
-    patch = data.patch if data.ndim == 3 else None
-    window = run.config.validation_window
-    scores = validate(network, data.validation, window=window, patch=patch)
-    # One number for all processes: no rounding may let one of them stop and another wait for it.
-    shared = torch.tensor(scores, dtype=torch.float64, device=accelerator.device)
-    scores = accelerator.reduce(shared, "mean").tolist()
-    row = pd.DataFrame([[made, *scores]], columns=list(VALIDATION), dtype=float)
-    seen = row if run.validation.empty else pd.concat([run.validation, row], ignore_index=True)
+def _write_events(
+    writer: Any, part: str, names: Sequence[str], values: Iterable[float], step: int
+) -> None:
+    """Write numbers of a step to the event file, if there is one."""
     if writer is not None:
-        for name, value in zip(VALIDATION[1:], scores, strict=True):
-            writer.add_scalar(f"validation/{name}", value, made)
-    run = dataclasses.replace(run, validation=seen)
-    if run.best_look == len(seen) - 1:
-        run = dataclasses.replace(run, best=_copy(network.state_dict()))
-    return run
+        for name, value in zip(names, values, strict=True):
+            writer.add_scalar(f"{part}/{name}", value, step)
 
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -11,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["git_commit", "plain", "rows", "versions"]
+from ..files import write_atomically
+
+__all__ = ["git_commit", "plain", "rows", "versions", "write_json"]
 
 _PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "accelerate", "safetensors")
 
@@ -41,6 +45,11 @@ def rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
         str(name): {str(key): plain(value) for key, value in row.items()}
         for name, row in table.to_dict(orient="index").items()
     }
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_atomically(path, f"{json.dumps(content, indent=1)}\n".encode())
 
 
 def versions() -> dict[str, str]:

@@ -8,8 +8,10 @@ from bad_values import CUBE, IMAGE, MASK, NAN
 from toposeg_lite import figures
 from toposeg_lite.annotation import AnnotationSession
 from toposeg_lite.topology import persistence_pairs
+from toposeg_lite.topology.branches import find_branches
 from toposeg_lite.topology.morse import morse_complex
 
+BRANCHES = find_branches(IMAGE)
 PAIRS = persistence_pairs(IMAGE)
 CUBE_PAIRS = persistence_pairs(CUBE, connectivity=1)
 CUBE_SKELETON = morse_complex(CUBE).skeleton()
@@ -17,7 +19,7 @@ FLAT_SKELETON = morse_complex(CUBE[0]).skeleton()
 VOLUME = AnnotationSession(IMAGE[None], IMAGE[None])
 
 CASES = [
-    # --- figures and explorers ---
+    # --- persistence, gradients ---
     (
         "alive at 1.5",
         lambda: figures.alive(PAIRS, 1.5),
@@ -47,7 +49,7 @@ CASES = [
         "diagram selected",
         lambda: figures.persistence_diagram(PAIRS, selected=99),
         ValueError,
-        "selected must be None or 0 to",
+        "selected must be 0 to .*got 99",
     ),
     ("diagram pairs", lambda: figures.persistence_diagram([(0, 1)]), TypeError, "got list"),
     (
@@ -85,7 +87,7 @@ CASES = [
     ("png of axes", lambda: figures.png("figure"), TypeError, "matplotlib Figure; got str"),
     ("show without words", lambda: figures.show(figures.parts(1)[0], " "), ValueError, "in words"),
     ("show no figure", lambda: figures.show(IMAGE, "a picture"), TypeError, "got ndarray"),
-    # --- figures and explorers of warps ---
+    # --- warps ---
     (
         "components_around pixel",
         lambda: figures.components_around(MASK, (3, 0)),
@@ -136,7 +138,7 @@ CASES = [
         ValueError,
         "target must hold only 0 and 1",
     ),
-    # --- figures and explorers of volumes ---
+    # --- volumes ---
     (
         "slice_values big",
         lambda: figures.slice_values(np.zeros((1, 1, 13))),
@@ -213,7 +215,7 @@ CASES = [
         TypeError,
         "made by morse_complex; got Skeleton",
     ),
-    # --- figures of annotations ---
+    # --- annotations ---
     (
         "colours of a line",
         lambda: figures.picture_colours([1.0]),
@@ -230,16 +232,16 @@ CASES = [
         "annotated image, chosen",
         lambda: figures.annotated_image(IMAGE, [np.array([0])], [0], chosen=1),
         ValueError,
-        "chosen must be a branch",
+        "chosen must be 0 to 0; got 1",
     ),
     (
         "annotated image, mask",
         lambda: figures.annotated_image(IMAGE, [], [], mask=MASK[1:]),
         ValueError,
-        "mask must have the image's shape",
+        "image and mask must have the same shape",
     ),
     ("annotated volume", lambda: figures.annotation_summary(VOLUME), ValueError, "of an image"),
-    # --- figures of pulls ---
+    # --- pulls ---
     (
         "pull NaN",
         lambda: figures.image_with_pull(IMAGE, IMAGE * np.nan),
@@ -259,8 +261,20 @@ CASES = [
         ValueError,
         "truth",
     ),
-    # --- trained model, even light, reliability ---
+    # --- structures ---
     ("reliability none", lambda: figures.reliability_plot({}), ValueError, "1 to 5; got 0"),
     ("reliability list", lambda: figures.reliability_plot([]), TypeError, "must map names"),
+    (
+        "sample selected",
+        lambda: figures.image_with_sample(IMAGE, MASK, branches=BRANCHES, selected=-1),
+        ValueError,
+        "selected must be 0 to .*got -1",
+    ),
+    (
+        "pixel map",
+        lambda: figures.pixel_values_of(IMAGE, "doubt"),
+        ValueError,
+        "shown must be one of 'entropy'",
+    ),
     ("grey of logits", lambda: figures.grey_of(IMAGE * 300), ValueError, r"must lie in \[0, 1\]"),
 ]

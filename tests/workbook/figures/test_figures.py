@@ -24,12 +24,12 @@ def random_image(seed, shape=(13, 17), levels=7):
 
 def points(ax, marker):
     """Return the sorted points that a marker draws, with whether it is filled."""
-    found = []
+    dots = []
     for line in ax.lines:
         if line.get_marker() == marker:
             filled = line.get_markerfacecolor() != "none"
-            found += [(*map(float, xy), filled) for xy in line.get_xydata()]
-    return sorted(found)
+            dots += [(*map(float, xy), filled) for xy in line.get_xydata()]
+    return sorted(dots)
 
 
 @pytest.mark.parametrize("connectivity", [1, 2])

@@ -11,6 +11,12 @@ the numbers always hold, with either connectivity, and the result depends on the
 
 Images have axes (channels, H, W) or (channels, D, H, W), masks (H, W) or (D, H, W). The border is
 "open": structures cut by the edge of the image do not close into loops.
+
+What holds for every generator: `shape` names the spatial sides. `seed`, which is required, is an
+integer or a numpy Generator: same seed, same bits. `gaps` is the number of places where the
+structure fades, 0 to 1000, and `noise` the standard deviation of the noise, in [0, 1]. Numbers of
+the wrong type or out of range raise TypeError or ValueError before anything is drawn, and so do
+numbers for which no drawing fits into the shape after 200 attempts.
 """
 
 from __future__ import annotations

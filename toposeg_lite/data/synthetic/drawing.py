@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec
 
 import numpy as np
 from scipy import ndimage
 from skimage import measure
 
-__all__ = [
-    "Array",
-    "Drawing",
-    "Seed",
-    "agrees",
-    "check_shape",
-    "until_it_agrees",
-]
+from ...checks import check_fraction, check_integer, check_seed
+
+__all__ = ["Array", "Drawing", "Seed", "agrees", "generator", "until_it_agrees"]
 
 Seed = int | np.random.Generator
 Array = np.ndarray
+Given = ParamSpec("Given")
+Numbers = ParamSpec("Numbers")
 
 _ATTEMPTS = 200
 
@@ -44,7 +44,35 @@ class Drawing:
     betti: tuple[int, ...]
 
 
-def check_shape(shape: tuple[int, ...], ndim: int, smallest: int) -> tuple[int, ...]:
+def generator(
+    *, smallest: int, ndim: int = 2, **limits: tuple[int, int]
+) -> Callable[[Callable[Given, Drawing]], Callable[Given, Drawing]]:
+    """Let a function check its arguments before it draws.
+
+    `smallest` is the least side of its `shape`, of `ndim` sides; `limits` are the lowest and the
+    highest value of each of its integers. Those of `gaps` and `noise` are the same everywhere.
+    """
+
+    def decorate(function: Callable[Given, Drawing]) -> Callable[Given, Drawing]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def checked(*args: Given.args, **options: Given.kwargs) -> Drawing:
+            given = signature.bind(*args, **options)
+            given.apply_defaults()
+            values = given.arguments
+            values["shape"] = _check_shape(values["shape"], ndim, smallest)
+            for name, (low, high) in {**limits, "gaps": (0, 1000)}.items():
+                values[name] = check_integer(values[name], name, low, high)
+            values["noise"] = check_fraction(values["noise"], "noise")
+            return function(*given.args, **given.kwargs)
+
+        return checked
+
+    return decorate
+
+
+def _check_shape(shape: tuple[int, ...], ndim: int, smallest: int) -> tuple[int, ...]:
     """Refuse a shape that is no tuple of `ndim` integers of at least `smallest`."""
     if not isinstance(shape, tuple | list):
         raise TypeError(f"shape must be a tuple of {ndim} integers; got {shape!r}")
@@ -70,21 +98,26 @@ def agrees(mask: Array, betti: tuple[int, ...]) -> bool:
         parts = ndimage.label(around, near)[1]
         cavities = ndimage.label(~around, far)[1] - 1
         if mask.ndim == 2:
-            found: tuple[int, ...] = (parts, cavities)
+            counted: tuple[int, ...] = (parts, cavities)
         else:
             euler = measure.euler_number(around, connectivity)
-            found = (parts, parts + cavities - euler, cavities)
-        if found != betti:
+            counted = (parts, parts + cavities - euler, cavities)
+        if counted != betti:
             return False
     return True
 
 
 def until_it_agrees(
-    rng: np.random.Generator, design: Callable[[np.random.Generator], Drawing | None], shape: object
+    design: Callable[Concatenate[np.random.Generator, tuple[int, ...], Numbers], Drawing | None],
+    shape: tuple[int, ...],
+    seed: Seed,
+    *numbers: Numbers.args,
+    **others: Numbers.kwargs,
 ) -> Drawing:
-    """Draw until the pixels keep what the design promises."""
+    """Draw from one stream until the pixels keep what the design promises; else it returns None."""
+    rng = check_seed(seed)
     for _ in range(_ATTEMPTS):
-        drawing = design(rng)
+        drawing = design(rng, shape, *numbers, **others)
         if drawing is not None:
             return drawing
     raise ValueError(

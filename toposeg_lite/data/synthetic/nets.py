@@ -6,16 +6,8 @@ import numpy as np
 from scipy import ndimage
 from skimage import draw
 
-from ...checks import check_fraction, check_integer, check_seed
 from .brushes import Stroke, bends, cloud, colour, fade, finish, line, paint, tidy
-from .drawing import (
-    Array,
-    Drawing,
-    Seed,
-    agrees,
-    check_shape,
-    until_it_agrees,
-)
+from .drawing import Array, Drawing, Seed, agrees, generator, until_it_agrees
 
 __all__ = ["roads", "tubes"]
 
@@ -57,6 +49,7 @@ def _net(rng: np.random.Generator, edges: list[Edge], extra: float) -> tuple[lis
     return net + closing[:loops], loops
 
 
+@generator(smallest=96, block=(40, 400))
 def roads(
     shape: tuple[int, int] = (256, 256),
     *,
@@ -71,14 +64,10 @@ def roads(
     ----------
     shape : (int, int)
         Height and width, at least 96.
-    seed : int or numpy Generator
-        Same seed, same bits.
     block : int
         Mean width of a block in pixels, 40 to 400.
     gaps : int
-        Number of trees that hide a stretch of a street, 0 to 1000.
-    noise : float
-        Standard deviation of the noise, in [0, 1].
+        Number of trees that hide a stretch of a street.
 
     Returns
     -------
@@ -87,57 +76,51 @@ def roads(
         of V crossings and E streets between them. Streets that leave the image or end in a
         cul-de-sac add none.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For a shape too small, and numbers of the wrong type or out of range.
-
     Examples
     --------
     >>> drawing = roads((128, 192), seed=0)
     >>> drawing.image.shape, drawing.betti
     ((3, 128, 192), (1, 1))
     """
-    shape = check_shape(shape, 2, 96)  # type: ignore[assignment]
-    block = check_integer(block, "block", 40, 400)
-    gaps = check_integer(gaps, "gaps", 0, 1000)
-    noise = check_fraction(noise, "noise")
+    return until_it_agrees(_design_roads, shape, seed, block, gaps, noise)
 
-    def design(rng: np.random.Generator) -> Drawing | None:
-        counts = tuple(max(2, round(side / block)) for side in shape)
-        pitch = np.array(shape) / counts
-        nodes = np.moveaxis(np.mgrid[: counts[0], : counts[1]], 0, -1) + 0.5
-        nodes = (nodes + rng.uniform(-0.18, 0.18, nodes.shape)) * pitch
-        edges, loops = _net(rng, _lattice_edges(counts), 0.7)
-        flat = nodes.reshape(-1, 2)
-        ends = [(flat[a], flat[b], 2.5) for a, b in edges]
-        for row in range(counts[0]):  # streets that leave the image, left and right
-            for column, edge in ((0, -12.0), (counts[1] - 1, shape[1] + 12.0)):
-                if rng.random() < 0.6:
-                    ends.append((nodes[row, column], np.array([nodes[row, column, 0], edge]), 2.5))
-        for column in range(counts[1]):  # and above and below
-            for row, edge in ((0, -12.0), (counts[0] - 1, shape[0] + 12.0)):
-                if rng.random() < 0.6:
-                    ends.append((nodes[row, column], np.array([edge, nodes[row, column, 1]]), 2.5))
-        main = rng.integers(len(ends))
-        turn = rng.bit_generator.random_raw()
-        strokes = []
-        for k, (start, stop, radius) in enumerate(ends):
-            points = bends(
-                np.random.default_rng(turn),
-                line(start, stop, 0.5),
-                0.09 * block,
-                1.3 * block,
-            )
-            strokes.append(Stroke(points, np.full(len(points), radius + (k == main))))
-        depth, _ = paint(shape, strokes)
-        mask = tidy(depth <= 0, 8)
-        if not agrees(mask, (1, loops)):
-            return None
-        image = _suburb(rng, shape, strokes, depth, gaps)
-        return Drawing(finish(rng, image, noise, 0.55), mask, (1, loops))
 
-    return until_it_agrees(check_seed(seed), design, shape)
+def _design_roads(
+    rng: np.random.Generator, shape: tuple[int, ...], block: int, gaps: int, noise: float
+) -> Drawing | None:
+    """Lay out a net of streets, paint the suburb, and return nothing if two streets have met."""
+    counts = tuple(max(2, round(side / block)) for side in shape)
+    pitch = np.array(shape) / counts
+    nodes = np.moveaxis(np.mgrid[: counts[0], : counts[1]], 0, -1) + 0.5
+    nodes = (nodes + rng.uniform(-0.18, 0.18, nodes.shape)) * pitch
+    edges, loops = _net(rng, _lattice_edges(counts), 0.7)
+    flat = nodes.reshape(-1, 2)
+    ends = [(flat[a], flat[b], 2.5) for a, b in edges]
+    for row in range(counts[0]):  # streets that leave the image, left and right
+        for column, edge in ((0, -12.0), (counts[1] - 1, shape[1] + 12.0)):
+            if rng.random() < 0.6:
+                ends.append((nodes[row, column], np.array([nodes[row, column, 0], edge]), 2.5))
+    for column in range(counts[1]):  # and above and below
+        for row, edge in ((0, -12.0), (counts[0] - 1, shape[0] + 12.0)):
+            if rng.random() < 0.6:
+                ends.append((nodes[row, column], np.array([edge, nodes[row, column, 1]]), 2.5))
+    main = rng.integers(len(ends))
+    turn = rng.bit_generator.random_raw()
+    strokes = []
+    for k, (start, stop, radius) in enumerate(ends):
+        points = bends(
+            np.random.default_rng(turn),
+            line(start, stop, 0.5),
+            0.09 * block,
+            1.3 * block,
+        )
+        strokes.append(Stroke(points, np.full(len(points), radius + (k == main))))
+    depth, _ = paint(shape, strokes)
+    mask = tidy(depth <= 0, 8)
+    if not agrees(mask, (1, loops)):
+        return None
+    image = _suburb(rng, shape, strokes, depth, gaps)
+    return Drawing(finish(rng, image, noise, 0.55), mask, (1, loops))
 
 
 def _suburb(
@@ -204,6 +187,7 @@ def _suburb(
     return image * (1 + 0.05 * cloud(rng, shape, 120))
 
 
+@generator(smallest=24, ndim=3, spacing=(12, 100))
 def tubes(
     shape: tuple[int, int, int] = (32, 64, 64),
     *,
@@ -218,14 +202,10 @@ def tubes(
     ----------
     shape : (int, int, int)
         Depth, height and width, at least 24.
-    seed : int or numpy Generator
-        Same seed, same bits.
     spacing : int
         Distance between neighbouring forks in voxels, 12 to 100.
     gaps : int
-        Number of stretches where a tube fades, 0 to 1000.
-    noise : float
-        Standard deviation of the noise where the image is bright, in [0, 1].
+        Number of stretches where a tube fades. The noise is that where the image is bright.
 
     Returns
     -------
@@ -234,63 +214,57 @@ def tubes(
         of V forks and E tubes between them; tubes that leave the volume add no loop. The tubes
         are filled: no cavity.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For a shape too small, and numbers of the wrong type or out of range.
-
     Examples
     --------
     >>> drawing = tubes((24, 40, 48), seed=0)
     >>> drawing.image.shape, drawing.betti
     ((1, 24, 40, 48), (1, 0, 0))
     """
-    shape = check_shape(shape, 3, 24)  # type: ignore[assignment]
-    spacing = check_integer(spacing, "spacing", 12, 100)
-    gaps = check_integer(gaps, "gaps", 0, 1000)
-    noise = check_fraction(noise, "noise")
+    return until_it_agrees(_design_tubes, shape, seed, spacing, gaps, noise)
 
-    def design(rng: np.random.Generator) -> Drawing | None:
-        # A lattice in a random position, larger than the volume; the nodes inside are the forks.
-        count = int(np.linalg.norm(shape) / spacing) + 3
-        lattice = np.moveaxis(np.mgrid[:count, :count, :count], 0, -1).reshape(-1, 3)
-        lattice = lattice + rng.uniform(-0.17, 0.17, lattice.shape) - count / 2
-        turn, _ = np.linalg.qr(rng.standard_normal((3, 3)))
-        nodes = np.array(shape) / 2 + spacing * lattice @ turn + rng.uniform(-4, 4, 3)
-        inside = ((nodes > 4) & (nodes < np.array(shape) - 5)).all(1)
-        near = [edge for edge in _lattice_edges((count,) * 3) if inside[edge[0]] or inside[edge[1]]]
-        within = [edge for edge in near if inside[edge[0]] and inside[edge[1]]]
-        if not within:
-            return None
-        edges, loops = _net(rng, within, 0.25)
-        forks = {node for edge in edges for node in edge}
-        # Some tubes leave the volume, no two to the same place: they add no loop.
-        leaving = {}
-        for first, second in near:
-            fork, beyond = (first, second) if inside[first] else (second, first)
-            if not inside[beyond] and fork in forks and rng.random() < 0.4:
-                leaving[beyond] = fork
-        edges = edges + [(fork, beyond) for beyond, fork in leaving.items()]
-        strokes = []
-        for first, second in edges:
-            points = line(nodes[first], nodes[second], 0.5)
-            arc = np.sin(np.pi * np.linspace(0, 1, len(points)))[:, None]
-            points = points + arc * rng.normal(0, 0.07 * spacing, 3)
-            strokes.append(Stroke(points, np.full(len(points), rng.choice([1.5, 1.5, 2.0, 2.5]))))
-        fade(rng, strokes, gaps, 12)
-        depth, shown = paint(shape, strokes)
-        mask = depth <= 0
-        if not agrees(mask, (1, loops, 0)):
-            return None
 
-        light = np.exp(-np.arange(shape[0]) / (2.5 * shape[0]))[:, None, None]
-        light = light * (1 + 0.12 * cloud(rng, shape, 30))
-        haze = 0.1 + 0.02 * cloud(rng, shape, 10)
-        plasma = np.clip(0.6 - depth / 2, 0, 1) * shown * (0.75 + 0.1 * cloud(rng, shape, 4))
-        image = ndimage.gaussian_filter((haze + 0.75 * plasma) * light, (1.0, 0.6, 0.6))
-        # Photons are counted: the noise grows with the root of the brightness.
-        image = np.clip(image, 0, None)
-        image += noise * np.sqrt(image) * rng.standard_normal(shape)
-        return Drawing(np.clip(image, 0, 1).astype(np.float32)[None], mask, (1, loops, 0))
+def _design_tubes(
+    rng: np.random.Generator, shape: tuple[int, ...], spacing: int, gaps: int, noise: float
+) -> Drawing | None:
+    """Lay out a net of tubes, paint the volume, and return nothing if two tubes have met."""
+    # A lattice in a random position, larger than the volume; the nodes inside are the forks.
+    count = int(np.linalg.norm(shape) / spacing) + 3
+    lattice = np.moveaxis(np.mgrid[:count, :count, :count], 0, -1).reshape(-1, 3)
+    lattice = lattice + rng.uniform(-0.17, 0.17, lattice.shape) - count / 2
+    turn, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+    nodes = np.array(shape) / 2 + spacing * lattice @ turn + rng.uniform(-4, 4, 3)
+    inside = ((nodes > 4) & (nodes < np.array(shape) - 5)).all(1)
+    near = [edge for edge in _lattice_edges((count,) * 3) if inside[edge[0]] or inside[edge[1]]]
+    within = [edge for edge in near if inside[edge[0]] and inside[edge[1]]]
+    if not within:
+        return None
+    edges, loops = _net(rng, within, 0.25)
+    forks = {node for edge in edges for node in edge}
+    # Some tubes leave the volume, no two to the same place: they add no loop.
+    leaving = {}
+    for first, second in near:
+        fork, beyond = (first, second) if inside[first] else (second, first)
+        if not inside[beyond] and fork in forks and rng.random() < 0.4:
+            leaving[beyond] = fork
+    edges = edges + [(fork, beyond) for beyond, fork in leaving.items()]
+    strokes = []
+    for first, second in edges:
+        points = line(nodes[first], nodes[second], 0.5)
+        arc = np.sin(np.pi * np.linspace(0, 1, len(points)))[:, None]
+        points = points + arc * rng.normal(0, 0.07 * spacing, 3)
+        strokes.append(Stroke(points, np.full(len(points), rng.choice([1.5, 1.5, 2.0, 2.5]))))
+    fade(rng, strokes, gaps, 12)
+    depth, shown = paint(shape, strokes)
+    mask = depth <= 0
+    if not agrees(mask, (1, loops, 0)):
+        return None
 
-    return until_it_agrees(check_seed(seed), design, shape)
+    light = np.exp(-np.arange(shape[0]) / (2.5 * shape[0]))[:, None, None]
+    light = light * (1 + 0.12 * cloud(rng, shape, 30))
+    haze = 0.1 + 0.02 * cloud(rng, shape, 10)
+    plasma = np.clip(0.6 - depth / 2, 0, 1) * shown * (0.75 + 0.1 * cloud(rng, shape, 4))
+    image = ndimage.gaussian_filter((haze + 0.75 * plasma) * light, (1.0, 0.6, 0.6))
+    # Photons are counted: the noise grows with the root of the brightness.
+    image = np.clip(image, 0, None)
+    image += noise * np.sqrt(image) * rng.standard_normal(shape)
+    return Drawing(np.clip(image, 0, 1).astype(np.float32)[None], mask, (1, loops, 0))

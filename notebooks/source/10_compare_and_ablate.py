@@ -1,0 +1,402 @@
+# %% head [markdown]
+# # Compare and ablate
+#
+# **At the end** you can say of every line in this picture what it claims, how sure it is, and what it leaves open: which losses mend topology, by how much, and whether that could be luck.
+#
+# ![One line for each loss: a square at its mean difference to the control, a bar for the interval that other images and other seeds might give, small rings for the single seeds, and a dashed line at zero; the better side is shaded.](../images/10.png)
+#
+# **Time:** 45 minutes.
+#
+# **You need** [chapter 09](../09_run_a_full_training.ipynb) to read: parent, control, arm, and why the weight is chosen on other images than those of the verdict. From statistics the mean; nothing else.
+#
+# **You will be able to**
+#
+# - count by hand how often chance alone gives what you see;
+# - read a confidence interval, and say over what it is taken: images, seeds, or both;
+# - correct for the number of losses that were compared;
+# - say what three seeds can show, and what they cannot;
+# - read an ablation, and judge for yourself which loss you would use.
+
+# %% parameters tags=["parameters"]
+RUN = None  # one of notebooks/reference_runs by its name; None: the one with the most scores
+METRIC = "betti_matching_error"  # what the losses are judged by; the Betti-0 error if it is missing
+SEED = 0  # of all that is drawn
+
+# %% setup
+from importlib.metadata import version
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats
+
+from toposeg_lite import exercises, explorers, figures
+from toposeg_lite.statistics import bootstrap_interval, compare_networks, holm
+from toposeg_lite.statistics import paired_differences, sign_flip_test
+from toposeg_lite.training import read_runs
+
+pd.set_option("display.width", 120)
+print(*(f"{name}: version {version(name)}" for name in ("toposeg-lite", "numpy", "scipy")), sep="\n")
+
+
+# %% predict [markdown]
+# ## Predict first
+#
+# A network was trained on with a new loss, and its control without it. Both are scored on the same five test images; fewer errors are better:
+#
+# | image | a | b | c | d | e | mean |
+# |---|---|---|---|---|---|---|
+# | **control** | 9 | 5 | 4 | 6 | 7 | 6.2 |
+# | **new loss** | 3 | 2 | 2 | 7 | 3 | 3.4 |
+#
+# Write down, before you go on:
+#
+# 1. The errors are nearly halved. A habit of the field calls a difference significant if chance alone gives one as large in less than 5 of 100 cases. Can five images pass that?
+# 2. The training is repeated with three seeds, and each time the loss wins. Suppose that it does nothing at all. How often would three seeds agree so well, for it or against it?
+#
+# <details><summary>Answer</summary>
+#
+# 1. No, not even if all five were better: section 1 counts why. 2. In one of four cases: the second and the third seed have to agree with the first, and each does so in one of two.
+#
+# </details>
+
+# %% hand [markdown]
+# ## 1. By hand
+#
+# Only the **differences** matter, image by image: new loss minus control, $-6, -3, -2, +1, -4$, with the sum $-14$. What an image makes hard for one network it makes hard for the other as well, and in the difference that cancels.
+#
+# Now suppose that the loss does nothing. Then it was a matter of luck which of the two networks got which of the two scores, and each difference could as well have had the other sign. So flip the signs in all ways: $2^5 = 32$, all equally probable. How many of them have a sum as far from zero as the observed one?
+#
+# | flipped to plus | sum |
+# |---|---|
+# | none | $-6-3-2-1-4 = -16$ |
+# | only the 1 | $-6-3-2+1-4 = -14$, as observed |
+# | only the 2 | $-6-3+2-1-4 = -12$, not far enough |
+#
+# Every other flip is nearer to zero. So two reach $-14$, and their mirror images reach $+14$: 4 of 32, $p = .125$. This is the **p-value** of the **sign-flip test**: how often chance alone would look at least like this. It is *not* the probability that the loss does nothing.
+#
+# If all five images were better, 2 of 32 would remain, $p = .0625$. No five images can do better, whatever the loss.
+
+# %% naive [markdown]
+# ## 2. The same in naive code, and what scipy says
+#
+# Flip all signs and count. **Wilcoxon's signed-rank test** (1945) is the same count with *ranks* in place of sizes: the smallest difference becomes 1, the next 2, and so on, and the signs stay. So one wild image cannot decide alone. With 50 images there are $2^{50}$ flips; then the library draws ten thousand at random.
+
+# %% flips
+def naive_sign_flips(differences):
+    flips = np.array(list(product([-1, 1], repeat=len(differences))))
+    return np.mean(np.abs(flips @ differences) >= abs(np.sum(differences)))
+
+
+def naive_signed_ranks(differences):
+    return naive_sign_flips(np.sign(differences) * stats.rankdata(np.abs(differences)))
+
+
+control, loss = np.array([9, 5, 4, 6, 7]), np.array([3, 2, 2, 7, 3])
+five = loss - control
+scipys = stats.permutation_test((five,), np.sum, permutation_type="samples").pvalue
+print(f"sign flips:   naive {naive_sign_flips(five):.4f}, library {sign_flip_test(five):.4f}, "
+      f"scipy {scipys:.4f}, pencil {4 / 32:.4f}")
+print(f"signed ranks: naive {naive_signed_ranks(five):.4f}, scipy {stats.wilcoxon(five).pvalue:.4f}")
+
+# %% bootstrap [markdown]
+# A p-value says whether, not how much. For that there is the **confidence interval**. Had we other five images, the mean difference would be another one. The **bootstrap** (Efron 1979) imitates that with what it has: it draws five of the five images, *with replacement*, so that some come twice and some not at all, and takes the mean. The middle 95 % of many such means are the interval. Of five images there are only $5^5 = 3125$ draws, so that here even the naive code can do all of them.
+
+# %% intervals
+means = [np.mean(drawn) for drawn in product(five, repeat=5)]
+naive = np.quantile(means, [0.025, 0.975])
+library = bootstrap_interval(five, seed=SEED)
+options = {"method": "percentile", "n_resamples": 5000, "rng": SEED}
+scipys = stats.bootstrap((five,), np.mean, **options).confidence_interval
+print(f"mean difference {five.mean():.1f}")
+for name, (low, high) in (("all draws", naive), ("library", library), ("scipy", scipys)):
+    print(f"{name:9} 95 % of the means lie from {low:.1f} to {high:.1f}")
+
+# %% optimism [markdown]
+# The mean of five whole numbers moves in steps of .2, so the two that draw at random may be a step off; else the three agree.
+#
+# The interval leaves out zero, the test says $p = .125$: do they contradict each other? With five images, yes, for the bootstrap is too bold when there is little to draw from: it never sees an image worse than the worst of the five. With 50 images the two agree well. Keep this in mind for section 6, where there are three seeds to draw from.
+
+# %% runs [markdown]
+# ## 3. The reference runs
+#
+# `notebooks/reference_runs` holds the scores of real trainings: of every network, every seed and every test image. They were made as in chapter 09. In each seed one parent is trained with Dice + cross-entropy; from there the **control** goes on without, and each arm with a loss added, for the same steps on the same crops. The weight of each loss is chosen on the validation images, and then the test images are scored, once. What follows reads whatever runs there are: add one of your own (`python -m toposeg_lite.training study -p dataset isbi2012_membranes -p results notebooks/reference_runs/isbi2012_membranes-study.json`), and run this chapter again.
+#
+# The first row below is the parent. What the control gained over it, it gained by training longer, and so does every arm: compare with the control, never with the parent.
+
+# %% table
+runs = read_runs()
+for name, some in runs.items():
+    print(f"{name}: {some.dataset}; losses {len(some.arms)}, seeds {len(some.seeds)}, "
+          f"test images {some.images}")
+run = runs[RUN] if RUN else next(iter(runs.values()))
+metric = METRIC if METRIC in run.metrics else "betti_0_error"
+title = run.metrics[metric]
+settings = ", ".join(f"{key} {value}" for key, value in run.settings.items())
+print(f"\nThe rest of the chapter looks at {run.name}, {title}. Means over the test images:\n{settings}")
+by_seed = run.scores.groupby(["network", "seed"], sort=False)[[*run.metrics]].mean()
+by_seed.groupby("network", sort=False).mean().rename(columns=run.metrics).round(3)
+
+# %% pairs [markdown]
+# ## 4. Why pairs
+#
+# How hard is an image, how good is a network? In a column of scores both are mixed. The next cell takes one loss and asks twice how sure its mean difference is: as if the two networks had been scored on *different* images, and in pairs. Each dot of the picture is a test image; where scores of one network follow those of the other, the dots lie along the diagonal, and the pairs pay off. (The intervals are those of Student's t here, which knows both cases.)
+
+# %% pairing
+network = run.arms[0]
+changes = paired_differences(run.scores, metric, network)
+ours, theirs = (
+    run.scores[run.scores["network"] == name].groupby("image")[metric].mean()[changes.columns]
+    for name in (network, "control")
+)
+apart, paired = stats.ttest_ind(ours, theirs, equal_var=False), stats.ttest_rel(ours, theirs)
+for name, found in (("different images", apart), ("in pairs", paired)):
+    low, high = found.confidence_interval()
+    print(f"{name:16} {ours.mean() - theirs.mean():+.3f}, 95 % interval {low:+.3f} to {high:+.3f}")
+print(f"correlation of the two networks over the images: {np.corrcoef(ours, theirs)[0, 1]:.2f}")
+points = pd.DataFrame({"control": theirs, "score": ours})
+axes = figures.paired_scores(points, metric=metric, title=title, network=network)
+figures.show(axes, f"{title} of {len(points)} test images: control to the right, {network} upwards.")
+
+# %% forest [markdown]
+# ## 5. Two kinds of luck
+#
+# A mean difference depends on which **images** happened to be in the test set, and on which **seed** the training happened to start from: first weights, crops, their order. These are different questions:
+#
+# - *Would these networks win on other images?* Draw images.
+# - *Would another training win on these images?* Draw seeds.
+# - *Would another training win on other images?* Draw both. This is what a reader wants to know who trains the network himself.
+#
+# All seeds are scored on the same images. So a draw takes some seeds and, independently, some images, and then all scores where they cross; Owen (2007) calls it the pigeonhole bootstrap. To throw all scores of all seeds into one urn would count each image as often as there are seeds, and pretend to know more than one does.
+
+# %% intervals-of-all tags=["end-product"]
+for name in run.arms:
+    changes = paired_differences(run.scores, metric, name)
+    print(f"{name:20} {changes.to_numpy().mean():+7.3f}", end="")
+    for over in ("images", "seeds", "both"):
+        low, high = bootstrap_interval(changes, over=over, seed=SEED)
+        print(f"   {over} {low:+.2f} to {high:+.2f}", end="")
+    print()
+table = compare_networks(run.scores, metric, seed=SEED)
+seeds = {name: paired_differences(run.scores, metric, name).mean(axis=1) for name in run.arms}
+words = [f"{n} {r['low']:.2f} to {r['high']:.2f}" for n, r in table.iterrows()]
+text = f"Difference in {title} to the control, and its 95 % interval over images and seeds: "
+forest = figures.difference_forest(table, metric=metric, title=title, seeds=pd.DataFrame(seeds).T)
+figures.show(forest, f"{text}{'; '.join(words)}.")
+
+# %% tests [markdown]
+# Read a line like this: *the square is what we saw; values inside the bar are what we might as well have seen.* Where the bar crosses the dashed line, "no difference" is among them. That does not mean that there is none: the bar may simply be long.
+#
+# ### Many losses, many chances
+#
+# Who compares seven losses that do nothing will find one "significant" at 5 % in three of ten studies: $1 - .95^7 = .30$. **Holm's correction** (1979) multiplies the smallest of $m$ p-values by $m$, the next by $m - 1$, and so on, and never lets a larger one fall below one before it. After it, a *single* false alarm among all of them stays as improbable as the level says. Exercise 10.2 writes it.
+#
+# In the next table "lower" and "higher" count images. The **rank-biserial correlation** is an effect size that belongs to the signed ranks: the sum of the ranks of the images that went up, minus that of those that went down, over the sum of all; from $-1$, every image lower, to $1$, every image higher. A p-value shrinks with the number of images; an effect size does not.
+
+# %% tests-of-all
+columns = ["difference", "lower", "higher", "rank_biserial", "p_wilcoxon", "p_sign_flip", "p_holm"]
+assert (holm(table["p_sign_flip"]) == table["p_holm"]).all()
+sure = table[table["p_holm"] < 0.05]
+better = (sure["difference"] > 0) == figures.higher_is_better(metric)
+for word, some in (("better", sure[better]), ("worse", sure[~better])):
+    print(f"{word} than the control, Holm-corrected p below .05: {', '.join(some.index) or 'none'}")
+table[columns].map("{:.3g}".format)
+
+# %% seeds [markdown]
+# ## 6. What three seeds can say
+#
+# The tests of section 5 are about images. They take the mean over the seeds and treat these as given: *these* networks. What about other seeds?
+#
+# Flip the signs of three seeds: 8 ways, and even if all three agree, 2 of them look like that. **No test of three seeds can give a p-value below .25.** The same fact, seen from the other side: the bootstrap over three seeds hardly ever leaves the range from the smallest to the largest of them, and the true median of all seeds lies outside of that range in one of four studies. So what is called a 95 % interval is, as far as seeds go, rather a 75 % one. **Student's t** pays for few seeds with a long interval instead (4.3 standard errors for three, 12.7 for two), which is honest as long as seeds scatter like a bell.
+#
+# The next cell draws seeds from a bell two thousand times and counts how often an interval holds the truth, and then gives the honest interval for the run.
+
+# %% coverage
+generator = np.random.default_rng(SEED)
+for count in (3, 5, 10, 30):
+    bell = generator.normal(size=(2000, count))
+    drawn = np.array([bootstrap_interval(s[:, None], over="seeds", draws=1000) for s in bell])
+    student = np.transpose(stats.ttest_1samp(bell, 0, axis=1).confidence_interval())
+    hits = [np.mean((ends[:, 0] <= 0) & (0 <= ends[:, 1])) for ends in (drawn, student)]
+    print(f"{count:2} seeds: smallest p {2 / 2**count:.2g}; the interval holds the truth in "
+          f"{hits[0]:.0%} (bootstrap), {hits[1]:.0%} (Student's t)")
+print(f"\n{run.name}, {title}, Student's t over seeds:")
+for name, values in seeds.items():
+    low, high = -np.inf, np.inf  # one seed alone leaves everything open
+    if len(values) > 1:
+        low, high = stats.ttest_1samp(values, 0).confidence_interval()
+    print(f"{name:20} {low:+8.2f} to {high:+8.2f}   lower with {(values < 0).sum()} of {len(values)}")
+
+# %% seeds-after [markdown]
+# Three seeds are not worthless. They are a check against the grossest mistake, a verdict that one lucky start has made; and where the three rings lie close together and far from zero, even the honest interval is clear. But where the rings of two losses overlap they do not say which of the two is ahead: the rings hold the luck of the control, too. Take the difference of the two losses, seed by seed, and look at three numbers again. Bouthillier and others (2021) measured the sources of luck in such benchmarks: the sampling of the data, the first weights and the tuning each move the results markedly.
+#
+# ## 7. Ablation: what the weight does, and what the loss costs
+#
+# An ablation takes one part out, or turns it up and down, and leaves all else as it is. The control is the first ablation: the loss taken out. The second one turns its **weight**. Below, each weight that was tried, on the *validation* images of the first seed: what it changes in the error, and what in Dice. The rule of choice was fixed beforehand: among the weights that lose at most one point of Dice (dotted), the one with the smallest Betti-matching error (ring).
+#
+# A curve that still falls at its right end, without a loss of Dice, says that larger weights should be tried. A curve that goes up again says that the loss begins to work against itself. The line below the picture says what part of the training time each loss took.
+
+# %% weights
+first = run.validation[run.validation["seed"] == run.seeds[0]]
+figure = Figure(figsize=(10.4, 4.4), layout="constrained")
+for axes, key, margin in zip(figure.subplots(1, 2), (metric, "dice"), (None, -0.01), strict=True):
+    options = {"metric": key, "title": run.metrics[key], "chosen": run.chosen, "margin": margin}
+    figures.weight_curves(first, ax=axes, **options)
+handles = axes.get_legend_handles_labels()
+figure.legend(*handles, loc="outside right upper", frameon=False)
+picked = [f"{name} {run.chosen[name, run.seeds[0]]:g}" for name in run.arms]
+figures.show(figure, f"Change of {title} and of Dice with the weight; chosen: {', '.join(picked)}.")
+cost = run.cost.groupby("network", sort=False)["share_of_loss"].mean()[run.arms]
+print("share of the training time:", ", ".join(f"{n} {share:.0%}" for n, share in cost.items()))
+
+# %% all-scores [markdown]
+# ## 8. What else changed
+#
+# A loss is made for something, and its weight was chosen by something. To judge it, look at what it was *not* chosen by: overlap, centre lines, clusters. The next table has a word for each loss and each score: "better" or "worse" where the sign-flip test over images, Holm-corrected for the number of losses, is below .05, and else a dot. A dot is no proof of equality.
+#
+# The table makes many tests, one for each cell, and corrects only within a column. So read it as a map, not as a verdict: **one** score has to be named before one looks, and here that was the Betti-matching error.
+
+# %% map
+rows = {}
+for key, heading in run.metrics.items():
+    found = compare_networks(run.scores, key, seed=SEED)
+    gain = found["difference"] * (1 if figures.higher_is_better(key) else -1)
+    word = np.where(gain > 0, "better", "worse")
+    rows[heading] = pd.Series(np.where(found["p_holm"] < 0.05, word, "·"), index=found.index)
+pd.DataFrame(rows)
+
+# %% try [markdown]
+# ## 9. Judge for yourself
+#
+# With a running kernel the next picture is live. Choose a *Run*, a *Score*, a *Loss*; click a square, or **hover over a dot** to learn which image it is. *Seeds that count* takes only the first seeds: watch what becomes of bars and p-values when there is one less. (To follow your hand it draws fewer times than section 5, so last digits differ.) All is reachable by keyboard.
+#
+# 1. Is there a loss that wins in topology **and** keeps the Dice? Is it the same in every run?
+# 2. Take one seed only. Which verdict of section 5 would you have had to take back?
+# 3. Mark the image that a loss mended most, and the one that it spoiled most. What would you have to look at to learn why?
+# 4. Two losses whose bars overlap: may you say that they are alike? That one is better?
+#
+# <details><summary>What we would say</summary>
+#
+# 1. If there is, its bar leaves out zero in the topological score and crosses it, or leaves it out on the better side, in Dice. If the answer depends on the run, say so: "on brick walls" is part of the verdict. 2. Whatever changed with the seed was never shown. 3. The pictures: `Evaluation.picture` in `toposeg_lite.training` marks and names every difference. A number tells how many, never what kind. 4. Neither. Each bar is about a difference to the control. Compare the two with each other: `compare_networks(run.scores, metric, control="the other")`, in pairs.
+#
+# </details>
+
+# %% explorer
+explorer = explorers.ComparisonExplorer(runs, run=run.name, metric=metric, image=1)
+explorer.network = table["difference"].abs().idxmax()  # the one that changes most
+explorers.show(explorer)
+
+# %% ex1 [markdown]
+# ## Exercises
+#
+# Each exercise has a stub to fill in, a checker that names what may have gone wrong, a hint, and a solution in [the solved notebook](./10_compare_and_ablate.ipynb).
+#
+# ### 10.1 Signs with a pencil
+#
+# Five images have the differences `exercises.PENCIL_DIFFERENCES`: $-5, -4, +2, -3, -1$. What is the two-sided p-value of the sign-flip test?
+#
+# <details><summary>Hint</summary>
+#
+# The sum is $-11$, and with all signs negative it is $-15$. Flipping one sign from minus to plus adds twice its size. Which flips stay at $-11$ or below? Then think of the other side.
+#
+# </details>
+
+# %% ex1-stub
+pencil_p = None  # a number, for instance 4 / 32
+
+exercises.check("10.1", pencil_p)
+
+# %% ex1-solution tags=["solution"]
+# At -11 or below are: no sign flipped (-15), only the 1 (-13), only the 2 (-11). With 1 and 2 both
+# it is -9. Three on this side, three on the other, of 32.
+exercises.check("10.1", 6 / 32)
+
+
+# %% ex2 [markdown]
+# ### 10.2 Holm's correction
+#
+# Write it: a function from a list of p-values to the list of the corrected ones, in the same order. (The library has this as `holm`; do it yourself.)
+#
+# <details><summary>Hint</summary>
+#
+# `np.argsort` gives the places from the smallest to the largest. Multiply in that order by $m, m - 1, \dots, 1$; let none be smaller than one before it (`np.maximum.accumulate`), nor larger than 1; and put each back into its place.
+#
+# </details>
+
+# %% ex2-stub
+def correct(p_values):
+    # return the corrected p-values, in the order in which they came
+    return None
+
+
+exercises.check("10.2", correct)
+
+
+# %% ex2-solution tags=["solution"]
+def correct_solution(p_values):
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(np.maximum.accumulate(np.array(p_values)[order] * factors), 1)
+    return corrected
+
+
+exercises.check("10.2", correct_solution)
+
+
+# %% ex3 [markdown]
+# ### 10.3 Change the method: draw persons, not images
+#
+# In chase_db1 each person has two images, the left and the right eye, and what is hard in one is often hard in the other. To draw single images would pretend that there are twice as many persons. Change the bootstrap: write a function that takes the list of the images' persons and a NumPy generator, draws as many **persons** as there are, with replacement, and returns the places of all images of the drawn persons; of one who was drawn twice all images come twice.
+#
+# <details><summary>Hint</summary>
+#
+# `generator.choice(persons, len(persons))` draws from the different persons, `sorted(set(groups))`. Then collect the places `k` with `groups[k] == person`, for each drawn person.
+#
+# </details>
+
+# %% ex3-stub
+def draw_persons(groups, generator):
+    # return a list of places in `groups`
+    return None
+
+
+exercises.check("10.3", draw_persons)
+
+
+# %% ex3-solution tags=["solution"]
+def draw_persons_solution(groups, generator):
+    persons = sorted(set(groups))
+    drawn = generator.choice(persons, len(persons))
+    return [k for person in drawn for k, group in enumerate(groups) if group == person]
+
+
+exercises.check("10.3", draw_persons_solution)
+
+# %% practice [markdown]
+# ## In practice
+#
+# - **Cost.** The statistics cost seconds. The trainings behind them cost hours: with seven losses, up to four weights and three seeds some forty networks, of which only the first seed pays for the choice of the weights. If you can afford more, buy seeds, not weights.
+# - **Limits.** All intervals here are about the images and seeds of *one* data set, one network, one budget. Nothing in them speaks of another camera, another expert, or a network ten times as large. Reference masks have errors of their own, and an interval does not know of them.
+# - **When it fails.** Few images: the bootstrap is too bold (section 2). Images that belong together: draw what belongs together (exercise 10.3). A score that is the mean of few large errors: look at the dots, and believe the ranks rather than the mean. Many scores tried until one is significant: name the score first.
+# - **What critics say.** Berger and others found that much of what is reported for topological losses hangs on connectivity, artefacts of the references and unfair baselines; the protocol of section 3 answers that. Christodoulou and others looked at the 221 segmentation papers of a large conference of 2023: more than half reported no variability at all, and one a confidence interval. And a p-value below .05 is a habit, not a law of nature: report the difference and its interval, and let the reader judge.
+#
+# ## Summary
+#
+# You counted sign flips by hand (1) and saw naive code, library and scipy agree on tests and intervals (2). You read the scores of real trainings (3), in pairs (4), with intervals over images, seeds and both, and corrected for the number of losses (5). You know what three seeds cannot say (6), read an ablation (7), looked at what a loss was not chosen by (8), and judged for yourself (9).
+#
+# ## Further reading
+#
+# - A. H. Berger and others, "Pitfalls of topology-aware image segmentation", [arXiv:2412.14619](https://arxiv.org/abs/2412.14619): the protocol of the reference runs, and why it is needed.
+# - B. Efron, "Bootstrap methods: another look at the jackknife" (1979), [doi:10.1214/aos/1176344552](https://doi.org/10.1214/aos/1176344552): where drawing again comes from.
+# - A. B. Owen, "The pigeonhole bootstrap" (2007), [doi:10.1214/07-AOAS122](https://doi.org/10.1214/07-AOAS122): how to draw when two kinds of things cross, as seeds and images do.
+# - F. Wilcoxon, "Individual comparisons by ranking methods" (1945), [doi:10.2307/3001968](https://doi.org/10.2307/3001968): four pages that founded the signed ranks.
+# - S. Holm, "A simple sequentially rejective multiple test procedure" (1979), [jstor.org/stable/4615733](https://www.jstor.org/stable/4615733): the correction.
+# - X. Bouthillier and others, "Accounting for variance in machine learning benchmarks" (2021), [arXiv:2103.03098](https://arxiv.org/abs/2103.03098): how much seeds, splits and tuning move a result.
+# - E. Christodoulou and others, "Confidence intervals uncovered: are we ready for real-world medical imaging AI?" (2024), [arXiv:2409.17763](https://arxiv.org/abs/2409.17763): what is, and what is not, reported.
+# - X. Hu, "Learning Topological Representations for Deep Image Understanding" (2024), [arXiv:2403.15361](https://arxiv.org/abs/2403.15361): the dissertation that this workbook follows.
+#
+# ## Next
+#
+# [Chapter 13](13_go_to_three_dimensions.ipynb) does all this in a volume. Before you go on, **shut this kernel down** (menu *Kernel*, *Shut Down Kernel*): it holds memory that the next chapter can use.

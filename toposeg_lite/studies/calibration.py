@@ -1,0 +1,395 @@
+"""How honest are branch probabilities? Run ``python -m toposeg_lite.studies calibration``.
+
+For each seed a U-Net is trained, and one with dropout beside it. Then, on the branches of the
+U-Net's likelihood, four kinds of probabilities are compared by their expected calibration error:
+
+=========== ====================================================================================
+method      the probability of a branch
+=========== ====================================================================================
+pixels      mean likelihood on the branch
+dropout     the same, the likelihood being the mean of many passes of the U-Net with dropout [1]_
+threshold   that it is above the learned threshold of persistence
+branch      what the branch head of `toposeg_lite.structures.StructureModel` says
+=========== ====================================================================================
+
+Head and threshold learn from branches that were found by networks which have not seen the image
+(see `fitting`). Of each method there is a second row, whose temperature was fitted on the
+validation images. The test images are looked at once, at the end. A branch is true if at least half
+of it lies on the truth.
+
+Networks are checkpoints and the numbers of each seed a JSON file in the folder of the study, so the
+same command goes on from where it was stopped. In the end ``study.json`` holds all seeds, with the
+reliability diagram of each method, the parameters and the versions. The workbook quotes a run of
+
+::
+
+    python -m toposeg_lite.studies calibration --even-light
+
+whose ``study.json`` is kept as ``notebooks/reference_runs/chase_db1-calibration.json``.
+
+References
+----------
+.. [1] Y. Gal, Z. Ghahramani, "Dropout as a Bayesian approximation: representing model uncertainty
+       in deep learning", ICML 2016. arXiv:1506.02142
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_integer, check_number
+from ..data import Dataset, load_dataset
+from ..models import UNet
+from ..structures import (
+    Reliability,
+    StructureDistribution,
+    fit_temperature,
+    reliability_diagram,
+    scale_probabilities,
+)
+from ..training import TrainConfig, train
+from ..training.records import git_commit, plain, versions, write_json
+from .fitting import (
+    as_batch,
+    cross_train,
+    even_data,
+    fit_structures,
+    known_branches,
+    new_network,
+    split_parts,
+)
+from .options import option
+from .places import REFERENCE_RUNS
+from .study import check_splits
+
+__all__ = ["CalibrationCommand", "DropoutUNet", "calibration_study", "read_calibration"]
+
+METHODS = ("pixels", "dropout", "threshold", "branch")
+BINS = 15
+
+
+class DropoutUNet(UNet):
+    """A U-Net that drops channels at random after each of its blocks, in training and on request.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the images.
+    rate : float
+        The probability of each channel to be dropped, from 0 to below 1.
+    **options
+        Of the `UNet`.
+
+    Notes
+    -----
+    What is dropped depends on the seed of the weights and the number of passes so far, which is
+    part of the `state_dict`: so a training that was stopped goes on as if it had not been.
+
+    Examples
+    --------
+    >>> model = DropoutUNet(1, rate=0.5, width=4, depth=2).eval()
+    >>> image = torch.ones(1, 1, 8, 8)
+    >>> bool((model(image) == model(image)).all())
+    True
+    >>> with model.dropping():
+    ...     bool((model(image) == model(image)).all())
+    False
+    """
+
+    passes: Tensor
+
+    def __init__(self, in_channels: int, *, rate: float = 0.2, **options: Any) -> None:
+        super().__init__(in_channels, **options)
+        check_number(rate, "rate")
+        if rate >= 1:
+            raise ValueError(f"rate must be below 1; got {rate}")
+        self.rate = rate
+        self._asked = False
+        self._noise = torch.Generator()
+        self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
+        for block in (*self.down, *self.join):
+            block.register_forward_hook(self._drop)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of a batch of images, (B, out_channels, *spatial)."""
+        if self.training or self._asked:
+            self._noise.manual_seed(self.seed * 1_000_003 + int(self.passes))
+            self.passes += 1
+        return super().forward(images)
+
+    def _drop(self, block: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        """Drop channels of what a block returns."""
+        if not (self.training or self._asked):
+            return output
+        shape = (*output.shape[:2], *[1] * self.ndim)
+        keep = (torch.rand(shape, generator=self._noise) >= self.rate) / (1 - self.rate)
+        return output * keep.to(output)
+
+    @contextmanager
+    def dropping(self) -> Iterator[None]:
+        """Drop in evaluation mode, too, for a while."""
+        self._asked = True
+        try:
+            yield
+        finally:
+            self._asked = False
+
+
+def calibration_study(
+    data: Dataset,
+    config: TrainConfig,
+    out: str | Path,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    passes: int = 20,
+    threshold_steps: int = 200,
+    folds: int = 2,
+    min_persistence: float = 0.02,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Compare the calibration of branch probabilities of four methods, over several seeds.
+
+    Parameters
+    ----------
+    data, config, out, min_persistence, progress
+        See `toposeg_lite.studies`; the seed of `config` is replaced by those of the study.
+    seeds : sequence of int
+        One U-Net and one with dropout are trained for each.
+    passes : int
+        Of the network with dropout.
+    threshold_steps : int
+        Of the training of the threshold.
+    folds : int
+        Of the training images: see `cross_train`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each seed, method and whether its temperature was fitted ("scaled"), with the
+        columns "error" (expected calibration error of the branches, 15 bins, each branch counting
+        once), "error_by_length" (counting by length), "accuracy" and "branches".
+
+    Raises
+    ------
+    ValueError
+        If the folder holds another study.
+    """
+    check_splits(data)
+    passes = check_integer(passes, "passes", 1)
+    split_parts(data, folds)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    kept: dict[str, Any] = {}
+    for seed in seeds:
+        path = folder / f"seed-{check_integer(seed, 'seed')}.json"
+        seeded = replace(config, seed=seed)
+        options: dict[str, Any] = {
+            "passes": passes,
+            "threshold_steps": threshold_steps,
+            "folds": folds,
+            "min_persistence": min_persistence,
+        }
+        facts = {"channels": data.channels, "config": replace(seeded, root=None).as_dict()}
+        facts |= options
+        if path.exists():
+            entry = json.loads(path.read_text())
+            if entry["about"] != facts:
+                raise ValueError(f"{path} is of another study: name another folder, or remove it")
+        else:
+            measured, diagrams = _measure(data, seeded, folder, progress=progress, **options)
+            new = [{"seed": seed, **row} for row in measured]
+            entry = {"about": facts, "rows": new, "reliability": diagrams}
+            entry |= {"versions": versions(), "git_commit": git_commit()}
+            write_json(path, entry)
+        rows += entry["rows"]
+        kept[str(seed)] = entry
+    write_json(folder / "study.json", {"bins": BINS, "seeds": kept})
+    return pd.DataFrame(rows)
+
+
+def _measure(
+    data: Dataset,
+    config: TrainConfig,
+    folder: Path,
+    *,
+    passes: int,
+    threshold_steps: int,
+    folds: int,
+    min_persistence: float,
+    progress: bool,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Train the networks of one seed and compare the methods on its branches."""
+    seed = config.seed
+    unet, dropout = new_network(data, config, UNet), new_network(data, config, DropoutUNet)
+    networks: dict[str, UNet] = {"unet": unet, "dropout": dropout}
+    for name, network in networks.items():
+        train(config, data=data, model=network, out=folder / f"{name}-{seed}.safetensors",
+              resume=True, progress=progress)  # fmt: skip
+    unseen = cross_train(data, config, folder, folds=folds, progress=progress)
+    branch, threshold = fit_structures(
+        unet, unseen, config, threshold_steps=threshold_steps, min_persistence=min_persistence
+    )
+    chances: dict[str, dict[str, list[np.ndarray]]] = {}
+    truths: dict[str, np.ndarray] = {}
+    lengths: dict[str, np.ndarray] = {}
+    for split, samples in (("validation", data.validation), ("test", data.test)):
+        chances[split] = {method: [] for method in METHODS}
+        distributions, fractions = known_branches(branch, samples)
+        truths[split] = np.concatenate(fractions) >= 0.5
+        lengths[split] = np.concatenate([each.branches.length for each in distributions])
+        for distribution, sample in zip(distributions, samples, strict=True):
+            image, branches = as_batch(sample, unet), distribution.branches
+            likelihood = _mean_likelihood(dropout, image, passes)
+            says = chances[split]
+            says["pixels"].append(_mean_on(distribution, branches.likelihood))
+            says["dropout"].append(_mean_on(distribution, likelihood))
+            says["threshold"].append(threshold.uncertainty(image)[0].probability)
+            says["branch"].append(distribution.uncertainty().probability)
+    rows, diagrams = [], {}
+    for method in METHODS:
+        before, chance = (np.concatenate(chances[s][method]) for s in ("validation", "test"))
+        temperature = fit_temperature(before, truths["validation"])
+        for scaled, used in ((False, chance), (True, scale_probabilities(chance, temperature))):
+            by_count, by_length = (
+                reliability_diagram(used, truths["test"], bins=BINS, weights=weights)
+                for weights in (None, lengths["test"])
+            )
+            rows.append(
+                {
+                    "method": method,
+                    "scaled": scaled,
+                    "error": by_count.error,
+                    "error_by_length": by_length.error,
+                    "accuracy": float(np.mean((used >= 0.5) == truths["test"])),
+                    "branches": len(used),
+                }
+            )
+            diagrams[f"{method}, scaled" if scaled else method] = {
+                name: [plain(round(value, 4)) for value in getattr(by_count, name).tolist()]
+                for name in ("count", "probability", "frequency")
+            }
+    return rows, diagrams
+
+
+def read_calibration(
+    path: str | Path | None = None,
+) -> tuple[pd.DataFrame, dict[str, Reliability]]:
+    """Read the ``study.json`` of a study of calibration.
+
+    Parameters
+    ----------
+    path : path, optional
+        The file. Default: the workbook's, ``reference_runs/chase_db1-calibration.json``.
+
+    Returns
+    -------
+    table : DataFrame
+        As `calibration_study` returns it.
+    diagrams : dict of str to Reliability
+        Of each method, all seeds together, each with the same weight: `count` sums to their number.
+        "branch, scaled" is that after temperature scaling.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> table, diagrams = read_calibration()
+    >>> sorted(set(table["method"]))
+    ['branch', 'dropout', 'pixels', 'threshold']
+    """
+    place = REFERENCE_RUNS / "chase_db1-calibration.json" if path is None else Path(path)
+    if not place.is_file():
+        raise FileNotFoundError(f"there is no study of calibration at {place}")
+    content = json.loads(place.read_text())
+    seeds = list(content["seeds"].values())
+    table = pd.DataFrame([row for seed in seeds for row in seed["rows"]])
+    edges = np.linspace(0, 1, content["bins"] + 1)
+    diagrams = {}
+    for name in seeds[0]["reliability"]:
+        count, probability, frequency = (
+            np.array([seed["reliability"][name][key] for seed in seeds], dtype=float)
+            for key in ("count", "probability", "frequency")
+        )
+        count /= count.sum(1, keepdims=True)
+        total = count.sum(0)
+        means = (
+            np.nansum(count * values, axis=0) / np.where(total > 0, total, np.nan)
+            for values in (probability, frequency)
+        )
+        diagrams[name] = Reliability(edges, total, *means)
+    return table, diagrams
+
+
+def _mean_likelihood(network: DropoutUNet, image: Tensor, passes: int) -> np.ndarray:
+    """Return the mean likelihood of many passes with dropout."""
+    network.eval()
+    network.passes.fill_(10**6)  # the same noise for each image, and none of the training's
+    with torch.no_grad(), network.dropping():
+        seen = [network(image)[0, 0].sigmoid().cpu().numpy() for _ in range(passes)]
+    return np.mean(seen, axis=0)
+
+
+def _mean_on(distribution: StructureDistribution, likelihood: np.ndarray) -> np.ndarray:
+    """Return the mean of a likelihood over the pixels that each branch owns."""
+    branches = distribution.branches
+    owner = np.repeat(np.arange(len(branches)), branches.sizes)
+    values = likelihood.ravel()[branches.own_pixels].astype(np.float64)
+    return np.clip(np.bincount(owner, values, len(branches)) / branches.sizes, 0, 1)
+
+
+@dataclass(frozen=True)
+class CalibrationCommand:
+    """Compare the calibration of branch probabilities; goes on where it stopped.
+
+    The fields are the options of the command; see `options`.
+    """
+
+    dataset: str = option("chase_db1")
+    root: str | None = option(None, "the folder of downloaded data sets")
+    out: str = option("runs/calibration")
+    seeds: Sequence[int] = option((0, 1, 2))
+    steps: int = option(3000, "of the training of each network")
+    patch: int = option(128)
+    width: int = option(16, "of the networks")
+    learning_rate: float = option(0.002)
+    light: float = option(0.1, "how much crops are lit at random")
+    even_light: bool = option(False, "of photographs of the retina")
+    passes: int = option(20, "of the network with dropout")
+    threshold_steps: int = option(200)
+    folds: int = option(2, "parts of the training images")
+
+    def run(self) -> None:
+        """Make the study and print its table."""
+        config = TrainConfig(
+            dataset=self.dataset, root=self.root, weight=0.0, steps=self.steps, patch=self.patch,
+            anneal=True, learning_rate=self.learning_rate, light=self.light, width=self.width,
+        )  # fmt: skip
+        data = load_dataset(config.dataset, root=config.root)
+        if self.even_light:
+            data = even_data(data)
+        table = calibration_study(
+            data, config, self.out, seeds=self.seeds, passes=self.passes,
+            threshold_steps=self.threshold_steps, folds=self.folds,
+        )  # fmt: skip
+        print(f"Expected calibration error of branches, {BINS} bins, {self.dataset}:")
+        for (method, scaled), group in table.groupby(["method", "scaled"], sort=False):
+            errors = [100 * error for error in group["error"]]
+            spread = f" +- {stdev(errors):.2f}" if len(errors) > 1 else ""
+            name = f"{method}{', scaled' if scaled else ''}"
+            accuracy = group["accuracy"].mean()
+            print(f"{name:20} {mean(errors):6.2f}{spread} %   accuracy {accuracy:.3f}")

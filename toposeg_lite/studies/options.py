@@ -1,0 +1,40 @@
+"""Options of a command, which are the fields of a dataclass."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+__all__ = ["add_options", "option"]
+
+
+def option(default: Any, help: str | None = None) -> Any:
+    """Return a field of a dataclass that is an option of a command, with a line of help."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+def add_options(parser: argparse.ArgumentParser, kind: type) -> None:
+    """Add an option for each field of a dataclass, ``--even-light`` for ``even_light``.
+
+    A field whose default is False is a switch, and one whose default is a tuple takes several
+    values. All values are of their default's type; where that is None, they are texts.
+
+    Examples
+    --------
+    >>> Walk = dataclasses.make_dataclass("Walk", [("step_size", int, option(3))])
+    >>> parser = argparse.ArgumentParser()
+    >>> add_options(parser, Walk)
+    >>> parser.parse_args(["--step-size", "5"]).step_size
+    5
+    """
+    for field in dataclasses.fields(kind):
+        name, default = f"--{field.name.replace('_', '-')}", field.default
+        settings: dict[str, Any] = {"default": default, "help": field.metadata["help"]}
+        if default is False:
+            parser.add_argument(name, action="store_true", **settings)
+            continue
+        example = default[0] if isinstance(default, tuple) else default
+        if isinstance(default, tuple):
+            settings["nargs"] = "+"
+        parser.add_argument(name, type=str if example is None else type(example), **settings)
