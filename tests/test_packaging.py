@@ -155,8 +155,9 @@ LAYERS = [
         "statistics",
         "structures",
     },
-    {"annotation", "figures"},
-    {"training"},
+    {"annotation"},
+    {"figures"},
+    {"desk", "training"},
     {"exercises", "explorers"},
 ]
 

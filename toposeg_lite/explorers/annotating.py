@@ -14,7 +14,7 @@ from .base import Explorer, read_image
 from .examples import CROP
 
 if TYPE_CHECKING:  # torch, which a trained model needs, takes long to load
-    from ..annotation import AnnotationApp
+    from ..desk import AnnotationApp
 
 __all__ = ["AnnotationExplorer"]
 
@@ -70,7 +70,8 @@ class AnnotationExplorer(Explorer):
         image, likelihood
             As for the class.
         """
-        from ..annotation import AnnotationApp, AnnotationSession
+        from ..annotation import AnnotationSession
+        from ..desk import AnnotationApp
 
         self.app = AnnotationApp(AnnotationSession(image, likelihood))
 

@@ -199,7 +199,7 @@ def annotation_summary(
     strokes = session.strokes
     annotated_image(
         session.image if picture is None else picture,
-        session.proposals.paths,
+        session.branches.paths,
         session.decisions,
         drawn=[stroke.path for stroke in strokes if stroke.drawn],
         erased=[stroke.path for stroke in strokes if not stroke.drawn],

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from toposeg_lite import explorers, figures
-from toposeg_lite.annotation.view import AnnotationView
+from toposeg_lite.desk.view import AnnotationView
 from toposeg_lite.explorers import (
     AnnotationExplorer,
     Dashboard,

@@ -72,8 +72,8 @@ def test_areas_are_those_of_the_simulated_annotator(study):
     test = middle(sample(4))
     session = AnnotationSession(test.image, StructureRanking(model))
     entry = results["images"]["s4"]
-    assert entry["branches"] == len(session.proposals)
-    options = {"every": max(1, len(session.proposals) // 8), "tolerance": 1.0, "mixed": "leave"}
+    assert entry["branches"] == len(session.branches)
+    options = {"every": max(1, len(session.branches) // 8), "tolerance": 1.0, "mixed": "leave"}
     for name in ("uncertainty", "doubt", "gain", "persistence", "pixel-entropy"):
         curve = simulate_annotator(session, test.mask, order=name, **options)
         for metric, area in entry["area"][name].items():

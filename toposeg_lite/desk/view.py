@@ -6,8 +6,8 @@ page that is loaded anew shows what was there before. One thing the browser draw
 as soon as it is clicked. Until Python has answered, which it does when the journal is on the disk,
 the screen says "Saving" in place of "Saved"; if there is no answer, the branch is open again.
 
-Why a canvas of our own: ``tests/test_browser_annotation.py`` measures it against plotly, which the
-explorers use.
+Why a canvas of our own: ``tests/workbook/desk/test_browser.py`` measures it against plotly, which
+the explorers use.
 """
 
 from __future__ import annotations
@@ -33,18 +33,7 @@ QUEUE_SHOWN = 5
 
 
 class AnnotationView(anywidget.AnyWidget):
-    """The widget that `AnnotationApp.view` returns.
-
-    Parameters
-    ----------
-    app : AnnotationApp
-        What is shown.
-
-    Attributes
-    ----------
-    app : AnnotationApp
-        As given.
-    """
+    """The widget that `AnnotationApp.view` returns; it shows the app that it is made with."""
 
     _esm = Path(__file__).with_name("view.js")
     _css = Path(__file__).with_name("view.css")
@@ -73,12 +62,12 @@ class AnnotationView(anywidget.AnyWidget):
         session = app.session
         file = io.BytesIO()
         Image.fromarray(figures.picture_colours(app.shown)).save(file, "PNG", compress_level=1)
-        found = session.proposals.paths
+        paths = session.branches.paths
         super().__init__(
             picture=file.getvalue(),
             shape=list(session.shape),
-            paths=_int32(np.concatenate(found) if found else []),
-            sizes=_int32([len(path) for path in found]),
+            paths=_int32(np.concatenate(paths) if paths else []),
+            sizes=_int32([len(path) for path in paths]),
             kinds=[
                 {
                     "name": name,

@@ -16,8 +16,10 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from ..annotation import AnnotationSession
+from ..annotation.edits import stroke_path
 from ..checks import check_choice, check_integer, check_number
-from .session import ACCEPTED, REJECTED, UNDECIDED, AnnotationSession
+from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,28 +69,23 @@ class AnnotationApp:
     note : str
         What the last action has to tell besides its effect; mostly empty.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `session` is none or one of a volume, or `picture` is no picture of its size.
-
     Examples
     --------
     >>> likelihood = np.array([[0.9, 0.9, 0.2, 0.9], [0.0, 0.0, 0.0, 0.0], [0.6, 0.6, 0.3, 0.6]])
     >>> app = AnnotationApp(AnnotationSession(likelihood, likelihood, radius=0))
     >>> app.chosen, app.session.queue()
-    (1, [1, 0])
+    (0, [0, 2, 1, 3])
     >>> app.accept()
     >>> app.chosen, app.session.decisions.tolist()
-    (0, [0, 1])
-    >>> app.click(0, 1)  # on the other branch: accepted at once
-    >>> app.click(0, 1)  # on an accepted branch: rejected
+    (1, [1, 0, 0, 0])
+    >>> app.click(0, 0)  # on another branch: accepted at once
+    >>> app.click(0, 0)  # on an accepted branch: rejected
     >>> app.session.decisions.tolist()
-    [-1, 1]
+    [1, 0, 0, -1]
     >>> app.undo()
     True
     >>> app.describe().split(".")[0]
-    'Branch 1 of 2 is accepted'
+    'Branch 4 of 4 is accepted'
     """
 
     def __init__(self, session: AnnotationSession, *, picture: Any = None) -> None:
@@ -140,23 +137,12 @@ class AnnotationApp:
         A session that an app of this process has on the same path is closed first: its screen says
         so, and the work goes on in the new one. One of another process is not touched.
 
-        Parameters
-        ----------
-        image, likelihood, path, **options
-            As for `AnnotationSession`.
-        picture : array, optional
-            As for `AnnotationApp`.
-
-        Returns
-        -------
-        AnnotationApp
+        Parameters are those of `AnnotationSession`, and `picture` of `AnnotationApp`.
 
         Raises
         ------
         BlockingIOError
             If another process has the journal open.
-        TypeError, ValueError, FileNotFoundError
-            As for `AnnotationSession`.
         """
         if isinstance(path, str | os.PathLike):
             earlier = _AT_WORK.get(Path(path).resolve())
@@ -178,51 +164,19 @@ class AnnotationApp:
     # --- Deciding ------------------------------------------------------------------------------
 
     def queue(self) -> list[int]:
-        """Return the open branches in the order in which they are asked: those skipped come last.
-
-        Returns
-        -------
-        list of int
-            Positions among the session's proposals.
-        """
-        found = self.session.queue(self.order)
-        left = set(found)
-        self._skipped = [k for k in self._skipped if k in left]
-        later = set(self._skipped)
-        return [k for k in found if k not in later] + self._skipped
+        """Return the open branches in the order of asking: those that were skipped come last."""
+        queue = self.session.queue(self.order)
+        undecided = set(queue)
+        self._skipped = [k for k in self._skipped if k in undecided]
+        skipped = set(self._skipped)
+        return [k for k in queue if k not in skipped] + self._skipped
 
     def accept(self, branch: int | None = None) -> None:
-        """Accept a branch and go on to the next.
-
-        Parameters
-        ----------
-        branch : int, optional
-            Default: the chosen one.
-
-        Raises
-        ------
-        ValueError
-            If there is no such branch, none is chosen, or the session is closed.
-        OSError
-            If the journal cannot be written. Nothing has changed then.
-        """
+        """Accept a branch, by default the chosen one, and go on to the next."""
         self._decide(ACCEPTED, branch)
 
     def reject(self, branch: int | None = None) -> None:
-        """Reject a branch and go on to the next.
-
-        Parameters
-        ----------
-        branch : int, optional
-            Default: the chosen one.
-
-        Raises
-        ------
-        ValueError
-            If there is no such branch, none is chosen, or the session is closed.
-        OSError
-            If the journal cannot be written. Nothing has changed then.
-        """
+        """Reject a branch, by default the chosen one, and go on to the next."""
         self._decide(REJECTED, branch)
 
     def _decide(self, decision: int, branch: int | None) -> None:
@@ -236,25 +190,14 @@ class AnnotationApp:
 
     def _judge(self, branch: int, decision: int) -> None:
         """Have the session decide, unless it has decided so before."""
-        known = check_integer(branch, "branch") < len(self.session.proposals)
+        known = check_integer(branch, "branch") < len(self.session.branches)
         if known and self.session.decisions[branch] == decision:
             return
         (self.session.accept if decision == ACCEPTED else self.session.reject)(branch)
 
     def choose(self, branch: int) -> None:
-        """Choose a branch, open or decided, and turn to it.
-
-        Parameters
-        ----------
-        branch : int
-            Its position among the session's proposals.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there is no such branch.
-        """
-        count = len(self.session.proposals)
+        """Choose a branch, open or decided, by its position in the branches, and turn to it."""
+        count = len(self.session.branches)
         if check_integer(branch, "branch") >= count:
             raise ValueError(f"branch must be less than their number, {count}; got {branch}")
         self._visit(int(branch))
@@ -278,11 +221,15 @@ class AnnotationApp:
         self.refresh()
 
     def _visit(self, branch: int) -> None:
+        """Choose a branch, and have the screen turn to it."""
+        self._choose(branch)
+        self.visits += 1
+        self.refresh()
+
+    def _choose(self, branch: int) -> None:
         if self.chosen is not None and branch != self.chosen:
             self._seen.append(self.chosen)
         self.chosen = branch
-        self.visits += 1
-        self.refresh()
 
     # --- Clicks --------------------------------------------------------------------------------
 
@@ -300,13 +247,6 @@ class AnnotationApp:
             Whether it is a click that rejects (with the right button).
         reach : float
             How far from the click a branch may be, in pixels.
-
-        Raises
-        ------
-        ValueError
-            If the place lies outside the image, or the session is closed.
-        OSError
-            If the journal cannot be written. Nothing has changed then.
         """
         if self.tool != "decide":
             self.put(row, column)
@@ -318,43 +258,19 @@ class AnnotationApp:
             return
         is_accepted = self.session.decisions[branch] == ACCEPTED
         self._judge(branch, REJECTED if reject or is_accepted else ACCEPTED)
-        if self.chosen is not None and branch != self.chosen:
-            self._seen.append(self.chosen)
-        self.chosen = branch
+        self._choose(branch)
         self.refresh()
 
     # --- Drawing -------------------------------------------------------------------------------
 
     def take(self, tool: str) -> None:
-        """Take a tool; a line that was begun is given up.
-
-        Parameters
-        ----------
-        tool : {"decide", "draw", "erase"}
-            Which.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is none of these.
-        """
+        """Take a tool, "decide", "draw" or "erase"; a line that was begun is given up."""
         check_choice(tool, TOOLS, "tool")
         self.tool, self.points = tool, []
         self.refresh()
 
     def put(self, row: float, column: float) -> None:
-        """Lead the line on to a point.
-
-        Parameters
-        ----------
-        row, column : float
-            Where; rounded to a pixel.
-
-        Raises
-        ------
-        ValueError
-            If the point lies outside the image, or the tool draws no lines.
-        """
+        """Lead the line on to a point of the image, rounded to a pixel."""
         if self.tool == "decide":
             raise ValueError("tool must be 'draw' or 'erase' to put points; it is 'decide'")
         point = (int(np.floor(row + 0.5)), int(np.floor(column + 0.5)))
@@ -379,15 +295,7 @@ class AnnotationApp:
         self.refresh()
 
     def finish(self) -> None:
-        """Draw or erase the line through the points; the tool stays for the next line.
-
-        Raises
-        ------
-        ValueError
-            If there is no point, or the session is closed.
-        OSError
-            If the journal cannot be written. The points are kept then.
-        """
+        """Draw or erase the line through the points; the tool stays for the next line."""
         if not self.points:
             raise ValueError("the line has no point yet: click where it begins")
         act = self.session.draw if self.tool == "draw" else self.session.erase
@@ -396,55 +304,29 @@ class AnnotationApp:
         self.refresh()
 
     def preview(self) -> np.ndarray:
-        """Return the middle line that `finish` would draw or erase now.
-
-        Returns
-        -------
-        (k,) array of int64
-            Flat indices; none without points.
-        """
+        """Return the middle line that `finish` would draw or erase now: (k,) flat indices."""
         if not self.points:
             return np.empty(0, np.int64)
-        trial = self.session.copy()
-        act = trial.draw if self.tool == "draw" else trial.erase
-        return act(self.points, radius=self.radius).path
+        return stroke_path(
+            self.session.likelihood,
+            np.array(self.points),
+            snap=self.tool == "draw",
+            connectivity=self.session.settings["connectivity"],
+        )
 
     def widen(self, radius: float) -> None:
-        """Set half the width of the lines to come.
-
-        Parameters
-        ----------
-        radius : float
-            In pixels: 0 is one pixel wide, 1 three.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is no number of 0 or above.
-        """
+        """Set half the width of the lines to come, in pixels: 0 is one pixel wide, 1 three."""
         self.radius = check_number(radius, "radius")
         self.refresh()
 
     # --- The rest ------------------------------------------------------------------------------
 
     def undo(self) -> bool:
-        """Take the last action back, and turn to the branch it was about.
-
-        Returns
-        -------
-        bool
-            False if there is none.
-        """
+        """Take the last action back and turn to its branch; return False if there is none."""
         return self._rewind(self.session.undo, "undo")
 
     def redo(self) -> bool:
-        """Do again what was undone last, and turn to the branch it was about.
-
-        Returns
-        -------
-        bool
-            False if there is none.
-        """
+        """Do again what was undone last and turn to its branch; return False if there is none."""
         return self._rewind(self.session.redo, "do again")
 
     def _rewind(self, act: Callable[[], bool], name: str) -> bool:
@@ -459,37 +341,19 @@ class AnnotationApp:
         return done
 
     def learn(self) -> None:
-        """Fit the model to the decisions, and turn to the branch that comes first now.
-
-        Raises
-        ------
-        TypeError
-            If the model cannot learn.
-        """
+        """Fit the model to the decisions, and turn to the branch that comes first now."""
         self.session.learn()
         self.note = f"Learned from {int(np.count_nonzero(self.session.decisions))} decisions."
-        self._skipped.clear()
-        queue = self.queue()
-        if queue:
-            self._visit(queue[0])
-        else:
-            self.refresh()
+        self._restart()
 
     def sort(self, order: str) -> None:
-        """Order the queue by another number, and turn to its first branch.
-
-        Parameters
-        ----------
-        order : {"uncertainty", "doubt", "gain"}
-            As for `AnnotationSession.queue`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is neither.
-        """
+        """Order the queue as `AnnotationSession.queue` can, and turn to its first branch."""
         check_choice(order, ("uncertainty", "doubt", "gain"), "order")
         self.order = order  # type: ignore[assignment]
+        self._restart()
+
+    def _restart(self) -> None:
+        """Turn to the first branch of the queue, also one that was skipped."""
         self._skipped.clear()
         queue = self.queue()
         if queue:
@@ -500,17 +364,7 @@ class AnnotationApp:
     def export(self) -> list[Path]:
         """Write the mask (PNG) and all lines (GeoJSON) beside the journal, named like it.
 
-        Returns
-        -------
-        list of Path
-            The two files.
-
-        Raises
-        ------
-        ValueError
-            If the session keeps no journal: then use `AnnotationSession.export`.
-        OSError
-            If they cannot be written.
+        Without a journal there is no such place: then use `AnnotationSession.export`.
         """
         path = self.session.path
         if path is None:
@@ -527,10 +381,7 @@ class AnnotationApp:
     def do(self, request: dict[str, Any]) -> None:
         """Do what the screen asks, and keep in `error` what went wrong, to be told.
 
-        Parameters
-        ----------
-        request : dict
-            ``do``: the name of a method; all other entries are its arguments.
+        In a request ``do`` is the name of a method; all other entries are its arguments.
         """
         given = {key: value for key, value in request.items() if key not in ("do", "id")}
         self.error = self.note = ""
@@ -545,13 +396,7 @@ class AnnotationApp:
             self.refresh()
 
     def watch(self, watcher: Callable[[], object]) -> None:
-        """Call a function whenever there may be something new to show.
-
-        Parameters
-        ----------
-        watcher : callable
-            Without arguments.
-        """
+        """Call a function without arguments whenever there may be something new to show."""
         self._watchers.append(watcher)
 
     def refresh(self) -> None:
@@ -570,13 +415,7 @@ class AnnotationApp:
         return f"Saved: {actions} in {path.name}"
 
     def describe(self) -> str:
-        """Say in words what is asked, how far the work has come, and where it is kept.
-
-        Returns
-        -------
-        str
-            Some sentences, which begin with what went wrong, if anything has.
-        """
+        """Say what is asked, how far the work has come, where it is kept; first what went wrong."""
         session, progress = self.session, self.session.progress()
         said = [f"{self.error.rstrip('.')}."] if self.error else []
         if self.tool != "decide":
@@ -585,7 +424,7 @@ class AnnotationApp:
             said.append(f"{verb} a line: {count} point{'' if count == 1 else 's'}.")
         elif self.chosen is not None:
             k = self.chosen
-            state, size = WORDS[int(session.decisions[k])], len(session.proposals.paths[k])
+            state, size = WORDS[int(session.decisions[k])], len(session.branches.paths[k])
             said.append(
                 f"Branch {k + 1} of {progress.branches} is {state}. The model says "
                 f"{100 * session.probability[k]:.0f} % that it is real; it is {size} "
@@ -613,25 +452,14 @@ class AnnotationApp:
         return "Neither answer would change the mask."
 
     def picture(self) -> Figure:
-        """Draw the present state with matplotlib.
-
-        Returns
-        -------
-        Figure
-        """
+        """Draw the present state with matplotlib."""
         from .. import figures
 
         chosen = self.chosen if self.tool == "decide" else None
         return figures.annotation_summary(self.session, picture=self.shown, chosen=chosen)
 
     def view(self) -> Any:
-        """Return a new widget that shows this app and sends it what a person does.
-
-        Returns
-        -------
-        AnnotationView
-            An anywidget. Several of one app show the same.
-        """
+        """Return a new `AnnotationView` of this app; several of one app show the same."""
         from .view import AnnotationView
 
         return AnnotationView(self)
@@ -652,23 +480,9 @@ class AnnotationApp:
         display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
 
-#: The methods that the screen may call.
+#: The methods that the screen may call: to decide, to draw, and the rest.
 _REQUESTS = (
-    "accept",
-    "reject",
-    "choose",
-    "next",
-    "previous",
-    "click",
-    "take",
-    "put",
-    "drop",
-    "cancel",
-    "finish",
-    "widen",
-    "undo",
-    "redo",
-    "learn",
-    "sort",
-    "export",
-)
+    "accept", "reject", "choose", "next", "previous", "click",
+    "take", "put", "drop", "cancel", "finish", "widen",
+    "undo", "redo", "learn", "sort", "export",
+)  # fmt: skip
