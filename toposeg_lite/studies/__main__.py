@@ -52,19 +52,10 @@ COMMANDS = {
 def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
     """Compare losses over several seeds; the same call goes on with what is done already.
 
-    Parameters
-    ----------
-    parameters : dict, optional
-        "out" is the folder of all runs ("runs"), "name" that of this one in it (default:
-        ``<dataset>-study``), "results" a further file for the results, ending in ".json"; the
-        scores of each test image are put beside it, ending in ".csv" (default: none). "arms" are
-        the names of some of `study.ARMS` (default: all). All others are those of
-        `StudyConfig.from_parameters`.
-
-    Returns
-    -------
-    Path
-        The study's folder.
+    Of `parameters`, "out" is the folder of all runs ("runs"), "name" that of this one in it
+    (``<dataset>-study``), which is returned. "results" is a further file for the results, ending in
+    ".json"; the scores of each test image are put beside it, ending in ".csv". "arms" are the names
+    of some of `study.ARMS` (all). The others are those of `StudyConfig.from_parameters`.
     """
     given = dict(parameters or {})
     out, name, results = (given.pop(key, None) for key in ("out", "name", "results"))
@@ -99,11 +90,6 @@ def _notebook_command(chosen: argparse.Namespace) -> None:
 def _study_command(chosen: argparse.Namespace) -> None:
     """Make a study, or go on with it, and print its tables."""
     _print_tables(run_study(_parameters(chosen)) / "study.json")
-
-
-def _table_command(chosen: argparse.Namespace) -> None:
-    """Print the tables of a study that was made before."""
-    _print_tables(chosen.file)
 
 
 def _print_tables(path: Path) -> None:
@@ -149,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
             help="a parameter, e.g. -p dataset brick -p weight '[0.1, 1]'",
         )
     table = commands.add_parser("table", help="print the tables of a study")
-    table.set_defaults(run=_table_command)
+    table.set_defaults(run=lambda chosen: _print_tables(chosen.file))
     table.add_argument("file", type=Path, help="the study.json")
     for name, kind in COMMANDS.items():
         text = (kind.__doc__ or "").splitlines()[0]

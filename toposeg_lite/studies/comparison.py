@@ -38,12 +38,11 @@ def prepare_folder(
     name: str | None = None,
     resume: bool = False,
 ) -> Path:
-    """Make the folder of a run, and never one that would overwrite another run.
+    """Make the folder of a run, and never one that would overwrite another run; return it.
 
     Parameters
     ----------
     config : StudyConfig
-        Without a `name` it names the folder after data set, loss and seed.
     out : path
         The folder of all runs.
     name : str, optional
@@ -51,11 +50,6 @@ def prepare_folder(
         and so on behind it if there are such runs already; to resume, the last of these.
     resume : bool
         Go on with the run that lies there, if any.
-
-    Returns
-    -------
-    Path
-        The folder, which exists.
 
     Raises
     ------
@@ -188,12 +182,12 @@ class Comparison(Study):
 
     def train_parent(self) -> None:
         """Train the network from which all others start."""
-        self._train_parent(self.seed)
+        self._train(self.seed, "parent", self.config.parent_config(self.seed))
 
     def train_arms(self) -> None:
         """Go on from the parent: without the loss (control), and with it in each weight."""
         self._need("parent")
-        self._train_control(self.seed)
+        self._train(self.seed, "control", self.config.control_config(self.seed))
         self._train_arm(self.seed, self.arm)
 
     def _need(self, name: str) -> None:
@@ -204,10 +198,7 @@ class Comparison(Study):
     def choose(self) -> pd.DataFrame:
         """Score the control and all weights on the validation images and choose the weight.
 
-        Returns
-        -------
-        DataFrame
-            Means over the validation images, a row for each weight; 0 is the control.
+        Returns the means over the validation images, a row for each weight; 0 is the control.
         """
         self._need("control")
         return self._choose(self.seed, self.arm)
@@ -215,10 +206,7 @@ class Comparison(Study):
     def score(self) -> pd.DataFrame:
         """Score parent, control and the chosen arm on the test images: once, at the end.
 
-        Returns
-        -------
-        DataFrame
-            Means over the test images and the time of a step, a row for each network.
+        Returns the means over the test images and the time of a step, a row for each network.
         """
         lines = {}
         for label, name in self.compared.items():
@@ -252,12 +240,9 @@ class Comparison(Study):
         return " x ".join([str(self.data.patch)] * self.data.ndim)
 
     def verdict(self) -> dict[str, Any]:
-        """Say in one sentence what the loss changed, whichever network is ahead.
+        """Say in one "sentence" what the loss changed, whichever network is ahead.
 
-        Returns
-        -------
-        dict
-            "outcome" (see `judge`), "sentence", and the numbers behind them.
+        With it come its "outcome" (see `judge`) and the numbers behind them.
         """
         self._need_scores()
         arm, control = self.test[self.arm.name].table, self.test["control"].table

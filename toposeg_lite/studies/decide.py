@@ -15,19 +15,11 @@ __all__ = ["choose_weight", "judge"]
 def choose_weight(scores: pd.DataFrame) -> float:
     """Choose the weight with the smallest topological error among those that keep the overlap.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        One row for each weight (the index) and one for the control, weight 0. Columns are "dice"
-        and "betti_matching_error", or in its place (of volumes it is not measured) "betti_error":
-        means over the validation images.
-
-    Returns
-    -------
-    float
-        Of the weights whose Dice is at most 0.01 below the control's, that with the smallest
-        error; among equals the smallest weight. Where all cost more Dice than that, the one that
-        costs least.
+    `scores` are means over the validation images: a row for each weight (the index) and one for the
+    control, weight 0, and the columns "dice" and "betti_matching_error", or in its place (of
+    volumes it is not measured) "betti_error". Chosen is, of the weights whose Dice is at most 0.01
+    below the control's, that with the smallest error; among equals the smallest weight. Where all
+    cost more Dice than that, it is the one that costs least.
 
     Examples
     --------
@@ -61,16 +53,9 @@ def choose_weight(scores: pd.DataFrame) -> float:
 def judge(arm: Sequence[float], control: Sequence[float]) -> str:
     """Say whether an error is better or worse than the control's, image by image and on average.
 
-    Parameters
-    ----------
-    arm, control : sequence of float
-        An error (smaller is better) of both networks on the same images.
-
-    Returns
-    -------
-    {"better", "no clear difference", "worse"}
-        Better if the mean is smaller by more than 1 % of the control's and more images have a
-        smaller error than a larger one; worse if both hold the other way round.
+    Both are errors (smaller is better) on the same images. The arm is "better" if its mean is
+    smaller by more than 1 % of the control's and more images have a smaller error than a larger
+    one, "worse" if both hold the other way round; else there is "no clear difference".
 
     Examples
     --------

@@ -6,7 +6,9 @@ import argparse
 import dataclasses
 from typing import Any
 
-__all__ = ["add_options", "option"]
+from ..training import TrainConfig
+
+__all__ = ["add_options", "option", "training_of"]
 
 
 def option(default: Any, help: str | None = None) -> Any:
@@ -38,3 +40,14 @@ def add_options(parser: argparse.ArgumentParser, kind: type) -> None:
         if isinstance(default, tuple):
             settings["nargs"] = "+"
         parser.add_argument(name, type=str if example is None else type(example), **settings)
+
+
+def training_of(command: Any, dataset: str) -> TrainConfig:
+    """Return how a command trains networks on a data set: with Dice + cross-entropy alone.
+
+    Whatever option of the command is a field of `TrainConfig` becomes that field.
+    """
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    names &= {field.name for field in dataclasses.fields(command)}
+    given = {name: getattr(command, name) for name in names} | {"dataset": dataset}
+    return TrainConfig(weight=0.0, anneal=True, **given)

@@ -52,7 +52,11 @@ from ..training.records import git_commit, plain, rows, versions, write_json
 from .decide import choose_weight
 from .tables import COLUMNS, mean_scores
 
-__all__ = ["ARMS", "Arm", "Study", "StudyConfig", "check_splits"]
+__all__ = ["ARMS", "NOTEBOOKS", "REFERENCE_RUNS", "Arm", "Study", "StudyConfig", "check_splits"]
+
+#: Where the workbook keeps its notebooks and its stored runs; an installed package has none.
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+REFERENCE_RUNS = NOTEBOOKS / "reference_runs"
 
 
 # --- What is compared -------------------------------------------------------------------------
@@ -60,16 +64,10 @@ __all__ = ["ARMS", "Arm", "Study", "StudyConfig", "check_splits"]
 
 @dataclass(frozen=True)
 class Arm:
-    """One loss of a study.
+    """One loss of a study: its name in tables and files, and what is added in training.
 
-    Parameters
-    ----------
-    name : str
-        Of its rows and files.
-    loss, loss_options
-        See `TrainConfig`.
-    weights : sequence of float
-        One to six weights to choose from on the validation images, each above zero.
+    `loss` and `loss_options` are those of `TrainConfig`, `weights` one to six to choose from on the
+    validation images, each above zero.
     """
 
     name: str
@@ -192,12 +190,9 @@ class StudyConfig:
     def from_parameters(cls, **values: Any) -> StudyConfig:
         """Return a study from names and values in one row, as a notebook or a command has them.
 
-        Parameters
-        ----------
-        **values
-            Fields of `TrainConfig` and of this class. Without "arms" it is the study of one
-            "loss" (with "loss_options") and one "seed": "weight" is a number, or a sequence of
-            several to choose from, and Betti errors are taken in patches.
+        They are fields of `TrainConfig` and of this class. Without "arms" it is the study of one
+        "loss" (with "loss_options") and one "seed": "weight" is a number, or a sequence of several
+        to choose from, and Betti errors are taken in patches.
 
         Examples
         --------
@@ -313,14 +308,12 @@ class Study:
     config : StudyConfig
         What is compared.
     folder : path
-        Where everything is kept; made if there is none. What it already holds of the same study is
-        read, not done again.
+        What it already holds of the same study is read, not done again.
     data : Dataset, optional
         Use it instead of loading the data set that `config` names.
     say : callable
         Takes one line of text for each network. Default: `print`, at once.
     progress : bool
-        Show a bar for each training.
 
     Attributes
     ----------
@@ -380,8 +373,8 @@ class Study:
             test image, to 6 significant digits: a row for each network, seed and image.
         """
         for seed in self.config.seeds:
-            self._train_parent(seed)
-            self._train_control(seed)
+            self._train(seed, "parent", self.config.parent_config(seed))
+            self._train(seed, "control", self.config.control_config(seed))
             for name in ("parent", "control"):
                 self._score(seed, name, "validation")
             for arm in self.config.arms:
@@ -422,33 +415,22 @@ class Study:
 
     # Training
 
-    def _train(self, seed: int, name: str, config: TrainConfig, start: Checkpoint | None) -> None:
+    def _train(self, seed: int, name: str, config: TrainConfig) -> None:
         """Train one network, or go on with it, or read it if it is finished."""
         self._networks[seed, name] = train(
             config,
             data=self.data,
-            start=start,
+            start=None if name == "parent" else self._networks[seed, "parent"],
             out=self._folder(seed) / f"{name}.safetensors",
             resume=True,
             events=self._events(name),
             progress=self.progress,
         )
 
-    def _train_parent(self, seed: int) -> None:
-        """Train the network from which all others of a seed start."""
-        self._train(seed, "parent", self.config.parent_config(seed), None)
-
-    def _train_control(self, seed: int) -> None:
-        """Go on from the parent without any loss added."""
-        parent = self._networks[seed, "parent"]
-        self._train(seed, "control", self.config.control_config(seed), parent)
-
     def _train_arm(self, seed: int, arm: Arm) -> None:
         """Go on from the parent with the loss of an arm, in each weight that is tried."""
-        parent = self._networks[seed, "parent"]
         for weight in self._tried(seed, arm):
-            config = self.config.arm_config(seed, arm, weight)
-            self._train(seed, arm.file(weight), config, parent)
+            self._train(seed, arm.file(weight), self.config.arm_config(seed, arm, weight))
 
     def _tried(self, seed: int, arm: Arm) -> Sequence[float]:
         """Return the weights that are tried with a seed."""

@@ -37,16 +37,9 @@ def mean_scores(table: pd.DataFrame, keys: Sequence[str] = tuple(COLUMNS)) -> di
 def study_tables(results: Mapping[str, Any]) -> str:
     """Return the tables of a study as Markdown: the scores, and the differences to the control.
 
-    Parameters
-    ----------
-    results : dict
-        What `Study.run` returns, or ``study.json`` holds.
-
-    Returns
-    -------
-    str
-        A row for each network. Scores are the mean over the test images, then mean ± standard
-        deviation over the seeds. Differences are taken seed by seed, arm minus control.
+    `results` are what `Study.run` returns, or ``study.json`` holds. Each network has a row. Scores
+    are the mean over the test images, then mean ± standard deviation over the seeds. Differences
+    are taken seed by seed, arm minus control.
 
     Examples
     --------
@@ -93,12 +86,8 @@ def study_tables(results: Mapping[str, Any]) -> str:
         for name, table in tests.items()
         if name not in ("parent", "control")
     ]
-    return "\n\n".join(
-        [
-            _markdown(["network", "weight", *titles, "share of loss"], scores),
-            _markdown(["arm - control", *titles], differences),
-        ]
-    )
+    first = _markdown(["network", "weight", *titles, "share of loss"], scores)
+    return f"{first}\n\n{_markdown(['arm - control', *titles], differences)}"
 
 
 def _spread(values: pd.Series, digits: int, sign: str = "") -> str:

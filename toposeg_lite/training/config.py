@@ -157,17 +157,7 @@ class TrainConfig:
             object.__setattr__(self, name, value)
 
     def check(self, ndim: int) -> None:
-        """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes.
-
-        Parameters
-        ----------
-        ndim : int
-            2 or 3, the number of axes of the data set.
-
-        Examples
-        --------
-        >>> TrainConfig(patch=(64, 32)).check(2)
-        """
+        """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes."""
         sides = resolve_sides(self.patch, ndim, "patch")
         try_augment(self.augment, (1, *sides))
         resolve_sides(self.validation_window, ndim, "validation_window")
@@ -182,13 +172,7 @@ class TrainConfig:
                 ) from error
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as a dict that survives a round trip through JSON.
-
-        Examples
-        --------
-        >>> TrainConfig(**TrainConfig(seed=3).as_dict()) == TrainConfig(seed=3)
-        True
-        """
+        """Return the fields as a dict that survives a round trip through JSON."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["loss_options"] = dict(self.loss_options)
         values["augment"] = {name: dict(options) for name, options in self.augment.items()}

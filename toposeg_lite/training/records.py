@@ -21,13 +21,7 @@ _PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "accelerate", "
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a table as JSON knows it; a missing one is None.
-
-    Examples
-    --------
-    >>> plain(np.int64(3)), plain(np.nan)
-    (3, None)
-    """
+    """Return a value of a table as JSON knows it; a missing one is None."""
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and np.isnan(value) else value

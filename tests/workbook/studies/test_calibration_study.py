@@ -34,10 +34,11 @@ def study(tmp_path_factory):
     data = Dataset("small", *splits, "foreground", "exact", 20, "none")
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("study")
-    options = {"passes": 3, "threshold_steps": 3, "min_persistence": 1e-3, "progress": False}
+    small = calibration.CalibrationOptions(passes=3, threshold_steps=3, min_persistence=1e-3)
 
     def run(seeds, **more):
-        return calibration.calibration_study(data, config, folder, seeds=seeds, **options | more)
+        options = replace(small, seeds=seeds, **more)
+        return calibration.calibration_study(data, config, folder, options, progress=False)
 
     return run, run((0, 1)), folder
 
@@ -190,8 +191,9 @@ def test_numbers_of_parts_that_cannot_be_are_refused(crossed, tmp_path, folds, e
     with pytest.raises(error, match=words):
         fitting.cross_train(data, config, tmp_path, folds=folds)
     whole = replace(data, validation=data.train[:1], test=data.train[:1])
+    options = calibration.CalibrationOptions(folds=folds)
     with pytest.raises(error, match=words):
-        calibration.calibration_study(whole, config, tmp_path / "study", folds=folds)
+        calibration.calibration_study(whole, config, tmp_path / "study", options)
     assert not list(tmp_path.iterdir())
 
 
