@@ -107,17 +107,10 @@ def difference_forest(
 ) -> Axes:
     """Draw the difference of each network to the control, with its interval, below one another.
 
-    A square is filled where the interval leaves out zero, and hollow where it does not.
-
-    Parameters
-    ----------
-    table : DataFrame
-        What `toposeg_lite.studies.statistics.compare_networks` returned: one row for each network.
-    seeds : DataFrame, optional
-        A row for each network and a column for each seed: the mean difference of this seed alone,
-        drawn as a small ring.
-    selected : str, optional
-        The network to mark.
+    A square is filled where the interval leaves out zero, and hollow where it does not. `table` is
+    what `toposeg_lite.studies.statistics.compare_networks` returned, a row for each network.
+    `seeds` has a column for each seed: the mean difference of this seed alone, drawn as a small
+    ring. The network `selected` is marked.
 
     Examples
     --------
@@ -234,8 +227,7 @@ def weight_curves(
     Parameters
     ----------
     validation : DataFrame
-        "network", "seed", "weight" and the metric: means over the validation images; the network
-        "control" has weight 0.
+        "network", "seed", "weight" and the metric; the network "control" has weight 0.
     networks : sequence of str, optional
         Which to draw. Default: all but the control and the parent. Each has its sign and colour by
         its place among all of these.

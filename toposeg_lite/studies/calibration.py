@@ -17,9 +17,9 @@ Head and threshold learn from branches that were found by networks which have no
 validation images. The test images are looked at once, at the end. A branch is true if at least half
 of it lies on the truth.
 
-Networks are checkpoints and the numbers of each seed a JSON file in the folder of the study, so the
-same command goes on from where it was stopped. In the end ``study.json`` holds all seeds, with the
-reliability diagram of each method, the parameters and the versions. The workbook quotes a run of
+The numbers of each seed are a JSON file, so the same command goes on from where it was stopped. In
+the end ``study.json`` holds all seeds, with the reliability diagram of each method, the parameters
+and the versions. The workbook quotes a run of
 
 ::
 
@@ -89,16 +89,6 @@ class DropoutUNet(UNet):
     Each channel is dropped with the probability `rate`, from 0 to below 1. What is dropped depends
     on the seed of the weights and the number of passes so far, which is part of the `state_dict`:
     so a training that was stopped goes on as if it had not been.
-
-    Examples
-    --------
-    >>> model = DropoutUNet(1, rate=0.5, width=4, depth=2).eval()
-    >>> image = torch.ones(1, 1, 8, 8)
-    >>> bool((model(image) == model(image)).all())
-    True
-    >>> with model.dropping():
-    ...     bool((model(image) == model(image)).all())
-    False
     """
 
     passes: Tensor
@@ -162,14 +152,10 @@ def calibration_study(
     """Compare the calibration of branch probabilities of four methods, over several seeds.
 
     The seed of `config` is replaced by those of the options. A folder that holds another study is
-    refused with a ValueError.
-
-    Returns
-    -------
-    DataFrame
-        A row for each seed, method and whether its temperature was fitted ("scaled"), with the
-        columns "error" (expected calibration error of the branches, 15 bins, each branch counting
-        once), "error_by_length" (counting by length), "accuracy" and "branches".
+    refused with a ValueError. Returned is a row for each seed, method and whether its temperature
+    was fitted ("scaled"), with the columns "error" (expected calibration error of the branches, 15
+    bins, each branch counting once), "error_by_length" (counting by length), "accuracy" and
+    "branches".
     """
     check_splits(data)
     check_integer(options.passes, "passes", 1)
@@ -207,14 +193,14 @@ def _measure(
         train(config, data=data, model=network, out=folder / f"{name}-{config.seed}.safetensors",
               resume=True, progress=progress)  # fmt: skip
     unseen = cross_train(data, config, folder, folds=options.folds, progress=progress)
-    models = fit_structures(
+    head, threshold = fit_structures(
         unet, unseen, config, threshold_steps=options.threshold_steps,
         min_persistence=options.min_persistence,
     )  # fmt: skip
     tables = {}
     for split in ("validation", "test"):
         samples = getattr(data, split)
-        known = known_branches(models.branch, samples)
+        known = known_branches(head, samples)
         parts = []
         for distribution, fraction, sample in zip(*known, samples, strict=True):
             image, branches = as_batch(sample, unet), distribution.branches
@@ -224,7 +210,7 @@ def _measure(
                 "length": branches.length,
                 "pixels": _mean_on(branches, branches.likelihood),
                 "dropout": _mean_on(branches, likelihood),
-                "threshold": models.threshold.uncertainty(image)[0].probability,
+                "threshold": threshold.uncertainty(image)[0].probability,
                 "branch": distribution.uncertainty().probability,
             }
             parts.append(pd.DataFrame(columns))
@@ -260,19 +246,9 @@ def _measure(
 def read_calibration(path: str | Path | None = None) -> tuple[pd.DataFrame, dict[str, Reliability]]:
     """Read a ``study.json``; by default that which the workbook quotes.
 
-    Returns
-    -------
-    table : DataFrame
-        As `calibration_study` returns it.
-    diagrams : dict of str to Reliability
-        Of each method, all seeds together, each with the same weight: `count` sums to their number.
-        "branch, scaled" is that after temperature scaling.
-
-    Examples
-    --------
-    >>> table, diagrams = read_calibration()
-    >>> sorted(set(table["method"]))
-    ['branch', 'dropout', 'pixels', 'threshold']
+    Returned are the table of `calibration_study`, and the diagram of each method ("branch, scaled":
+    after temperature scaling), all seeds together, each with the same weight: `count` sums to their
+    number.
     """
     place = REFERENCE_RUNS / "chase_db1-calibration.json" if path is None else Path(path)
     if not place.is_file():

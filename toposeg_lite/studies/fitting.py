@@ -24,7 +24,6 @@ from ..structures import EvenLight, StructureDistribution, StructureModel
 from ..training import TrainConfig, draw_batch, train
 
 __all__ = [
-    "Fitted",
     "Unseen",
     "as_batch",
     "cross_train",
@@ -45,8 +44,10 @@ def even_data(data: Dataset) -> Dataset:
     def change(sample: Sample) -> Sample:
         return replace(sample, image=light(torch.from_numpy(sample.image)[None])[0].numpy())
 
-    splits = ("train", "validation", "test")
-    return replace(data, **{split: tuple(map(change, getattr(data, split))) for split in splits})
+    splits: dict[str, Any] = {
+        name: tuple(map(change, getattr(data, name))) for name in ("train", "validation", "test")
+    }
+    return replace(data, **splits)
 
 
 def new_network(data: Dataset, config: TrainConfig, kind: type[Network]) -> Network:
@@ -101,13 +102,6 @@ def cross_train(
     return unseen
 
 
-class Fitted(NamedTuple):
-    """Models of both modes around one network, trained but not yet calibrated."""
-
-    branch: StructureModel
-    threshold: StructureModel
-
-
 def fit_structures(
     network: nn.Module,
     unseen: Sequence[Unseen],
@@ -115,8 +109,8 @@ def fit_structures(
     *,
     threshold_steps: int = 200,
     min_persistence: float = 0.02,
-) -> Fitted:
-    """Train the branch head and the threshold around a trained network, which is frozen here.
+) -> tuple[StructureModel, StructureModel]:
+    """Train models of both modes around a trained network, which is frozen: branch and threshold.
 
     The head learns from whole images at once, 300 steps; prior and posterior of the threshold in
     `threshold_steps` from crops like those that the networks were trained on (seed, patch and batch
@@ -145,7 +139,7 @@ def fit_structures(
     branch.learn(distributions, fractions, seed=config.seed)
     threshold = StructureModel(network, anneal_steps=steps, **common).to(device)
     _learn_threshold(threshold, unseen, steps, config)
-    return Fitted(branch, threshold)
+    return branch, threshold
 
 
 def known_branches(

@@ -137,11 +137,10 @@ def _honesty(
     """Return the expected calibration error of branches, which are true where half of them is."""
     chances = np.concatenate([each.uncertainty().probability for each in distributions])
     truths = np.concatenate(fractions) >= 0.5
+    error = metrics.expected_calibration_error(chances, truths, bins=BINS)
     return {
         "branches": len(chances),
-        "calibration_error": round(
-            metrics.expected_calibration_error(chances, truths, bins=BINS), 4
-        ),
+        "calibration_error": round(error, 4),
         "accuracy": round(float(np.mean((chances >= 0.5) == truths)), 4),
     }
 

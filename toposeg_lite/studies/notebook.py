@@ -31,13 +31,7 @@ PLACE = ("out", "name", "resume")
 
 
 def read_value(text: str) -> Any:
-    """Read a value as Python writes it (``0.1``, ``None``, ``[1, 2]``); anything else is a text.
-
-    Examples
-    --------
-    >>> read_value("[0.1, 1]"), read_value("brick")
-    ([0.1, 1], 'brick')
-    """
+    """Read a value as Python writes it (``0.1``, ``None``, ``[1, 2]``); anything else is a text."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -21,14 +21,6 @@ def add_options(parser: argparse.ArgumentParser, kind: type) -> None:
 
     A field whose default is False is a switch, and one whose default is a tuple takes several
     values. All values are of their default's type; where that is None, they are texts.
-
-    Examples
-    --------
-    >>> Walk = dataclasses.make_dataclass("Walk", [("step_size", int, option(3))])
-    >>> parser = argparse.ArgumentParser()
-    >>> add_options(parser, Walk)
-    >>> parser.parse_args(["--step-size", "5"]).step_size
-    5
     """
     for field in dataclasses.fields(kind):
         name, default = f"--{field.name.replace('_', '-')}", field.default

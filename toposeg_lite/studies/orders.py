@@ -18,18 +18,17 @@ pixel-entropy         with the highest mean entropy of the likelihood on its pat
 random                any; the mean of several draws
 ===================== ==========================================================================
 
-Uncertainty, doubt and gain are those of `toposeg_lite.annotation.AnnotationSession`. What was
-looked at before: doubt was defined after curves of an exploratory network on validation and test
-images of chase_db1. And of isbi2012_membranes one test image, slice-25, was simulated with an
-annotator who rejects whatever is not real. This tore many walls of which half was real, in every
-order, so this annotator leaves such branches alone.
+Uncertainty, doubt and gain are those of `toposeg_lite.annotation.AnnotationSession`. The annotator
+accepts a branch if three quarters of its pixels or more lie within one pixel of the truth, rejects
+it if a quarter or less does, and leaves it as it is otherwise. Of images that are larger than 512
+pixels a side the middle is annotated.
 
-The annotator accepts a branch if three quarters of its pixels or more lie within one pixel of the
-truth, rejects it if a quarter or less does, and leaves it as it is otherwise. Of images that are
-larger than 512 pixels a side the middle is annotated.
+What was looked at before: doubt was defined after curves of an exploratory network on validation
+and test images of chase_db1. And of isbi2012_membranes one test image, slice-25, was simulated with
+an annotator who rejects whatever is not real; this tore many walls of which half was real.
 
-Networks are checkpoints, and the numbers of each image a JSON file, in the folder of the study, so
-the same command goes on from where it was stopped. The workbook quotes a run of
+Networks are checkpoints, and the numbers of each image a JSON file, so the same command goes on
+from where it was stopped. The workbook quotes a run of
 
 ::
 
@@ -39,13 +38,10 @@ the same command goes on from where it was stopped. The workbook quotes a run of
 whose file is ``notebooks/reference_runs/annotation-orders.json``. The second line came later, to
 confirm what the first had shown: no image of crackforest had been looked at, and orders, options
 and the comparison that counts (doubt against persistence in the Betti-matching error) were fixed
-before it ran.
-
-Both ran a second time, with the same options, after the persistence of a branch had become that of
-the skeleton that holds it (`toposeg_lite.topology.branches`). By the persistence of its own pass,
-as in the first run, persistence is the better order on crackforest, where all else is equal: an
-area of 25.9, and now 27.6. Doubt has 21.2 in both. The file of the first run is in the history of
-the repository: ``git show 5cdf713:notebooks/reference_runs/annotation-orders.json``.
+before it ran. Both ran again after the persistence of a branch had become that of the skeleton that
+holds it. By the persistence of its own pass, persistence is the better order on crackforest, where
+all else is equal: an area of 25.9, and now 27.6; doubt has 21.2 in both. The first file is at
+``git show 5cdf713:notebooks/reference_runs/annotation-orders.json``.
 """
 
 from __future__ import annotations
@@ -122,15 +118,11 @@ def order_study(
 ) -> dict[str, Any]:
     """Compare the orders in which a simulated annotator is asked about branches.
 
-    A folder that holds another study is refused with a ValueError.
-
-    Returns
-    -------
-    dict
-        "about" (all parameters), "versions", "git_commit", and "images": for each test image
-        "branches", how many of them are "real", the "accuracy" of the branch head, scores at
-        "start" and "end", and for each order the "area" under its curves; and "curves", for each
-        order and metric the mean over the images at 21 steps from none to all branches decided.
+    A folder that holds another study is refused with a ValueError. The results are "about" (all
+    parameters), "versions", "git_commit", and "images": for each test image "branches", how many of
+    them are "real", the "accuracy" of the branch head, scores at "start" and "end", and for each
+    order the "area" under its curves; and "curves", for each order and metric the mean over the
+    images at 21 steps from none to all branches decided.
     """
     check_splits(data)
     facts = {
@@ -187,9 +179,8 @@ def _middle(sample: Sample, window: int) -> Sample:
         slice((side - min(side, window)) // 2, (side + min(side, window)) // 2)
         for side in sample.mask.shape
     )
-    return Sample(
-        sample.name, np.ascontiguousarray(sample.image[:, *place]), sample.mask[place].copy()
-    )
+    image, mask = sample.image[:, *place], sample.mask[place]
+    return Sample(sample.name, np.ascontiguousarray(image), mask.copy())
 
 
 def _fit(

@@ -17,9 +17,9 @@ from typing import Any
 
 import pandas as pd
 
+from .scores import COLUMNS
 from .statistics import KEYS
 from .study import REFERENCE_RUNS, StudyConfig
-from .tables import COLUMNS
 
 __all__ = ["Run", "read_runs"]
 
@@ -30,10 +30,8 @@ class Run:
 
     Attributes
     ----------
-    name : str
-        Of its file, without the seed.
-    dataset : str
-        On which its networks were trained.
+    name, dataset : str
+        Of its file, without the seed; and on which its networks were trained.
     scores, validation : DataFrame
         "network", "seed", "weight" and a column for each metric. Of the test images there is a row
         for each "image", of the validation images their mean for each weight that was tried.
@@ -87,14 +85,8 @@ def read_runs(folder: str | os.PathLike[str] | None = None) -> dict[str, Run]:
     """Read all studies and comparisons of a folder, by name; that with the most scores is first.
 
     The default are the reference runs of the workbook, which are not part of an installed package.
-    Other files are left alone.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder, or the scores of a study are missing.
-    ValueError
-        If there are no results in it, or comparisons of one name differ in more than the seed.
+    Other files are left alone. If there is no such folder, or the scores of a study are missing, it
+    raises a FileNotFoundError.
 
     Examples
     --------
@@ -144,9 +136,9 @@ def _read_study(path: Path, results: Mapping[str, Any]) -> Run:
     for network, entries in results["networks"].items():
         for seed, entry in entries.items():
             key = {"network": network, "seed": int(seed)}
+            cost.append(key | {name: entry[name] for name in ("seconds_per_step", "share_of_loss")})
             for weight, means in entry["validation"].items():
                 validation.append(key | {"weight": float(weight)} | means)
-            cost.append(key | {name: entry[name] for name in ("seconds_per_step", "share_of_loss")})
     shared = results["parameters"]["shared"]
     tables = scores, pd.DataFrame(validation), pd.DataFrame(cost)
     return Run(path.stem, shared["dataset"], *tables, results["settings"], shared)

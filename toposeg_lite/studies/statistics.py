@@ -118,26 +118,11 @@ def bootstrap_interval(
     """Return a confidence interval of the mean difference, by drawing again from what there is.
 
     Had we other images, or other seeds, the mean would be another. The bootstrap imitates that: it
-    draws as many images (or seeds, or both) as there are, with replacement, and takes the mean of
-    what it drew; the interval holds the middle part of many such means [1]_. All seeds are scored
-    on the same images, so images and seeds are drawn independently of each other [2]_.
+    draws as many images (or seeds, or both, as `over` says; the other is kept as it is) as there
+    are, with replacement, and takes the mean of what it drew; the interval holds the middle part,
+    `level`, of many such means [1]_. All seeds are scored on the same images, so images and seeds
+    are drawn independently of each other [2]_.
 
-    Parameters
-    ----------
-    differences, draws, seed
-        See above.
-    over : {"both", "images", "seeds"}
-        What is drawn anew; the other is kept as it is.
-    level : float
-        The part of the means that the interval holds, between 0 and 1.
-
-    Returns
-    -------
-    low, high : float
-        Quantiles of the means.
-
-    Notes
-    -----
     With few seeds the interval over them is too narrow: of three it is hardly ever wider than from
     the smallest to the largest, which holds the true median of all seeds in only three of four
     studies.
@@ -265,29 +250,16 @@ def compare_networks(
 ) -> pd.DataFrame:
     """Compare every network with the control in one score: how much, how sure, how often.
 
-    Parameters
-    ----------
-    scores, metric, control
-        See `paired_differences`.
-    leave_out : tuple of str
-        Networks not to compare.
-    level, draws, seed
-        See `bootstrap_interval`.
-    flips : int
-        The draws of `sign_flip_test`.
+    `level` and `draws` are those of `bootstrap_interval`, `flips` the draws of `sign_flip_test`.
+    There is a row for each network that is not to be left out, in the order of `scores`:
 
-    Returns
-    -------
-    DataFrame
-        A row for each network, in the order of `scores`:
-
-        - "control", "score", "difference": means over the images and seeds that both have;
-        - "low", "high": the bootstrap interval of the difference, over images and seeds;
-        - "images", "lower", "higher": how many images there are, and with how many of them the mean
-          over the seeds is lower or higher than the control's;
-        - "seeds", "seeds_lower": how many seeds, and with how many the mean over images is lower;
-        - "rank_biserial", "p_sign_flip", "p_wilcoxon" [4]_: effect size and tests over the images;
-        - "p_holm": the sign-flip p-values, corrected for the number of networks.
+    - "control", "score", "difference": means over the images and seeds that both have;
+    - "low", "high": the bootstrap interval of the difference, over images and seeds;
+    - "images", "lower", "higher": how many images there are, and with how many of them the mean
+      over the seeds is lower or higher than the control's;
+    - "seeds", "seeds_lower": how many seeds, and with how many the mean over images is lower;
+    - "rank_biserial", "p_sign_flip", "p_wilcoxon" [4]_: effect size and tests over the images;
+    - "p_holm": the sign-flip p-values, corrected for the number of networks.
 
     Examples
     --------

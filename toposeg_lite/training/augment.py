@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..checks import check_choice
+from ..checks import check_choice, check_fraction
 
 __all__ = ["TRANSFORMS", "check_augment", "make_augmentation", "try_augment"]
 
@@ -105,9 +105,7 @@ def _make_transforms(augment: Any) -> list[Any]:
         check_choice(name, TRANSFORMS, "each name in augment")
         if not isinstance(options, Mapping):
             raise TypeError(f"augment[{name!r}] must map options to values; got {options!r}")
-        chance = options.get("prob", 0.1)
-        if isinstance(chance, bool) or not isinstance(chance, int | float) or not 0 <= chance <= 1:
-            raise ValueError(f"augment[{name!r}]['prob'] must be from 0 to 1; got {chance!r}")
+        check_fraction(options.get("prob", 0.1), f"augment[{name!r}]['prob']")
     if not augment:
         return []
     try:

@@ -130,9 +130,8 @@ class Checkpoint:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a safetensors file, whole or not at all (see `write_atomically`)."""
-        tensors = {f"weights.{name}": tensor for name, tensor in self.weights.items()}
-        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        parts = {"weights": self.weights, "optimizer": self.optimizer, "best": self.best}
+        tensors = {f"{part}.{k}": tensor for part in parts for k, tensor in parts[part].items()}
         tensors["validation"] = torch.from_numpy(self.validation.to_numpy(np.float64, copy=True))
         tensors["history"] = torch.from_numpy(self.history.to_numpy(np.float64, copy=True))
         facts = {name: getattr(self, name) for name in ("network", "step", "start", "parent")}
@@ -148,12 +147,8 @@ class Checkpoint:
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read what `train` or `Checkpoint.save` wrote; its tensors then lie on the CPU.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is no safetensors file, a damaged one, or none of this library.
+    A file that is missing raises a FileNotFoundError; one that is damaged, no safetensors file, or
+    none of this library, a ValueError.
     """
     path = Path(path)
     if not path.is_file():

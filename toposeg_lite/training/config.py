@@ -41,6 +41,8 @@ def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[i
 class TrainConfig:
     """Everything that decides the numbers of a training run; checked when it is made.
 
+    Numbers are stored as plain ones of Python, whatever NumPy made of them, for JSON keeps them.
+
     Parameters
     ----------
     dataset : str
@@ -63,8 +65,7 @@ class TrainConfig:
         How much the light of a crop is changed at random, from 0 to below 1; see `draw_batch`.
     augment : dict of dict
         Further random changes of the values of crops: names of MONAI's transforms, each with its
-        options, e.g. ``{"RandGaussianNoise": {"prob": 0.5, "std": 0.05}}``; see
-        `augment.make_augmentation`. Needs MONAI unless empty.
+        options, e.g. ``{"RandGaussianNoise": {"prob": 0.5, "std": 0.05}}``; see `training.augment`.
     seed : int
         Decides the first weights and the crops.
     width, depth : int
@@ -81,18 +82,13 @@ class TrainConfig:
     checkpoint_every : int
         Steps between two checkpoints; one more is written at the end.
     validate_every : int
-        Steps between two looks at the validation images, whole; 0 never looks. Of the networks
-        whose mean Dice there is at most 0.01 below the best one's, the one with the smallest mean
-        Betti-matching error is kept beside the last one; see `Checkpoint`. In volumes the error is
-        the mean over cubes with the data set's `patch` as their side.
+        Steps between two looks at the validation images, whole; 0 never looks. The best network,
+        by `Checkpoint.best_look`, is kept beside the last one. In volumes its error is the mean
+        over cubes with the data set's `patch` as their side.
     patience : int
         End the run after so many looks in a row that found no better network; 0 never ends it.
     validation_window : int or tuple of int
         Sides of the windows in which the validation images are predicted; see `predict`.
-
-    Notes
-    -----
-    Numbers are stored as plain ones of Python, whatever NumPy made of them, for JSON keeps them.
 
     Examples
     --------

@@ -188,14 +188,8 @@ def evaluate(
 ) -> Evaluation:
     """Predict images and score their masks: likelihood 0.5 and above, or the likeliest class.
 
-    Parameters
-    ----------
-    samples : sequence of Sample
-        Images with their reference masks, each with a name of its own.
-    model, window, overlap
-        See `predict`.
-    labels, connectivity, patch
-        See `toposeg_lite.metrics.report`.
+    Each of `samples` has a name of its own. `window` and `overlap` are those of `predict`;
+    `labels`, `connectivity` and `patch` are those of `toposeg_lite.metrics.report`.
 
     Examples
     --------

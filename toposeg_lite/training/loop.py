@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +227,7 @@ def train(
     events: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Checkpoint:
-    """Train a network and return it as a checkpoint.
+    """Train a network and return it as a checkpoint: the one in `out` after the last step.
 
     The loss of a step is Dice + cross-entropy, plus ``config.weight`` times the added loss. Devices
     and processes are accelerate's: the same call runs on a CPU, a GPU, or several, which then share
@@ -237,6 +237,7 @@ def train(
     Parameters
     ----------
     config : TrainConfig
+        What to do; its `patience` can end the run early.
     data : Dataset, optional
         Use it instead of loading ``config.dataset``. Masks of integers are labels of several
         classes, of which 0 is the background.
@@ -254,11 +255,6 @@ def train(
         each step, and the scores of each look at the validation images.
     progress : bool
         Show a bar with the parts of the loss, and the last look at the validation images.
-
-    Returns
-    -------
-    Checkpoint
-        After the last step, which ``config.patience`` can make an early one; the same as in `out`.
 
     Raises
     ------
@@ -327,23 +323,18 @@ def train(
     accelerator.wait_for_everyone()  # nobody may write before everybody has read
     if run.finished:
         return run
-    with _event_writer(events if accelerator.is_main_process else None, run.step) as writer:
+    silent = events is None or not accelerator.is_main_process
+    with nullcontext() if silent else _event_writer(events, run.step) as writer:
         return _run(run, _Steps(run, data, model, accelerator), path, writer, progress)
 
 
-@contextmanager
-def _event_writer(folder: str | os.PathLike[str] | None, step: int) -> Iterator[Any]:
+def _event_writer(folder: Any, step: int) -> Any:
     """Open an event file in a folder; what older files there say of later steps is void."""
-    if folder is None:
-        yield None
-        return
     # Here, for it takes seconds to import and few ask for it.
     from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
 
     # Files are named by the second: without an ending of its own, one would replace another.
-    ending = f".from-{step}"
-    with SummaryWriter(str(folder), purge_step=step + 1, filename_suffix=ending) as writer:
-        yield writer
+    return SummaryWriter(str(folder), purge_step=step + 1, filename_suffix=f".from-{step}")
 
 
 class _Steps:
@@ -456,14 +447,8 @@ def _run(
     rows = run.history.to_numpy().tolist()
     shown: dict[str, str] = {}
     end = run.start + config.steps
-    bar = tqdm(
-        total=config.steps,
-        initial=run.step - run.start,
-        desc=path.stem if path else "training",
-        unit="step",
-        mininterval=0.5,
-        disable=not (progress and main),
-    )
+    bar = tqdm(total=config.steps, initial=run.step - run.start, unit="step", mininterval=0.5,
+               desc=path.stem if path else "training", disable=not (progress and main))  # fmt: skip
     # What steps draw from torch's global state is forked: the caller's comes back afterwards.
     with bar, _deterministic(), torch.random.fork_rng():
         for made in range(run.step + 1, end + 1):

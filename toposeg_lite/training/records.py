@@ -28,13 +28,7 @@ def plain(value: Any) -> Any:
 
 
 def rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return the numbers of a table, row by row.
-
-    Examples
-    --------
-    >>> rows(pd.DataFrame({"dice": [0.5]}, index=["eye"]))
-    {'eye': {'dice': 0.5}}
-    """
+    """Return the numbers of a table, row by row."""
     return {
         str(name): {str(key): plain(value) for key, value in row.items()}
         for name, row in table.to_dict(orient="index").items()

@@ -121,7 +121,7 @@ def test_the_parts_are_neighbours_and_no_network_has_seen_its_part(crossed):
 def test_the_head_learns_from_branches_of_networks_that_have_not_seen_them(crossed):
     data, config, _, unseen = crossed
     network = fitting.new_network(data, config, UNet)
-    fitted = fitting.fit_structures(
+    branch, threshold = fitting.fit_structures(
         network, unseen, config, threshold_steps=4, min_persistence=1e-3
     )
     by_hand = StructureModel(network, mode="branch", min_persistence=1e-3, seed=1)
@@ -138,11 +138,11 @@ def test_the_head_learns_from_branches_of_networks_that_have_not_seen_them(cross
             found += features
             fractions.append(branches.fraction_on(one.mask))
     by_hand.learn(found, fractions, seed=1)
-    for ours, theirs in zip(fitted.branch.head.parameters(), by_hand.head.parameters(),
+    for ours, theirs in zip(branch.head.parameters(), by_hand.head.parameters(),
                             strict=True):  # fmt: skip
         assert torch.equal(ours, theirs)
-    assert fitted.branch.network is fitted.threshold.network is network
-    assert fitted.threshold.step == 4
+    assert branch.network is threshold.network is network
+    assert threshold.step == 4
 
 
 def test_the_threshold_learns_from_each_network_on_its_own_images(crossed):

@@ -1,4 +1,7 @@
-"""The scores of studies: how they are called, their means, and the tables that are printed."""
+"""The scores of studies: their means, what is decided from them, and the tables that are printed.
+
+Decided is by rules that are fixed beforehand: which weight is taken, and a verdict.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-__all__ = ["COLUMNS", "mean_scores", "study_tables"]
+from ..training.checkpoint import DICE_MARGIN
+
+__all__ = ["COLUMNS", "choose_weight", "judge", "mean_scores", "study_tables"]
 
 #: What tables show of `metrics.report`, and how they call it.
 COLUMNS = {
@@ -24,14 +30,75 @@ COLUMNS = {
 
 
 def mean_scores(table: pd.DataFrame, keys: Sequence[str] = tuple(COLUMNS)) -> dict[str, float]:
-    """Return the mean over the images of each score that a table has.
+    """Return the mean over the images of each score that a table has."""
+    return {key: float(table[key].mean()) for key in keys if key in table}
+
+
+def choose_weight(scores: pd.DataFrame) -> float:
+    """Choose the weight with the smallest topological error among those that keep the overlap.
+
+    `scores` are means over the validation images: a row for each weight (the index) and one for the
+    control, weight 0, and the columns "dice" and "betti_matching_error", or in its place (of
+    volumes it is not measured) "betti_error". Chosen is, of the weights whose Dice is at most 0.01
+    below the control's, that with the smallest error; among equals the smallest weight. Where all
+    cost more Dice than that, it is the one that costs least.
 
     Examples
     --------
-    >>> mean_scores(pd.DataFrame({"dice": [0.5, 1.0], "patch": [64, 64]}))
-    {'dice': 0.75}
+    A weight of 10 has the best topology but spoils the overlap:
+
+    >>> choose_weight(
+    ...     pd.DataFrame(
+    ...         {"dice": [0.80, 0.80, 0.795, 0.70], "betti_matching_error": [5.0, 3.0, 2.0, 1.0]},
+    ...         index=[0, 0.1, 1, 10],
+    ...     )
+    ... )
+    1.0
     """
-    return {key: float(table[key].mean()) for key in keys if key in table}
+    if not len(scores):
+        raise ValueError("scores are empty: there is no weight to choose from")
+    if 0 not in scores.index or len(scores) == 1:
+        raise ValueError(
+            f"scores must have a row for the control, weight 0, and one for each weight to choose "
+            f"from; got the rows {scores.index.tolist()}"
+        )
+    arms = scores.drop(index=0)
+    least = float(scores["dice"][0]) - DICE_MARGIN
+    kept = arms[arms["dice"] >= least]
+    if kept.empty:
+        kept = arms[arms["dice"] == arms["dice"].max()]
+    measured = "betti_matching_error" in kept
+    error = kept["betti_matching_error" if measured else "betti_error"]
+    return float(kept[error == error.min()].index.min())
+
+
+def judge(arm: Sequence[float], control: Sequence[float]) -> str:
+    """Say whether an error is better or worse than the control's, image by image and on average.
+
+    Both are errors (smaller is better) on the same images. The arm is "better" if its mean is
+    smaller by more than 1 % of the control's and more images have a smaller error than a larger
+    one, "worse" if both hold the other way round; else there is "no clear difference".
+
+    Examples
+    --------
+    >>> judge([1.0, 2.0, 3.0], [2.0, 2.0, 5.0])
+    'better'
+    >>> judge([1.0, 3.0], [2.0, 2.5])
+    'no clear difference'
+    """
+    if not len(arm) or len(arm) != len(control):
+        raise ValueError(
+            f"arm and control must name the errors of the same images; "
+            f"got {len(arm)} and {len(control)}"
+        )
+    difference = np.subtract(arm, control)
+    margin = 0.01 * float(np.mean(control))
+    images = int((difference < 0).sum() - (difference > 0).sum())
+    if difference.mean() < -margin and images > 0:
+        return "better"
+    if difference.mean() > margin and images < 0:
+        return "worse"
+    return "no clear difference"
 
 
 def study_tables(results: Mapping[str, Any]) -> str:
