@@ -81,7 +81,7 @@ def split_parts(data: Dataset, folds: int) -> list[tuple[Sample, ...]]:
 def cross_train(
     data: Dataset, config: TrainConfig, folder: str | Path, *, folds: int = 2, progress: bool = True
 ) -> list[Unseen]:
-    """Train a U-Net for each part of the training images, on all the others.
+    """Train a U-Net for each of `folds` parts of the training images, on all the others.
 
     Images that follow each other stay in one part, for they may be the two eyes of a person or
     slices of one block. The networks make fewer steps, as their images are fewer: each image is as

@@ -251,7 +251,7 @@ def compare_networks(
     """Compare every network with the control in one score: how much, how sure, how often.
 
     `level` and `draws` are those of `bootstrap_interval`, `flips` the draws of `sign_flip_test`.
-    There is a row for each network that is not to be left out, in the order of `scores`:
+    There is a row for each network but the control and those of `leave_out`, in their order:
 
     - "control", "score", "difference": means over the images and seeds that both have;
     - "low", "high": the bootstrap interval of the difference, over images and seeds;

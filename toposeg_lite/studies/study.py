@@ -369,13 +369,11 @@ class Study:
         write_atomically(self.folder / "study.csv", scores.to_csv(float_format="%.6g").encode())
         return results
 
-    # Places
+    # Training
 
     def _folder(self, seed: int) -> Path:
         """Return where the files of the networks of a seed are kept."""
         return self.folder / f"seed{seed}"
-
-    # Training
 
     def _train(self, seed: int, name: str, config: TrainConfig) -> None:
         """Train one network, or go on with it, or read it if it is finished."""
@@ -484,16 +482,14 @@ class Study:
     def _entry(self, seed: int, label: str) -> dict[str, Any]:
         """Return what the results say of one network; the commit is that which scored it first."""
         name, weight = self._compared(seed)[label]
-        tried = {0.0: label}
-        for arm in self.config.arms:
-            if arm.name == label:
-                tried = {weight: arm.file(weight) for weight in self._tried(seed, arm)}
+        arm = next((arm for arm in self.config.arms if arm.name == label), None)
+        tried = {w: arm.file(w) for w in self._tried(seed, arm)} if arm else {0.0: label}
         kept = json.loads((self._folder(seed) / f"{name}.validation.json").read_bytes())
         return {
             "weight": weight,
             "validation": {
-                f"{weight:g}": mean_scores(self._score(seed, file, "validation"))
-                for weight, file in tried.items()
+                f"{w:g}": mean_scores(self._score(seed, file, "validation"))
+                for w, file in tried.items()
             },
             **self._times(seed, name),
             "git_commit": kept["git_commit"],

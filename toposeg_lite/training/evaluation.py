@@ -188,7 +188,7 @@ def evaluate(
 ) -> Evaluation:
     """Predict images and score their masks: likelihood 0.5 and above, or the likeliest class.
 
-    Each of `samples` has a name of its own. `window` and `overlap` are those of `predict`;
+    Each of `samples` has a name of its own. `model`, `window` and `overlap` are those of `predict`;
     `labels`, `connectivity` and `patch` are those of `toposeg_lite.metrics.report`.
 
     Examples
