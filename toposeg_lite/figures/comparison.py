@@ -1,7 +1,8 @@
 """Figures of comparisons: differences and their intervals, images in pairs, what weights change.
 
 In all of them `metric` is the score as `toposeg_lite.metrics.report` calls it, which decides which
-side is the better one, and `title` is how it is called in words.
+side is the better one, and `title` is how it is called in words. `pairs` has a row for each test
+image: the "control" and the "score" of one `network`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ..checks import check_choice, check_integer
+from ..checks import check_choice
 from .base import COMPONENT, DEATH, HOLE, RAISED, TRUTH, _axes
 from .painting import METRICS
 
@@ -33,27 +34,13 @@ __all__ = [
 
 BETTER, WORSE = COMPONENT, HOLE
 
+_COLOURS = (COMPONENT, HOLE, RAISED, DEATH, TRUTH, "#E69F00", "black")
 #: Colour and marker of the first networks, the second and so on; they begin anew after the last.
-NETWORKS = tuple(
-    zip(
-        (COMPONENT, HOLE, RAISED, DEATH, TRUTH, "#E69F00", "black"),
-        ("o", "^", "s", "D", "v", "P", "X"),
-        strict=True,
-    )
-)
+NETWORKS = tuple(zip(_COLOURS, "o^sDvPX", strict=True))
 
 
 def higher_is_better(metric: str) -> bool:
     """Whether a larger score is a better one: so it is for overlaps, but not for errors.
-
-    Parameters
-    ----------
-    metric : str
-        As `toposeg_lite.metrics.report` calls it.
-
-    Returns
-    -------
-    bool
 
     Examples
     --------
@@ -67,17 +54,6 @@ def higher_is_better(metric: str) -> bool:
 
 def sorted_by_outcome(pairs: pd.DataFrame, metric: str) -> tuple[np.ndarray, ...]:
     """Return which images are better, which are worse and which are equal, as boolean arrays.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        "control" and "score", a row for each image.
-    metric : str
-        Which score it is.
-
-    Returns
-    -------
-    better, worse, equal : arrays of bool
 
     Examples
     --------
@@ -114,6 +90,12 @@ def _short(value: float, place: Any = None) -> str:
     return f"{round(value, 9):g}"
 
 
+def _legend_below(ax: Axes, y: float, *, x: float = 0.5, **options: Any) -> None:
+    """Put the legend in one row below the axes."""
+    ax.legend(loc="upper center", bbox_to_anchor=(x, y), fontsize="small", frameon=False,
+              columnspacing=1, **options)  # fmt: skip
+
+
 def difference_forest(
     table: pd.DataFrame,
     *,
@@ -125,20 +107,10 @@ def difference_forest(
 ) -> Axes:
     """Draw the difference of each network to the control, with its interval, below one another.
 
-    Parameters
-    ----------
-    table : DataFrame
-        What `toposeg_lite.studies.statistics.compare_networks` returned: one row for each network.
-    seeds : DataFrame, optional
-        A row for each network and a column for each seed: the mean difference of this seed alone,
-        drawn as a small ring.
-    selected : str, optional
-        The network to mark.
-
-    Returns
-    -------
-    Axes
-        A square is filled where the interval leaves out zero, and hollow where it does not.
+    A square is filled where the interval leaves out zero, and hollow where it does not. `table` is
+    what `toposeg_lite.studies.statistics.compare_networks` returned, a row for each network.
+    `seeds` has a column for each seed: the mean difference of this seed alone, drawn as a small
+    ring. The network `selected` is marked.
 
     Examples
     --------
@@ -190,9 +162,7 @@ def difference_forest(
         signs.append(Line2D([], [], ls="", marker="o", ms=4, mfc="none", mec="black",
                             label="one seed"))  # fmt: skip
     inches = ax.get_window_extent().height / 100  # at the dots an inch of a new figure
-    place_below = (0.35, -0.48 / inches)
-    ax.legend(handles=signs, loc="upper center", bbox_to_anchor=place_below, ncols=3,
-              fontsize="small", frameon=False, columnspacing=1, handletextpad=0.4)  # fmt: skip
+    _legend_below(ax, -0.48 / inches, x=0.35, handles=signs, ncols=3, handletextpad=0.4)
     return ax
 
 
@@ -207,18 +177,7 @@ def paired_scores(
 ) -> Axes:
     """Draw each test image as a dot: the control's score to the right, the network's upwards.
 
-    Parameters
-    ----------
-    pairs : DataFrame
-        "control" and "score", a row for each image.
-    network : str
-        How the network is called.
-    selected : str, optional
-        The image to mark, one of the index of `pairs`.
-
-    Returns
-    -------
-    Axes
+    The image `selected`, one of the index of `pairs`, is marked.
 
     Examples
     --------
@@ -246,8 +205,7 @@ def paired_scores(
     ax.set(xlim=ends, ylim=ends, xlabel=f"{title}, control", ylabel=f"{title}, {network}")
     ax.set_aspect("equal", adjustable="box")
     _few_ticks(ax.xaxis, ax.yaxis)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize="small",
-              frameon=False, columnspacing=1, handletextpad=0.1)  # fmt: skip
+    _legend_below(ax, -0.15, ncols=3, handletextpad=0.1)
     return ax
 
 
@@ -263,11 +221,13 @@ def weight_curves(
 ) -> Axes:
     """Draw what the weight of a loss changes on the validation images, against the control.
 
+    A network and seed with several weights is a line, others are dots. Each seed is compared with
+    its own control.
+
     Parameters
     ----------
     validation : DataFrame
-        "network", "seed", "weight" and the metric: means over the validation images; the network
-        "control" has weight 0.
+        "network", "seed", "weight" and the metric; the network "control" has weight 0.
     networks : sequence of str, optional
         Which to draw. Default: all but the control and the parent. Each has its sign and colour by
         its place among all of these.
@@ -275,12 +235,6 @@ def weight_curves(
         The weight that was chosen, by network and seed; it is drawn in a ring.
     margin : float, optional
         Draw a dotted line at this difference.
-
-    Returns
-    -------
-    Axes
-        A line for each network and seed with several weights, dots for the others. Each seed is
-        compared with its own control.
 
     Examples
     --------
@@ -343,22 +297,8 @@ def comparison_summary(
 ) -> Figure:
     """Show all differences, the images of one network in pairs, and what its weight changes.
 
-    Parameters
-    ----------
-    table, seeds
-        See `difference_forest`.
-    pairs
-        See `paired_scores`.
-    validation, chosen
-        See `weight_curves`.
-    network : str
-        The network to look at, one of `table`.
-    image : str, optional
-        The image to mark, one of `pairs`.
-
-    Returns
-    -------
-    Figure
+    `table` and `seeds` are those of `difference_forest`, `validation` and `chosen` those of
+    `weight_curves`; `network` is one of `table`, and the `image` to mark one of `pairs`.
 
     Examples
     --------
@@ -370,7 +310,6 @@ def comparison_summary(
     >>> len(comparison_summary(table, pairs, validation, **options).axes)
     3
     """
-    check_integer(len(_table(table, ("difference",), "table")), "rows of table", 1)
     figure = Figure(figsize=(12, 4.4))
     left = figure.add_axes((0.15, 0.22, 0.24, 0.67))
     middle = figure.add_axes((0.455, 0.22, 0.25, 0.67))
@@ -384,6 +323,5 @@ def comparison_summary(
     control = [Line2D([], [], color="black", ls="--", lw=1, label="control"),
                Line2D([], [], ls="", marker="o", ms=11, mfc="none", color="black",
                       label="chosen")]  # fmt: skip
-    right.legend(handles=control, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2,
-                 fontsize="small", frameon=False, columnspacing=1)  # fmt: skip
+    _legend_below(right, -0.15, handles=control, ncols=2)
     return figure

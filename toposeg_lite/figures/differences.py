@@ -24,13 +24,7 @@ from ..files import write_atomically
 from ..training import Evaluation
 from .base import png
 
-__all__ = [
-    "SIGNS",
-    "comparison_figure",
-    "evaluation_figure",
-    "save_evaluation",
-    "training_figure",
-]
+__all__ = ["SIGNS", "comparison_figure", "evaluation_figure", "save_evaluation", "training_figure"]
 
 #: Marker, colour and whether it is filled, for each kind of difference.
 SIGNS = {
@@ -58,20 +52,10 @@ def comparison_figure(
 ) -> Figure:
     """Show images, references and predictions side by side and mark where the topology differs.
 
-    Parameters
-    ----------
-    samples : sequence of Sample
-        A row each. Volumes are shown as projections along their first axis.
-    predictions, differences : dict
-        A column for each name: a mask for each sample, and under the same names what
-        `topology_differences` finds in each mask.
-    side : float
-        Width of a column in inches.
-
-    Returns
-    -------
-    Figure
-        Predictions are light grey; what they miss of the reference is dark grey.
+    Each sample is a row; volumes are shown as projections along their first axis. Each name is a
+    column, `side` inches wide: `predictions` has a mask for each sample under it, in light grey
+    (what it misses of the reference is dark grey), and `differences` what `topology_differences`
+    finds in each mask.
 
     Examples
     --------
@@ -134,20 +118,10 @@ def _mark(ax: Axes, differences: Sequence[Difference]) -> None:
 
 
 def evaluation_figure(evaluation: Evaluation, row: str) -> Figure:
-    """Show an image, its reference and its prediction, and mark and name each difference.
+    """Show the image of a row of the table, its reference and its prediction, and mark differences.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-        What `toposeg_lite.training.evaluate` returned.
-    row : str
-        Of its table.
-
-    Returns
-    -------
-    Figure
-        With a mark for each feature that the Betti-matching error counts (in volumes for all but
-        the tunnels): see `toposeg_lite.differences`.
+    There is a mark for each feature that the Betti-matching error counts (in volumes for all but
+    the tunnels): see `toposeg_lite.differences`.
     """
     sample, prediction = evaluation.pair(row)
     connectivity = int(evaluation.table["connectivity"][row])
@@ -163,15 +137,9 @@ def save_evaluation(
 ) -> None:
     """Write the table of an evaluation and pictures of its worst images to a folder.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-        What `toposeg_lite.training.evaluate` returned.
-    folder : path
-        Made if there is none. It gets ``scores.csv``, the worst image first, and
-        ``01-<name>.png`` and so on; files of these names are replaced.
-    pictures : int, optional
-        Of how many rows of the table. Default: all.
+    The folder is made if there is none. It gets ``scores.csv``, the worst image first, and
+    ``01-<name>.png`` and so on, of all rows or the first few (`pictures`); files of these names are
+    replaced.
 
     Examples
     --------
@@ -201,16 +169,7 @@ def save_evaluation(
 def training_figure(histories: Mapping[str, pd.DataFrame], starts: Mapping[str, int]) -> Figure:
     """Draw how Dice + cross-entropy fell in some runs, averaged over 25 steps.
 
-    Parameters
-    ----------
-    histories : dict of str to DataFrame
-        The `Checkpoint.history` of each run.
-    starts : dict of str to int
-        The step at which each run started.
-
-    Returns
-    -------
-    Figure
+    `histories` are the `Checkpoint.history` of each run, `starts` the steps at which they started.
 
     Examples
     --------

@@ -15,10 +15,9 @@ with the same call.
 """
 
 from .comparison import Comparison, prepare_folder
-from .decide import choose_weight, judge
 from .runs import Run, read_runs
+from .scores import choose_weight, judge, study_tables
 from .study import ARMS, Arm, Study, StudyConfig
-from .tables import study_tables
 
 __all__ = [
     "ARMS",

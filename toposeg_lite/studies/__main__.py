@@ -1,18 +1,8 @@
-"""The commands of the studies: ``python -m toposeg_lite.studies COMMAND``.
+"""The commands of the studies: ``python -m toposeg_lite.studies COMMAND``; --help lists them.
 
-=========== ====================================================================================
-command     what it does
-=========== ====================================================================================
-notebook    runs chapter 09, which compares one loss with its control; the default
-study       compares all losses over several seeds
-table       prints the tables of a ``study.json``
-calibration asks how honest the probabilities of branches are (`studies.calibration`)
-orders      asks which questions to ask an annotator first (`studies.orders`)
-pretrained  makes the trained model that the library ships (`studies.make_pretrained`)
-=========== ====================================================================================
-
-``-p dataset brick -p weight '[0.1, 1]'`` sets parameters of notebook and study. Every parameter is
-checked before anything is made or trained, and what was stopped goes on.
+Without COMMAND it is ``notebook``. ``-p dataset brick -p weight '[0.1, 1]'`` sets parameters of
+notebook and study. Every parameter is checked before anything is made or trained, and what was
+stopped goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -33,8 +23,8 @@ from .make_pretrained import PretrainedCommand
 from .notebook import NOTEBOOK, read_value, run_notebook
 from .options import add_options
 from .orders import OrdersCommand
+from .scores import study_tables
 from .study import ARMS, Study, StudyConfig
-from .tables import study_tables
 
 __all__ = ["main", "run_study"]
 
@@ -52,19 +42,10 @@ COMMANDS = {
 def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
     """Compare losses over several seeds; the same call goes on with what is done already.
 
-    Parameters
-    ----------
-    parameters : dict, optional
-        "out" is the folder of all runs ("runs"), "name" that of this one in it (default:
-        ``<dataset>-study``), "results" a further file for the results, ending in ".json"; the
-        scores of each test image are put beside it, ending in ".csv" (default: none). "arms" are
-        the names of some of `study.ARMS` (default: all). All others are those of
-        `StudyConfig.from_parameters`.
-
-    Returns
-    -------
-    Path
-        The study's folder.
+    Of `parameters`, "out" is the folder of all runs ("runs"), "name" that of this one in it
+    (``<dataset>-study``), which is returned. "results" is a further file for the results, ending in
+    ".json"; the scores of each test image are put beside it, ending in ".csv". "arms" are the names
+    of some of `study.ARMS` (all). The others are those of `StudyConfig.from_parameters`.
     """
     given = dict(parameters or {})
     out, name, results = (given.pop(key, None) for key in ("out", "name", "results"))
@@ -98,17 +79,13 @@ def _notebook_command(chosen: argparse.Namespace) -> None:
 
 def _study_command(chosen: argparse.Namespace) -> None:
     """Make a study, or go on with it, and print its tables."""
-    _print_tables(run_study(_parameters(chosen)) / "study.json")
+    chosen.file = run_study(_parameters(chosen)) / "study.json"
+    _table_command(chosen)
 
 
 def _table_command(chosen: argparse.Namespace) -> None:
-    """Print the tables of a study that was made before."""
-    _print_tables(chosen.file)
-
-
-def _print_tables(path: Path) -> None:
     """Print the tables of a ``study.json``."""
-    print(study_tables(json.loads(path.read_text())))
+    print(study_tables(json.loads(chosen.file.read_text())))
 
 
 def _parameters(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -116,13 +93,9 @@ def _parameters(chosen: argparse.Namespace) -> dict[str, Any]:
     return {name: read_value(text) for name, text in chosen.p}
 
 
-def _command_of(kind: Any) -> Callable[[argparse.Namespace], None]:
-    """Return a command whose options are the fields of a dataclass."""
-
-    def run(chosen: argparse.Namespace) -> None:
-        kind(**{field.name: getattr(chosen, field.name) for field in fields(kind)}).run()
-
-    return run
+def _fields_command(chosen: argparse.Namespace) -> None:
+    """Run a command whose options are the fields of a dataclass."""
+    chosen.kind(**{field.name: getattr(chosen, field.name) for field in fields(chosen.kind)}).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -139,14 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     notebook.add_argument("--notebook", help=f"another notebook than {NOTEBOOK}")
     study = commands.add_parser("study", help="compare all losses over several seeds")
     study.set_defaults(run=_study_command)
-    for with_parameters in (notebook, study):
-        with_parameters.add_argument(
-            "-p",
-            nargs=2,
-            action="append",
-            default=[],
-            metavar=("NAME", "VALUE"),
-            help="a parameter, e.g. -p dataset brick -p weight '[0.1, 1]'",
+    for command in (notebook, study):
+        text = "a parameter, e.g. -p dataset brick -p weight '[0.1, 1]'"
+        command.add_argument(
+            "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=text
         )
     table = commands.add_parser("table", help="print the tables of a study")
     table.set_defaults(run=_table_command)
@@ -154,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, kind in COMMANDS.items():
         text = (kind.__doc__ or "").splitlines()[0]
         command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(run=_command_of(kind))
+        command.set_defaults(run=_fields_command, kind=kind)
         add_options(command, kind)
     return parser
 

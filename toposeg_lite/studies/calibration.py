@@ -17,9 +17,9 @@ Head and threshold learn from branches that were found by networks which have no
 validation images. The test images are looked at once, at the end. A branch is true if at least half
 of it lies on the truth.
 
-Networks are checkpoints and the numbers of each seed a JSON file in the folder of the study, so the
-same command goes on from where it was stopped. In the end ``study.json`` holds all seeds, with the
-reliability diagram of each method, the parameters and the versions. The workbook quotes a run of
+The numbers of each seed are a JSON file, so the same command goes on from where it was stopped. In
+the end ``study.json`` holds all seeds, with the reliability diagram of each method, the parameters
+and the versions. The workbook quotes a run of
 
 ::
 
@@ -40,7 +40,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
@@ -52,8 +51,8 @@ from ..checks import check_integer, check_number
 from ..data import Dataset, load_dataset
 from ..models import UNet
 from ..structures import (
+    BranchSet,
     Reliability,
-    StructureDistribution,
     fit_temperature,
     reliability_diagram,
     scale_probabilities,
@@ -69,11 +68,16 @@ from .fitting import (
     new_network,
     split_parts,
 )
-from .options import option
-from .places import REFERENCE_RUNS
-from .study import check_splits
+from .options import option, training_of
+from .study import REFERENCE_RUNS, check_splits
 
-__all__ = ["CalibrationCommand", "DropoutUNet", "calibration_study", "read_calibration"]
+__all__ = [
+    "CalibrationCommand",
+    "CalibrationOptions",
+    "DropoutUNet",
+    "calibration_study",
+    "read_calibration",
+]
 
 METHODS = ("pixels", "dropout", "threshold", "branch")
 BINS = 15
@@ -82,29 +86,9 @@ BINS = 15
 class DropoutUNet(UNet):
     """A U-Net that drops channels at random after each of its blocks, in training and on request.
 
-    Parameters
-    ----------
-    in_channels : int
-        Channels of the images.
-    rate : float
-        The probability of each channel to be dropped, from 0 to below 1.
-    **options
-        Of the `UNet`.
-
-    Notes
-    -----
-    What is dropped depends on the seed of the weights and the number of passes so far, which is
-    part of the `state_dict`: so a training that was stopped goes on as if it had not been.
-
-    Examples
-    --------
-    >>> model = DropoutUNet(1, rate=0.5, width=4, depth=2).eval()
-    >>> image = torch.ones(1, 1, 8, 8)
-    >>> bool((model(image) == model(image)).all())
-    True
-    >>> with model.dropping():
-    ...     bool((model(image) == model(image)).all())
-    False
+    Each channel is dropped with the probability `rate`, from 0 to below 1. What is dropped depends
+    on the seed of the weights and the number of passes so far, which is part of the `state_dict`:
+    so a training that was stopped goes on as if it had not been.
     """
 
     passes: Tensor
@@ -146,136 +130,112 @@ class DropoutUNet(UNet):
             self._asked = False
 
 
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """Options of `calibration_study`, beside data and training."""
+
+    seeds: Sequence[int] = option((0, 1, 2), "two networks are trained for each")
+    passes: int = option(20, "of the network with dropout")
+    threshold_steps: int = option(200, "of the training of the threshold")
+    folds: int = option(2, "parts of the training images")
+    min_persistence: float = option(0.02, "of the branches that count")
+
+
 def calibration_study(
     data: Dataset,
     config: TrainConfig,
     out: str | Path,
+    options: CalibrationOptions,
     *,
-    seeds: Sequence[int] = (0, 1, 2),
-    passes: int = 20,
-    threshold_steps: int = 200,
-    folds: int = 2,
-    min_persistence: float = 0.02,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Compare the calibration of branch probabilities of four methods, over several seeds.
 
-    Parameters
-    ----------
-    data, config, out, min_persistence, progress
-        See `toposeg_lite.studies`; the seed of `config` is replaced by those of the study.
-    seeds : sequence of int
-        One U-Net and one with dropout are trained for each.
-    passes : int
-        Of the network with dropout.
-    threshold_steps : int
-        Of the training of the threshold.
-    folds : int
-        Of the training images: see `cross_train`.
-
-    Returns
-    -------
-    DataFrame
-        A row for each seed, method and whether its temperature was fitted ("scaled"), with the
-        columns "error" (expected calibration error of the branches, 15 bins, each branch counting
-        once), "error_by_length" (counting by length), "accuracy" and "branches".
-
-    Raises
-    ------
-    ValueError
-        If the folder holds another study.
+    The seed of `config` is replaced by those of the options. A folder that holds another study is
+    refused with a ValueError. Returned is a row for each seed, method and whether its temperature
+    was fitted ("scaled"), with the columns "error" (expected calibration error of the branches, 15
+    bins, each branch counting once), "error_by_length" (counting by length), "accuracy" and
+    "branches".
     """
     check_splits(data)
-    passes = check_integer(passes, "passes", 1)
-    split_parts(data, folds)
+    check_integer(options.passes, "passes", 1)
+    split_parts(data, options.folds)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    kept: dict[str, Any] = {}
-    for seed in seeds:
+    decisive = ("passes", "threshold_steps", "folds", "min_persistence")
+    seeds: dict[str, Any] = {}
+    for seed in options.seeds:
         path = folder / f"seed-{check_integer(seed, 'seed')}.json"
         seeded = replace(config, seed=seed)
-        options: dict[str, Any] = {
-            "passes": passes,
-            "threshold_steps": threshold_steps,
-            "folds": folds,
-            "min_persistence": min_persistence,
-        }
         facts = {"channels": data.channels, "config": replace(seeded, root=None).as_dict()}
-        facts |= options
+        facts |= {name: getattr(options, name) for name in decisive}
         if path.exists():
             entry = json.loads(path.read_text())
             if entry["about"] != facts:
                 raise ValueError(f"{path} is of another study: name another folder, or remove it")
         else:
-            measured, diagrams = _measure(data, seeded, folder, progress=progress, **options)
-            new = [{"seed": seed, **row} for row in measured]
-            entry = {"about": facts, "rows": new, "reliability": diagrams}
+            rows, diagrams = _measure(data, seeded, folder, options, progress)
+            entry = {"about": facts, "rows": rows, "reliability": diagrams}
             entry |= {"versions": versions(), "git_commit": git_commit()}
             write_json(path, entry)
-        rows += entry["rows"]
-        kept[str(seed)] = entry
-    write_json(folder / "study.json", {"bins": BINS, "seeds": kept})
-    return pd.DataFrame(rows)
+        seeds[str(seed)] = entry
+    write_json(folder / "study.json", {"bins": BINS, "seeds": seeds})
+    return pd.DataFrame([row for entry in seeds.values() for row in entry["rows"]])
 
 
 def _measure(
-    data: Dataset,
-    config: TrainConfig,
-    folder: Path,
-    *,
-    passes: int,
-    threshold_steps: int,
-    folds: int,
-    min_persistence: float,
-    progress: bool,
+    data: Dataset, config: TrainConfig, folder: Path, options: CalibrationOptions, progress: bool
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train the networks of one seed and compare the methods on its branches."""
-    seed = config.seed
     unet, dropout = new_network(data, config, UNet), new_network(data, config, DropoutUNet)
     networks: dict[str, UNet] = {"unet": unet, "dropout": dropout}
     for name, network in networks.items():
-        train(config, data=data, model=network, out=folder / f"{name}-{seed}.safetensors",
+        train(config, data=data, model=network, out=folder / f"{name}-{config.seed}.safetensors",
               resume=True, progress=progress)  # fmt: skip
-    unseen = cross_train(data, config, folder, folds=folds, progress=progress)
-    branch, threshold = fit_structures(
-        unet, unseen, config, threshold_steps=threshold_steps, min_persistence=min_persistence
-    )
-    chances: dict[str, dict[str, list[np.ndarray]]] = {}
-    truths: dict[str, np.ndarray] = {}
-    lengths: dict[str, np.ndarray] = {}
-    for split, samples in (("validation", data.validation), ("test", data.test)):
-        chances[split] = {method: [] for method in METHODS}
-        distributions, fractions = known_branches(branch, samples)
-        truths[split] = np.concatenate(fractions) >= 0.5
-        lengths[split] = np.concatenate([each.branches.length for each in distributions])
-        for distribution, sample in zip(distributions, samples, strict=True):
+    unseen = cross_train(data, config, folder, folds=options.folds, progress=progress)
+    head, threshold = fit_structures(
+        unet, unseen, config, threshold_steps=options.threshold_steps,
+        min_persistence=options.min_persistence,
+    )  # fmt: skip
+    tables = {}
+    for split in ("validation", "test"):
+        samples = getattr(data, split)
+        known = known_branches(head, samples)
+        parts = []
+        for distribution, fraction, sample in zip(*known, samples, strict=True):
             image, branches = as_batch(sample, unet), distribution.branches
-            likelihood = _mean_likelihood(dropout, image, passes)
-            says = chances[split]
-            says["pixels"].append(_mean_on(distribution, branches.likelihood))
-            says["dropout"].append(_mean_on(distribution, likelihood))
-            says["threshold"].append(threshold.uncertainty(image)[0].probability)
-            says["branch"].append(distribution.uncertainty().probability)
+            likelihood = _mean_likelihood(dropout, image, options.passes)
+            columns = {
+                "true": fraction >= 0.5,
+                "length": branches.length,
+                "pixels": _mean_on(branches, branches.likelihood),
+                "dropout": _mean_on(branches, likelihood),
+                "threshold": threshold.uncertainty(image)[0].probability,
+                "branch": distribution.uncertainty().probability,
+            }
+            parts.append(pd.DataFrame(columns))
+        tables[split] = pd.concat(parts)
     rows, diagrams = [], {}
+    validation, test = tables["validation"], tables["test"]
+    true, length = (test[name].to_numpy() for name in ("true", "length"))
     for method in METHODS:
-        before, chance = (np.concatenate(chances[s][method]) for s in ("validation", "test"))
-        temperature = fit_temperature(before, truths["validation"])
+        chance = test[method].to_numpy()
+        temperature = fit_temperature(validation[method].to_numpy(), validation["true"].to_numpy())
         for scaled, used in ((False, chance), (True, scale_probabilities(chance, temperature))):
             by_count, by_length = (
-                reliability_diagram(used, truths["test"], bins=BINS, weights=weights)
-                for weights in (None, lengths["test"])
+                reliability_diagram(used, true, bins=BINS, weights=weights)
+                for weights in (None, length)
             )
-            rows.append(
-                {
-                    "method": method,
-                    "scaled": scaled,
-                    "error": by_count.error,
-                    "error_by_length": by_length.error,
-                    "accuracy": float(np.mean((used >= 0.5) == truths["test"])),
-                    "branches": len(used),
-                }
-            )
+            row = {
+                "seed": config.seed,
+                "method": method,
+                "scaled": scaled,
+                "error": by_count.error,
+                "error_by_length": by_length.error,
+                "accuracy": float(np.mean((used >= 0.5) == true)),
+                "branches": len(used),
+            }
+            rows.append(row)
             diagrams[f"{method}, scaled" if scaled else method] = {
                 name: [plain(round(value, 4)) for value in getattr(by_count, name).tolist()]
                 for name in ("count", "probability", "frequency")
@@ -283,34 +243,12 @@ def _measure(
     return rows, diagrams
 
 
-def read_calibration(
-    path: str | Path | None = None,
-) -> tuple[pd.DataFrame, dict[str, Reliability]]:
-    """Read the ``study.json`` of a study of calibration.
+def read_calibration(path: str | Path | None = None) -> tuple[pd.DataFrame, dict[str, Reliability]]:
+    """Read a ``study.json``; by default that which the workbook quotes.
 
-    Parameters
-    ----------
-    path : path, optional
-        The file. Default: the workbook's, ``reference_runs/chase_db1-calibration.json``.
-
-    Returns
-    -------
-    table : DataFrame
-        As `calibration_study` returns it.
-    diagrams : dict of str to Reliability
-        Of each method, all seeds together, each with the same weight: `count` sums to their number.
-        "branch, scaled" is that after temperature scaling.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-
-    Examples
-    --------
-    >>> table, diagrams = read_calibration()
-    >>> sorted(set(table["method"]))
-    ['branch', 'dropout', 'pixels', 'threshold']
+    Returned are the table of `calibration_study`, and the diagram of each method ("branch, scaled":
+    after temperature scaling), all seeds together, each with the same weight: `count` sums to their
+    number.
     """
     place = REFERENCE_RUNS / "chase_db1-calibration.json" if path is None else Path(path)
     if not place.is_file():
@@ -344,52 +282,37 @@ def _mean_likelihood(network: DropoutUNet, image: Tensor, passes: int) -> np.nda
     return np.mean(seen, axis=0)
 
 
-def _mean_on(distribution: StructureDistribution, likelihood: np.ndarray) -> np.ndarray:
+def _mean_on(branches: BranchSet, likelihood: np.ndarray) -> np.ndarray:
     """Return the mean of a likelihood over the pixels that each branch owns."""
-    branches = distribution.branches
     owner = np.repeat(np.arange(len(branches)), branches.sizes)
     values = likelihood.ravel()[branches.own_pixels].astype(np.float64)
     return np.clip(np.bincount(owner, values, len(branches)) / branches.sizes, 0, 1)
 
 
 @dataclass(frozen=True)
-class CalibrationCommand:
-    """Compare the calibration of branch probabilities; goes on where it stopped.
-
-    The fields are the options of the command; see `options`.
-    """
+class CalibrationCommand(CalibrationOptions):
+    """Compare the calibration of branch probabilities; goes on where it stopped."""
 
     dataset: str = option("chase_db1")
     root: str | None = option(None, "the folder of downloaded data sets")
     out: str = option("runs/calibration")
-    seeds: Sequence[int] = option((0, 1, 2))
     steps: int = option(3000, "of the training of each network")
     patch: int = option(128)
     width: int = option(16, "of the networks")
     learning_rate: float = option(0.002)
     light: float = option(0.1, "how much crops are lit at random")
     even_light: bool = option(False, "of photographs of the retina")
-    passes: int = option(20, "of the network with dropout")
-    threshold_steps: int = option(200)
-    folds: int = option(2, "parts of the training images")
 
     def run(self) -> None:
         """Make the study and print its table."""
-        config = TrainConfig(
-            dataset=self.dataset, root=self.root, weight=0.0, steps=self.steps, patch=self.patch,
-            anneal=True, learning_rate=self.learning_rate, light=self.light, width=self.width,
-        )  # fmt: skip
+        config = training_of(self, self.dataset)
         data = load_dataset(config.dataset, root=config.root)
         if self.even_light:
             data = even_data(data)
-        table = calibration_study(
-            data, config, self.out, seeds=self.seeds, passes=self.passes,
-            threshold_steps=self.threshold_steps, folds=self.folds,
-        )  # fmt: skip
+        table = calibration_study(data, config, self.out, self)
         print(f"Expected calibration error of branches, {BINS} bins, {self.dataset}:")
         for (method, scaled), group in table.groupby(["method", "scaled"], sort=False):
-            errors = [100 * error for error in group["error"]]
-            spread = f" +- {stdev(errors):.2f}" if len(errors) > 1 else ""
+            errors, accuracy = 100 * group["error"], group["accuracy"].mean()
+            spread = f" +- {errors.std():.2f}" if len(errors) > 1 else ""
             name = f"{method}{', scaled' if scaled else ''}"
-            accuracy = group["accuracy"].mean()
-            print(f"{name:20} {mean(errors):6.2f}{spread} %   accuracy {accuracy:.3f}")
+            print(f"{name:20} {errors.mean():6.2f}{spread} %   accuracy {accuracy:.3f}")

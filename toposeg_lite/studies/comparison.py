@@ -24,9 +24,8 @@ from ..figures.differences import comparison_figure, training_figure
 from ..files import write_atomically
 from ..training import Checkpoint, Evaluation
 from ..training.records import git_commit, rows, versions, write_json
-from .decide import judge
+from .scores import COLUMNS, judge, mean_scores
 from .study import Study, StudyConfig
-from .tables import COLUMNS, mean_scores
 
 __all__ = ["Comparison", "prepare_folder"]
 
@@ -38,36 +37,12 @@ def prepare_folder(
     name: str | None = None,
     resume: bool = False,
 ) -> Path:
-    """Make the folder of a run, and never one that would overwrite another run.
+    """Make the folder of a run, and never one that would overwrite another run; return it.
 
-    Parameters
-    ----------
-    config : StudyConfig
-        Without a `name` it names the folder after data set, loss and seed.
-    out : path
-        The folder of all runs.
-    name : str, optional
-        The run's folder within `out`. Default: ``<dataset>-<loss>-seed<seed>``, with ``-2``, ``-3``
-        and so on behind it if there are such runs already; to resume, the last of these.
-    resume : bool
-        Go on with the run that lies there, if any.
-
-    Returns
-    -------
-    Path
-        The folder, which exists.
-
-    Raises
-    ------
-    FileExistsError
-        If the folder of this `name` holds a run and `resume` is False.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as out:
-    ...     prepare_folder(StudyConfig.from_parameters(), out=out).name
-    'retina-topological-seed0'
+    It lies in `out`, the folder of all runs. Without a `name` it is called
+    ``<dataset>-<loss>-seed<seed>``, with ``-2``, ``-3`` and so on behind it if there are such runs
+    already; to `resume`, the last of these. A folder of this `name` that holds a run raises a
+    FileExistsError unless it is to be resumed.
     """
     if not isinstance(config, StudyConfig):
         raise TypeError(f"config must be a StudyConfig; got {type(config).__name__}")
@@ -104,17 +79,9 @@ class Comparison(Study):
     files of the networks lie in the folder itself. Its folder ``events`` is for TensorBoard:
     ``tensorboard --logdir <folder>/events``.
 
-    Parameters
-    ----------
-    config : StudyConfig
-        Of one arm and one seed; see `StudyConfig.from_parameters`.
-    folder, data, progress
-        See `Study`.
-
-    Attributes
-    ----------
-    validation, test : dict of str to Evaluation
-        By network: "control" and ``"<loss>-<weight>"``; "parent", "control" and "<loss>".
+    The study is one of a single arm and a single seed; see `StudyConfig.from_parameters`. The
+    attributes `validation` and `test` hold the `Evaluation` of each network: of "control" and
+    ``"<loss>-<weight>"``, and of "parent", "control" and ``"<loss>"``.
 
     Examples
     --------
@@ -147,6 +114,7 @@ class Comparison(Study):
                 f"and {len(config.seeds)}"
             )
         super().__init__(config, folder, data=data, say=lambda line: None, progress=progress)
+        self._events = self.folder / "events"
         (self.arm,), (self.seed,) = config.arms, config.seeds
         self.validation: dict[str, Evaluation] = {}
         self.test: dict[str, Evaluation] = {}
@@ -154,9 +122,6 @@ class Comparison(Study):
 
     def _folder(self, seed: int) -> Path:
         return self.folder
-
-    def _events(self, name: str) -> Path | None:
-        return self.folder / "events" / name
 
     def _find_scores(self, seed: int, name: str, split: str) -> pd.DataFrame:
         """Predict and score the images anew: pictures need more than the scores."""
@@ -188,12 +153,12 @@ class Comparison(Study):
 
     def train_parent(self) -> None:
         """Train the network from which all others start."""
-        self._train_parent(self.seed)
+        self._train(self.seed, "parent", self.config.parent_config(self.seed))
 
     def train_arms(self) -> None:
         """Go on from the parent: without the loss (control), and with it in each weight."""
         self._need("parent")
-        self._train_control(self.seed)
+        self._train(self.seed, "control", self.config.arm_config(self.seed))
         self._train_arm(self.seed, self.arm)
 
     def _need(self, name: str) -> None:
@@ -204,10 +169,7 @@ class Comparison(Study):
     def choose(self) -> pd.DataFrame:
         """Score the control and all weights on the validation images and choose the weight.
 
-        Returns
-        -------
-        DataFrame
-            Means over the validation images, a row for each weight; 0 is the control.
+        Returns the means over the validation images, a row for each weight; 0 is the control.
         """
         self._need("control")
         return self._choose(self.seed, self.arm)
@@ -215,10 +177,7 @@ class Comparison(Study):
     def score(self) -> pd.DataFrame:
         """Score parent, control and the chosen arm on the test images: once, at the end.
 
-        Returns
-        -------
-        DataFrame
-            Means over the test images and the time of a step, a row for each network.
+        Returns the means over the test images and the time of a step, a row for each network.
         """
         lines = {}
         for label, name in self.compared.items():
@@ -252,12 +211,9 @@ class Comparison(Study):
         return " x ".join([str(self.data.patch)] * self.data.ndim)
 
     def verdict(self) -> dict[str, Any]:
-        """Say in one sentence what the loss changed, whichever network is ahead.
+        """Say in one "sentence" what the loss changed, whichever network is ahead.
 
-        Returns
-        -------
-        dict
-            "outcome" (see `judge`), "sentence", and the numbers behind them.
+        With it come its "outcome" (see `judge`) and the numbers behind them.
         """
         self._need_scores()
         arm, control = self.test[self.arm.name].table, self.test["control"].table

@@ -24,7 +24,6 @@ from ..structures import EvenLight, StructureDistribution, StructureModel
 from ..training import TrainConfig, draw_batch, train
 
 __all__ = [
-    "Fitted",
     "Unseen",
     "as_batch",
     "cross_train",
@@ -42,18 +41,13 @@ def even_data(data: Dataset) -> Dataset:
     """Return a data set of colour photographs of the retina in even light, with one channel."""
     light = EvenLight()
 
-    def change(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-        return tuple(
-            replace(sample, image=light(torch.from_numpy(sample.image)[None])[0].numpy())
-            for sample in samples
-        )
+    def change(sample: Sample) -> Sample:
+        return replace(sample, image=light(torch.from_numpy(sample.image)[None])[0].numpy())
 
-    return replace(
-        data,
-        train=change(data.train),
-        validation=change(data.validation),
-        test=change(data.test),
-    )
+    splits: dict[str, Any] = {
+        name: tuple(map(change, getattr(data, name))) for name in ("train", "validation", "test")
+    }
+    return replace(data, **splits)
 
 
 def new_network(data: Dataset, config: TrainConfig, kind: type[Network]) -> Network:
@@ -67,15 +61,7 @@ def new_network(data: Dataset, config: TrainConfig, kind: type[Network]) -> Netw
 
 
 class Unseen(NamedTuple):
-    """A network, and images that it has not seen.
-
-    Attributes
-    ----------
-    network : torch.nn.Module
-        Its weights are frozen.
-    samples : tuple of Sample
-        The images, with their masks.
-    """
+    """A network with frozen weights, and images that it has not seen."""
 
     network: nn.Module
     samples: tuple[Sample, ...]
@@ -93,29 +79,14 @@ def split_parts(data: Dataset, folds: int) -> list[tuple[Sample, ...]]:
 
 
 def cross_train(
-    data: Dataset,
-    config: TrainConfig,
-    folder: str | Path,
-    *,
-    folds: int = 2,
-    progress: bool = True,
+    data: Dataset, config: TrainConfig, folder: str | Path, *, folds: int = 2, progress: bool = True
 ) -> list[Unseen]:
-    """Train a U-Net for each part of the training images, on all the others.
+    """Train a U-Net for each of `folds` parts of the training images, on all the others.
 
-    Parameters
-    ----------
-    data, config, folder, progress
-        See `toposeg_lite.studies`. The networks make fewer steps, as their images are fewer: each
-        image is as often looked at as by a network that is trained on all. The checkpoints are
-        ``unet-SEED-without-PART.safetensors``.
-    folds : int
-        How many parts, from 2 to the number of images. Images that follow each other stay together,
-        for they may be the two eyes of a person or slices of one block.
-
-    Returns
-    -------
-    list of Unseen
-        In the order of the parts, which together are the training images.
+    Images that follow each other stay in one part, for they may be the two eyes of a person or
+    slices of one block. The networks make fewer steps, as their images are fewer: each image is as
+    often looked at as by a network that is trained on all. The checkpoints are
+    ``unet-SEED-without-PART.safetensors``.
     """
     parts = split_parts(data, folds)
     unseen = []
@@ -131,19 +102,6 @@ def cross_train(
     return unseen
 
 
-class Fitted(NamedTuple):
-    """Both models of structures around one network, which is trained and no longer changes.
-
-    Attributes
-    ----------
-    branch, threshold : StructureModel
-        In the modes of these names, trained but not yet calibrated.
-    """
-
-    branch: StructureModel
-    threshold: StructureModel
-
-
 def fit_structures(
     network: nn.Module,
     unseen: Sequence[Unseen],
@@ -151,32 +109,13 @@ def fit_structures(
     *,
     threshold_steps: int = 200,
     min_persistence: float = 0.02,
-) -> Fitted:
-    """Train the branch head and the threshold around a network.
+) -> tuple[StructureModel, StructureModel]:
+    """Train models of both modes around a trained network, which is frozen: branch and threshold.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Trained; its weights are frozen here.
-    unseen : sequence of Unseen
-        From `cross_train`: networks of its kind, with images to learn from. All images must be of
-        as many channels and axes.
-    config : TrainConfig
-        Its seed, patch and batch decide the crops that the threshold learns from.
-    threshold_steps : int
-        Of the training of the threshold.
-    min_persistence : float
-        See `toposeg_lite.studies`.
-
-    Returns
-    -------
-    Fitted
-
-    Notes
-    -----
-    The head learns from whole images at once, 300 steps; prior and posterior of the threshold from
-    crops like those that the networks were trained on. No features of the networks are pooled on
-    the branches: those of one network mean nothing to another.
+    The head learns from whole images at once, 300 steps; prior and posterior of the threshold in
+    `threshold_steps` from crops like those that the networks were trained on (seed, patch and batch
+    of `config`). All networks of `unseen` are of the kind of this one. None of their features are
+    pooled on the branches: those of one network mean nothing to another.
     """
     steps = check_integer(threshold_steps, "threshold_steps", 1)
     if not any(samples for _, samples in unseen):
@@ -200,7 +139,7 @@ def fit_structures(
     branch.learn(distributions, fractions, seed=config.seed)
     threshold = StructureModel(network, anneal_steps=steps, **common).to(device)
     _learn_threshold(threshold, unseen, steps, config)
-    return Fitted(branch, threshold)
+    return branch, threshold
 
 
 def known_branches(

@@ -27,18 +27,11 @@ from ..files import write_atomically
 from ..models import UNet
 from ..structures import EvenLight, StructureDistribution, StructureModel
 from ..structures.pretrained import NAME, pack
-from ..training import TrainConfig, load_checkpoint, train
+from ..training import load_checkpoint, train
 from ..training.records import git_commit, versions, write_json
 from .calibration import BINS
-from .fitting import (
-    Unseen,
-    cross_train,
-    even_data,
-    fit_structures,
-    known_branches,
-    new_network,
-)
-from .options import option
+from .fitting import Unseen, cross_train, even_data, fit_structures, known_branches, new_network
+from .options import option, training_of
 
 __all__ = ["PretrainedCommand", "make_pretrained"]
 
@@ -57,30 +50,10 @@ def make_pretrained(
 ) -> dict[str, Any]:
     """Train, calibrate, score and write both models of structures around a trained U-Net.
 
-    Parameters
-    ----------
-    unet : path
-        The checkpoint of a `UNet` that was trained on the data in even light.
-    unseen : sequence of Unseen
-        From `cross_train`, on the data in even light.
-    data : Dataset
-        Colour photographs of the retina.
-    out : path
-        Where to write, without an ending: the files get ``.safetensors`` and ``.json``.
-    others : sequence of Sample
-        Images of elsewhere, to be scored, too.
-    threshold_steps, min_persistence
-        See `fit_structures`.
-
-    Returns
-    -------
-    dict
-        What is in the JSON file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such network.
+    `unet` is the checkpoint of a `UNet` that was trained on `data`, colour photographs of the
+    retina, in even light; `unseen` is from `cross_train`, on the same. `out` is the path without an
+    ending: the files get ``.safetensors`` and ``.json``, and what is in the latter is returned.
+    Images of elsewhere, `others`, are scored, too.
     """
     checkpoint = load_checkpoint(unet)
     config = checkpoint.config
@@ -150,16 +123,12 @@ def _scores(models: dict[str, StructureModel], samples: Sequence[Sample]) -> dic
 
 def _masks(masks: Sequence[np.ndarray], samples: Sequence[Sample]) -> dict[str, float]:
     """Return the mean scores of masks; the Betti error is that of the whole image."""
-    rows = [
-        (
-            metrics.dice(mask, sample.mask),
-            metrics.cldice(mask, sample.mask),
-            metrics.betti_error(mask, sample.mask),
-        )
-        for mask, sample in zip(masks, samples, strict=True)
-    ]
-    means = np.mean(rows, axis=0).round(4).tolist()
-    return dict(zip(("dice", "cldice", "betti_error"), means, strict=True))
+    pairs = [(mask, sample.mask) for mask, sample in zip(masks, samples, strict=True)]
+    scores = (metrics.dice, metrics.cldice, metrics.betti_error)
+    return {
+        score.__name__: float(np.mean([score(*pair) for pair in pairs]).round(4))
+        for score in scores
+    }
 
 
 def _honesty(
@@ -168,21 +137,17 @@ def _honesty(
     """Return the expected calibration error of branches, which are true where half of them is."""
     chances = np.concatenate([each.uncertainty().probability for each in distributions])
     truths = np.concatenate(fractions) >= 0.5
+    error = metrics.expected_calibration_error(chances, truths, bins=BINS)
     return {
         "branches": len(chances),
-        "calibration_error": round(
-            metrics.expected_calibration_error(chances, truths, bins=BINS), 4
-        ),
+        "calibration_error": round(error, 4),
         "accuracy": round(float(np.mean((chances >= 0.5) == truths)), 4),
     }
 
 
 @dataclass(frozen=True)
 class PretrainedCommand:
-    """Make the trained model of structures that comes with the library.
-
-    The fields are the options of the command; see `options`.
-    """
+    """Make the trained model of structures that comes with the library."""
 
     dataset: str = option("chase_db1")
     root: str | None = option(None, "the folder of downloaded data sets")
@@ -190,16 +155,15 @@ class PretrainedCommand:
     out: str = option(str(ASSETS / NAME), "where to write, without ending")
     steps: int = option(3000, "of the training of the network")
     patch: int = option(128)
+    learning_rate: float = option(0.002)
+    light: float = option(0.1, "how much crops are lit at random")
     threshold_steps: int = option(200)
     folds: int = option(2, "parts of the training images")
     seed: int = option(0)
 
     def run(self) -> None:
         """Make the file and print its scores."""
-        config = TrainConfig(
-            dataset=self.dataset, root=self.root, weight=0.0, steps=self.steps, patch=self.patch,
-            seed=self.seed, anneal=True, learning_rate=0.002, light=0.1,
-        )  # fmt: skip
+        config = training_of(self, self.dataset)
         data = load_dataset(config.dataset, root=config.root)
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)

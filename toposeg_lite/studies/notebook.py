@@ -21,8 +21,7 @@ from nbformat import NotebookNode
 
 from ..files import write_atomically
 from .comparison import prepare_folder
-from .places import NOTEBOOKS
-from .study import StudyConfig
+from .study import NOTEBOOKS, StudyConfig
 
 __all__ = ["NOTEBOOK", "PLACE", "read_parameters", "read_value", "run_notebook"]
 
@@ -32,13 +31,7 @@ PLACE = ("out", "name", "resume")
 
 
 def read_value(text: str) -> Any:
-    """Read a value as Python writes it (``0.1``, ``None``, ``[1, 2]``); anything else is a text.
-
-    Examples
-    --------
-    >>> read_value("[0.1, 1]"), read_value("brick")
-    ([0.1, 1], 'brick')
-    """
+    """Read a value as Python writes it (``0.1``, ``None``, ``[1, 2]``); anything else is a text."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -54,28 +47,12 @@ def read_parameters(notebook: Path) -> dict[str, Any]:
 def run_notebook(
     parameters: Mapping[str, Any] | None = None, *, notebook: str | Path | None = None
 ) -> Path:
-    """Check the parameters, make the run's folder and execute the notebook in it.
+    """Check the parameters, make the run's folder, execute the notebook in it; return the folder.
 
-    Parameters
-    ----------
-    parameters : dict, optional
-        Values to use in place of those in the notebook's cell of parameters.
-    notebook : path, optional
-        Default: chapter 09 of the workbook.
-
-    Returns
-    -------
-    Path
-        The run's folder with the executed notebook, ``report.html``, and what the notebook left.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such notebook.
-    FileExistsError
-        If the folder holds a run, and it is not to be resumed.
-    PapermillExecutionError
-        If a cell fails. The notebook in the folder shows where; checkpoints stay for ``resume``.
+    `parameters` replace those in the notebook's cell of parameters; `notebook` is chapter 09 of the
+    workbook unless given. The folder then holds the executed notebook, ``report.html`` and what the
+    notebook left. A cell that fails raises a PapermillExecutionError: the notebook in the folder
+    shows where, and checkpoints stay for ``resume``.
     """
     path = Path(notebook) if notebook else NOTEBOOKS / NOTEBOOK
     if not path.is_file():

@@ -6,7 +6,9 @@ import argparse
 import dataclasses
 from typing import Any
 
-__all__ = ["add_options", "option"]
+from ..training import TrainConfig
+
+__all__ = ["add_options", "option", "training_of"]
 
 
 def option(default: Any, help: str | None = None) -> Any:
@@ -19,14 +21,6 @@ def add_options(parser: argparse.ArgumentParser, kind: type) -> None:
 
     A field whose default is False is a switch, and one whose default is a tuple takes several
     values. All values are of their default's type; where that is None, they are texts.
-
-    Examples
-    --------
-    >>> Walk = dataclasses.make_dataclass("Walk", [("step_size", int, option(3))])
-    >>> parser = argparse.ArgumentParser()
-    >>> add_options(parser, Walk)
-    >>> parser.parse_args(["--step-size", "5"]).step_size
-    5
     """
     for field in dataclasses.fields(kind):
         name, default = f"--{field.name.replace('_', '-')}", field.default
@@ -38,3 +32,14 @@ def add_options(parser: argparse.ArgumentParser, kind: type) -> None:
         if isinstance(default, tuple):
             settings["nargs"] = "+"
         parser.add_argument(name, type=str if example is None else type(example), **settings)
+
+
+def training_of(command: Any, dataset: str) -> TrainConfig:
+    """Return how a command trains networks on a data set: with Dice + cross-entropy alone.
+
+    Whatever option of the command is a field of `TrainConfig` becomes that field.
+    """
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    names &= {field.name for field in dataclasses.fields(command)}
+    given = {name: getattr(command, name) for name in names} | {"dataset": dataset}
+    return TrainConfig(weight=0.0, anneal=True, **given)

@@ -18,18 +18,17 @@ pixel-entropy         with the highest mean entropy of the likelihood on its pat
 random                any; the mean of several draws
 ===================== ==========================================================================
 
-Uncertainty, doubt and gain are those of `toposeg_lite.annotation.AnnotationSession`. What was
-looked at before: doubt was defined after curves of an exploratory network on validation and test
-images of chase_db1. And of isbi2012_membranes one test image, slice-25, was simulated with an
-annotator who rejects whatever is not real. This tore many walls of which half was real, in every
-order, so this annotator leaves such branches alone.
+Uncertainty, doubt and gain are those of `toposeg_lite.annotation.AnnotationSession`. The annotator
+accepts a branch if three quarters of its pixels or more lie within one pixel of the truth, rejects
+it if a quarter or less does, and leaves it as it is otherwise. Of images that are larger than 512
+pixels a side the middle is annotated.
 
-The annotator accepts a branch if three quarters of its pixels or more lie within one pixel of the
-truth, rejects it if a quarter or less does, and leaves it as it is otherwise. Of images that are
-larger than 512 pixels a side the middle is annotated.
+What was looked at before: doubt was defined after curves of an exploratory network on validation
+and test images of chase_db1. And of isbi2012_membranes one test image, slice-25, was simulated with
+an annotator who rejects whatever is not real; this tore many walls of which half was real.
 
-Networks are checkpoints, and the numbers of each image a JSON file, in the folder of the study, so
-the same command goes on from where it was stopped. The workbook quotes a run of
+Networks are checkpoints, and the numbers of each image a JSON file, so the same command goes on
+from where it was stopped. The workbook quotes a run of
 
 ::
 
@@ -39,15 +38,11 @@ the same command goes on from where it was stopped. The workbook quotes a run of
 whose file is ``notebooks/reference_runs/annotation-orders.json``. The second line came later, to
 confirm what the first had shown: no image of crackforest had been looked at, and orders, options
 and the comparison that counts (doubt against persistence in the Betti-matching error) were fixed
-before it ran.
-
-Both ran a second time, with the same options, after the persistence of a branch had become that of
-the skeleton that holds it (`toposeg_lite.topology.branches`). By the persistence of its own pass,
-as in the first run, persistence is the better order on crackforest, where all else is equal: an
-area of 25.9, and then 27.6. Doubt had 21.2 in both. They ran a third time, with networks trained
-anew, after sessions and models had come to share one mask rule, by which an accepted branch is
-drawn as far as the branches that it touches; this is the run in the file. The files of the first
-two are in the history of the repository, in commits 5cdf713 and 08ed092.
+before it ran. Both ran again after the persistence of a branch had become that of the skeleton that
+holds it: by the persistence of its own pass, persistence is the better order on crackforest, where
+all else is equal, with an area of 25.9, and then 27.6; doubt had 21.2 in both. They ran a third
+time, with networks trained anew, after sessions and models had come to share one mask rule; this is
+the run in the file. The files of the first two are in the history, at 5cdf713 and 08ed092.
 """
 
 from __future__ import annotations
@@ -76,12 +71,18 @@ from ..structures import StructureModel
 from ..training import TrainConfig, train
 from ..training.records import git_commit, versions, write_json
 from .fitting import known_branches, new_network
-from .options import option
-from .places import REFERENCE_RUNS
+from .options import option, training_of
 from .statistics import compare_networks
-from .study import check_splits
+from .study import REFERENCE_RUNS, check_splits
 
-__all__ = ["OrdersCommand", "order_scores", "order_study", "order_tables", "read_orders"]
+__all__ = [
+    "OrderOptions",
+    "OrdersCommand",
+    "order_scores",
+    "order_study",
+    "order_tables",
+    "read_orders",
+]
 
 #: Name, order of `simulate_annotator`, whether the ranking learns from each decision.
 ORDERS: tuple[tuple[str, Order, bool], ...] = (
@@ -98,51 +99,39 @@ PARTS = 20  # mean curves are kept at so many steps, from no branch decided to a
 TOLERANCE = 1.0
 
 
+@dataclass(frozen=True)
+class OrderOptions:
+    """Options of `order_study`, beside data and training."""
+
+    window: int = option(512, "longest side of what is annotated: the middle of larger images")
+    draws: int = option(2, "of the random order")
+    measurements: int = option(16, "how often the mask is measured on the way, at least")
+    min_persistence: float = option(0.02, "of the branches that count")
+
+
 def order_study(
     data: Dataset,
     config: TrainConfig,
     out: str | Path,
+    options: OrderOptions,
     *,
-    window: int = 512,
-    draws: int = 2,
-    measurements: int = 16,
-    min_persistence: float = 0.02,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Compare the orders in which a simulated annotator is asked about branches.
 
-    Parameters
-    ----------
-    data, config, out, min_persistence, progress
-        See `toposeg_lite.studies`.
-    window : int
-        Longest side of what the branch head learns from and of what is annotated: of larger images
-        the middle is taken.
-    draws : int
-        Of the random order.
-    measurements : int
-        How often the mask is measured on the way, at least.
-
-    Returns
-    -------
-    dict
-        "about" (all parameters), "versions", "git_commit", and "images": for each test image
-        "branches", how many of them are "real", the "accuracy" of the branch head, scores at
-        "start" and "end", and for each order the "area" under its curves; and "curves", for each
-        order and metric the mean over the images at 21 steps from none to all branches decided.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds another study.
+    A folder that holds another study is refused with a ValueError. The results are "about" (all
+    parameters), "versions", "git_commit", and "images": for each test image "branches", how many of
+    them are "real", the "accuracy" of the branch head, scores at "start" and "end", and for each
+    order the "area" under its curves; and "curves", for each order and metric the mean over the
+    images at 21 steps from none to all branches decided.
     """
     check_splits(data)
     facts = {
         "config": replace(config, root=None).as_dict(),
-        "window": check_integer(window, "window", 1),
-        "draws": check_integer(draws, "draws", 1),
-        "measurements": check_integer(measurements, "measurements", 1),
-        "min_persistence": min_persistence,
+        "window": check_integer(options.window, "window", 1),
+        "draws": check_integer(options.draws, "draws", 1),
+        "measurements": check_integer(options.measurements, "measurements", 1),
+        "min_persistence": options.min_persistence,
         "tolerance": TOLERANCE,
         "mixed": "leave",
         "labels": data.labels,
@@ -156,14 +145,14 @@ def order_study(
     model: StructureModel | None = None
     images = {}
     middles = {
-        split: tuple(_middle(sample, window) for sample in getattr(data, split))
+        split: tuple(_middle(sample, options.window) for sample in getattr(data, split))
         for split in ("train", "validation", "test")
     }
     for sample in middles["test"]:
         path = folder / f"{sample.name}.json"
         if not path.exists():
             if model is None:
-                model = _fit(data, middles, config, folder, min_persistence, progress)
+                model = _fit(data, middles, config, folder, options.min_persistence, progress)
             write_json(path, _simulate(model, sample, data, facts, config.seed))
             if progress:
                 print(f"{data.name} {sample.name}: simulated", flush=True)
@@ -191,9 +180,8 @@ def _middle(sample: Sample, window: int) -> Sample:
         slice((side - min(side, window)) // 2, (side + min(side, window)) // 2)
         for side in sample.mask.shape
     )
-    return Sample(
-        sample.name, np.ascontiguousarray(sample.image[:, *place]), sample.mask[place].copy()
-    )
+    image, mask = sample.image[:, *place], sample.mask[place]
+    return Sample(sample.name, np.ascontiguousarray(image), mask.copy())
 
 
 def _fit(
@@ -273,40 +261,18 @@ def _mean_curve(curves: Sequence[AnnotationCurve], metric: str) -> list[float]:
 
 
 def read_orders(path: str | Path | None = None) -> dict[str, Any]:
-    """Return the results that the command has written, by the names of the data sets.
+    """Return what `order_study` found, by data set, from a file that the command has written.
 
-    Parameters
-    ----------
-    path : path, optional
-        The file. Default: the workbook's, ``reference_runs/annotation-orders.json``.
-
-    Returns
-    -------
-    dict
-        For each data set what `order_study` returned.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
+    By default this is the file that the workbook quotes.
     """
     place = REFERENCE_RUNS / "annotation-orders.json" if path is None else Path(path)
     return json.loads(place.read_text())
 
 
 def order_scores(results: dict[str, Any]) -> pd.DataFrame:
-    """Return the areas of a study as `studies.statistics` wants them.
+    """Return the areas of a study of one data set as `studies.statistics` wants scores.
 
-    Parameters
-    ----------
-    results : dict
-        What `order_study` returned for one data set, or what the JSON file holds of it.
-
-    Returns
-    -------
-    DataFrame
-        A row for each order and image, with the columns "network" (the order), "seed", "image" and
-        one for the area of each metric.
+    The orders are the networks, and the area of each metric is a column.
     """
     seed = results["about"]["config"]["seed"]
     return pd.DataFrame(
@@ -321,19 +287,9 @@ def order_scores(results: dict[str, Any]) -> pd.DataFrame:
 def order_tables(results: dict[str, Any], metric: str) -> pd.DataFrame:
     """Compare all orders with the random one and with persistence, in the area of one metric.
 
-    Parameters
-    ----------
-    results : dict
-        As for `order_scores`.
-    metric : str
-        One of "betti_matching_error", "cldice" and "variation_of_information".
-
-    Returns
-    -------
-    DataFrame
-        A row for each order: mean "area" over the images, and for each of the two "minus random"
-        and "minus persistence": the mean difference, in how many images the order is "better", and
-        the p-value "p" of the sign-flip test over images, not corrected for their number.
+    There is a row for each order: mean "area" over the images, and for each of the two "minus
+    random" and "minus persistence": the mean difference, in how many images the order is "better",
+    and the p-value "p" of the sign-flip test over images, not corrected for their number.
     """
     check_choice(metric, METRICS, "metric")
     scores = order_scores(results)
@@ -349,11 +305,8 @@ def order_tables(results: dict[str, Any], metric: str) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class OrdersCommand:
-    """Compare orders of questions to an annotator; goes on where it stopped.
-
-    The fields are the options of the command; see `options`.
-    """
+class OrdersCommand(OrderOptions):
+    """Compare orders of questions to an annotator; goes on where it stopped."""
 
     datasets: Sequence[str] = option(("chase_db1", "isbi2012_membranes"))
     root: str | None = option(None, "the folder of downloaded data sets")
@@ -371,12 +324,9 @@ class OrdersCommand:
         """Make a study of each data set and print their tables."""
         studies = {}
         for name in self.datasets:
-            config = TrainConfig(
-                dataset=name, root=self.root, weight=0.0, steps=self.steps, seed=self.seed,
-                patch=self.patch, anneal=True, learning_rate=self.learning_rate, light=self.light,
-            )  # fmt: skip
+            config = training_of(self, name)
             data = load_dataset(config.dataset, root=config.root)
-            studies[name] = order_study(data, config, Path(self.out) / name)
+            studies[name] = order_study(data, config, Path(self.out) / name, self)
         if self.results:
             file = Path(self.results)
             before = json.loads(file.read_text()) if file.exists() else {}

@@ -17,10 +17,9 @@ from typing import Any
 
 import pandas as pd
 
-from .places import REFERENCE_RUNS
+from .scores import COLUMNS
 from .statistics import KEYS
-from .study import StudyConfig
-from .tables import COLUMNS
+from .study import REFERENCE_RUNS, StudyConfig
 
 __all__ = ["Run", "read_runs"]
 
@@ -31,15 +30,11 @@ class Run:
 
     Attributes
     ----------
-    name : str
-        Of its file, without the seed.
-    dataset : str
-        On which its networks were trained.
-    scores : DataFrame
-        The test images: "network", "weight", "seed", "image" and a column for each metric.
-    validation : DataFrame
-        Means over the validation images, one row for each network, seed and weight that was tried:
-        "network", "seed", "weight" and a column for each metric.
+    name, dataset : str
+        Of its file, without the seed; and on which its networks were trained.
+    scores, validation : DataFrame
+        "network", "seed", "weight" and a column for each metric. Of the test images there is a row
+        for each "image", of the validation images their mean for each weight that was tried.
     cost : DataFrame
         "network", "seed", "seconds_per_step" and "share_of_loss", the part of the training time
         that the added loss took.
@@ -87,24 +82,11 @@ class Run:
 
 
 def read_runs(folder: str | os.PathLike[str] | None = None) -> dict[str, Run]:
-    """Read all studies and comparisons of a folder.
+    """Read all studies and comparisons of a folder, by name; that with the most scores is first.
 
-    Parameters
-    ----------
-    folder : path, optional
-        Default: the reference runs of the workbook, which are not part of an installed package.
-
-    Returns
-    -------
-    dict of str to Run
-        By name; the one with the most scores first. Other files are left alone.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder, or the scores of a study are missing.
-    ValueError
-        If there are no results in it, or comparisons of one name differ in more than the seed.
+    The default are the reference runs of the workbook, which are not part of an installed package.
+    Other files are left alone. If there is no such folder, or the scores of a study are missing, it
+    raises a FileNotFoundError.
 
     Examples
     --------
@@ -154,19 +136,12 @@ def _read_study(path: Path, results: Mapping[str, Any]) -> Run:
     for network, entries in results["networks"].items():
         for seed, entry in entries.items():
             key = {"network": network, "seed": int(seed)}
+            cost.append(key | {name: entry[name] for name in ("seconds_per_step", "share_of_loss")})
             for weight, means in entry["validation"].items():
                 validation.append(key | {"weight": float(weight)} | means)
-            cost.append(key | {name: entry[name] for name in ("seconds_per_step", "share_of_loss")})
     shared = results["parameters"]["shared"]
-    return Run(
-        path.stem,
-        shared["dataset"],
-        scores,
-        pd.DataFrame(validation),
-        pd.DataFrame(cost),
-        dict(results["settings"]),
-        dict(shared),
-    )
+    tables = scores, pd.DataFrame(validation), pd.DataFrame(cost)
+    return Run(path.stem, shared["dataset"], *tables, results["settings"], shared)
 
 
 def _read_comparisons(files: list[tuple[Path, dict[str, Any]]]) -> Run:
@@ -179,28 +154,18 @@ def _read_comparisons(files: list[tuple[Path, dict[str, Any]]]) -> Run:
             weight = 0.0 if network in ("parent", "control") else chosen
             key = {"network": network, "weight": weight, "seed": seed}
             scores += [key | {"image": name} | row for name, row in images.items()]
-            times = results["times"][network if not weight else f"{loss}-{weight:g}"]
-            cost.append(
-                {
-                    "network": network,
-                    "seed": seed,
-                    "seconds_per_step": times["seconds per step"],
-                    "share_of_loss": times["share of loss"],
-                }
-            )
+            times = results["times"][f"{loss}-{weight:g}" if weight else network]
+            named = {name.replace(" ", "_"): value for name, value in times.items()}
+            cost.append({"network": network, "seed": seed} | named)
         for name, images in results["validation"].items():
             weight = 0.0 if name == "control" else float(name.removeprefix(f"{loss}-"))
             key = {"network": loss if weight else name, "seed": seed, "weight": weight}
             means = pd.DataFrame.from_dict(images, orient="index").filter(list(COLUMNS)).mean()
             validation.append(key | means.to_dict())
     path, results = files[0]
+    name = re.sub(r"-seed\d+$", "", path.stem)
     table = pd.DataFrame(scores)
-    return Run(
-        re.sub(r"-seed\d+$", "", path.stem),
-        results["parameters"]["dataset"],
-        table[[*KEYS, *(key for key in COLUMNS if key in table)]],
-        pd.DataFrame(validation),
-        pd.DataFrame(cost),
-        dict(results["settings"]),
-        {name: value for name, value in results["parameters"].items() if name != "seed"},
-    )
+    table = table[[*KEYS, *(key for key in COLUMNS if key in table)]]
+    tables = table, pd.DataFrame(validation), pd.DataFrame(cost)
+    parameters = {key: value for key, value in results["parameters"].items() if key != "seed"}
+    return Run(name, parameters["dataset"], *tables, results["settings"], parameters)

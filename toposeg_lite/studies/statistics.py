@@ -1,21 +1,28 @@
 """Is a difference more than luck? Networks compared image by image and seed by seed.
 
 Two networks that are scored on the same images are compared by their *differences*: an image that
-is hard for one is hard for the other, and what they have in common cancels. A table of differences
-has a row for each seed and a column for each image. Two kinds of luck are in it, that of the seed
-(first weights, crops) and that of the images, and each function says which of them it measures.
+is hard for one is hard for the other, and what they have in common cancels. Two kinds of luck are
+in them, that of the seed (first weights, crops) and that of the images, and each function says
+which of them it measures.
 
-Wherever `differences` are wanted, they are a (seeds, images) array of float, as
-`paired_differences` returns it; one axis stands for a single seed.
+What holds for all functions: `scores` is a DataFrame with a row for each network, seed and image,
+and the columns "network", "seed", "image" and one for each metric. `differences` are a (seeds,
+images) array of float, network minus control, as `paired_differences` returns it; one axis stands
+for a single seed. Tests over images take each image's mean over the seeds. Where anything is drawn,
+`draws` says how often and `seed` decides what.
 
 References
 ----------
-.. [1] A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
+.. [1] B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979.
+       doi:10.1214/aos/1176344552
+.. [2] A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
        doi:10.1214/07-AOAS122
-.. [2] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+.. [3] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
        Statistics 6, 1979. https://www.jstor.org/stable/4615733
-.. [3] F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1, 1945.
+.. [4] F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1, 1945.
        doi:10.2307/3001968
+.. [5] D. S. Kerby, "The simple difference formula", Comprehensive Psychology 3, 2014.
+       doi:10.2466/11.IT.3.1
 """
 
 from __future__ import annotations
@@ -40,29 +47,15 @@ __all__ = [
 
 #: The columns that say of what a row of scores is.
 KEYS = ("network", "weight", "seed", "image")
-OVER = ("both", "images", "seeds")
 
 
 def paired_differences(
     scores: pd.DataFrame, metric: str, network: str, *, control: str = "control"
 ) -> pd.DataFrame:
-    """Subtract the scores of one network from those of another, image by image within each seed.
+    """Return the scores of a network minus those of the control, image by image within each seed.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        One row for each network, seed and image, with the columns "network", "seed", "image" and
-        one for each metric.
-    metric : str
-        Which score.
-    network, control : str
-        Network minus control.
-
-    Returns
-    -------
-    DataFrame
-        A row for each seed and a column for each image that both networks have. An image without a
-        score in any of these seeds (NaN, or no row) is left out.
+    There is a row for each seed and a column for each image that both networks have. An image
+    without a score in any of these seeds (NaN, or no row) is left out.
 
     Examples
     --------
@@ -76,7 +69,13 @@ def paired_differences(
     {'a': -2.0, 'b': 0.0}
     """
     arm, base = (_by_seed(scores, metric, name) for name in (network, control))
-    return _subtract(arm, base, f"{metric} of {network!r} and {control!r}")
+    kept = (arm - base).dropna(how="all").dropna(axis=1)  # seeds that one lacks, then images
+    if kept.empty:
+        raise ValueError(
+            f"{metric} of {network!r} and {control!r} have no image in common that is scored with "
+            f"every seed"
+        )
+    return kept
 
 
 def _by_seed(scores: pd.DataFrame, metric: str, network: str) -> pd.DataFrame:
@@ -92,14 +91,6 @@ def _by_seed(scores: pd.DataFrame, metric: str, network: str) -> pd.DataFrame:
     if rows.duplicated(["seed", "image"]).any():
         raise ValueError(f"scores hold more than one row for a seed and image of {network!r}")
     return rows.pivot(index="seed", columns="image", values=metric).astype(float)
-
-
-def _subtract(arm: pd.DataFrame, control: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Subtract; leave out seeds without any number, then images without all numbers."""
-    kept = (arm - control).dropna(how="all").dropna(axis=1)
-    if kept.empty:
-        raise ValueError(f"{what} have no image in common that is scored with every seed")
-    return kept
 
 
 def _check_differences(differences: Any) -> np.ndarray:
@@ -122,50 +113,19 @@ def _of_images(differences: Any) -> np.ndarray:
 
 
 def bootstrap_interval(
-    differences: Any,
-    *,
-    over: str = "both",
-    level: float = 0.95,
-    draws: int = 5000,
-    seed: int = 0,
+    differences: Any, *, over: str = "both", level: float = 0.95, draws: int = 5000, seed: int = 0
 ) -> tuple[float, float]:
     """Return a confidence interval of the mean difference, by drawing again from what there is.
 
     Had we other images, or other seeds, the mean would be another. The bootstrap imitates that: it
-    draws as many images (or seeds, or both) as there are, with replacement, and takes the mean of
-    what it drew; the interval holds the middle part of many such means [1]_. All seeds are scored
-    on the same images, so images and seeds are drawn independently of each other [2]_.
+    draws as many images (or seeds, or both, as `over` says; the other is kept as it is) as there
+    are, with replacement, and takes the mean of what it drew; the interval holds the middle part,
+    `level`, of many such means [1]_. All seeds are scored on the same images, so images and seeds
+    are drawn independently of each other [2]_.
 
-    Parameters
-    ----------
-    differences : (seeds, images) array of float
-        Network minus control.
-    over : {"both", "images", "seeds"}
-        What is drawn anew; the other is kept as it is.
-    level : float
-        Between 0 and 1.
-    draws : int
-        How often to draw.
-    seed : int
-        Of the draws.
-
-    Returns
-    -------
-    low, high : float
-        Quantiles of the means.
-
-    Notes
-    -----
     With few seeds the interval over them is too narrow: of three it is hardly ever wider than from
     the smallest to the largest, which holds the true median of all seeds in only three of four
     studies.
-
-    References
-    ----------
-    .. [1] B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7,
-           1979. doi:10.1214/aos/1176344552
-    .. [2] A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
-           doi:10.1214/07-AOAS122
 
     Examples
     --------
@@ -174,7 +134,7 @@ def bootstrap_interval(
     (-1.5, -0.25)
     """
     table = _check_differences(differences)
-    check_choice(over, OVER, "over")
+    check_choice(over, ("both", "images", "seeds"), "over")
     if not 0 < check_number(level, "level") < 1:
         raise ValueError(f"level must be between 0 and 1; got {level}")
     seeds, images = _weights(
@@ -202,22 +162,9 @@ def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> flo
 
     Were the networks alike, each difference could as well have had the other sign. So all signs are
     flipped in all ways, and the p-value is the part of the flips whose mean is as far from zero,
-    on its side, as the observed one, times two for the two sides. This is scipy's
-    `permutation_test` of one paired sample.
-
-    Parameters
-    ----------
-    differences : (seeds, images) array of float
-        Of several seeds each image's mean is taken: the test is about images.
-    draws : int
-        If there are more ways than this, so many are drawn at random.
-    seed : int
-        Of these draws.
-
-    Returns
-    -------
-    float
-        In (0, 1]. With n images never below ``2 / 2**n``.
+    on its side, as the observed one, times two for the two sides: in (0, 1], and with n images
+    never below ``2 / 2**n``. This is scipy's `permutation_test` of one paired sample. If there are
+    more ways than `draws`, so many are drawn at random.
 
     Examples
     --------
@@ -242,31 +189,12 @@ def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> flo
     return float(test.pvalue)
 
 
-def _wilcoxon(values: np.ndarray) -> float:
-    """Return scipy's p-value of the signed-rank test, and 1 where all differences are 0."""
-    return float(stats.wilcoxon(values).pvalue) if values.any() else 1.0
-
-
 def rank_biserial(differences: Any) -> float:
-    """Return the effect size that belongs to the signed-rank test: how one-sided images are.
+    """Return the effect size that belongs to the signed-rank test: how one-sided images are [5]_.
 
     The images are ranked by the size of their difference, zeros left out. The value is the sum of
-    the ranks of the positive ones minus that of the negative ones, divided by the sum of all.
-
-    Parameters
-    ----------
-    differences : (seeds, images) array of float
-        Of several seeds each image's mean is taken.
-
-    Returns
-    -------
-    float
-        From -1 (every image lower) to 1 (every image higher); 0 where there is no difference.
-
-    References
-    ----------
-    .. [1] D. S. Kerby, "The simple difference formula", Comprehensive Psychology 3, 2014.
-           doi:10.2466/11.IT.3.1
+    the ranks of the positive ones minus that of the negative ones, divided by the sum of all: from
+    -1 (every image lower) to 1 (every image higher), and 0 where there is no difference.
 
     Examples
     --------
@@ -287,22 +215,8 @@ def holm(p_values: Any) -> np.ndarray:
     """Correct the p-values of several tests, so that one false alarm among all stays improbable.
 
     The smallest of m p-values is multiplied by m, the next by m - 1, and so on; none may become
-    smaller than one before it, or larger than 1 [1]_.
-
-    Parameters
-    ----------
-    p_values : (m,) array of float
-        In [0, 1].
-
-    Returns
-    -------
-    (m,) array of float
-        In the order given. Those below a level are significant at this level, together.
-
-    References
-    ----------
-    .. [1] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal
-           of Statistics 6, 1979. https://www.jstor.org/stable/4615733
+    smaller than one before it, or larger than 1 [3]_. Takes and returns arrays (m,) of float in
+    [0, 1], in the same order; those below a level are significant at this level, together.
 
     Examples
     --------
@@ -336,33 +250,16 @@ def compare_networks(
 ) -> pd.DataFrame:
     """Compare every network with the control in one score: how much, how sure, how often.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        See `paired_differences`.
-    metric : str
-        Which score.
-    control : str
-        With which network the others are compared.
-    leave_out : tuple of str
-        Networks not to compare.
-    level, draws, seed
-        See `bootstrap_interval`.
-    flips : int
-        The draws of `sign_flip_test`.
+    `level` and `draws` are those of `bootstrap_interval`, `flips` the draws of `sign_flip_test`.
+    There is a row for each network but the control and those of `leave_out`, in their order:
 
-    Returns
-    -------
-    DataFrame
-        A row for each network, in the order of `scores`:
-
-        - "control", "score", "difference": means over the images and seeds that both have;
-        - "low", "high": the bootstrap interval of the difference, over images and seeds;
-        - "images", "lower", "higher": how many images there are, and with how many of them the mean
-          over the seeds is lower or higher than the control's;
-        - "seeds", "seeds_lower": how many seeds, and with how many the mean over images is lower;
-        - "rank_biserial", "p_sign_flip", "p_wilcoxon": effect size and tests over the images;
-        - "p_holm": the sign-flip p-values, corrected for the number of networks.
+    - "control", "score", "difference": means over the images and seeds that both have;
+    - "low", "high": the bootstrap interval of the difference, over images and seeds;
+    - "images", "lower", "higher": how many images there are, and with how many of them the mean
+      over the seeds is lower or higher than the control's;
+    - "seeds", "seeds_lower": how many seeds, and with how many the mean over images is lower;
+    - "rank_biserial", "p_sign_flip", "p_wilcoxon" [4]_: effect size and tests over the images;
+    - "p_holm": the sign-flip p-values, corrected for the number of networks.
 
     Examples
     --------
@@ -382,9 +279,7 @@ def compare_networks(
         raise ValueError(f"scores hold no network to compare with {control!r}")
     rows = {}
     for name in names:
-        table = _subtract(
-            _by_seed(scores, metric, name), theirs, f"{metric} of {name!r} and {control!r}"
-        )
+        table = paired_differences(scores, metric, name, control=control)
         base = float(theirs.loc[table.index, table.columns].to_numpy().mean())
         mean = float(table.to_numpy().mean())
         low, high = bootstrap_interval(table, level=level, draws=draws, seed=seed)
@@ -402,7 +297,7 @@ def compare_networks(
             "seeds_lower": int((seeds < 0).sum()),
             "rank_biserial": rank_biserial(images),
             "p_sign_flip": sign_flip_test(images, draws=flips, seed=seed),
-            "p_wilcoxon": _wilcoxon(images),
+            "p_wilcoxon": float(stats.wilcoxon(images).pvalue) if images.any() else 1.0,
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
     return table.assign(p_holm=holm(table["p_sign_flip"]))

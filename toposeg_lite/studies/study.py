@@ -49,10 +49,13 @@ from ..training import Checkpoint, Evaluation, TrainConfig, evaluate, train
 from ..training.checkpoint import digest
 from ..training.config import check_sides, resolve_sides
 from ..training.records import git_commit, plain, rows, versions, write_json
-from .decide import choose_weight
-from .tables import COLUMNS, mean_scores
+from .scores import COLUMNS, choose_weight, mean_scores
 
-__all__ = ["ARMS", "Arm", "Study", "StudyConfig", "check_splits"]
+__all__ = ["ARMS", "NOTEBOOKS", "REFERENCE_RUNS", "Arm", "Study", "StudyConfig", "check_splits"]
+
+#: Where the workbook keeps its notebooks and its stored runs; an installed package has none.
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+REFERENCE_RUNS = NOTEBOOKS / "reference_runs"
 
 
 # --- What is compared -------------------------------------------------------------------------
@@ -60,16 +63,10 @@ __all__ = ["ARMS", "Arm", "Study", "StudyConfig", "check_splits"]
 
 @dataclass(frozen=True)
 class Arm:
-    """One loss of a study.
+    """One loss of a study: its name in tables and files, and what is added in training.
 
-    Parameters
-    ----------
-    name : str
-        Of its rows and files.
-    loss, loss_options
-        See `TrainConfig`.
-    weights : sequence of float
-        One to six weights to choose from on the validation images, each above zero.
+    `loss` and `loss_options` are those of `TrainConfig`, `weights` one to six to choose from on the
+    validation images, each above zero.
     """
 
     name: str
@@ -131,10 +128,9 @@ class StudyConfig:
     pretrain_steps, finetune_steps : int
         Steps of the parent, and of the control and each arm after it.
     window : int or tuple of int
-        Sides of the windows in which whole images are predicted; see `predict`.
+        In which whole images are predicted; see `predict`.
     connectivity : int, optional
-        Of the foreground, for the scores; see `toposeg_lite.metrics.report`. Default: 8 neighbours
-        in 2D, 26 in 3D. The loss's own is among its options.
+        For the scores; see `toposeg_lite.metrics.report`. The loss's own is among its options.
     in_patches : bool
         Take Betti errors as the mean over patches of the data set's size, not of whole images.
     choose_on : {"each", "first"}
@@ -144,8 +140,8 @@ class StudyConfig:
     Examples
     --------
     >>> config = StudyConfig(TrainConfig("brick"), seeds=(4, 5))
-    >>> config.arm_config(5, ARMS[0], 0.2).steps
-    200
+    >>> config.arm_config(5, ARMS[0], 0.2).loss
+    'cldice'
     """
 
     shared: TrainConfig
@@ -192,12 +188,9 @@ class StudyConfig:
     def from_parameters(cls, **values: Any) -> StudyConfig:
         """Return a study from names and values in one row, as a notebook or a command has them.
 
-        Parameters
-        ----------
-        **values
-            Fields of `TrainConfig` and of this class. Without "arms" it is the study of one
-            "loss" (with "loss_options") and one "seed": "weight" is a number, or a sequence of
-            several to choose from, and Betti errors are taken in patches.
+        They are fields of `TrainConfig` and of this class. Without "arms" it is the study of one
+        "loss" (with "loss_options") and one "seed": "weight" is a number, or a sequence of several
+        to choose from, and Betti errors are taken in patches.
 
         Examples
         --------
@@ -224,26 +217,13 @@ class StudyConfig:
         return cls(shared, **fields)
 
     def parameters(self) -> dict[str, Any]:
-        """Return what `from_parameters` makes this study of one loss of; JSON can keep it.
-
-        Examples
-        --------
-        >>> config = StudyConfig.from_parameters(patch=(32, 64))
-        >>> StudyConfig.from_parameters(**config.parameters()) == config
-        True
-        """
+        """Return what `from_parameters` makes this study of one loss of; JSON can keep it."""
         values = self.shared.as_dict() | {"weight": list(self.arms[0].weights)}
         del values["steps"], values["anneal"]
         return values | self._schedule()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as a dict that JSON can keep.
-
-        Examples
-        --------
-        >>> list(StudyConfig(TrainConfig("brick")).as_dict())
-        ['shared', 'arms', 'seeds', 'choose_on']
-        """
+        """Return the fields as a dict that JSON can keep."""
         shared = self.shared.as_dict()
         for name in (*_OF_ARMS, "steps", "anneal"):
             del shared[name]
@@ -265,16 +245,11 @@ class StudyConfig:
             self.shared, weight=0.0, steps=self.pretrain_steps, seed=seed, anneal=False
         )
 
-    def control_config(self, seed: int) -> TrainConfig:
-        """Return how the control of a seed goes on from the parent."""
+    def arm_config(self, seed: int, arm: Arm | None = None, weight: float = 0.0) -> TrainConfig:
+        """Return how an arm goes on from the parent of a seed; without an arm, the control."""
+        loss: Any = {} if arm is None else {"loss": arm.loss, "loss_options": arm.loss_options}
         return dataclasses.replace(
-            self.shared, weight=0.0, steps=self.finetune_steps, seed=seed, anneal=True
-        )
-
-    def arm_config(self, seed: int, arm: Arm, weight: float) -> TrainConfig:
-        """Return how an arm goes on: as the control does, but with a loss added."""
-        return dataclasses.replace(
-            self.control_config(seed), loss=arm.loss, loss_options=arm.loss_options, weight=weight
+            self.shared, steps=self.finetune_steps, seed=seed, anneal=True, weight=weight, **loss
         )
 
     def load(self) -> Dataset:
@@ -308,27 +283,13 @@ def check_splits(data: Dataset) -> None:
 class Study:
     """The networks of a study and their scores.
 
-    Parameters
-    ----------
-    config : StudyConfig
-        What is compared.
-    folder : path
-        Where everything is kept; made if there is none. What it already holds of the same study is
-        read, not done again.
-    data : Dataset, optional
-        Use it instead of loading the data set that `config` names.
-    say : callable
-        Takes one line of text for each network. Default: `print`, at once.
-    progress : bool
-        Show a bar for each training.
+    What the folder already holds of the same study is read, not done again. `data` is used instead
+    of loading the data set that `config` names. `say` takes one line of text for each network;
+    default: `print`, at once.
 
-    Attributes
-    ----------
-    chosen : dict
-        The weight of each (seed, name of the arm), as soon as it is chosen.
-    settings : dict
-        On which the scores depend, as soon as there are some: "connectivity", "patch", "border",
-        "labels" and "reference".
+    `chosen` holds the weight of each (seed, name of the arm), as soon as it is chosen, and
+    `settings` on what the scores depend, as soon as there are some: "connectivity", "patch",
+    "border", "labels" and "reference".
 
     Examples
     --------
@@ -363,6 +324,7 @@ class Study:
         self.progress = progress
         self.chosen: dict[tuple[int, str], float] = {}
         self.settings: dict[str, Any] = {}
+        self._events: Path | None = None  # for those of each training, if they are kept
         self._commit = git_commit()  # of the code that runs, not of later edits to its files
         self._networks: dict[tuple[int, str], Checkpoint] = {}
         self._tables: dict[tuple[int, str, str], pd.DataFrame] = {}
@@ -370,18 +332,15 @@ class Study:
     def run(self) -> dict[str, Any]:
         """Train all networks, choose the weights, score the test images once; return the results.
 
-        Returns
-        -------
-        dict
-            What ``study.json`` in the folder then holds: under "networks", for each network and
-            seed, its weight, the mean scores of the test images, those of the validation images
-            for each weight that was tried, and the times of a step; beside it parameters, settings
-            of the scores, versions and commit. ``study.csv`` beside it holds the scores of each
-            test image, to 6 significant digits: a row for each network, seed and image.
+        They are what ``study.json`` in the folder then holds: under "networks", for each network
+        and seed, its weight, the mean scores of the test images, those of the validation images for
+        each weight that was tried, and the times of a step; beside it parameters, settings of the
+        scores, versions and commit. ``study.csv`` holds the scores of each test image, to 6
+        significant digits: a row for each network, seed and image.
         """
         for seed in self.config.seeds:
-            self._train_parent(seed)
-            self._train_control(seed)
+            self._train(seed, "parent", self.config.parent_config(seed))
+            self._train(seed, "control", self.config.arm_config(seed))
             for name in ("parent", "control"):
                 self._score(seed, name, "validation")
             for arm in self.config.arms:
@@ -410,45 +369,28 @@ class Study:
         write_atomically(self.folder / "study.csv", scores.to_csv(float_format="%.6g").encode())
         return results
 
-    # Places
+    # Training
 
     def _folder(self, seed: int) -> Path:
         """Return where the files of the networks of a seed are kept."""
         return self.folder / f"seed{seed}"
 
-    def _events(self, name: str) -> Path | None:
-        """Return the folder for the events of a network's training, if they are kept."""
-        return None
-
-    # Training
-
-    def _train(self, seed: int, name: str, config: TrainConfig, start: Checkpoint | None) -> None:
+    def _train(self, seed: int, name: str, config: TrainConfig) -> None:
         """Train one network, or go on with it, or read it if it is finished."""
         self._networks[seed, name] = train(
             config,
             data=self.data,
-            start=start,
+            start=None if name == "parent" else self._networks[seed, "parent"],
             out=self._folder(seed) / f"{name}.safetensors",
             resume=True,
-            events=self._events(name),
+            events=self._events and self._events / name,
             progress=self.progress,
         )
 
-    def _train_parent(self, seed: int) -> None:
-        """Train the network from which all others of a seed start."""
-        self._train(seed, "parent", self.config.parent_config(seed), None)
-
-    def _train_control(self, seed: int) -> None:
-        """Go on from the parent without any loss added."""
-        parent = self._networks[seed, "parent"]
-        self._train(seed, "control", self.config.control_config(seed), parent)
-
     def _train_arm(self, seed: int, arm: Arm) -> None:
         """Go on from the parent with the loss of an arm, in each weight that is tried."""
-        parent = self._networks[seed, "parent"]
         for weight in self._tried(seed, arm):
-            config = self.config.arm_config(seed, arm, weight)
-            self._train(seed, arm.file(weight), config, parent)
+            self._train(seed, arm.file(weight), self.config.arm_config(seed, arm, weight))
 
     def _tried(self, seed: int, arm: Arm) -> Sequence[float]:
         """Return the weights that are tried with a seed."""
@@ -540,16 +482,14 @@ class Study:
     def _entry(self, seed: int, label: str) -> dict[str, Any]:
         """Return what the results say of one network; the commit is that which scored it first."""
         name, weight = self._compared(seed)[label]
-        tried = {0.0: label}
-        for arm in self.config.arms:
-            if arm.name == label:
-                tried = {weight: arm.file(weight) for weight in self._tried(seed, arm)}
+        arm = next((arm for arm in self.config.arms if arm.name == label), None)
+        tried = {w: arm.file(w) for w in self._tried(seed, arm)} if arm else {0.0: label}
         kept = json.loads((self._folder(seed) / f"{name}.validation.json").read_bytes())
         return {
             "weight": weight,
             "validation": {
-                f"{weight:g}": mean_scores(self._score(seed, file, "validation"))
-                for weight, file in tried.items()
+                f"{w:g}": mean_scores(self._score(seed, file, "validation"))
+                for w, file in tried.items()
             },
             **self._times(seed, name),
             "git_commit": kept["git_commit"],

@@ -10,8 +10,8 @@ from made_runs import make_run
 from toposeg_lite import figures
 from toposeg_lite.figures.painting import METRICS
 from toposeg_lite.metrics import report
+from toposeg_lite.studies.scores import COLUMNS
 from toposeg_lite.studies.statistics import compare_networks
-from toposeg_lite.studies.tables import COLUMNS
 
 
 def table_of(metric="betti_matching_error"):

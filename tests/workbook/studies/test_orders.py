@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,11 +43,11 @@ def study(tmp_path_factory):
     """Run the study once on two small test images."""
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("orders")
-    options = {"draws": 2, "measurements": 8, "min_persistence": 0.01, "window": 48}
-    options["progress"] = False
+    options = orders.OrderOptions(draws=2, measurements=8, min_persistence=0.01, window=48)
 
     def run(data=None, **more):
-        return orders.order_study(data or small(), config, folder, **options | more)
+        chosen = replace(options, **more)
+        return orders.order_study(data or small(), config, folder, chosen, progress=False)
 
     return run, run(), folder, config
 
