@@ -44,11 +44,8 @@ __all__ = [
 ]
 
 SKELETON = "#E69F00"  # orange
-
 CUT = "#CC79A7"  # reddish purple
-
 PEAK: dict[str, Any] = {"marker": "o", "color": COMPONENT, "mec": "black", "ms": 8}
-
 PASS: dict[str, Any] = {"marker": "s", "color": "white", "mec": "black", "ms": 7, "mew": 1.5}
 
 Pixel = tuple[int, int]
@@ -68,20 +65,11 @@ def gradient_field(
 ) -> Axes:
     """Draw a discrete gradient field over the numbers of a small image.
 
-    Parameters
-    ----------
-    image : (H, W) array of float
-        A likelihood with at most 12 pixels a side.
-    arrows : iterable of pairs of pixels
-        Each a pair (from, to) of (row, column), neighbours: a black arrow. Pixels from which none
-        starts are peaks and get a blue circle.
-    critical : iterable of pairs of pixels
-        The critical edges: thick, vermilion and dashed.
-    mask : (H, W) array of bool, optional
-        Pixels to paint yellow, e.g. a skeleton.
+    The image has at most 12 pixels a side; the pixels of `mask`, for instance a skeleton, are
+    yellow. `arrows` and `critical` are pairs of neighbouring pixels. Arrows are black and lead from
+    the first to the second; pixels from which none starts are peaks and get a blue circle. Critical
+    edges are thick, vermilion and dashed.
 
-    Examples
-    --------
     >>> ax = gradient_field([[0.9, 0.1, 0.6]], [((0, 1), (0, 0))], [((0, 1), (0, 2))])
     >>> len(ax.patches), len(ax.lines)  # two peaks, one critical edge
     (2, 1)
@@ -158,17 +146,9 @@ def morse_view(
 ) -> MorseView:
     """Look at the branches of an image at two thresholds.
 
-    Parameters
-    ----------
-    complex_ : MorseComplex
-        What `morse_complex` made of the image.
-    min_persistence, saddle_level : float
-        The thresholds, in [0, 1].
-    selected : int, optional
-        The position of a branch among those above `min_persistence`, the most persistent first.
+    `selected` is the position of a branch among those above `min_persistence`, the most persistent
+    first.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> image = [[0.9, 0.2, 0.7, 0.6, 0.7]]
     >>> view = morse_view(image, morse_complex(image), saddle_level=0.4, selected=0)
@@ -218,8 +198,6 @@ def count_parts(skeleton: Skeleton) -> int:
     Paths that run side by side without being joined are parts of their own, although their pixels
     touch.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> complex_ = morse_complex([[0.9, 0.2, 0.7]])
     >>> count_parts(complex_.skeleton()), count_parts(complex_.skeleton(saddle_level=0.5))
@@ -233,22 +211,11 @@ def count_parts(skeleton: Skeleton) -> int:
 
 
 def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """Return paths of pixels or voxels as lines to plot.
+    """Return paths of flat indices in an image or volume of that shape as lines to plot.
 
-    Parameters
-    ----------
-    paths : sequence of int arrays
-        Flat indices, as in `Skeleton.paths`.
-    shape : tuple of int
-        That of the image or volume.
+    Returned are x and y as float32, columns and rows with NaN after each path; of a volume x, y and
+    z, its slices.
 
-    Returns
-    -------
-    x, y : arrays of float32
-        Columns and rows, with NaN after each path; of a volume x, y and z, its slices.
-
-    Examples
-    --------
     >>> x, y = path_lines([np.array([0, 4]), np.array([2])], (2, 3))
     >>> x.tolist(), y.tolist()
     ([0.0, 1.0, nan, 2.0, nan], [0.0, 1.0, nan, 0.0, nan])
@@ -275,19 +242,9 @@ def image_with_skeleton(
 ) -> Axes:
     """Draw the skeleton of a likelihood over it, and what the saddle level takes from it.
 
-    Parameters
-    ----------
-    complex_ : MorseComplex
-        What `morse_complex` made of the image.
-    min_persistence, saddle_level : float
-        The thresholds, in [0, 1]. The skeleton is orange; what is there without `saddle_level` and
-        not with it is dashed purple.
-    selected : int, optional
-        The position of a branch above `min_persistence`, to be drawn thick, with its pass as a
-        white square and its ends as blue circles.
+    The skeleton is orange; what is there without `saddle_level` and not with it is dashed purple. A
+    selected branch is thick, with its pass as a white square and its ends as blue circles.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> image = np.array([[0.9, 0.2, 0.7]])
     >>> ax = image_with_skeleton(image, morse_complex(image), saddle_level=0.5)
@@ -330,20 +287,10 @@ def branch_chart(
 ) -> Axes:
     """Draw each branch as a dot: its persistence to the right, the value of its pass upwards.
 
-    A branch that joins lies on or below the grey line from (0, 1) to (1, 0): the peak that dies at
-    it is as high as pass and persistence together.
+    The thresholds are dashed lines; dots above `saddle_level` are kept and filled, and a selected
+    one has a ring. A branch that joins lies on or below the grey line from (0, 1) to (1, 0): the
+    peak that dies at it is as high as pass and persistence together.
 
-    Parameters
-    ----------
-    view : MorseView
-        The branches.
-    min_persistence, saddle_level : float
-        The thresholds: dashed lines. Dots above `saddle_level` are kept and filled.
-    selected : int, optional
-        The position of a branch to put a ring around.
-
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> image = np.array([[0.9, 0.2, 0.7]])
     >>> view = morse_view(image, morse_complex(image))
@@ -387,8 +334,6 @@ def branch_profile(
 
     `saddle_level` is a dashed line. Without a marked branch in `view` the axes stay empty.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> image = np.array([[0.9, 0.2, 0.7]])
     >>> view = morse_view(image, morse_complex(image), selected=0)
@@ -418,11 +363,8 @@ def morse_summary(
 ) -> Figure:
     """Show skeleton, branches and one branch's profile at two thresholds.
 
-    The parameters are those of `image_with_skeleton`; the branch at the position `selected` is
-    marked in all three parts.
+    The selected branch is marked in all three parts.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> image = [[0.9, 0.2, 0.7]]
     >>> len(morse_summary(image, morse_complex(image), selected=0).axes)
@@ -451,8 +393,6 @@ def image_with_patches(
 
     `patches` is an (H, W) array of int: a label for each pixel.
 
-    Examples
-    --------
     >>> ax = image_with_patches(np.eye(2), [[1, 2], [1, 2]])
     >>> ax.lines[0].get_xdata().tolist()[:2], ax.lines[0].get_ydata().tolist()[:2]
     ([0.5, 0.5], [-0.5, 0.5])

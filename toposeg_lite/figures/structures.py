@@ -50,8 +50,6 @@ def grey_of(image: Any) -> np.ndarray:
     `image` is an (H, W) or (channels, H, W) array in [0, 1]. The darkest pixel is 0 and the
     brightest 1; an image of one value stays as it is.
 
-    Examples
-    --------
     >>> grey_of(np.array([[[0.2, 0.3, 0.3]], [[0.2, 0.3, 0.5]]])).round(2)
     array([[0. , 0.5, 1. ]])
     """
@@ -68,20 +66,10 @@ def branch_colours(
 ) -> np.ndarray:
     """Colour what each branch decides about by a value, over a faint grey image.
 
-    Parameters
-    ----------
-    branches : BranchSet
-        m branches of an image of the shape of `grey`.
-    values : (m,) array of float
-        From 0, dark blue, to `largest` (default 1), yellow.
+    `branches` is a BranchSet of an image of the shape of `grey`. Their values are dark blue at 0
+    and yellow at `largest`. Returned is an (H, W, 3) array of uint8: pixels of a branch's region,
+    and those at most 1.5 pixels from its path, have its colour.
 
-    Returns
-    -------
-    (H, W, 3) array of uint8
-        Pixels of a branch's region, and those at most 1.5 pixels from its path, have its colour.
-
-    Examples
-    --------
     >>> from toposeg_lite.structures import find_branches
     >>> branches = find_branches(np.array([[0.9, 0.2, 0.7]]))
     >>> branch_colours(np.zeros((1, 3)), branches, [1.0]).tolist()[0][1]
@@ -108,8 +96,6 @@ def branch_colours(
 def pixel_colours(values: Any, *, largest: float = 1.0) -> np.ndarray:
     """Colour each pixel of (H, W) by its own value, from 0, dark blue, to `largest`, yellow.
 
-    Examples
-    --------
     >>> pixel_colours(np.array([[0.0, 0.5]]), largest=0.5).tolist()
     [[[68, 1, 84], [253, 231, 36]]]
     """
@@ -130,8 +116,6 @@ def image_with_sample(
     If `branches` (a BranchSet) are given, the one with the number `selected`, from 0, is white with
     a black edge.
 
-    Examples
-    --------
     >>> image_with_sample(np.zeros((2, 3)), np.ones((2, 3), bool), title="one").get_title()
     'one'
     """
@@ -167,15 +151,9 @@ def image_with_walks(
 ) -> Axes:
     """Draw several ways to walk the same branches over a likelihood.
 
-    Parameters
-    ----------
-    paths : sequence of sequences of int arrays
-        At most five groups of paths of flat indices; the groups differ in colour and dash.
-    names : sequence of str
-        One for each group, for the legend.
+    `paths` are at most five groups of paths, which differ in colour and dash; `names` are written
+    in the legend, one for each group.
 
-    Examples
-    --------
     >>> ax = image_with_walks(np.eye(3), [[np.array([0, 4, 8])]], ["ridge"])
     >>> ax.lines[0].get_xdata().tolist()[:3]
     [0.0, 1.0, 2.0]
@@ -205,8 +183,6 @@ def reliability_plot(
     diagonal probabilities are honest; below it they are too bold. The legend names the expected
     calibration error.
 
-    Examples
-    --------
     >>> from toposeg_lite.structures import reliability_diagram
     >>> ax = reliability_plot({"coin": reliability_diagram([0.5, 0.5], [True, False])})
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
@@ -248,24 +224,11 @@ def structure_summary(
 ) -> Figure:
     """Show one sample, how sure the model is of each branch, and how unsure each pixel is.
 
-    Parameters
-    ----------
-    distribution : StructureDistribution
-        Over the structures of the image.
-    samples : StructureSamples
-        Drawn from it.
-    sample : int
-        Which of them to draw, from 0.
-    shown : {"entropy", "probability", "variance"}
-        What the map of the branches shows. The map of the pixels shows the entropy or variance of
-        the network's likelihood, or the likelihood itself.
-    selected : int, optional
-        The number of a branch to mark, from 0.
-    uncertainty : Uncertainty, optional
-        That of `distribution`, if it is known already.
+    `samples` were drawn from `distribution`, whose `uncertainty` is computed if it is not given;
+    `sample` and `selected` are the numbers of a sample and of a branch, from 0. `shown`, one of
+    `MAPS`, is what the map of the branches shows; the map of the pixels shows `pixel_values_of` the
+    network's likelihood.
 
-    Examples
-    --------
     >>> import torch
     >>> from toposeg_lite.structures import StructureModel
     >>> likelihood = torch.tensor([[0.9, 0.4, 0.8]])
@@ -303,8 +266,6 @@ def pixel_values_of(likelihood: np.ndarray, shown: str) -> np.ndarray:
 
     `shown` is one of `MAPS`: the entropy or variance of the likelihood, or the likelihood itself.
 
-    Examples
-    --------
     >>> pixel_values_of(np.array([0.5, 1.0]), "entropy")
     array([1., 0.])
     """

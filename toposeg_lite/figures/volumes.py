@@ -61,17 +61,9 @@ Lines = tuple[np.ndarray, np.ndarray, np.ndarray]
 def slice_values(image: Any, *, mask: Any = None, title: str = "slice") -> Figure:
     """Draw a small volume slice by slice as tables of numbers, to be worked on with a pencil.
 
-    Parameters
-    ----------
-    image : (D, H, W) array of float or bool
-        A likelihood with at most 12 voxels a side.
-    mask : (D, H, W) array of bool, optional
-        Voxels to paint yellow. Default: the voxels above 0.
-    title : str
-        Written above each slice, with its number.
+    The volume has at most 12 voxels a side. The voxels of `mask`, by default those above 0, are
+    yellow. The title is written above each slice, with its number.
 
-    Examples
-    --------
     >>> figure = slice_values(np.eye(3)[None] / 2)
     >>> [ax.get_title() for ax in figure.axes]
     ['slice 0']
@@ -94,8 +86,6 @@ def voxel_block(mask: Any, *, title: str = "", ax: Axes | None = None) -> Axes:
 
     `mask` has at most 12 voxels a side; `ax` is an Axes3D.
 
-    Examples
-    --------
     >>> ax = voxel_block(np.ones((1, 2, 3), bool), title="a plate")
     >>> ax.get_title(), ax.get_zlabel()
     ('a plate', 'slice')
@@ -132,16 +122,9 @@ def volume_diagram(
 ) -> Axes:
     """Draw the pairs of a volume as dots: components, tunnels and cavities.
 
-    Parameters
-    ----------
-    threshold : float, optional
-        Drawn as dashed lines; dots of features that are alive there are filled. Default: none, and
-        all dots are filled.
-    selected : int, optional
-        The position of a pair to put a ring around.
+    The threshold is drawn as dashed lines; dots of features that are alive there are filled,
+    without a threshold all are. The selected one has a ring.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import persistence_pairs
     >>> shell = np.ones((3, 3, 3))
     >>> shell[1, 1, 1] = 0.2
@@ -165,8 +148,6 @@ def volume_diagram(
 def skeleton_lines(skeleton: Skeleton) -> Lines:
     """Return the paths of a volume's skeleton as lines to plot: see `path_lines`.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> x, y, z = skeleton_lines(morse_complex([[[0.9, 0.2, 0.7]]]).skeleton())
     >>> x.tolist(), y.tolist(), z.tolist()
@@ -179,8 +160,6 @@ def skeleton_lines(skeleton: Skeleton) -> Lines:
 def skeleton_points(skeleton: Skeleton) -> Lines:
     """Return as x, y, z the voxels of a volume's skeleton that no path leads to: lonely peaks.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> skeleton = morse_complex([[[0.9, 0.2, 0.7]]]).skeleton(saddle_level=0.5)
     >>> [axis.tolist() for axis in skeleton_points(skeleton)]
@@ -204,8 +183,6 @@ def _check_skeleton(skeleton: Any) -> Skeleton:
 def box_lines(shape: tuple[int, int, int]) -> Lines:
     """Return the twelve edges of a volume of shape (D, H, W) as x, y, z, with NaN after each edge.
 
-    Examples
-    --------
     >>> x, y, z = box_lines((2, 3, 4))
     >>> len(x), np.nanmax(x), np.nanmax(y), np.nanmax(z)
     (36, np.float32(3.5), np.float32(2.5), np.float32(1.5))
@@ -227,8 +204,6 @@ def box_lines(shape: tuple[int, int, int]) -> Lines:
 def slice_frame(shape: tuple[int, ...], position: int) -> Lines:
     """Return the rim of the slice at this position in a volume of shape (D, H, W) as x, y, z.
 
-    Examples
-    --------
     >>> x, y, z = slice_frame((2, 3, 4), 1)
     >>> x.tolist(), set(z.tolist())
     ([-0.5, 3.5, 3.5, -0.5, -0.5], {1.0})
@@ -252,22 +227,10 @@ def slice_with_skeleton(
 ) -> Axes:
     """Show one slice of a volume: superlevel set, skeleton voxels, and those of a marked pair.
 
-    Parameters
-    ----------
-    image : (D, H, W) array of float or bool
-        The likelihood.
-    skeleton : Skeleton
-        Of this volume; its voxels in the slice are orange dots.
-    pairs : PersistencePairs, optional
-        Of this volume; needed for `selected`.
-    position : int
-        The number of the slice, from 0; the default title.
-    selected : int, optional
-        The position of a pair. Its birth voxel is drawn if it lies in this slice, and so is its
-        death voxel.
+    The voxels of the skeleton in the slice are orange dots. The birth voxel of the selected pair is
+    drawn if it lies in this slice, and so is its death voxel. The default title is the number of
+    the slice.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> image = np.array([[[0.9, 0.2, 0.7]]])
     >>> skeleton = morse_complex(image).skeleton()
@@ -324,25 +287,9 @@ def volume_summary(
 ) -> Figure:
     """Show one slice of a volume beside its skeleton in space, which throws a grey shadow.
 
-    Parameters
-    ----------
-    image : (D, H, W) array of float or bool
-        The likelihood.
-    complex_ : MorseComplex
-        What `morse_complex` made of it.
-    pairs : PersistencePairs
-        Of this volume.
-    position : int
-        The number of the slice, from 0, which is a black frame in space.
-    threshold : float
-        Of the superlevel set, and the saddle level of the skeleton, which so lies within the set.
-    min_persistence : float
-        Of the skeleton.
-    selected : int, optional
-        The position of a pair whose birth and death voxel are marked.
+    In space the slice is a black frame. The threshold is also the saddle level of the skeleton,
+    which so lies within the superlevel set. The voxels of the selected pair are marked.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex, persistence_pairs
     >>> image = np.array([[[0.9, 0.2, 0.7]]])
     >>> pairs = persistence_pairs(image, connectivity=1)
