@@ -61,13 +61,7 @@ class PaintExplorer(Explorer):
     column = UpTo(lambda model: model.mask.shape[1] - 1)
 
     def __init__(
-        self,
-        mask: Any,
-        truth: Any = None,
-        *,
-        connectivity: int = 2,
-        row: int = 0,
-        column: int = 0,
+        self, mask: Any, truth: Any = None, *, connectivity: int = 2, row: int = 0, column: int = 0
     ) -> None:
         super().__init__()
         self.connectivity = connectivity
@@ -222,11 +216,7 @@ class _PaintView(views.FigureView):
         buttons = [widgets.Button(description=name) for name in self.buttons]
         for button in buttons:
             button.on_click(self.press)
-        return [
-            self.row("row", "column"),
-            self.row(*buttons, "connectivity"),
-            self.bring_own(),
-        ]
+        return [self.row("row", "column"), self.row(*buttons, "connectivity"), self.bring_own()]
 
     def press(self, button: Any) -> None:
         """Do what a button says."""

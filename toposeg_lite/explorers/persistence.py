@@ -86,10 +86,7 @@ class PersistenceExplorer(FeatureExplorer):
     def picture(self) -> Figure:
         """Draw the explorer's present state with matplotlib."""
         return figures.persistence_summary(
-            self.image,
-            self.shown,
-            threshold=self.threshold,
-            selected=self.marked,
+            self.image, self.shown, threshold=self.threshold, selected=self.marked
         )
 
     def view(self) -> widgets.VBox:

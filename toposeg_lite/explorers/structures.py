@@ -23,12 +23,7 @@ from .traits import Checked, OneOf, UpTo
 from .words import count
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
-    from ..structures import (
-        StructureDistribution,
-        StructureModel,
-        StructureSamples,
-        Uncertainty,
-    )
+    from ..structures import StructureDistribution, StructureModel, StructureSamples, Uncertainty
 
 __all__ = ["StructureExplorer"]
 

@@ -31,13 +31,7 @@ from .base import (
 )
 from .warping import _check_pixel, mask_colours
 
-__all__ = [
-    "mask_parts",
-    "metric_rows",
-    "numbered_parts",
-    "painting_summary",
-    "part_name",
-]
+__all__ = ["mask_parts", "metric_rows", "numbered_parts", "painting_summary", "part_name"]
 
 LARGEST = 32  # pixels a side: letters in smaller pixels could not be read
 

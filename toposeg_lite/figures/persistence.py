@@ -223,11 +223,7 @@ def barcode(
 
 
 def persistence_summary(
-    image: Any,
-    pairs: PersistencePairs,
-    *,
-    threshold: float,
-    selected: int | None = None,
+    image: Any, pairs: PersistencePairs, *, threshold: float, selected: int | None = None
 ) -> Figure:
     """Show an image, its persistence diagram and its barcode at one threshold, side by side.
 
