@@ -32,12 +32,9 @@ __all__ = [
     "CUT",
     "SKELETON",
     "MorseView",
-    "branch_chart",
-    "branch_profile",
     "count_parts",
     "gradient_field",
     "image_with_patches",
-    "image_with_skeleton",
     "morse_summary",
     "morse_view",
     "path_lines",
@@ -185,13 +182,6 @@ def _check_complex(complex_: Any, image: np.ndarray) -> None:
         raise ValueError(f"complex_ must be of the image {image.shape}; got one {complex_.shape}")
 
 
-def _check_view(view: Any) -> MorseView:
-    """Refuse what `morse_view` did not make."""
-    if not isinstance(view, MorseView):
-        raise TypeError(f"view must be made by morse_view; got {type(view).__name__}")
-    return view
-
-
 def count_parts(skeleton: Skeleton) -> int:
     """Count the connected parts of a skeleton's graph.
 
@@ -230,129 +220,6 @@ def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[np.
 # --- Panels ----------------------------------------------------------------------------------
 
 
-def image_with_skeleton(
-    image: Any,
-    complex_: MorseComplex,
-    *,
-    min_persistence: float = 0.0,
-    saddle_level: float = 0.0,
-    selected: int | None = None,
-    title: str = "",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the skeleton of a likelihood over it, and what the saddle level takes from it.
-
-    The skeleton is orange; what is there without `saddle_level` and not with it is dashed purple. A
-    selected branch is thick, with its pass as a white square and its ends as blue circles.
-
-    >>> from toposeg_lite.topology import morse_complex
-    >>> image = np.array([[0.9, 0.2, 0.7]])
-    >>> ax = image_with_skeleton(image, morse_complex(image), saddle_level=0.5)
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['skeleton', 'cut by the saddle level']
-    """
-    array = check_image(image, ndim=2)
-    options: dict[str, Any] = {"min_persistence": min_persistence, "saddle_level": saddle_level}
-    view = morse_view(array, complex_, **options, selected=selected)
-    ax = _axes(ax, (4.6, 4.9))
-    _grey(ax, array, title)
-    signs: list[Any] = [_sign("skeleton", ls="-", color=SKELETON, lw=2)]
-    if saddle_level > 0:
-        x, y = path_lines(complex_.skeleton(min_persistence).paths, array.shape)
-        ax.plot(x, y, color=CUT, lw=1.1, ls=(0, (2, 1)))
-        signs.append(_sign("cut by the saddle level", ls=(0, (2, 1)), color=CUT))
-    skeleton = complex_.skeleton(min_persistence, saddle_level)
-    ax.plot(*path_lines(skeleton.paths, array.shape), color=SKELETON, lw=1.4)
-    rows, columns = np.unravel_index(skeleton.nodes, array.shape)
-    lonely = ~np.isin(np.arange(len(rows)), skeleton.edges)
-    ax.plot(columns[lonely], rows[lonely], ".", color=SKELETON, ms=4)
-    if selected is not None:
-        rows, columns = np.unravel_index(view.path, array.shape)
-        ax.plot(columns, rows, color="black", lw=4)
-        ax.plot(columns, rows, color="white", lw=2, ls="-" if view.kept[selected] else (0, (1, 1)))
-        for place, name, style in (([0, -1], "peaks", PEAK), ([view.low], "pass", PASS)):
-            signs += ax.plot(columns[place], rows[place], ls="", zorder=3, label=name, **style)
-    _legend_below(ax, signs, below=0.085, columns=4, handletextpad=0.4)
-    return ax
-
-
-def branch_chart(
-    view: MorseView,
-    *,
-    min_persistence: float,
-    saddle_level: float,
-    selected: int | None = None,
-    title: str = "branches",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw each branch as a dot: its persistence to the right, the value of its pass upwards.
-
-    The thresholds are dashed lines; dots above `saddle_level` are kept and filled, and a selected
-    one has a ring. A branch that joins lies on or below the grey line from (0, 1) to (1, 0): the
-    peak that dies at it is as high as pass and persistence together.
-
-    >>> from toposeg_lite.topology import morse_complex
-    >>> image = np.array([[0.9, 0.2, 0.7]])
-    >>> view = morse_view(image, morse_complex(image))
-    >>> ax = branch_chart(view, min_persistence=0, saddle_level=0.5)
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['1 joins', '0 close loops', 'filled: kept']
-    """
-    view = _check_view(view)
-    check_fraction(min_persistence, "min_persistence")
-    check_fraction(saddle_level, "saddle_level")
-    if selected is not None:
-        check_integer(selected, "selected", 0, len(view.kept) - 1)
-    ax = _axes(ax, (4.2, 3.6))
-    ax.plot([0, 1], [1, 0], color="0.7", lw=1)
-    ax.axvline(min_persistence, color="black", ls="--", lw=1)
-    ax.axhline(saddle_level, color="black", ls="--", lw=1)
-    signs: list[Any] = []
-    for dimension, colour, marker in ((0, COMPONENT, "o"), (1, HOLE, "^")):
-        kind = view.dimension == dimension
-        x, y, style = view.persistence[kind], view.saddle_value[kind], {"ms": 5, "alpha": 0.8}
-        _dots(ax, x, y, view.kept[kind], marker=marker, colour=colour, **style)
-        name = f"{kind.sum()} {'joins' if dimension == 0 else 'close loops'}"
-        signs.append(_sign(name, marker=marker, color=colour))
-    signs.append(_sign("filled: kept", marker="none"))
-    if selected is not None:
-        _ring(ax, view.persistence[selected], view.saddle_value[selected])
-    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=title)
-    ax.set(xlabel="persistence", ylabel="value of the pass")
-    ax.legend(handles=signs, loc="upper right", fontsize="small", frameon=False)
-    return ax
-
-
-def branch_profile(
-    view: MorseView,
-    *,
-    saddle_level: float,
-    title: str = "along the marked branch",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the likelihood along a branch: from peak to peak by way of the pass.
-
-    `saddle_level` is a dashed line. Without a marked branch in `view` the axes stay empty.
-
-    >>> from toposeg_lite.topology import morse_complex
-    >>> image = np.array([[0.9, 0.2, 0.7]])
-    >>> view = morse_view(image, morse_complex(image), selected=0)
-    >>> branch_profile(view, saddle_level=0.5).lines[0].get_ydata().tolist()
-    [0.9, 0.2, 0.7]
-    """
-    view = _check_view(view)
-    check_fraction(saddle_level, "saddle_level")
-    ax = _axes(ax, (4.2, 3.6))
-    ax.plot(view.along, view.height, color="black", lw=1.5)
-    ax.axhline(saddle_level, color="black", ls="--", lw=1)
-    if view.low >= 0:
-        ax.plot(view.along[[0, -1]], view.height[[0, -1]], ls="", clip_on=False, **PEAK)
-        ax.plot(view.along[view.low], view.height[view.low], ls="", clip_on=False, **PASS)
-    ax.set(ylim=(-0.02, 1.02), xlabel="pixels from the first peak", ylabel="likelihood")
-    ax.set_title(title)
-    return ax
-
-
 def morse_summary(
     image: Any,
     complex_: MorseComplex,
@@ -370,20 +237,95 @@ def morse_summary(
     >>> len(morse_summary(image, morse_complex(image), selected=0).axes)
     3
     """
-    options: dict[str, Any] = {
-        "min_persistence": min_persistence, "saddle_level": saddle_level, "selected": selected,
-    }  # fmt: skip
-    view = morse_view(image, complex_, **options)
+    array = check_image(image, ndim=2)
+    levels: dict[str, Any] = {"min_persistence": min_persistence, "saddle_level": saddle_level}
+    view = morse_view(array, complex_, **levels, selected=selected)
     figure = Figure(figsize=(11, 5.9))
     grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1], left=0.05, right=0.985, bottom=0.13,
                                top=0.94, wspace=0.17, hspace=0.45)  # fmt: skip
     left = figure.add_subplot(grid[:, 0])
     upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
-    image_with_skeleton(image, complex_, **options, title="likelihood and skeleton", ax=left)
+    _grey(left, array, "likelihood and skeleton")
     left.set_xlabel("column", labelpad=1)
-    branch_chart(view, **options, ax=upper)
-    branch_profile(view, saddle_level=saddle_level, ax=lower)
+    _draw_skeleton(left, complex_, view, **levels, selected=selected)
+    _draw_branches(upper, view, **levels, selected=selected)
+    _draw_profile(lower, view, saddle_level)
     return figure
+
+
+def _draw_skeleton(
+    ax: Axes,
+    complex_: MorseComplex,
+    view: MorseView,
+    *,
+    min_persistence: float,
+    saddle_level: float,
+    selected: int | None,
+) -> None:
+    """Draw the skeleton in orange, and dashed in purple what the saddle level takes from it.
+
+    A selected branch is thick, with its pass as a white square and its ends as blue circles.
+    """
+    signs: list[Any] = [_sign("skeleton", ls="-", color=SKELETON, lw=2)]
+    if saddle_level > 0:
+        x, y = path_lines(complex_.skeleton(min_persistence).paths, complex_.shape)
+        ax.plot(x, y, color=CUT, lw=1.1, ls=(0, (2, 1)))
+        signs.append(_sign("cut by the saddle level", ls=(0, (2, 1)), color=CUT))
+    skeleton = complex_.skeleton(min_persistence, saddle_level)
+    ax.plot(*path_lines(skeleton.paths, complex_.shape), color=SKELETON, lw=1.4)
+    rows, columns = np.unravel_index(skeleton.nodes, complex_.shape)
+    lonely = ~np.isin(np.arange(len(rows)), skeleton.edges)
+    ax.plot(columns[lonely], rows[lonely], ".", color=SKELETON, ms=4)
+    if selected is not None:
+        rows, columns = np.unravel_index(view.path, complex_.shape)
+        ax.plot(columns, rows, color="black", lw=4)
+        ax.plot(columns, rows, color="white", lw=2, ls="-" if view.kept[selected] else (0, (1, 1)))
+        for place, name, style in (([0, -1], "peaks", PEAK), ([view.low], "pass", PASS)):
+            signs += ax.plot(columns[place], rows[place], ls="", zorder=3, label=name, **style)
+    _legend_below(ax, signs, below=0.085, columns=4, handletextpad=0.4)
+
+
+def _draw_branches(
+    ax: Axes,
+    view: MorseView,
+    *,
+    min_persistence: float,
+    saddle_level: float,
+    selected: int | None,
+) -> None:
+    """Draw each branch as a dot: its persistence to the right, the value of its pass upwards.
+
+    The thresholds are dashed lines; dots above `saddle_level` are kept and filled, and a selected
+    one has a ring. A branch that joins lies on or below the grey line from (0, 1) to (1, 0): the
+    peak that dies at it is as high as pass and persistence together.
+    """
+    ax.plot([0, 1], [1, 0], color="0.7", lw=1)
+    ax.axvline(min_persistence, color="black", ls="--", lw=1)
+    ax.axhline(saddle_level, color="black", ls="--", lw=1)
+    signs: list[Any] = []
+    for dimension, colour, marker in ((0, COMPONENT, "o"), (1, HOLE, "^")):
+        kind = view.dimension == dimension
+        x, y, style = view.persistence[kind], view.saddle_value[kind], {"ms": 5, "alpha": 0.8}
+        _dots(ax, x, y, view.kept[kind], marker=marker, colour=colour, **style)
+        name = f"{kind.sum()} {'joins' if dimension == 0 else 'close loops'}"
+        signs.append(_sign(name, marker=marker, color=colour))
+    signs.append(_sign("filled: kept", marker="none"))
+    if selected is not None:
+        _ring(ax, view.persistence[selected], view.saddle_value[selected])
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title="branches")
+    ax.set(xlabel="persistence", ylabel="value of the pass")
+    ax.legend(handles=signs, loc="upper right", fontsize="small", frameon=False)
+
+
+def _draw_profile(ax: Axes, view: MorseView, saddle_level: float) -> None:
+    """Draw the likelihood along the marked branch, if there is one: from peak to peak."""
+    ax.plot(view.along, view.height, color="black", lw=1.5)
+    ax.axhline(saddle_level, color="black", ls="--", lw=1)
+    if view.low >= 0:
+        ax.plot(view.along[[0, -1]], view.height[[0, -1]], ls="", clip_on=False, **PEAK)
+        ax.plot(view.along[view.low], view.height[view.low], ls="", clip_on=False, **PASS)
+    ax.set(ylim=(-0.02, 1.02), xlabel="pixels from the first peak", ylabel="likelihood")
+    ax.set_title("along the marked branch")
 
 
 def image_with_patches(

@@ -36,7 +36,6 @@ __all__ = [
     "skeleton_points",
     "slice_frame",
     "slice_values",
-    "slice_with_skeleton",
     "volume_diagram",
     "volume_summary",
     "voxel_block",
@@ -214,48 +213,26 @@ def slice_frame(shape: tuple[int, ...], position: int) -> Lines:
     return x, y, np.full(5, position, np.float32)
 
 
-def slice_with_skeleton(
-    image: Any,
+def _draw_slice(
+    ax: Axes,
+    array: np.ndarray,
     skeleton: Skeleton,
-    pairs: PersistencePairs | None = None,
+    ends: list[tuple[str, str, str, tuple[int, ...]]],
     *,
     position: int,
     threshold: float,
-    selected: int | None = None,
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Show one slice of a volume: superlevel set, skeleton voxels, and those of a marked pair.
-
-    The voxels of the skeleton in the slice are orange dots. The birth voxel of the selected pair is
-    drawn if it lies in this slice, and so is its death voxel. The default title is the number of
-    the slice.
-
-    >>> from toposeg_lite.topology import morse_complex
-    >>> image = np.array([[[0.9, 0.2, 0.7]]])
-    >>> skeleton = morse_complex(image).skeleton()
-    >>> ax = slice_with_skeleton(image, skeleton, position=0, threshold=0.5)
-    >>> ax.get_title(), ax.lines[0].get_xdata().tolist()
-    ('slice 0', [0, 1, 2])
-    """
-    array = check_image(image, ndim=3)
-    check_same_shape(array, _check_skeleton(skeleton).mask, ("image", "skeleton.mask"))
-    check_integer(position, "position", 0, len(array) - 1)
-    threshold = check_fraction(threshold, "threshold")
-    ends = _pair_signs(array.shape, pairs, selected)
-    ax = _axes(ax, (4.4, 4.6))
-    title = f"slice {position}" if title is None else title
-    image_with_pairs(array[position], threshold=threshold, title=title, ax=ax)
+) -> None:
+    """Draw one slice: superlevel set, skeleton voxels, and those ends of a pair that lie in it."""
+    image_with_pairs(array[position], threshold=threshold, title=f"slice {position}", ax=ax)
     rows, columns = np.nonzero(skeleton.mask[position])
     signs = [_sign(f"at or above {threshold:.2f}", marker="s", ms=9, color=SUPERLEVEL)]
     signs += ax.plot(columns, rows, ls="", marker="o", mfc=SKELETON, mec="black", label="skeleton")
     for sign, label, colour, place in ends:
         if place[0] == position:
             ax.plot(*place[:0:-1], ls="", marker=sign, ms=9, mfc=colour, mec="black", label=label)
-    if selected is not None:
+    if ends:
         signs += [_sign(name, marker=sign, mfc=c, mec="black") for sign, name, c in PAIR_SIGNS]
     _legend_below(ax, signs, columns=2)
-    return ax
 
 
 PAIR_SIGNS = (("D", "birth voxel", BIRTH), ("X", "death voxel", DEATH))
@@ -287,8 +264,9 @@ def volume_summary(
 ) -> Figure:
     """Show one slice of a volume beside its skeleton in space, which throws a grey shadow.
 
-    In space the slice is a black frame. The threshold is also the saddle level of the skeleton,
-    which so lies within the superlevel set. The voxels of the selected pair are marked.
+    In the slice the skeleton's voxels are orange dots; in space the slice is a black frame. The
+    threshold is also the saddle level of the skeleton, which so lies within the superlevel set. The
+    voxels of the selected pair are marked, in the slice if they lie in it.
 
     >>> from toposeg_lite.topology import morse_complex, persistence_pairs
     >>> image = np.array([[[0.9, 0.2, 0.7]]])
@@ -301,12 +279,13 @@ def volume_summary(
     _check_complex(complex_, array)
     level = check_fraction(threshold, "threshold")
     skeleton = complex_.skeleton(check_fraction(min_persistence, "min_persistence"), level)
+    check_integer(position, "position", 0, len(array) - 1)
+    ends = _pair_signs(array.shape, pairs, selected)
     figure = Figure(figsize=(10.4, 5.4))
     grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.2], left=0.055, right=0.97, bottom=0.19,
                                top=0.93, wspace=0.04)  # fmt: skip
-    options: dict[str, Any] = {"position": position, "threshold": level, "selected": selected}
     left = figure.add_subplot(grid[0])
-    slice_with_skeleton(array, skeleton, pairs, **options, ax=left)
+    _draw_slice(left, array, skeleton, ends, position=position, threshold=level)
     right: Any = figure.add_subplot(grid[1], projection="3d")
     right.plot(*box_lines(array.shape), color="0.8", lw=0.8)
     right.plot(*slice_frame(array.shape, position), color="black", lw=1.2)
@@ -315,7 +294,7 @@ def volume_summary(
     right.plot(*lines[:2], floor, color="0.6", lw=1.2)  # a shadow, so that one sees depth
     right.plot(*lines, color=SKELETON, lw=2)
     right.plot(*skeleton_points(skeleton), ls="", marker="o", ms=3, color=SKELETON)
-    for sign, _, colour, (z, y, x) in _pair_signs(array.shape, pairs, selected):
+    for sign, _, colour, (z, y, x) in ends:
         right.plot([x], [y], [z], ls="", marker=sign, ms=9, mfc=colour, mec="black", zorder=9)
     depth, height, width = array.shape
     right.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), zlim=(-0.5, depth - 0.5))
