@@ -24,18 +24,9 @@ SIDE = 384  # pixels: of the photograph, and the longer side of the reader's own
 class AnnotationExplorer(Explorer):
     """An `AnnotationApp` without a journal, whose picture can be replaced.
 
-    Parameters
-    ----------
-    image, likelihood
-        See `toposeg_lite.annotation.AnnotationSession`; 2D.
+    Image and likelihood are those of an `AnnotationSession`, in 2D. The `app` is that of the
+    present picture; another picture gets a new one.
 
-    Attributes
-    ----------
-    app : AnnotationApp
-        Of the present picture; a new one when another picture is taken.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> row = np.array([[0.9, 0.9, 0.2, 0.9, 0.9]])
     >>> explorer = AnnotationExplorer(row, row)
@@ -63,13 +54,7 @@ class AnnotationExplorer(Explorer):
         return cls(image, StructureRanking(load_pretrained()))
 
     def begin(self, image: Any, likelihood: Any) -> None:
-        """Annotate another picture, from the start.
-
-        Parameters
-        ----------
-        image, likelihood
-            As for the class.
-        """
+        """Annotate another picture, from the start; image and likelihood as for the class."""
         from ..annotation import AnnotationSession
         from ..desk import AnnotationApp
 

@@ -31,10 +31,8 @@ __all__ = ["Explorer", "read_image", "show"]
 class Explorer(HasTraits):
     """What every explorer is: a model that can say, draw and show what there is to see.
 
-    Attributes
-    ----------
-    chapter, title : str
-        Of the class: the chapter that explains it, and its name on a tab of the `Dashboard`.
+    Of the class, `chapter` is the one that explains it, `title` its name on a tab of the
+    `Dashboard`.
     """
 
     chapter = ""
@@ -61,19 +59,9 @@ class Explorer(HasTraits):
 def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.ndarray:
     """Turn the bytes of a picture file into a likelihood for the explorers.
 
-    Parameters
-    ----------
-    content : bytes
-        A PNG, JPEG, TIFF or any other file that Pillow reads.
-    dark : bool
-        Whether the structures are darker than their surroundings; they are made bright then.
-    size : int
-        The longer side is reduced to this many pixels if it has more.
-
-    Returns
-    -------
-    (H, W) array of float64
-        Grey values, stretched to [0, 1].
+    Whatever Pillow reads is taken. If `dark`, the structures are darker than their surroundings,
+    and are made bright. The longer side is reduced to `size` pixels if it has more. Returned is an
+    (H, W) array of float64: grey values, stretched to [0, 1].
 
     Raises
     ------
@@ -139,11 +127,6 @@ def show(explorer: Explorer) -> None:
 
     One output holds three formats: the widget, its static twin as PNG, and `explorer.describe()`.
     The command that builds the workbook drops the first from the stored file.
-
-    Parameters
-    ----------
-    explorer : Explorer
-        What to show.
     """
     from IPython.display import display
 

@@ -35,27 +35,15 @@ class ComparisonExplorer(Explorer):
     ----------
     runs : dict of str to Run
         What `toposeg_lite.studies.read_runs` returned.
-    run : str, optional
-        Which to look at first. Default: the first.
+    run, network : str, optional
+        Which run and which loss to look at first. Default: the first.
     metric : str, optional
         Which score. Default: the Betti-matching error if there is one, else the Betti-0 error.
-    network : str, optional
-        Which loss. Default: the first.
     seeds : int, optional
         How many of the seeds count, from the first one on. Default: all.
     image : int
         The number of the test image to mark, 1 being the one that the loss changes most for the
         better; 0 marks none.
-
-    Attributes
-    ----------
-    table : DataFrame
-        What `toposeg_lite.studies.statistics.compare_networks` says of these seeds.
-    by_seed : DataFrame
-        The mean difference of each network (row) with each seed (column).
-    pairs : DataFrame
-        "control" and "score" of the chosen network, a row for each test image, the mean over the
-        seeds; the one that is changed most for the better comes first.
 
     Examples
     --------
@@ -150,12 +138,12 @@ class ComparisonExplorer(Explorer):
 
     @property
     def table(self) -> pd.DataFrame:
-        """All networks against the control."""
+        """What `compare_networks` says of these seeds: all networks against the control."""
         return self._look(self.run, self.metric, self.seeds)[0]
 
     @property
     def by_seed(self) -> pd.DataFrame:
-        """The mean difference of each network with each seed."""
+        """The mean difference of each network (row) with each seed (column)."""
         return self._look(self.run, self.metric, self.seeds)[1]
 
     def _pairs(self, run: str, metric: str, seeds: int, network: str) -> pd.DataFrame:
@@ -172,7 +160,10 @@ class ComparisonExplorer(Explorer):
 
     @property
     def pairs(self) -> pd.DataFrame:
-        """The scores of control and chosen network for each image, most improved first."""
+        """Control and score of the chosen network for each image, the mean over the seeds.
+
+        The image that is changed most for the better comes first.
+        """
         return self._pair(self.run, self.metric, self.seeds, self.network)
 
     @property

@@ -31,21 +31,10 @@ def _explorers() -> dict[str, type[Explorer]]:
 class Dashboard(Explorer):
     """Explorers in tabs, each on an example; an explorer is made when its tab is first opened.
 
-    Parameters
-    ----------
-    names : iterable of str, optional
-        Which explorers, in which order. Default: all of this module that have an example. A name
-        is the chapter and the title, as in "02 Persistence".
-    opened : str, optional
-        The tab that is open at first. Default: the first one.
+    `names` are those of the explorers, chapter and title as in "02 Persistence", in the order of
+    the tabs; by default all of this module that have an example. `opened` is the name of the open
+    tab, at first that of the first one.
 
-    Attributes
-    ----------
-    explorer : Explorer
-        The one in the open tab.
-
-    Examples
-    --------
     >>> dashboard = Dashboard(["01 Painting", "02 Persistence"])
     >>> dashboard.explorer.betti
     (3, 1)

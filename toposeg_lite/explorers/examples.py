@@ -21,16 +21,10 @@ PIECE = np.s_[144:240, 86:182]  # of the vessels: where one of them is dimmed
 def vessels() -> tuple[np.ndarray, np.ndarray]:
     """Return how likely each pixel of a fundus photograph is to be a vessel, and a reference mask.
 
-    The likelihood is the contrast of the green channel to its surroundings, every second pixel;
-    the mask is the silver reference of `toposeg_lite.data.photos`.
+    The likelihood is the contrast of the green channel to its surroundings, every second pixel; the
+    mask is the silver reference of `toposeg_lite.data.photos`. Both have the shape (256, 256) and
+    are kept, so change copies only.
 
-    Returns
-    -------
-    (256, 256) array of float64, (256, 256) array of bool
-        Likelihood and mask; both are kept, so change copies only.
-
-    Examples
-    --------
     >>> likelihood, mask = vessels()
     >>> bool(likelihood[mask].mean() > 3 * likelihood[~mask].mean())
     True
@@ -49,13 +43,8 @@ def vessels() -> tuple[np.ndarray, np.ndarray]:
 def gap() -> tuple[np.ndarray, np.ndarray]:
     """Return a piece of `vessels` in which one vessel is dimmed until it breaks, and its mask.
 
-    Returns
-    -------
-    (96, 96) array of float64, (96, 96) array of bool
-        Likelihood and mask.
+    Both have the shape (96, 96).
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import betti_numbers
     >>> likelihood, mask = gap()
     >>> betti_numbers(likelihood >= 0.5)[0] > betti_numbers(mask)[0]

@@ -17,12 +17,8 @@ __all__ = ["FeatureExplorer"]
 class FeatureExplorer(Explorer):
     """An `image`, its persistence pairs under two thresholds, and one pair that is marked.
 
-    Attributes
-    ----------
-    kinds : tuple of str
-        Of the class: what features of dimension 0, 1, ... are called.
-    pairs, shown : PersistencePairs
-        All pairs, the most persistent first; and the first of them, those above `min_persistence`.
+    All `pairs` are sorted, the most persistent first; `shown` are the first of them, those above
+    `min_persistence`. Of the class, `kinds` says what features of dimension 0, 1, ... are called.
     """
 
     kinds: tuple[str, ...]

@@ -28,7 +28,8 @@ class GradientExplorer(PersistenceExplorer):
     """Gradient descent of a loss on the pixels of one likelihood, to be played step by step.
 
     No network stands between the loss and the image: the logits themselves are changed, so one sees
-    where a loss acts, and what it leaves alone. Everything else is as in `PersistenceExplorer`.
+    where a loss acts, and what it leaves alone. `image` is the likelihood at the present step;
+    everything else, and the options, are as in `PersistenceExplorer`.
 
     Parameters
     ----------
@@ -48,17 +49,6 @@ class GradientExplorer(PersistenceExplorer):
         size is the reader's choice and depends on the loss. Default 10.
     step : int
         The step to show. Default 0.
-    **options
-        ``threshold, connectivity, min_persistence, selected`` of `PersistenceExplorer`.
-
-    Attributes
-    ----------
-    image : (H, W) array of float32
-        The likelihood at the present step.
-    values : list of float
-        The loss at every step.
-    pull : (H, W) array of float32
-        The negative gradient of the present step by logit: positive where a pixel is raised.
 
     Examples
     --------
@@ -112,12 +102,7 @@ class GradientExplorer(PersistenceExplorer):
     def take(self, likelihood: Any, truth: Any = None) -> None:
         """Take another likelihood, which may have another size, and go back to step 0.
 
-        Parameters
-        ----------
-        likelihood : (H, W) array of float
-            Where the descent starts.
-        truth : (H, W) array of bool, optional
-            The new target. Default: what of the likelihood is at or above the present threshold.
+        The new truth is by default what of the likelihood is at or above the present threshold.
         """
         if truth is None:
             truth = check_image(likelihood, "likelihood", ndim=2) >= self.threshold
@@ -150,7 +135,7 @@ class GradientExplorer(PersistenceExplorer):
 
     @property
     def pull(self) -> np.ndarray:
-        """The negative gradient at the present step."""
+        """The negative gradient of the present step by logit: positive where a pixel is raised."""
         return self._run()[1][self.step]
 
     @property

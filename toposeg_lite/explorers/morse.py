@@ -24,28 +24,23 @@ class MorseExplorer(Explorer):
 
     Parameters
     ----------
-    image : (H, W) array of float or bool
-        A likelihood; a new one can be assigned at any time.
     min_persistence : float
         Branches whose persistence is not above it are simplified away. Default 0.1.
     saddle_level : float
         Branches whose pass is lower are cut. Default 0: none.
-    connectivity : int
-        Of the foreground: 1 for 4 neighbours, 2 for 8 (default).
     selected : int
-        The number of the branch to mark, 1 being the most persistent; 0 marks none. A branch keeps
-        its number when thresholds move; one that is simplified away is no longer marked.
+        The number of a branch. It keeps its number when thresholds move; one that is simplified
+        away is no longer marked.
 
     Attributes
     ----------
     complex_ : MorseComplex
         Computed once for an image.
     shown : figures.MorseView
-        The branches above the threshold of persistence, and the marked one in detail.
+        The `branch_count` branches above the threshold of persistence, and the marked one in
+        detail.
     skeleton : Skeleton
         What the two thresholds leave.
-    branch_count : int
-        How many branches are above the threshold of persistence.
 
     Examples
     --------

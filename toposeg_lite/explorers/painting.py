@@ -29,16 +29,8 @@ UPLOADED = 24  # pixels of the longer side that are kept of the reader's own pic
 class PaintExplorer(Explorer):
     """A small mask to paint on, its components and holes, and what the metrics say about it.
 
-    Parameters
-    ----------
-    mask : (H, W) array of bool, or of 0 and 1
-        What is painted at first; at most 32 pixels a side.
-    truth : array like `mask`, optional
-        What the metrics compare it with. Default: the mask itself.
-    connectivity : int
-        Of the foreground: 1 for 4 neighbours, 2 for 8 (default).
-    row, column : int
-        The chosen pixel. Default: the first one.
+    `mask` has at most 32 pixels a side; `truth` is what the metrics compare it with, by default
+    itself.
 
     Attributes
     ----------
@@ -69,13 +61,7 @@ class PaintExplorer(Explorer):
     column = UpTo(lambda model: model.mask.shape[1] - 1)
 
     def __init__(
-        self,
-        mask: Any,
-        truth: Any = None,
-        *,
-        connectivity: int = 2,
-        row: int = 0,
-        column: int = 0,
+        self, mask: Any, truth: Any = None, *, connectivity: int = 2, row: int = 0, column: int = 0
     ) -> None:
         super().__init__()
         self.connectivity = connectivity
@@ -85,15 +71,7 @@ class PaintExplorer(Explorer):
         self.row, self.column = row, column
 
     def take(self, mask: Any, truth: Any = None) -> None:
-        """Take another mask, which may have another size.
-
-        Parameters
-        ----------
-        mask : (H, W) array of bool, or of 0 and 1
-            At most 32 pixels a side.
-        truth : array like `mask`, optional
-            Default: the mask itself.
-        """
+        """Take another mask, which may have another size, and its truth: by default itself."""
         mask = check_small(mask)
         truth = mask if truth is None else check_small(truth, "truth")
         check_same_shape(mask, truth, ("mask", "truth"))
@@ -103,13 +81,7 @@ class PaintExplorer(Explorer):
             self.column = min(self.column, mask.shape[1] - 1)
 
     def toggle(self, row: int, column: int) -> None:
-        """Turn a pixel from foreground into background or back, and choose it.
-
-        Parameters
-        ----------
-        row, column : int
-            Its place.
-        """
+        """Turn a pixel from foreground into background or back, and choose it."""
         mask = self.mask.copy()
         row = check_integer(row, "row", 0, mask.shape[0] - 1)
         column = check_integer(column, "column", 0, mask.shape[1] - 1)
@@ -244,11 +216,7 @@ class _PaintView(views.FigureView):
         buttons = [widgets.Button(description=name) for name in self.buttons]
         for button in buttons:
             button.on_click(self.press)
-        return [
-            self.row("row", "column"),
-            self.row(*buttons, "connectivity"),
-            self.bring_own(),
-        ]
+        return [self.row("row", "column"), self.row(*buttons, "connectivity"), self.bring_own()]
 
     def press(self, button: Any) -> None:
         """Do what a button says."""

@@ -22,32 +22,9 @@ BARS = 40  # as many as can be told apart
 class PersistenceExplorer(FeatureExplorer):
     """An image beside its persistence diagram and barcode, under one falling threshold.
 
-    Parameters
-    ----------
-    image : (H, W) array of float or bool
-        A likelihood; a new one can be assigned at any time.
-    threshold : float
-        The superlevel set to show. Default 0.5.
-    connectivity : int
-        Of the foreground: 1 for 4 neighbours, 2 for 8 (default).
-    min_persistence : float
-        Features whose persistence is not above it are not drawn; they still count in `betti`.
-    selected : int
-        The number of the feature to mark, 1 being the most persistent; 0 marks none.
+    Drawn are the `shown` ones of all `pairs`, whose persistence is above `min_persistence`; the
+    others still count in `betti`.
 
-    Attributes
-    ----------
-    pairs : PersistencePairs
-        All pairs, the most persistent first.
-    shown : PersistencePairs
-        Those that are drawn: the first of `pairs`.
-    mask : (H, W) array of bool
-        The superlevel set, ``image >= threshold``.
-    betti : tuple of int
-        Its Betti numbers: how many components and holes are alive.
-
-    Examples
-    --------
     >>> explorer = PersistenceExplorer(np.array([[0.9, 0.1, 0.6]]), threshold=0.5, selected=2)
     >>> print(explorer.describe())
     At threshold 0.50, with 8 neighbours, 66.7 % of the image is foreground: 2 components and 0
@@ -109,10 +86,7 @@ class PersistenceExplorer(FeatureExplorer):
     def picture(self) -> Figure:
         """Draw the explorer's present state with matplotlib."""
         return figures.persistence_summary(
-            self.image,
-            self.shown,
-            threshold=self.threshold,
-            selected=self.marked,
+            self.image, self.shown, threshold=self.threshold, selected=self.marked
         )
 
     def view(self) -> widgets.VBox:

@@ -23,12 +23,7 @@ from .traits import Checked, OneOf, UpTo
 from .words import count
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
-    from ..structures import (
-        StructureDistribution,
-        StructureModel,
-        StructureSamples,
-        Uncertainty,
-    )
+    from ..structures import StructureDistribution, StructureModel, StructureSamples, Uncertainty
 
 __all__ = ["StructureExplorer"]
 
@@ -44,7 +39,7 @@ class StructureExplorer(Explorer):
     models : StructureModel, or mapping of str to StructureModel
         One or several trained models, by name, for images in 2D.
     image : (channels, H, W) array of float
-        In [0, 1]; a new one can be assigned at any time.
+        In [0, 1].
     mode : str, optional
         The name of the model to begin with. Default: the first.
     n : int
@@ -56,21 +51,17 @@ class StructureExplorer(Explorer):
         Which sample to show, from 1.
     shown : {"entropy", "probability", "variance"}
         What the maps show.
-    selected : int
-        The number of the branch to mark, 1 being the most uncertain; 0 marks none.
     seed : int
         Of the samples.
 
     Attributes
     ----------
     distribution : StructureDistribution
-        Of the present model, at the present temperature.
+        Of the present model, at the present temperature, with its `uncertainty`.
     samples : StructureSamples
         n of them.
-    uncertainty : Uncertainty
-        Of the distribution.
     order : (m,) array of int
-        The branches, the most uncertain (of the largest entropy) first.
+        The branches, the most uncertain (of the largest entropy) first, as `selected` counts.
 
     Examples
     --------
@@ -166,18 +157,9 @@ class StructureExplorer(Explorer):
         return int(self.order[self.selected - 1]) if self.selected else None
 
     def branch_at(self, row: int, column: int) -> int:
-        """Return the number of the branch that decides about a pixel, or 0.
+        """Return the number of the branch that decides about a pixel, as `selected` counts, or 0.
 
-        Parameters
-        ----------
-        row, column : int
-            The pixel.
-
-        Returns
-        -------
-        int
-            By uncertainty, as `selected` counts; 0 where no branch decides. Of pixels beside a
-            path, as the maps colour them, it is the path's.
+        Of pixels beside a path, as the maps colour them, it is the path's.
         """
         branches = self.distribution.branches
         if not len(branches):

@@ -30,19 +30,8 @@ __all__ = ["VolumeExplorer", "read_volume"]
 def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.ndarray:
     """Turn the bytes of a picture file with many pages, one a slice, into a likelihood.
 
-    Parameters
-    ----------
-    content : bytes
-        A TIFF, or any other file that Pillow reads.
-    dark : bool
-        Whether the structures are darker than their surroundings; they are made bright then.
-    size : int
-        The volume is reduced so that no side has more voxels.
-
-    Returns
-    -------
-    (D, H, W) array of float64
-        Grey values, stretched to [0, 1].
+    The same as `read_image`: a (D, H, W) array of float64 in [0, 1], reduced so that no side has
+    more than `size` voxels.
 
     Raises
     ------
@@ -76,38 +65,15 @@ class VolumeExplorer(FeatureExplorer):
     """A slice of a volume beside its skeleton in space, under two thresholds.
 
     Everything is computed with 6 neighbours for the foreground, as the Morse complex of a volume
-    is; so numbers and skeleton belong together.
+    is; so numbers and skeleton belong together. `position` is the number of the slice, at first the
+    one in the middle. `threshold` is also the saddle level of the skeleton, which so lies within
+    the superlevel set, and branches and features whose persistence is not above `min_persistence`
+    are left out. Marking a feature leads to the slice of its birth voxel.
 
-    Parameters
-    ----------
-    image : (D, H, W) array of float or bool
-        A likelihood; a new one can be assigned at any time.
-    position : int, optional
-        The number of the slice. Default: the one in the middle.
-    threshold : float
-        Of the superlevel set; also the saddle level of the skeleton, which so lies within the set.
-        Default 0.5.
-    min_persistence : float
-        Branches and features whose persistence is not above it are left out. Default 0.1.
-    selected : int
-        The number of the feature to mark, 1 being the most persistent; 0 marks none. Marking one
-        leads to the slice of its birth voxel.
+    `pairs` and `shown` are all pairs and those that are not left out, the most persistent first.
+    The `complex_` is computed once for a volume, and `skeleton` is what the two thresholds leave of
+    it.
 
-    Attributes
-    ----------
-    pairs : PersistencePairs
-        All pairs, the most persistent first.
-    shown : PersistencePairs
-        Those above the threshold of persistence: the first of `pairs`.
-    complex_ : MorseComplex
-        Computed once for a volume.
-    skeleton : Skeleton
-        What the two thresholds leave.
-    betti : tuple of int
-        How many components, tunnels and cavities are alive at the threshold.
-
-    Examples
-    --------
     >>> ring = np.array([[[0.9, 0.8, 0.9], [0.8, 0.1, 0.4], [0.9, 0.8, 0.9]]])
     >>> explorer = VolumeExplorer(ring, threshold=0.5, min_persistence=0.2, selected=2)
     >>> print(explorer.describe())

@@ -29,24 +29,10 @@ DIRECTIONS = ("mask to target", "target to mask")
 class WarpExplorer(Explorer):
     """A mask on its way to a target, flip by flip, beside the neighbourhood of a chosen pixel.
 
-    The mask is a superlevel set, so that a threshold can be moved, too.
-
-    Parameters
-    ----------
-    image : (H, W) array of float or bool
-        A likelihood, or a mask.
-    target : (H, W) array of bool, or of 0 and 1
-        Where the warp is to go.
-    threshold : float
-        The mask holds the pixels of the image at or above it. Default 0.5.
-    connectivity : int
-        Of the foreground: 1 for 4 neighbours, 2 for 8 (default).
-    direction : {"mask to target", "target to mask"}
-        Which of the two is deformed.
-    step : int
-        How many pixels have flipped. Default 0.
-    row, column : int, optional
-        The chosen pixel. Default: the first critical one, or the pixel in the corner.
+    The mask is a superlevel set of the image, so that a threshold can be moved, too. `direction`,
+    "mask to target" or "target to mask", says which of the two is deformed, and `step` how many
+    pixels have flipped. The chosen pixel is at first the first critical one, or the one in the
+    corner.
 
     Attributes
     ----------
@@ -54,10 +40,8 @@ class WarpExplorer(Explorer):
         The mask that is deformed, and the one that it approaches.
     order : (n,) array of int64
         The pixels that flip, in order; a new threshold brings a new order.
-    now : (H, W) array of bool
-        The deformed mask after `step` flips.
     critical : (H, W) array of bool
-        Where it differs from the goal after all flips.
+        Where the deformed mask differs from the goal after all flips.
 
     Examples
     --------
@@ -107,15 +91,10 @@ class WarpExplorer(Explorer):
         self.step = step
 
     def take(self, image: Any, target: Any = None) -> None:
-        """Take another image, which may have another size.
+        """Take another image, which may have another size, and go back to step 0.
 
-        Parameters
-        ----------
-        image : (H, W) array of float or bool
-            A likelihood, or a mask.
-        target : (H, W) array of bool, optional
-            The new target. Default: what of the image is at or above the present threshold; move
-            the threshold, and see which pixels are critical on the way.
+        The new target is by default what of the image is at or above the present threshold; move
+        the threshold, and see which pixels are critical on the way.
         """
         image = check_image(image, ndim=2)
         target = image >= self.threshold if target is None else check_mask(target, "target", ndim=2)

@@ -4,7 +4,11 @@ What holds for all of them is said here, and in each function only what is its o
 
 - An **image** is an (H, W) array of float in [0, 1], or bool: a likelihood. A **mask** is an (H, W)
   array of bool, or of 0 and 1. `pairs` are what `persistence_pairs` returned, `truth` is a mask to
-  compare with. A `pixel` is a (row, column).
+  compare with. A `pixel` is a (row, column). A **volume** is the same with three axes, (D, H, W);
+  `position` is the number of a slice, from 0.
+- `complex_` is what `morse_complex` made of the image; `min_persistence` and `saddle_level`, in
+  [0, 1], are the thresholds of its skeleton. `paths` are int arrays of flat indices, one array for
+  each branch.
 - `connectivity` is that of the foreground: 1 for 4 neighbours, 2 for 8 (the default). The
   background has the dual one.
 - A function that draws one panel takes `title`, written above it, and `ax`, the Axes to draw on (by
@@ -13,6 +17,7 @@ What holds for all of them is said here, and in each function only what is its o
   in a notebook, and `png` writes it.
 - `threshold`, in [0, 1], is that of the superlevel set, which is painted, and of the features that
   are alive. `selected` is the position, from 0, of what is to be marked; by default nothing is.
+  `legend` says whether the signs are explained below the axes.
 - Bad arguments raise TypeError or ValueError before anything is drawn.
 
 The signs are the same in all of them, so that a picture is read once and understood everywhere:
@@ -72,12 +77,9 @@ from .morse import (
     CUT,
     SKELETON,
     MorseView,
-    branch_chart,
-    branch_profile,
     count_parts,
     gradient_field,
     image_with_patches,
-    image_with_skeleton,
     morse_summary,
     morse_view,
     path_lines,
@@ -89,7 +91,6 @@ from .structures import (
     MAPS,
     branch_colours,
     grey_of,
-    image_with_sample,
     image_with_walks,
     pixel_colours,
     pixel_values_of,
@@ -102,7 +103,6 @@ from .volumes import (
     skeleton_points,
     slice_frame,
     slice_values,
-    slice_with_skeleton,
     volume_diagram,
     volume_summary,
     voxel_block,
@@ -143,9 +143,7 @@ __all__ = [
     "annotation_summary",
     "barcode",
     "box_lines",
-    "branch_chart",
     "branch_colours",
-    "branch_profile",
     "branches_by_value",
     "cells_around",
     "comparison_summary",
@@ -160,8 +158,6 @@ __all__ = [
     "image_with_pairs",
     "image_with_patches",
     "image_with_pull",
-    "image_with_sample",
-    "image_with_skeleton",
     "image_with_walks",
     "links_around",
     "mask_colours",
@@ -191,7 +187,6 @@ __all__ = [
     "skeleton_points",
     "slice_frame",
     "slice_values",
-    "slice_with_skeleton",
     "sorted_by_outcome",
     "strongest",
     "structure_summary",

@@ -32,21 +32,12 @@ BRANCH_KINDS: tuple[tuple[str, int, str, float, Any], ...] = (
 
 
 def picture_colours(image: Any) -> np.ndarray:
-    """Return an image as colours that a screen can show.
+    """Return an image as colours that a screen can show: an (H, W, 3) array of uint8.
 
-    Parameters
-    ----------
-    image : (H, W) or (channels, H, W) array of bool, int or float
-        Three channels are red, green and blue. Of any other number the mean is shown in grey.
+    `image` is an (H, W) or (channels, H, W) array of any numbers. Three channels are red, green and
+    blue; of any other number the mean is shown in grey. Stretched, so that the lowest value of all
+    is 0 and the highest 255; values that are all the same are 0.
 
-    Returns
-    -------
-    (H, W, 3) array of uint8
-        Stretched, so that the lowest value of all is 0 and the highest 255; values that are all the
-        same are 0.
-
-    Examples
-    --------
     >>> picture_colours([[-1.0, 0.0, 1.0]])[..., 0]
     array([[  0, 128, 255]], dtype=uint8)
     """
@@ -80,25 +71,19 @@ def annotated_image(
 ) -> Axes:
     """Draw an image with its branches: accepted, rejected, or still open.
 
+    The image is one of `picture_colours`. The default title counts the branches of each kind.
+
     Parameters
     ----------
-    image : (H, W) or (channels, H, W) array
-        Any numbers, as for `picture_colours`.
-    paths : sequence of int arrays
-        Flat indices of the pixels of each branch.
     decisions : (n,) array of int
-        For each 1 (accepted: a wide green line), -1 (rejected: a dotted purple one with a cross) or
-        0 (open: a dashed white one).
+        For each path 1 (accepted: a wide green line), -1 (rejected: a dotted purple one with a
+        cross) or 0 (open: a dashed white one).
     mask : (H, W) array of bool, optional
         Laid over the image in yellow.
     drawn, erased : iterable of int arrays
         The middle lines of strokes by hand: sky blue, and vermilion and dash-dotted.
     chosen : int, optional
         The number of the branch that is asked about, from 0: it has a black and white frame.
-    title : str, optional
-        Default: how many branches are accepted, rejected and open.
-    legend : bool
-        Whether to explain the signs below. Default True.
 
     Examples
     --------
@@ -175,17 +160,9 @@ def annotation_summary(
 ) -> Figure:
     """Show the state of an annotation session: what is decided, and the mask it makes.
 
-    Parameters
-    ----------
-    session : AnnotationSession
-        Of an image, not of a volume.
-    picture : array, optional
-        What to show in place of the session's image; as for `picture_colours`.
-    chosen : int, optional
-        The number of the branch that is asked about, from 0.
+    The session is one of an image. `picture` is shown in place of that image; `chosen` is the
+    number of the branch that is asked about, from 0.
 
-    Examples
-    --------
     >>> from toposeg_lite.annotation import AnnotationSession
     >>> session = AnnotationSession(np.eye(5), np.eye(5))
     >>> [ax.get_title() for ax in annotation_summary(session).axes]

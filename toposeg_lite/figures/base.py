@@ -36,19 +36,12 @@ __all__ = [
 ]
 
 COMPONENT = "#0072B2"  # blue
-
 HOLE = "#D55E00"  # vermilion
-
 SUPERLEVEL = "#F0E442"  # yellow
-
 TRUTH = "#56B4E9"  # sky blue
-
 RAISED = "#009E73"  # bluish green
-
 LOWERED = "#CC79A7"  # reddish purple
-
 BIRTH = "#009E73"  # bluish green
-
 DEATH = "#CC79A7"  # reddish purple
 
 KINDS = ((0, "component", COMPONENT, "o"), (1, "hole", HOLE, "^"))
@@ -69,8 +62,6 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
 def parts(count: int) -> tuple[Figure, list[Axes]]:
     """Return a new figure with `count` square axes side by side, and room for legends below.
 
-    Examples
-    --------
     >>> figure, axes = parts(2)
     >>> len(axes)
     2
@@ -162,8 +153,6 @@ def _check_few(array: np.ndarray, most: int, name: str) -> np.ndarray:
 def image_row(images: Sequence[Any], titles: Sequence[str]) -> Figure:
     """Show likelihoods or masks of the same height side by side in grey, each with its title.
 
-    Examples
-    --------
     >>> len(image_row([np.eye(3), np.eye(3, 4)], ["square", "oblong"]).axes)
     2
     """
@@ -184,15 +173,9 @@ def image_row(images: Sequence[Any], titles: Sequence[str]) -> Figure:
 def pixel_values(image: Any, *, title: str = "", mask: Any = None, ax: Axes | None = None) -> Axes:
     """Draw a small image as a table of numbers, to be worked on with a pencil.
 
-    Parameters
-    ----------
-    image : (H, W) array of float
-        At most 12 pixels a side.
-    mask : (H, W) array of bool, optional
-        Pixels to paint yellow, e.g. a superlevel set; their numbers are bold, too.
+    The image has at most 12 pixels a side. The pixels of `mask`, for instance a superlevel set, are
+    yellow, and their numbers are bold.
 
-    Examples
-    --------
     >>> ax = pixel_values([[0.9, 0.1, 0.6]])
     >>> [text.get_text() for text in ax.texts]
     ['.9', '.1', '.6']
@@ -215,16 +198,10 @@ def pixel_values(image: Any, *, title: str = "", mask: Any = None, ax: Axes | No
 def outline(mask: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the edges between a mask's foreground and background pixels as lines to plot.
 
-    Everything outside the array counts as background.
+    Everything outside the array counts as background. Returned are x and y, the columns and rows of
+    the ends of unit edges as float32: start, end, NaN, start, end, NaN, ... A pixel reaches half a
+    unit to each side of its centre.
 
-    Returns
-    -------
-    x, y : arrays of float32
-        Columns and rows of the ends of unit edges: start, end, NaN, start, end, NaN, ... A pixel
-        reaches half a unit to each side of its centre.
-
-    Examples
-    --------
     >>> x, y = outline([[1]])
     >>> len(x) // 3, float(np.nanmin(x)), float(np.nanmax(y))
     (4, -0.5, 0.5)
@@ -254,8 +231,6 @@ def png(figure: Figure, *, dpi: int = 80) -> bytes:
     The same figure gives the same bytes, so that stored pictures change only with their content.
     `dpi` is in pixels an inch.
 
-    Examples
-    --------
     >>> png(Figure(figsize=(1, 1)))[1:4]
     b'PNG'
     """
@@ -287,17 +262,10 @@ class Bundle:
 def show(figure: Figure | Axes, alt: str, *, dpi: int = 80) -> None:
     """Display a figure, or the figure of some Axes, in a notebook, and say what it shows.
 
-    Parameters
-    ----------
-    alt : str
-        The picture in words: stored as its alternative text, printed below it as a caption, and
-        all that a reader without pictures gets. Measured numbers in it are compared by the
-        notebook's test.
-    dpi : int
-        Pixels an inch. Default 80.
+    `alt` is the picture in words: stored as its alternative text, printed below it as a caption,
+    and all that a reader without pictures gets. Measured numbers in it are compared by the
+    notebook's test. `dpi` is in pixels an inch.
 
-    Examples
-    --------
     >>> show(Figure(figsize=(1, 1)), "an empty square")
     an empty square
     """

@@ -30,8 +30,6 @@ def strongest(pull: np.ndarray, limit: int = 100) -> tuple[np.ndarray, np.ndarra
     The strongest come first, equal ones by flat index. `pull` is an (H, W) array, for instance a
     negative gradient.
 
-    Examples
-    --------
     >>> rows, columns = strongest(np.array([[0.0, 2.0], [-1.0, 3.0]]))
     >>> rows.tolist(), columns.tolist()
     ([1, 0], [1, 1])
@@ -61,17 +59,10 @@ def image_with_pull(
 ) -> Axes:
     """Show a likelihood with a sign on every pixel that a loss pulls at.
 
-    Parameters
-    ----------
-    pull : (H, W) array of float
-        The negative gradient. The area of a sign grows with the pull, in proportion to the
-        strongest one, from a smallest size on that can still be seen. The legend says how many
-        pixels are raised and lowered.
-    truth : (H, W) array of bool, optional
-        The target, to be outlined.
+    `pull` is the negative gradient. The area of a sign grows with the pull, in proportion to the
+    strongest one, from a smallest size on that can still be seen. The legend says how many pixels
+    are raised and lowered.
 
-    Examples
-    --------
     >>> ax = image_with_pull([[0.9, 0.3, 0.6]], [[0.1, 0.7, -0.6]])
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['2 raised', '1 lowered']
@@ -111,22 +102,10 @@ def gradient_step(
 ) -> Figure:
     """Show one step of gradient descent on a likelihood: image and pull, diagram, loss.
 
-    Parameters
-    ----------
-    image : (H, W) array of float
-        The likelihood at this step.
-    pull : (H, W) array of float
-        The negative gradient. The 100 pixels that are raised most and the 100 that are lowered most
-        are marked.
-    values : sequence of float
-        The loss at each step.
-    step : int
-        Which step this is, from 0.
-    truth : (H, W) array of bool
-        The target, to be outlined.
+    `image` is the likelihood at this `step`, counted from 0, `pull` its negative gradient, `values`
+    the loss at each step. Marked are the 100 pixels that are raised most and the 100 that are
+    lowered most.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import persistence_pairs
     >>> image = np.array([[0.9, 0.1, 0.6]])
     >>> truth, pull = image > 0, image - 0.5

@@ -32,23 +32,17 @@ __all__ = [
     "CUT",
     "SKELETON",
     "MorseView",
-    "branch_chart",
-    "branch_profile",
     "count_parts",
     "gradient_field",
     "image_with_patches",
-    "image_with_skeleton",
     "morse_summary",
     "morse_view",
     "path_lines",
 ]
 
 SKELETON = "#E69F00"  # orange
-
 CUT = "#CC79A7"  # reddish purple
-
 PEAK: dict[str, Any] = {"marker": "o", "color": COMPONENT, "mec": "black", "ms": 8}
-
 PASS: dict[str, Any] = {"marker": "s", "color": "white", "mec": "black", "ms": 7, "mew": 1.5}
 
 Pixel = tuple[int, int]
@@ -68,20 +62,11 @@ def gradient_field(
 ) -> Axes:
     """Draw a discrete gradient field over the numbers of a small image.
 
-    Parameters
-    ----------
-    image : (H, W) array of float
-        A likelihood with at most 12 pixels a side.
-    arrows : iterable of pairs of pixels
-        Each a pair (from, to) of (row, column), neighbours: a black arrow. Pixels from which none
-        starts are peaks and get a blue circle.
-    critical : iterable of pairs of pixels
-        The critical edges: thick, vermilion and dashed.
-    mask : (H, W) array of bool, optional
-        Pixels to paint yellow, e.g. a skeleton.
+    The image has at most 12 pixels a side; the pixels of `mask`, for instance a skeleton, are
+    yellow. `arrows` and `critical` are pairs of neighbouring pixels. Arrows are black and lead from
+    the first to the second; pixels from which none starts are peaks and get a blue circle. Critical
+    edges are thick, vermilion and dashed.
 
-    Examples
-    --------
     >>> ax = gradient_field([[0.9, 0.1, 0.6]], [((0, 1), (0, 0))], [((0, 1), (0, 2))])
     >>> len(ax.patches), len(ax.lines)  # two peaks, one critical edge
     (2, 1)
@@ -158,17 +143,9 @@ def morse_view(
 ) -> MorseView:
     """Look at the branches of an image at two thresholds.
 
-    Parameters
-    ----------
-    complex_ : MorseComplex
-        What `morse_complex` made of the image.
-    min_persistence, saddle_level : float
-        The thresholds, in [0, 1].
-    selected : int, optional
-        The position of a branch among those above `min_persistence`, the most persistent first.
+    `selected` is the position of a branch among those above `min_persistence`, the most persistent
+    first.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> image = [[0.9, 0.2, 0.7, 0.6, 0.7]]
     >>> view = morse_view(image, morse_complex(image), saddle_level=0.4, selected=0)
@@ -205,21 +182,12 @@ def _check_complex(complex_: Any, image: np.ndarray) -> None:
         raise ValueError(f"complex_ must be of the image {image.shape}; got one {complex_.shape}")
 
 
-def _check_view(view: Any) -> MorseView:
-    """Refuse what `morse_view` did not make."""
-    if not isinstance(view, MorseView):
-        raise TypeError(f"view must be made by morse_view; got {type(view).__name__}")
-    return view
-
-
 def count_parts(skeleton: Skeleton) -> int:
     """Count the connected parts of a skeleton's graph.
 
     Paths that run side by side without being joined are parts of their own, although their pixels
     touch.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> complex_ = morse_complex([[0.9, 0.2, 0.7]])
     >>> count_parts(complex_.skeleton()), count_parts(complex_.skeleton(saddle_level=0.5))
@@ -233,22 +201,11 @@ def count_parts(skeleton: Skeleton) -> int:
 
 
 def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """Return paths of pixels or voxels as lines to plot.
+    """Return paths of flat indices in an image or volume of that shape as lines to plot.
 
-    Parameters
-    ----------
-    paths : sequence of int arrays
-        Flat indices, as in `Skeleton.paths`.
-    shape : tuple of int
-        That of the image or volume.
+    Returned are x and y as float32, columns and rows with NaN after each path; of a volume x, y and
+    z, its slices.
 
-    Returns
-    -------
-    x, y : arrays of float32
-        Columns and rows, with NaN after each path; of a volume x, y and z, its slices.
-
-    Examples
-    --------
     >>> x, y = path_lines([np.array([0, 4]), np.array([2])], (2, 3))
     >>> x.tolist(), y.tolist()
     ([0.0, 1.0, nan, 2.0, nan], [0.0, 1.0, nan, 0.0, nan])
@@ -263,100 +220,85 @@ def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[np.
 # --- Panels ----------------------------------------------------------------------------------
 
 
-def image_with_skeleton(
+def morse_summary(
     image: Any,
     complex_: MorseComplex,
     *,
     min_persistence: float = 0.0,
     saddle_level: float = 0.0,
     selected: int | None = None,
-    title: str = "",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the skeleton of a likelihood over it, and what the saddle level takes from it.
+) -> Figure:
+    """Show skeleton, branches and one branch's profile at two thresholds.
 
-    Parameters
-    ----------
-    complex_ : MorseComplex
-        What `morse_complex` made of the image.
-    min_persistence, saddle_level : float
-        The thresholds, in [0, 1]. The skeleton is orange; what is there without `saddle_level` and
-        not with it is dashed purple.
-    selected : int, optional
-        The position of a branch above `min_persistence`, to be drawn thick, with its pass as a
-        white square and its ends as blue circles.
+    The selected branch is marked in all three parts.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
-    >>> image = np.array([[0.9, 0.2, 0.7]])
-    >>> ax = image_with_skeleton(image, morse_complex(image), saddle_level=0.5)
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['skeleton', 'cut by the saddle level']
+    >>> image = [[0.9, 0.2, 0.7]]
+    >>> len(morse_summary(image, morse_complex(image), selected=0).axes)
+    3
     """
     array = check_image(image, ndim=2)
-    options: dict[str, Any] = {"min_persistence": min_persistence, "saddle_level": saddle_level}
-    view = morse_view(array, complex_, **options, selected=selected)
-    ax = _axes(ax, (4.6, 4.9))
-    _grey(ax, array, title)
+    levels: dict[str, Any] = {"min_persistence": min_persistence, "saddle_level": saddle_level}
+    view = morse_view(array, complex_, **levels, selected=selected)
+    figure = Figure(figsize=(11, 5.9))
+    grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1], left=0.05, right=0.985, bottom=0.13,
+                               top=0.94, wspace=0.17, hspace=0.45)  # fmt: skip
+    left = figure.add_subplot(grid[:, 0])
+    upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
+    _grey(left, array, "likelihood and skeleton")
+    left.set_xlabel("column", labelpad=1)
+    _draw_skeleton(left, complex_, view, **levels, selected=selected)
+    _draw_branches(upper, view, **levels, selected=selected)
+    _draw_profile(lower, view, saddle_level)
+    return figure
+
+
+def _draw_skeleton(
+    ax: Axes,
+    complex_: MorseComplex,
+    view: MorseView,
+    *,
+    min_persistence: float,
+    saddle_level: float,
+    selected: int | None,
+) -> None:
+    """Draw the skeleton in orange, and dashed in purple what the saddle level takes from it.
+
+    A selected branch is thick, with its pass as a white square and its ends as blue circles.
+    """
     signs: list[Any] = [_sign("skeleton", ls="-", color=SKELETON, lw=2)]
     if saddle_level > 0:
-        x, y = path_lines(complex_.skeleton(min_persistence).paths, array.shape)
+        x, y = path_lines(complex_.skeleton(min_persistence).paths, complex_.shape)
         ax.plot(x, y, color=CUT, lw=1.1, ls=(0, (2, 1)))
         signs.append(_sign("cut by the saddle level", ls=(0, (2, 1)), color=CUT))
     skeleton = complex_.skeleton(min_persistence, saddle_level)
-    ax.plot(*path_lines(skeleton.paths, array.shape), color=SKELETON, lw=1.4)
-    rows, columns = np.unravel_index(skeleton.nodes, array.shape)
+    ax.plot(*path_lines(skeleton.paths, complex_.shape), color=SKELETON, lw=1.4)
+    rows, columns = np.unravel_index(skeleton.nodes, complex_.shape)
     lonely = ~np.isin(np.arange(len(rows)), skeleton.edges)
     ax.plot(columns[lonely], rows[lonely], ".", color=SKELETON, ms=4)
     if selected is not None:
-        rows, columns = np.unravel_index(view.path, array.shape)
+        rows, columns = np.unravel_index(view.path, complex_.shape)
         ax.plot(columns, rows, color="black", lw=4)
         ax.plot(columns, rows, color="white", lw=2, ls="-" if view.kept[selected] else (0, (1, 1)))
         for place, name, style in (([0, -1], "peaks", PEAK), ([view.low], "pass", PASS)):
             signs += ax.plot(columns[place], rows[place], ls="", zorder=3, label=name, **style)
     _legend_below(ax, signs, below=0.085, columns=4, handletextpad=0.4)
-    return ax
 
 
-def branch_chart(
+def _draw_branches(
+    ax: Axes,
     view: MorseView,
     *,
     min_persistence: float,
     saddle_level: float,
-    selected: int | None = None,
-    title: str = "branches",
-    ax: Axes | None = None,
-) -> Axes:
+    selected: int | None,
+) -> None:
     """Draw each branch as a dot: its persistence to the right, the value of its pass upwards.
 
-    A branch that joins lies on or below the grey line from (0, 1) to (1, 0): the peak that dies at
-    it is as high as pass and persistence together.
-
-    Parameters
-    ----------
-    view : MorseView
-        The branches.
-    min_persistence, saddle_level : float
-        The thresholds: dashed lines. Dots above `saddle_level` are kept and filled.
-    selected : int, optional
-        The position of a branch to put a ring around.
-
-    Examples
-    --------
-    >>> from toposeg_lite.topology import morse_complex
-    >>> image = np.array([[0.9, 0.2, 0.7]])
-    >>> view = morse_view(image, morse_complex(image))
-    >>> ax = branch_chart(view, min_persistence=0, saddle_level=0.5)
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['1 joins', '0 close loops', 'filled: kept']
+    The thresholds are dashed lines; dots above `saddle_level` are kept and filled, and a selected
+    one has a ring. A branch that joins lies on or below the grey line from (0, 1) to (1, 0): the
+    peak that dies at it is as high as pass and persistence together.
     """
-    view = _check_view(view)
-    check_fraction(min_persistence, "min_persistence")
-    check_fraction(saddle_level, "saddle_level")
-    if selected is not None:
-        check_integer(selected, "selected", 0, len(view.kept) - 1)
-    ax = _axes(ax, (4.2, 3.6))
     ax.plot([0, 1], [1, 0], color="0.7", lw=1)
     ax.axvline(min_persistence, color="black", ls="--", lw=1)
     ax.axhline(saddle_level, color="black", ls="--", lw=1)
@@ -370,78 +312,20 @@ def branch_chart(
     signs.append(_sign("filled: kept", marker="none"))
     if selected is not None:
         _ring(ax, view.persistence[selected], view.saddle_value[selected])
-    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=title)
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title="branches")
     ax.set(xlabel="persistence", ylabel="value of the pass")
     ax.legend(handles=signs, loc="upper right", fontsize="small", frameon=False)
-    return ax
 
 
-def branch_profile(
-    view: MorseView,
-    *,
-    saddle_level: float,
-    title: str = "along the marked branch",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the likelihood along a branch: from peak to peak by way of the pass.
-
-    `saddle_level` is a dashed line. Without a marked branch in `view` the axes stay empty.
-
-    Examples
-    --------
-    >>> from toposeg_lite.topology import morse_complex
-    >>> image = np.array([[0.9, 0.2, 0.7]])
-    >>> view = morse_view(image, morse_complex(image), selected=0)
-    >>> branch_profile(view, saddle_level=0.5).lines[0].get_ydata().tolist()
-    [0.9, 0.2, 0.7]
-    """
-    view = _check_view(view)
-    check_fraction(saddle_level, "saddle_level")
-    ax = _axes(ax, (4.2, 3.6))
+def _draw_profile(ax: Axes, view: MorseView, saddle_level: float) -> None:
+    """Draw the likelihood along the marked branch, if there is one: from peak to peak."""
     ax.plot(view.along, view.height, color="black", lw=1.5)
     ax.axhline(saddle_level, color="black", ls="--", lw=1)
     if view.low >= 0:
         ax.plot(view.along[[0, -1]], view.height[[0, -1]], ls="", clip_on=False, **PEAK)
         ax.plot(view.along[view.low], view.height[view.low], ls="", clip_on=False, **PASS)
     ax.set(ylim=(-0.02, 1.02), xlabel="pixels from the first peak", ylabel="likelihood")
-    ax.set_title(title)
-    return ax
-
-
-def morse_summary(
-    image: Any,
-    complex_: MorseComplex,
-    *,
-    min_persistence: float = 0.0,
-    saddle_level: float = 0.0,
-    selected: int | None = None,
-) -> Figure:
-    """Show skeleton, branches and one branch's profile at two thresholds.
-
-    The parameters are those of `image_with_skeleton`; the branch at the position `selected` is
-    marked in all three parts.
-
-    Examples
-    --------
-    >>> from toposeg_lite.topology import morse_complex
-    >>> image = [[0.9, 0.2, 0.7]]
-    >>> len(morse_summary(image, morse_complex(image), selected=0).axes)
-    3
-    """
-    options: dict[str, Any] = {
-        "min_persistence": min_persistence, "saddle_level": saddle_level, "selected": selected,
-    }  # fmt: skip
-    view = morse_view(image, complex_, **options)
-    figure = Figure(figsize=(11, 5.9))
-    grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1], left=0.05, right=0.985, bottom=0.13,
-                               top=0.94, wspace=0.17, hspace=0.45)  # fmt: skip
-    left = figure.add_subplot(grid[:, 0])
-    upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
-    image_with_skeleton(image, complex_, **options, title="likelihood and skeleton", ax=left)
-    left.set_xlabel("column", labelpad=1)
-    branch_chart(view, **options, ax=upper)
-    branch_profile(view, saddle_level=saddle_level, ax=lower)
-    return figure
+    ax.set_title("along the marked branch")
 
 
 def image_with_patches(
@@ -451,8 +335,6 @@ def image_with_patches(
 
     `patches` is an (H, W) array of int: a label for each pixel.
 
-    Examples
-    --------
     >>> ax = image_with_patches(np.eye(2), [[1, 2], [1, 2]])
     >>> ax.lines[0].get_xdata().tolist()[:2], ax.lines[0].get_ydata().tolist()[:2]
     ([0.5, 0.5], [-0.5, 0.5])

@@ -42,14 +42,13 @@ def branches_by_value(
 ) -> Axes:
     """Draw an image in grey with its branches, each in the colour and width of its value.
 
+    The image is one of `picture_colours`, shown pale. High values are drawn wide, dark and last,
+    low ones thin and bright.
+
     Parameters
     ----------
-    image : (H, W) or (channels, H, W) array
-        Any numbers, as for `picture_colours`; shown pale.
-    paths : sequence of int arrays
-        Flat indices of the pixels of each branch.
     values : (n,) array of float
-        One for each branch. High values are drawn wide, dark and last, low ones thin and bright.
+        One for each path.
     label : str
         What the values are: written at the bar of colours.
     limits : (float, float)
@@ -119,18 +118,10 @@ def order_curves(
 ) -> Axes:
     """Draw what is left of an error after each decision, for several orders of questions.
 
-    The legend names each order with the mean height of its curve.
+    `curves` maps the name of each order to (clicks, values): how many decisions there were, rising,
+    and the error after them, two or more of each. The legend names each order with the mean height
+    of its curve.
 
-    Parameters
-    ----------
-    curves : mapping of str to (clicks, values)
-        For the name of each order how many decisions there were, rising, and the error after them.
-        Two or more of each.
-    ylabel, xlabel : str
-        Written at the axes.
-
-    Examples
-    --------
     >>> ax = order_curves({"doubt": ([0, 2, 4], [8, 2, 0])}, ylabel="errors")
     >>> ax.get_legend().get_texts()[0].get_text()
     'doubt: 3'

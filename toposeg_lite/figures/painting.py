@@ -31,13 +31,7 @@ from .base import (
 )
 from .warping import _check_pixel, mask_colours
 
-__all__ = [
-    "mask_parts",
-    "metric_rows",
-    "numbered_parts",
-    "painting_summary",
-    "part_name",
-]
+__all__ = ["mask_parts", "metric_rows", "numbered_parts", "painting_summary", "part_name"]
 
 LARGEST = 32  # pixels a side: letters in smaller pixels could not be read
 
@@ -55,8 +49,6 @@ METRICS = (
 def check_small(mask: Any, name: str = "mask") -> np.ndarray:
     """Return a mask of two axes that is small enough for its pixels to be drawn with letters.
 
-    Examples
-    --------
     >>> check_small([[0, 1]])
     array([[False,  True]])
     """
@@ -66,14 +58,9 @@ def check_small(mask: Any, name: str = "mask") -> np.ndarray:
 def numbered_parts(mask: Any, *, connectivity: int | None = None) -> np.ndarray:
     """Give numbers to the components and to the holes of a mask.
 
-    Returns
-    -------
-    (H, W) array of int
-        1, 2, ... for the pixels of the components, -1, -2, ... for those of the holes, each in
-        reading order; 0 for background that reaches the border.
+    Returned is an (H, W) array of int: 1, 2, ... for the pixels of the components, -1, -2, ... for
+    those of the holes, each in reading order; 0 for background that reaches the border.
 
-    Examples
-    --------
     >>> ring = [[0, 1, 0, 0, 1], [1, 0, 1, 0, 0], [0, 1, 0, 0, 0]]
     >>> numbered_parts(ring)
     array([[ 0,  1,  0,  0,  2],
@@ -93,8 +80,6 @@ def part_name(number: int) -> str:
 
     A, B, ..., Z, AA, BB, ... stand for 1, 2, ...; 1, 2, ... for -1, -2, ...; nothing for 0.
 
-    Examples
-    --------
     >>> [part_name(number) for number in (2, 27, -2, 0)]
     ['B', 'AA', '2', '']
     """
@@ -115,22 +100,10 @@ def mask_parts(
 ) -> Axes:
     """Draw a small mask with a letter in each pixel of a component, and a number in each of a hole.
 
-    Parameters
-    ----------
-    mask : (H, W) array of bool, or of 0 and 1
-        At most 32 pixels a side.
-    truth : array like `mask`, optional
-        A mask to compare with: pixels of `mask` alone are purple (false), those of the truth alone
-        are green (missing), and the truth has a sky-blue outline.
-    pixel : (int, int), optional
-        Row and column of a pixel to put a square around.
-    title : str, optional
-        Default: the numbers of components and holes.
-    legend : bool
-        Whether to explain the signs below. Default True.
+    A mask has at most 32 pixels a side. Beside a truth, pixels of the mask alone are purple
+    (false), those of the truth alone green (missing), and the truth has a sky-blue outline. `pixel`
+    gets a square around it. The default title are the numbers of components and holes.
 
-    Examples
-    --------
     >>> ax = mask_parts([[1, 0, 1]])
     >>> ax.get_title(), [text.get_text() for text in ax.texts]
     ('2 components, 0 holes', ['A', 'B'])
@@ -182,14 +155,9 @@ def mask_parts(
 def metric_rows(numbers: Mapping[str, Any]) -> list[tuple[str, str, str, bool]]:
     """Write the metrics of a report of `toposeg_lite.metrics` as the rows of a table.
 
-    Returns
-    -------
-    list of (str, str, str, bool)
-        For each metric its name, its value, the value of a perfect prediction, and whether the two
-        differ: whether the metric sees a fault.
+    A row is the name of a metric, its value, the value of a perfect prediction, and whether the two
+    differ: whether the metric sees a fault.
 
-    Examples
-    --------
     >>> metric_rows(report([[1, 0, 1]], [[1, 1, 1]]))[2]
     ('Betti error', '1', '0', True)
     """
@@ -206,8 +174,6 @@ def painting_summary(
 ) -> Figure:
     """Show a small mask with its truth, as `mask_parts` does, beside what each metric says.
 
-    Examples
-    --------
     >>> figure = painting_summary([[1, 0, 1]], [[1, 1, 1]])
     >>> [ax.get_title() for ax in figure.axes]
     ['2 components, 0 holes', 'what the metrics say']

@@ -56,23 +56,10 @@ def _marked(pairs: Any, selected: int | None) -> PersistencePairs | None:
 def alive(pairs: PersistencePairs, threshold: float) -> np.ndarray:
     """Tell which pairs are alive at a threshold: born at or above it, not yet dead.
 
-    Counting them by dimension gives the Betti numbers of ``image >= threshold``.
+    Returned is an array of bool, ``birth >= threshold > death``. An essential component never dies,
+    so at threshold 0, where the superlevel set is the whole image, it is still alive. Counting the
+    living by dimension gives the Betti numbers of ``image >= threshold``.
 
-    Parameters
-    ----------
-    pairs : PersistencePairs
-        All n pairs of an image.
-    threshold : float
-        In [0, 1].
-
-    Returns
-    -------
-    (n,) array of bool
-        ``birth >= threshold > death``; an essential component never dies, so at threshold 0, where
-        the superlevel set is the whole image, it is still alive.
-
-    Examples
-    --------
     >>> from toposeg_lite.topology import persistence_pairs
     >>> pairs = persistence_pairs([[0.9, 0.1, 0.6]])
     >>> [int(alive(pairs, t).sum()) for t in (0.95, 0.7, 0.5, 0.1, 0.0)]
@@ -94,16 +81,9 @@ def image_with_pairs(
 ) -> Axes:
     """Show a likelihood with its superlevel set and the birth and death pixels of some pairs.
 
-    Parameters
-    ----------
-    pairs : PersistencePairs, optional
-        The pairs whose pixels are marked and joined: choose few. Pixels that do not exist (index
-        -1) are left out.
-    threshold : float, optional
-        Paint the pixels at or above it yellow.
+    The pixels of all given pairs are marked and joined: choose few. Pixels that do not exist (index
+    -1) are left out.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import persistence_pairs
     >>> image = [[0.9, 0.1, 0.6]]
     >>> ax = image_with_pairs(image, persistence_pairs(image), threshold=0.5)
@@ -150,17 +130,10 @@ def persistence_diagram(
 ) -> Axes:
     """Draw a persistence diagram of superlevel sets: every pair is a dot below the diagonal.
 
-    Parameters
-    ----------
-    threshold : float, optional
-        Draw the lines ``birth = threshold`` and ``death = threshold``: the dots to the right of the
-        one and below the other are alive and filled, the others are hollow. Without a threshold
-        all are filled.
-    selected : int, optional
-        The position of a pair to put a ring around.
+    The dots to the right of the line ``birth = threshold`` and below the line ``death = threshold``
+    are alive and filled, the others are hollow. Without a threshold all are filled. The selected
+    one has a ring.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import persistence_pairs
     >>> ax = persistence_diagram(persistence_pairs([[0.9, 0.1, 0.6]]), threshold=0.5)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
@@ -217,19 +190,10 @@ def barcode(
 ) -> Axes:
     """Draw a barcode: every pair is a bar from its birth to its death, the longest at the top.
 
-    The axis runs from 1 on the left to 0 on the right, as the threshold falls.
+    The axis runs from 1 on the left to 0 on the right, as the threshold falls; the bars that its
+    vertical line crosses are alive. The ends of the selected bar carry their birth and death sign.
+    Of more than `limit` bars the longest are drawn, and the title tells how many there are.
 
-    Parameters
-    ----------
-    threshold : float, optional
-        Draw a vertical line: the bars that it crosses are alive.
-    selected : int, optional
-        The position of a pair whose ends are marked with its birth and death sign.
-    limit : int
-        Draw so many bars at most (default 40); the title tells how many there are.
-
-    Examples
-    --------
     >>> from toposeg_lite.topology import persistence_pairs
     >>> barcode(persistence_pairs([[0.9, 0.1, 0.6]]), limit=1).get_title()
     'barcode: 1 longest of 2'
@@ -259,18 +223,12 @@ def barcode(
 
 
 def persistence_summary(
-    image: Any,
-    pairs: PersistencePairs,
-    *,
-    threshold: float,
-    selected: int | None = None,
+    image: Any, pairs: PersistencePairs, *, threshold: float, selected: int | None = None
 ) -> Figure:
     """Show an image, its persistence diagram and its barcode at one threshold, side by side.
 
-    The pair at the position `selected` is marked in all three parts.
+    The selected pair is marked in all three parts.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import persistence_pairs
     >>> image = [[0.9, 0.1, 0.6]]
     >>> len(persistence_summary(image, persistence_pairs(image), threshold=0.5).axes)

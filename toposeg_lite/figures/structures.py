@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ..calibration import Reliability, entropy
 from ..checks import check_choice, check_integer, check_same_shape
-from ..topology.grid import check_image, check_mask
+from ..topology.grid import check_image
 from .base import COMPONENT, HOLE, LOWERED, RAISED, SUPERLEVEL, _axes, _grey, _legend_below, _sign
 from .morse import path_lines
 
@@ -25,7 +25,6 @@ __all__ = [
     "MAPS",
     "branch_colours",
     "grey_of",
-    "image_with_sample",
     "image_with_walks",
     "pixel_colours",
     "pixel_values_of",
@@ -50,8 +49,6 @@ def grey_of(image: Any) -> np.ndarray:
     `image` is an (H, W) or (channels, H, W) array in [0, 1]. The darkest pixel is 0 and the
     brightest 1; an image of one value stays as it is.
 
-    Examples
-    --------
     >>> grey_of(np.array([[[0.2, 0.3, 0.3]], [[0.2, 0.3, 0.5]]])).round(2)
     array([[0. , 0.5, 1. ]])
     """
@@ -68,20 +65,10 @@ def branch_colours(
 ) -> np.ndarray:
     """Colour what each branch decides about by a value, over a faint grey image.
 
-    Parameters
-    ----------
-    branches : BranchSet
-        m branches of an image of the shape of `grey`.
-    values : (m,) array of float
-        From 0, dark blue, to `largest` (default 1), yellow.
+    `branches` is a BranchSet of an image of the shape of `grey`. Their values are dark blue at 0
+    and yellow at `largest`. Returned is an (H, W, 3) array of uint8: pixels of a branch's region,
+    and those at most 1.5 pixels from its path, have its colour.
 
-    Returns
-    -------
-    (H, W, 3) array of uint8
-        Pixels of a branch's region, and those at most 1.5 pixels from its path, have its colour.
-
-    Examples
-    --------
     >>> from toposeg_lite.structures import find_branches
     >>> branches = find_branches(np.array([[0.9, 0.2, 0.7]]))
     >>> branch_colours(np.zeros((1, 3)), branches, [1.0]).tolist()[0][1]
@@ -108,53 +95,10 @@ def branch_colours(
 def pixel_colours(values: Any, *, largest: float = 1.0) -> np.ndarray:
     """Colour each pixel of (H, W) by its own value, from 0, dark blue, to `largest`, yellow.
 
-    Examples
-    --------
     >>> pixel_colours(np.array([[0.0, 0.5]]), largest=0.5).tolist()
     [[[68, 1, 84], [253, 231, 36]]]
     """
     return (255 * _COLOURS(np.asarray(values, float) / largest)[..., :3]).astype(np.uint8)
-
-
-def image_with_sample(
-    grey: Any,
-    mask: Any,
-    *,
-    branches: BranchSet | None = None,
-    selected: int | None = None,
-    title: str = "",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw a sampled mask in yellow over a grey image, and mark one branch.
-
-    If `branches` (a BranchSet) are given, the one with the number `selected`, from 0, is white with
-    a black edge.
-
-    Examples
-    --------
-    >>> image_with_sample(np.zeros((2, 3)), np.ones((2, 3), bool), title="one").get_title()
-    'one'
-    """
-    grey, mask = check_image(grey, "grey", ndim=2), check_mask(mask, "mask", ndim=2)
-    check_same_shape(grey, mask, ("grey", "mask"))
-    if branches is not None and selected is not None:
-        check_integer(selected, "selected", 0, len(branches) - 1)
-    ax = _axes(ax, (4.2, 4.4))
-    _grey(ax, grey, title)
-    yellow = np.zeros((*grey.shape, 4))
-    yellow[mask] = matplotlib.colors.to_rgba(SUPERLEVEL, 0.6)
-    ax.imshow(yellow, interpolation="nearest")
-    _mark(ax, branches, selected)
-    return ax
-
-
-def _mark(ax: Axes, branches: BranchSet | None, selected: int | None) -> None:
-    """Draw the path of one branch."""
-    if branches is None or selected is None:
-        return
-    x, y = path_lines([branches.paths[selected]], branches.shape)
-    for colour, width in (("black", 5), ("white", 2.5)):
-        ax.plot(x, y, color=colour, lw=width, solid_capstyle="round")
 
 
 def image_with_walks(
@@ -167,15 +111,9 @@ def image_with_walks(
 ) -> Axes:
     """Draw several ways to walk the same branches over a likelihood.
 
-    Parameters
-    ----------
-    paths : sequence of sequences of int arrays
-        At most five groups of paths of flat indices; the groups differ in colour and dash.
-    names : sequence of str
-        One for each group, for the legend.
+    `paths` are at most five groups of paths, which differ in colour and dash; `names` are written
+    in the legend, one for each group.
 
-    Examples
-    --------
     >>> ax = image_with_walks(np.eye(3), [[np.array([0, 4, 8])]], ["ridge"])
     >>> ax.lines[0].get_xdata().tolist()[:3]
     [0.0, 1.0, 2.0]
@@ -205,8 +143,6 @@ def reliability_plot(
     diagonal probabilities are honest; below it they are too bold. The legend names the expected
     calibration error.
 
-    Examples
-    --------
     >>> from toposeg_lite.structures import reliability_diagram
     >>> ax = reliability_plot({"coin": reliability_diagram([0.5, 0.5], [True, False])})
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
@@ -248,24 +184,11 @@ def structure_summary(
 ) -> Figure:
     """Show one sample, how sure the model is of each branch, and how unsure each pixel is.
 
-    Parameters
-    ----------
-    distribution : StructureDistribution
-        Over the structures of the image.
-    samples : StructureSamples
-        Drawn from it.
-    sample : int
-        Which of them to draw, from 0.
-    shown : {"entropy", "probability", "variance"}
-        What the map of the branches shows. The map of the pixels shows the entropy or variance of
-        the network's likelihood, or the likelihood itself.
-    selected : int, optional
-        The number of a branch to mark, from 0.
-    uncertainty : Uncertainty, optional
-        That of `distribution`, if it is known already.
+    `samples` were drawn from `distribution`, whose `uncertainty` is computed if it is not given;
+    `sample` and `selected` are the numbers of a sample, which is yellow, and of a branch, from 0.
+    `shown`, one of `MAPS`, is what the map of the branches shows; the map of the pixels shows
+    `pixel_values_of` the network's likelihood.
 
-    Examples
-    --------
     >>> import torch
     >>> from toposeg_lite.structures import StructureModel
     >>> likelihood = torch.tensor([[0.9, 0.4, 0.8]])
@@ -278,21 +201,28 @@ def structure_summary(
     grey = check_image(grey, "grey", ndim=2)
     check_choice(shown, tuple(MAPS), "shown")
     check_integer(sample, "sample", 0, len(samples) - 1)
+    branches = distribution.branches
+    if selected is not None:
+        check_integer(selected, "selected", 0, len(branches) - 1)
+    check_same_shape(grey, samples.masks[sample], ("grey", "the sample"))
     known = distribution.uncertainty() if uncertainty is None else uncertainty
     largest, name = MAPS[shown]
-    branches = distribution.branches
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    title = f"sample {sample + 1} of {len(samples)}"
-    image_with_sample(
-        grey, samples.masks[sample], branches=branches, selected=selected, title=title, ax=left
-    )
     by_branch = branch_colours(grey, branches, getattr(known, shown), largest=largest)
     by_pixel = pixel_colours(pixel_values_of(branches.likelihood, shown), largest=largest)
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    _grey(left, grey, f"sample {sample + 1} of {len(samples)}")
+    yellow = np.zeros((*grey.shape, 4))
+    yellow[samples.masks[sample]] = matplotlib.colors.to_rgba(SUPERLEVEL, 0.6)
+    left.imshow(yellow, interpolation="nearest")
     for ax, colours, text in ((middle, by_branch, "each branch"), (right, by_pixel, "each pixel")):
         ax.imshow(colours, interpolation="nearest")
         ax.set(title=text, xlabel="column")
-    _mark(middle, branches, selected)
+    if selected is not None:
+        x, y = path_lines([branches.paths[selected]], branches.shape)
+        for colour, width in (("black", 5), ("white", 2.5)):
+            for ax in (left, middle):
+                ax.plot(x, y, color=colour, lw=width, solid_capstyle="round")
     scale = ScalarMappable(Normalize(0, largest), _COLOURS)
     figure.colorbar(scale, ax=[middle, right], label=name, shrink=0.8, aspect=25, pad=0.01)
     return figure
@@ -303,8 +233,6 @@ def pixel_values_of(likelihood: np.ndarray, shown: str) -> np.ndarray:
 
     `shown` is one of `MAPS`: the entropy or variance of the likelihood, or the likelihood itself.
 
-    Examples
-    --------
     >>> pixel_values_of(np.array([0.5, 1.0]), "entropy")
     array([1., 0.])
     """

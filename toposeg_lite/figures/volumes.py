@@ -36,7 +36,6 @@ __all__ = [
     "skeleton_points",
     "slice_frame",
     "slice_values",
-    "slice_with_skeleton",
     "volume_diagram",
     "volume_summary",
     "voxel_block",
@@ -61,17 +60,9 @@ Lines = tuple[np.ndarray, np.ndarray, np.ndarray]
 def slice_values(image: Any, *, mask: Any = None, title: str = "slice") -> Figure:
     """Draw a small volume slice by slice as tables of numbers, to be worked on with a pencil.
 
-    Parameters
-    ----------
-    image : (D, H, W) array of float or bool
-        A likelihood with at most 12 voxels a side.
-    mask : (D, H, W) array of bool, optional
-        Voxels to paint yellow. Default: the voxels above 0.
-    title : str
-        Written above each slice, with its number.
+    The volume has at most 12 voxels a side. The voxels of `mask`, by default those above 0, are
+    yellow. The title is written above each slice, with its number.
 
-    Examples
-    --------
     >>> figure = slice_values(np.eye(3)[None] / 2)
     >>> [ax.get_title() for ax in figure.axes]
     ['slice 0']
@@ -94,8 +85,6 @@ def voxel_block(mask: Any, *, title: str = "", ax: Axes | None = None) -> Axes:
 
     `mask` has at most 12 voxels a side; `ax` is an Axes3D.
 
-    Examples
-    --------
     >>> ax = voxel_block(np.ones((1, 2, 3), bool), title="a plate")
     >>> ax.get_title(), ax.get_zlabel()
     ('a plate', 'slice')
@@ -132,16 +121,9 @@ def volume_diagram(
 ) -> Axes:
     """Draw the pairs of a volume as dots: components, tunnels and cavities.
 
-    Parameters
-    ----------
-    threshold : float, optional
-        Drawn as dashed lines; dots of features that are alive there are filled. Default: none, and
-        all dots are filled.
-    selected : int, optional
-        The position of a pair to put a ring around.
+    The threshold is drawn as dashed lines; dots of features that are alive there are filled,
+    without a threshold all are. The selected one has a ring.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import persistence_pairs
     >>> shell = np.ones((3, 3, 3))
     >>> shell[1, 1, 1] = 0.2
@@ -165,8 +147,6 @@ def volume_diagram(
 def skeleton_lines(skeleton: Skeleton) -> Lines:
     """Return the paths of a volume's skeleton as lines to plot: see `path_lines`.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> x, y, z = skeleton_lines(morse_complex([[[0.9, 0.2, 0.7]]]).skeleton())
     >>> x.tolist(), y.tolist(), z.tolist()
@@ -179,8 +159,6 @@ def skeleton_lines(skeleton: Skeleton) -> Lines:
 def skeleton_points(skeleton: Skeleton) -> Lines:
     """Return as x, y, z the voxels of a volume's skeleton that no path leads to: lonely peaks.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex
     >>> skeleton = morse_complex([[[0.9, 0.2, 0.7]]]).skeleton(saddle_level=0.5)
     >>> [axis.tolist() for axis in skeleton_points(skeleton)]
@@ -204,8 +182,6 @@ def _check_skeleton(skeleton: Any) -> Skeleton:
 def box_lines(shape: tuple[int, int, int]) -> Lines:
     """Return the twelve edges of a volume of shape (D, H, W) as x, y, z, with NaN after each edge.
 
-    Examples
-    --------
     >>> x, y, z = box_lines((2, 3, 4))
     >>> len(x), np.nanmax(x), np.nanmax(y), np.nanmax(z)
     (36, np.float32(3.5), np.float32(2.5), np.float32(1.5))
@@ -227,8 +203,6 @@ def box_lines(shape: tuple[int, int, int]) -> Lines:
 def slice_frame(shape: tuple[int, ...], position: int) -> Lines:
     """Return the rim of the slice at this position in a volume of shape (D, H, W) as x, y, z.
 
-    Examples
-    --------
     >>> x, y, z = slice_frame((2, 3, 4), 1)
     >>> x.tolist(), set(z.tolist())
     ([-0.5, 3.5, 3.5, -0.5, -0.5], {1.0})
@@ -239,60 +213,26 @@ def slice_frame(shape: tuple[int, ...], position: int) -> Lines:
     return x, y, np.full(5, position, np.float32)
 
 
-def slice_with_skeleton(
-    image: Any,
+def _draw_slice(
+    ax: Axes,
+    array: np.ndarray,
     skeleton: Skeleton,
-    pairs: PersistencePairs | None = None,
+    ends: list[tuple[str, str, str, tuple[int, ...]]],
     *,
     position: int,
     threshold: float,
-    selected: int | None = None,
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Show one slice of a volume: superlevel set, skeleton voxels, and those of a marked pair.
-
-    Parameters
-    ----------
-    image : (D, H, W) array of float or bool
-        The likelihood.
-    skeleton : Skeleton
-        Of this volume; its voxels in the slice are orange dots.
-    pairs : PersistencePairs, optional
-        Of this volume; needed for `selected`.
-    position : int
-        The number of the slice, from 0; the default title.
-    selected : int, optional
-        The position of a pair. Its birth voxel is drawn if it lies in this slice, and so is its
-        death voxel.
-
-    Examples
-    --------
-    >>> from toposeg_lite.topology import morse_complex
-    >>> image = np.array([[[0.9, 0.2, 0.7]]])
-    >>> skeleton = morse_complex(image).skeleton()
-    >>> ax = slice_with_skeleton(image, skeleton, position=0, threshold=0.5)
-    >>> ax.get_title(), ax.lines[0].get_xdata().tolist()
-    ('slice 0', [0, 1, 2])
-    """
-    array = check_image(image, ndim=3)
-    check_same_shape(array, _check_skeleton(skeleton).mask, ("image", "skeleton.mask"))
-    check_integer(position, "position", 0, len(array) - 1)
-    threshold = check_fraction(threshold, "threshold")
-    ends = _pair_signs(array.shape, pairs, selected)
-    ax = _axes(ax, (4.4, 4.6))
-    title = f"slice {position}" if title is None else title
-    image_with_pairs(array[position], threshold=threshold, title=title, ax=ax)
+) -> None:
+    """Draw one slice: superlevel set, skeleton voxels, and those ends of a pair that lie in it."""
+    image_with_pairs(array[position], threshold=threshold, title=f"slice {position}", ax=ax)
     rows, columns = np.nonzero(skeleton.mask[position])
     signs = [_sign(f"at or above {threshold:.2f}", marker="s", ms=9, color=SUPERLEVEL)]
     signs += ax.plot(columns, rows, ls="", marker="o", mfc=SKELETON, mec="black", label="skeleton")
     for sign, label, colour, place in ends:
         if place[0] == position:
             ax.plot(*place[:0:-1], ls="", marker=sign, ms=9, mfc=colour, mec="black", label=label)
-    if selected is not None:
+    if ends:
         signs += [_sign(name, marker=sign, mfc=c, mec="black") for sign, name, c in PAIR_SIGNS]
     _legend_below(ax, signs, columns=2)
-    return ax
 
 
 PAIR_SIGNS = (("D", "birth voxel", BIRTH), ("X", "death voxel", DEATH))
@@ -324,25 +264,10 @@ def volume_summary(
 ) -> Figure:
     """Show one slice of a volume beside its skeleton in space, which throws a grey shadow.
 
-    Parameters
-    ----------
-    image : (D, H, W) array of float or bool
-        The likelihood.
-    complex_ : MorseComplex
-        What `morse_complex` made of it.
-    pairs : PersistencePairs
-        Of this volume.
-    position : int
-        The number of the slice, from 0, which is a black frame in space.
-    threshold : float
-        Of the superlevel set, and the saddle level of the skeleton, which so lies within the set.
-    min_persistence : float
-        Of the skeleton.
-    selected : int, optional
-        The position of a pair whose birth and death voxel are marked.
+    In the slice the skeleton's voxels are orange dots; in space the slice is a black frame. The
+    threshold is also the saddle level of the skeleton, which so lies within the superlevel set. The
+    voxels of the selected pair are marked, in the slice if they lie in it.
 
-    Examples
-    --------
     >>> from toposeg_lite.topology import morse_complex, persistence_pairs
     >>> image = np.array([[[0.9, 0.2, 0.7]]])
     >>> pairs = persistence_pairs(image, connectivity=1)
@@ -354,12 +279,13 @@ def volume_summary(
     _check_complex(complex_, array)
     level = check_fraction(threshold, "threshold")
     skeleton = complex_.skeleton(check_fraction(min_persistence, "min_persistence"), level)
+    check_integer(position, "position", 0, len(array) - 1)
+    ends = _pair_signs(array.shape, pairs, selected)
     figure = Figure(figsize=(10.4, 5.4))
     grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.2], left=0.055, right=0.97, bottom=0.19,
                                top=0.93, wspace=0.04)  # fmt: skip
-    options: dict[str, Any] = {"position": position, "threshold": level, "selected": selected}
     left = figure.add_subplot(grid[0])
-    slice_with_skeleton(array, skeleton, pairs, **options, ax=left)
+    _draw_slice(left, array, skeleton, ends, position=position, threshold=level)
     right: Any = figure.add_subplot(grid[1], projection="3d")
     right.plot(*box_lines(array.shape), color="0.8", lw=0.8)
     right.plot(*slice_frame(array.shape, position), color="black", lw=1.2)
@@ -368,7 +294,7 @@ def volume_summary(
     right.plot(*lines[:2], floor, color="0.6", lw=1.2)  # a shadow, so that one sees depth
     right.plot(*lines, color=SKELETON, lw=2)
     right.plot(*skeleton_points(skeleton), ls="", marker="o", ms=3, color=SKELETON)
-    for sign, _, colour, (z, y, x) in _pair_signs(array.shape, pairs, selected):
+    for sign, _, colour, (z, y, x) in ends:
         right.plot([x], [y], [z], ls="", marker=sign, ms=9, mfc=colour, mec="black", zorder=9)
     depth, height, width = array.shape
     right.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), zlim=(-0.5, depth - 0.5))

@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 CRITICAL = "#D55E00"  # vermilion
-
 OUTSIDE = "#BBBBBB"  # grey: cells beyond the border
 
 
@@ -67,8 +66,6 @@ def _cells(mask: Any, pixel: Any) -> tuple[np.ndarray, np.ndarray]:
 def cells_around(mask: Any, pixel: Any) -> np.ndarray:
     """Colour the nine cells around a pixel: yellow foreground, white background, grey outside.
 
-    Examples
-    --------
     >>> cells_around([[1, 0]], (0, 0))[1].tolist()
     [[187, 187, 187], [240, 228, 66], [255, 255, 255]]
     """
@@ -81,21 +78,12 @@ def cells_around(mask: Any, pixel: Any) -> np.ndarray:
 def components_around(mask: Any, pixel: Any, *, connectivity: int | None = None) -> np.ndarray:
     """Give numbers to the components around a pixel that touch it and decide if it is simple.
 
-    Parameters
-    ----------
-    pixel : (int, int)
-        Row and column. Its own value does not matter. Outside of the mask lies background.
+    The pixel's own value does not matter, and outside of the mask lies background. Returned is a
+    (3, 3) array of int: 1, 2, ... for the foreground components of the eight cells around the
+    pixel, -1, -2, ... for the background components, in reading order; 0 for cells of a component
+    that does not touch the pixel, and for the pixel itself. The pixel is simple if the largest
+    number is 1 and the smallest is -1.
 
-    Returns
-    -------
-    (3, 3) array of int
-        1, 2, ... for the foreground components of the eight cells around the pixel, -1, -2, ... for
-        the background components, in reading order; 0 for cells of a component that does not touch
-        the pixel, and for the pixel itself. The pixel is simple if the largest number is 1 and the
-        smallest is -1.
-
-    Examples
-    --------
     The pixel in the gap of a line touches two foreground and two background components:
 
     >>> components_around([[0, 0, 0], [1, 0, 1], [0, 0, 0]], (1, 1))
@@ -122,8 +110,6 @@ def links_around(numbers: np.ndarray, connectivity: int) -> list[list[tuple[int,
     Each is a pair of cells (row, column) of one component with a common side or, where its
     connectivity is 2, a corner.
 
-    Examples
-    --------
     >>> links_around(np.array([[1, 1, 0], [0, 0, 0], [0, 0, 0]]), 2)
     [[(0, 0), (0, 1)]]
     """
@@ -140,8 +126,6 @@ def links_around(numbers: np.ndarray, connectivity: int) -> list[list[tuple[int,
 def verdict(mask: Any, pixel: Any, *, connectivity: int | None = None) -> str:
     """Say in a sentence whether a pixel is simple, and if not, what flipping it would do.
 
-    Examples
-    --------
     >>> verdict([[0, 0, 0], [1, 0, 1], [0, 0, 0]], (1, 1))
     'Not simple: 2 foreground and 2 background components touch it; adding it joins parts.'
     """
@@ -163,14 +147,9 @@ def verdict(mask: Any, pixel: Any, *, connectivity: int | None = None) -> str:
 def mask_colours(mask: Any, target: Any) -> np.ndarray:
     """Colour every pixel by its value in a mask and in the target that the mask is to approach.
 
-    Returns
-    -------
-    (H, W, 3) array of uint8
-        Yellow in both, white in none, purple in the mask alone (to be removed), green in the target
-        alone (to be added).
+    Returned is an (H, W, 3) array of uint8: yellow in both, white in none, purple in the mask alone
+    (to be removed), green in the target alone (to be added).
 
-    Examples
-    --------
     >>> mask_colours([[1, 0]], [[1, 0]]).tolist()
     [[[240, 228, 66], [255, 255, 255]]]
     """
@@ -191,18 +170,10 @@ def warp_masks(
 ) -> Axes:
     """Show a mask on its way to a target: what is common, what is to be added and removed.
 
-    Parameters
-    ----------
-    target : array like `mask`
-        Where it goes; its outline is drawn in sky blue, so that what is to be removed lies outside
-        and what is to be added inside.
-    critical : array like `mask`, optional
-        Pixels to mark with a vermilion cross.
-    pixel : (int, int), optional
-        Row and column of a pixel to put a square around.
+    The target is outlined in sky blue, so that what is to be removed lies outside and what is to be
+    added inside. The pixels of `critical`, a mask, carry a vermilion cross, and `pixel` a square
+    around it.
 
-    Examples
-    --------
     >>> ax = warp_masks([[1, 1, 0]], [[0, 1, 1]], title="a bar moves")
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['in both', 'to remove', 'to add', 'outline of the goal']
@@ -259,8 +230,6 @@ def neighbourhood(
     vermilion triangles 1, 2, ... background; lines are the steps within them. The default title is
     the place of the pixel and the verdict.
 
-    Examples
-    --------
     >>> ax = neighbourhood([[0, 0, 0], [1, 0, 1], [0, 0, 0]], (1, 1))
     >>> [text.get_text() for text in ax.texts]
     ['1', '1', '1', 'A', 'p', 'B', '2', '2', '2']
@@ -304,8 +273,6 @@ def warp_step(
 
     The parameters are those of `warp_masks`, over which `title` is written, and `neighbourhood`.
 
-    Examples
-    --------
     >>> figure = warp_step([[1, 1, 0]], [[0, 1, 1]], (0, 2), title="before")
     >>> [ax.get_title() for ax in figure.axes]
     ['before', 'row 0, column 2: simple']

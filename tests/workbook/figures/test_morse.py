@@ -116,35 +116,6 @@ def test_a_view_refuses_bad_input(options, error, word):
         figures.morse_view(**{"image": ROW, "complex_": morse_complex(ROW)} | options)
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "word"),
-    [
-        (lambda v: figures.branch_chart(ROW, min_persistence=0, saddle_level=0), TypeError, "view"),
-        (
-            lambda v: figures.branch_chart(v, min_persistence=2, saddle_level=0),
-            ValueError,
-            "persis",
-        ),
-        (
-            lambda v: figures.branch_chart(v, min_persistence=0, saddle_level=0, selected=3),
-            ValueError,
-            "selected must be 0 to 2; got 3",
-        ),
-        (
-            lambda v: figures.branch_chart(v, min_persistence=0, saddle_level=-1),
-            ValueError,
-            "saddle",
-        ),
-        (lambda v: figures.branch_profile(None, saddle_level=0), TypeError, "view.*NoneType"),
-        (lambda v: figures.branch_profile(v, saddle_level=np.nan), ValueError, "saddle_level"),
-        (lambda v: figures.count_parts(ROW > 0.5), TypeError, "skeleton.*ndarray"),
-    ],
-)
-def test_panels_refuse_bad_input(call, error, word):
-    with pytest.raises(error, match=word):
-        call(figures.morse_view(ROW, morse_complex(ROW)))
-
-
 def test_parts_of_a_skeleton_are_components_of_the_superlevel_set():
     image = hills(1)
     for connectivity, near in ((1, None), (2, np.ones((3, 3)))):
@@ -153,29 +124,38 @@ def test_parts_of_a_skeleton_are_components_of_the_superlevel_set():
             skeleton = complex_.skeleton(0, level)
             assert figures.count_parts(skeleton) == label(image >= level, near)[1]
     assert figures.count_parts(morse_complex(ROW).skeleton(0, 0.95)) == 0
+    with pytest.raises(TypeError, match=r"skeleton.*ndarray"):
+        figures.count_parts(ROW > 0.5)
+
+
+def panels_of(image, **options):
+    """Return the panels of a summary: skeleton, branches, profile."""
+    return figures.morse_summary(image, morse_complex(image), **options).axes
 
 
 def test_the_skeleton_is_drawn_where_it_is_and_what_is_cut_as_well():
     complex_ = morse_complex(RING)
-    ax = figures.image_with_skeleton(RING, complex_, min_persistence=0.1, saddle_level=0.4)
+    ax, _, _ = panels_of(RING, min_persistence=0.1, saddle_level=0.4)
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == ["skeleton", "cut by the saddle level"]
     gone, left, alone = (line.get_data() for line in ax.lines)
     np.testing.assert_array_equal(pixels_of(*gone, RING.shape), complex_.skeleton(0.1).mask)
     both = pixels_of(*left, RING.shape) | pixels_of(*alone, RING.shape)
     np.testing.assert_array_equal(both, complex_.skeleton(0.1, 0.4).mask)
     assert np.array(alone).T.tolist() == [[5, 2]]  # a peak that has lost its only branch
-    assert len(figures.image_with_skeleton(RING, complex_).lines) == 2
+    assert len(panels_of(RING)[0].lines) == 2
 
 
 def test_the_marked_branch_has_its_pass_and_its_peaks():
-    ax = figures.image_with_skeleton(RING, morse_complex(RING), min_persistence=0.1, selected=1)
+    ax, _, _ = panels_of(RING, min_persistence=0.1, selected=1)
     assert points(ax, "s") == [(4, 2, True)]
     assert points(ax, "o") == [(1, 0, True), (5, 2, True)]
 
 
 def test_the_chart_fills_what_is_kept():
-    complex_ = morse_complex(RING)
-    view = figures.morse_view(RING, complex_, min_persistence=0.1, saddle_level=0.4)
-    ax = figures.branch_chart(view, min_persistence=0.1, saddle_level=0.4, selected=1)
+    _, ax, _ = panels_of(RING, min_persistence=0.1, saddle_level=0.4, selected=1)
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == ["1 joins", "1 close loops", "filled: kept"]
     bridge, loop = (0.2, 0.3), (0.5, 0.6)  # closed at .6, by a corner
     assert [p[:2] for p in points(ax, "o")] == [pytest.approx(bridge)] * 2  # with its ring
     assert not any(filled for *_, filled in points(ax, "o"))
@@ -184,8 +164,7 @@ def test_the_chart_fills_what_is_kept():
 
 
 def test_the_profile_is_the_likelihood_along_the_branch():
-    view = figures.morse_view(ROW, morse_complex(ROW), min_persistence=0.3, selected=0)
-    ax = figures.branch_profile(view, saddle_level=0.4)
+    _, _, ax = panels_of(ROW, min_persistence=0.3, saddle_level=0.4, selected=0)
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), ROW[0, :5])
     assert points(ax, "s") == [(3, 0.2, True)]
     assert points(ax, "o") == [(0, 0.9, True), (4, 0.7, True)]

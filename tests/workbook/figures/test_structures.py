@@ -5,9 +5,10 @@ from __future__ import annotations
 import matplotlib
 import numpy as np
 import pytest
+import torch
 
 from toposeg_lite import figures
-from toposeg_lite.structures import find_branches, reliability_diagram
+from toposeg_lite.structures import StructureModel, find_branches, reliability_diagram
 
 ROW = np.array([[0.9, 0.9, 0.9, 0.3, 0.2, 0.3, 0.8, 0.9, 0.8]])
 
@@ -64,16 +65,21 @@ def test_grey_is_the_mean_of_the_channels_from_black_to_white():
 
 
 def test_the_sample_is_yellow_and_the_marked_branch_is_drawn():
-    found = find_branches(ROW)
-    mask = ROW > 0.5
-    ax = figures.image_with_sample(ROW, mask, branches=found, selected=0)
+    model = StructureModel(torch.nn.Identity(), mode="branch", walk=False)
+    (spread,) = model.distribution(torch.tensor(ROW).logit()[None, None])
+    samples = spread.sample(2, seed=0)
+    ax, middle = figures.structure_summary(ROW, spread, samples, sample=1, selected=0).axes[:2]
     over = ax.images[1].get_array()
-    np.testing.assert_array_equal(over[..., 3] > 0, mask)
-    black, white = ax.lines
-    columns = white.get_xdata()[:-1].astype(int)
-    np.testing.assert_array_equal(columns, found.paths[0])
-    np.testing.assert_array_equal(black.get_xdata(), white.get_xdata())
-    assert not figures.image_with_sample(ROW, mask).lines
+    np.testing.assert_array_equal(over[..., 3] > 0, samples.masks[1])
+    for part in (ax, middle):
+        black, white = part.lines
+        columns = white.get_xdata()[:-1].astype(int)
+        np.testing.assert_array_equal(columns, spread.branches.paths[0])
+        np.testing.assert_array_equal(black.get_xdata(), white.get_xdata())
+    assert not figures.structure_summary(ROW, spread, samples).axes[0].lines
+    for number in (-1, len(spread.branches)):
+        with pytest.raises(ValueError, match=r"selected must be 0 to .*got"):
+            figures.structure_summary(ROW, spread, samples, selected=number)
 
 
 def test_walks_are_drawn_group_by_group():

@@ -94,15 +94,16 @@ def test_a_box_has_twelve_edges_and_a_slice_a_rim():
 
 
 def test_the_slice_marks_what_lies_in_it():
-    skeleton = morse_complex(RING).skeleton(0.1, 0.25)
+    complex_ = morse_complex(RING)
+    skeleton = complex_.skeleton(0.1, 0.25)
     pairs = persistence_pairs(RING, connectivity=1)
     tunnel = int(np.flatnonzero(pairs.dimension == 1)[0])
-    options = {"threshold": 0.5, "selected": tunnel}
-    ax = figures.slice_with_skeleton(RING, skeleton, pairs, position=1, **options)
+    options = {"threshold": 0.25, "min_persistence": 0.1, "selected": tunnel}
+    ax = figures.volume_summary(RING, complex_, pairs, position=1, **options).axes[0]
     points = {line.get_marker(): line.get_xydata().tolist() for line in ax.lines}
     assert points["D"] == [[2, 1]]  # the weakest voxel of the ring, column before row
     assert points["X"] == [[1, 1]]
     drawn = {(int(r), int(c)) for c, r in points["o"]}
     assert drawn == set(map(tuple, np.argwhere(skeleton.mask[1]).tolist()))
-    ax = figures.slice_with_skeleton(RING, skeleton, pairs, position=0, **options)
+    ax = figures.volume_summary(RING, complex_, pairs, position=0, **options).axes[0]
     assert {line.get_marker() for line in ax.lines if len(line.get_xdata())} == set()
