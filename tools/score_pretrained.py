@@ -1,7 +1,8 @@
 """Score the trained model that comes with the library again: ``python tools/score_pretrained.py``.
 
 The model stays as it is; its scores in ``structures-chase_db1.json`` are found anew, as
-`toposeg_lite.studies.make_pretrained` finds them, when a rule that masks are made by has changed.
+`toposeg_lite.workbook.studies.make_pretrained` finds them, when a rule that masks are made by has
+changed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 from toposeg_lite.data import Sample, load_dataset, photos
 from toposeg_lite.files import write_atomically
 from toposeg_lite.structures import load_pretrained
-from toposeg_lite.studies import make_pretrained
 from toposeg_lite.training.records import git_commit, versions
+from toposeg_lite.workbook.studies import make_pretrained
 
 FILE = Path(__file__).parents[1] / "toposeg_lite" / "data" / "assets" / "structures-chase_db1.json"
 

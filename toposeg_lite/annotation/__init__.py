@@ -2,7 +2,7 @@
 
 A session divides a likelihood into branches; `toposeg_lite.topology.branches` says how, and what
 decisions make of the mask. Each decision is one click, and the model that orders them learns from
-the decisions made so far [1]_ [2]_. Nothing here knows a screen: that is `toposeg_lite.desk`.
+the decisions made so far [1]_ [2]_. Nothing here knows a screen: the workbook has one.
 
 - `AnnotationSession`: decisions, strokes by hand, undo, the mask, and a journal that survives
   crashes.

@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sessions import IMAGE, begin, through
 
-from toposeg_lite import figures
 from toposeg_lite.annotation import AnnotationSession
-from toposeg_lite.desk import AnnotationApp
-from toposeg_lite.desk import app as module
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.desk import AnnotationApp
+from toposeg_lite.workbook.desk import app as module
 
 UPPER, BRIDGE, SPECK = (1, 5), (3, 9), (8, 4)  # a pixel of each kind of branch of IMAGE
 

@@ -18,14 +18,14 @@ from jupyter_browser import ARTEFACTS, WAIT, chromium, connected, jupyterlab, ru
 from playwright.sync_api import expect
 from scipy import ndimage
 
-from toposeg_lite import figures
 from toposeg_lite.annotation import AnnotationSession
 from toposeg_lite.data import synthetic
+from toposeg_lite.workbook import figures
 
 DESK = ".toposeg-desk"
 OPEN = """
 import numpy as np
-from toposeg_lite.desk import AnnotationApp
+from toposeg_lite.workbook.desk import AnnotationApp
 data = np.load("data.npz")
 app = AnnotationApp.open(data["image"], data["likelihood"], "eye.jsonl")
 app.show()
@@ -431,7 +431,7 @@ import base64
 import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
-from toposeg_lite import figures
+from toposeg_lite.workbook import figures
 from toposeg_lite.annotation import AnnotationSession
 from PIL import Image
 import io

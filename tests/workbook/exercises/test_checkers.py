@@ -17,7 +17,9 @@ import torch
 from screens import drawn
 
 from toposeg_lite.annotation import AnnotationSession
-from toposeg_lite.exercises import (
+from toposeg_lite.losses import MorseLoss, topological_loss
+from toposeg_lite.topology import match_pairs, morse_complex
+from toposeg_lite.workbook.exercises import (
     DOUBTFUL_WALL,
     DOUBTFUL_WALL_TRUTH,
     PENCIL_DIFFERENCES,
@@ -33,9 +35,7 @@ from toposeg_lite.exercises import (
     check,
     checking,
 )
-from toposeg_lite.losses import MorseLoss, topological_loss
-from toposeg_lite.studies.statistics import sign_flip_test
-from toposeg_lite.topology import match_pairs, morse_complex
+from toposeg_lite.workbook.studies.statistics import sign_flip_test
 
 FILES = sorted(path.stem for path in Path(__file__).parent.glob("answers_*.py"))
 CHAPTERS = [import_module(f"workbook.exercises.{name}") for name in FILES]

@@ -9,7 +9,8 @@ import pandas as pd
 from bad_values import IMAGE, MASK
 
 from toposeg_lite.data import Dataset, Sample, load_dataset
-from toposeg_lite.studies import (
+from toposeg_lite.training import TrainConfig
+from toposeg_lite.workbook.studies import (
     Arm,
     Comparison,
     Study,
@@ -21,8 +22,7 @@ from toposeg_lite.studies import (
     read_runs,
     statistics,
 )
-from toposeg_lite.studies.orders import OrderOptions, order_study
-from toposeg_lite.training import TrainConfig
+from toposeg_lite.workbook.studies.orders import OrderOptions, order_study
 
 SCORES = pd.DataFrame({"network": ["control"], "seed": [0], "image": ["a"], "dice": [0.5]})
 SAMPLE = Sample("a", IMAGE[None].astype(np.float32), MASK)

@@ -12,9 +12,9 @@ import torch
 from toposeg_lite.data import Dataset, Sample
 from toposeg_lite.models import UNet
 from toposeg_lite.structures import EvenLight, StructureModel, expected_calibration_error
-from toposeg_lite.studies import calibration, fitting
-from toposeg_lite.studies.__main__ import main
 from toposeg_lite.training import TrainConfig, train
+from toposeg_lite.workbook.studies import calibration, fitting
+from toposeg_lite.workbook.studies.__main__ import main
 
 
 def sample(seed, shape=(40, 56)):

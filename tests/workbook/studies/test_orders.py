@@ -11,9 +11,9 @@ import pytest
 from toposeg_lite import metrics
 from toposeg_lite.annotation import AnnotationSession, StructureRanking, simulate_annotator
 from toposeg_lite.data import Dataset, Sample
-from toposeg_lite.studies import orders
-from toposeg_lite.studies.__main__ import main
 from toposeg_lite.training import TrainConfig
+from toposeg_lite.workbook.studies import orders
+from toposeg_lite.workbook.studies.__main__ import main
 
 NAMES = [name for name, _, _ in orders.ORDERS]
 
