@@ -241,7 +241,7 @@ for options in (
     print(f"{M[wrong].mean():10.0%} {M[near].sum():7} {share:12.1%}")
 
 # %% c17 [markdown]
-# - **`persistence`** says what counts as a structure. At 0 every wrinkle does: 1910 pixels, most of them false. At .6 only the strong vessels and the gap between them are left, and the gap gets 31 % of the pull, but the faint vessel (worth less) is gone, and with it nearly all mistakes. Small values see more, large ones see sharper.
+# - **`min_persistence`** says what counts as a structure. At 0 every wrinkle does: 1910 pixels, most of them false. At .6 only the strong vessels and the gap between them are left, and the gap gets 31 % of the pull, but the faint vessel (worth less) is gone, and with it nearly all mistakes. Small values see more, large ones see sharper.
 # - **`saddle_level`** cuts where the likelihood is low, and that is where a break is. At .35 the skeleton is clean, all of it on true vessels, and **blind**: not one pixel in the gap. What made a good skeleton in chapter 05 spoils the loss. The library's default is 0.
 # - **`dilation`** widens $M$. With one pixel, 60 % of the mistakes are in it instead of 18 %: a step towards an ordinary pixel loss. It helps where labels are off by a pixel.
 # - **`of`** says whose structures. Those of the prediction (the paper's choice) show what the network has made up, but not what it has not noticed at all: no ridge, no pull. Those of the truth show the second and not the first. "both" shows both.
