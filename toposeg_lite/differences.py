@@ -130,13 +130,8 @@ def topology_differences(
 def _left_over(parts: Parts, shared: np.ndarray) -> tuple[list[list[int]], list[int]]:
     """Return what the matching leaves over of a mask's components, or of its holes.
 
-    Returns
-    -------
-    groups : list of list of int
-        Those that share a home, in which the other mask has a part, too: one has a partner, the
-        others are pieces.
-    alone : list of int
-        Those without a home, or in one that the other mask has no part in.
+    First the groups that share a home, in which the other mask has a part, too: one of a group has
+    a partner, the others are pieces. Then those without a home, or in one without such a part.
     """
     members = [np.flatnonzero(parts.home == home).tolist() for home in shared]
     alone = ~np.isin(parts.home, shared)

@@ -144,11 +144,6 @@ def persistence_pairs(
     min_persistence : float
         Keep pairs whose persistence is strictly above it. Essential components are always kept.
 
-    Returns
-    -------
-    PersistencePairs
-        Arrays ``dimension, birth, death, birth_index, death_index``.
-
     Notes
     -----
     The frame of a closed border comes before every tie. As multisets of (dimension, birth, death)
@@ -156,8 +151,8 @@ def persistence_pairs(
     cells are the pixels for the full connectivity, the one whose vertices are the pixels for
     connectivity 1.
 
-    Time is linear in the number of pixels. Tunnels can cost more, in theory its cube; in practice
-    they take about two thirds of a volume's time.
+    Tunnels can take more than linear time, in theory its cube; in practice they take about two
+    thirds of a volume's.
 
     Examples
     --------
@@ -210,15 +205,11 @@ def persistence_pairs(
 
 
 def _tabulate_components(connectivity: int) -> np.ndarray:
-    """Tabulate the components of each of the 256 neighbourhoods.
+    """Tabulate the components of each of the 256 neighbourhoods: (256, 4) of int8.
 
     Counted are the components (of the set bits, under `connectivity`, within the ring of eight)
-    that touch the centre, that is, hold one of its neighbours under `connectivity`.
-
-    Returns
-    -------
-    (256, 4) array of int8
-        For each component the first neighbour (bit number) that touches the centre, then -1.
+    that touch the centre, that is, hold one of its neighbours under `connectivity`. An entry is
+    the first such neighbour (bit number) of each component, then -1.
     """
     steps = np.abs(NEIGHBOURS[:, None] - NEIGHBOURS[None])
     adjacent = steps.sum(2) == 1 if connectivity == 1 else steps.max(2) == 1
@@ -348,12 +339,8 @@ def _merge(land, saddles, foreground, links, parent, min_persistence):
     With `foreground` the saddles are walked as they stand, falling, and maxima are paired. Without
     it they are walked backwards, the components are those of the background, and minima are paired.
 
-    Returns
-    -------
-    extremum, saddle : arrays of int32
-        The pairs, as flat indices into the padded image.
-    closing : array of int32
-        The saddles that close loops, falling: those where two background components meet.
+    Returns each extremum that is paired, its saddle, and the saddles that close loops, falling:
+    those where two background components meet. All are flat indices into the padded image.
     """
     values, width, frame, steps = land.image.ravel(), land.image.shape[1], land.frame, land.steps
     flat = land.masks.ravel()
@@ -438,12 +425,8 @@ def _pairs_2d(image, no_keys, connectivity, closed, components, holes, min_persi
 def _pair_extrema(image, no_keys, connectivity, frame, components, holes, min_persistence):
     """Pair maxima and minima with saddles, as flat indices into the padded image.
 
-    Returns
-    -------
-    peaks, cols, pits, rims : arrays of int32
-        Each maximum with its saddle, each minimum with its own; empty for what is not wanted.
-    root, pit : int
-        The maximum and the minimum that have no saddle; the latter with a closed frame only.
+    Returns each maximum with its saddle, each minimum with its own (empty for what is not wanted),
+    and the maximum and the minimum that have no saddle; the latter with a closed frame only.
     """
     # The background has the dual connectivity, 2 with 1 and 1 with 2.
     upper, lower = COMPONENTS_AROUND[connectivity - 1], COMPONENTS_AROUND[2 - connectivity]

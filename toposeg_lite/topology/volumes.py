@@ -139,16 +139,10 @@ def _pairs(
 def _join_components(order, rank, steps):
     """Walk through the voxels, join the components that meet, and pair the younger ones.
 
-    Edges enter with the later of their ends, those of one voxel in the order of the other ends. The
-    parameters are those of the kernels in `loops`.
-
-    Returns
-    -------
-    joins : array of bool
-        For each edge, three a voxel, numbered as in `loops`, whether two components meet there.
-    first, last : arrays of int32
-        The first voxel of each component that dies, and the one with which it meets an older one.
-        A voxel that at once joins its neighbours is no component.
+    Edges enter with the later of their ends, those of one voxel in the order of the other ends; the
+    parameters are those of the kernels in `loops`. Returns for each edge whether two components
+    meet there, and of each component that dies its first voxel and the one with which it meets an
+    older one. A voxel that at once joins its neighbours is no component.
     """
     joins = np.zeros(3 * rank.size, np.bool_)
     parent = np.arange(rank.size).astype(np.int32)  # the root of a component is its first voxel
