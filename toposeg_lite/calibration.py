@@ -114,7 +114,9 @@ def expected_calibration_error(
 
 
 def scale_probabilities(probabilities: Any, temperature: float) -> np.ndarray:
-    """Divide the log-odds of probabilities by a temperature; above 1 it makes them less bold.
+    """Divide the log-odds of probabilities by a temperature above 0.
+
+    A temperature above 1 makes probabilities less bold. The result is of float64.
 
     Examples
     --------
@@ -128,8 +130,8 @@ def scale_probabilities(probabilities: Any, temperature: float) -> np.ndarray:
 def fit_temperature(probabilities: Any, truth: Any, *, weights: Any = None) -> float:
     """Find the temperature that makes probabilities honest: the one of the least cross-entropy.
 
-    Both should be of images that nothing was trained on. The result is from 0.05 to 20; above 1,
-    the probabilities were too bold.
+    Probabilities and truth should be of images that nothing was trained on. The result is from
+    0.05 to 20; above 1, the probabilities were too bold.
 
     Notes
     -----

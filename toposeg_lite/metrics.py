@@ -53,25 +53,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from toposeg_lite.calibration import expected_calibration_error
-from toposeg_lite.checks import check_choice, check_integer, check_same_shape
-from toposeg_lite.topology.betti_matching import betti_matching
-from toposeg_lite.topology.components import betti_numbers, overlap_sizes
-from toposeg_lite.topology.grid import (
-    Border,
-    check_border,
-    check_connectivity,
-    check_mask,
-    dual_connectivity,
-)
-from toposeg_lite.topology.skeleton import thin_mask
-from toposeg_lite.topology.union import (
-    Parts,
-    components_in_union,
-    holes_in_union,
-    shared_homes,
-)
-from toposeg_lite.topology.warping import homotopy_warp
+from .calibration import expected_calibration_error
+from .checks import check_choice, check_integer, check_same_shape
+from .topology.betti_matching import betti_matching
+from .topology.components import betti_numbers, overlap_sizes
+from .topology.grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
+from .topology.skeleton import thin_mask
+from .topology.union import Parts, components_in_union, holes_in_union, shared_homes
+from .topology.warping import homotopy_warp
 
 Labels = Literal["foreground", "background"]
 
@@ -169,6 +158,8 @@ def betti_error(
 ) -> float:
     """Absolute difference of the Betti numbers of two masks, or its mean over patches [1]_.
 
+    The options are explained in the module's docstring.
+
     Returns
     -------
     float
@@ -206,7 +197,8 @@ def betti_matching_error(
     Partners are found by the Betti matching: a component of the prediction and one of the truth are
     the same if they are in the union of both masks. Two disjoint blobs make an error of 2, where
     `betti_error` sees none. Both masks get a frame of foreground, one pixel wide, so that what the
-    border cuts belongs to the frame, and the background there is enclosed [1]_.
+    border cuts belongs to the frame, and the background there is enclosed [1]_. The options are
+    explained in the module's docstring.
 
     Returns
     -------
@@ -361,7 +353,7 @@ def report(
 ) -> dict[str, float | int | str | None]:
     """All metrics of a prediction, together with the settings that they depend on.
 
-    Only the Betti error has patches and a border here.
+    Only the Betti error has patches and a border here; the module's docstring explains all options.
 
     Returns
     -------

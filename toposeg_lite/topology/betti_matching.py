@@ -696,10 +696,7 @@ def _fill_loops(squares, rank):
     rows stand in the order of `rank`. No column is empty in the end: those that could be are left
     out. So are, from the columns that are worked out, the edges that join components in this order:
     they are never the last edge of a loop. Most columns have a pivot of their own from the start
-    and are not worked out at all.
-
-    `loops._reduce` is the same reduction with one order for both, where most loops are filled
-    within one voxel; that needs rows and columns which enter together.
+    and are not worked out at all. `loops._reduce` is the same reduction with one order for both.
     """
     flat, steps = rank.ravel(), _axis_steps(rank)
     owner = np.full(3 * flat.size, -1, np.int32)  # of each edge: the column whose pivot it is

@@ -36,15 +36,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from toposeg_lite.checks import check_same_shape
-from toposeg_lite.topology.grid import (
-    Border,
-    check_border,
-    check_connectivity,
-    check_mask,
-    dual_connectivity,
-)
-from toposeg_lite.topology.order import find_root
+from ..checks import check_same_shape
+from .grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
+from .order import find_root
 
 __all__ = ["betti_numbers", "label_components", "overlap_sizes"]
 

@@ -163,12 +163,10 @@ def match_pairs(
     or for none, and that of an empty truth stays unmatched. With a closed border the frame, and
     what touches it, is one component of the truth, and the prediction's frame stands for it.
 
-    Between n features and truth features that are all alike, as a mask's are, "wasserstein" needs
-    no more than sorting: matching one gains :math:`g = p p^* - (m - m^*)^2 / 2` over leaving both
-    to the diagonal, with the persistences p and :math:`m = b + d`, and the largest positive gains
-    win. A grey truth needs an assignment problem on the n x n* matrix of these gains, which is
-    heavy beyond a few thousand features: choose a larger `min_persistence` then. Of several
-    optima it returns always the same one.
+    If the truth's features are all alike, as a mask's are, "wasserstein" needs no more than to sort
+    what each match gains over leaving both to the diagonal. A grey truth needs an assignment
+    problem on the n x n* matrix of these gains, which is heavy beyond a few thousand features:
+    choose a larger `min_persistence` then. Of several optima it returns always the same one.
 
     "betti" knows all features, whatever `min_persistence` is; of its matches those are returned
     whose partners are both above it.

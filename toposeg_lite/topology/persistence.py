@@ -196,9 +196,11 @@ def persistence_pairs(
             f"image is too large: its shape is {image.shape}; with the frame around it, an image "
             f"may have 2**31 pixels, a volume 2**31 edges. Cut it into tiles"
         )
+    least = image.dtype.type(min_persistence)  # compare as NumPy would compare the result
     if image.ndim == 3:
-        return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, min_persistence))
-    return PersistencePairs(*pairs_2d(image, connectivity, closed, wanted, min_persistence))
+        return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, least))
+    no_keys = empty_keys(image.dtype)
+    return PersistencePairs(*_pairs_2d(image, no_keys, connectivity, closed, *wanted, least))
 
 
 # --- The table: what the eight neighbours say about a pixel ----------------------------------
@@ -232,23 +234,6 @@ def _tabulate_components(connectivity: int) -> np.ndarray:
 
 # The entry of connectivity c is number c - 1.
 COMPONENTS_AROUND = np.stack([_tabulate_components(connectivity) for connectivity in (1, 2)])
-
-
-def pairs_2d(
-    image: np.ndarray,
-    connectivity: int,
-    closed: bool,
-    wanted: list[bool],
-    min_persistence: float = 0.0,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Do the work of `persistence_pairs` for an image that was checked, in its order of results.
-
-    `image` must be C-contiguous float32 or float64 with finite values in [0, 1].
-    """
-    # Compare as NumPy would compare the result: in the image's own precision.
-    least = image.dtype.type(min_persistence)
-    no_keys = empty_keys(image.dtype)
-    return _pairs_2d(image, no_keys, connectivity, closed, wanted[0], wanted[1], least)
 
 
 # --- Kernels ----------------------------------------------------------------------------------
@@ -384,7 +369,7 @@ def _merge(land, saddles, foreground, links, parent, min_persistence):
 
 @njit(cache=True, nogil=True)
 def _pairs_2d(image, no_keys, connectivity, closed, components, holes, min_persistence):
-    """Compute the five arrays of `PersistencePairs`; see `pairs_2d` for what must hold.
+    """Compute the five arrays of `PersistencePairs` for an image that was checked.
 
     The arrays of one byte or more a pixel are gone before the result is written, which can be as
     large: it is what needs the most memory on noise.

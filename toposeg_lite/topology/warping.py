@@ -324,18 +324,10 @@ def _simple_code(code, half, full):
     )
 
 
-@njit(cache=True, nogil=True)
-def _fill_table(table, full):
-    """Write the verdict for each of the 256 neighbourhoods of a pixel in 2D."""
-    for code in range(256):
-        table[code] = _simple_code(code, 4, full)
-
-
 @cache
 def _table(full: bool) -> NDArray[np.bool_]:
-    table = np.zeros(256, np.bool_)
-    _fill_table(table, full)
-    return table
+    """Tabulate the verdicts for the 256 neighbourhoods of a pixel in 2D."""
+    return np.array([_simple_code(code, 4, full) for code in range(256)])
 
 
 @njit(cache=True, nogil=True)
