@@ -15,12 +15,12 @@ from plotly.subplots import make_subplots
 from traitlets import default, observe
 
 from .. import figures
+from ..figures.words import count
 from ..studies.runs import Run, read_runs
 from ..studies.statistics import compare_networks, paired_differences
 from . import views
 from .base import Explorer
 from .traits import OneOf, UpTo
-from .words import count
 
 __all__ = ["ComparisonExplorer"]
 

@@ -13,12 +13,12 @@ from traitlets import validate
 from .. import figures
 from ..checks import check_integer, check_same_shape
 from ..figures.painting import check_small
+from ..figures.words import count_neighbours, count_shape
 from ..metrics import report
 from ..topology.components import betti_numbers
 from . import views
 from .base import Explorer, read_image
 from .traits import Checked, Connectivity, UpTo, check_pair
-from .words import count_neighbours, count_shape
 
 __all__ = ["PaintExplorer"]
 

@@ -15,12 +15,12 @@ from skimage.util import img_as_float
 from .. import figures
 from ..checks import check_number
 from ..data import photos
+from ..figures.words import count
 from ..topology import betti_numbers
 from ..topology.grid import check_image
 from . import views
 from .base import Explorer, _grey, _opened, _pixels
 from .traits import Checked, OneOf, UpTo
-from .words import count
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
     from ..structures import StructureDistribution, StructureModel, StructureSamples, Uncertainty
