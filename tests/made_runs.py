@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from toposeg_lite.studies import Run
+from toposeg_lite.workbook.studies import Run
 
 IMAGES = ["a", "b", "c", "d", "e", "f"]
 ERRORS = {  # by seed and image; "good" is lower nearly everywhere, "bad" is higher

@@ -324,21 +324,23 @@ from tempfile import TemporaryDirectory
 
 from IPython.display import Markdown
 
-from toposeg_lite.training import Arm, CompareConfig, Study, StudyConfig, study_tables
+from toposeg_lite.workbook.studies import Arm, Study, StudyConfig, study_tables
 
 small = {"patch": 80, "width": 8, "depth": 3, "learning_rate": 3e-3}
-shared = CompareConfig("membranes", pretrain_steps=PARENT_STEPS, finetune_steps=STEPS, **small)
+steps = {"pretrain_steps": PARENT_STEPS, "finetune_steps": STEPS}
 arms = [Arm(kind, "morse", {"structure": kind} | OPTIONS, WEIGHTS) for kind in ("skeleton", "patches")]
 arms.insert(0, Arm("topological", "topological", {"matching": "rank"}, (0.3, 1)))
 arms.insert(1, Arm("warping", "warping", {}, (0.03, 0.1)))
 data, folder = load_dataset("membranes"), TemporaryDirectory()
-study = Study(StudyConfig(shared, arms, seeds=(SEED,)), folder.name, data=data, say=lambda line: None)
+config = StudyConfig.from_parameters(dataset="membranes", arms=arms, seeds=(SEED,), **steps, **small)
+study = Study(config, folder.name, data=data, say=lambda line: None)
 results = study.run()
 display(Markdown(study_tables(results)))
 
 # %% c26 tags=["nbval-ignore-output"]
 from toposeg_lite.differences import topology_differences
-from toposeg_lite.training import evaluate, load_checkpoint, pictures
+from toposeg_lite.training import evaluate, load_checkpoint
+from toposeg_lite.workbook.figures.differences import comparison_figure
 
 whole, here, masks, found = data.test[1], np.s_[160:256, 32:128], {}, {}
 for name in ("control", *(arm.name for arm in arms)):
@@ -351,7 +353,7 @@ for name in ("control", *(arm.name for arm in arms)):
     found[name] = [topology_differences(masks[name][0], whole.mask[here])]
 piece = Sample("test", whole.image[:, *here], whole.mask[here])
 text = "Part of a test image, its reference, and what five networks find."
-figures.show(pictures.comparison_figure([piece], masks, found, side=2.1), text)
+figures.show(comparison_figure([piece], masks, found, side=2.1), text)
 
 # %% c27 [markdown]
 # Compare with the control, not with the parent. (The numbers are those of the stored run; another processor may give other digits.)

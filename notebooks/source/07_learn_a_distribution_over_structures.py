@@ -329,10 +329,10 @@ figures.show(ax, "Reliability of the branches of a larger part of the photograph
 #
 # ## 8. The study at full size
 #
-# So here is the comparison with masks by an expert: on the test images of CHASE_DB1, four persons that no network has seen, for three seeds. A U-Net and, for each seed, a second one with dropout (Gal and Ghahramani 2016), whose likelihood is the mean of several passes; then, on the branches of the first, the four methods. "Scaled" means that a temperature was fitted on the validation images. Read from the stored run of `python -m toposeg_lite.training.calibration` (its options are in the docstring of `toposeg_lite.training.calibration`); all numbers in percent.
+# So here is the comparison with masks by an expert: on the test images of CHASE_DB1, four persons that no network has seen, for three seeds. A U-Net and, for each seed, a second one with dropout (Gal and Ghahramani 2016), whose likelihood is the mean of several passes; then, on the branches of the first, the four methods. "Scaled" means that a temperature was fitted on the validation images. Read from the stored run of `python -m toposeg_lite.training.calibration` (its options are in the docstring of `toposeg_lite.workbook.studies.calibration`); all numbers in percent.
 
 # %% study
-from toposeg_lite.training.calibration import read_calibration
+from toposeg_lite.workbook.studies.calibration import read_calibration
 
 table, pooled = read_calibration()
 columns = ["error", "error_by_length", "accuracy"]

@@ -34,7 +34,7 @@ from skimage.graph import route_through_array
 from toposeg_lite import annotation, exercises, figures
 from toposeg_lite.data import photos
 from toposeg_lite.structures import load_pretrained
-from toposeg_lite.training.annotation import order_tables, read_orders
+from toposeg_lite.workbook.studies.orders import order_tables, read_orders
 
 torch.set_num_threads(1)  # so that the number of cores changes no digit
 folder = Path(tempfile.mkdtemp())

@@ -22,7 +22,7 @@ VOLUME = AnnotationSession(IMAGE[None], IMAGE[None])
 class Mute:
     """A branch model that knows no branch and learns nothing."""
 
-    def predict(self, image, likelihood, proposals):
+    def predict(self, image, likelihood, branches):
         return np.empty(0), np.empty(0)
 
 
@@ -230,7 +230,7 @@ CASES = [
         "logistic model, spread",
         lambda: LogisticModel(spread=0),
         ValueError,
-        "spread must be positive",
+        "spread must be .*above zero",
     ),
     (
         "logistic model, spread of words",

@@ -18,10 +18,10 @@ from toposeg_lite.metrics import cldice, dice
 from toposeg_lite.models import UNet
 from toposeg_lite.structures import EvenLight, StructureModel, load_pretrained
 from toposeg_lite.structures.pretrained import NAME, pack
-from toposeg_lite.studies.__main__ import main
-from toposeg_lite.studies.fitting import cross_train, even_data
-from toposeg_lite.studies.make_pretrained import make_pretrained
 from toposeg_lite.training import TrainConfig, train
+from toposeg_lite.workbook.studies.__main__ import main
+from toposeg_lite.workbook.studies.fitting import cross_train, even_data
+from toposeg_lite.workbook.studies.make_pretrained import make_pretrained
 
 ASSETS = files("toposeg_lite.data") / "assets"
 

@@ -149,7 +149,7 @@ CASES = [
         "augment chance above 1",
         lambda: TrainConfig(augment={"RandGaussianNoise": {"prob": 7}}),
         ValueError,
-        r"augment\['RandGaussianNoise'\]\['prob'\] must be from 0 to 1; got 7",
+        r"augment\['RandGaussianNoise'\]\['prob'\] must lie in \[0, 1\]; got 7",
     ),
     (
         "augment bad value",

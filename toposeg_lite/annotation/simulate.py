@@ -1,8 +1,8 @@
 """How many clicks does an order of questions save? A perfect annotator works against a known truth.
 
 **How a branch is judged.** The annotator looks at the path alone: a branch is real if at least
-three quarters of its pixels (`share`) lie on the truth, or within `tolerance` pixels of it. So a
-branch that runs along a vessel and then bridges a gap of background is real only while the bridge
+three quarters of its own pixels (`share`) lie on the truth, or within `tolerance` pixels of it. So
+a branch that runs along a vessel and then bridges a gap of background is real only while the bridge
 is short beside it. All others are rejected; or only those of which a quarter or less is real, and
 what is neither is left as it is (`mixed`): the click is spent, and nothing changes. An annotator
 who judges like this never errs and is never tired; real ones do and are.
@@ -20,6 +20,7 @@ from scipy import ndimage
 from .. import metrics
 from ..calibration import entropy
 from ..checks import check_choice, check_integer, check_number, check_same_shape
+from ..topology.branches import UNDECIDED
 from ..topology.grid import check_connectivity, check_mask
 from .session import AnnotationSession
 
@@ -64,10 +65,6 @@ class AnnotationCurve:
             In the metric's own units, so that curves of as many clicks can be compared. Between
             two measurements the curve is straight. Without any click the value at the beginning.
 
-        Raises
-        ------
-        ValueError
-            If there is no such metric.
         """
         check_choice(metric, tuple(self.scores), "metric")
         values = self.scores[metric]
@@ -88,7 +85,7 @@ def judge_branches(
     truth : array of bool, or of 0 and 1
         Of the session's shape.
     share : float
-        The part of a branch's pixels that must lie on the truth, in [0, 1]. Default 0.75.
+        The part of a branch's own pixels that must lie on the truth, in [0, 1]. Default 0.75.
     tolerance : float
         Pixels within this distance from the truth count as on it. Default 0.
 
@@ -96,11 +93,6 @@ def judge_branches(
     -------
     (n,) array of bool
         True for each branch that is real.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `truth` is no mask of that shape or a number is none.
 
     Examples
     --------
@@ -121,8 +113,7 @@ def _shares(session: AnnotationSession, truth: Any, share: float, tolerance: flo
     reach = check_number(tolerance, "tolerance")
     if truth.any() and reach > 0:
         truth = ndimage.distance_transform_edt(~truth) <= reach
-    flat = truth.ravel()
-    return np.array([flat[path].mean() for path in session.proposals.paths], np.float64)
+    return session.branches.fraction_on(truth)
 
 
 def simulate_annotator(
@@ -155,7 +146,7 @@ def simulate_annotator(
         - "doubt", "gain": the first of the queue by doubt or by gain, likewise;
         - "persistence": the most persistent;
         - "random": any;
-        - "pixel-entropy": the one with the highest mean, over its path, of the entropy of the
+        - "pixel-entropy": the one with the highest mean, over its own pixels, of the entropy of the
           likelihood, which is what a pixel-wise network knows of its uncertainty;
         - numbers of branches: these, in this order.
     clicks : int, optional
@@ -178,11 +169,6 @@ def simulate_annotator(
     -------
     AnnotationCurve
         With the scores "betti_matching_error", "cldice" and "variation_of_information".
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `truth` is no mask of the session's shape, or an option is none of the above.
 
     Notes
     -----
@@ -241,8 +227,8 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
         if order in ("uncertainty", "doubt", "gain"):
             by: Any = order
             if not session._learns_always:  # no decision changes what is said of the others
-                left = iter(session.queue(by))
-                return lambda session, asked: next(left, None)
+                queue = iter(session.queue(by))
+                return lambda session, asked: next(queue, None)
 
             def first(session: AnnotationSession, asked: list[int]) -> int | None:
                 known = set(asked)
@@ -254,26 +240,24 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
         if not isinstance(order, Iterable):
             raise TypeError(f"order must be one of {ORDERS} or numbers of branches; got {order!r}")
         ranked = [check_integer(branch, "order") for branch in order]
-        if sorted(set(ranked)) != sorted(ranked) or max(ranked, default=0) >= len(
-            session.proposals
-        ):
+        count = len(session.branches)
+        if sorted(set(ranked)) != sorted(ranked) or max(ranked, default=0) >= count:
             raise ValueError(
-                f"order must name branches below {len(session.proposals)}, each once at most; "
-                f"got {ranked}"
+                f"order must name branches below {count}, each once at most; got {ranked}"
             )
-    left = iter([branch for branch in ranked if session.decisions[branch] == 0])
-    return lambda session, asked: next(left, None)
+    undecided = iter([k for k in ranked if session.decisions[k] == UNDECIDED])
+    return lambda session, asked: next(undecided, None)
 
 
 def _ranked(session: AnnotationSession, order: str, seed: Any) -> list[int]:
     """Return all branches of a session in an order that no decision changes."""
     if order == "random":
-        return np.random.default_rng(seed).permutation(len(session.proposals)).tolist()
+        return np.random.default_rng(seed).permutation(len(session.branches)).tolist()
     if order == "persistence":
-        values = session.proposals.persistence
+        values = session.branches.persistence
     else:
         unsure = entropy(session.likelihood).ravel()
-        values = np.array([unsure[path].mean() for path in session.proposals.paths])
+        values = np.array([unsure[path].mean() for path in session.branches.own_paths])
     return np.argsort(-values, kind="stable").tolist()
 
 

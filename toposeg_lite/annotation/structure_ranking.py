@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import expit, logit
 
 from ..calibration import entropy
-from .proposals import Proposals
+from ..checks import check_number
+from ..topology.branches import BranchSet
 from .ranking import fit_logistic
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ __all__ = ["StructureRanking"]
 class StructureRanking:
     """A branch model for `AnnotationSession` that asks a `StructureModel`.
 
-    The branches are the model's own, without the pixels at their ends that belong to others. Before
-    any decision a branch has the model's calibrated probability. `learn` fits a logistic regression
+    The branches are the model's own. Before any
+    decision a branch has the model's calibrated probability. `learn` fits a logistic regression
     to the decisions, whose features are the model's log-odds, a constant, and, in the mode
     "branch", what the model's head sees of the branch, scaled to mean 0 and variance 1 over the
     image. Its prior is the model itself: weight 1 for the log-odds and 0 for the rest, with a
@@ -42,11 +43,6 @@ class StructureRanking:
     weights : array of float64 or None
         What was learned; None before.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `spread` is no positive number.
-
     Notes
     -----
     The network runs once for each image, and the result is kept for the last image only. Where it
@@ -66,11 +62,7 @@ class StructureRanking:
     """
 
     def __init__(self, model: StructureModel, spread: float = 0.5) -> None:
-        if isinstance(spread, bool) or not isinstance(spread, int | float | np.number):
-            raise TypeError(f"spread must be a number; got {spread!r}")
-        if not 0 < spread < np.inf:
-            raise ValueError(f"spread must be positive and finite; got {spread}")
-        self.model, self.spread = model, float(spread)
+        self.model, self.spread = model, check_number(spread, "spread", positive=True)
         self.weights: np.ndarray | None = None
         self._last: tuple[np.ndarray, Any] | None = None
 
@@ -84,7 +76,7 @@ class StructureRanking:
         """
         return self._distribution(image).branches.likelihood
 
-    def propose(self, image: np.ndarray, likelihood: np.ndarray) -> Proposals:
+    def propose(self, image: np.ndarray, likelihood: np.ndarray) -> BranchSet:
         """Return the model's branches of an image.
 
         Parameters
@@ -96,8 +88,8 @@ class StructureRanking:
 
         Returns
         -------
-        Proposals
-            In the model's order.
+        BranchSet
+            The model's own.
 
         Raises
         ------
@@ -110,14 +102,10 @@ class StructureRanking:
                 "the model gives another likelihood of this image than the one that the journal "
                 "was begun with: its weights, or the machine, have changed"
             )
-        paths = np.split(branches.own_pixels, np.cumsum(branches.sizes)[:-1])
-        if not len(branches):
-            paths = []
-        ends = np.array([(path[0], path[-1]) for path in paths], np.int64).reshape(-1, 2)
-        return Proposals(paths, branches.persistence.astype(np.float64), ends)
+        return branches
 
     def predict(
-        self, image: np.ndarray, likelihood: np.ndarray, proposals: Proposals
+        self, image: np.ndarray, likelihood: np.ndarray, branches: BranchSet
     ) -> tuple[np.ndarray, np.ndarray]:
         """Judge every branch of an image; see `BranchModel.predict`."""
         if self.weights is None:
@@ -130,7 +118,7 @@ class StructureRanking:
         self,
         image: np.ndarray,
         likelihood: np.ndarray,
-        proposals: Proposals,
+        branches: BranchSet,
         chosen: np.ndarray,
         real: np.ndarray,
     ) -> None:
@@ -138,7 +126,7 @@ class StructureRanking:
 
         Parameters
         ----------
-        image, likelihood, proposals
+        image, likelihood, branches
             As in `predict`.
         chosen : (m,) array of int
             Which branches were decided.
@@ -154,11 +142,11 @@ class StructureRanking:
 
     def _features(self, image: np.ndarray) -> np.ndarray:
         """Return log-odds, a constant and what the head sees, (n, F) float64."""
-        found = self._distribution(image)
-        odds = logit(np.clip(found.uncertainty().probability, 1e-4, 1 - 1e-4))[:, None]
+        distribution = self._distribution(image)
+        odds = logit(np.clip(distribution.uncertainty().probability, 1e-4, 1 - 1e-4))[:, None]
         parts = [odds, np.ones_like(odds)]
-        if found.features is not None:
-            seen = found.features.double().cpu().numpy()
+        if distribution.features is not None:
+            seen = distribution.features.double().cpu().numpy()
             spread = seen.std(axis=0)
             parts.append((seen - seen.mean(axis=0)) / np.where(spread > 0, spread, 1))
         return np.concatenate(parts, axis=1)

@@ -11,9 +11,9 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ..checks import check_choice, check_fraction, check_integer
-from ..metrics import _skeleton
 from ..topology.grid import check_connectivity
 from ..topology.morse import morse_complex
+from ..topology.skeleton import thin_mask
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce
 from .options import Loss, Options, Reduction, check_reduction, takes
@@ -190,7 +190,7 @@ def _of_prediction(image: np.ndarray, options: MorseOptions) -> np.ndarray:
 def _of_truth(mask: np.ndarray, options: MorseOptions) -> np.ndarray:
     """Return the structures of a mask: thin lines or walls inside its foreground."""
     if options.structure == "skeleton":
-        return _skeleton(mask)
+        return thin_mask(mask)
     if mask.all():
         return np.zeros_like(mask)  # nothing to divide, and no background to measure from
     # How deep inside: the only pits are the components of the background, and the basins meet

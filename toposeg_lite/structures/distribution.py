@@ -28,7 +28,8 @@ from torch import Tensor
 
 from ..calibration import entropy
 from ..checks import check_choice, check_fraction, check_integer, check_seed
-from ..topology.branches import BranchSet
+from ..topology.branches import ACCEPTED, RADIUS, REJECTED, BranchSet
+from ..topology.discs import draw_discs
 from ..topology.threads import map_in_threads
 from .walking import redraw
 
@@ -175,7 +176,8 @@ class StructureDistribution:
             If `accept` is no number in [0, 1].
         """
         accept = check_fraction(accept, "accept")
-        return self.branches.mask(self.uncertainty().probability >= accept)
+        accepted = self.uncertainty().probability >= accept
+        return self.branches.mask(np.where(accepted, ACCEPTED, REJECTED))
 
     def sample(self, n: int, seed: int | np.random.Generator) -> StructureSamples:
         """Draw n structures, 0 or more; the seed decides all.
@@ -200,6 +202,7 @@ class StructureDistribution:
             structure = structures[i].reshape(-1)
             structure[pixels] = True
             _fill(base, region, kept[i], structure, masks[i].reshape(-1))
+            draw_discs(masks[i], pixels[~base[pixels]], RADIUS)
 
         map_in_threads(draw, range(n), torch.get_num_threads())
         return StructureSamples(branches, kept, masks, structures)

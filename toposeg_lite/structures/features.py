@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numba import njit
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import distance_transform_edt, uniform_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..topology.branches import BranchSet, depths
+from ..topology.branches import BranchSet
 
 __all__ = ["FEATURES", "branch_features", "persistence_of"]
 
@@ -51,8 +51,8 @@ def persistence_of(branches: BranchSet, likelihood: Tensor) -> Tensor:
     --------
     >>> from toposeg_lite.structures import find_branches
     >>> likelihood = torch.tensor([[0.5, 0.25, 0.75]], requires_grad=True)
-    >>> found = find_branches(likelihood.detach().numpy())
-    >>> persistence = persistence_of(found, likelihood)
+    >>> branches = find_branches(likelihood.detach().numpy())
+    >>> persistence = persistence_of(branches, likelihood)
     >>> persistence.sum().backward()
     >>> persistence.detach(), likelihood.grad
     (tensor([0.2500]), tensor([[ 1., -1.,  0.]]))
@@ -158,7 +158,10 @@ def _widths(branches: BranchSet) -> np.ndarray:
     """Return at each pixel the width of what is at least half as likely as the nearest branch."""
     likelihood = branches.likelihood
     _, nearest = branches.nearest
-    return 2 * depths(likelihood >= likelihood.ravel()[nearest] / 2) - 1
+    mask = likelihood >= likelihood.ravel()[nearest] / 2
+    if mask.all():  # there is no background to be far from
+        return np.full(mask.shape, 2.0 * max(mask.shape) - 1)
+    return 2 * distance_transform_edt(mask) - 1
 
 
 @njit(cache=True, nogil=True)

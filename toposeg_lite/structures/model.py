@@ -351,7 +351,7 @@ class StructureModel(nn.Module):
         On the images that it was trained on a network is surer, and more often right, than
         elsewhere, and a head that learns from their branches becomes too bold. So let it learn from
         images that the network has not seen, or from networks that have not seen the images, as
-        `toposeg_lite.studies.fitting.cross_train` makes them.
+        `toposeg_lite.workbook.studies.fitting.cross_train` makes them.
         """
         head = self._method(BranchHead, "learn")
         truth = _join_outcomes(distributions, outcomes)

@@ -27,7 +27,7 @@ from numba import njit
 from ..checks import check_fraction, check_number, check_seed
 from ..topology.branches import BranchSet, check_chosen
 from ..topology.grid import check_connectivity
-from ..topology.morse import _split
+from ..topology.morse import split_paths
 
 __all__ = ["perturb_and_walk"]
 
@@ -79,7 +79,7 @@ def perturb_and_walk(
     )
     key = check_seed(seed).integers(2**63, dtype=np.uint64)
     gamma, sigma = check_fraction(gamma, "gamma"), check_number(sigma, "sigma")
-    return _split(*redraw(branches, chosen, key, gamma, sigma, connectivity))
+    return split_paths(*redraw(branches, chosen, key, gamma, sigma, connectivity))
 
 
 def redraw(

@@ -44,6 +44,7 @@ from toposeg_lite.topology.grid import (
     check_mask,
     dual_connectivity,
 )
+from toposeg_lite.topology.order import find_root
 
 __all__ = ["betti_numbers", "label_components", "overlap_sizes"]
 
@@ -53,11 +54,8 @@ def label_components(mask: Any, *, connectivity: int | None = None) -> tuple[np.
 
     Parameters
     ----------
-    mask : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        The foreground.
-    connectivity : int, optional
-        1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None means the number of
-        axes.
+    mask, connectivity
+        See the package's docstring.
 
     Returns
     -------
@@ -65,12 +63,6 @@ def label_components(mask: Any, *, connectivity: int | None = None) -> tuple[np.
         0 is background; components are 1, 2, ... in the order of their first pixels (C order).
     count : int
         The number of components.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is not binary, is empty or has neither 2 nor 3 axes; if `connectivity` is
-        neither 1 nor the number of axes.
 
     Examples
     --------
@@ -99,25 +91,14 @@ def betti_numbers(
 
     Parameters
     ----------
-    mask : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        The foreground.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26); the
-        background has the dual. None means the number of axes.
-    border : {"open", "closed"}
-        "open": the outside is background. "closed": a frame of foreground, one pixel wide,
-        surrounds the mask and is counted, so that an empty mask has (1, 1) or (1, 0, 1).
+    mask, connectivity, border
+        See the package's docstring. With a closed border the frame is counted, too, so that an
+        empty mask has (1, 1) or (1, 0, 1).
 
     Returns
     -------
     tuple of int
         (b0, b1) in 2D: components and holes. (b0, b1, b2) in 3D: components, tunnels, cavities.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is not binary, is empty or has neither 2 nor 3 axes; if `connectivity` is
-        neither 1 nor the number of axes; if `border` is neither "open" nor "closed".
 
     Notes
     -----
@@ -165,11 +146,10 @@ def overlap_sizes(
 
     Parameters
     ----------
-    first, second : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
+    first, second
         Two masks of one shape.
-    connectivity : int, optional
-        1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None means the number of
-        axes.
+    connectivity
+        See the package's docstring.
 
     Returns
     -------
@@ -177,12 +157,6 @@ def overlap_sizes(
         Pixels in each segment, the background first (0 if there is none).
     joint_sizes : array of int64
         Pixels in each non-empty intersection of a segment of `first` with one of `second`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty or has neither 2 nor 3 axes; if the shapes differ; if
-        `connectivity` is neither 1 nor the number of axes.
 
     Examples
     --------
@@ -298,15 +272,6 @@ def _find_runs(rows: np.ndarray, first: np.ndarray, edge: np.ndarray) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _find_root(parent: np.ndarray, i: int) -> int:
-    """Return the root of i, halving the path to it."""
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@njit(cache=True, nogil=True)
 def _unite_rows(
     first: np.ndarray, edge: np.ndarray, parent: np.ndarray, upper: int, lower: int, reach: int
 ) -> None:
@@ -319,7 +284,7 @@ def _unite_rows(
     while i < i_end and j < j_end:
         i_stop, j_stop = edge[2 * i + 1], edge[2 * j + 1]
         if edge[2 * i] < j_stop + reach and edge[2 * j] < i_stop + reach:
-            a, b = _find_root(parent, i), _find_root(parent, j)
+            a, b = find_root(parent, i), find_root(parent, j)
             if a < b:
                 parent[b] = a
             else:

@@ -17,7 +17,9 @@ with ``border="closed"`` a frame of foreground, one pixel wide and of value 1, s
 so that structures cut off by the border close into loops [2]_.
 
 Every public function of the library passes its input through the checks of this module, so a bad
-array meets a clear error at the door and never a kernel.
+array meets a clear error at the door and never a kernel: a TypeError for a torch tensor, a masked
+array, objects, and integers where a likelihood is wanted; a ValueError for a wrong number of axes,
+an empty array and values that do not belong there.
 
 References
 ----------
@@ -72,15 +74,7 @@ def check_connectivity(connectivity: Any, ndim: int) -> int:
     Returns
     -------
     int
-        1 or `ndim`.
-
-    Raises
-    ------
-    TypeError
-        If `connectivity` is no integer.
-    ValueError
-        If it is an integer but neither 1 nor `ndim`: 2 in 3D has no dual, so holes would be
-        ill-defined.
+        1 or `ndim`. 2 in 3D is refused: it has no dual, so holes would be ill-defined.
 
     Examples
     --------
@@ -114,13 +108,6 @@ def check_dimensions(dimensions: Any, ndim: int) -> list[bool]:
     -------
     list of bool
         For each dimension below `ndim` whether it is wanted.
-
-    Raises
-    ------
-    TypeError
-        If `dimensions` is no collection of integers.
-    ValueError
-        If it is empty or names a dimension that no feature has.
 
     Examples
     --------
@@ -201,13 +188,6 @@ def check_image(
         The same values. float64 stays float64; everything else becomes float32, which holds it
         exactly. It is the caller's own array where nothing had to change: do not write to it.
 
-    Raises
-    ------
-    TypeError
-        For a torch tensor, integers, complex numbers, objects.
-    ValueError
-        For a wrong number of axes, an empty array, NaN, infinities and values outside [0, 1].
-
     Examples
     --------
     >>> check_image([[0.0, 0.5]]).dtype
@@ -254,13 +234,6 @@ def check_mask(
     -------
     array of bool
         The same mask. It is the caller's own array where nothing had to change: do not write to it.
-
-    Raises
-    ------
-    TypeError
-        For a torch tensor, complex numbers, objects.
-    ValueError
-        For a wrong number of axes, an empty array, or values other than 0 and 1.
 
     Examples
     --------

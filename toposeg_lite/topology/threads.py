@@ -30,12 +30,8 @@ def map_in_threads(
     Returns
     -------
     list
-        The results in the order of the items, whoever computed them.
-
-    Raises
-    ------
-    Exception
-        What `function` raised; for several items, that of the first of them.
+        The results in the order of the items, whoever computed them. What `function` raised is
+        raised here, for several items that of the first of them.
 
     Examples
     --------
@@ -44,10 +40,10 @@ def map_in_threads(
     """
     results: dict[int, Result] = {}
     errors: dict[int, BaseException] = {}
-    left = iter(range(len(items)))
+    waiting = iter(range(len(items)))
 
     def work() -> None:
-        for i in left:
+        for i in waiting:
             try:
                 results[i] = function(items[i])
             except BaseException as error:

@@ -80,6 +80,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..checks import check_same_shape
+from .frame import OFFSETS, flat_steps, unframe
 from .grid import check_connectivity, check_mask
 from .threads import map_in_threads
 
@@ -110,22 +111,13 @@ def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.b
 
     Parameters
     ----------
-    mask : (H, W) or (D, H, W) array of bool, or of 0 and 1
-        True is foreground. Outside the image lies background.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). The
-        background has the dual. None means the number of axes.
+    mask, connectivity
+        See the package's docstring.
 
     Returns
     -------
     array of bool, of the mask's shape
         True where the pixel, foreground or background, is simple.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is not a non-empty binary array with 2 or 3 axes, or `connectivity` is neither 1
-        nor their number.
 
     References
     ----------
@@ -150,10 +142,9 @@ def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.b
     """
     mask = check_mask(mask)
     full = check_connectivity(connectivity, mask.ndim) == mask.ndim
-    padded, inside = _pad(mask)
-    simple, _ = _pad(np.ones_like(mask))
-    _keep_simple(padded.ravel(), simple.ravel(), _offsets(padded.shape), full, _table(full))
-    return simple[inside].astype(np.bool_)
+    padded, simple = _pad(mask), _pad(np.ones_like(mask))
+    _keep_simple(padded.ravel(), simple.ravel(), _steps(padded), full, _table(full))
+    return _inside(simple)
 
 
 def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) -> WarpResult:
@@ -165,13 +156,10 @@ def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) ->
 
     Parameters
     ----------
-    mask : (H, W) or (D, H, W) array of bool, or of 0 and 1
-        The mask to deform. Outside the image lies background.
-    target : array like `mask`
-        The mask to approach.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). The
-        background has the dual. None means the number of axes.
+    mask, target
+        The mask to deform, and the one to approach, of one shape.
+    connectivity
+        See the package's docstring.
 
     Returns
     -------
@@ -179,12 +167,6 @@ def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) ->
         ``warped`` and ``critical``, two new boolean arrays of the mask's shape. A mask without
         foreground, or without background inside the image, has no boundary to move: nothing
         flips, and every difference is critical.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of the two is not a non-empty binary array with 2 or 3 axes, if their shapes differ,
-        or if `connectivity` is neither 1 nor the number of axes.
 
     Notes
     -----
@@ -230,11 +212,6 @@ def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> ND
     (n,) array of int64
         Flat indices (C order); no pixel occurs twice.
 
-    Raises
-    ------
-    TypeError, ValueError
-        As for `homotopy_warp`.
-
     Examples
     --------
     A bar grows to the right, pixel by pixel:
@@ -243,11 +220,9 @@ def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> ND
     array([1, 2, 3])
     """
     mask, target, full = _check_pair(mask, target, connectivity)
-    padded, _ = _pad(mask)
+    padded = _pad(mask)
     order = _flip(padded, mask, target, full)
-    places = np.unravel_index(order, padded.shape)
-    flat = np.ravel_multi_index([place - 1 for place in places], mask.shape)
-    return flat.astype(np.int64)
+    return unframe(order, padded.shape)
 
 
 def _check_pair(
@@ -275,9 +250,9 @@ def warp_batch(
 
 def _warp(mask: NDArray[np.bool_], target: NDArray[np.bool_], full: bool) -> NDArray[np.bool_]:
     """Return the warped mask as a new array; nothing is checked."""
-    padded, inside = _pad(mask)
+    padded = _pad(mask)
     _flip(padded, mask, target, full)
-    return padded[inside].astype(np.bool_)
+    return _inside(padded)
 
 
 def _flip(
@@ -287,27 +262,25 @@ def _flip(
     differs = mask != target
     if not differs.any() or mask.all() or not mask.any():
         return np.empty(0, np.int64)
-    todo, _ = _pad(differs)
+    todo = _pad(differs)
     depth, height, width = (1, *padded.shape)[-3:]
     keys = _order_keys(padded.ravel(), todo.ravel(), depth, height, width)
-    return _flip_simple(
-        padded.ravel(), todo.ravel(), keys, _offsets(padded.shape), full, _table(full)
-    )
+    return _flip_simple(padded.ravel(), todo.ravel(), keys, _steps(padded), full, _table(full))
 
 
-def _pad(mask: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], tuple[slice, ...]]:
+def _pad(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Put one pixel of background around a mask, so that every pixel has all its neighbours."""
-    inside = tuple(slice(1, -1) for _ in mask.shape)
-    padded = np.zeros([n + 2 for n in mask.shape], np.uint8)
-    padded[inside] = mask
-    return padded, inside
+    return np.pad(mask.view(np.uint8), 1)
 
 
-def _offsets(shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _inside(padded: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return the mask without the pixels around it, as an array of its own."""
+    return padded[(slice(1, -1),) * padded.ndim].astype(np.bool_)
+
+
+def _steps(padded: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the steps from a pixel to its 8 or 26 neighbours in a flat array, in C order."""
-    strides = [int(np.prod(shape[axis + 1 :])) for axis in range(len(shape))]
-    steps = [np.dot(move, strides) for move in product((-1, 0, 1), repeat=len(shape)) if any(move)]
-    return np.array(steps, np.int64)
+    return flat_steps(OFFSETS[padded.ndim, padded.ndim], padded.shape)
 
 
 # --- is a pixel simple? The neighbourhood as the bits of a number ---------------------------------
@@ -394,22 +367,22 @@ def _table(full: bool) -> NDArray[np.bool_]:
 
 
 @njit(cache=True, nogil=True)
-def _is_simple(flat, pixel, offsets, full, table):
+def _is_simple(flat, pixel, steps, full, table):
     """Return whether a pixel of a padded, flat mask is simple; it must not lie on the padding."""
     code = 0
-    for bit in range(offsets.size):
-        code |= flat[pixel + offsets[bit]] << bit
-    if offsets.size == 8:
+    for bit in range(steps.size):
+        code |= flat[pixel + steps[bit]] << bit
+    if steps.size == 8:
         return table[code]
     return _simple_code(code, 13, full)
 
 
 @njit(cache=True, nogil=True)
-def _keep_simple(flat, marked, offsets, full, table):
+def _keep_simple(flat, marked, steps, full, table):
     """Of the `marked` pixels of a padded, flat mask keep those that are simple."""
     for pixel in range(flat.size):
         if marked[pixel]:
-            marked[pixel] = _is_simple(flat, pixel, offsets, full, table)
+            marked[pixel] = _is_simple(flat, pixel, steps, full, table)
 
 
 # --- warping ------------------------------------------------------------------------------------
@@ -477,7 +450,7 @@ _WAITING, _QUEUED = 1, 2  # what `todo` says of a pixel that differs from the ta
 
 
 @njit(cache=True, nogil=True)
-def _flip_simple(flat, todo, keys, offsets, full, table):
+def _flip_simple(flat, todo, keys, steps, full, table):
     """Flip simple pixels of a padded mask in the order of their keys until none is left.
 
     `todo` is _WAITING where a pixel may flip, and 0 elsewhere, also on the padding; `flat` and
@@ -491,7 +464,7 @@ def _flip_simple(flat, todo, keys, offsets, full, table):
     for p in range(size):
         if todo[p]:
             differing += 1
-            if _is_simple(flat, p, offsets, full, table):
+            if _is_simple(flat, p, steps, full, table):
                 todo[p] = _QUEUED
                 heap.append(keys[p])
     heapq.heapify(heap)
@@ -499,16 +472,16 @@ def _flip_simple(flat, todo, keys, offsets, full, table):
     flipped = 0
     while heap:
         p = heapq.heappop(heap) % size
-        if not _is_simple(flat, p, offsets, full, table):
+        if not _is_simple(flat, p, steps, full, table):
             todo[p] = _WAITING
             continue
         flat[p] ^= 1
         todo[p] = 0
         order[flipped] = p
         flipped += 1
-        for offset in offsets:
-            q = p + offset
-            if todo[q] == _WAITING and _is_simple(flat, q, offsets, full, table):
+        for step in steps:
+            q = p + step
+            if todo[q] == _WAITING and _is_simple(flat, q, steps, full, table):
                 todo[q] = _QUEUED
                 heapq.heappush(heap, keys[q])
     return order[:flipped]

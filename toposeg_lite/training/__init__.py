@@ -2,7 +2,7 @@
 
 `train` makes steps with Dice + cross-entropy, plus a weighted loss of `losses.LOSSES` if one is
 wanted, and leaves a checkpoint; `evaluate` predicts whole images window by window and scores them.
-Comparisons of losses that are made of the two are in `toposeg_lite.studies`.
+Comparisons of losses that are made of the two are in `toposeg_lite.workbook.studies`.
 
 Bad arguments raise TypeError or ValueError before anything is computed or written.
 """

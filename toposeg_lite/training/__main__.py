@@ -1,8 +1,8 @@
-"""``python -m toposeg_lite.training``: the commands of `toposeg_lite.studies`."""
+"""``python -m toposeg_lite.training``: the commands of `toposeg_lite.workbook.studies`."""
 
 import sys
 
-from ..studies.__main__ import main
+from ..workbook.studies.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

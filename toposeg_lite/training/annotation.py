@@ -2,7 +2,7 @@
 
 import sys
 
-from ..studies.__main__ import main
+from ..workbook.studies.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["orders", *sys.argv[1:]]))

@@ -41,6 +41,8 @@ def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[i
 class TrainConfig:
     """Everything that decides the numbers of a training run; checked when it is made.
 
+    Numbers are stored as plain ones of Python, whatever NumPy made of them, for JSON keeps them.
+
     Parameters
     ----------
     dataset : str
@@ -63,8 +65,7 @@ class TrainConfig:
         How much the light of a crop is changed at random, from 0 to below 1; see `draw_batch`.
     augment : dict of dict
         Further random changes of the values of crops: names of MONAI's transforms, each with its
-        options, e.g. ``{"RandGaussianNoise": {"prob": 0.5, "std": 0.05}}``; see
-        `augment.make_augmentation`. Needs MONAI unless empty.
+        options, e.g. ``{"RandGaussianNoise": {"prob": 0.5, "std": 0.05}}``; see `training.augment`.
     seed : int
         Decides the first weights and the crops.
     width, depth : int
@@ -81,18 +82,13 @@ class TrainConfig:
     checkpoint_every : int
         Steps between two checkpoints; one more is written at the end.
     validate_every : int
-        Steps between two looks at the validation images, whole; 0 never looks. Of the networks
-        whose mean Dice there is at most 0.01 below the best one's, the one with the smallest mean
-        Betti-matching error is kept beside the last one; see `Checkpoint`. In volumes the error is
-        the mean over cubes with the data set's `patch` as their side.
+        Steps between two looks at the validation images, whole; 0 never looks. The best network,
+        by `Checkpoint.best_look`, is kept beside the last one. In volumes its error is the mean
+        over cubes with the data set's `patch` as their side.
     patience : int
         End the run after so many looks in a row that found no better network; 0 never ends it.
     validation_window : int or tuple of int
         Sides of the windows in which the validation images are predicted; see `predict`.
-
-    Notes
-    -----
-    Numbers are stored as plain ones of Python, whatever NumPy made of them, for JSON keeps them.
 
     Examples
     --------
@@ -157,17 +153,7 @@ class TrainConfig:
             object.__setattr__(self, name, value)
 
     def check(self, ndim: int) -> None:
-        """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes.
-
-        Parameters
-        ----------
-        ndim : int
-            2 or 3, the number of axes of the data set.
-
-        Examples
-        --------
-        >>> TrainConfig(patch=(64, 32)).check(2)
-        """
+        """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes."""
         sides = resolve_sides(self.patch, ndim, "patch")
         try_augment(self.augment, (1, *sides))
         resolve_sides(self.validation_window, ndim, "validation_window")
@@ -182,13 +168,7 @@ class TrainConfig:
                 ) from error
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as a dict that survives a round trip through JSON.
-
-        Examples
-        --------
-        >>> TrainConfig(**TrainConfig(seed=3).as_dict()) == TrainConfig(seed=3)
-        True
-        """
+        """Return the fields as a dict that survives a round trip through JSON."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["loss_options"] = dict(self.loss_options)
         values["augment"] = {name: dict(options) for name, options in self.augment.items()}

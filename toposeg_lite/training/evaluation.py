@@ -150,7 +150,7 @@ class Evaluation:
         One row for each image, by its name; the columns are those of `metrics.report`. Of several
         classes each foreground class has a row: "<name>, class <number>".
     likelihoods : dict of str to array
-        What the network predicts for each image, float32 in [0, 1]; see `predict`.
+        What `predict` returned for each image.
     samples : tuple of Sample
         The images and their reference masks.
     """
@@ -165,19 +165,11 @@ class Evaluation:
 
         The table of volumes lacks that error, and is sorted by the Betti error instead.
         """
-        error = "betti_matching_error"
-        if error not in self.table:
-            error = "betti_error"
+        error = "betti_matching_error" if "betti_matching_error" in self.table else "betti_error"
         return self.table.sort_values([error, "dice"], ascending=[False, True], kind="stable")
 
     def pair(self, row: str) -> tuple[Sample, np.ndarray]:
-        """Return the sample of a row, with the reference of this row, and the predicted mask.
-
-        Parameters
-        ----------
-        row : str
-            Of the table.
-        """
+        """Return the sample of a row of the table, with its reference, and the predicted mask."""
         check_choice(row, tuple(self.table.index), "row")
         pairs = ((s, _masks(self.likelihoods[s.name], s).get(row)) for s in self.samples)
         sample, (prediction, truth) = next((s, pair) for s, pair in pairs if pair is not None)
@@ -196,20 +188,8 @@ def evaluate(
 ) -> Evaluation:
     """Predict images and score their masks: likelihood 0.5 and above, or the likeliest class.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        See `predict`.
-    samples : sequence of Sample
-        Images with their reference masks, each with a name of its own.
-    labels, connectivity, patch
-        Passed to `toposeg_lite.metrics.report`; see there.
-    window, overlap
-        Passed to `predict`; see there.
-
-    Returns
-    -------
-    Evaluation
+    Each of `samples` has a name of its own. `model`, `window` and `overlap` are those of `predict`;
+    `labels`, `connectivity` and `patch` are those of `toposeg_lite.metrics.report`.
 
     Examples
     --------

@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +62,11 @@ def draw_batch(
     patch : int or tuple of int
         Sides of a crop. Axes of equal side may change places, so that with flips every rotation by
         a right angle occurs; pixels are only moved, so masks stay exact.
-    batch : int
-        Number of crops.
+    batch, augment
+        See `TrainConfig`.
     light : float
         Uneven light, as where a photograph darkens towards its rim: each crop is multiplied by a
         smooth random field, and each channel by a number, both between 1 - `light` and 1 + `light`.
-    augment : dict of dict, optional
-        Further changes of the values of each crop by MONAI; see `augment.make_augmentation`.
 
     Returns
     -------
@@ -177,14 +175,15 @@ def _clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
+def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors as they are now, on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+
 def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's tensors under flat names."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{number}.{name}": tensor.detach().cpu().clone()
-        for number, values in state.items()
-        for name, tensor in values.items()
-    }
+    state = optimizer.state_dict()["state"].items()
+    return _copy({f"{k}.{name}": tensor for k, values in state for name, tensor in values.items()})
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
@@ -228,7 +227,7 @@ def train(
     events: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Checkpoint:
-    """Train a network and return it as a checkpoint.
+    """Train a network and return it as a checkpoint: the one in `out` after the last step.
 
     The loss of a step is Dice + cross-entropy, plus ``config.weight`` times the added loss. Devices
     and processes are accelerate's: the same call runs on a CPU, a GPU, or several, which then share
@@ -238,7 +237,7 @@ def train(
     Parameters
     ----------
     config : TrainConfig
-        What to do.
+        What to do; its `patience` can end the run early.
     data : Dataset, optional
         Use it instead of loading ``config.dataset``. Masks of integers are labels of several
         classes, of which 0 is the background.
@@ -256,11 +255,6 @@ def train(
         each step, and the scores of each look at the validation images.
     progress : bool
         Show a bar with the parts of the loss, and the last look at the validation images.
-
-    Returns
-    -------
-    Checkpoint
-        After the last step, which ``config.patience`` can make an early one; the same as in `out`.
 
     Raises
     ------
@@ -310,11 +304,12 @@ def train(
         model = UNet(**network)
     if start is not None:
         start.model(model, last=True)
+    first = 0 if start is None else start.step
     run = Checkpoint(
         config=config,
         network=network,
-        step=0 if start is None else start.step,
-        start=0 if start is None else start.step,
+        step=first,
+        start=first,
         parent=digest(model.state_dict()),
         weights={},
         optimizer={} if start is None else start.optimizer,
@@ -328,23 +323,18 @@ def train(
     accelerator.wait_for_everyone()  # nobody may write before everybody has read
     if run.finished:
         return run
-    with _event_writer(events if accelerator.is_main_process else None, run.step) as writer:
+    silent = events is None or not accelerator.is_main_process
+    with nullcontext() if silent else _event_writer(events, run.step) as writer:
         return _run(run, _Steps(run, data, model, accelerator), path, writer, progress)
 
 
-@contextmanager
-def _event_writer(folder: str | os.PathLike[str] | None, step: int) -> Iterator[Any]:
+def _event_writer(folder: Any, step: int) -> Any:
     """Open an event file in a folder; what older files there say of later steps is void."""
-    if folder is None:
-        yield None
-        return
     # Here, for it takes seconds to import and few ask for it.
     from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
 
     # Files are named by the second: without an ending of its own, one would replace another.
-    ending = f".from-{step}"
-    with SummaryWriter(str(folder), purge_step=step + 1, filename_suffix=ending) as writer:
-        yield writer
+    return SummaryWriter(str(folder), purge_step=step + 1, filename_suffix=f".from-{step}")
 
 
 class _Steps:
@@ -359,7 +349,6 @@ class _Steps:
         config = run.config
         self.config, self.start, self.data = config, run.start, data
         self.accelerator, self.device = accelerator, accelerator.device
-        self.patch = resolve_sides(config.patch, data.ndim, "patch")
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
         self.net, self.prepared_optimizer = accelerator.prepare(model, self.optimizer)
         if run.optimizer:
@@ -372,9 +361,13 @@ class _Steps:
     def make(self, step: int) -> list[float]:
         """Make one step and return its row of the history."""
         clock = _clock(self.device)
-        self._seed(step)
-        if self.config.anneal:
-            self._anneal(step)
+        # For layers with chance in them: the step alone decides, as it does about the crops.
+        place = (self.config.seed, step, self.accelerator.process_index)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
+        if self.config.anneal:  # half a cosine over the run
+            done = (step - self.start) / self.config.steps
+            rate = self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+            self.optimizer.param_groups[0]["lr"] = rate
         image, mask = self._draw(step)
         use_bfloat16 = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, use_bfloat16):
@@ -392,29 +385,11 @@ class _Steps:
         added, seconds_added = (values[1], seconds[1]) if len(values) > 1 else (0.0, 0.0)
         return [total, values[0], added, _clock(self.device) - clock, seconds_added]
 
-    def _seed(self, step: int) -> None:
-        """Seed torch for layers with chance in them, by the step alone, as the crops are."""
-        place = (self.config.seed, step, self.accelerator.process_index)
-        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
-
-    def _anneal(self, step: int) -> None:
-        """Set the learning rate of a step: half a cosine over the run."""
-        done = (step - self.start) / self.config.steps
-        rate = self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
-        self.optimizer.param_groups[0]["lr"] = rate
-
     def _draw(self, step: int) -> tuple[Tensor, Tensor]:
         """Return this process's share of the crops of a step, on its device."""
-        config = self.config
-        images, masks = draw_batch(
-            self.data.train,
-            step=step,
-            seed=config.seed,
-            patch=self.patch,
-            batch=config.batch,
-            light=config.light,
-            augment=config.augment,
-        )
+        names = ("seed", "patch", "batch", "light", "augment")
+        options = {name: getattr(self.config, name) for name in names}
+        images, masks = draw_batch(self.data.train, step=step, **options)
         share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
         image, mask = (torch.from_numpy(array[share].copy()) for array in (images, masks))
         return image.to(self.device), mask.to(self.device)
@@ -472,14 +447,8 @@ def _run(
     rows = run.history.to_numpy().tolist()
     shown: dict[str, str] = {}
     end = run.start + config.steps
-    bar = tqdm(
-        total=config.steps,
-        initial=run.step - run.start,
-        desc=path.stem if path else "training",
-        unit="step",
-        mininterval=0.5,
-        disable=not (progress and main),
-    )
+    bar = tqdm(total=config.steps, initial=run.step - run.start, unit="step", mininterval=0.5,
+               desc=path.stem if path else "training", disable=not (progress and main))  # fmt: skip
     # What steps draw from torch's global state is forked: the caller's comes back afterwards.
     with bar, _deterministic(), torch.random.fork_rng():
         for made in range(run.step + 1, end + 1):
@@ -513,8 +482,3 @@ def _write_events(
     if writer is not None:
         for name, value in zip(names, values, strict=True):
             writer.add_scalar(f"{part}/{name}", value, step)
-
-
-def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors as they are now, on the CPU."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}

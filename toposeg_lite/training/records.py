@@ -21,26 +21,14 @@ _PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "accelerate", "
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a table as JSON knows it; a missing one is None.
-
-    Examples
-    --------
-    >>> plain(np.int64(3)), plain(np.nan)
-    (3, None)
-    """
+    """Return a value of a table as JSON knows it; a missing one is None."""
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return the numbers of a table, row by row.
-
-    Examples
-    --------
-    >>> rows(pd.DataFrame({"dice": [0.5]}, index=["eye"]))
-    {'eye': {'dice': 0.5}}
-    """
+    """Return the numbers of a table, row by row."""
     return {
         str(name): {str(key): plain(value) for key, value in row.items()}
         for name, row in table.to_dict(orient="index").items()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bad_values import IMAGE
 
-from toposeg_lite.annotation import AnnotationApp, AnnotationSession
+from toposeg_lite.annotation import AnnotationSession
+from toposeg_lite.workbook.desk import AnnotationApp
 
 SESSION = AnnotationSession(IMAGE, IMAGE)
 VOLUME = AnnotationSession(IMAGE[None], IMAGE[None])

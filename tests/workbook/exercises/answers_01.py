@@ -6,7 +6,7 @@ import numpy as np
 from screens import betti, drawn
 from skimage.measure import label
 
-from toposeg_lite.exercises import PENCIL_SPACE
+from toposeg_lite.workbook.exercises import PENCIL_SPACE
 
 TRUTH = drawn("......... .#######. ......... .#######. .........")
 CUT_AND_MERGED = drawn("......... .###.###. ..#...... .#######. .........")

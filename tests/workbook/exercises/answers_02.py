@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from toposeg_lite.exercises import PENCIL_IMAGE
-from toposeg_lite.figures import alive
 from toposeg_lite.topology import persistence_pairs
+from toposeg_lite.workbook.exercises import PENCIL_IMAGE
+from toposeg_lite.workbook.figures import alive
 
 PENCIL = [(0, 0.9, 0.0), (0, 0.8, 0.6), (0, 0.8, 0.4), (1, 0.3, 0.1)]
 

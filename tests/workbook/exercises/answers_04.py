@@ -6,8 +6,8 @@ import numpy as np
 from screens import betti
 from skimage.measure import label
 
-from toposeg_lite.exercises import PENCIL_MASK
 from toposeg_lite.topology import simple_points
+from toposeg_lite.workbook.exercises import PENCIL_MASK
 
 BAR = [[1] * 5] * 2
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from toposeg_lite.exercises import PENCIL_RIDGE
 from toposeg_lite.topology import morse_complex
+from toposeg_lite.workbook.exercises import PENCIL_RIDGE
 
 DRAWN = [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
 

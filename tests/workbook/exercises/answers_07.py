@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from toposeg_lite.exercises import PENCIL_BRANCHES
+from toposeg_lite.workbook.exercises import PENCIL_BRANCHES
 
 
 def sigmoid(x):

@@ -17,7 +17,9 @@ import torch
 from screens import drawn
 
 from toposeg_lite.annotation import AnnotationSession
-from toposeg_lite.exercises import (
+from toposeg_lite.losses import MorseLoss, topological_loss
+from toposeg_lite.topology import match_pairs, morse_complex
+from toposeg_lite.workbook.exercises import (
     DOUBTFUL_WALL,
     DOUBTFUL_WALL_TRUTH,
     PENCIL_DIFFERENCES,
@@ -33,9 +35,7 @@ from toposeg_lite.exercises import (
     check,
     checking,
 )
-from toposeg_lite.losses import MorseLoss, topological_loss
-from toposeg_lite.studies.statistics import sign_flip_test
-from toposeg_lite.topology import match_pairs, morse_complex
+from toposeg_lite.workbook.studies.statistics import sign_flip_test
 
 FILES = sorted(path.stem for path in Path(__file__).parent.glob("answers_*.py"))
 CHAPTERS = [import_module(f"workbook.exercises.{name}") for name in FILES]
@@ -200,9 +200,9 @@ def test_the_doubt_of_the_exercise_is_that_of_a_session():
     # A row for each branch, as many pixels inside and outside the mask as the exercise says.
     image = np.zeros((9, 41))
     for k, (_, _, outside, inside) in enumerate(PENCIL_QUEUE):
-        image[2 * k, :inside] = 0.9
-        image[2 * k, inside : inside + outside] = 0.4
-        image[2 * k, [0, inside + outside - 1]] += 0.05
+        image[2 * k, :inside] = 0.6
+        image[2 * k, inside : inside + outside] = 0.45  # so near that no ridge is cut off
+        image[2 * k, [0, inside + outside - 1]] += 0.03
     session = AnnotationSession(image, image, min_persistence=0.0)
     for k, (_, _, outside, inside) in enumerate(PENCIL_QUEUE):
         branch = session.nearest((2 * k, 1), reach=0)

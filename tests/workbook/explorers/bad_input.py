@@ -7,7 +7,7 @@ import torch
 from bad_values import CUBE, IMAGE, MASK, NAN
 from matplotlib.figure import Figure
 
-from toposeg_lite import explorers, figures
+from toposeg_lite.workbook import explorers, figures
 
 FLAT_PNG = figures.png(Figure(figsize=(1, 1)))
 

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from screens import file_of
 
-from toposeg_lite import explorers, figures
-from toposeg_lite.explorers import (
+from toposeg_lite.losses import DiceBCELoss
+from toposeg_lite.workbook import explorers, figures
+from toposeg_lite.workbook.explorers import (
     GradientExplorer,
     PaintExplorer,
     PersistenceExplorer,
@@ -19,8 +20,7 @@ from toposeg_lite.explorers import (
     read_image,
     read_volume,
 )
-from toposeg_lite.explorers.structures import _read_colours
-from toposeg_lite.losses import DiceBCELoss
+from toposeg_lite.workbook.explorers.structures import _read_colours
 
 LINE = np.array([[0.9, 0.1, 0.6, 0.2, 0.7]])
 SHOWN = {

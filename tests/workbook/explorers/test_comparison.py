@@ -11,11 +11,11 @@ from PIL import Image
 from screens import points_at, spoken
 from traitlets import TraitError
 
-from toposeg_lite import figures
-from toposeg_lite.explorers import ComparisonExplorer
-from toposeg_lite.explorers.comparison import _ComparisonView
-from toposeg_lite.studies import read_runs
-from toposeg_lite.studies.statistics import sign_flip_test
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.explorers import ComparisonExplorer
+from toposeg_lite.workbook.explorers.comparison import _ComparisonView
+from toposeg_lite.workbook.studies import read_runs
+from toposeg_lite.workbook.studies.statistics import sign_flip_test
 
 
 def test_describe_says_what_the_numbers_are():
@@ -109,7 +109,7 @@ def test_without_reference_runs_the_example_is_invented(monkeypatch):
     def missing():
         raise FileNotFoundError
 
-    monkeypatch.setattr("toposeg_lite.explorers.comparison.read_runs", missing)
+    monkeypatch.setattr("toposeg_lite.workbook.explorers.comparison.read_runs", missing)
     explorer = ComparisonExplorer.example()
     assert explorer.run == "invented"
     assert "on no data" in explorer.describe()

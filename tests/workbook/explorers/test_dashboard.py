@@ -14,9 +14,10 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
-from toposeg_lite import explorers, figures
-from toposeg_lite.annotation.view import AnnotationView
-from toposeg_lite.explorers import (
+from toposeg_lite.topology import betti_numbers
+from toposeg_lite.workbook import explorers, figures
+from toposeg_lite.workbook.desk.view import AnnotationView
+from toposeg_lite.workbook.explorers import (
     AnnotationExplorer,
     Dashboard,
     Explorer,
@@ -24,9 +25,8 @@ from toposeg_lite.explorers import (
     WarpExplorer,
     examples,
 )
-from toposeg_lite.explorers.base import LiveFigure, complete
-from toposeg_lite.explorers.dashboard import _DashboardView
-from toposeg_lite.topology import betti_numbers
+from toposeg_lite.workbook.explorers.base import LiveFigure, complete
+from toposeg_lite.workbook.explorers.dashboard import _DashboardView
 
 # The screen of the annotation app is its own: it has its tests below, and many more elsewhere.
 KINDS = [

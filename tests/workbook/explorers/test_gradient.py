@@ -7,9 +7,9 @@ import pytest
 import torch
 from screens import painted, spoken
 
-from toposeg_lite.explorers import GradientExplorer
-from toposeg_lite.explorers.gradient import _GradientView
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
+from toposeg_lite.workbook.explorers import GradientExplorer
+from toposeg_lite.workbook.explorers.gradient import _GradientView
 
 
 def broken_line():

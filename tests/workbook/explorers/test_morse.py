@@ -7,10 +7,10 @@ import pytest
 from screens import file_of, hills, points_at, spoken, upload
 from traitlets import TraitError
 
-from toposeg_lite import figures
-from toposeg_lite.explorers import MorseExplorer
-from toposeg_lite.explorers.morse import _MorseView
 from toposeg_lite.topology import morse_complex
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.explorers import MorseExplorer
+from toposeg_lite.workbook.explorers.morse import _MorseView
 
 ROW = np.array([[0.9, 0.8, 0.9, 0.2, 0.7, 0.6, 0.7]])
 RING = np.array(

@@ -9,9 +9,10 @@ import pytest
 from screens import betti, drawn, file_of, painted, points_at, random_masks, spoken, upload
 from traitlets import TraitError
 
-from toposeg_lite import figures, metrics
-from toposeg_lite.explorers import PaintExplorer
-from toposeg_lite.explorers.painting import _PaintView
+from toposeg_lite import metrics
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.explorers import PaintExplorer
+from toposeg_lite.workbook.explorers.painting import _PaintView
 
 SMALL = drawn(".#... #.#.. .#..# ...## ##...")  # the example of the chapter
 TRUTH = drawn("......... .#######. ......... .#######. .........")

@@ -7,10 +7,10 @@ import pytest
 from screens import file_of, painted, points_at, spoken, upload
 from traitlets import TraitError
 
-from toposeg_lite import figures
-from toposeg_lite.explorers import PersistenceExplorer
-from toposeg_lite.explorers.persistence import _PersistenceView
 from toposeg_lite.topology import betti_numbers, persistence_pairs
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.explorers import PersistenceExplorer
+from toposeg_lite.workbook.explorers.persistence import _PersistenceView
 
 LINE = np.array([[0.9, 0.1, 0.6, 0.2, 0.7]])
 

@@ -9,11 +9,11 @@ import torch
 from screens import file_of, hills, painted, points_at, spoken, upload
 from traitlets import TraitError
 
-from toposeg_lite import figures
-from toposeg_lite.explorers import StructureExplorer
-from toposeg_lite.explorers.structures import SIDE, _read_colours, _StructureView
 from toposeg_lite.structures import StructureModel
 from toposeg_lite.topology import betti_numbers
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.explorers import StructureExplorer
+from toposeg_lite.workbook.explorers.structures import SIDE, _read_colours, _StructureView
 
 ROW = np.array([[0.9, 0.9, 0.9, 0.3, 0.2, 0.3, 0.8, 0.9, 0.8]])
 

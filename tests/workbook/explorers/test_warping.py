@@ -7,10 +7,10 @@ import pytest
 from screens import betti, drawn, file_of, painted, points_at, random_masks, spoken, upload
 from traitlets import TraitError
 
-from toposeg_lite import figures
-from toposeg_lite.explorers import WarpExplorer
-from toposeg_lite.explorers.warping import _WarpView
 from toposeg_lite.topology import homotopy_warp
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.explorers import WarpExplorer
+from toposeg_lite.workbook.explorers.warping import _WarpView
 
 # The example of the chapter: two pieces of a line, too thick, and the line with a far dot.
 MASK = drawn("##... ##.#. ##.#. ..... .....")

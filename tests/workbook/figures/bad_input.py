@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from bad_values import CUBE, IMAGE, MASK, NAN
 
-from toposeg_lite import figures
 from toposeg_lite.annotation import AnnotationSession
 from toposeg_lite.topology import persistence_pairs
 from toposeg_lite.topology.morse import morse_complex
+from toposeg_lite.workbook import figures
 
 PAIRS = persistence_pairs(IMAGE)
 CUBE_PAIRS = persistence_pairs(CUBE, connectivity=1)

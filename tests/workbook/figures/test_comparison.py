@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from made_runs import make_run
 
-from toposeg_lite import figures
-from toposeg_lite.figures.painting import METRICS
 from toposeg_lite.metrics import report
-from toposeg_lite.studies.statistics import compare_networks
-from toposeg_lite.studies.tables import COLUMNS
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.figures.painting import METRICS
+from toposeg_lite.workbook.studies.scores import COLUMNS
+from toposeg_lite.workbook.studies.statistics import compare_networks
 
 
 def table_of(metric="betti_matching_error"):

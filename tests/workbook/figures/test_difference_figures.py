@@ -12,8 +12,8 @@ import torch
 from training_data import DATA
 
 from toposeg_lite.data import Sample
-from toposeg_lite.figures.differences import evaluation_figure, save_evaluation
 from toposeg_lite.training import evaluate
+from toposeg_lite.workbook.figures.differences import evaluation_figure, save_evaluation
 
 
 class Pointwise(torch.nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toposeg_lite import figures
+from toposeg_lite.workbook import figures
 
 IMAGE = np.array([[0.9, 0.3, 0.6], [0.1, 0.2, 0.1]])
 PULL = np.array([[0.1, 0.7, -0.6], [0.0, 0.0, -0.001]])

@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import label
 from screens import hills
 
-from toposeg_lite import figures
 from toposeg_lite.topology import morse_complex
+from toposeg_lite.workbook import figures
 
 ROW = np.array([[0.9, 0.8, 0.9, 0.2, 0.7, 0.6, 0.7]])
 RING = np.array(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toposeg_lite import figures
+from toposeg_lite.workbook import figures
 
 PATHS = [np.array([0, 1, 2]), np.array([10]), np.array([5, 6])]
 

@@ -7,7 +7,8 @@ import pytest
 from screens import betti, drawn, random_masks
 from skimage.measure import label
 
-from toposeg_lite import figures, metrics
+from toposeg_lite import metrics
+from toposeg_lite.workbook import figures
 
 SMALL = drawn(".#... #.#.. .#..# ...## ##...")  # the example of the chapter
 TRUTH = drawn("......... .#######. ......... .#######. .........")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from toposeg_lite import figures
 from toposeg_lite.structures import StructureModel, find_branches, reliability_diagram
+from toposeg_lite.workbook import figures
 
 ROW = np.array([[0.9, 0.9, 0.9, 0.3, 0.2, 0.3, 0.8, 0.9, 0.8]])
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from screens import hills
 
-from toposeg_lite import figures
 from toposeg_lite.topology import morse_complex, persistence_pairs
+from toposeg_lite.workbook import figures
 
 SHELL = np.ones((3, 3, 3), bool)
 SHELL[1, 1, 1] = False

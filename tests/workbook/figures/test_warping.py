@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 from screens import betti, drawn
 
-from toposeg_lite import figures
 from toposeg_lite.topology import homotopy_warp
+from toposeg_lite.workbook import figures
 
 # The example of the chapter: two pieces of a line, too thick, and the line with a far dot.
 MASK = drawn("##... ##.#. ##.#. ..... .....")

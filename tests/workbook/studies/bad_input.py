@@ -9,7 +9,8 @@ import pandas as pd
 from bad_values import IMAGE, MASK
 
 from toposeg_lite.data import Dataset, Sample, load_dataset
-from toposeg_lite.studies import (
+from toposeg_lite.training import TrainConfig
+from toposeg_lite.workbook.studies import (
     Arm,
     Comparison,
     Study,
@@ -21,8 +22,7 @@ from toposeg_lite.studies import (
     read_runs,
     statistics,
 )
-from toposeg_lite.studies.orders import order_study
-from toposeg_lite.training import TrainConfig
+from toposeg_lite.workbook.studies.orders import OrderOptions, order_study
 
 SCORES = pd.DataFrame({"network": ["control"], "seed": [0], "image": ["a"], "dice": [0.5]})
 SAMPLE = Sample("a", IMAGE[None].astype(np.float32), MASK)
@@ -41,7 +41,10 @@ CASES = [
     (
         "calibration study, passes",
         lambda: calibration.calibration_study(
-            load_dataset("brick"), TrainConfig(dataset="brick"), "/nowhere", passes=0
+            load_dataset("brick"),
+            TrainConfig(dataset="brick"),
+            "/nowhere",
+            calibration.CalibrationOptions(passes=0),
         ),
         ValueError,
         "passes must be at least 1",
@@ -269,19 +272,19 @@ CASES = [
     # --- study of the orders of questions ---
     (
         "orders without tests",
-        lambda: order_study(replace(SMALL, test=()), TrainConfig(), "none"),
+        lambda: order_study(replace(SMALL, test=()), TrainConfig(), "none", OrderOptions()),
         ValueError,
         "the data set 'small' has no test images",
     ),
     (
         "orders window",
-        lambda: order_study(SMALL, TrainConfig(), "none", window=0),
+        lambda: order_study(SMALL, TrainConfig(), "none", OrderOptions(window=0)),
         ValueError,
         "window must be at least 1; got 0",
     ),
     (
         "orders draws",
-        lambda: order_study(SMALL, TrainConfig(), "none", draws=0),
+        lambda: order_study(SMALL, TrainConfig(), "none", OrderOptions(draws=0)),
         ValueError,
         "draws must be at least 1; got 0",
     ),

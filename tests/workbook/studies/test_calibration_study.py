@@ -12,9 +12,9 @@ import torch
 from toposeg_lite.data import Dataset, Sample
 from toposeg_lite.models import UNet
 from toposeg_lite.structures import EvenLight, StructureModel, expected_calibration_error
-from toposeg_lite.studies import calibration, fitting
-from toposeg_lite.studies.__main__ import main
 from toposeg_lite.training import TrainConfig, train
+from toposeg_lite.workbook.studies import calibration, fitting
+from toposeg_lite.workbook.studies.__main__ import main
 
 
 def sample(seed, shape=(40, 56)):
@@ -34,10 +34,11 @@ def study(tmp_path_factory):
     data = Dataset("small", *splits, "foreground", "exact", 20, "none")
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("study")
-    options = {"passes": 3, "threshold_steps": 3, "min_persistence": 1e-3, "progress": False}
+    small = calibration.CalibrationOptions(passes=3, threshold_steps=3, min_persistence=1e-3)
 
     def run(seeds, **more):
-        return calibration.calibration_study(data, config, folder, seeds=seeds, **options | more)
+        options = replace(small, seeds=seeds, **more)
+        return calibration.calibration_study(data, config, folder, options, progress=False)
 
     return run, run((0, 1)), folder
 
@@ -120,7 +121,7 @@ def test_the_parts_are_neighbours_and_no_network_has_seen_its_part(crossed):
 def test_the_head_learns_from_branches_of_networks_that_have_not_seen_them(crossed):
     data, config, _, unseen = crossed
     network = fitting.new_network(data, config, UNet)
-    fitted = fitting.fit_structures(
+    branch, threshold = fitting.fit_structures(
         network, unseen, config, threshold_steps=4, min_persistence=1e-3
     )
     by_hand = StructureModel(network, mode="branch", min_persistence=1e-3, seed=1)
@@ -137,11 +138,11 @@ def test_the_head_learns_from_branches_of_networks_that_have_not_seen_them(cross
             found += features
             fractions.append(branches.fraction_on(one.mask))
     by_hand.learn(found, fractions, seed=1)
-    for ours, theirs in zip(fitted.branch.head.parameters(), by_hand.head.parameters(),
+    for ours, theirs in zip(branch.head.parameters(), by_hand.head.parameters(),
                             strict=True):  # fmt: skip
         assert torch.equal(ours, theirs)
-    assert fitted.branch.network is fitted.threshold.network is network
-    assert fitted.threshold.step == 4
+    assert branch.network is threshold.network is network
+    assert threshold.step == 4
 
 
 def test_the_threshold_learns_from_each_network_on_its_own_images(crossed):
@@ -190,8 +191,9 @@ def test_numbers_of_parts_that_cannot_be_are_refused(crossed, tmp_path, folds, e
     with pytest.raises(error, match=words):
         fitting.cross_train(data, config, tmp_path, folds=folds)
     whole = replace(data, validation=data.train[:1], test=data.train[:1])
+    options = calibration.CalibrationOptions(folds=folds)
     with pytest.raises(error, match=words):
-        calibration.calibration_study(whole, config, tmp_path / "study", folds=folds)
+        calibration.calibration_study(whole, config, tmp_path / "study", options)
     assert not list(tmp_path.iterdir())
 
 

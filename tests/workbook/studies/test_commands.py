@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from toposeg_lite.studies.__main__ import main
-from toposeg_lite.studies.places import REFERENCE_RUNS
-from toposeg_lite.studies.tables import study_tables
+from toposeg_lite.workbook.studies.__main__ import main
+from toposeg_lite.workbook.studies.scores import study_tables
+from toposeg_lite.workbook.studies.study import REFERENCE_RUNS
 
 
 @pytest.mark.parametrize("module", ["calibration", "annotation", "pretrained"])

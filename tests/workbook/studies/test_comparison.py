@@ -13,14 +13,14 @@ import pytest
 import torch
 from training_data import DATA, assert_same
 
-from toposeg_lite.studies import (
+from toposeg_lite.training import draw_batch, load_checkpoint, loop
+from toposeg_lite.workbook.studies import (
     Comparison,
     StudyConfig,
     choose_weight,
     judge,
     prepare_folder,
 )
-from toposeg_lite.training import draw_batch, load_checkpoint, loop
 
 SMALL = StudyConfig.from_parameters(
     dataset="brick", weight=(0.1, 1.0), pretrain_steps=4, finetune_steps=3, patch=16, batch=2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ import pytest
 from toposeg_lite import metrics
 from toposeg_lite.annotation import AnnotationSession, StructureRanking, simulate_annotator
 from toposeg_lite.data import Dataset, Sample
-from toposeg_lite.studies import orders
-from toposeg_lite.studies.__main__ import main
 from toposeg_lite.training import TrainConfig
+from toposeg_lite.workbook.studies import orders
+from toposeg_lite.workbook.studies.__main__ import main
 
 NAMES = [name for name, _, _ in orders.ORDERS]
 
@@ -42,11 +43,11 @@ def study(tmp_path_factory):
     """Run the study once on two small test images."""
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("orders")
-    options = {"draws": 2, "measurements": 8, "min_persistence": 0.01, "window": 48}
-    options["progress"] = False
+    options = orders.OrderOptions(draws=2, measurements=8, min_persistence=0.01, window=48)
 
     def run(data=None, **more):
-        return orders.order_study(data or small(), config, folder, **options | more)
+        chosen = replace(options, **more)
+        return orders.order_study(data or small(), config, folder, chosen, progress=False)
 
     return run, run(), folder, config
 
@@ -72,8 +73,8 @@ def test_areas_are_those_of_the_simulated_annotator(study):
     test = middle(sample(4))
     session = AnnotationSession(test.image, StructureRanking(model))
     entry = results["images"]["s4"]
-    assert entry["branches"] == len(session.proposals)
-    options = {"every": max(1, len(session.proposals) // 8), "tolerance": 1.0, "mixed": "leave"}
+    assert entry["branches"] == len(session.branches)
+    options = {"every": max(1, len(session.branches) // 8), "tolerance": 1.0, "mixed": "leave"}
     for name in ("uncertainty", "doubt", "gain", "persistence", "pixel-entropy"):
         curve = simulate_annotator(session, test.mask, order=name, **options)
         for metric, area in entry["area"][name].items():

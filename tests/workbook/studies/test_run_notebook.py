@@ -16,10 +16,10 @@ import papermill
 import psutil
 import pytest
 
-from toposeg_lite.studies import StudyConfig, prepare_folder
-from toposeg_lite.studies.__main__ import main
-from toposeg_lite.studies.notebook import PLACE, read_parameters, run_notebook
 from toposeg_lite.training import load_checkpoint
+from toposeg_lite.workbook.studies import StudyConfig, prepare_folder
+from toposeg_lite.workbook.studies.__main__ import main
+from toposeg_lite.workbook.studies.notebook import PLACE, read_parameters, run_notebook
 
 NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "09_run_a_full_training.ipynb"
 SMALL = {

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from training_data import DATA
 
-from toposeg_lite.studies import Arm, Comparison, Study, StudyConfig, read_runs
+from toposeg_lite.workbook.studies import Arm, Comparison, Study, StudyConfig, read_runs
 
 SMALL = {
     "dataset": "brick", "pretrain_steps": 3, "finetune_steps": 2, "patch": 16, "batch": 2,

@@ -11,7 +11,8 @@ import pytest
 from training_data import DATA, assert_same
 
 from toposeg_lite import metrics
-from toposeg_lite.studies import (
+from toposeg_lite.training import TrainConfig, draw_batch, load_checkpoint, loop, predict
+from toposeg_lite.workbook.studies import (
     Arm,
     Comparison,
     Study,
@@ -19,8 +20,7 @@ from toposeg_lite.studies import (
     study,
     study_tables,
 )
-from toposeg_lite.studies.__main__ import main
-from toposeg_lite.training import TrainConfig, draw_batch, load_checkpoint, loop, predict
+from toposeg_lite.workbook.studies.__main__ import main
 
 SHARED = TrainConfig("brick", patch=16, batch=2, width=2, depth=2)
 RANK = Arm("rank", "topological", {"matching": "rank"}, (0.1, 1.0))
