@@ -276,28 +276,28 @@ _AFTER_Y, _BEFORE_Y = _cells(lambda z, y, x: y > -1), _cells(lambda z, y, x: y <
 
 
 @njit(cache=True, nogil=True)
-def _grow(region, full):
-    """Add to a set of cells their 26 (`full`) or 6 neighbours.
+def _grow(region, diagonally):
+    """Add to a set of cells their 26 (`diagonally`) or 6 neighbours.
 
     The shift by 9 needs no guard: it leaves the cube, where no set of cells has members.
     """
     x = ((region << 1) & _AFTER_X) | ((region >> 1) & _BEFORE_X)
-    base = region | x if full else region
+    base = region | x if diagonally else region
     y = ((base << 3) & _AFTER_Y) | ((base >> 3) & _BEFORE_Y)
-    base = base | y if full else region
+    base = base | y if diagonally else region
     z = (base << 9) | (base >> 9)
     return region | x | y | z
 
 
 @njit(cache=True, nogil=True)
-def _one_component(cells, near, full):
+def _one_component(cells, near, diagonally):
     """Return whether exactly one component of a set of cells has members in `near`."""
     seeds = cells & near
     if seeds == 0:
         return False
     region = seeds & -seeds  # the lowest bit: one cell
     while True:
-        grown = _grow(region, full) & cells
+        grown = _grow(region, diagonally) & cells
         if grown == region:
             return (seeds & ~region) == 0
         region = grown
@@ -318,7 +318,8 @@ def _simple_code(code, half, full):
         others = _NEIGHBOURS & ~cells
     if not full:
         cells, others = others, cells
-    # Now `cells` step diagonally and `others` do not. In 3D others at the corners are left out.
+    # Now `cells` step diagonally and `others` do not. Without the corners of the cube they are the
+    # 18 neighbours of the definition; in a plane there are no such corners.
     return _one_component(others & ~_CORNERS, _FACES, False) and _one_component(
         cells, _NEIGHBOURS, True
     )
