@@ -149,11 +149,10 @@ class Threshold(nn.Module):
     def distribution(self, batch: Batch, step: int) -> list[StructureDistribution]:
         """Return the distribution over the structures of each image, not yet calibrated."""
         mean, std = self.prior(batch.image, batch.likelihood).arrays()
-        beliefs = zip(batch.branches, mean[:, None], std[:, None], strict=True)
         temperature = self.temperature(step)
         return [
-            StructureDistribution(branches, self.mode, *belief, temperature=temperature)
-            for branches, *belief in beliefs
+            StructureDistribution(branches, self.mode, m, s, temperature=temperature)
+            for branches, m, s in zip(batch.branches, mean[:, None], std[:, None], strict=True)
         ]
 
 

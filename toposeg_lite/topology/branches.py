@@ -322,8 +322,8 @@ def find_branches(
 
     Notes
     -----
-    See the module's docstring for what the pieces are. A bare diagonal step between two pieces owns
-    no pixel and is left out. Ties are broken by flat index.
+    See the module's docstring for what the pieces are; there may be none. A bare diagonal step
+    between two pieces owns no pixel and is left out. Ties are broken by flat index.
 
     Examples
     --------
