@@ -143,7 +143,7 @@ CASES = [
         ValueError,
         "by must be one of 'uncertainty', 'doubt', 'gain'",
     ),
-    ("accept no branch", lambda: SESSION.accept(-1), ValueError, "branch must be at least 0"),
+    ("accept no branch", lambda: SESSION.accept(-1), ValueError, "branch must be 0 to"),
     (
         "accept another branch",
         lambda: SESSION.accept(99),

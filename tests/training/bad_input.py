@@ -308,12 +308,4 @@ CASES = [
         ValueError,
         r"model must return logits of the shape \(1, 'C', 3, 4\); got",
     ),
-    (
-        "evaluation row",
-        lambda: evaluate(POINTWISE, [Sample("a", IMAGE[None], MASK)], labels="foreground").pair(
-            "b"
-        ),
-        ValueError,
-        r"row must be one of 'a'; got 'b'",
-    ),
 ]

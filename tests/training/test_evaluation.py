@@ -104,11 +104,6 @@ def test_each_foreground_class_is_scored_against_the_rest():
     assert list(found.table.index) == ["bands, class 1", "bands, class 2"]
     assert found.table["dice"].tolist() == pytest.approx([1, 2 * 26 / (26 + 28)])
     assert found.table["betti_matching_error"].tolist() == [0, 1]
-    assert list(found.worst_first.index) == ["bands, class 2", "bands, class 1"]
-    pair, prediction = found.pair("bands, class 2")
-    assert pair.name == "bands, class 2"
-    np.testing.assert_array_equal(pair.mask, wrong.mask == 2)
-    np.testing.assert_array_equal(prediction, wrong.image[0] == 1)
 
 
 def test_labels_are_cut_and_turned_with_their_images():
@@ -132,55 +127,6 @@ def test_a_network_for_several_classes_is_trained_and_scored(tmp_path):
     assert end.validation["dice"].iloc[-1] == pytest.approx(pairs["dice"].mean())
 
 
-# --- Worst images first ---
-
-
-def noisy_rings() -> list[Sample]:
-    """The rings of the test images, without noise, with a little, and with much."""
-    rng = np.random.default_rng(3)
-    return [
-        replace(s, image=np.where(rng.random(s.mask.shape) < noise, 1 - s.mask, s.mask)[None] * 1.0)
-        for s, noise in zip(DATA.test, (0.0, 0.02, 0.2), strict=True)
-    ]
-
-
-def test_the_worst_images_come_first():
-    found = evaluate(Pointwise(), noisy_rings(), labels="foreground")
-    errors = found.worst_first["betti_matching_error"]
-    assert list(errors.index) == ["ring-2", "ring-1", "ring-0"]
-    assert errors["ring-0"] == 0 < errors["ring-1"] < errors["ring-2"]
-
-
-def test_equal_errors_go_by_dice():
-    thick = [replace(DATA.test[0], name=name) for name in ("a", "b")]
-    image = thick[1].mask.copy()
-    image[0, 0] = True  # at the border: no error, but fewer pixels right
-    samples = [thick[0], replace(thick[1], image=image[None] * 1.0)]
-    samples[0] = replace(samples[0], image=samples[0].mask[None] * 1.0)
-    found = evaluate(Pointwise(), samples, labels="foreground")
-    assert found.table["betti_matching_error"].tolist() == [0, 0]
-    assert list(found.worst_first.index) == ["b", "a"]
-
-
-def test_volumes_are_sorted_by_their_betti_error():
-    truth = np.zeros((6, 16, 18), bool)
-    truth[2:4, 4:12, 6:9] = True
-    broken, thin = truth.copy(), truth.copy()
-    broken[:, 7:9], thin[3] = False, False  # the second one loses more pixels, and is whole
-    samples = [
-        Sample(name, mask[None].astype(np.float32), truth)
-        for name, mask in (("thin", thin), ("whole", truth), ("broken", broken))
-    ]
-    found = evaluate(Pointwise(), samples, labels="foreground")
-    assert list(found.worst_first.index) == ["broken", "thin", "whole"]
-
-
 def test_images_of_one_name_are_refused_not_lost():
     with pytest.raises(ValueError, match="different names; 'ring-0' is there more than once"):
         evaluate(Pointwise(), [*DATA.test, DATA.test[0]], labels="foreground")
-
-
-def test_a_row_that_is_not_there_is_said():
-    found = evaluate(Pointwise(), DATA.test, labels="foreground")
-    with pytest.raises(ValueError, match="row must be one of 'ring-0', 'ring-1', 'ring-2'"):
-        found.pair("ring-9")

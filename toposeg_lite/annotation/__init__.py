@@ -2,7 +2,8 @@
 
 A session divides a likelihood into branches; `toposeg_lite.topology.branches` says how, and what
 decisions make of the mask. Each decision is one click, and the model that orders them learns from
-the decisions made so far [1]_ [2]_. Nothing here knows a screen: the workbook has one.
+the decisions made so far [1]_ [2]_. Nothing here knows a screen: the workbook has one. Everywhere,
+bad arguments raise TypeError or ValueError before anything is done.
 
 - `AnnotationSession`: decisions, strokes by hand, undo, the mask, and a journal that survives
   crashes.

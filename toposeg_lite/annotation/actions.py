@@ -31,16 +31,12 @@ class Progress(NamedTuple):
 
     Attributes
     ----------
-    branches : int
-        How many there are to decide about.
-    accepted, rejected, left : int
-        How many of them are accepted, rejected and undecided.
+    branches, accepted, rejected, left : int
+        How many there are to decide about, and how many of them are accepted, rejected, undecided.
     length_decided : float
         The part of the branches' own pixels that lie on decided branches, from 0 to 1.
-    drawn, erased : int
-        How many strokes there are of either kind.
-    actions : int
-        How many actions there are, without those that are undone.
+    drawn, erased, actions : int
+        How many strokes there are of either kind, and how many actions that are not undone.
     """
 
     branches: int
@@ -54,21 +50,11 @@ class Progress(NamedTuple):
 
 
 class History:
-    """What was done to the branches of one likelihood, in order; it knows no file.
-
-    Parameters
-    ----------
-    branches : BranchSet
-        The branches.
-
-    Attributes
-    ----------
-    done, undone : list of Action
-        The actions that hold, and those that can be done again; the next to undo or redo is last.
-    """
+    """What was done to the branches of one likelihood, in order; it knows no file."""
 
     def __init__(self, branches: BranchSet) -> None:
         self._branches = branches
+        # The actions that hold, and those that can be done again; the next to undo or redo is last.
         self.done: list[Action] = []
         self.undone: list[Action] = []
         self._decisions: np.ndarray | None = None

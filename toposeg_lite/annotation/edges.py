@@ -1,8 +1,7 @@
-"""The branches of journals of version 1: the edges of the skeleton. Nothing else uses them.
+"""The branches of journals of version 1, which number edges of the skeleton and lone peaks.
 
-The first journals number the ridges from node to node, where nodes are peaks and forks, and after
-them the peaks without any ridge. To open such a journal its session has these for branches, as a
-`BranchSet`, and all else is as in every session. New journals number what `find_branches` finds.
+Edges lead from node to node, where nodes are peaks and forks. A session that opens such a journal
+has these for branches, and all else is as in every session. Nothing else uses them.
 """
 
 from __future__ import annotations
@@ -32,29 +31,13 @@ class _EdgeSet(BranchSet):
 def find_edges(
     likelihood: np.ndarray, *, min_persistence: float, saddle_level: float, connectivity: int
 ) -> BranchSet:
-    """Return the edges of a likelihood's skeleton, and its lone peaks, as branches.
+    """Return the edges in the skeleton's order, then the lone peaks by flat index.
 
     Each edge has the persistence of the most persistent Morse branch that runs along it. A lone
     peak has the height by which it rises above `saddle_level`.
 
-    Parameters
-    ----------
-    likelihood : (H, W) or (D, H, W) array of float
-        In [0, 1], foreground high.
-    min_persistence, saddle_level : float
-        As in `MorseComplex.skeleton`.
-    connectivity : int
-        As in `morse_complex`.
-
-    Returns
-    -------
-    BranchSet
-        The edges in the skeleton's order, then the lone peaks by flat index.
-
     Examples
     --------
-    A line of two peaks, and a speck that no ridge above 0.1 joins to them.
-
     >>> likelihood = np.array([[0.9, 0.6, 0.8, 0.0, 0.5]])
     >>> edges = find_edges(likelihood, min_persistence=0.1, saddle_level=0.1, connectivity=2)
     >>> [path.tolist() for path in edges.paths], edges.persistence.round(2)

@@ -15,14 +15,7 @@ from ..topology.branches import ACCEPTED, REJECTED, BranchSet
 from ..topology.discs import draw_discs
 from .ridges import ridge_path
 
-__all__ = [
-    "Effect",
-    "Stroke",
-    "check_points",
-    "edited_mask",
-    "effect_of",
-    "stroke_path",
-]
+__all__ = ["Effect", "Stroke", "check_points", "edited_mask", "effect_of", "stroke_path"]
 
 
 class Stroke(NamedTuple):
@@ -44,14 +37,12 @@ class Stroke(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What the two decisions about a branch would change in the mask.
+    """What the two decisions about a branch would change in the mask: flat indices in order.
 
     Attributes
     ----------
-    added : (k,) array of int64
-        Pixels that accepting it would add, flat indices in order.
-    removed : (m,) array of int64
-        Pixels that rejecting it would take away, flat indices in order.
+    added, removed : (k,) and (m,) array of int64
+        Pixels that accepting it would add, and that rejecting it would take away.
     """
 
     added: np.ndarray

@@ -24,10 +24,7 @@ _DECISIONS = {ACCEPTED: "accepted", REJECTED: "rejected", UNDECIDED: "undecided"
 
 
 def write_mask(mask: np.ndarray, path: Path, *, skeleton: bool = False, affine: Any = None) -> None:
-    """Write a mask, or its skeleton, to a file whose name says the kind.
-
-    The options are those of `AnnotationSession.export`.
-    """
+    """Write a mask, or its skeleton, to a file; see `AnnotationSession.export`."""
     kind = next((kind for kind in _KINDS[::-1] if path.name.lower().endswith(kind)), None)
     if kind is None:
         raise ValueError(
@@ -66,22 +63,12 @@ def write_lines(
     write_atomically(path, json.dumps(collection, allow_nan=False).encode())
 
 
-def branch_facts(
-    decisions: np.ndarray,
-    probability: np.ndarray,
-    uncertainty: np.ndarray,
-    persistence: np.ndarray,
-) -> list[dict[str, Any]]:
-    """Return the properties of all branches for `write_lines`, from one array of each."""
+def branch_facts(decisions: np.ndarray, **measures: np.ndarray) -> list[dict[str, Any]]:
+    """Return the properties of all branches for `write_lines`, from an array of each measure."""
     return [
-        {
-            "kind": "branch",
-            "decision": _DECISIONS[int(decisions[k])],
-            "probability": float(probability[k]),
-            "uncertainty": float(uncertainty[k]),
-            "persistence": float(persistence[k]),
-        }
-        for k in range(len(decisions))
+        {"kind": "branch", "decision": _DECISIONS[int(decision)]}
+        | {name: float(values[k]) for name, values in measures.items()}
+        for k, decision in enumerate(decisions)
     ]
 
 
@@ -95,15 +82,14 @@ def stroke_facts(strokes: Iterable[Stroke]) -> list[dict[str, Any]]:
 
 def _picture(mask: np.ndarray, kind: str) -> bytes:
     """Return a mask as a PNG or TIFF of 0 and 255; a volume has one page for each slice."""
-    pages = [
-        Image.fromarray(page) for page in (mask if mask.ndim == 3 else mask[None]) * np.uint8(255)
-    ]
+    slices = (mask if mask.ndim == 3 else mask[None]) * np.uint8(255)
+    first, *others = map(Image.fromarray, slices)
     file = io.BytesIO()
     if kind == ".png":
-        pages[0].save(file, "PNG")
+        first.save(file, "PNG")
     else:
-        pages[0].save(
-            file, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_adobe_deflate"
+        first.save(
+            file, "TIFF", save_all=True, append_images=others, compression="tiff_adobe_deflate"
         )
     return file.getvalue()
 

@@ -34,38 +34,21 @@ VERSION = 2
 
 
 class Problem(NamedTuple):
-    """A line of a journal that could not be used.
-
-    Attributes
-    ----------
-    line : int
-        Its number in the file, from 1.
-    reason : str
-        Why it was left out.
-    text : str
-        What it holds.
-    """
+    """A line of a journal that could not be used: its number in the file, from 1, and why."""
 
     line: int
     reason: str
-    text: str
+    text: str  # what it holds
 
 
 class Journal:
     """An append-only file of actions that belongs to one process at a time.
 
-    Opening it locks it and reads what can be read. Nothing is written before the first `append`,
-    and what stands in the file is never changed.
-
-    Parameters
-    ----------
-    path : path
-        The file; made if there is none. Its folder must exist.
+    Opening it makes it if there is none, locks it and reads what can be read. Nothing is written
+    before the first `append`, and what stands in the file is never changed.
 
     Attributes
     ----------
-    path : Path
-        The file.
     header : dict or None
         The first header that can be read.
     records : list of (int, dict)
@@ -75,12 +58,8 @@ class Journal:
 
     Raises
     ------
-    BlockingIOError
-        If another session has it open, in this process or in another one.
-    FileNotFoundError
-        If its folder does not exist.
-    ValueError
-        If the file is no journal, or one of a later version.
+    BlockingIOError, FileNotFoundError, ValueError
+        See `AnnotationSession`.
 
     Examples
     --------

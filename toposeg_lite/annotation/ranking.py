@@ -39,16 +39,7 @@ class BranchModel(Protocol):
     def predict(
         self, image: np.ndarray, likelihood: np.ndarray, branches: BranchSet
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Judge every branch of an image.
-
-        Parameters
-        ----------
-        image : (*spatial) or (channels, *spatial) array
-            As given to the session.
-        likelihood : (*spatial) array of float
-            In [0, 1].
-        branches : BranchSet
-            The image's branches.
+        """Judge every branch of an image: arguments are as the session has them.
 
         Returns
         -------
@@ -85,10 +76,6 @@ class LogisticModel:
     spread : float
         Standard deviation of the prior, positive: the larger, the more decisions count. Default 1.
 
-    Notes
-    -----
-    The maximum is unique. It is found by Newton's method with halved steps, in milliseconds.
-
     Examples
     --------
     >>> from toposeg_lite.topology.branches import find_branches
@@ -111,7 +98,7 @@ class LogisticModel:
     def predict(
         self, image: np.ndarray, likelihood: np.ndarray, branches: BranchSet
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Judge every branch of an image; see `BranchModel.predict`."""
+        """Judge every branch; see `BranchModel`."""
         probability = expit(_features(likelihood, branches) @ self.weights)
         return probability, entropy(probability)
 
@@ -123,17 +110,7 @@ class LogisticModel:
         chosen: np.ndarray,
         real: np.ndarray,
     ) -> None:
-        """Fit the weights anew to decisions.
-
-        Parameters
-        ----------
-        image, likelihood, branches
-            As in `predict`.
-        chosen : (m,) array of int
-            Which branches were decided.
-        real : (m,) array of bool
-            How: True for accepted.
-        """
+        """Fit the weights anew to decisions; see `BranchModel`."""
         x = _features(likelihood, branches)[chosen]
         self.weights = fit_logistic(x, real, self._PRIOR, self.spread)
 
@@ -141,21 +118,9 @@ class LogisticModel:
 def fit_logistic(x: np.ndarray, real: Any, prior: np.ndarray, spread: float) -> np.ndarray:
     """Return the weights of a logistic regression that are the most probable after some decisions.
 
-    Parameters
-    ----------
-    x : (m, F) array of float64
-        Features of what was decided.
-    real : (m,) array of bool
-        The decisions.
-    prior : (F,) array of float64
-        Means of the normal distribution of the weights before.
-    spread : float
-        Its standard deviation, positive.
-
-    Returns
-    -------
-    (F,) array of float64
-        The unique maximum, found by Newton's method with halved steps.
+    `x` (m, F) are features of what was decided, `real` (m,) the decisions; before them the weights
+    are normal, with the means `prior` (F,) and the standard deviation `spread`. The unique maximum
+    is found by Newton's method with halved steps, in milliseconds.
 
     Examples
     --------

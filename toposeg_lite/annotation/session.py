@@ -1,11 +1,8 @@
 """An annotation session: a person accepts, rejects, draws and erases branches of one image.
 
-How the mask is made of the decisions stands in the module `edits`. It depends only on the actions
-that are not undone.
-
-Bad arguments raise TypeError or ValueError before anything is done. Every action (`accept`,
-`reject`, `draw`, `erase`, `undo`, `redo`, `learn`) raises ValueError if the session is closed and
-OSError if the journal cannot be written; nothing has changed then.
+How the mask is made of the actions that are not undone stands in the module `edits`. Every action
+(`accept`, `reject`, `draw`, `erase`, `undo`, `redo`, `learn`) raises ValueError if the session is
+closed and OSError if the journal cannot be written; nothing has changed then.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -42,8 +39,11 @@ from .inputs import (
 from .journal import VERSION, Journal, Problem
 from .ranking import BranchModel, LogisticModel
 
-__all__ = ["AnnotationSession"]
+__all__ = ["QUEUE_ORDERS", "AnnotationSession", "QueueOrder"]
 
+#: By what a queue is ordered; see `AnnotationSession.queue`.
+QueueOrder = Literal["uncertainty", "doubt", "gain"]
+QUEUE_ORDERS: tuple[QueueOrder, ...] = get_args(QueueOrder)
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -78,16 +78,14 @@ class AnnotationSession:
     model : BranchModel, optional
         Says how probable and how uncertain each branch is. Default: the one given as `likelihood`,
         else a new `LogisticModel`.
-    min_persistence, saddle_level : float
-        Which branches there are; see `find_branches`. Default 0.1 each. A model that has a method
-        ``propose`` does as it says, whatever these are.
+    min_persistence, saddle_level, connectivity
+        Which branches there are; see `find_branches`. Default 0.1 for the first two. A model that
+        has a method ``propose`` does as it says, whatever these are.
     mask_threshold : float
         Pixels with at least this likelihood are the mask to begin with. Default 0.5.
     radius : float
         Half the width of accepted branches outside the mask, and of strokes that name none, in
         pixels: 0 is one pixel wide, 1 (default) three.
-    connectivity : int, optional
-        Of the foreground, as in `morse_complex`: default 2 in 2D (8 neighbours), 1 in 3D (6).
     learn : {"always", "asked"}, optional
         Whether the model is fitted to the decisions whenever they change, or by `learn` alone.
         Default: "always" for `LogisticModel`, "asked" for all others.
@@ -99,10 +97,6 @@ class AnnotationSession:
     branches : BranchSet
         What `find_branches` finds, specks too, or what the model proposes. Their positions are the
         numbers that the methods take.
-    decisions : (n,) array of int8
-        1 for accepted branches, -1 for rejected ones, 0 for undecided ones; a copy.
-    strokes : list of Stroke
-        What was drawn and erased, in order; a copy.
     problems : list of Problem
         Lines of the journal that could not be used.
 
@@ -308,7 +302,7 @@ class AnnotationSession:
 
     @_alone
     def close(self) -> None:
-        """Give the journal free for another session. Nothing is left to save."""
+        """Give the journal free for another session; nothing is left to save."""
         if self._journal is not None:
             self._journal.close()
 
@@ -316,10 +310,7 @@ class AnnotationSession:
 
     @_alone
     def accept(self, branch: int | Iterable[int]) -> None:
-        """Say that a branch is real; it may have been rejected before.
-
-        It is named by its position in `branches`; several at once are one action.
-        """
+        """Say that a branch, or several at once, is real; it may have been rejected before."""
         self._decide(branch, "accept")
 
     @_alone
@@ -331,14 +322,8 @@ class AnnotationSession:
     def draw(self, points: Any, *, radius: float | None = None, snap: bool = True) -> Stroke:
         """Draw a line through pixels, along the ridges of the likelihood between them.
 
-        Parameters
-        ----------
-        points : (k, ndim) array of int or float
-            One pixel or more, row first; floats are rounded.
-        radius : float, optional
-            Half the width; default: the session's.
-        snap : bool
-            Follow the ridges (see `ridge_path`), or else go straight.
+        The points are one pixel or more, (k, ndim), row first; floats are rounded. `radius` is half
+        the width, by default the session's. Without `snap` the line goes straight.
         """
         return self._stroke("draw", points, radius, snap)
 
@@ -384,18 +369,15 @@ class AnnotationSession:
     # --- Answers -------------------------------------------------------------------------------
 
     @_alone
-    def queue(self, by: Literal["uncertainty", "doubt", "gain"] = "uncertainty") -> list[int]:
+    def queue(self, by: QueueOrder = "uncertainty") -> list[int]:
         """Return the undecided branches, those first that should be asked about first.
 
-        Parameters
-        ----------
-        by : {"uncertainty", "doubt", "gain"}
-            First the branch that the model is least sure of (default), the one that the mask is
-            most probably wrong about, or the one whose decision is expected to mend most of the
-            mask. They differ where the model is sure that the mask is wrong.
-            Equal ones come by position.
+        By "uncertainty" comes first the branch that the model is least sure of, by "doubt" the one
+        that the mask is most probably wrong about, by "gain" the one whose decision is expected to
+        mend most of the mask. They differ where the model is sure that the mask is wrong. Equal
+        ones come by position.
         """
-        check_choice(by, ("uncertainty", "doubt", "gain"), "by")
+        check_choice(by, QUEUE_ORDERS, "by")
         order = np.argsort(-getattr(self, by), kind="stable")
         return order[self._history.decisions[order] == UNDECIDED].tolist()
 
@@ -429,9 +411,8 @@ class AnnotationSession:
     def gain(self) -> np.ndarray:
         """How many of its own pixels the mask is expected to be wrong about, (n,) float64.
 
-        With the probability p of a branch, an undecided one counts p for each of them outside the
-        likelihood's mask, which it would add if it is real, and 1 - p for each inside, which should
-        go if it is not.
+        As `doubt`, an undecided branch counts p for each of them outside the likelihood's mask, and
+        1 - p for each inside.
         """
         p, inside = self.probability, self._inside
         return p * (self.branches.sizes - inside) + (1 - p) * inside
@@ -509,16 +490,11 @@ class AnnotationSession:
         It shares the arrays, which nobody writes to, and has a shallow copy of the model: what a
         model learns must replace what it knew, not be written into it.
         """
-        twin = AnnotationSession.__new__(AnnotationSession)
+        twin = copy.copy(self)
         twin._lock, twin._journal = threading.RLock(), None
-        # What no action changes is shared.
-        twin.image, twin.likelihood, twin.branches = self.image, self.likelihood, self.branches
-        twin._settings, twin._learns_always = self._settings, self._learns_always
-        twin._inside = self._inside
         twin.model = copy.copy(self.model)
-        twin._begin(self._history.copy())
-        twin._number, twin._learned_from = self._number, self._learned_from
-        twin._ranks, twin.problems = self._ranks, list(self.problems)
+        twin._history, twin._effects = self._history.copy(), {}
+        twin.problems = list(self.problems)
         return twin
 
     @_alone
@@ -560,10 +536,14 @@ class AnnotationSession:
             raise ValueError("skeleton=True goes with pictures; GeoJSON holds the paths anyway")
         else:
             strokes = self._history.strokes
-            judged = (self._history.decisions, self.probability, self.uncertainty)
-            facts = branch_facts(*judged, self.branches.persistence) + stroke_facts(strokes)
+            facts = branch_facts(
+                self._history.decisions,
+                probability=self.probability,
+                uncertainty=self.uncertainty,
+                persistence=self.branches.persistence,
+            )
             paths = [*self.branches.paths, *(stroke.path for stroke in strokes)]
-            write_lines(paths, facts, self.shape, path)
+            write_lines(paths, facts + stroke_facts(strokes), self.shape, path)
 
     # --- Inside --------------------------------------------------------------------------------
 
@@ -597,13 +577,7 @@ class AnnotationSession:
 
     def _check_branch(self, branch: Any) -> int:
         """Return the number of a branch; raise TypeError or ValueError if it is none."""
-        number = check_integer(branch, "branch")
-        if number >= len(self.branches):
-            raise ValueError(
-                f"branch must be less than the number of branches, {len(self.branches)}; "
-                f"got {number}"
-            )
-        return number
+        return check_integer(branch, "branch", 0, len(self.branches) - 1)
 
     def _stroke(self, verb: str, points: Any, radius: Any, snap: bool) -> Stroke:
         places = check_points(points, self.shape)

@@ -19,13 +19,13 @@ from scipy import ndimage
 
 from .. import metrics
 from ..calibration import entropy
-from ..checks import check_choice, check_integer, check_number, check_same_shape
+from ..checks import check_choice, check_fraction, check_integer, check_number, check_same_shape
 from ..topology.branches import UNDECIDED
 from ..topology.grid import check_connectivity, check_mask
-from .session import AnnotationSession
+from .session import QUEUE_ORDERS, AnnotationSession, QueueOrder
 
-Order = Literal["uncertainty", "doubt", "gain", "persistence", "random", "pixel-entropy"]
-ORDERS = ("uncertainty", "doubt", "gain", "persistence", "random", "pixel-entropy")
+Order = QueueOrder | Literal["persistence", "random", "pixel-entropy"]
+ORDERS = (*QUEUE_ORDERS, "persistence", "random", "pixel-entropy")
 
 __all__ = ["AnnotationCurve", "judge_branches", "simulate_annotator"]
 
@@ -52,19 +52,11 @@ class AnnotationCurve:
     branches: np.ndarray
 
     def area(self, metric: str) -> float:
-        """Return the area under one curve, divided by the number of clicks: its mean height.
+        """Return the area under the curve of one of the `scores`, divided by the number of clicks.
 
-        Parameters
-        ----------
-        metric : str
-            One of `scores`.
-
-        Returns
-        -------
-        float
-            In the metric's own units, so that curves of as many clicks can be compared. Between
-            two measurements the curve is straight. Without any click the value at the beginning.
-
+        It is the curve's mean height, in the metric's own units, so that curves of as many clicks
+        can be compared. Between two measurements the curve is straight. Without any click it is the
+        value at the beginning.
         """
         check_choice(metric, tuple(self.scores), "metric")
         values = self.scores[metric]
@@ -80,19 +72,12 @@ def judge_branches(
 
     Parameters
     ----------
-    session : AnnotationSession
-        Whose branches.
-    truth : array of bool, or of 0 and 1
-        Of the session's shape.
+    session, truth : AnnotationSession, array of bool or of 0 and 1
+        Whose branches, and a mask of the session's shape.
     share : float
         The part of a branch's own pixels that must lie on the truth, in [0, 1]. Default 0.75.
     tolerance : float
         Pixels within this distance from the truth count as on it. Default 0.
-
-    Returns
-    -------
-    (n,) array of bool
-        True for each branch that is real.
 
     Examples
     --------
@@ -108,8 +93,7 @@ def _shares(session: AnnotationSession, truth: Any, share: float, tolerance: flo
     """Return which part of each branch lies on the truth, (n,) float64; check all on the way."""
     truth = check_mask(truth, "truth")
     check_same_shape(truth, session.likelihood, ("truth", "the session's likelihood"))
-    if check_number(share, "share") > 1:
-        raise ValueError(f"share must lie in [0, 1]; got {share}")
+    check_fraction(share, "share")
     reach = check_number(tolerance, "tolerance")
     if truth.any() and reach > 0:
         truth = ndimage.distance_transform_edt(~truth) <= reach
@@ -136,14 +120,13 @@ def simulate_annotator(
     ----------
     session : AnnotationSession
         Where to begin. It is not changed: the simulation works on a copy without a journal.
-    truth : array of bool, or of 0 and 1
-        Of the session's shape.
+    truth, share, tolerance
+        How a branch is judged; see `judge_branches`.
     order : {"uncertainty", "doubt", "gain", ...} or iterable of int
         Which undecided branch comes next:
 
-        - "uncertainty": the first of the session's queue, which is made anew after each decision;
-          a model that learns always has learned from it by then;
-        - "doubt", "gain": the first of the queue by doubt or by gain, likewise;
+        - "uncertainty", "doubt", "gain": the first of the session's queue by these, which is made
+          anew after each decision; a model that learns always has learned from it by then;
         - "persistence": the most persistent;
         - "random": any;
         - "pixel-entropy": the one with the highest mean, over its own pixels, of the entropy of the
@@ -153,8 +136,6 @@ def simulate_annotator(
         Stop after so many decisions. Default: when all branches are decided.
     every : int
         Measure after each so many decisions, and after the last. Default 1.
-    share, tolerance : float
-        How a branch is judged; see `judge_branches`.
     mixed : {"reject", "leave"}
         What becomes of branches that are not real, but of which more than 1 - `share` is. Default:
         they are rejected. To "leave" one costs a click, too.
@@ -169,10 +150,6 @@ def simulate_annotator(
     -------
     AnnotationCurve
         With the scores "betti_matching_error", "cldice" and "variation_of_information".
-
-    Notes
-    -----
-    A decision that leaves the mask as it is costs a click, and no time.
 
     Examples
     --------
@@ -207,7 +184,7 @@ def simulate_annotator(
         if len(decided) % every == 0:
             counts.append(len(decided))
             now = session.mask()
-            changed = (now != before).any()
+            changed = (now != before).any()  # what leaves the mask as it is costs no time
             rows.append(_scores(now, truth, connectivity, labels) if changed else rows[-1])
             before = now
     if counts[-1] < len(decided):
@@ -224,7 +201,7 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
     """
     if isinstance(order, str):
         check_choice(order, ORDERS, "order")
-        if order in ("uncertainty", "doubt", "gain"):
+        if order in QUEUE_ORDERS:
             by: Any = order
             if not session._learns_always:  # no decision changes what is said of the others
                 queue = iter(session.queue(by))
@@ -265,12 +242,13 @@ def _scores(
     mask: np.ndarray, truth: np.ndarray, connectivity: int, labels: metrics.Labels
 ) -> dict[str, float]:
     """Return the metrics of a mask."""
+    error = metrics.betti_matching_error(mask, truth, connectivity=connectivity)
+    information = metrics.variation_of_information(
+        mask, truth, connectivity=connectivity, labels=labels
+    )
+    cldice = metrics.cldice(mask, truth)
     return {
-        "betti_matching_error": metrics.betti_matching_error(
-            mask, truth, connectivity=connectivity
-        ),
-        "cldice": metrics.cldice(mask, truth),
-        "variation_of_information": metrics.variation_of_information(
-            mask, truth, connectivity=connectivity, labels=labels
-        ),
+        "betti_matching_error": error,
+        "cldice": cldice,
+        "variation_of_information": information,
     }

@@ -21,15 +21,13 @@ __all__ = ["StructureRanking"]
 class StructureRanking:
     """A branch model for `AnnotationSession` that asks a `StructureModel`.
 
-    The branches are the model's own. Before any
-    decision a branch has the model's calibrated probability. `learn` fits a logistic regression
-    to the decisions, whose features are the model's log-odds, a constant, and, in the mode
-    "branch", what the model's head sees of the branch, scaled to mean 0 and variance 1 over the
-    image. Its prior is the model itself: weight 1 for the log-odds and 0 for the rest, with a
-    standard deviation of `spread`. The network and its head stay as they are, so that the next
-    image begins with what was learned from experts' masks, not from this one alone.
-
-    The uncertainty is the entropy of the probability.
+    The branches are the model's own. Before any decision a branch has the model's calibrated
+    probability. `learn` fits a logistic regression to the decisions, whose features are the model's
+    log-odds, a constant, and, in the mode "branch", what the model's head sees of the branch,
+    scaled to mean 0 and variance 1 over the image. Its prior is the model itself: weight 1 for the
+    log-odds and 0 for the rest, with a standard deviation of `spread`. The network and its head
+    stay as they are, so that the next image begins with what was learned from experts' masks, not
+    from this one alone. The uncertainty is the entropy of the probability.
 
     Parameters
     ----------
@@ -67,35 +65,11 @@ class StructureRanking:
         self._last: tuple[np.ndarray, Any] | None = None
 
     def likelihood(self, image: np.ndarray) -> np.ndarray:
-        """Return the likelihood of an image, (*spatial) array of float32.
-
-        Parameters
-        ----------
-        image : (*spatial) or (channels, *spatial) array
-            As the model's network wants it.
-        """
+        """Return the likelihood of an image that is as the model's network wants it."""
         return self._distribution(image).branches.likelihood
 
     def propose(self, image: np.ndarray, likelihood: np.ndarray) -> BranchSet:
-        """Return the model's branches of an image.
-
-        Parameters
-        ----------
-        image : (*spatial) or (channels, *spatial) array
-            The image.
-        likelihood : (*spatial) array of float
-            What the model says of it.
-
-        Returns
-        -------
-        BranchSet
-            The model's own.
-
-        Raises
-        ------
-        ValueError
-            If the model says something else now.
-        """
+        """Return the model's branches of an image; ValueError if it gives another likelihood."""
         branches = self._distribution(image).branches
         if not np.array_equal(branches.likelihood, likelihood):
             raise ValueError(
@@ -107,7 +81,7 @@ class StructureRanking:
     def predict(
         self, image: np.ndarray, likelihood: np.ndarray, branches: BranchSet
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Judge every branch of an image; see `BranchModel.predict`."""
+        """Judge every branch; see `BranchModel`."""
         if self.weights is None:
             probability = self._distribution(image).uncertainty().probability
         else:
@@ -122,17 +96,7 @@ class StructureRanking:
         chosen: np.ndarray,
         real: np.ndarray,
     ) -> None:
-        """Fit the weights anew to decisions; without any, forget what was learned.
-
-        Parameters
-        ----------
-        image, likelihood, branches
-            As in `predict`.
-        chosen : (m,) array of int
-            Which branches were decided.
-        real : (m,) array of bool
-            How: True for accepted.
-        """
+        """Fit the weights anew to decisions; without any, forget what was learned."""
         if len(chosen) == 0:
             self.weights = None
             return

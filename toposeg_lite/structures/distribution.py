@@ -49,7 +49,6 @@ class StructureSamples:
     Attributes
     ----------
     branches : BranchSet
-        The branches.
     kept : (n, m) array of bool
         Which branches are in which sample.
     masks : (n, *spatial) array of bool
@@ -78,7 +77,6 @@ class Uncertainty:
     Attributes
     ----------
     branches : BranchSet
-        The branches.
     probability : (m,) array of float64
         That the branch is real.
     variance : (m,) array of float64
@@ -107,14 +105,13 @@ class StructureDistribution:
     branches : BranchSet
         The branches that may be real.
     mode : {"threshold", "branch"}
-        What `mean` and `std` belong to.
+        See the table in the module's docstring.
     mean, std : arrays of float64
-        Of the normal distribution: "threshold": (1,), of u, whose sigmoid is the threshold;
-        "branch": (m,), of the log-odds z of each branch.
+        Of what is normal there: (1,) of u, or (m,) of z.
     temperature : float
         Of the threshold; 1 in the mode "branch".
     calibration : float
-        What log-odds are divided by at last.
+        Its temperature.
     walk : tuple of float or None
         (gamma, sigma) of the walk that redraws kept branches; None: they keep their paths.
     connectivity : int or None
@@ -161,19 +158,7 @@ class StructureDistribution:
     def mask(self, accept: float = 0.5) -> np.ndarray:
         """Return the final mask: branches of at least this probability accepted, others rejected.
 
-        Parameters
-        ----------
-        accept : float
-            In [0, 1].
-
-        Returns
-        -------
-        bool array of the image's shape
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `accept` is no number in [0, 1].
+        It is a bool array of the image's shape; `accept` lies in [0, 1].
         """
         accept = check_fraction(accept, "accept")
         accepted = self.uncertainty().probability >= accept

@@ -34,18 +34,9 @@ FEATURES = (
 
 
 def persistence_of(branches: BranchSet, likelihood: Tensor) -> Tensor:
-    """Return the persistence of each branch as a function of the likelihood's pixels.
+    """Return the persistence of each branch, (n,), as a function of the likelihood's pixels.
 
-    Parameters
-    ----------
-    branches : BranchSet
-        Found in this likelihood.
-    likelihood : (*spatial) tensor
-        The likelihood.
-
-    Returns
-    -------
-    (n,) tensor
+    The branches were found in this likelihood, a (*spatial) tensor.
 
     Examples
     --------
@@ -69,10 +60,8 @@ def branch_features(
 
     Parameters
     ----------
-    branches : BranchSet
-        n branches that were found in this likelihood.
-    likelihood : (*spatial) tensor
-        The likelihood.
+    branches, likelihood
+        As in `persistence_of`.
     image : (channels, *spatial) tensor
         The image itself.
     network : (F, *sides) tensor, optional

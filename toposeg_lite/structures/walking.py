@@ -43,27 +43,20 @@ def perturb_and_walk(
     sigma: float = 0.01,
     connectivity: int | None = None,
 ) -> list[np.ndarray]:
-    """Redraw the paths of some branches.
+    """Redraw the paths of some branches, by default all: flat indices, with the ends they had.
 
     Parameters
     ----------
-    branches : BranchSet
-        What `find_branches` found.
-    seed : int or numpy.random.Generator
-        Decides the noise.
+    branches, seed
+        What `find_branches` found, and what decides the noise.
     chosen : (n,) bool array, optional
-        Which to redraw; default all.
+        Which to redraw.
     gamma : float
         In [0, 1], how much the walker is drawn to the end rather than to high likelihoods.
     sigma : float
         Standard deviation of the noise.
     connectivity : int, optional
         Of the steps: what `find_branches` was given. In 2D 1 or 2 (default), in 3D 1 (default).
-
-    Returns
-    -------
-    list of arrays of int64
-        A path for each chosen branch, as flat indices, with the ends that it had.
 
     Examples
     --------

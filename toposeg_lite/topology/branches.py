@@ -110,20 +110,15 @@ class BranchSet:
     likelihood : array of float32 or float64
         The image that they were found in.
     kind : (n,) array of int8
-        0: joins two components; 1: closes a loop; 2: the ridge at the end of a bridge; 3: a speck,
-        that is a lone peak (see `find_branches`).
-    persistence : (n,) array of float32 or float64
-        The likelihood at `upper` minus that at `lower`.
-    upper, lower : (n,) array of int64
-        Flat indices of the pixels that decide the persistence, those of the branch that holds the
-        piece longest: of a join the peak that dies and the pass, of a loop the pass and the pit.
-        The ridge of the highest peak has this peak and -1, for it dies at 0.
+        0: joins two components; 1: closes a loop; 2: a ridge; 3: a speck.
+    persistence, upper, lower : (n,) arrays of float and int64
+        The likelihood at `upper` minus that at `lower`, flat indices. These are the pixels of the
+        branch that holds the piece longest: of a join the peak that dies and the pass, of a loop
+        the pass and the pit. The ridge of the highest peak has this peak and -1, for it dies at 0.
     saddle : (n,) array of int64
         The pass; of a ridge the pixel where it begins.
-    pixels : (m,) array of int64
-        The paths, one after the other, as flat indices.
-    offsets : (n + 1,) array of int64
-        Path k is ``pixels[offsets[k]:offsets[k + 1]]``.
+    pixels, offsets : (m,) and (n + 1,) arrays of int64
+        Path k is ``pixels[offsets[k]:offsets[k + 1]]``, flat indices.
     owned : (n, 2) array of int64
         Where in `pixels` the part begins and stops that the piece owns. At most one pixel on each
         side is not its own: there a bridge or a loop touches another piece.
@@ -195,10 +190,7 @@ class BranchSet:
 
     @cached_property
     def nearest(self) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel the distance to the nearest pixel of a path, and this pixel.
-
-        Only where there is a piece.
-        """
+        """For each pixel the distance to the nearest pixel of a path, and this pixel, if any."""
         away, place = distance_transform_edt(self.owner < 0, return_indices=True)
         return away, np.ravel_multi_index(tuple(place), self.shape)
 
@@ -211,18 +203,7 @@ class BranchSet:
         return np.where(self.base, divide_mask(self.base, self.owner), self.owner)
 
     def fraction_on(self, truth: np.ndarray) -> np.ndarray:
-        """Return what fraction of the pixels that each piece owns lies on the truth.
-
-        Parameters
-        ----------
-        truth : bool array of the image's shape
-            The true mask.
-
-        Returns
-        -------
-        (n,) array of float64
-            In [0, 1].
-        """
+        """Return what fraction of the pixels that each piece owns lies on the true mask, (n,)."""
         truth = check_mask(truth, "truth")
         check_same_shape(truth, self.likelihood, ("truth", "likelihood"))
         return self.count_on(truth) / self.sizes
@@ -234,19 +215,10 @@ class BranchSet:
         return hits[stop] - hits[first]
 
     def mask(self, decisions: np.ndarray, *, radius: float = RADIUS) -> np.ndarray:
-        """Return the mask that decisions lead to, by the rules in the module's docstring.
+        """Return the mask that decisions (n,) lead to, by the rules in the module's docstring.
 
-        Parameters
-        ----------
-        decisions : (n,) array of int
-            1: accepted; 0: undecided; -1: rejected.
-        radius : float
-            Half the width of accepted paths where they lie outside the base, in pixels: 0 is one
-            pixel wide, 1 (default) three.
-
-        Returns
-        -------
-        bool array of the image's shape
+        `radius` is half the width of accepted paths where they lie outside the base, in pixels: 0
+        is one pixel wide, 1 (default) three.
 
         Examples
         --------
@@ -278,18 +250,9 @@ class BranchSet:
         return out.reshape(self.shape)
 
     def paint(self, values: np.ndarray, fill: float = 0.0) -> np.ndarray:
-        """Return an image that shows each piece's value on the pixels that it decides about.
+        """Return an image of float32: each piece's value on the pixels that it decides about.
 
-        Parameters
-        ----------
-        values : (n,) array of float
-            One for each piece.
-        fill : float
-            Where there is none.
-
-        Returns
-        -------
-        array of float32 of the image's shape
+        Where there is none it is `fill`.
         """
         if np.shape(values) != (len(self),):
             raise ValueError(
@@ -303,11 +266,8 @@ def check_decisions(decisions: Any, count: int) -> np.ndarray:
     """Return one decision for each piece as int8, else raise."""
     decisions = np.asarray(decisions)
     if decisions.dtype.kind not in "iu" and decisions.size:
-        hint = (
-            ". Where False means rejected, pass np.where(decisions, 1, -1)"
-            if decisions.dtype.kind == "b"
-            else ""
-        )
+        is_flag = decisions.dtype.kind == "b"
+        hint = ". Where False means rejected, pass np.where(decisions, 1, -1)" if is_flag else ""
         raise TypeError(
             f"decisions must be integers, 1 (accepted), 0 (undecided) or -1 (rejected); "
             f"got dtype {decisions.dtype}{hint}"
@@ -360,15 +320,10 @@ def find_branches(
         Whether peaks that no branch joins to another are pieces, too, of one pixel each. They come
         last. Default False.
 
-    Returns
-    -------
-    BranchSet
-        Empty where the image has no branch.
-
     Notes
     -----
-    See the module's docstring for what the pieces are. A bare diagonal step between two pieces owns
-    no pixel and is left out. Ties are broken by flat index.
+    See the module's docstring for what the pieces are; there may be none. A bare diagonal step
+    between two pieces owns no pixel and is left out. Ties are broken by flat index.
 
     Examples
     --------
@@ -398,12 +353,8 @@ def find_branches(
 
     ridge = pieces.peak >= 0
     kind = np.where(ridge, RIDGE, branches.dimension[pieces.branch])
-    pixels, offsets, owned, start = (
-        measures.pixel[pieces.pixels],
-        pieces.offsets,
-        pieces.owned,
-        pieces.start,
-    )
+    pixels = measures.pixel[pieces.pixels]
+    offsets, owned, start = pieces.offsets, pieces.owned, pieces.start
     peaks = np.where(ridge, measures.pixel[pieces.peak], -1)
     if specks:
         drawn = complex_.skeleton(min_persistence, saddle_level).mask
@@ -473,8 +424,7 @@ def _held_by(
     """Return for each piece the branch that holds it longest in the skeleton; -1: the highest peak.
 
     `pixels` and `owned` are those of the pieces, `peaks` are where ridges end and what specks are,
-    -1 for others.
-    Branches are numbered as they come when the threshold falls.
+    -1 for others. Branches are numbered as they come when the threshold falls.
     """
     forest, critical = complex_.tree, complex_.critical
     size = int(np.prod(complex_.shape))
@@ -530,82 +480,79 @@ def _divide(uphill, lower, upper, heights, order, split):
     size, cut, met = np.zeros(2, np.int64), np.zeros(2, np.int64), np.zeros(2, np.int64)
     m = used = 0
     for k in order:
-        for side in range(2):
-            p = lower[k] if side == 0 else upper[k]
-            size[side], met[side] = 0, -1
-            while not taken[p]:
-                taken[p] = True
-                arms[side, size[side]] = p
-                size[side] += 1
-                if uphill[p] == p:
-                    break
-                p = uphill[p]
-            else:
-                met[side] = p
+        size[0], met[0] = _climb(lower[k], uphill, taken, arms[0])
+        size[1], met[1] = _climb(upper[k], uphill, taken, arms[1])
         if size[0] + size[1] == 0:
             continue
-        low = heights[lower[k]]
         for side in range(2):
             cut[side] = size[side]
-            if met[side] >= 0:
-                continue
-            high = low
-            for p in arms[side, : size[side]]:
-                high = max(high, heights[p])
-            if high - low > split:
-                i = 0
-                while heights[arms[side, i]] - low < (high - low) / 2:
-                    i += 1
+            if met[side] < 0:
+                arm = arms[side, : size[side]]
+                i = _half_way_up(arm, heights, heights[lower[k]], split)
                 # A peak alone is no ridge, and something must remain of the bridge.
                 if size[side] - i > 1 and (side == 0 or i > 0 or cut[0] > 0):
-                    cut[side] = i
+                    cut[side], met[side] = i, arm[i]
 
         # The bridge: what it touches, its own pixels up one side and down the other, what it
         # touches there. Of an arm that owns nothing the first pixel is touched.
         branch[m] = k
-        for side in range(2):
-            touched = arms[side, cut[side]] if cut[side] < size[side] else met[side]
-            if side == 0:
-                if touched >= 0:
-                    pixels[used] = touched
-                    used += 1
-                owned[m, 0] = used
-                for i in range(cut[0] - 1, -1, -1):
-                    pixels[used] = arms[0, i]
-                    used += 1
-                start[m] = used - 1  # the pass
-            else:
-                for i in range(cut[1]):
-                    pixels[used] = arms[1, i]
-                    used += 1
-                owned[m, 1] = used
-                if touched >= 0:
-                    pixels[used] = touched
-                    used += 1
+        if met[0] >= 0:
+            pixels[used] = met[0]
+            used += 1
+        owned[m, 0] = used
+        for i in range(cut[0] - 1, -1, -1):
+            pixels[used] = arms[0, i]
+            used += 1
+        start[m] = used - 1  # the pass
+        for i in range(cut[1]):
+            pixels[used] = arms[1, i]
+            used += 1
+        owned[m, 1] = used
+        if met[1] >= 0:
+            pixels[used] = met[1]
+            used += 1
         m += 1
         offsets[m] = used
 
         for side in range(2):
-            if cut[side] == size[side]:
-                continue
-            branch[m] = k
-            start[m] = used
-            owned[m, 0] = used
-            for p in arms[side, cut[side] : size[side]]:
-                pixels[used] = p
-                used += 1
-            owned[m, 1] = used
-            peak[m] = pixels[used - 1]
-            m += 1
-            offsets[m] = used
-    return _Pieces(
-        branch[:m].copy(),
-        peak[:m].copy(),
-        pixels[:used].copy(),
-        offsets[: m + 1].copy(),
-        owned[:m].copy(),
-        start[:m].copy(),
-    )
+            if cut[side] < size[side]:
+                branch[m], start[m], owned[m, 0] = k, used, used
+                for p in arms[side, cut[side] : size[side]]:
+                    pixels[used] = p
+                    used += 1
+                owned[m, 1], peak[m] = used, pixels[used - 1]
+                m += 1
+                offsets[m] = used
+    pieces = branch[:m].copy(), peak[:m].copy(), pixels[:used].copy()
+    return _Pieces(*pieces, offsets[: m + 1].copy(), owned[:m].copy(), start[:m].copy())
+
+
+@njit(cache=True, nogil=True)
+def _climb(p, uphill, taken, out):
+    """Take pixels from p on until the peak; return how many, and which was taken already, or -1."""
+    size = 0
+    while not taken[p]:
+        taken[p] = True
+        out[size] = p
+        size += 1
+        if uphill[p] == p:
+            return size, -1
+        p = uphill[p]
+    return size, p
+
+
+@njit(cache=True, nogil=True)
+def _half_way_up(arm, heights, low, split):
+    """Return where an arm is half as high as its peak; its size if it rises by `split` or less."""
+    high = low
+    for p in arm:
+        high = max(high, heights[p])
+    if not high - low > split:
+        return arm.size
+    i = 0
+    while heights[arm[i]] - low < (high - low) / 2:
+        i += 1
+    return i
 
 
 @njit(cache=True, nogil=True)

@@ -25,20 +25,10 @@ __all__ = ["divide_mask", "draw_discs"]
 
 
 def divide_mask(mask: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Return for each pixel of a mask the number of what it goes with.
+    """Return for each pixel of a mask the number of what it goes with, int32.
 
-    Parameters
-    ----------
-    mask : (*spatial) array of bool
-        What to divide.
-    owner : (*spatial) array of int
-        At the centres of discs, wherever in the mask, a number from 0 on; -1 elsewhere. Numbers
-        outside the mask do not matter.
-
-    Returns
-    -------
-    (*spatial) array of int32
-        -1 outside the mask, and where a pixel goes with none.
+    `owner` holds, at the centres of discs wherever in the mask, a number from 0 on; -1 elsewhere.
+    The result is -1 outside the mask, and where a pixel goes with none.
 
     Examples
     --------

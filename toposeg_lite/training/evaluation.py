@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from .. import metrics
-from ..checks import check_choice, check_number
+from ..checks import check_number
 from ..data import Sample
 from .config import check_sides, resolve_sides
 
@@ -142,7 +142,7 @@ def validate(
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores and likelihoods of some images.
+    """What `evaluate` returns: scores and likelihoods of some images.
 
     Attributes
     ----------
@@ -151,29 +151,10 @@ class Evaluation:
         classes each foreground class has a row: "<name>, class <number>".
     likelihoods : dict of str to array
         What `predict` returned for each image.
-    samples : tuple of Sample
-        The images and their reference masks.
     """
 
     table: pd.DataFrame
     likelihoods: dict[str, np.ndarray]
-    samples: tuple[Sample, ...]
-
-    @property
-    def worst_first(self) -> pd.DataFrame:
-        """The table, largest Betti-matching error first; among equals the smallest Dice.
-
-        The table of volumes lacks that error, and is sorted by the Betti error instead.
-        """
-        error = "betti_matching_error" if "betti_matching_error" in self.table else "betti_error"
-        return self.table.sort_values([error, "dice"], ascending=[False, True], kind="stable")
-
-    def pair(self, row: str) -> tuple[Sample, np.ndarray]:
-        """Return the sample of a row of the table, with its reference, and the predicted mask."""
-        check_choice(row, tuple(self.table.index), "row")
-        pairs = ((s, _masks(self.likelihoods[s.name], s).get(row)) for s in self.samples)
-        sample, (prediction, truth) = next((s, pair) for s, pair in pairs if pair is not None)
-        return Sample(row, sample.image, truth), prediction
 
 
 def evaluate(
@@ -210,4 +191,4 @@ def evaluate(
         likelihoods[sample.name] = predict(model, sample.image, window=window, overlap=overlap)
         for row, pair in _masks(likelihoods[sample.name], sample).items():
             rows[row] = metrics.report(*pair, connectivity=connectivity, patch=patch, labels=labels)
-    return Evaluation(pd.DataFrame.from_dict(rows, orient="index"), likelihoods, tuple(samples))
+    return Evaluation(pd.DataFrame.from_dict(rows, orient="index"), likelihoods)

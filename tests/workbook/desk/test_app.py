@@ -287,7 +287,7 @@ def test_a_full_disk_is_told_and_nothing_has_changed(tmp_path, monkeypatch):
         ({"do": "close"}, "do must be one of"),
         ({"do": "__init__"}, "do must be one of"),
         ({}, "do must be"),
-        ({"do": "accept", "branch": 99}, "branch must be less than"),
+        ({"do": "accept", "branch": 99}, "branch must be 0 to"),
         ({"do": "accept", "branches": 1}, "unexpected keyword"),
         ({"do": "choose", "branch": -1}, "branch"),
         ({"do": "put", "row": 1, "column": 1}, "tool must be 'draw' or 'erase'"),

@@ -1,8 +1,6 @@
-"""A desk for one annotator: what is asked now, what a click or a key means, what there is to tell.
+"""What is asked now, what a click or a key means, what there is to tell; no screen is known here.
 
-`AnnotationApp` is a model without any screen: it can be driven by a test or a script just as by a
-hand. `AnnotationApp.show` puts it on the screen (see the module `view`), where every key and every
-click becomes one call of a method here. The session does the work and keeps the journal.
+Every key and every click on the screen (see the module `view`) becomes one call of a method.
 """
 
 from __future__ import annotations
@@ -11,13 +9,14 @@ import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from ...annotation import AnnotationSession
 from ...annotation.edits import stroke_path
+from ...annotation.session import QUEUE_ORDERS, QueueOrder
 from ...checks import check_choice, check_integer, check_number
 from ...topology.branches import ACCEPTED, REJECTED, UNDECIDED
 
@@ -50,24 +49,20 @@ class AnnotationApp:
     Attributes
     ----------
     session : AnnotationSession
-        Does the work. Call `refresh` after using it directly.
+        Does the work and keeps the journal. Call `refresh` after using it directly.
     chosen : int or None
         The branch that is asked about; None if there is none.
     tool : {"decide", "draw", "erase"}
         What a click does.
     order : {"uncertainty", "doubt", "gain"}
         How the queue is ordered; see `AnnotationSession.queue`.
-    points : list of (int, int)
-        Row and column of the points of the line that is being drawn or erased.
-    radius : float
-        Half the width of that line, in pixels.
+    points, radius : list of (int, int), float
+        Of the line that is being drawn or erased: its points, row and column, and half its width.
     visits : int
         Grows whenever the screen should turn to the chosen branch.
-    error : str
-        What went wrong with the last action that the screen sent, to be told to the person; empty
-        if nothing.
-    note : str
-        What the last action has to tell besides its effect; mostly empty.
+    error, note : str
+        What went wrong with the last action that the screen sent, and what it has to tell besides
+        its effect; mostly empty.
 
     Examples
     --------
@@ -104,7 +99,7 @@ class AnnotationApp:
             )
         self.session, self.shown = session, shown
         self.tool = "decide"
-        self.order: Literal["uncertainty", "doubt", "gain"] = "uncertainty"
+        self.order: QueueOrder = "uncertainty"
         self.points: list[tuple[int, int]] = []
         self.radius = float(session.settings["radius"])
         self.visits = 0
@@ -135,14 +130,8 @@ class AnnotationApp:
         """Open a journal and its app, in a cell that can be run again.
 
         A session that an app of this process has on the same path is closed first: its screen says
-        so, and the work goes on in the new one. One of another process is not touched.
-
-        Parameters are those of `AnnotationSession`, and `picture` of `AnnotationApp`.
-
-        Raises
-        ------
-        BlockingIOError
-            If another process has the journal open.
+        so, and the work goes on in the new one. One of another process is not touched. Parameters
+        are those of `AnnotationSession`, which says what is raised, and `picture` that of the app.
         """
         if isinstance(path, str | os.PathLike):
             earlier = _AT_WORK.get(Path(path).resolve())
@@ -190,17 +179,13 @@ class AnnotationApp:
 
     def _judge(self, branch: int, decision: int) -> None:
         """Have the session decide, unless it has decided so before."""
-        known = check_integer(branch, "branch") < len(self.session.branches)
-        if known and self.session.decisions[branch] == decision:
-            return
-        (self.session.accept if decision == ACCEPTED else self.session.reject)(branch)
+        check_integer(branch, "branch", 0, len(self.session.branches) - 1)
+        if self.session.decisions[branch] != decision:
+            (self.session.accept if decision == ACCEPTED else self.session.reject)(branch)
 
     def choose(self, branch: int) -> None:
         """Choose a branch, open or decided, by its position in the branches, and turn to it."""
-        count = len(self.session.branches)
-        if check_integer(branch, "branch") >= count:
-            raise ValueError(f"branch must be less than their number, {count}; got {branch}")
-        self._visit(int(branch))
+        self._visit(check_integer(branch, "branch", 0, len(self.session.branches) - 1))
 
     def next(self) -> None:
         """Turn to the next branch of the queue; the chosen one, if open, is asked again last."""
@@ -239,14 +224,8 @@ class AnnotationApp:
         Deciding: the nearest branch becomes the chosen one and is accepted; if it is accepted
         already, it is rejected. Drawing and erasing: the line goes on to this point.
 
-        Parameters
-        ----------
-        row, column : float
-            Where; whole numbers are the middles of pixels.
-        reject : bool
-            Whether it is a click that rejects (with the right button).
-        reach : float
-            How far from the click a branch may be, in pixels.
+        Whole numbers are the middles of pixels. A click that rejects is one with the right button.
+        `reach` is how far from the click a branch may be, in pixels.
         """
         if self.tool != "decide":
             self.put(row, column)
@@ -348,7 +327,7 @@ class AnnotationApp:
 
     def sort(self, order: str) -> None:
         """Order the queue as `AnnotationSession.queue` can, and turn to its first branch."""
-        check_choice(order, ("uncertainty", "doubt", "gain"), "order")
+        check_choice(order, QUEUE_ORDERS, "order")
         self.order = order  # type: ignore[assignment]
         self._restart()
 

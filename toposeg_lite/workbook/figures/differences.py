@@ -6,10 +6,7 @@ meaning hangs on colour alone.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,14 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ...checks import check_integer
 from ...data import Sample
-from ...differences import KINDS, Difference, topology_differences
-from ...files import write_atomically
-from ...training import Evaluation
-from .base import png
+from ...differences import KINDS, Difference
 
-__all__ = ["SIGNS", "comparison_figure", "evaluation_figure", "save_evaluation", "training_figure"]
+__all__ = ["SIGNS", "comparison_figure", "training_figure"]
 
 #: Marker, colour and whether it is filled, for each kind of difference.
 SIGNS = {
@@ -115,55 +108,6 @@ def _mark(ax: Axes, differences: Sequence[Difference]) -> None:
             ys, xs = zip(*places, strict=True)
             ax.plot(xs, ys, ls="", marker=marker, ms=7, mec="white" if filled else face,
                     mfc=face if filled else "none", mew=0.8 if filled else 1.8)  # fmt: skip
-
-
-def evaluation_figure(evaluation: Evaluation, row: str) -> Figure:
-    """Show the image of a row of the table, its reference and its prediction, and mark differences.
-
-    There is a mark for each feature that the Betti-matching error counts (in volumes for all but
-    the tunnels): see `toposeg_lite.differences`.
-    """
-    sample, prediction = evaluation.pair(row)
-    connectivity = int(evaluation.table["connectivity"][row])
-    differences = topology_differences(
-        prediction, sample.mask, connectivity=connectivity, border="closed"
-    )
-    name = "prediction"
-    return comparison_figure([sample], {name: [prediction]}, {name: [differences]}, side=6)
-
-
-def save_evaluation(
-    evaluation: Evaluation, folder: str | os.PathLike[str], *, pictures: int | None = None
-) -> None:
-    """Write the table of an evaluation and pictures of its worst images to a folder.
-
-    The folder is made if there is none. It gets ``scores.csv``, the worst image first, and
-    ``01-<name>.png`` and so on, of all rows or the first few (`pictures`); files of these names are
-    replaced.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from toposeg_lite.data import load_dataset
-    >>> from toposeg_lite.models import UNet
-    >>> from toposeg_lite.training import evaluate
-    >>> wall = load_dataset("brick")
-    >>> scores = evaluate(UNet(1, width=2), wall.test, labels=wall.labels)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_evaluation(scores, folder)
-    ...     sorted(file.name for file in Path(folder).iterdir())
-    ['01-test-0.png', 'scores.csv']
-    """
-    if pictures is not None:
-        check_integer(pictures, "pictures")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    table = evaluation.worst_first
-    write_atomically(folder / "scores.csv", table.to_csv(index_label="image").encode())
-    for number, row in enumerate(table.index[:pictures], 1):
-        name = re.sub(r"[^\w.-]+", "-", str(row))
-        figure = evaluation_figure(evaluation, row)
-        write_atomically(folder / f"{number:02d}-{name}.png", png(figure))
 
 
 def training_figure(histories: Mapping[str, pd.DataFrame], starts: Mapping[str, int]) -> Figure:
