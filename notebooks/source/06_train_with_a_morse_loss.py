@@ -323,7 +323,6 @@ figures.show(figure, text)
 from tempfile import TemporaryDirectory
 
 from IPython.display import Markdown
-
 from toposeg_lite.workbook.studies import Arm, Study, StudyConfig, study_tables
 
 small = {"patch": 80, "width": 8, "depth": 3, "learning_rate": 3e-3}
