@@ -6,7 +6,16 @@ gap, weighted by how many predictions each bin holds [1]_. *Temperature scaling*
 bold or too shy by one number: all log-odds are divided by it [2]_.
 
 These functions take one probability for each thing that is true or not: the pixels of an image, or
-the branches of many. Other input is refused with a TypeError or ValueError.
+the branches of many. Other input is refused with a TypeError or ValueError. Everywhere here
+
+probabilities : array of float
+    in [0, 1], of any shape.
+truth : array of bool, or of numbers in [0, 1]
+    is what came true, of the same shape; between 0 and 1 where it did in part.
+weights : array of float, optional
+    say how much each prediction counts, in the same shape; default 1.
+bins : int
+    is the number of bins of equal width.
 
 References
 ----------
@@ -67,22 +76,7 @@ class Reliability:
 def reliability_diagram(
     probabilities: Any, truth: Any, *, bins: int = 15, weights: Any = None
 ) -> Reliability:
-    """Compare probabilities with how often they came true.
-
-    Parameters
-    ----------
-    probabilities : array of float
-        In [0, 1], of any shape.
-    truth : array of bool, or of numbers in [0, 1]
-        What came true, of the same shape; between 0 and 1 where it did in part.
-    bins : int
-        How many bins of equal width.
-    weights : array of float, optional
-        How much each prediction counts, of the same shape; default 1.
-
-    Returns
-    -------
-    Reliability
+    """Compare probabilities with how often they came true (parameters: see the module's docstring).
 
     Examples
     --------
@@ -105,15 +99,8 @@ def expected_calibration_error(
 ) -> float:
     """Mean gap between probabilities and how often they came true, over bins of probability.
 
-    Parameters
-    ----------
-    probabilities, truth, bins, weights
-        See `reliability_diagram`.
-
-    Returns
-    -------
-    float
-        From 0 (honest) to 1. It depends on the number of bins: name it.
+    From 0 (honest) to 1. It depends on the number of bins: name it. See the module's docstring for
+    the parameters.
 
     Examples
     --------
@@ -127,18 +114,9 @@ def expected_calibration_error(
 
 
 def scale_probabilities(probabilities: Any, temperature: float) -> np.ndarray:
-    """Divide the log-odds of probabilities by a temperature.
+    """Divide the log-odds of probabilities by a temperature above 0.
 
-    Parameters
-    ----------
-    probabilities : array of float
-        In [0, 1].
-    temperature : float
-        Above 0; above 1 it makes probabilities less bold.
-
-    Returns
-    -------
-    array of float64
+    A temperature above 1 makes probabilities less bold. The result is of float64.
 
     Examples
     --------
@@ -152,15 +130,8 @@ def scale_probabilities(probabilities: Any, temperature: float) -> np.ndarray:
 def fit_temperature(probabilities: Any, truth: Any, *, weights: Any = None) -> float:
     """Find the temperature that makes probabilities honest: the one of the least cross-entropy.
 
-    Parameters
-    ----------
-    probabilities, truth, weights
-        See `reliability_diagram`. They should be of images that nothing was trained on.
-
-    Returns
-    -------
-    float
-        From 0.05 to 20. Above 1: the probabilities were too bold.
+    Probabilities and truth should be of images that nothing was trained on. The result is from
+    0.05 to 20; above 1, the probabilities were too bold.
 
     Notes
     -----
@@ -188,15 +159,7 @@ def fit_temperature(probabilities: Any, truth: Any, *, weights: Any = None) -> f
 def entropy(probability: Any) -> np.ndarray:
     """Return the entropy, in bits, of a yes-or-no question with this probability of yes.
 
-    Parameters
-    ----------
-    probability : array of float
-        In [0, 1].
-
-    Returns
-    -------
-    array of float
-        From 0 (certain) to 1 (one half).
+    From 0 (certain) to 1 (one half), of any shape.
 
     Examples
     --------

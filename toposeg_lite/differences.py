@@ -69,14 +69,9 @@ def topology_differences(
 
     Parameters
     ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26; default).
-    border : {"open", "closed"}
-        Whether the outside is background, or a frame of foreground: then all that the border cuts
-        is one component of either mask, and the regions that it encloses are holes. "closed" lists
-        what `toposeg_lite.metrics.betti_matching_error` counts.
+    prediction, truth, connectivity, border
+        Masks of one shape; see `toposeg_lite.metrics`. With a closed border all that it cuts is one
+        component of either mask, and the regions that it encloses are holes.
 
     Returns
     -------
@@ -100,8 +95,8 @@ def topology_differences(
     connectivity = check_connectivity(connectivity, truth.ndim)
     check_border(border)
     # One pixel around both, background or frame, which is the same thing in both.
-    prediction, truth = (np.pad(mask, 1, constant_values=border == "closed")
-                         for mask in (prediction, truth))  # fmt: skip
+    frame = border == "closed"
+    prediction, truth = (np.pad(m, 1, constant_values=frame) for m in (prediction, truth))
     ours, wanted, union = components_in_union(prediction, truth, connectivity)
     shared = shared_homes(ours, wanted)
     breaks, spurious = _left_over(ours, shared)
@@ -130,13 +125,8 @@ def topology_differences(
 def _left_over(parts: Parts, shared: np.ndarray) -> tuple[list[list[int]], list[int]]:
     """Return what the matching leaves over of a mask's components, or of its holes.
 
-    Returns
-    -------
-    groups : list of list of int
-        Those that share a home, in which the other mask has a part, too: one has a partner, the
-        others are pieces.
-    alone : list of int
-        Those without a home, or in one that the other mask has no part in.
+    First the groups that share a home, in which the other mask has a part, too: one of a group has
+    a partner, the others are pieces. Then those without a home, or in one without such a part.
     """
     members = [np.flatnonzero(parts.home == home).tolist() for home in shared]
     alone = ~np.isin(parts.home, shared)

@@ -18,7 +18,7 @@ metric                      perfect  what it sees
 A Betti error, of either kind, without its patch size and its connectivity cannot be compared with
 another one, so `report` puts both beside the numbers.
 
-All parameters mean the same everywhere:
+All parameters mean the same in every metric:
 
 prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
     Masks of one shape.
@@ -53,25 +53,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from toposeg_lite.calibration import expected_calibration_error
-from toposeg_lite.checks import check_choice, check_integer, check_same_shape
-from toposeg_lite.topology.betti_matching import betti_matching
-from toposeg_lite.topology.components import betti_numbers, overlap_sizes
-from toposeg_lite.topology.grid import (
-    Border,
-    check_border,
-    check_connectivity,
-    check_mask,
-    dual_connectivity,
-)
-from toposeg_lite.topology.skeleton import thin_mask
-from toposeg_lite.topology.union import (
-    Parts,
-    components_in_union,
-    holes_in_union,
-    shared_homes,
-)
-from toposeg_lite.topology.warping import homotopy_warp
+from .calibration import expected_calibration_error
+from .checks import check_choice, check_integer, check_same_shape
+from .topology.betti_matching import betti_matching
+from .topology.components import betti_numbers, overlap_sizes
+from .topology.grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
+from .topology.skeleton import thin_mask
+from .topology.union import Parts, components_in_union, holes_in_union, shared_homes
+from .topology.warping import homotopy_warp
 
 Labels = Literal["foreground", "background"]
 
@@ -89,12 +78,7 @@ __all__ = [
 
 
 def dice(prediction: Any, truth: Any) -> float:
-    """Overlap of two masks: twice the common foreground over the sum of both foregrounds.
-
-    Parameters
-    ----------
-    prediction, truth
-        See the module's docstring.
+    """Overlap of two masks: twice the common foreground over the sum of both foregrounds [1]_.
 
     Returns
     -------
@@ -112,7 +96,9 @@ def dice(prediction: Any, truth: Any) -> float:
     0.6666666666666666
     """
     prediction, truth, _ = _check_masks(prediction, truth)
-    return _dice(prediction, truth)
+    common = int(np.count_nonzero(prediction & truth))
+    total = int(np.count_nonzero(prediction)) + int(np.count_nonzero(truth))
+    return 2 * common / total if total else 1.0
 
 
 def cldice(prediction: Any, truth: Any) -> float:
@@ -121,11 +107,6 @@ def cldice(prediction: Any, truth: Any) -> float:
     The *topology precision* is the fraction of the prediction's skeleton inside the truth, the
     *topology sensitivity* the fraction of the truth's skeleton inside the prediction; clDice is
     their harmonic mean [1]_. A thin branch weighs as much as a thick one of the same length.
-
-    Parameters
-    ----------
-    prediction, truth
-        See the module's docstring.
 
     Returns
     -------
@@ -156,7 +137,14 @@ def cldice(prediction: Any, truth: Any) -> float:
     (0.97, 0.5)
     """
     prediction, truth, _ = _check_masks(prediction, truth)
-    return _cldice(prediction, truth)
+    if not prediction.any() and not truth.any():
+        return 1.0
+    if not prediction.any() or not truth.any():
+        return 0.0
+    precision = float(truth[thin_mask(prediction)].mean())
+    sensitivity = float(prediction[thin_mask(truth)].mean())
+    total = precision + sensitivity
+    return 2 * precision * sensitivity / total if total else 0.0
 
 
 def betti_error(
@@ -170,10 +158,7 @@ def betti_error(
 ) -> float:
     """Absolute difference of the Betti numbers of two masks, or its mean over patches [1]_.
 
-    Parameters
-    ----------
-    prediction, truth, dimension, patch, connectivity, border
-        See the module's docstring.
+    The options are explained in the module's docstring.
 
     Returns
     -------
@@ -212,12 +197,8 @@ def betti_matching_error(
     Partners are found by the Betti matching: a component of the prediction and one of the truth are
     the same if they are in the union of both masks. Two disjoint blobs make an error of 2, where
     `betti_error` sees none. Both masks get a frame of foreground, one pixel wide, so that what the
-    border cuts belongs to the frame, and the background there is enclosed [1]_.
-
-    Parameters
-    ----------
-    prediction, truth, dimension, patch, connectivity
-        See the module's docstring.
+    border cuts belongs to the frame, and the background there is enclosed [1]_. The options are
+    explained in the module's docstring.
 
     Returns
     -------
@@ -263,11 +244,6 @@ def warping_error(prediction: Any, truth: Any, *, connectivity: int | None = Non
     `toposeg_lite.topology.homotopy_warp`). Differences of width and place disappear; what stays are
     the pixels at which the prediction breaks, merges, opens or fills something [1]_.
 
-    Parameters
-    ----------
-    prediction, truth, connectivity
-        See the module's docstring.
-
     Returns
     -------
     float
@@ -287,7 +263,9 @@ def warping_error(prediction: Any, truth: Any, *, connectivity: int | None = Non
     >>> warping_error(thick, truth), round(warping_error(broken, truth) * 15)
     (0.0, 1)
     """
-    return _warping_error(*_check_masks(prediction, truth, connectivity))
+    prediction, truth, connectivity = _check_masks(prediction, truth, connectivity)
+    critical = homotopy_warp(truth, prediction, connectivity=connectivity).critical
+    return int(np.count_nonzero(critical)) / truth.size
 
 
 def adjusted_rand_index(
@@ -299,15 +277,10 @@ def adjusted_rand_index(
 ) -> float:
     """Agreement of two masks on which pairs of pixels belong to one segment, corrected for chance.
 
-    Both masks cut the image into segments: each connected component of `labels` is one, and all
-    other pixels together are one more. The Rand index is the fraction of the pairs of pixels on
-    which the partitions agree; it is then shifted and scaled so that its expectation over random
-    partitions with the same segment sizes is 0 and its maximum 1 [1]_.
-
-    Parameters
-    ----------
-    prediction, truth, connectivity, labels
-        See the module's docstring.
+    Both masks cut the image into segments, as `labels` says (see the module's docstring). The Rand
+    index is the fraction of the pairs of pixels on which the partitions agree; it is then shifted
+    and scaled so that its expectation over random partitions with the same segment sizes is 0 and
+    its maximum 1 [1]_.
 
     Returns
     -------
@@ -349,11 +322,6 @@ def variation_of_information(
     per pixel, about one partition when one knows the other. The first part grows with splits,
     the second with merges [1]_.
 
-    Parameters
-    ----------
-    prediction, truth, connectivity, labels
-        See the module's docstring.
-
     Returns
     -------
     float
@@ -385,10 +353,7 @@ def report(
 ) -> dict[str, float | int | str | None]:
     """All metrics of a prediction, together with the settings that they depend on.
 
-    Parameters
-    ----------
-    prediction, truth, connectivity, patch, labels, border
-        See the module's docstring. Only the Betti error has patches and a border here.
+    Only the Betti error has patches and a border here; the module's docstring explains all options.
 
     Returns
     -------
@@ -413,15 +378,15 @@ def report(
     errors = _betti_errors(prediction, truth, patch, connectivity, border)
     matching_error = {}
     if truth.ndim == 2:  # in a volume it takes too long to be always wanted
-        unmatched = _count_unmatched(prediction, truth, connectivity, [True, True])
-        matching_error["betti_matching_error"] = float(sum(unmatched))
+        error = betti_matching_error(prediction, truth, connectivity=connectivity)
+        matching_error["betti_matching_error"] = error
     return {
-        "dice": _dice(prediction, truth),
-        "cldice": _cldice(prediction, truth),
+        "dice": dice(prediction, truth),
+        "cldice": cldice(prediction, truth),
         "betti_error": sum(errors),
         **{f"betti_{k}_error": error for k, error in enumerate(errors)},
         **matching_error,
-        "warping_error": _warping_error(prediction, truth, connectivity),
+        "warping_error": warping_error(prediction, truth, connectivity=connectivity),
         "adjusted_rand_index": _adjusted_rand_index(*sizes),
         "variation_of_information": _variation_of_information(*sizes),
         "connectivity": connectivity,
@@ -450,29 +415,7 @@ def _check_patch(patch: Any) -> int | None:
     return None if patch is None else check_integer(patch, "patch", 1)
 
 
-# --- The metrics of masks and options that were checked -------------------------------------------
-
-
-def _dice(prediction: np.ndarray, truth: np.ndarray) -> float:
-    common = int(np.count_nonzero(prediction & truth))
-    total = int(np.count_nonzero(prediction)) + int(np.count_nonzero(truth))
-    return 2 * common / total if total else 1.0
-
-
-def _cldice(prediction: np.ndarray, truth: np.ndarray) -> float:
-    if not prediction.any() and not truth.any():
-        return 1.0
-    if not prediction.any() or not truth.any():
-        return 0.0
-    precision = float(truth[thin_mask(prediction)].mean())
-    sensitivity = float(prediction[thin_mask(truth)].mean())
-    total = precision + sensitivity
-    return 2 * precision * sensitivity / total if total else 0.0
-
-
-def _warping_error(prediction: np.ndarray, truth: np.ndarray, connectivity: int) -> float:
-    critical = homotopy_warp(truth, prediction, connectivity=connectivity).critical
-    return int(np.count_nonzero(critical)) / truth.size
+# --- What metrics share, of masks and options that were checked -----------------------------------
 
 
 def _mean_over_patches(

@@ -48,19 +48,15 @@ class MorseOptions(Options):
 
 
 class MorseLoss(Loss):
-    r"""The Morse loss: a pixel loss on the ridges of the likelihood, and nowhere else [1]_.
+    """The Morse loss: a pixel loss on the ridges of the likelihood, and nowhere else [1]_.
 
     Seen as a landscape, a likelihood image has ridges where the network suspects thin structures,
     also where it is not sure of them: the pass in a ridge is the weak spot of a connection. The
     discrete Morse complex finds these *critical structures* M: see
-    `toposeg_lite.topology.morse_complex`. The loss of an image with likelihood p and mask g is the
-    mean cross-entropy on them,
-
-    .. math:: -\frac{1}{|M|} \sum_{M} g \log p + (1 - g) \log (1 - p),
-
-    or their Dice loss, :math:`1 - (2 \sum_M p g + 1) / (\sum_M p + \sum_M g + 1)`. It raises the
-    weak spots of true structures and lowers false ones along their whole length. All other pixels
-    are left to the loss it is added to, so use it beside a pixel loss.
+    `toposeg_lite.topology.morse_complex`. The loss of an image is the mean cross-entropy on them,
+    or their Dice loss, by the formulas of `HomotopyWarpingLoss`. It raises the weak spots of true
+    structures and lowers false ones along their whole length. All other pixels are left to the
+    loss it is added to, so use it beside a pixel loss.
 
     Parameters
     ----------

@@ -93,23 +93,12 @@ def betti_matching(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Match the features of two images through their comparison image.
 
-    Parameters
-    ----------
-    first, second : (H, W) or (D, H, W) array
-        C-contiguous and of one shape, with values in [0, 1]: both of float32, both of float64, or
-        one of them of bool.
-    connectivity : int
-        1 or the number of axes.
-    closed : bool
-        Whether a frame of foreground surrounds the images.
-    wanted : list of bool
-        Of each dimension, whether it is.
+    The images are C-contiguous and of one shape, with values in [0, 1]: both of float32, both of
+    float64, or one of them of bool. `closed` says whether a frame of foreground surrounds them,
+    `wanted` of each dimension whether it is.
 
-    Returns
-    -------
-    list of (array of int64, array of int64)
-        For each dimension the names of the matched features, in `first` and in `second`: see
-        `names`. Some of the components may have no length in their image, and be no features of it.
+    Returns for each dimension the `names` of the matched features, in `first` and in `second`. Some
+    of the components may have no length in their image, and be no features of it.
     """
     comparison = np.maximum(first, second)
     sides, both = [_ordered(first, closed), _ordered(second, closed)], _ordered(comparison, closed)
@@ -478,25 +467,13 @@ def _follow(order, rank, values, parent, traced, cells, steps):
     of the pixel are looked at, gate by gate: at first each is a group of its own, and a group that
     touches a pixel which is there already belongs to this pixel's component.
 
-    Parameters
-    ----------
-    order : array of int32
-        The pixels in the order in which they enter, as flat indices into the framed image. Some may
-        be left out, if they point to a neighbour in `parent`.
-    rank, values, parent : arrays
-        See `_Components`; at first each pixel that is not left out is its own parent.
-    traced : _Traced
-        The other image.
-    cells : Cells
-        For the foreground, or for the background if the order is reversed.
-    steps : (m,) array of int64
-        The steps in flat index to the pixels of `cells.near`.
+    `order` are the pixels in the order in which they enter; some may be left out, if they point to
+    a neighbour in `parent`, where all others are their own parents. `rank`, `values`: see
+    `_Components`; `traced` is the other image. `cells` are those of the foreground, or of the
+    background if the order is reversed, and `steps` lead to the pixels of `cells.near`.
 
-    Returns
-    -------
-    partner : array of int32
-        At the oldest pixel of each component that ends, and of the one that stays, the pixel of the
-        other image that ends with it; -1 where a bar has no length and at all other pixels.
+    Returns at the oldest pixel of each component that ends, and of the one that stays, the pixel of
+    the other image that ends with it; -1 where a bar has no length and at all other pixels.
     """
     if rank[0] < 0:  # the frame is there: it is its first pixel
         for p in range(rank.size):
@@ -719,10 +696,7 @@ def _fill_loops(squares, rank):
     rows stand in the order of `rank`. No column is empty in the end: those that could be are left
     out. So are, from the columns that are worked out, the edges that join components in this order:
     they are never the last edge of a loop. Most columns have a pivot of their own from the start
-    and are not worked out at all.
-
-    `loops._reduce` is the same reduction with one order for both, where most loops are filled
-    within one voxel; that needs rows and columns which enter together.
+    and are not worked out at all. `loops._reduce` is the same reduction with one order for both.
     """
     flat, steps = rank.ravel(), _axis_steps(rank)
     owner = np.full(3 * flat.size, -1, np.int32)  # of each edge: the column whose pivot it is

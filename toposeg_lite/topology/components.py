@@ -36,26 +36,15 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from toposeg_lite.checks import check_same_shape
-from toposeg_lite.topology.grid import (
-    Border,
-    check_border,
-    check_connectivity,
-    check_mask,
-    dual_connectivity,
-)
-from toposeg_lite.topology.order import find_root
+from ..checks import check_same_shape
+from .grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
+from .order import find_root
 
 __all__ = ["betti_numbers", "label_components", "overlap_sizes"]
 
 
 def label_components(mask: Any, *, connectivity: int | None = None) -> tuple[np.ndarray, int]:
-    """Label the connected components of a mask.
-
-    Parameters
-    ----------
-    mask, connectivity
-        See the package's docstring.
+    """Label the connected components of a mask (parameters: see the package's docstring).
 
     Returns
     -------
@@ -89,20 +78,14 @@ def betti_numbers(
 ) -> tuple[int, ...]:
     """Count the components, loops and (in 3D) cavities of a mask.
 
-    Parameters
-    ----------
-    mask, connectivity, border
-        See the package's docstring. With a closed border the frame is counted, too, so that an
-        empty mask has (1, 1) or (1, 0, 1).
+    The parameters are those of the package's docstring. With a closed border the frame is counted,
+    too, so that an empty mask has (1, 1) or (1, 0, 1); it is never built, and time grows in
+    proportion to the number of pixels.
 
     Returns
     -------
     tuple of int
         (b0, b1) in 2D: components and holes. (b0, b1, b2) in 3D: components, tunnels, cavities.
-
-    Notes
-    -----
-    Time grows in proportion to the number of pixels; the frame is never built.
 
     Examples
     --------
@@ -141,22 +124,9 @@ def overlap_sizes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Measure how the components of two masks overlap: the entries of their contingency table.
 
-    Both masks cut the image into segments: each component is one, and the whole background is
-    one more, segment 0.
-
-    Parameters
-    ----------
-    first, second
-        Two masks of one shape.
-    connectivity
-        See the package's docstring.
-
-    Returns
-    -------
-    first_sizes, second_sizes : array of int64
-        Pixels in each segment, the background first (0 if there is none).
-    joint_sizes : array of int64
-        Pixels in each non-empty intersection of a segment of `first` with one of `second`.
+    Each component is a segment, and the whole background is one more, number 0. Returned are the
+    pixels of each segment of either mask, the background first (0 if there is none), and of each
+    non-empty intersection of a segment of `first` with one of `second`.
 
     Examples
     --------

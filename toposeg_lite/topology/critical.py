@@ -56,15 +56,9 @@ RING = (0, 1, 2, 4, 7, 6, 5, 3)
 def _tabulate_links(connectivity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tabulate the components of the upper link for each of the 256 neighbourhoods.
 
-    Returns
-    -------
-    count : (256,) array of int64
-        The number of components.
-    near : (256, 4) array of uint8
-        For each component its pixels to which an edge may go, as bits.
-    sides : (256, 4, 2) array of uint8
-        For each component the pixels next to it on both sides, as bit numbers. Where there are
-        several components they are lower, and an edge into the component separates them.
+    Returns how many there are, (256,), and of each (256, 4) the pixels to which an edge may go, as
+    bits, and (256, 4, 2) the pixels next to it on both sides, as bit numbers. Where there are
+    several components these are lower, and an edge into the component separates them.
     """
     hops = np.abs(NEIGHBOURS).sum(1)
     count = np.zeros(256, np.int64)
@@ -185,13 +179,8 @@ def _insert(tops, parts, n, values, top, part):
 def critical_edges_2d(values, masks, count, near, sides, ring):
     """List the critical edges: pixels in raster order, the edges of each by falling upper end.
 
-    Returns
-    -------
-    lower, upper : arrays of int32
-        The two ends of each edge.
-    left, right : arrays of int32
-        Two lower neighbours of the lower end, one on each side of the edge; they may lie on the
-        frame.
+    Returns the lower and the upper end of each edge, and two lower neighbours of the lower end, one
+    on each side of the edge; these may lie on the frame.
     """
     n = 0
     for p in range(masks.size):

@@ -89,16 +89,10 @@ def loop_deaths_3d(steps, order, uphill, lower, upper, died):
 def pair_loops(order, rank, steps, joins, squares):
     """Pair each loop with the voxel that fills it, but for those that are found with bits.
 
-    `squares` are those that enter with each voxel, without those that enclose a cavity: see
-    `entering_squares` and `close_cavities`.
-
-    Returns
-    -------
-    number : array of int32
-        For each edge that closes one of these loops the loop's number, -1 for all others.
-    closed, filled : arrays of int32
-        For each loop the voxel with which its last edge enters, and the one that fills it. Those
-        left out are closed and filled by the same voxel.
+    `squares` are those that enter with each voxel and do not enclose a cavity. Returns for each
+    edge that closes one of these loops the loop's number, for all others -1; and for each loop the
+    voxel with which its last edge enters, and the one that fills it. Those left out are closed and
+    filled by the same voxel.
     """
     local, critical = _fill_locally(order, rank, steps, joins, squares)
     return _reduce(order, rank, steps, joins, local, critical)
@@ -155,13 +149,8 @@ def close_cavities(order, rank, steps, squares):
     and the one whose minimum is the higher is the cavity. The background's pieces are cubes, named
     by their smallest voxel; number 0 is the outside. `squares` are all that enter.
 
-    Returns
-    -------
-    encloses : array of uint16
-        For each voxel, as bits, the squares that enter with it and enclose a cavity.
-    closed, filled : arrays of int32
-        For each cavity the voxel that closes its wall and the one that fills it at last. Those
-        that are closed and filled by the same voxel are left out.
+    Returns these squares, as bits of the voxel with which they enter, and for each cavity the voxel
+    that closes its wall and the one that fills it at last, unless they are the same.
     """
     lowest = _last_of_cubes(rank, steps)  # for each component the rank of its minimum
     node = np.arange(rank.size).astype(np.int32)
@@ -199,13 +188,9 @@ def _fill_locally(order, rank, steps, joins, squares):
 
     At one voxel a square has two edges that can be pivots. They are bits, by the way they go.
 
-    Returns
-    -------
-    local : array of uint16
-        For each edge that closes such a loop the squares whose sum fills it, as bits: those at the
-        edge's later voxel. 0 for all other edges.
-    critical : array of uint16
-        For each voxel the squares of which none of these edges is left: they fill something larger.
+    Returns for each edge that closes such a loop the squares at its later voxel whose sum fills it,
+    as bits, 0 for all other edges; and for each voxel the *critical* squares, those of which none
+    of these edges is left: they fill something larger.
     """
     local = np.zeros(joins.size, np.uint16)
     critical = np.zeros(rank.size, np.uint16)

@@ -38,7 +38,7 @@ its *essential* component, and always matched to the prediction's. "spatial" kee
 A mostly filled hole (0.8 inside a ring of 0.9) is a feature of persistence 0.1 far from the corner
 (1, 0): "rank" opens it, for it is the best hole there is, and "betti" and "spatial" open it, for it
 lies where the true one does; "wasserstein" fills it, for going to the diagonal and leaving the true
-hole unmatched costs less.
+hole unmatched costs 0.505, matching them 0.65.
 
 **Ties.** Features of equal merit go by the flat index of their birth pixel, then of their death
 pixel; the frame of a closed border comes first.
@@ -141,9 +141,8 @@ def match_pairs(
 ) -> Matching:
     """Match the components, holes, tunnels and cavities of a prediction to those of a truth.
 
-    Take this one to look at a matching: it knows the partners and their distances, and the truth
-    may be any image. The topological loss, whose truth is a mask, uses the twin `match_to_mask`,
-    which says no more than what the loss needs, and needs no pairs of the mask.
+    It knows the partners and their distances. The twin `match_to_mask` says no more than what a
+    loss needs, and needs no pairs of the mask.
 
     Parameters
     ----------
@@ -156,11 +155,6 @@ def match_pairs(
     connectivity, dimensions, border, min_persistence
         Which features both images have: see `persistence_pairs`.
 
-    Returns
-    -------
-    Matching
-        Both images' pairs, the matches, and what stays unmatched.
-
     Notes
     -----
     The essential components are matched to each other, even where the truth is empty: a zero image
@@ -169,12 +163,10 @@ def match_pairs(
     or for none, and that of an empty truth stays unmatched. With a closed border the frame, and
     what touches it, is one component of the truth, and the prediction's frame stands for it.
 
-    Between n features and truth features that are all alike, as a mask's are, "wasserstein" needs
-    no more than sorting: matching one gains :math:`g = p p^* - (m - m^*)^2 / 2` over leaving both
-    to the diagonal, with the persistences p and :math:`m = b + d`, and the largest positive gains
-    win. A grey truth needs an assignment problem on the n x n* matrix of these gains, which is
-    heavy beyond a few thousand features: choose a larger `min_persistence` then. Of several
-    optima it returns always the same one.
+    If the truth's features are all alike, as a mask's are, "wasserstein" needs no more than to sort
+    what each match gains over leaving both to the diagonal. A grey truth needs an assignment
+    problem on the n x n* matrix of these gains, which is heavy beyond a few thousand features:
+    choose a larger `min_persistence` then. Of several optima it returns always the same one.
 
     "betti" knows all features, whatever `min_persistence` is; of its matches those are returned
     whose partners are both above it.
@@ -243,19 +235,14 @@ def match_pairs(
 class MaskMatching(NamedTuple):
     """A matching of persistence pairs to the features of a mask.
 
-    Attributes
-    ----------
-    matched : (n,) array of bool
-        For each pair whether it is matched.
-    missing_dimension : (m,) array of int8
-        The dimension of each feature of the mask that found no partner.
-    missing_pixel : (m,) array of int64
-        For each of them the flat index of the pixel where one should appear: the highest in a
-        component, the lowest in a hole or cavity. -1 where a matching knows none.
+    The features of the mask that found no partner stand in the order of their dimensions, and then
+    of their first pixels.
     """
 
-    matched: np.ndarray
-    missing_dimension: np.ndarray
+    matched: np.ndarray  # for each pair whether it is
+    missing_dimension: np.ndarray  # of each feature of the mask without a partner
+    # The flat index of the pixel where one should appear: the highest in a component, the lowest in
+    # a hole or cavity; -1 where a matching knows none.
     missing_pixel: np.ndarray
 
 
@@ -269,31 +256,15 @@ def match_to_mask(
     border: Border,
     dimensions: Iterable[int] | None = None,
 ) -> MaskMatching:
-    """Match some persistence pairs of an image to the features of a mask.
+    """Match some of an image's persistence pairs to the features of a mask: see `MaskMatching`.
 
     The same matches as those of `match_pairs`, for the losses, which want to know which pairs have
     a partner and where one is missing. All features of the mask are (1, 0): "rank" and
     "wasserstein" need no more than their number, "spatial" their place. Under all but "spatial" the
     essential pair is matched, even if the mask is empty.
 
-    Parameters
-    ----------
-    pairs : PersistencePairs
-        Of `image`, with the same connectivity and border; any selection of them.
-    image : (H, W) or (D, H, W) array of float32 or float64
-        Values in [0, 1].
-    mask : array of bool
-        Of the same shape.
-    matching, connectivity, border
-        See `match_pairs`.
-    dimensions : iterable of int, optional
-        Those in which missing features are looked for. Default: all.
-
-    Returns
-    -------
-    MaskMatching
-        Which pairs are matched, and which features of the mask are not: those of a lower dimension
-        first, and in the order of their first pixels.
+    Image and mask must be checked; `pairs` are of the same connectivity and border. `dimensions`
+    are those in which missing features are looked for.
     """
     connectivity, closed = check_connectivity(connectivity, mask.ndim), border == "closed"
     wanted = check_dimensions(dimensions, mask.ndim)
@@ -338,10 +309,6 @@ def matched_to_mask(
 
     Its features are all (1, 0), so their number is all that counts. An essential pair is matched
     always.
-
-    Returns
-    -------
-    (n,) array of bool
     """
     matched = _essential(pairs)
     finite = ~matched
@@ -391,13 +358,9 @@ def _regions(
 ) -> tuple[np.ndarray, int]:
     """Give each component of a mask a number, or each hole or cavity if `dimension` is not 0.
 
-    Returns
-    -------
-    regions : (n + 1,) array of int32
-        For each pixel the number of its region, 0 for none. The last entry is for the frame of a
-        closed border, pixel -1: it is a component, and so are all that touch it.
-    count : int
-        The largest number. Some may stand for no region.
+    Returns the number of each pixel's region, 0 for none, and the largest; some may stand for no
+    region. After the last pixel comes the frame of a closed border, which is pixel -1: it is a
+    component, and so are all that touch it.
     """
     if dimension > 0:
         mask, connectivity = ~mask, dual_connectivity(connectivity, mask.ndim)
@@ -497,12 +460,9 @@ def _betti_rows(
 def _positions(
     pairs: PersistencePairs, dimension: int, shape: tuple[int, ...], sought: np.ndarray
 ) -> np.ndarray:
-    """Find the pairs of given names; of several of one name the first, then the second, and so on.
+    """Find the pairs of given names, -1 where there is none.
 
-    Returns
-    -------
-    (n,) array of int64
-        -1 where there is none.
+    Of several pairs of one name the first is found first, then the second, and so on.
     """
     at = np.flatnonzero(pairs.dimension == dimension)
     present = names(pairs[at], dimension, shape)

@@ -297,27 +297,14 @@ class _Pits(NamedTuple):
 class MorseComplex:
     """The discrete Morse complex of one image; made by `morse_complex`.
 
-    Attributes
-    ----------
-    shape : tuple of int
-        That of the image.
-    connectivity : int
-        Of the foreground.
-    critical : CriticalEdges
-        All critical edges of positive persistence.
-    tree : SpanningTree
-        The pixels of the finest skeleton, on which all others lie.
-
-    Notes
-    -----
     All methods take thresholds in [0, 1] and compute nothing anew, so they keep up with a slider.
     The module's docstring says, with a drawing, what the two thresholds do.
     """
 
-    shape: tuple[int, ...]
-    connectivity: int
-    critical: CriticalEdges
-    tree: SpanningTree
+    shape: tuple[int, ...]  # of the image
+    connectivity: int  # of the foreground
+    critical: CriticalEdges  # all of positive persistence
+    tree: SpanningTree  # the pixels of the finest skeleton, on which all others lie
     _pits: _Pits
 
     def __repr__(self) -> str:
@@ -328,18 +315,10 @@ class MorseComplex:
     def branches(self, min_persistence: float = 0.0, saddle_level: float = 0.0) -> Branches:
         """List the branches more persistent than one threshold and not below another.
 
-        Parameters
-        ----------
-        min_persistence : float
-            Keep branches whose persistence is strictly above it. Their paths lead on, through the
-            passes that are cancelled, to peaks that survive.
-        saddle_level : float
-            Leave out branches whose pass is lower, and end paths before they cross such a pass.
-
-        Returns
-        -------
-        Branches
-            The most persistent first; equal ones in the order in which they enter.
+        Kept are those of a persistence strictly above `min_persistence`, whose pass is not below
+        `saddle_level`; equally persistent ones stand in the order in which they enter. Their paths
+        lead on, through the passes that are cancelled, to peaks that survive, but across no pass
+        below `saddle_level`.
 
         Examples
         --------
@@ -365,21 +344,9 @@ class MorseComplex:
     def skeleton(self, min_persistence: float = 0.0, saddle_level: float = 0.0) -> Skeleton:
         """Draw the branches more persistent than one threshold and not below another.
 
-        Parameters
-        ----------
-        min_persistence : float
-            Draw the branches whose persistence is strictly above it, and the peaks whose is. The
-            highest peak never dies, so it is always drawn.
-        saddle_level : float
-            Cut whatever is lower: what is drawn lies in the superlevel set of this value.
+        The peaks of a persistence above `min_persistence` are drawn, too; the highest never dies.
+        Whatever is below `saddle_level` is cut: what is drawn lies in the superlevel set of it.
 
-        Returns
-        -------
-        Skeleton
-            The mask and its graph.
-
-        Notes
-        -----
         With ``saddle_level=0`` the skeleton is connected and never empty, and the one of a higher
         persistence lies within that of a lower one. With ``min_persistence=0`` it has one part for
         each component of the superlevel set at `saddle_level`.
@@ -402,11 +369,7 @@ class MorseComplex:
         From each pixel one comes down to a pit, going by steepest descent over neighbours in the
         connectivity of the background. Where two basins meet, the one whose pit is less deep below
         the meeting pixel is swallowed if that depth, its persistence, is not above the threshold.
-
-        Parameters
-        ----------
-        min_persistence : float
-            Keep basins whose persistence is strictly above it. The deepest is always kept.
+        The deepest is always kept.
 
         Returns
         -------
@@ -451,6 +414,8 @@ class MorseComplex:
 def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComplex:
     """Compute the discrete Morse complex of a likelihood image: its branches and its patches.
 
+    The module's docstring has the theory and the references.
+
     Parameters
     ----------
     image
@@ -459,19 +424,12 @@ def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComple
         Of the foreground. In 2D: 1 for 4 neighbours or 2 for 8 (default). In 3D: 1 for 6 neighbours
         (default); 26 are refused.
 
-    Returns
-    -------
-    MorseComplex
-        Ask it for ``branches``, ``skeleton`` and ``patches`` at any threshold.
-
     Notes
     -----
     The outside of the image is background: a structure that the border cuts off closes no loop.
 
     A likelihood that is 0 or 1 over wide areas has plateaus, where steepest paths follow the order
     of the indices rather than any ridge.
-
-    See the module's docstring for the theory and the references.
 
     Examples
     --------
@@ -521,11 +479,6 @@ def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComple
     shape = tuple(n + 2 for n in image.shape)  # with a frame around it
     if np.prod(shape, dtype=float) >= 2**30:  # two cells a pixel are counted in int32
         raise ValueError(f"image is too large: {image.shape} has more than about 2**30 pixels")
-    return _build(image, connectivity)
-
-
-def _build(image: np.ndarray, connectivity: int) -> MorseComplex:
-    """Compute all that the methods of `MorseComplex` need."""
     # Uphill in the foreground's connectivity. Downhill in that of the background is uphill in the
     # negated image read backwards: there ties are broken the other way round, too.
     heights = climb(image, -1, connectivity)
@@ -627,12 +580,8 @@ def _hang(heights, edges):
     outwards, basin by basin. A basin is entered at one pixel, and the path from there to the
     basin's peak turns round. `heights.uphill` is written to.
 
-    Returns
-    -------
-    root : int
-        The highest peak.
-    join : array
-        For the pixels that now point along a joining edge the persistence of this edge, else -1.
+    Returns the highest peak, and for the pixels that now point along a joining edge the persistence
+    of this edge, else -1.
     """
     uphill, basin, peaks = heights.uphill, heights.basin, heights.peaks
     lower, upper, died = edges.lower, edges.upper, edges.died
@@ -693,12 +642,8 @@ def _lay_out(uphill, root, lower, upper, peak):
     loop the paths from its ends. Each is new up to where it meets the skeleton, and is listed from
     there.
 
-    Returns
-    -------
-    place, parent, size_after
-        As in `SpanningTree`.
-    at : (3, m) array of int32
-        Where in the list lie the lower and the upper end of each edge and its peak, -1 for none.
+    Returns `place`, `parent` and `size_after` of the `SpanningTree`, and, (3, m), where in the list
+    lie the lower and the upper end of each edge and its peak, -1 for none.
     """
     position = np.full(uphill.size, -1, np.int32)
     place, parent = np.empty(uphill.size, np.int32), np.empty(uphill.size, np.int32)
@@ -739,12 +684,8 @@ def _cut(critical, tree, low, high):
     drawn (a surviving peak, an end of a surviving loop) stays what these and the part's highest
     peak span: the pixels that have some of them below and some elsewhere, and where they meet.
 
-    Returns
-    -------
-    pixel, parent
-        As in `SpanningTree`, of what is kept.
-    renamed : array of int32
-        The new position in the list for each old one, -1 for what is gone.
+    Returns `pixel` and `parent`, as in `SpanningTree`, of what is kept, and the new position in the
+    list for each old one, -1 for what is gone.
     """
     parent, height = tree.parent, tree.height
     n = parent.size
@@ -991,12 +932,7 @@ def _swallow(depths, steps, spots, labels, no_keys):
     `depths` is the landscape of the negated image read backwards, `spots` are the pixels of the
     image where basins can meet, falling. At a spot the deepest basin swallows all others: the
     spot's own by way of the lowest pixel beside the spot, the rest by way of the spot. `labels` are
-    renumbered.
-
-    Returns
-    -------
-    persistence, parent
-        As in `_Pits`.
+    renumbered. Returns `persistence` and `parent` of the `_Pits`.
     """
     values, basin, pits = depths.values, depths.basin, depths.peaks
     last = values.size - 1

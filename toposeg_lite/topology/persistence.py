@@ -144,11 +144,6 @@ def persistence_pairs(
     min_persistence : float
         Keep pairs whose persistence is strictly above it. Essential components are always kept.
 
-    Returns
-    -------
-    PersistencePairs
-        Arrays ``dimension, birth, death, birth_index, death_index``.
-
     Notes
     -----
     The frame of a closed border comes before every tie. As multisets of (dimension, birth, death)
@@ -156,8 +151,8 @@ def persistence_pairs(
     cells are the pixels for the full connectivity, the one whose vertices are the pixels for
     connectivity 1.
 
-    Time is linear in the number of pixels. Tunnels can cost more, in theory its cube; in practice
-    they take about two thirds of a volume's time.
+    Tunnels can take more than linear time, in theory its cube; in practice they take about two
+    thirds of a volume's.
 
     Examples
     --------
@@ -201,24 +196,22 @@ def persistence_pairs(
             f"image is too large: its shape is {image.shape}; with the frame around it, an image "
             f"may have 2**31 pixels, a volume 2**31 edges. Cut it into tiles"
         )
+    least = image.dtype.type(min_persistence)  # compare as NumPy would compare the result
     if image.ndim == 3:
-        return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, min_persistence))
-    return PersistencePairs(*pairs_2d(image, connectivity, closed, wanted, min_persistence))
+        return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, least))
+    no_keys = empty_keys(image.dtype)
+    return PersistencePairs(*_pairs_2d(image, no_keys, connectivity, closed, *wanted, least))
 
 
 # --- The table: what the eight neighbours say about a pixel ----------------------------------
 
 
 def _tabulate_components(connectivity: int) -> np.ndarray:
-    """Tabulate the components of each of the 256 neighbourhoods.
+    """Tabulate the components of each of the 256 neighbourhoods: (256, 4) of int8.
 
     Counted are the components (of the set bits, under `connectivity`, within the ring of eight)
-    that touch the centre, that is, hold one of its neighbours under `connectivity`.
-
-    Returns
-    -------
-    (256, 4) array of int8
-        For each component the first neighbour (bit number) that touches the centre, then -1.
+    that touch the centre, that is, hold one of its neighbours under `connectivity`. An entry is
+    the first such neighbour (bit number) of each component, then -1.
     """
     steps = np.abs(NEIGHBOURS[:, None] - NEIGHBOURS[None])
     adjacent = steps.sum(2) == 1 if connectivity == 1 else steps.max(2) == 1
@@ -241,23 +234,6 @@ def _tabulate_components(connectivity: int) -> np.ndarray:
 
 # The entry of connectivity c is number c - 1.
 COMPONENTS_AROUND = np.stack([_tabulate_components(connectivity) for connectivity in (1, 2)])
-
-
-def pairs_2d(
-    image: np.ndarray,
-    connectivity: int,
-    closed: bool,
-    wanted: list[bool],
-    min_persistence: float = 0.0,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Do the work of `persistence_pairs` for an image that was checked, in its order of results.
-
-    `image` must be C-contiguous float32 or float64 with finite values in [0, 1].
-    """
-    # Compare as NumPy would compare the result: in the image's own precision.
-    least = image.dtype.type(min_persistence)
-    no_keys = empty_keys(image.dtype)
-    return _pairs_2d(image, no_keys, connectivity, closed, wanted[0], wanted[1], least)
 
 
 # --- Kernels ----------------------------------------------------------------------------------
@@ -348,12 +324,8 @@ def _merge(land, saddles, foreground, links, parent, min_persistence):
     With `foreground` the saddles are walked as they stand, falling, and maxima are paired. Without
     it they are walked backwards, the components are those of the background, and minima are paired.
 
-    Returns
-    -------
-    extremum, saddle : arrays of int32
-        The pairs, as flat indices into the padded image.
-    closing : array of int32
-        The saddles that close loops, falling: those where two background components meet.
+    Returns each extremum that is paired, its saddle, and the saddles that close loops, falling:
+    those where two background components meet. All are flat indices into the padded image.
     """
     values, width, frame, steps = land.image.ravel(), land.image.shape[1], land.frame, land.steps
     flat = land.masks.ravel()
@@ -397,7 +369,7 @@ def _merge(land, saddles, foreground, links, parent, min_persistence):
 
 @njit(cache=True, nogil=True)
 def _pairs_2d(image, no_keys, connectivity, closed, components, holes, min_persistence):
-    """Compute the five arrays of `PersistencePairs`; see `pairs_2d` for what must hold.
+    """Compute the five arrays of `PersistencePairs` for an image that was checked.
 
     The arrays of one byte or more a pixel are gone before the result is written, which can be as
     large: it is what needs the most memory on noise.
@@ -438,12 +410,8 @@ def _pairs_2d(image, no_keys, connectivity, closed, components, holes, min_persi
 def _pair_extrema(image, no_keys, connectivity, frame, components, holes, min_persistence):
     """Pair maxima and minima with saddles, as flat indices into the padded image.
 
-    Returns
-    -------
-    peaks, cols, pits, rims : arrays of int32
-        Each maximum with its saddle, each minimum with its own; empty for what is not wanted.
-    root, pit : int
-        The maximum and the minimum that have no saddle; the latter with a closed frame only.
+    Returns each maximum with its saddle, each minimum with its own (empty for what is not wanted),
+    and the maximum and the minimum that have no saddle; the latter with a closed frame only.
     """
     # The background has the dual connectivity, 2 with 1 and 1 with 2.
     upper, lower = COMPONENTS_AROUND[connectivity - 1], COMPONENTS_AROUND[2 - connectivity]

@@ -26,18 +26,11 @@ __all__ = ["Parts", "components_in_union", "holes_in_union", "shared_homes"]
 
 
 class Parts(NamedTuple):
-    """The components of a mask, or those of its background.
+    """The components of a mask, or those of its background."""
 
-    Attributes
-    ----------
-    labels : array of int32, of the mask's shape
-        1, 2, ... in the components and 0 elsewhere.
-    home : (n + 1,) array of int64
-        For each label the component of the union (of its background) for which it stands, by a
-        number that both masks share. -1 where there is none, and for the label 0.
-    """
-
-    labels: np.ndarray
+    labels: np.ndarray  # 1, 2, ... in the components and 0 elsewhere
+    # Of each label the component of the union (of its background) for which it stands, by a number
+    # that both masks share; -1 where there is none, and for the label 0.
     home: np.ndarray
 
 

@@ -52,16 +52,11 @@ __all__: list[str] = []
 
 
 def pairs_3d(
-    image: np.ndarray,
-    connectivity: int,
-    closed: bool,
-    wanted: list[bool],
-    min_persistence: float = 0.0,
+    image: np.ndarray, connectivity: int, closed: bool, wanted: list[bool], least: np.floating
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Do the work of `persistence_pairs` for a volume that was checked, in its order of results.
+    """Compute the five arrays of `PersistencePairs` for a volume that was checked.
 
-    `image` must be C-contiguous float32 or float64 with finite values in [0, 1]; `wanted` says of
-    each dimension whether it is.
+    `wanted` says of each dimension whether it is; kept is what is more persistent than `least`.
     """
     values = image.ravel()
     order = argsort_falling(values, empty_keys(image.dtype))
@@ -86,9 +81,7 @@ def pairs_3d(
     birth_index, death_index = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
     birth = np.where(birth_index < 0, image.dtype.type(1), values[birth_index])
     death = np.where(death_index < 0, image.dtype.type(0), values[death_index])
-    # Compare as NumPy would compare the result: in the image's own precision.
-    keep = birth - death > image.dtype.type(min_persistence)
-    keep |= death_index < 0
+    keep = (birth - death > least) | (death_index < 0)
     return dimension[keep], birth[keep], death[keep], birth_index[keep], death_index[keep]
 
 
@@ -139,16 +132,10 @@ def _pairs(
 def _join_components(order, rank, steps):
     """Walk through the voxels, join the components that meet, and pair the younger ones.
 
-    Edges enter with the later of their ends, those of one voxel in the order of the other ends. The
-    parameters are those of the kernels in `loops`.
-
-    Returns
-    -------
-    joins : array of bool
-        For each edge, three a voxel, numbered as in `loops`, whether two components meet there.
-    first, last : arrays of int32
-        The first voxel of each component that dies, and the one with which it meets an older one.
-        A voxel that at once joins its neighbours is no component.
+    Edges enter with the later of their ends, those of one voxel in the order of the other ends; the
+    parameters are those of the kernels in `loops`. Returns for each edge whether two components
+    meet there, and of each component that dies its first voxel and the one with which it meets an
+    older one. A voxel that at once joins its neighbours is no component.
     """
     joins = np.zeros(3 * rank.size, np.bool_)
     parent = np.arange(rank.size).astype(np.int32)  # the root of a component is its first voxel

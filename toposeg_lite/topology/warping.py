@@ -105,23 +105,13 @@ class WarpResult(NamedTuple):
 def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.bool_]:
     """Find the pixels that can flip, one at a time, without changing the topology of a mask.
 
-    A pixel is simple when exactly one foreground component and exactly one background component
-    of its neighbourhood touch it, counted with dual connectivities (see the module's docstring).
-    Flipping it then keeps every Betti number; flipping two simple pixels at once may not.
-
-    Parameters
-    ----------
-    mask, connectivity
-        See the package's docstring.
+    See the module's docstring for the definition, the package's for the parameters. Flipping a
+    simple pixel keeps every Betti number; flipping two of them at once may not.
 
     Returns
     -------
     array of bool, of the mask's shape
         True where the pixel, foreground or background, is simple.
-
-    References
-    ----------
-    [1]_ and [2]_ in the module's docstring.
 
     Examples
     --------
@@ -150,32 +140,19 @@ def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.b
 def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) -> WarpResult:
     """Deform a mask towards a target as far as its topology allows.
 
-    Simple pixels where the two differ are flipped, the one nearest to the original mask's boundary
-    first (ties by flat index), until none is left (see the module's docstring). The Betti numbers
-    of the warped mask are those of the mask; what still differs is critical to the topology.
-
-    Parameters
-    ----------
-    mask, target
-        The mask to deform, and the one to approach, of one shape.
-    connectivity
-        See the package's docstring.
+    Simple pixels where the two differ are flipped in the order that the module's docstring defines,
+    until none is left. Both masks have one shape; see the package's docstring for the connectivity.
 
     Returns
     -------
     WarpResult
-        ``warped`` and ``critical``, two new boolean arrays of the mask's shape. A mask without
-        foreground, or without background inside the image, has no boundary to move: nothing
-        flips, and every difference is critical.
+        A mask without foreground, or without background inside the image, has no boundary to move:
+        nothing flips, and every difference is critical.
 
     Notes
     -----
     For n pixels, m of which differ: O(n + m (log m + d)), d being the mean distance to the
     boundary. In 3D the first term is O(n d).
-
-    References
-    ----------
-    [3]_ in the module's docstring.
 
     Examples
     --------
@@ -200,12 +177,7 @@ def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> ND
     """List the pixels that `homotopy_warp` flips, in the order in which it flips them.
 
     Flipping the first k of them in the mask shows the warp after k steps; after each step the
-    topology is that of the mask.
-
-    Parameters
-    ----------
-    mask, target, connectivity
-        As for `homotopy_warp`.
+    topology is that of the mask. The parameters are those of `homotopy_warp`.
 
     Returns
     -------
@@ -304,28 +276,28 @@ _AFTER_Y, _BEFORE_Y = _cells(lambda z, y, x: y > -1), _cells(lambda z, y, x: y <
 
 
 @njit(cache=True, nogil=True)
-def _grow(region, full):
-    """Add to a set of cells their 26 (`full`) or 6 neighbours.
+def _grow(region, diagonally):
+    """Add to a set of cells their 26 (`diagonally`) or 6 neighbours.
 
     The shift by 9 needs no guard: it leaves the cube, where no set of cells has members.
     """
     x = ((region << 1) & _AFTER_X) | ((region >> 1) & _BEFORE_X)
-    base = region | x if full else region
+    base = region | x if diagonally else region
     y = ((base << 3) & _AFTER_Y) | ((base >> 3) & _BEFORE_Y)
-    base = base | y if full else region
+    base = base | y if diagonally else region
     z = (base << 9) | (base >> 9)
     return region | x | y | z
 
 
 @njit(cache=True, nogil=True)
-def _one_component(cells, near, full):
+def _one_component(cells, near, diagonally):
     """Return whether exactly one component of a set of cells has members in `near`."""
     seeds = cells & near
     if seeds == 0:
         return False
     region = seeds & -seeds  # the lowest bit: one cell
     while True:
-        grown = _grow(region, full) & cells
+        grown = _grow(region, diagonally) & cells
         if grown == region:
             return (seeds & ~region) == 0
         region = grown
@@ -346,24 +318,17 @@ def _simple_code(code, half, full):
         others = _NEIGHBOURS & ~cells
     if not full:
         cells, others = others, cells
-    # Now `cells` step diagonally and `others` do not. In 3D others at the corners are left out.
+    # Now `cells` step diagonally and `others` do not. Without the corners of the cube they are the
+    # 18 neighbours of the definition; in a plane there are no such corners.
     return _one_component(others & ~_CORNERS, _FACES, False) and _one_component(
         cells, _NEIGHBOURS, True
     )
 
 
-@njit(cache=True, nogil=True)
-def _fill_table(table, full):
-    """Write the verdict for each of the 256 neighbourhoods of a pixel in 2D."""
-    for code in range(256):
-        table[code] = _simple_code(code, 4, full)
-
-
 @cache
 def _table(full: bool) -> NDArray[np.bool_]:
-    table = np.zeros(256, np.bool_)
-    _fill_table(table, full)
-    return table
+    """Tabulate the verdicts for the 256 neighbourhoods of a pixel in 2D."""
+    return np.array([_simple_code(code, 4, full) for code in range(256)])
 
 
 @njit(cache=True, nogil=True)

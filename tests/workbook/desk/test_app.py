@@ -575,11 +575,3 @@ def test_the_branch_that_is_asked_about_has_a_frame():
     assert frame[0].tolist() == [2, 2]
     plain = figures.annotated_image(np.eye(3), paths, [0, 0])
     assert "asked now" not in [text.get_text() for text in plain.get_legend().get_texts()]
-
-
-def test_the_mask_is_laid_over_the_image():
-    mask = np.zeros((3, 3), bool)
-    mask[0, 1] = True
-    ax = figures.annotated_image(np.zeros((3, 3)), [], [], mask=mask)
-    colours = np.asarray(ax.images[0].get_array())
-    assert (colours.any(axis=2) == mask).all()

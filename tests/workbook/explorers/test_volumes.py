@@ -122,7 +122,7 @@ def test_the_picture_is_the_static_twin():
     left, right = explorer.picture().axes
     assert left.get_title() == "slice 1"
     lines = [line.get_data_3d() for line in right.lines]
-    wanted = voxels(*figures.skeleton_lines(explorer.skeleton))
+    wanted = voxels(*figures.path_lines(explorer.skeleton.paths, explorer.image.shape))
     assert wanted
     assert any(voxels(*line) == wanted for line in lines)
     assert any(voxels(*line) == {(1, 1, 2)} for line in lines)  # the birth voxel
@@ -157,7 +157,7 @@ def test_thresholds_move_the_skeleton():
         view.controls[name].value = value
         now = voxels(view.lines.x, view.lines.y, view.lines.z)
         assert now < before
-        assert now == voxels(*figures.skeleton_lines(model.skeleton))
+        assert now == voxels(*figures.path_lines(model.skeleton.paths, model.image.shape))
         shadow = voxels(view.shadow.x, view.shadow.y, view.shadow.z)
         assert {(r, c) for _, r, c in shadow} == {(r, c) for _, r, c in now}
         before = now

@@ -176,24 +176,6 @@ CASES = [
         ValueError,
         "threshold.*got 2",
     ),
-    (
-        "skeleton_lines mask",
-        lambda: figures.skeleton_lines(CUBE),
-        TypeError,
-        "made by a MorseComplex; got ndarray",
-    ),
-    (
-        "skeleton_lines 2D",
-        lambda: figures.skeleton_lines(FLAT_SKELETON),
-        ValueError,
-        "must be of a volume",
-    ),
-    (
-        "skeleton_points 2D",
-        lambda: figures.skeleton_points(FLAT_SKELETON),
-        ValueError,
-        "must be of a volume",
-    ),
     ("box_lines 2D", lambda: figures.box_lines((2, 3)), ValueError, "three entries"),
     ("box_lines 0", lambda: figures.box_lines((0, 2, 3)), ValueError, "each of shape.*got 0"),
     (
@@ -232,12 +214,6 @@ CASES = [
         lambda: figures.annotated_image(IMAGE, [np.array([0])], [0], chosen=1),
         ValueError,
         "chosen must be 0 to 0; got 1",
-    ),
-    (
-        "annotated image, mask",
-        lambda: figures.annotated_image(IMAGE, [], [], mask=MASK[1:]),
-        ValueError,
-        "image and mask must have the same shape",
     ),
     ("annotated volume", lambda: figures.annotation_summary(VOLUME), ValueError, "of an image"),
     # --- pulls ---

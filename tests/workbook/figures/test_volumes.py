@@ -70,11 +70,11 @@ def test_a_line_runs_through_each_voxel_of_the_skeleton():
     image = cloud()
     for level in (0.0, 0.5, 0.7):
         skeleton = morse_complex(image).skeleton(0.05, level)
-        lines = voxels(*figures.skeleton_lines(skeleton))
-        lonely = voxels(*figures.skeleton_points(skeleton))
+        lines = voxels(*figures.path_lines(skeleton.paths, image.shape))
+        lonely = voxels(*figures.lonely_peaks(skeleton))
         assert lines | lonely == set(map(tuple, np.argwhere(skeleton.mask).tolist()))
         assert not lines & lonely
-        x, y, z = figures.skeleton_lines(skeleton)
+        x, y, z = figures.path_lines(skeleton.paths, image.shape)
         steps = np.abs(np.diff(x)) + np.abs(np.diff(y)) + np.abs(np.diff(z))
         assert set(steps[~np.isnan(steps)]) <= {1.0}  # 6 neighbours, and a gap after each path
     assert lonely

@@ -29,7 +29,6 @@ PENCIL_SPACE = np.array(
     ],
     dtype=bool,
 )
-
 """The mask of exercise 01.1. Each misconception counts something else in it."""
 
 Counts = list[tuple[float, ...]]

@@ -36,7 +36,6 @@ PENCIL_IMAGE = (
     )
     / 10
 )
-
 """The image of exercise 02.1. It has a different diagram under each misconception."""
 
 

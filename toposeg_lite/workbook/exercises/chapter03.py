@@ -23,11 +23,9 @@ from .checking import (
 __all__ = ["PENCIL_STRIP", "PENCIL_STRIP_TRUTH"]
 
 PENCIL_STRIP = np.array([[0.9, 0.3, 0.8, 0.1]])
-
 """The likelihood of exercise 03.1: one object with a gap."""
 
 PENCIL_STRIP_TRUTH = np.array([[True, True, True, False]])
-
 """The truth of exercise 03.1: one component, no hole."""
 
 

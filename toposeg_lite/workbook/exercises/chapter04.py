@@ -27,7 +27,6 @@ PENCIL_MASK = np.array(
     ],
     dtype=bool,
 )
-
 """The mask of exercise 04.1. Each misconception finds other simple pixels in it."""
 
 

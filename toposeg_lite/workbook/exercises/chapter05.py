@@ -26,12 +26,10 @@ PENCIL_RIDGE = (
     )
     / 10
 )
-
 """The image of exercise 05.1: a ridge with a bump and a twig. Each misconception draws another
 skeleton."""
 
 PENCIL_ROW = np.array([[0.9, 0.85, 0.95, 0.25, 0.6, 0.55, 0.65, 0.05, 0.2]])
-
 """The image of exercise 05.2: two structures, a bridge between them, and a speck."""
 
 

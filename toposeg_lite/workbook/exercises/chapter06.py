@@ -22,11 +22,9 @@ from .checking import (
 __all__ = ["DOUBTFUL_WALL", "DOUBTFUL_WALL_TRUTH", "PENCIL_PASS", "PENCIL_PASS_TRUTH"]
 
 PENCIL_PASS = np.array([[0.1, 0.8, 0.3, 0.9, 0.2, 0.6]])
-
 """The likelihood of exercise 06.1: a structure with a weak spot, and a false piece behind it."""
 
 PENCIL_PASS_TRUTH = np.array([[False, True, True, True, False, False]])
-
 """The truth of exercise 06.1."""
 
 DOUBTFUL_WALL = (
@@ -41,12 +39,10 @@ DOUBTFUL_WALL = (
     )
     / 100
 )
-
 """The likelihood of exercise 06.2: of a wall the upper end alone is seen, and a speck is false."""
 
 DOUBTFUL_WALL_TRUTH = np.zeros((5, 6), bool)
 DOUBTFUL_WALL_TRUTH[:, 3] = True
-
 """The truth of exercise 06.2: the wall, from border to border."""
 
 SPECK = (3, 1)

@@ -12,7 +12,6 @@ from .checking import NotYetError, call, exercise, number_of, numbers_of
 __all__ = ["PENCIL_BRANCHES"]
 
 PENCIL_BRANCHES = np.array([0.9, 0.5, 0.4, 0.2])
-
 """The persistences of exercise 07.1; the threshold is .4, the temperature .1."""
 
 

@@ -41,7 +41,6 @@ PENCIL_QUEUE = (
     QueuedBranch("D", 0.7, 3, 9),
     QueuedBranch("E", 0.2, 0, 4),
 )
-
 """The branches of exercise 08.1. Each misconception puts them into another order."""
 
 

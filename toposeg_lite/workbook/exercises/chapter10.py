@@ -13,7 +13,6 @@ from .checking import NotYetError, call, exercise, first_difference, number_of, 
 __all__ = ["PENCIL_DIFFERENCES"]
 
 PENCIL_DIFFERENCES = (-5, -4, 2, -3, -1)
-
 """The differences of exercise 10.1: one image among five is worse. Each misconception gives another
 p-value."""
 

@@ -16,7 +16,6 @@ from .checking import NotYetError, Rows, call, dots_of, exercise, first_differen
 __all__ = ["PENCIL_VOLUME"]
 
 PENCIL_VOLUME = np.zeros((3, 4, 4), bool)
-
 """The mask of exercise 13.1: a shell without two of its edge voxels, and a voxel beside it that it
 meets along an edge only. 6 and 26 neighbours disagree about all of it."""
 

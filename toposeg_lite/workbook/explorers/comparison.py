@@ -15,12 +15,12 @@ from plotly.subplots import make_subplots
 from traitlets import default, observe
 
 from .. import figures
+from ..figures.words import count
 from ..studies.runs import Run, read_runs
 from ..studies.statistics import compare_networks, paired_differences
 from . import views
 from .base import Explorer
 from .traits import OneOf, UpTo
-from .words import count
 
 __all__ = ["ComparisonExplorer"]
 
@@ -193,8 +193,9 @@ class ComparisonExplorer(Explorer):
         percent = ""
         if row["control"]:
             part = row["difference"] / row["control"]
-            percent = f" ({part:+.{int(abs(part) < 0.01)}%})".replace("%", " %")
+            percent = f" ({100 * part:+.{int(abs(part) < 0.01)}f} %)"
         inside = row["low"] <= 0 <= row["high"]
+        share = run.cost.loc[run.cost["network"] == self.network, "share_of_loss"].mean()
         text = (
             f"{run.name}: {self.network} ({self._weights()}) against the control on {run.dataset}, "
             f"{self.seeds} of {count(len(run.seeds), 'seed')}, "
@@ -208,7 +209,7 @@ class ComparisonExplorer(Explorer):
             f"{count(len(changes), 'seed')}. Sign-flip test over images: p "
             f"{_p(row['p_sign_flip'])}, with Holm's correction for "
             f"{count(len(table), 'loss')} {_p(row['p_holm'])}. "
-            f"The loss takes {self._cost()} of the time."
+            f"The loss takes {100 * share:.0f} % of the time."
         )
         if self.marked is not None:
             pair = self.pairs.loc[self.marked]
@@ -223,11 +224,6 @@ class ComparisonExplorer(Explorer):
         chosen = self.now.chosen
         weights = sorted({chosen[self.network, s] for s in seeds if (self.network, s) in chosen})
         return f"weight{'s' * (len(weights) > 1)} {', '.join(f'{weight:g}' for weight in weights)}"
-
-    def _cost(self) -> str:
-        cost = self.now.cost
-        share = float(cost.loc[cost["network"] == self.network, "share_of_loss"].mean())
-        return f"{share:.0%}".replace("%", " %")
 
     def picture(self) -> Figure:
         """Draw the explorer's present state with matplotlib."""

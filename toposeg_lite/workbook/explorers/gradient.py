@@ -13,11 +13,11 @@ from ...checks import check_integer, check_number, check_same_shape
 from ...topology.components import betti_numbers
 from ...topology.grid import check_image, check_mask
 from .. import figures
+from ..figures.words import count, count_shape
 from . import examples, views
 from .base import read_image
 from .persistence import PersistenceExplorer, _PersistenceView
 from .traits import OneOf, UpTo
-from .words import count, count_shape
 
 __all__ = ["GradientExplorer"]
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from ...topology.morse import MorseComplex, Skeleton, morse_complex
 from .. import figures
+from ..figures.words import count, count_neighbours
 from . import examples, views
 from .base import Explorer
 from .traits import Connectivity, Fraction, Likelihood, UpTo
-from .words import count, count_neighbours
 
 __all__ = ["MorseExplorer"]
 
@@ -283,9 +283,7 @@ class _MorseView(views.ChartView):
         )
         views.move(self.gone, *figures.path_lines(whole, model.image.shape))
         views.move(self.lines, *figures.path_lines(skeleton.paths, model.image.shape))
-        lonely = np.setdiff1d(np.arange(len(skeleton.nodes)), skeleton.edges)
-        rows, columns = np.unravel_index(skeleton.nodes[lonely], model.image.shape)
-        views.move(self.peaks_alone, columns, rows)
+        views.move(self.peaks_alone, *figures.lonely_peaks(skeleton))
 
     def draw_branches(self) -> None:
         """Sort the branches into those that are kept and those that are cut."""

@@ -15,10 +15,10 @@ from ...metrics import report
 from ...topology.components import betti_numbers
 from .. import figures
 from ..figures.painting import check_small
+from ..figures.words import count_neighbours, count_shape
 from . import views
 from .base import Explorer, read_image
 from .traits import Checked, Connectivity, UpTo, check_pair
-from .words import count_neighbours, count_shape
 
 __all__ = ["PaintExplorer"]
 

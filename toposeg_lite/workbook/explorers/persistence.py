@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import figures
+from ..figures.words import count, count_neighbours, count_shape
 from . import examples, views
 from .features import FeatureExplorer
 from .traits import Connectivity, Likelihood
-from .words import count, count_neighbours, count_shape
 
 __all__ = ["PersistenceExplorer"]
 

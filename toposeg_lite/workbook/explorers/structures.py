@@ -17,10 +17,10 @@ from ...data import photos
 from ...topology import betti_numbers
 from ...topology.grid import check_image
 from .. import figures
+from ..figures.words import count
 from . import views
 from .base import Explorer, _grey, _opened, _pixels
 from .traits import Checked, OneOf, UpTo
-from .words import count
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
     from ...structures import StructureDistribution, StructureModel, StructureSamples, Uncertainty

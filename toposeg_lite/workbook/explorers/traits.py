@@ -13,14 +13,13 @@ import numpy as np
 from traitlets import HasTraits, TraitType, Undefined
 
 from ...checks import check_choice, check_fraction, check_integer, check_same_shape
-from ...topology.grid import check_connectivity, check_image, check_mask
+from ...topology.grid import check_connectivity, check_image
 
 __all__ = [
     "Checked",
     "Connectivity",
     "Fraction",
     "Likelihood",
-    "Mask",
     "OneOf",
     "UpTo",
     "check_pair",
@@ -46,13 +45,6 @@ class Likelihood(Checked):
 
     def __init__(self, ndim: int) -> None:
         super().__init__(lambda model, value, name: check_image(value, name, ndim=ndim))
-
-
-class Mask(Checked):
-    """A mask with two axes."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda model, value, name: check_mask(value, name, ndim=2))
 
 
 class Fraction(Checked):

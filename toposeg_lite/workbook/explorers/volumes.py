@@ -18,11 +18,11 @@ from ...checks import check_integer
 from ...data import synthetic
 from ...topology.morse import MorseComplex, Skeleton, morse_complex
 from .. import figures
+from ..figures.words import count
 from . import views
 from .base import _grey, _opened, _pixels, _stretched
 from .features import FeatureExplorer
 from .traits import Fraction, Likelihood, UpTo
-from .words import count
 
 __all__ = ["VolumeExplorer", "read_volume"]
 
@@ -256,10 +256,10 @@ class _VolumeView(views.FigureView):
         self.draw_slice()
         if name in ("image", "threshold", "min_persistence"):
             _place(self.outline, *figures.box_lines(model.image.shape))
-            x, y, z = figures.skeleton_lines(model.skeleton)
+            x, y, z = figures.path_lines(model.skeleton.paths, model.image.shape)
             _place(self.lines, x, y, z)
             _place(self.shadow, x, y, np.where(np.isnan(z), z, -0.5))
-            _place(self.peaks, *figures.skeleton_points(model.skeleton))
+            _place(self.peaks, *figures.lonely_peaks(model.skeleton))
         _place(self.rim, *figures.slice_frame(model.image.shape, model.position))
         self.draw_marks()
 

@@ -16,10 +16,10 @@ from ...topology.components import betti_numbers
 from ...topology.grid import check_image, check_mask
 from ...topology.warping import flip_order
 from .. import figures
+from ..figures.words import count, count_neighbours, count_shape
 from . import examples, views
 from .base import Explorer, read_image
-from .traits import Connectivity, Fraction, Likelihood, Mask, OneOf, UpTo, check_pair
-from .words import count, count_neighbours, count_shape
+from .traits import Checked, Connectivity, Fraction, Likelihood, OneOf, UpTo, check_pair
 
 __all__ = ["WarpExplorer"]
 
@@ -59,7 +59,7 @@ class WarpExplorer(Explorer):
     chapter, title = "04", "Warping"
 
     image = Likelihood(ndim=2)
-    target = Mask()
+    target = Checked(lambda model, value, name: check_mask(value, name, ndim=2))
     threshold = Fraction(0.5)
     connectivity = Connectivity()
     direction = OneOf(lambda model: DIRECTIONS)

@@ -80,6 +80,7 @@ from .morse import (
     count_parts,
     gradient_field,
     image_with_patches,
+    lonely_peaks,
     morse_summary,
     morse_view,
     path_lines,
@@ -99,8 +100,6 @@ from .structures import (
 )
 from .volumes import (
     box_lines,
-    skeleton_lines,
-    skeleton_points,
     slice_frame,
     slice_values,
     volume_diagram,
@@ -160,6 +159,7 @@ __all__ = [
     "image_with_pull",
     "image_with_walks",
     "links_around",
+    "lonely_peaks",
     "mask_colours",
     "mask_parts",
     "metric_rows",
@@ -183,8 +183,6 @@ __all__ = [
     "png",
     "reliability_plot",
     "show",
-    "skeleton_lines",
-    "skeleton_points",
     "slice_frame",
     "slice_values",
     "sorted_by_outcome",

@@ -9,14 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from ...checks import check_integer, check_same_shape
+from ...checks import check_integer
 from ...topology.components import betti_numbers
-from ...topology.grid import check_mask
-from .base import HOLE, LOWERED, RAISED, SUPERLEVEL, TRUTH, _axes, _count, _rgb
+from .base import HOLE, LOWERED, RAISED, TRUTH, _axes
 from .morse import path_lines
+from .words import count
 
 if TYPE_CHECKING:
     from ...annotation import AnnotationSession
@@ -61,25 +60,20 @@ def annotated_image(
     paths: Sequence[np.ndarray],
     decisions: Any,
     *,
-    mask: Any = None,
     drawn: Iterable[np.ndarray] = (),
     erased: Iterable[np.ndarray] = (),
     chosen: int | None = None,
-    title: str | None = None,
-    legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw an image with its branches: accepted, rejected, or still open.
 
-    The image is one of `picture_colours`. The default title counts the branches of each kind.
+    The image is one of `picture_colours`. The title counts the branches of each kind.
 
     Parameters
     ----------
     decisions : (n,) array of int
         For each path 1 (accepted: a wide green line), -1 (rejected: a dotted purple one with a
         cross) or 0 (open: a dashed white one).
-    mask : (H, W) array of bool, optional
-        Laid over the image in yellow.
     drawn, erased : iterable of int arrays
         The middle lines of strokes by hand: sky blue, and vermilion and dash-dotted.
     chosen : int, optional
@@ -101,11 +95,6 @@ def annotated_image(
     if chosen is not None:
         check_integer(chosen, "chosen", 0, len(paths) - 1)
     signs: list[Any] = []
-    if mask is not None:
-        mask = check_mask(mask, ndim=2)
-        check_same_shape(colours[..., 0], mask, ("image", "mask"))
-        colours[mask] = (0.55 * colours[mask] + 0.45 * np.array(_rgb(SUPERLEVEL))).astype(np.uint8)
-        signs.append(Patch(color=SUPERLEVEL, label="mask"))
     ax = _axes(ax, (5.2, 5.6))
     ax.imshow(colours, interpolation="nearest")
     if chosen is not None:
@@ -142,16 +131,14 @@ def annotated_image(
     if chosen is not None:
         halo = [withStroke(linewidth=6, foreground="black")]
         signs.append(Line2D([], [], color="white", lw=4, label="asked now", path_effects=halo))
-    if title is None:
-        counts = [np.count_nonzero(decided == d) for d in (1, -1, 0)]
-        title = "{} accepted, {} rejected, {} open".format(*counts)
+    counts = [np.count_nonzero(decided == d) for d in (1, -1, 0)]
+    title = "{} accepted, {} rejected, {} open".format(*counts)
     ax.set(xlabel="column", ylabel="row", title=title)
     ax.set(xlim=(-0.5, shape[1] - 0.5), ylim=(shape[0] - 0.5, -0.5))
-    if legend:
-        ax.legend(
-            handles=signs, loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.2, ncols=4,
-            fontsize="small", handlelength=3, columnspacing=1.2, facecolor="0.85",
-        )  # fmt: skip
+    ax.legend(
+        handles=signs, loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.2, ncols=4,
+        fontsize="small", handlelength=3, columnspacing=1.2, facecolor="0.85",
+    )  # fmt: skip
     return ax
 
 
@@ -186,6 +173,6 @@ def annotation_summary(
     mask = session.mask()
     right.imshow(mask, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     components, holes = betti_numbers(mask, connectivity=session.settings["connectivity"])
-    counts = f"{_count(components, 'component')}, {_count(holes, 'hole')}"
+    counts = f"{count(components, 'component')}, {count(holes, 'hole')}"
     right.set(xlabel="column", title=f"the mask: {counts}")
     return figure

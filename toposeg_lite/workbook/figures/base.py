@@ -132,13 +132,6 @@ def _rgb(colour: str) -> list[int]:
     return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
 
 
-def _count(number: int, noun: str) -> str:
-    """Return a number with its noun, which is in the plural if it is not one."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
-
-
 def _check_few(array: np.ndarray, most: int, name: str) -> np.ndarray:
     """Refuse what has more pixels or voxels a side than can be drawn one by one."""
     if max(array.shape) > most:

@@ -35,6 +35,7 @@ __all__ = [
     "count_parts",
     "gradient_field",
     "image_with_patches",
+    "lonely_peaks",
     "morse_summary",
     "morse_view",
     "path_lines",
@@ -217,6 +218,19 @@ def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[np.
     return tuple(np.insert(axis.astype(np.float32), ends, np.nan) for axis in reversed(places))
 
 
+def lonely_peaks(skeleton: Skeleton) -> tuple[np.ndarray, ...]:
+    """Return the peaks of a skeleton that no path leads to, as `path_lines` returns paths.
+
+    >>> from toposeg_lite.topology import morse_complex
+    >>> skeleton = morse_complex([[[0.9, 0.2, 0.7]]]).skeleton(saddle_level=0.5)
+    >>> [axis.tolist() for axis in lonely_peaks(skeleton)]
+    [[0.0, 2.0], [0.0, 0.0], [0.0, 0.0]]
+    """
+    lonely = np.setdiff1d(np.arange(len(skeleton.nodes)), skeleton.edges)
+    places = np.unravel_index(skeleton.nodes[lonely], skeleton.mask.shape)
+    return tuple(axis.astype(np.float32) for axis in reversed(places))
+
+
 # --- Panels ----------------------------------------------------------------------------------
 
 
@@ -273,9 +287,7 @@ def _draw_skeleton(
         signs.append(_sign("cut by the saddle level", ls=(0, (2, 1)), color=CUT))
     skeleton = complex_.skeleton(min_persistence, saddle_level)
     ax.plot(*path_lines(skeleton.paths, complex_.shape), color=SKELETON, lw=1.4)
-    rows, columns = np.unravel_index(skeleton.nodes, complex_.shape)
-    lonely = ~np.isin(np.arange(len(rows)), skeleton.edges)
-    ax.plot(columns[lonely], rows[lonely], ".", color=SKELETON, ms=4)
+    ax.plot(*lonely_peaks(skeleton), ".", color=SKELETON, ms=4)
     if selected is not None:
         rows, columns = np.unravel_index(view.path, complex_.shape)
         ax.plot(columns, rows, color="black", lw=4)

@@ -23,13 +23,13 @@ from .base import (
     TRUTH,
     _axes,
     _check_few,
-    _count,
     _legend_below,
     _pixel_grid,
     _sign,
     outline,
 )
 from .warping import _check_pixel, mask_colours
+from .words import count
 
 __all__ = ["mask_parts", "metric_rows", "numbered_parts", "painting_summary", "part_name"]
 
@@ -144,7 +144,7 @@ def mask_parts(
     _pixel_grid(ax, mask.shape, "0.75", 0.6)
     if title is None:
         components, holes = betti_numbers(mask, connectivity=connectivity)
-        title = f"{_count(components, 'component')}, {_count(holes, 'hole')}"
+        title = f"{count(components, 'component')}, {count(holes, 'hole')}"
     ax.set(xlabel="column", ylabel="row", title=title)
     ax.set(xlim=(-0.55, width - 0.45), ylim=(height - 0.45, -0.55))
     if legend:

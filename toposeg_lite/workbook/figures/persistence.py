@@ -21,7 +21,6 @@ from .base import (
     KINDS,
     SUPERLEVEL,
     _axes,
-    _count,
     _dots,
     _grey,
     _legend_below,
@@ -29,6 +28,7 @@ from .base import (
     _sign,
     parts,
 )
+from .words import count
 
 __all__ = ["alive", "barcode", "image_with_pairs", "persistence_diagram", "persistence_summary"]
 
@@ -173,7 +173,7 @@ def _draw_diagram(
         kind = pairs.dimension == dimension
         style: dict[str, Any] = {"marker": marker, "colour": colour, "alpha": alpha}
         _dots(ax, pairs.birth[kind], pairs.death[kind], filled[kind], **style)
-        signs.append(_sign(_count(int(kind.sum()), name), marker=marker, color=colour))
+        signs.append(_sign(count(int(kind.sum()), name), marker=marker, color=colour))
     if selected is not None:
         _ring(ax, pairs.birth[selected], pairs.death[selected], *ring)
     return signs

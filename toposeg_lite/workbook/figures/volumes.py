@@ -27,13 +27,11 @@ from .base import (
     _sign,
     pixel_values,
 )
-from .morse import SKELETON, _check_complex, path_lines
+from .morse import SKELETON, _check_complex, lonely_peaks, path_lines
 from .persistence import _check_pairs, _check_selected, _draw_diagram, image_with_pairs
 
 __all__ = [
     "box_lines",
-    "skeleton_lines",
-    "skeleton_points",
     "slice_frame",
     "slice_values",
     "volume_diagram",
@@ -142,41 +140,6 @@ def volume_diagram(
 
 
 # --- Skeletons -------------------------------------------------------------------------------
-
-
-def skeleton_lines(skeleton: Skeleton) -> Lines:
-    """Return the paths of a volume's skeleton as lines to plot: see `path_lines`.
-
-    >>> from toposeg_lite.topology import morse_complex
-    >>> x, y, z = skeleton_lines(morse_complex([[[0.9, 0.2, 0.7]]]).skeleton())
-    >>> x.tolist(), y.tolist(), z.tolist()
-    ([0.0, 1.0, 2.0, nan], [0.0, 0.0, 0.0, nan], [0.0, 0.0, 0.0, nan])
-    """
-    x, y, z = path_lines(_check_skeleton(skeleton).paths, skeleton.mask.shape)
-    return x, y, z
-
-
-def skeleton_points(skeleton: Skeleton) -> Lines:
-    """Return as x, y, z the voxels of a volume's skeleton that no path leads to: lonely peaks.
-
-    >>> from toposeg_lite.topology import morse_complex
-    >>> skeleton = morse_complex([[[0.9, 0.2, 0.7]]]).skeleton(saddle_level=0.5)
-    >>> [axis.tolist() for axis in skeleton_points(skeleton)]
-    [[0.0, 2.0], [0.0, 0.0], [0.0, 0.0]]
-    """
-    shape = _check_skeleton(skeleton).mask.shape
-    lonely = np.setdiff1d(np.arange(len(skeleton.nodes)), skeleton.edges)
-    z, y, x = np.unravel_index(skeleton.nodes[lonely], shape)
-    return x.astype(np.float32), y.astype(np.float32), z.astype(np.float32)
-
-
-def _check_skeleton(skeleton: Any) -> Skeleton:
-    """Refuse what is no skeleton of a volume."""
-    if not isinstance(skeleton, Skeleton):
-        raise TypeError(f"skeleton must be made by a MorseComplex; got {type(skeleton).__name__}")
-    if skeleton.mask.ndim != 3:
-        raise ValueError(f"skeleton must be of a volume; got one of shape {skeleton.mask.shape}")
-    return skeleton
 
 
 def box_lines(shape: tuple[int, int, int]) -> Lines:
@@ -289,11 +252,11 @@ def volume_summary(
     right: Any = figure.add_subplot(grid[1], projection="3d")
     right.plot(*box_lines(array.shape), color="0.8", lw=0.8)
     right.plot(*slice_frame(array.shape, position), color="black", lw=1.2)
-    lines = skeleton_lines(skeleton)
+    lines = path_lines(skeleton.paths, array.shape)
     floor = np.where(np.isnan(lines[2]), np.nan, -0.5)
     right.plot(*lines[:2], floor, color="0.6", lw=1.2)  # a shadow, so that one sees depth
     right.plot(*lines, color=SKELETON, lw=2)
-    right.plot(*skeleton_points(skeleton), ls="", marker="o", ms=3, color=SKELETON)
+    right.plot(*lonely_peaks(skeleton), ls="", marker="o", ms=3, color=SKELETON)
     for sign, _, colour, (z, y, x) in ends:
         right.plot([x], [y], [z], ls="", marker=sign, ms=9, mfc=colour, mec="black", zorder=9)
     depth, height, width = array.shape

@@ -94,7 +94,7 @@ class Arm:
         return f"{self.name}-{weight:g}"
 
 
-#: The arms of a study that names none: every loss of this library.
+#: The arms of a study that names none: every loss that can be added to the pixel loss.
 ARMS = (
     Arm("cldice", "cldice", weights=(0.2, 0.5, 1.0)),
     Arm("topological-rank", "topological", {"matching": "rank"}, (0.5, 1.5, 4.0, 10.0)),

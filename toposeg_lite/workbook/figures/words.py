@@ -1,4 +1,4 @@
-"""Words that the explorers' sentences share."""
+"""Words that titles and the explorers' sentences share."""
 
 from __future__ import annotations
 
