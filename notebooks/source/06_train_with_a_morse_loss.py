@@ -323,7 +323,6 @@ figures.show(figure, text)
 from tempfile import TemporaryDirectory
 
 from IPython.display import Markdown
-
 from toposeg_lite.workbook.studies import Arm, Study, StudyConfig, study_tables
 
 small = {"patch": 80, "width": 8, "depth": 3, "learning_rate": 3e-3}
@@ -341,7 +340,6 @@ display(Markdown(study_tables(results)))
 from toposeg_lite.differences import topology_differences
 from toposeg_lite.training import evaluate, load_checkpoint
 from toposeg_lite.workbook.figures.differences import comparison_figure
-
 whole, here, masks, found = data.test[1], np.s_[160:256, 32:128], {}, {}
 for name in ("control", *(arm.name for arm in arms)):
     file = f"{name}-{results['networks'][name][str(SEED)]['weight']:g}".removesuffix("-0")

@@ -73,7 +73,7 @@ for name, path, size, part in zip(names, found.paths, *data[:2], strict=True):
 
 
 # %% by-hand-meaning [markdown]
-# The skeleton of chapter 05 is cut into pieces here, so that each can be decided on its own: every pixel belongs to the branch with the highest pass through it, and a *ridge* beyond a bridge (here both vessels) is a piece of its own. Its **persistence** is the threshold up to which the skeleton holds more than half of the piece, or a ridge's peak. "True" is the part of a piece's own pixels that lies on the truth.
+# The skeleton of chapter 05 is cut into pieces here, so that each can be decided on its own: every pixel of it belongs to the branch with the highest pass through it, and a *ridge* beyond a bridge (here both vessels) is a piece of its own. Its **persistence** is the threshold up to which the skeleton holds more than half of the piece, or a ridge's peak. "True" is the part of a piece's own pixels that lies on the truth.
 #
 # Hu et al. (2023) draw one threshold for the whole image, and keep what is more persistent. In our version
 #
@@ -214,6 +214,8 @@ for name, kept in (("all", size > 0), ("threshold", size > best), ("head", chanc
 # Now a real photograph (retina by Mikael Häggström, CC0). `load_pretrained` brings a small U-Net with both modes around it, which this project trained on other photographs: the retinas of 8 children in CHASE_DB1, taken with another camera. It first evens out colour and light (`EvenLight`), so both look alike to it.
 #
 # The picture shows one sample of the vessels, on the left; how unsure the model is of each branch, in the middle; and for comparison how unsure the network is of each pixel, on the right. Entropy is 1 bit where the answer is a toss of a coin, and 0 where it is certain.
+#
+# How do branches that were drawn become a mask, in which vessels have their width? Around each pixel of a path that lies in the network's mask is the largest disc that fits into it. A pixel of the mask belongs to the branch in whose disc it lies *deepest*, and goes if that branch is dropped. A kept branch is drawn from end to end, three pixels wide where it lies outside the mask. (The plainer rule, each pixel with its *nearest* path, leaves crumbs where a branch goes; chapter 08 has the numbers, and the same rule for people.)
 #
 # With a running kernel the picture is live. Press *play*, or move **Sample**, and watch what flickers: the branches that the model doubts. **Click a branch** in the first or second picture: the text says what it is worth, how likely it is, and in how many samples it was kept. By keyboard, *Marked branch* steps through them, the most uncertain first. **Temperature** divides the log-odds: above 1 less sure, below 1 bolder. **Model** changes between a head for each branch and one threshold for all. *Your own image* takes a fundus photograph from your disk (its middle).
 #

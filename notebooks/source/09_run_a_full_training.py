@@ -43,7 +43,7 @@ resume = False  # True: go on with the run in that folder
 # The photograph is split by **region**: the network never sees a pixel of the regions on which it is judged. Random pixels or tiles of one vessel in both the training and the test set would measure memory, not skill. *Silver* references are this project's own, made with filters and corrected by eye; they are good enough to compare two losses, not to claim how good either is.
 
 # %% run-03
-from toposeg_lite.figures import show
+from toposeg_lite.workbook.figures import show
 from toposeg_lite.topology import betti_numbers
 from toposeg_lite.workbook.studies import Comparison, StudyConfig, prepare_folder
 

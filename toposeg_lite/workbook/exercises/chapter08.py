@@ -25,7 +25,7 @@ class QueuedBranch(NamedTuple):
     probability : float
         That it is real.
     outside, inside : int
-        How many pixels of its path lie outside and inside the likelihood's mask.
+        How many of the pixels that it owns lie outside and inside the likelihood's mask.
     """
 
     name: str
