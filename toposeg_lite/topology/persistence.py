@@ -200,7 +200,10 @@ def persistence_pairs(
     if image.ndim == 3:
         return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, least))
     no_keys = empty_keys(image.dtype)
-    return PersistencePairs(*_pairs_2d(image, no_keys, connectivity, closed, *wanted, least))
+    components, holes = wanted
+    return PersistencePairs(
+        *_pairs_2d(image, no_keys, connectivity, closed, components, holes, least)
+    )
 
 
 # --- The table: what the eight neighbours say about a pixel ----------------------------------
