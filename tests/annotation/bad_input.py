@@ -148,7 +148,7 @@ CASES = [
         "accept another branch",
         lambda: SESSION.accept(99),
         ValueError,
-        "number of branches, .*got 99",
+        "branch must be 0 to .*got 99",
     ),
     ("accept nothing", lambda: SESSION.accept([]), ValueError, "one branch at least"),
     ("reject a name", lambda: SESSION.reject("trunk"), TypeError, "branch must be an integer"),
