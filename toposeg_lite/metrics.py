@@ -27,8 +27,6 @@ from itertools import product
 from typing import Any, Literal
 
 import numpy as np
-from scipy import ndimage
-from skimage.morphology import skeletonize
 
 from toposeg_lite.calibration import expected_calibration_error
 from toposeg_lite.checks import check_choice, check_same_shape
@@ -41,6 +39,7 @@ from toposeg_lite.topology.grid import (
     check_mask,
     dual_connectivity,
 )
+from toposeg_lite.topology.skeleton import thin_mask
 from toposeg_lite.topology.warping import homotopy_warp
 
 Labels = Literal["foreground", "background"]
@@ -119,9 +118,9 @@ def cldice(prediction: Any, truth: Any) -> float:
 
     Notes
     -----
-    Skeletons are scikit-image's `skeletonize`: Zhang's thinning in 2D, Lee's in 3D. Lee's erases
-    some components altogether, such as a cube of 2x2x2; each of these is represented by the
-    pixel deepest inside it, so that no component goes unseen.
+    A skeleton has the components, loops and cavities of its mask: in 2D it is scikit-image's
+    `skeletonize` (Zhang's thinning), in 3D the thinning by depth of
+    `toposeg_lite.topology.skeleton`, which also keeps every arm.
 
     References
     ----------
@@ -144,8 +143,8 @@ def cldice(prediction: Any, truth: Any) -> float:
         return 1.0
     if not prediction.any() or not truth.any():
         return 0.0
-    precision = float(truth[_skeleton(prediction)].mean())
-    sensitivity = float(prediction[_skeleton(truth)].mean())
+    precision = float(truth[thin_mask(prediction)].mean())
+    sensitivity = float(prediction[thin_mask(truth)].mean())
     total = precision + sensitivity
     return 2 * precision * sensitivity / total if total else 0.0
 
@@ -537,18 +536,6 @@ def _check_whole(value: Any, name: str, low: int, high: int | None = None) -> in
         wanted = f"at least {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name} must be {wanted}, or None; got {value}")
     return int(value)
-
-
-def _skeleton(mask: np.ndarray) -> np.ndarray:
-    """Thin a checked mask; a component that the thinning erases keeps its deepest pixel."""
-    skeleton = skeletonize(mask.copy())  # it asks for an array that may be written to
-    labels, count = label_components(mask)
-    erased = np.setdiff1d(np.arange(1, count + 1), labels[skeleton])
-    if len(erased):
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim]
-        for position in ndimage.maximum_position(depth, labels, erased):
-            skeleton[position] = True
-    return skeleton
 
 
 def _mean_over_patches(

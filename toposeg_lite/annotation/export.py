@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..files import write_atomically
-from ..metrics import _skeleton
+from ..topology.skeleton import thin_mask
 
 if TYPE_CHECKING:
     from .session import AnnotationSession
@@ -56,7 +56,7 @@ def export_session(
         return
     mask = session.mask()
     if skeleton and mask.any():
-        mask = _skeleton(mask)
+        mask = thin_mask(mask)
     if kind == ".png" and mask.ndim == 3:
         raise ValueError("a volume is no PNG: choose .tif, .nii or .nii.gz")
     write_atomically(path, _nifti(mask, affine, kind) if ".nii" in kind else _picture(mask, kind))

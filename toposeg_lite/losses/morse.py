@@ -10,9 +10,9 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ..checks import check_choice, check_fraction, check_integer
-from ..metrics import _skeleton
 from ..topology.grid import check_connectivity
 from ..topology.morse import morse_complex
+from ..topology.skeleton import thin_mask
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import (
     Loss,
@@ -120,7 +120,7 @@ def _of_prediction(image: np.ndarray, options: dict[str, Any]) -> np.ndarray:
 def _of_truth(mask: np.ndarray, options: dict[str, Any]) -> np.ndarray:
     """Return the structures of a mask: thin lines or walls inside its foreground."""
     if options["structure"] == "skeleton":
-        return _skeleton(mask)
+        return thin_mask(mask)
     if mask.all():
         return np.zeros_like(mask)  # nothing to divide, and no background to measure from
     # How deep inside: the only pits are the components of the background, and the basins meet

@@ -1,40 +1,309 @@
-"""The skeleton of a mask, by thinning; that of a likelihood is in the module `morse`."""
+"""The skeleton of a mask, by thinning; that of a likelihood is in the module `morse`.
+
+A skeleton is what is left of a mask when it is peeled, layer by layer, for as long as its topology
+allows: lines one pixel wide, with the components, loops and arms of the mask. In a volume the walls
+around cavities stay too, one voxel thick. Only *simple* pixels go (see the module `warping`), one
+at a time, so no Betti number changes. Drawn in 2D, ``#`` is the skeleton, ``o`` what was peeled::
+
+    o o o o o o o o o o o o o o      o o o o o o o o o o o o o o
+    o o o o o o o o o o o o o o      o o o o o o o o o o o o o o
+    o o # # # # o # # # # # o o      o o # # # # o # # # # # o o
+    o o o o o o # o o o o o o o      o o o o o o # o o o o o o o
+    o o o o o o o o o o o o o o      o o o o o o # o o o o o o o
+    . . . . . . o . . . . . . .      . . . . . o # o . . . . . .
+    . . . . . . o . . . . . . .      . . . . . o # o . . . . . .
+                                     . . . . . o # o . . . . . .
+    a spur is cut                    . . . . . o o o . . . . . .     an arm stays
+
+The definition has three parts.
+
+**Order** [1]_. The *depth* of a pixel is its distance to the background, which also lies around the
+image. The shallowest pixels go first. Those of one depth go in rounds: a round offers every pixel
+of this depth, or a smaller one, that was not offered yet or has lost a neighbour since. So a
+plateau of equal depth is peeled from all sides alike, and a tube of even width not from one end to
+the other. Within a round the pixels go by *fields*, the parities of their coordinates (4 in 2D, 8
+in 3D): even rows and even columns first. No two pixels of a field touch, so their own order means
+nothing.
+
+**Ends.** A line would be peeled from its tip, because the last pixel is simple. It stays if it is
+the *tip of a ridge*: it has a single neighbour left, and in no direction does the depth rise from
+it by more than half of the step. At the corner of a box it rises faster; along an arm, even one
+that tapers, it does not.
+
+**Spurs.** A bump on a rough surface is a very short arm. Follow the line from an end to its
+*junction*, the first pixel with three neighbours or more. Let R be the depth of the junction and r
+that of the end, in whole pixels, but at most R. The line is a *spur*, a mere bump, if it is shorter
+than 2 R - r + 1 from end to junction: the ball around the end does not leave the ball of twice the
+radius around the junction. The shortest spurs, in whole pixels, are cut at once; what is left is
+peeled again, and so on until there is no spur.
+
+A mask of which nothing may be peeled or cut is its own skeleton, and every skeleton is.
+
+References
+----------
+.. [1] C. Pudney, "Distance-ordered homotopic thinning: a skeletonization algorithm for 3D digital
+       images", Computer Vision and Image Understanding 72 (1998). doi:10.1006/cviu.1998.0680
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from scipy import ndimage
+from numba import njit
+from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
-from .components import label_components
+from .frame import OFFSETS, flat_steps
+from .warping import is_simple, nearest_along, pad_mask, simple_table, unpad_mask
 
 __all__ = ["thin_mask"]
 
 
-def thin_mask(mask: np.ndarray) -> np.ndarray:
-    """Thin a checked mask; a component that the thinning erases keeps its deepest pixel.
+def thin_mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Thin a checked mask to its skeleton, under full connectivity (8 or 26 neighbours).
 
     Parameters
     ----------
     mask : (H, W) or (D, H, W) array of bool
-        The foreground.
+        The foreground. Outside lies background.
 
     Returns
     -------
     array of bool, of the mask's shape
-        scikit-image's `skeletonize`: Zhang's thinning in 2D, Lee's in 3D, which erases some
-        components altogether, such as a cube of 2x2x2.
+        A subset of the mask with the same Betti numbers. In 3D it is `thin_by_depth`, in 2D
+        scikit-image's `skeletonize` (Zhang's thinning), which leaves some diagonals two pixels wide
+        and eats some slanting bars from one end.
 
     Examples
     --------
-    >>> np.argwhere(thin_mask(np.ones((2, 2, 2), bool))).tolist()
-    [[0, 0, 0]]
+    A tube of 2x2x7 voxels becomes a line:
+
+    >>> tube = np.zeros((4, 4, 9), bool)
+    >>> tube[1:3, 1:3, 1:8] = True
+    >>> thin_mask(tube).sum(axis=(0, 1))
+    array([0, 1, 1, 1, 1, 1, 1, 1, 0])
     """
-    skeleton = skeletonize(mask.copy())  # it asks for an array that may be written to
-    labels, count = label_components(mask)
-    erased = np.setdiff1d(np.arange(1, count + 1), labels[skeleton])
-    if len(erased):
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim]
-        for position in ndimage.maximum_position(depth, labels, erased):
-            skeleton[position] = True
-    return skeleton
+    if mask.ndim == 3:
+        return thin_by_depth(mask)
+    return skeletonize(mask.copy())  # it asks for an array that may be written to
+
+
+def thin_by_depth(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Thin a checked mask by the rules in the module's docstring.
+
+    Parameters
+    ----------
+    mask : (H, W) or (D, H, W) array of bool
+        The foreground. Outside lies background.
+
+    Returns
+    -------
+    array of bool, of the mask's shape
+        The skeleton. The fields have a beginning: it follows the mask when that is moved by an even
+        number of pixels or mirrored along an axis of odd length. Otherwise it is another one of the
+        same kind, which may lie beside the first.
+
+    Notes
+    -----
+    O(n d) for n pixels of foreground, d being their mean depth.
+
+    Examples
+    --------
+    >>> thin_by_depth(np.ones((4, 9), bool)).astype(int)
+    array([[0, 0, 0, 0, 0, 0, 0, 0, 0],
+           [0, 0, 0, 0, 0, 0, 0, 0, 0],
+           [0, 1, 1, 1, 1, 1, 1, 1, 0],
+           [0, 0, 0, 0, 0, 0, 0, 0, 0]])
+    """
+    padded = pad_mask(mask)
+    flat = padded.ravel()
+    pixels = np.flatnonzero(flat)
+    depth, height, width = (1, *padded.shape)[-3:]
+    squared = _squared_depths(flat, pixels, depth, height, width)
+    offsets = OFFSETS[mask.ndim, mask.ndim]
+    grid = _Grid(
+        squared=squared,
+        fields=_fields(padded.shape),
+        steps=flat_steps(offsets, padded.shape),
+        lengths=np.sqrt((offsets**2).sum(axis=1)),
+        table=simple_table(True),
+        height=height,
+        width=width,
+    )
+    _thin(flat, _shallow_first(pixels, squared), grid)
+    return unpad_mask(padded)
+
+
+class _Grid(NamedTuple):
+    """What the kernels know of a padded, flat mask; the depths are those before the thinning."""
+
+    squared: NDArray[np.int32]  # depth of each pixel, squared; 0 in the background
+    fields: NDArray[np.uint8]  # field of each pixel
+    steps: NDArray[np.int64]  # to the 8 or 26 neighbours,
+    lengths: NDArray[np.float64]  # and how long these steps are
+    table: NDArray[np.bool_]  # for `is_simple`
+    height: int
+    width: int
+
+
+def _fields(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return the parities of each pixel's coordinates, read as a binary number; flat."""
+    fields = np.zeros((), np.uint8)
+    for size in shape:
+        fields = 2 * fields[..., np.newaxis] + np.arange(size, dtype=np.uint8) % 2
+    return fields.ravel()
+
+
+@njit(cache=True, nogil=True)
+def _squared_depths(flat, pixels, depth, height, width):
+    """Return the squared distances to the background, axis by axis; see `nearest_along`.
+
+    `flat` is a padded mask of the given shape (`depth` is 1 in 2D), raveled; `pixels` are the
+    indices of its foreground, rising.
+    """
+    row = width if depth == 1 else height * width  # from one slice of the first axis to the next
+    squared = np.zeros(flat.size, np.int32)
+    for p in pixels:
+        squared[p] = squared[p - row] + 1
+    for p in pixels[::-1]:
+        squared[p] = min(squared[p], squared[p + row] + 1)
+    for p in pixels:
+        squared[p] *= squared[p]
+    if depth > 1:
+        plane = np.zeros(flat.size, np.int32)
+        for p in pixels:
+            y = p // width % height
+            plane[p] = nearest_along(flat, squared, p, width, y, height - 1 - y)
+        squared = plane
+    result = np.zeros(flat.size, np.int32)
+    for p in pixels:
+        x = p % width
+        result[p] = nearest_along(flat, squared, p, 1, x, width - 1 - x)
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _shallow_first(pixels, squared):
+    """Sort pixels by depth, by counting how many there are of each."""
+    starts = np.zeros(squared.max() + 2, np.int64)
+    for p in pixels:
+        starts[squared[p] + 1] += 1
+    starts = np.cumsum(starts)
+    order = np.empty_like(pixels)
+    for p in pixels:
+        order[starts[squared[p]]] = p
+        starts[squared[p]] += 1
+    return order
+
+
+@njit(cache=True, nogil=True)
+def _thin(flat, order, grid):
+    """Peel a mask in place and cut its spurs until it has none; `order` is `_shallow_first`."""
+    _peel(flat, order, grid)
+    while _cut_spurs(flat, order, grid):
+        order = order[flat[order] != 0]
+        _peel(flat, order, grid)
+
+
+_REFUSED, _QUEUED = 1, 2  # what `state` says of a pixel that was offered
+
+
+@njit(cache=True, nogil=True)
+def _peel(flat, order, grid):
+    """Remove what is simple and no tip of a ridge, depth by depth, in rounds, field by field."""
+    state = np.zeros(flat.size, np.uint8)
+    start = 0
+    while start < order.size:
+        stop = start
+        while stop < order.size and grid.squared[order[stop]] == grid.squared[order[start]]:
+            stop += 1
+        offered = list(order[start:stop])
+        while len(offered) > 0:
+            again = [np.int64(0) for _ in range(0)]
+            for field in range(8):
+                for p in offered:
+                    if grid.fields[p] != field:
+                        continue
+                    if not _may_go(flat, p, grid):
+                        state[p] = _REFUSED
+                        continue
+                    flat[p] = state[p] = 0
+                    for step in grid.steps:
+                        if state[p + step] == _REFUSED:
+                            state[p + step] = _QUEUED
+                            again.append(p + step)
+            offered = again
+        start = stop
+
+
+@njit(cache=True, nogil=True)
+def _may_go(flat, p, grid):
+    """Return whether a pixel is simple and no tip of a ridge."""
+    if _count_neighbours(flat, p, grid.steps) == 1:
+        root = np.sqrt(grid.squared[p])
+        for step, length in zip(grid.steps, grid.lengths):
+            if np.sqrt(grid.squared[p + step]) - root > length / 2:
+                return True  # no tip; and a pixel with a single neighbour is simple
+        return False
+    return is_simple(flat, p, grid.steps, True, grid.table)
+
+
+@njit(cache=True, nogil=True)
+def _count_neighbours(flat, p, steps):
+    count = 0
+    for step in steps:
+        count += flat[p + step]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _cut_spurs(flat, order, grid):
+    """Cut the shortest spurs of a peeled mask, all at once; return whether there were any.
+
+    `order` holds its pixels, and perhaps others. Spurs share nothing but junctions, so none of them
+    is changed by the cut of another.
+    """
+    spurs = [(np.int64(0), np.int64(0)) for _ in range(0)]
+    shortest = np.inf
+    for end in order:
+        if flat[end] and _count_neighbours(flat, end, grid.steps) == 1:
+            junction, length = _follow(flat, end, grid)
+            if length < shortest:
+                shortest = length
+                spurs.clear()
+            if length == shortest < np.inf:
+                spurs.append((end, junction))
+    for end, junction in spurs:
+        while end != junction:
+            flat[end] = 0
+            for step in grid.steps:
+                if flat[end + step]:
+                    end += step
+                    break
+    return len(spurs) > 0
+
+
+@njit(cache=True, nogil=True)
+def _follow(flat, end, grid):
+    """Follow the line from an end to its junction, or to its other end where it has none.
+
+    Returns where it leads and, if it is a spur, its length in whole pixels, else infinity.
+    """
+    before = here = end
+    count = 1
+    while here == end or count == 2:
+        for step in grid.steps:
+            if flat[here + step] and here + step != before:
+                before, here = here, here + step
+                break
+        count = _count_neighbours(flat, here, grid.steps)
+    layer, width = grid.height * grid.width, grid.width
+    dz = end // layer - here // layer
+    dy = end // width % grid.height - here // width % grid.height
+    dx = end % width - here % width
+    length = np.sqrt(dz * dz + dy * dy + dx * dx)
+    outer = np.rint(np.sqrt(grid.squared[here]))
+    inner = min(np.rint(np.sqrt(grid.squared[end])), outer)
+    is_spur = count > 1 and length < 2 * outer - inner + 1
+    return here, np.floor(length) if is_spur else np.inf

@@ -151,9 +151,9 @@ def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.b
     """
     mask = check_mask(mask)
     full = check_connectivity(connectivity, mask.ndim) == mask.ndim
-    padded, simple = _pad(mask), _pad(np.ones_like(mask))
-    _keep_simple(padded.ravel(), simple.ravel(), _steps(padded), full, _table(full))
-    return _inside(simple)
+    padded, simple = pad_mask(mask), pad_mask(np.ones_like(mask))
+    _keep_simple(padded.ravel(), simple.ravel(), _steps(padded), full, simple_table(full))
+    return unpad_mask(simple)
 
 
 def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) -> WarpResult:
@@ -243,7 +243,7 @@ def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> ND
     array([1, 2, 3])
     """
     mask, target, full = _check_pair(mask, target, connectivity)
-    padded = _pad(mask)
+    padded = pad_mask(mask)
     order = _flip(padded, mask, target, full)
     return unframe(order, padded.shape)
 
@@ -273,9 +273,9 @@ def warp_batch(
 
 def _warp(mask: NDArray[np.bool_], target: NDArray[np.bool_], full: bool) -> NDArray[np.bool_]:
     """Return the warped mask as a new array; nothing is checked."""
-    padded = _pad(mask)
+    padded = pad_mask(mask)
     _flip(padded, mask, target, full)
-    return _inside(padded)
+    return unpad_mask(padded)
 
 
 def _flip(
@@ -285,18 +285,19 @@ def _flip(
     differs = mask != target
     if not differs.any() or mask.all() or not mask.any():
         return np.empty(0, np.int64)
-    todo = _pad(differs)
+    todo = pad_mask(differs)
     depth, height, width = (1, *padded.shape)[-3:]
     keys = _order_keys(padded.ravel(), todo.ravel(), depth, height, width)
-    return _flip_simple(padded.ravel(), todo.ravel(), keys, _steps(padded), full, _table(full))
+    steps, table = _steps(padded), simple_table(full)
+    return _flip_simple(padded.ravel(), todo.ravel(), keys, steps, full, table)
 
 
-def _pad(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def pad_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Put one pixel of background around a mask, so that every pixel has all its neighbours."""
     return np.pad(mask.view(np.uint8), 1)
 
 
-def _inside(padded: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def unpad_mask(padded: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the mask without the pixels around it, as an array of its own."""
     return padded[(slice(1, -1),) * padded.ndim].astype(np.bool_)
 
@@ -383,14 +384,15 @@ def _fill_table(table, full):
 
 
 @cache
-def _table(full: bool) -> NDArray[np.bool_]:
+def simple_table(full: bool) -> NDArray[np.bool_]:
+    """Return the verdicts that `is_simple` looks up in 2D."""
     table = np.zeros(256, np.bool_)
     _fill_table(table, full)
     return table
 
 
 @njit(cache=True, nogil=True)
-def _is_simple(flat, pixel, steps, full, table):
+def is_simple(flat, pixel, steps, full, table):
     """Return whether a pixel of a padded, flat mask is simple; it must not lie on the padding."""
     code = 0
     for bit in range(steps.size):
@@ -405,14 +407,14 @@ def _keep_simple(flat, marked, steps, full, table):
     """Of the `marked` pixels of a padded, flat mask keep those that are simple."""
     for pixel in range(flat.size):
         if marked[pixel]:
-            marked[pixel] = _is_simple(flat, pixel, steps, full, table)
+            marked[pixel] = is_simple(flat, pixel, steps, full, table)
 
 
 # --- warping ------------------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
-def _nearest_along(flat, squared, pixel, step, before, after):
+def nearest_along(flat, squared, pixel, step, before, after):
     """Search a line for the nearest pixel of the other class.
 
     `squared` holds the squared distance of every pixel to the other class within the axes that
@@ -459,13 +461,13 @@ def _order_keys(flat, todo, depth, height, width):
         plane = np.empty(size, np.int64)
         for p in range(size):
             y = p // width % height
-            plane[p] = _nearest_along(flat, squared, p, width, y, height - 1 - y)
+            plane[p] = nearest_along(flat, squared, p, width, y, height - 1 - y)
         squared = plane
     keys = np.empty(size, np.int64)
     for p in range(size):
         if todo[p]:
             x = p % width
-            keys[p] = _nearest_along(flat, squared, p, 1, x, width - 1 - x) * size + p
+            keys[p] = nearest_along(flat, squared, p, 1, x, width - 1 - x) * size + p
     return keys
 
 
@@ -487,7 +489,7 @@ def _flip_simple(flat, todo, keys, steps, full, table):
     for p in range(size):
         if todo[p]:
             differing += 1
-            if _is_simple(flat, p, steps, full, table):
+            if is_simple(flat, p, steps, full, table):
                 todo[p] = _QUEUED
                 heap.append(keys[p])
     heapq.heapify(heap)
@@ -495,7 +497,7 @@ def _flip_simple(flat, todo, keys, steps, full, table):
     flipped = 0
     while heap:
         p = heapq.heappop(heap) % size
-        if not _is_simple(flat, p, steps, full, table):
+        if not is_simple(flat, p, steps, full, table):
             todo[p] = _WAITING
             continue
         flat[p] ^= 1
@@ -504,7 +506,7 @@ def _flip_simple(flat, todo, keys, steps, full, table):
         flipped += 1
         for step in steps:
             q = p + step
-            if todo[q] == _WAITING and _is_simple(flat, q, steps, full, table):
+            if todo[q] == _WAITING and is_simple(flat, q, steps, full, table):
                 todo[q] = _QUEUED
                 heapq.heappush(heap, keys[q])
     return order[:flipped]
