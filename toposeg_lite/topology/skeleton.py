@@ -116,7 +116,7 @@ def thin_by_depth(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
            [0, 1, 1, 1, 1, 1, 1, 1, 0],
            [0, 0, 0, 0, 0, 0, 0, 0, 0]])
     """
-    padded = pad_mask(mask)
+    padded = np.ascontiguousarray(pad_mask(mask))  # so that `flat` is a view
     flat = padded.ravel()
     pixels = np.flatnonzero(flat)
     depth, height, width = (1, *padded.shape)[-3:]
@@ -242,8 +242,8 @@ def _may_go(flat, p, grid):
     """Return whether a pixel is simple and no tip of a ridge."""
     if _count_neighbours(flat, p, grid.steps) == 1:
         root = np.sqrt(grid.squared[p])
-        for step, length in zip(grid.steps, grid.lengths):
-            if np.sqrt(grid.squared[p + step]) - root > length / 2:
+        for i in range(grid.steps.size):
+            if np.sqrt(grid.squared[p + grid.steps[i]]) - root > grid.lengths[i] / 2:
                 return True  # no tip; and a pixel with a single neighbour is simple
         return False
     return is_simple(flat, p, grid.steps, True, grid.table)
