@@ -34,8 +34,8 @@ that tapers, it does not.
 *junction*, the first pixel with three neighbours or more. Let R be the depth of the junction and r
 that of the end, in whole pixels, but at most R. The line is a *spur*, a mere bump, if it is shorter
 than 2 R - r + 1 from end to junction: the ball around the end does not leave the ball of twice the
-radius around the junction. The shortest spurs, in whole pixels, are cut at once; what is left is
-peeled again, and so on until there is no spur.
+radius around the junction. The shortest spurs, in whole pixels, are cut at once, and what is left
+is peeled again from their junctions on, until there is no spur.
 
 A mask of which nothing may be peeled or cut is its own skeleton, and every skeleton is.
 
@@ -55,7 +55,14 @@ from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
 from .frame import OFFSETS, flat_steps
-from .warping import is_simple, nearest_along, pad_mask, simple_table, unpad_mask
+from .warping import (
+    is_simple_code,
+    nearest_along,
+    neighbours_code,
+    pad_mask,
+    simple_table,
+    unpad_mask,
+)
 
 __all__ = ["thin_mask"]
 
@@ -142,7 +149,7 @@ class _Grid(NamedTuple):
     fields: NDArray[np.uint8]  # field of each pixel
     steps: NDArray[np.int64]  # to the 8 or 26 neighbours,
     lengths: NDArray[np.float64]  # and how long these steps are
-    table: NDArray[np.bool_]  # for `is_simple`
+    table: NDArray[np.bool_]  # for `is_simple_code`
     height: int
     width: int
 
@@ -200,36 +207,48 @@ def _shallow_first(pixels, squared):
 @njit(cache=True, nogil=True)
 def _thin(flat, order, grid):
     """Peel a mask in place and cut its spurs until it has none; `order` is `_shallow_first`."""
-    _peel(flat, order, grid)
-    while _cut_spurs(flat, order, grid):
+    state = np.zeros(flat.size, np.uint8)
+    _peel(flat, state, order, grid)
+    order = order[flat[order] != 0]
+    while True:
+        junctions = _cut_spurs(flat, order, grid)
+        if junctions.size == 0:
+            return
+        junctions = np.unique(junctions)
+        depths = grid.squared[junctions]
+        # Nothing has lost a neighbour but the junctions.
+        _peel(flat, state, junctions[np.argsort(depths, kind="mergesort")], grid)
         order = order[flat[order] != 0]
-        _peel(flat, order, grid)
 
 
 _REFUSED, _QUEUED = 1, 2  # what `state` says of a pixel that was offered
 
 
 @njit(cache=True, nogil=True)
-def _peel(flat, order, grid):
-    """Remove what is simple and no tip of a ridge, depth by depth, in rounds, field by field."""
-    state = np.zeros(flat.size, np.uint8)
+def _peel(flat, state, order, grid):
+    """Offer pixels depth by depth, in rounds, field by field; remove those that may go.
+
+    `state` holds what earlier calls left there.
+    """
+    squared, fields, steps = grid.squared, grid.fields, grid.steps
+    lengths, table = grid.lengths, grid.table
     start = 0
     while start < order.size:
         stop = start
-        while stop < order.size and grid.squared[order[stop]] == grid.squared[order[start]]:
+        while stop < order.size and squared[order[stop]] == squared[order[start]]:
             stop += 1
         offered = list(order[start:stop])
         while len(offered) > 0:
             again = [np.int64(0) for _ in range(0)]
-            for field in range(8):
+            for field in range(4 if steps.size == 8 else 8):
                 for p in offered:
-                    if grid.fields[p] != field:
+                    if fields[p] != field:
                         continue
-                    if not _may_go(flat, p, grid):
+                    if not _may_go(flat, p, squared, steps, lengths, table):
                         state[p] = _REFUSED
                         continue
                     flat[p] = state[p] = 0
-                    for step in grid.steps:
+                    for step in steps:
                         if state[p + step] == _REFUSED:
                             state[p + step] = _QUEUED
                             again.append(p + step)
@@ -238,15 +257,16 @@ def _peel(flat, order, grid):
 
 
 @njit(cache=True, nogil=True)
-def _may_go(flat, p, grid):
+def _may_go(flat, p, squared, steps, lengths, table):
     """Return whether a pixel is simple and no tip of a ridge."""
-    if _count_neighbours(flat, p, grid.steps) == 1:
-        root = np.sqrt(grid.squared[p])
-        for i in range(grid.steps.size):
-            if np.sqrt(grid.squared[p + grid.steps[i]]) - root > grid.lengths[i] / 2:
-                return True  # no tip; and a pixel with a single neighbour is simple
-        return False
-    return is_simple(flat, p, grid.steps, True, grid.table)
+    code = neighbours_code(flat, p, steps)
+    if code == 0 or code & (code - 1):  # not one neighbour
+        return is_simple_code(code, steps.size, True, table)
+    depth = np.sqrt(squared[p])
+    for i in range(steps.size):  # noqa: SIM110 (numba has no `any` of a generator)
+        if np.sqrt(squared[p + steps[i]]) - depth > lengths[i] / 2:
+            return True  # no tip; and a pixel with a single neighbour is simple
+    return False
 
 
 @njit(cache=True, nogil=True)
@@ -259,51 +279,60 @@ def _count_neighbours(flat, p, steps):
 
 @njit(cache=True, nogil=True)
 def _cut_spurs(flat, order, grid):
-    """Cut the shortest spurs of a peeled mask, all at once; return whether there were any.
+    """Cut the shortest spurs of a peeled mask, all at once; return their junctions.
 
-    `order` holds its pixels, and perhaps others. Spurs share nothing but junctions, so none of them
-    is changed by the cut of another.
+    `order` holds the pixels of the mask. Spurs share nothing but junctions, so none of them is
+    changed by the cut of another.
     """
-    spurs = [(np.int64(0), np.int64(0)) for _ in range(0)]
+    steps = grid.steps
+    ends, junctions = [np.int64(0) for _ in range(0)], [np.int64(0) for _ in range(0)]
     shortest = np.inf
     for end in order:
-        if flat[end] and _count_neighbours(flat, end, grid.steps) == 1:
-            junction, length = _follow(flat, end, grid)
-            if length < shortest:
-                shortest = length
-                spurs.clear()
-            if length == shortest < np.inf:
-                spurs.append((end, junction))
-    for end, junction in spurs:
+        if _count_neighbours(flat, end, steps) != 1:
+            continue
+        junction = _follow(flat, end, steps)
+        if junction < 0:
+            continue
+        length = _spur_length(end, junction, grid.squared, grid.height, grid.width)
+        if length < shortest:
+            shortest = length
+            ends.clear()
+            junctions.clear()
+        if length == shortest < np.inf:
+            ends.append(end)
+            junctions.append(junction)
+    for end, junction in zip(ends, junctions):  # noqa: B905 (numba has no `strict`)
         while end != junction:
             flat[end] = 0
-            for step in grid.steps:
+            for step in steps:
                 if flat[end + step]:
                     end += step
                     break
-    return len(spurs) > 0
+    return np.array(junctions)
 
 
 @njit(cache=True, nogil=True)
-def _follow(flat, end, grid):
-    """Follow the line from an end to its junction, or to its other end where it has none.
-
-    Returns where it leads and, if it is a spur, its length in whole pixels, else infinity.
-    """
+def _follow(flat, end, steps):
+    """Follow the line from an end to its junction; -1 where it leads to another end."""
     before = here = end
     count = 1
     while here == end or count == 2:
-        for step in grid.steps:
+        for step in steps:
             if flat[here + step] and here + step != before:
                 before, here = here, here + step
                 break
-        count = _count_neighbours(flat, here, grid.steps)
-    layer, width = grid.height * grid.width, grid.width
-    dz = end // layer - here // layer
-    dy = end // width % grid.height - here // width % grid.height
-    dx = end % width - here % width
+        count = _count_neighbours(flat, here, steps)
+    return here if count > 2 else -1
+
+
+@njit(cache=True, nogil=True)
+def _spur_length(end, junction, squared, height, width):
+    """Return the length of a line in whole pixels if it is a spur, else infinity."""
+    layer = height * width
+    dz = end // layer - junction // layer
+    dy = end // width % height - junction // width % height
+    dx = end % width - junction % width
     length = np.sqrt(dz * dz + dy * dy + dx * dx)
-    outer = np.rint(np.sqrt(grid.squared[here]))
-    inner = min(np.rint(np.sqrt(grid.squared[end])), outer)
-    is_spur = count > 1 and length < 2 * outer - inner + 1
-    return here, np.floor(length) if is_spur else np.inf
+    outer = np.rint(np.sqrt(squared[junction]))
+    inner = min(np.rint(np.sqrt(squared[end])), outer)
+    return np.floor(length) if length < 2 * outer - inner + 1 else np.inf

@@ -385,21 +385,36 @@ def _fill_table(table, full):
 
 @cache
 def simple_table(full: bool) -> NDArray[np.bool_]:
-    """Return the verdicts that `is_simple` looks up in 2D."""
+    """Return the verdicts that `is_simple_code` looks up in 2D."""
     table = np.zeros(256, np.bool_)
     _fill_table(table, full)
     return table
 
 
 @njit(cache=True, nogil=True)
-def is_simple(flat, pixel, steps, full, table):
-    """Return whether a pixel of a padded, flat mask is simple; it must not lie on the padding."""
+def neighbours_code(flat, pixel, steps):
+    """Return the neighbours of a pixel of a padded, flat mask as the bits of a number, in C order.
+
+    The pixel must not lie on the padding.
+    """
     code = 0
     for bit in range(steps.size):
         code |= flat[pixel + steps[bit]] << bit
-    if steps.size == 8:
+    return code
+
+
+@njit(cache=True, nogil=True)
+def is_simple_code(code, size, full, table):
+    """Return whether a pixel with these neighbours, 8 or 26 by `size`, is simple."""
+    if size == 8:
         return table[code]
     return _simple_code(code, 13, full)
+
+
+@njit(cache=True, nogil=True)
+def is_simple(flat, pixel, steps, full, table):
+    """Return whether a pixel of a padded, flat mask is simple; it must not lie on the padding."""
+    return is_simple_code(neighbours_code(flat, pixel, steps), steps.size, full, table)
 
 
 @njit(cache=True, nogil=True)
