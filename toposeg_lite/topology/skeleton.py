@@ -32,10 +32,10 @@ that tapers, it does not.
 
 **Spurs.** A bump on a rough surface is a very short arm. Follow the line from an end to its
 *junction*, the first pixel with three neighbours or more. Let R be the depth of the junction and r
-that of the end, in whole pixels, but at most R. The line is a *spur*, a mere bump, if it is shorter
-than 2 R - r + 1 from end to junction: the ball around the end does not leave the ball of twice the
-radius around the junction. The shortest spurs, in whole pixels, are cut at once, and what is left
-is peeled again from their junctions on, until there is no spur.
+that of the end, in whole pixels, but at most R. The line is a *spur*, a mere bump, if end and
+junction are less than 2 R - r + 1 apart: the ball around the end hardly leaves the ball of twice
+the radius around the junction. The shortest spurs, in whole pixels, are cut at once, and what is
+left is peeled again from their junctions on, until there is no spur.
 
 A mask of which nothing may be peeled or cut is its own skeleton, and every skeleton is.
 
@@ -80,7 +80,7 @@ def thin_mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     array of bool, of the mask's shape
         A subset of the mask with the same Betti numbers. In 3D it is `thin_by_depth`, in 2D
         scikit-image's `skeletonize` (Zhang's thinning), which leaves some diagonals two pixels wide
-        and eats some slanting bars from one end.
+        and eats some others, of even width, from one end to the middle.
 
     Examples
     --------
