@@ -55,14 +55,7 @@ from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
 from .frame import OFFSETS, flat_steps
-from .warping import (
-    is_simple_code,
-    nearest_along,
-    neighbours_code,
-    pad_mask,
-    simple_table,
-    unpad_mask,
-)
+from .warping import nearest_along, pad_mask, simple_code, simple_table, unpad_mask
 
 __all__ = ["thin_mask"]
 
@@ -149,7 +142,7 @@ class _Grid(NamedTuple):
     fields: NDArray[np.uint8]  # field of each pixel
     steps: NDArray[np.int64]  # to the 8 or 26 neighbours,
     lengths: NDArray[np.float64]  # and how long these steps are
-    table: NDArray[np.bool_]  # for `is_simple_code`
+    table: NDArray[np.bool_]  # which neighbourhoods make a pixel simple, in 2D
     height: int
     width: int
 
@@ -259,9 +252,11 @@ def _peel(flat, state, order, grid):
 @njit(cache=True, nogil=True)
 def _may_go(flat, p, squared, steps, lengths, table):
     """Return whether a pixel is simple and no tip of a ridge."""
-    code = neighbours_code(flat, p, steps)
+    code = 0
+    for bit in range(steps.size):
+        code |= flat[p + steps[bit]] << bit
     if code == 0 or code & (code - 1):  # not one neighbour
-        return is_simple_code(code, steps.size, True, table)
+        return table[code] if steps.size == 8 else simple_code(code, 13, True)
     depth = np.sqrt(squared[p])
     for i in range(steps.size):  # noqa: SIM110 (numba has no `any` of a generator)
         if np.sqrt(squared[p + steps[i]]) - depth > lengths[i] / 2:

@@ -356,7 +356,7 @@ def _one_component(cells, near, full):
 
 
 @njit(cache=True, nogil=True)
-def _simple_code(code, half, full):
+def simple_code(code, half, full):
     """Decide by the definition whether the pixel in a neighbourhood is simple.
 
     Bit i of `code` is the i-th neighbour in C order; `half` is half their number: 4 or 13.
@@ -380,41 +380,26 @@ def _simple_code(code, half, full):
 def _fill_table(table, full):
     """Write the verdict for each of the 256 neighbourhoods of a pixel in 2D."""
     for code in range(256):
-        table[code] = _simple_code(code, 4, full)
+        table[code] = simple_code(code, 4, full)
 
 
 @cache
 def simple_table(full: bool) -> NDArray[np.bool_]:
-    """Return the verdicts that `is_simple_code` looks up in 2D."""
+    """Return the verdicts that `_is_simple` looks up in 2D."""
     table = np.zeros(256, np.bool_)
     _fill_table(table, full)
     return table
 
 
 @njit(cache=True, nogil=True)
-def neighbours_code(flat, pixel, steps):
-    """Return the neighbours of a pixel of a padded, flat mask as the bits of a number, in C order.
-
-    The pixel must not lie on the padding.
-    """
+def _is_simple(flat, pixel, steps, full, table):
+    """Return whether a pixel of a padded, flat mask is simple; it must not lie on the padding."""
     code = 0
     for bit in range(steps.size):
         code |= flat[pixel + steps[bit]] << bit
-    return code
-
-
-@njit(cache=True, nogil=True)
-def is_simple_code(code, size, full, table):
-    """Return whether a pixel with these neighbours, 8 or 26 by `size`, is simple."""
-    if size == 8:
+    if steps.size == 8:
         return table[code]
-    return _simple_code(code, 13, full)
-
-
-@njit(cache=True, nogil=True)
-def is_simple(flat, pixel, steps, full, table):
-    """Return whether a pixel of a padded, flat mask is simple; it must not lie on the padding."""
-    return is_simple_code(neighbours_code(flat, pixel, steps), steps.size, full, table)
+    return simple_code(code, 13, full)
 
 
 @njit(cache=True, nogil=True)
@@ -422,7 +407,7 @@ def _keep_simple(flat, marked, steps, full, table):
     """Of the `marked` pixels of a padded, flat mask keep those that are simple."""
     for pixel in range(flat.size):
         if marked[pixel]:
-            marked[pixel] = is_simple(flat, pixel, steps, full, table)
+            marked[pixel] = _is_simple(flat, pixel, steps, full, table)
 
 
 # --- warping ------------------------------------------------------------------------------------
@@ -504,7 +489,7 @@ def _flip_simple(flat, todo, keys, steps, full, table):
     for p in range(size):
         if todo[p]:
             differing += 1
-            if is_simple(flat, p, steps, full, table):
+            if _is_simple(flat, p, steps, full, table):
                 todo[p] = _QUEUED
                 heap.append(keys[p])
     heapq.heapify(heap)
@@ -512,7 +497,7 @@ def _flip_simple(flat, todo, keys, steps, full, table):
     flipped = 0
     while heap:
         p = heapq.heappop(heap) % size
-        if not is_simple(flat, p, steps, full, table):
+        if not _is_simple(flat, p, steps, full, table):
             todo[p] = _WAITING
             continue
         flat[p] ^= 1
@@ -521,7 +506,7 @@ def _flip_simple(flat, todo, keys, steps, full, table):
         flipped += 1
         for step in steps:
             q = p + step
-            if todo[q] == _WAITING and is_simple(flat, q, steps, full, table):
+            if todo[q] == _WAITING and _is_simple(flat, q, steps, full, table):
                 todo[q] = _QUEUED
                 heapq.heappush(heap, keys[q])
     return order[:flipped]
