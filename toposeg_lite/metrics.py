@@ -116,9 +116,9 @@ def cldice(prediction: Any, truth: Any) -> float:
 
     Notes
     -----
-    Skeletons are scikit-image's `skeletonize`: Zhang's thinning in 2D, Lee's in 3D. Lee's erases
-    some components altogether, such as a cube of 2x2x2; each of these is represented by the
-    pixel deepest inside it, so that no component goes unseen.
+    A skeleton has the components, loops and cavities of its mask: in 2D it is scikit-image's
+    `skeletonize` (Zhang's thinning), in 3D the thinning by depth of
+    `toposeg_lite.topology.skeleton`, which also keeps every arm.
 
     References
     ----------

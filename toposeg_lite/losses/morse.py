@@ -85,11 +85,11 @@ class MorseLoss(Loss):
     *The structures of the truth.* A mask is flat, so the complex of the mask itself would follow
     the order of the indices, not its middle. That of the distance to the background has ridges, but
     a line of even width is one flat ridge with a single peak, whose skeleton is one pixel: arms
-    would be lost. So the truth's skeleton is its thinning, which keeps arms, components and,
-    but for rare patterns, loops (see `toposeg_lite.metrics.cldice`). Its patches are those of the
-    distance to the background, where nothing is lost: the pits are exactly the components of the
-    background, and the borders of their basins the middle of the walls. Neither threshold is of use
-    there, for all features of a mask have the persistence 1.
+    would be lost. So the truth's skeleton is its thinning, which keeps components, loops and, but
+    for some slanting bars in 2D, arms (see `toposeg_lite.metrics.cldice`). Its patches are those of
+    the distance to the background, where nothing is lost: the pits are exactly the components of
+    the background, and the borders of their basins the middle of the walls. Neither threshold is of
+    use there, for all features of a mask have the persistence 1.
 
     *Borders.* Of two neighbouring pixels in different patches the higher is the border, or both
     where they are equal.

@@ -132,9 +132,9 @@ def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.b
     """
     mask = check_mask(mask)
     full = check_connectivity(connectivity, mask.ndim) == mask.ndim
-    padded, simple = _pad(mask), _pad(np.ones_like(mask))
-    _keep_simple(padded.ravel(), simple.ravel(), _steps(padded), full, _table(full))
-    return _inside(simple)
+    padded, simple = pad_mask(mask), pad_mask(np.ones_like(mask))
+    _keep_simple(padded.ravel(), simple.ravel(), _steps(padded), full, simple_table(full))
+    return unpad_mask(simple)
 
 
 def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) -> WarpResult:
@@ -192,7 +192,7 @@ def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> ND
     array([1, 2, 3])
     """
     mask, target, full = _check_pair(mask, target, connectivity)
-    padded = _pad(mask)
+    padded = pad_mask(mask)
     order = _flip(padded, mask, target, full)
     return unframe(order, padded.shape)
 
@@ -222,9 +222,9 @@ def warp_batch(
 
 def _warp(mask: NDArray[np.bool_], target: NDArray[np.bool_], full: bool) -> NDArray[np.bool_]:
     """Return the warped mask as a new array; nothing is checked."""
-    padded = _pad(mask)
+    padded = pad_mask(mask)
     _flip(padded, mask, target, full)
-    return _inside(padded)
+    return unpad_mask(padded)
 
 
 def _flip(
@@ -234,18 +234,20 @@ def _flip(
     differs = mask != target
     if not differs.any() or mask.all() or not mask.any():
         return np.empty(0, np.int64)
-    todo = _pad(differs)
+    todo = pad_mask(differs)
     depth, height, width = (1, *padded.shape)[-3:]
     keys = _order_keys(padded.ravel(), todo.ravel(), depth, height, width)
-    return _flip_simple(padded.ravel(), todo.ravel(), keys, _steps(padded), full, _table(full))
+    return _flip_simple(
+        padded.ravel(), todo.ravel(), keys, _steps(padded), full, simple_table(full)
+    )
 
 
-def _pad(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def pad_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Put one pixel of background around a mask, so that every pixel has all its neighbours."""
     return np.pad(mask.view(np.uint8), 1)
 
 
-def _inside(padded: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def unpad_mask(padded: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the mask without the pixels around it, as an array of its own."""
     return padded[(slice(1, -1),) * padded.ndim].astype(np.bool_)
 
@@ -304,7 +306,7 @@ def _one_component(cells, near, diagonally):
 
 
 @njit(cache=True, nogil=True)
-def _simple_code(code, half, full):
+def simple_code(code, half, full):
     """Decide by the definition whether the pixel in a neighbourhood is simple.
 
     Bit i of `code` is the i-th neighbour in C order; `half` is half their number: 4 or 13.
@@ -326,9 +328,9 @@ def _simple_code(code, half, full):
 
 
 @cache
-def _table(full: bool) -> NDArray[np.bool_]:
+def simple_table(full: bool) -> NDArray[np.bool_]:
     """Tabulate the verdicts for the 256 neighbourhoods of a pixel in 2D."""
-    return np.array([_simple_code(code, 4, full) for code in range(256)])
+    return np.array([simple_code(code, 4, full) for code in range(256)])
 
 
 @njit(cache=True, nogil=True)
@@ -339,7 +341,7 @@ def _is_simple(flat, pixel, steps, full, table):
         code |= flat[pixel + steps[bit]] << bit
     if steps.size == 8:
         return table[code]
-    return _simple_code(code, 13, full)
+    return simple_code(code, 13, full)
 
 
 @njit(cache=True, nogil=True)
@@ -354,7 +356,7 @@ def _keep_simple(flat, marked, steps, full, table):
 
 
 @njit(cache=True, nogil=True)
-def _nearest_along(flat, squared, pixel, step, before, after):
+def nearest_along(flat, squared, pixel, step, before, after):
     """Search a line for the nearest pixel of the other class.
 
     `squared` holds the squared distance of every pixel to the other class within the axes that
@@ -401,13 +403,13 @@ def _order_keys(flat, todo, depth, height, width):
         plane = np.empty(size, np.int64)
         for p in range(size):
             y = p // width % height
-            plane[p] = _nearest_along(flat, squared, p, width, y, height - 1 - y)
+            plane[p] = nearest_along(flat, squared, p, width, y, height - 1 - y)
         squared = plane
     keys = np.empty(size, np.int64)
     for p in range(size):
         if todo[p]:
             x = p % width
-            keys[p] = _nearest_along(flat, squared, p, 1, x, width - 1 - x) * size + p
+            keys[p] = nearest_along(flat, squared, p, 1, x, width - 1 - x) * size + p
     return keys
 
 
