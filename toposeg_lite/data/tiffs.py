@@ -1,0 +1,411 @@
+"""Read tif files of any depth, with the meaning that their tags give to the pixels.
+
+tifffile reads the tags; the pixels are put together here, strip by strip or tile by tile, and each
+must be as long as the tags say. So nothing is half read, and no small file fills the memory.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL.TiffImagePlugin import TiffImageFile
+from tifffile import TiffFile, TiffPage
+
+from .colours import labels_of_colours, labels_of_palette, without_transparency
+from .files import FileContent, UnreadableFile, check_pixels
+from .pictures import ORIENTATION
+from .turning import INVERSE, turn
+
+__all__ = ["read_tiff"]
+
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
+_OTHER_COLOURS = {4: "a transparency mask", 5: "CMYK", 8: "CIELAB", 9: "ICCLAB", 32803: "raw"}
+_NONE, _JPEG = 1, 7
+_FAX = (2, 3, 4)
+# LZW, deflate (its three numbers), PackBits and Zstandard: libtiff, which Pillow carries, unpacks
+# them into as many bytes as it is told.
+_PACKED = (5, 8, 32946, 50013, 32773, 50000)
+_KINDS = {1: "u", 2: "i", 3: "f"}
+_DEPTHS = {"u": (1, 2, 4, 8, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
+_REDUCED = 1  # a bit of the kind of a page
+
+_SAVE = "; save it again, for example with tifffile.imwrite(path, array, photometric='minisblack')"
+
+
+def read_tiff(path: Path, indices: bool, ignore: int | None) -> FileContent:
+    """Return the pixels of a tif as they are stored: (H, W) or (H, W, channels) a page.
+
+    Several pages are a volume. Pages that the file itself calls reduced are previews, and passed
+    over.
+    """
+    with TiffFile(path) as file:
+        pages, notes = _pages(file)
+        first = pages[0]
+        depth, kind, photometric, samples = _layout(first)
+        if first.compression in (6, _JPEG) and indices:
+            raise UnreadableFile("is compressed as jpg, which changes values: keep masks as png")
+        shape = (len(pages), first.imagelength, first.imagewidth, samples)
+        check_pixels(shape)
+        if first.compression in (_JPEG, *_FAX):
+            array = np.stack([_by_pillow(path, page) for page in pages])
+        else:
+            array = np.empty(shape, np.dtype(f"{kind}{max(depth // 8, 1)}"))
+            for page, plane in zip(pages, array, strict=True):
+                _fill(file, page, depth, plane)
+        if depth == 1:
+            array = array.astype(bool)
+        array, more = _meaning(array, first, photometric, depth, indices, ignore)
+        orientation = first.tags.valueof(ORIENTATION, 1)
+    if orientation not in range(1, 9):
+        orientation = 1
+    return FileContent(
+        array[0] if len(array) == 1 else array,
+        (*notes, *more),
+        int(orientation),
+        colour=array.ndim == 4,
+    )
+
+
+def _pages(file: TiffFile) -> tuple[list[TiffPage], list[str]]:
+    """Return the pages that make the image, all of one layout, and notes of those passed over."""
+    pages = [page for page in file.pages if isinstance(page, TiffPage)]
+    for page in pages:
+        if page.imagewidth < 1 or page.imagelength < 1:
+            raise UnreadableFile("is damaged: it has a page without width or height")
+        check_pixels((page.imagelength, page.imagewidth, page.samplesperpixel))
+    check_pixels((sum(p.imagelength * p.imagewidth * p.samplesperpixel for p in pages),))
+    reduced = [bool((page.subfiletype or 0) & _REDUCED) for page in pages]
+    notes = []
+    if any(reduced) and not all(reduced):
+        for number, (page, small) in enumerate(zip(pages, reduced, strict=True), 1):
+            if small:
+                size = f"{page.imagelength} x {page.imagewidth}"
+                notes.append(f"page {number} is a preview ({size}) by its own tag: passed over")
+        pages = [page for page, small in zip(pages, reduced, strict=True) if not small]
+    first = pages[0]
+    for number, page in enumerate(pages[1:], 2):
+        sizes = [f"{p.imagelength} x {p.imagewidth}" for p in (first, page)]
+        if sizes[0] != sizes[1]:
+            raise UnreadableFile(
+                f"has pages of different sizes: page 1 is {sizes[0]}, page {number} is {sizes[1]}; "
+                f"one of them seems to be a preview (thumbnail). Save the image alone, or, if it "
+                f"is a volume, slices of one size"
+            )
+        for tag in ("BitsPerSample", "SampleFormat", "PhotometricInterpretation", "ColorMap",
+                    "SamplesPerPixel", "ExtraSamples", "Orientation", "Compression"):  # fmt: skip
+            values = [p.tags.valueof(tag) for p in (first, page)]
+            if not np.array_equal(values[0], values[1]):
+                raise UnreadableFile(
+                    f"has pages of different kinds: {tag} is {_short(values[0])} on page 1 and "
+                    f"{_short(values[1])} on page {number}; save pages of one kind"
+                )
+    _check_planes(file, first, len(pages))
+    return pages, notes
+
+
+def _short(value: Any) -> str:
+    return str(value) if len(str(value)) < 30 else "a table"
+
+
+def _check_planes(file: TiffFile, first: TiffPage, pages: int) -> None:
+    """Refuse files whose description names other planes than a stack of the pages is."""
+    sides: dict[str, int] = {}
+    declared = None
+    if first.is_stk:
+        raise UnreadableFile("is a MetaMorph stack (stk), which hides its planes; save it as tif")
+    if file.is_imagej:
+        values = file.imagej_metadata or {}
+        sides = {name: int(values.get(name, 1)) for name in ("channels", "slices", "frames")}
+        declared = int(values.get("images", pages))
+    elif file.is_shaped:
+        planes = [described["shape"] for described in file.shaped_metadata or ()]
+        plane = math.prod(first.shape)
+        declared = sum(math.prod(map(int, shape)) for shape in planes) // max(plane, 1)
+    elif file.is_ome:
+        root = ElementTree.fromstring(file.ome_metadata or "")
+        described = [e for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels"]
+        if len(described) > 1:
+            raise UnreadableFile(f"holds {len(described)} images (OME); save one of them")
+        for element in described:
+            sides = {
+                name: int(element.get(key, 1))
+                for name, key in (("channels", "SizeC"), ("slices", "SizeZ"), ("frames", "SizeT"))
+            }
+            colours = first.samplesperpixel if sides["channels"] > 1 else 1
+            declared = math.prod(sides.values()) // colours
+            if colours > 1:
+                sides["channels"] //= colours
+    several = [f"{count} {name}" for name, count in sides.items() if count > 1]
+    if len(several) > 1:
+        raise UnreadableFile(
+            f"is a stack of {' and '.join(several)}; save one volume, or one channel, of it"
+        )
+    if declared is not None and declared > pages:
+        raise UnreadableFile(
+            f"says that it holds {declared} planes, but has {pages} pages; save one plane a page"
+        )
+
+
+def _layout(page: TiffPage) -> tuple[int, str, int, int]:
+    """Return bits a sample, the kind of numbers, what colours mean, and samples a pixel."""
+    depths = page.tags.valueof("BitsPerSample", 1)
+    formats = page.tags.valueof("SampleFormat", 1)
+    samples = int(page.tags.valueof("SamplesPerPixel", 1))
+    depths = set(depths if isinstance(depths, tuple) else (depths,))
+    formats = set(formats if isinstance(formats, tuple) else (formats,))
+    photometric = int(page.tags.valueof("PhotometricInterpretation", _BLACK_IS_ZERO))
+    kind = _KINDS.get(min(formats)) if len(formats) == 1 else None
+    depth = min(depths)
+    if kind is None or len(depths) > 1 or depth not in _DEPTHS[kind]:
+        named = {1: "unsigned", 2: "signed", 3: "floating", 5: "complex", 6: "complex floating"}
+        what = ", ".join(named.get(number, f"unknown ({number})") for number in sorted(formats))
+        raise UnreadableFile(
+            f"holds {what} numbers of {', '.join(map(str, sorted(depths)))} bits, which are not "
+            f"read; save it with 8, 16, 32 or 64 bits"
+        )
+    if samples < 1 or (depth < 8 and (samples > 1 or page.predictor != 1)):
+        raise UnreadableFile(f"holds {samples} samples of {depth} bits a pixel{_SAVE}")
+    if page.imagedepth > 1:
+        raise UnreadableFile(f"keeps {page.imagedepth} slices in one page; save one slice a page")
+    known = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE)
+    if photometric not in known and not (photometric == _YCBCR and page.compression == _JPEG):
+        what = _OTHER_COLOURS.get(photometric, "YCbCr" if photometric == _YCBCR else "unknown")
+        raise UnreadableFile(
+            f"holds {what} colours (photometric {photometric}); save it as grey, or in red, green "
+            f"and blue"
+        )
+    if page.compression not in (_NONE, *_PACKED, *_FAX, _JPEG):
+        name = getattr(page.compression, "name", page.compression)
+        raise UnreadableFile(f"is compressed in a way that is not read ({name}){_SAVE}")
+    return depth, kind, photometric, samples
+
+
+def _fill(file: TiffFile, page: TiffPage, depth: int, plane: np.ndarray) -> None:
+    """Decode the strips or tiles of a page into an array (H, W, samples)."""
+    height, width, samples = plane.shape
+    apart = page.planarconfig == 2 and samples > 1
+    rows, columns = _segment(page, height, width)
+    places = [
+        (slice(k, k + 1) if apart else slice(None), top, left)
+        for k in range(samples if apart else 1)
+        for top in range(0, height, rows)
+        for left in range(0, width, columns)
+    ]
+    if not len(places) == len(page.dataoffsets) == len(page.databytecounts):
+        raise UnreadableFile(
+            f"is damaged: a page needs {len(places)} strips or tiles, and it has "
+            f"{len(page.dataoffsets)}"
+        )
+    used = 1 if apart else samples
+    bytes_a_row = (columns * used * depth + 7) // 8
+    order: Literal["<", ">"] = "<" if file.byteorder == "<" else ">"
+    for data, (channel, top, left) in zip(_segments(file, page), places, strict=True):
+        many = rows if page.is_tiled else min(rows, height - top)
+        data = _unpack(data, many * bytes_a_row, int(page.compression), page.fillorder == 2)
+        lines = np.frombuffer(data, np.uint8, many * bytes_a_row).reshape(many, bytes_a_row)
+        numbers = _numbers(lines, plane.dtype, depth, used, order, page.predictor)
+        part = numbers[: height - top, : min(columns, width - left)]
+        plane[top : top + many, left : left + columns, channel] = part
+
+
+def _segment(page: TiffPage, height: int, width: int) -> tuple[int, int]:
+    """Return rows and columns of a strip or tile."""
+    if page.is_tiled:
+        rows, columns = page.tilelength, page.tilewidth
+        if rows < 1 or columns < 1:
+            raise UnreadableFile("is damaged: its tiles have no size")
+        check_pixels((rows, columns, page.samplesperpixel))
+        return rows, columns
+    return min(page.rowsperstrip or height, height), width
+
+
+def _segments(file: TiffFile, page: TiffPage) -> Iterator[bytes]:
+    """Yield the bytes of each strip or tile; refuse those that lie outside the file."""
+    for offset, size in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if offset <= 0 or size <= 0 or offset + size > file.filehandle.size:
+            raise UnreadableFile("is damaged: some of its pixels lie outside the file, or nowhere")
+        file.filehandle.seek(offset)
+        yield file.filehandle.read(size)
+
+
+def _unpack(data: bytes, size: int, compression: int, reverse: bool) -> bytes:
+    """Return the first `size` bytes that a strip or tile holds."""
+    if reverse:  # the lowest bit of a byte is its first
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+        data = np.packbits(bits).tobytes()
+    if compression == _NONE:
+        if len(data) < size:
+            raise UnreadableFile(
+                f"is damaged: a strip or tile has {len(data)} bytes, its tags say {size}"
+            )
+        return data
+    if compression == 50013:
+        compression = 8
+    # As a picture of one row of bytes; libtiff stops at its end, however much would follow.
+    tags = [
+        (256, size),
+        (257, 1),
+        (258, 8),
+        (259, compression),
+        (262, 1),
+        (273, 8 + 2 + 9 * 12 + 4),
+        (277, 1),
+        (278, 1),
+        (279, len(data)),
+    ]
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + table + bytes(4)
+    with TiffImageFile(io.BytesIO(head + data)) as row:
+        return np.asarray(row).tobytes()
+
+
+def _numbers(
+    lines: np.ndarray,
+    dtype: np.dtype,
+    depth: int,
+    samples: int,
+    order: Literal["<", ">"],
+    predictor: int,
+) -> np.ndarray:
+    """Return the numbers (rows, columns, samples) of rows of bytes, their predictor undone."""
+    rows = len(lines)
+    if depth < 8:
+        bits = np.unpackbits(lines, axis=1).reshape(rows, -1, depth)
+        weights = 2 ** np.arange(depth - 1, -1, -1, dtype=np.uint8)
+        return (bits * weights).sum(axis=2, dtype=np.uint8)[..., None]
+    if predictor == 3:
+        # Differences of bytes; each row keeps the first bytes of all its numbers, then the second.
+        lines = np.cumsum(
+            lines.reshape(rows, -1, samples), axis=1, dtype=np.uint8
+        ).reshape(rows, dtype.itemsize, -1)  # fmt: skip
+        numbers = np.ascontiguousarray(lines.transpose(0, 2, 1)).view(dtype.newbyteorder(">"))
+        return numbers.reshape(rows, -1, samples)
+    numbers = lines.view(dtype.newbyteorder(order)).reshape(rows, -1, samples)
+    if predictor == 2:
+        if dtype.kind == "f":
+            raise UnreadableFile(f"holds floats as differences, which are not read{_SAVE}")
+        return np.cumsum(numbers, axis=1, dtype=dtype)
+    if predictor != 1:
+        raise UnreadableFile(f"has a predictor that is not known ({predictor}){_SAVE}")
+    return numbers
+
+
+def _by_pillow(path: Path, page: TiffPage) -> np.ndarray:
+    """Return a page that is packed as a fax or as jpg, as it is stored: (H, W, samples)."""
+    with TiffImageFile(path) as picture:
+        picture.seek(page.index)
+        if picture.size != (page.imagewidth, page.imagelength) and picture.size != (
+            page.imagelength,
+            page.imagewidth,
+        ):
+            raise UnreadableFile("is damaged: its tags contradict each other")
+        picture.load()
+        pixels = np.array(picture.convert("RGB") if picture.mode == "YCbCr" else picture)
+    if page.compression in _FAX and page.photometric == _WHITE_IS_ZERO:
+        pixels = ~pixels  # Pillow has turned it already
+    # Pillow has turned it upright as well.
+    stored = turn(pixels, INVERSE.get(page.tags.valueof(ORIENTATION, 1), 1))
+    return stored.reshape(page.imagelength, page.imagewidth, -1)
+
+
+def _meaning(
+    array: np.ndarray,
+    page: TiffPage,
+    photometric: int,
+    depth: int,
+    indices: bool,
+    ignore: int | None,
+) -> tuple[np.ndarray, list[str]]:
+    """Return what the numbers (pages, H, W, samples) stand for, and notes of what was decided."""
+    notes: list[str] = []
+    if photometric == _PALETTE:
+        return _palette(array[..., 0], page, indices, ignore)
+    if photometric == _WHITE_IS_ZERO:
+        if indices:
+            notes.append(_trust_stored(page))
+        else:
+            array = np.concatenate([_turn_white(array[..., :1], depth), array[..., 1:]], axis=-1)
+            notes.append("the tag says that 0 is white: values turned, so that white is high")
+    elif depth in (2, 4) and not indices:
+        array = array * np.uint8(255 // (2**depth - 1))
+    colours = 3 if photometric in (_RGB, _YCBCR) else 1
+    extra = page.tags.valueof("ExtraSamples", ())
+    extra = extra if isinstance(extra, tuple) else (extra,)
+    if array.shape[-1] == colours + 1 and extra and extra[0] in (1, 2):
+        pixels, mask, note = without_transparency(array[..., :-1], array[..., -1], indices)
+        notes.append(note)
+        if mask is not None:
+            return mask, notes
+        array = pixels
+    if array.shape[-1] < colours:
+        raise UnreadableFile(f"is damaged: colours of {array.shape[-1]} samples")
+    if array.shape[-1] == 1:
+        array = array[..., 0]
+    elif array.shape[-1] == 3 and indices:
+        array, note = labels_of_colours(array)
+        notes.append(note)
+    elif indices:
+        raise UnreadableFile(
+            f"has {array.shape[-1]} channels; save the mask as a grey picture of one channel"
+        )
+    return array, notes
+
+
+def _trust_stored(page: TiffPage) -> str:
+    """Return a note that stored values are labels though 0 is white, or refuse the file.
+
+    tifffile and imageio write arrays of booleans so, and ImageJ masks with an inverted colour
+    table; for both, what is not 0 is the structure.
+    """
+    description = page.tags.valueof("ImageDescription", "")
+    for writer, text in (("tifffile", page.software), ("ImageJ", description)):
+        if str(text).startswith(writer):
+            return (
+                f"the tag says that 0 is white, written by {writer}: the stored values are the "
+                f"labels"
+            )
+    raise UnreadableFile(
+        "says that 0 is white (photometric 0), so that its stored values and what a viewer shows "
+        "are opposite, and which of them its author meant is not certain; save the mask with "
+        "0 for black and for the background (photometric 1), or as png"
+    )
+
+
+def _turn_white(array: np.ndarray, depth: int) -> np.ndarray:
+    """Turn values of which 0 is white, and spread 2 and 4 bits over 8."""
+    if array.dtype == bool:
+        return ~array
+    if array.dtype.kind != "u":
+        raise UnreadableFile(
+            f"says that 0 is white (photometric 0), but its values, {array.dtype}, have no "
+            f"black{_SAVE}"
+        )
+    if depth < 8:
+        largest = np.uint8(2**depth - 1)
+        return (largest - array) * np.uint8(255 // largest)
+    return np.iinfo(array.dtype).max - array
+
+
+def _palette(
+    numbers: np.ndarray, page: TiffPage, indices: bool, ignore: int | None
+) -> tuple[np.ndarray, list[str]]:
+    """Return the labels of palette pages, or their colours."""
+    table = page.colormap
+    if numbers.dtype != np.uint8 and numbers.dtype != bool:
+        raise UnreadableFile(f"has a palette of {numbers.dtype} indices; save it with 8 bits")
+    numbers = numbers.astype(np.uint8)
+    if table is None or table.ndim != 2 or len(table) != 3 or numbers.max() >= table.shape[1]:
+        raise UnreadableFile("is damaged: its palette is missing or too short")
+    # Values of 16 bits, though some programs write 8.
+    palette = (table >> 8 if table.max() > 255 else table).astype(np.uint8).T
+    if not indices:
+        return palette[numbers], []
+    labels, note = labels_of_palette(numbers, palette, ignore)
+    return labels, [note]
