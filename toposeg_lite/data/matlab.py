@@ -44,15 +44,7 @@ _NUMBERS = {
     14: "i8",
     15: "u8",
 }
-_OTHERS = {
-    1: "cell",
-    2: "struct",
-    3: "object",
-    4: "text",
-    5: "sparse",
-    16: "function",
-    17: "object",
-}
+_OTHERS = {1: "a cell", 2: "a struct", 4: "text", 5: "sparse", 16: "a function"}
 _MATRIX, _COMPRESSED = 14, 15
 _COMPLEX, _LOGICAL = 0x800, 0x200
 _HEAD = 4096  # bytes that hold the flags, dimensions and name of an array

@@ -37,9 +37,10 @@ def read_picture(path: Path, head: bytes, indices: bool, ignore: int | None) -> 
                 "holds colours of 16 bits, which would be cut to 8; save it as tif, or as npy"
             )
         picture = PngImageFile(path)
-        if getattr(picture, "n_frames", 1) > 1:
-            raise UnreadableFile(f"is an animation of {picture.n_frames} pictures; save one")
     with picture:
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1:
+            raise UnreadableFile(f"is an animation of {frames} pictures; save one of them")
         check_pixels((*picture.size[::-1], len(picture.getbands())))
         orientation = picture.getexif().get(ORIENTATION, 1)
         picture.load()

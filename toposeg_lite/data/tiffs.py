@@ -11,7 +11,7 @@ import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from xml.etree import ElementTree
 
 import numpy as np
@@ -34,6 +34,17 @@ _FAX = (2, 3, 4)
 _PACKED = (5, 8, 32946, 50013, 32773, 50000)
 _KINDS = {1: "u", 2: "i", 3: "f"}
 _DEPTHS = {"u": (1, 2, 4, 8, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
+# What all pages of a volume must agree in, and what is meant where nothing is said.
+_ALIKE = {
+    "BitsPerSample": 1,
+    "SampleFormat": 1,
+    "SamplesPerPixel": 1,
+    "ExtraSamples": (),
+    "PhotometricInterpretation": 1,
+    "ColorMap": (),
+    "Orientation": 1,
+    "Compression": 1,
+}
 _REDUCED = 1  # a bit of the kind of a page
 
 _SAVE = "; save it again, for example with tifffile.imwrite(path, array, photometric='minisblack')"
@@ -75,7 +86,7 @@ def read_tiff(path: Path, indices: bool, ignore: int | None) -> FileContent:
 
 def _pages(file: TiffFile) -> tuple[list[TiffPage], list[str]]:
     """Return the pages that make the image, all of one layout, and notes of those passed over."""
-    pages = [page for page in file.pages if isinstance(page, TiffPage)]
+    pages = [cast(TiffPage, file.pages[k]) for k in range(_count_pages(file))]
     for page in pages:
         if page.imagewidth < 1 or page.imagelength < 1:
             raise UnreadableFile("is damaged: it has a page without width or height")
@@ -98,9 +109,8 @@ def _pages(file: TiffFile) -> tuple[list[TiffPage], list[str]]:
                 f"one of them seems to be a preview (thumbnail). Save the image alone, or, if it "
                 f"is a volume, slices of one size"
             )
-        for tag in ("BitsPerSample", "SampleFormat", "PhotometricInterpretation", "ColorMap",
-                    "SamplesPerPixel", "ExtraSamples", "Orientation", "Compression"):  # fmt: skip
-            values = [p.tags.valueof(tag) for p in (first, page)]
+        for tag, default in _ALIKE.items():
+            values = [p.tags.valueof(tag, default) for p in (first, page)]
             if not np.array_equal(values[0], values[1]):
                 raise UnreadableFile(
                     f"has pages of different kinds: {tag} is {_short(values[0])} on page 1 and "
@@ -108,6 +118,25 @@ def _pages(file: TiffFile) -> tuple[list[TiffPage], list[str]]:
                 )
     _check_planes(file, first, len(pages))
     return pages, notes
+
+
+def _count_pages(file: TiffFile) -> int:
+    """Follow the chain of pages to its end; refuse one that is broken or runs in a circle.
+
+    tifffile reads as far as a broken chain goes, and a circle for ever.
+    """
+    form, handle = file.tiff, file.filehandle
+    offset = file.pages.first.offset
+    seen: set[int] = set()
+    while offset:
+        if offset in seen or offset >= handle.size:
+            raise UnreadableFile(f"is damaged: the chain of its pages breaks after {len(seen)}")
+        seen.add(offset)
+        handle.seek(offset)
+        (tags,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+        handle.seek(offset + form.tagnosize + tags * form.tagsize)
+        (offset,) = struct.unpack(form.offsetformat, handle.read(form.offsetsize))
+    return len(seen)
 
 
 def _short(value: Any) -> str:
