@@ -232,6 +232,14 @@ def test_what_could_be_mixed_up_is_refused(tmp_path, orientation, square):
             only(tmp_path)
 
 
+def test_square_images_with_channels_are_mixed_up_as_easily(tmp_path):
+    write(tmp_path / "m/a.png", WHITE[:, :12], 6)
+    for channels in (np.stack([GREY[:, :12]] * 3), np.dstack([GREY[:, :12]] * 3)):
+        write(tmp_path / "i/a.npy", channels)
+        with pytest.raises(ValueError, match="the mask asks to be turned by 90 degrees clockwise"):
+            only(tmp_path)
+
+
 def test_shapes_that_fit_neither_way_are_named(tmp_path):
     write(tmp_path / "i/a.png", GREY, 6)
     write(tmp_path / "m/a.png", WHITE[:5])

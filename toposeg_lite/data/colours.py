@@ -79,8 +79,8 @@ def labels_of_colours(pixels: np.ndarray) -> tuple[np.ndarray, str]:
         colour = tuple(painted[0].tolist())
         return largest, f"black and one colour: black is 0, {colour} is {largest.max()}"
     raise UnreadableFile(
-        "is a picture of several colours, and which of them are structure is not certain; save "
-        "the mask as a grey picture, 0 for the background"
+        "is a picture of several colours, and which of them are structure is not certain (jpg "
+        "changes values, too); save the mask as a grey png, 0 for the background"
     )
 
 

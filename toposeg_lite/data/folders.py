@@ -321,13 +321,13 @@ def _pair(
     _check_values(key, mask if ignored is None else mask[~ignored], ignore, problems)
     if mask.ndim not in (2, 3):
         problems.append(f"{key}: the mask must have 2 or 3 axes; its shape is {mask.shape}")
-    elif image.shape[: mask.ndim] == mask.shape and image.ndim <= mask.ndim + 1:
-        image = channels_first(image, mask.ndim)
-    elif not (image.ndim == mask.ndim + 1 and image.shape[1:] == mask.shape):
+    elif not _agree(image, mask):
         problems.append(
             f"{key}: the image has shape {image.shape}, the mask {mask.shape}; they must agree, "
             f"but for one more axis of the image for its channels"
         )
+    elif image.shape[: mask.ndim] == mask.shape:
+        image = channels_first(image, mask.ndim)
     try:
         likelihood = to_likelihood(image) if scale == "type" else _stretch(image)
     except ValueError as error:
@@ -383,7 +383,7 @@ def _stand_upright(image: FileContent, mask: FileContent) -> tuple[FileContent, 
         return upright(image), upright(mask)
     turned = upright(image), upright(mask)
     which = "image" if image.orientation != 1 else "mask"
-    fits = [_spatial(*pair) for pair in ((image, mask), turned)]
+    fits = [_agree(i.array, m.array) for i, m in ((image, mask), turned)]
     if fits == [False, True]:
         return turned
     if fits == [True, False]:
@@ -402,10 +402,11 @@ def _stand_upright(image: FileContent, mask: FileContent) -> tuple[FileContent, 
     )
 
 
-def _spatial(image: FileContent, mask: FileContent) -> bool:
-    """Return whether the rows and columns of two pictures agree."""
-    sides = [c.array.shape[: c.array.ndim - c.colour][-2:] for c in (image, mask)]
-    return sides[0] == sides[1]
+def _agree(image: np.ndarray, mask: np.ndarray) -> bool:
+    """Return whether an image has the mask's shape, but for one more axis for its channels."""
+    if image.ndim not in (mask.ndim, mask.ndim + 1):
+        return False
+    return image.shape[: mask.ndim] == mask.shape or image.shape[1:] == mask.shape
 
 
 def _stretch(image: np.ndarray) -> np.ndarray:

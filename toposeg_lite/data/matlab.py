@@ -51,7 +51,7 @@ _HEAD = 4096  # bytes that hold the flags, dimensions and name of an array
 
 
 class _Variable(NamedTuple):
-    """One variable: its name, what it is, and its array if it is one of numbers."""
+    """One variable: its name, what it is unless it is an array, and its array of numbers."""
 
     name: str
     kind: str
@@ -64,6 +64,7 @@ def read_matlab(path: Path, variable: str | None) -> FileContent:
     Numbers have the type of the variable in MATLAB, logical ones are bool. Single numbers, text,
     cells, structs and sparse matrices are no arrays of numbers.
     """
+    check_pixels((path.stat().st_size // 8,))
     data = path.read_bytes()
     if data[:8] == b"\x89HDF\r\n\x1a\n" or data[512:520] == b"\x89HDF\r\n\x1a\n":
         raise UnreadableFile("is a MATLAB 7.3 file, which is HDF5; save it with -v7, or as npy")
@@ -178,7 +179,7 @@ def _matrix(body: bytes, order: str) -> _Variable:
         )
     numbers = np.frombuffer(body, stored, count, start)
     array = numbers.astype(bool if flags & _LOGICAL else _NUMBERS[family])
-    return _Variable(name, "numbers", array.reshape(shape, order="F"))
+    return _Variable(name, "a single number", array.reshape(shape, order="F"))
 
 
 def _version_4(data: bytes) -> Iterator[_Variable]:
@@ -206,4 +207,4 @@ def _version_4(data: bytes) -> Iterator[_Variable]:
             yield _Variable(name, "complex" if complex_ else ("", "text", "sparse")[family], None)
             continue
         numbers = np.frombuffer(data, dtype, count, start).astype(stored[digit])
-        yield _Variable(name, "numbers", numbers.reshape((rows, columns), order="F"))
+        yield _Variable(name, "a single number", numbers.reshape((rows, columns), order="F"))

@@ -125,6 +125,8 @@ def read_file(
             content = _read_picture(path, indices, ignore)
     except UnreadableFile as error:
         raise UnreadableFile(f"{path}: {error}") from error
+    except MemoryError as error:
+        raise UnreadableFile(f"{path}: needs more memory than there is") from error
     except (ModuleNotFoundError, FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except Exception as error:  # each reader has errors of its own for damaged files
