@@ -736,6 +736,17 @@ def test_a_strip_never_unpacks_to_more_than_its_tags_say(tmp_path):
     assert int(done.stdout) < 100
 
 
+def test_the_margins_of_tiles_count(tmp_path):
+    """Tiles far larger than their picture fill the memory as well as a large picture."""
+    tifffile.imwrite(tmp_path / "a.tif", numbers("u1", (16, 512)), tile=(16, 16), metadata=None)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    place = data.index(struct.pack("<H", 323), 8)
+    data[place : place + 12] = struct.pack("<HHII", 323, 4, 1, 2**20)
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(UnreadableFile, match=r"holds 536,870,912 values \(shape \(1048576, 512"):
+        read_array(tmp_path / "a.tif")
+
+
 def test_the_bound_can_be_raised_and_lowered(tmp_path, monkeypatch):
     write_png(tmp_path / "a.png", GREY)
     monkeypatch.setenv("TOPOSEG_MAX_PIXELS", str(GREY.size - 1))

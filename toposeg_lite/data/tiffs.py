@@ -235,13 +235,19 @@ def _fill(file: TiffFile, page: TiffPage, depth: int, plane: np.ndarray) -> None
     used = 1 if apart else samples
     bytes_a_row = (columns * used * depth + 7) // 8
     order: Literal["<", ">"] = "<" if file.byteorder == "<" else ">"
-    for data, (channel, top, left) in zip(_segments(file, page), places, strict=True):
-        many = rows if page.is_tiled else min(rows, height - top)
-        data = _unpack(data, many * bytes_a_row, int(page.compression), page.fillorder == 2)
-        lines = np.frombuffer(data, np.uint8, many * bytes_a_row).reshape(many, bytes_a_row)
-        numbers = _numbers(lines, plane.dtype, depth, used, order, page.predictor)
-        part = numbers[: height - top, : min(columns, width - left)]
-        plane[top : top + many, left : left + columns, channel] = part
+    # Strips are alike but for the last, which may be shorter; tiles are alike.
+    alike: dict[int, list[tuple[bytes, tuple[slice, int, int]]]] = {}
+    for data, place in zip(_segments(file, page), places, strict=True):
+        many = rows if page.is_tiled else min(rows, height - place[1])
+        alike.setdefault(many, []).append((data, place))
+    for many, segments in alike.items():
+        packed = [data for data, _ in segments]
+        unpacked = _unpack(packed, many * bytes_a_row, int(page.compression))
+        for data, (_, (channel, top, left)) in zip(unpacked, segments, strict=True):
+            lines = data.reshape(many, bytes_a_row)
+            numbers = _numbers(lines, plane.dtype, depth, used, order, page.predictor)
+            part = numbers[: height - top, : min(columns, width - left)]
+            plane[top : top + many, left : left + columns, channel] = part
 
 
 def _segment(page: TiffPage, height: int, width: int) -> tuple[int, int]:
@@ -250,7 +256,8 @@ def _segment(page: TiffPage, height: int, width: int) -> tuple[int, int]:
         rows, columns = page.tilelength, page.tilewidth
         if rows < 1 or columns < 1:
             raise UnreadableFile("is damaged: its tiles have no size")
-        check_pixels((rows, columns, page.samplesperpixel))
+        whole = (-(-height // rows) * rows, -(-width // columns) * columns)  # with their margins
+        check_pixels((*whole, page.samplesperpixel))
         return rows, columns
     return min(page.rowsperstrip or height, height), width
 
@@ -261,38 +268,49 @@ def _segments(file: TiffFile, page: TiffPage) -> Iterator[bytes]:
         if offset <= 0 or size <= 0 or offset + size > file.filehandle.size:
             raise UnreadableFile("is damaged: some of its pixels lie outside the file, or nowhere")
         file.filehandle.seek(offset)
-        yield file.filehandle.read(size)
+        data = file.filehandle.read(size)
+        if page.fillorder == 2:  # the lowest bit of a byte is its first
+            bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+            data = np.packbits(bits).tobytes()
+        yield data
 
 
-def _unpack(data: bytes, size: int, compression: int, reverse: bool) -> bytes:
-    """Return the first `size` bytes that a strip or tile holds."""
-    if reverse:  # the lowest bit of a byte is its first
-        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
-        data = np.packbits(bits).tobytes()
+def _unpack(packed: list[bytes], size: int, compression: int) -> np.ndarray:
+    """Return the first `size` bytes of each strip or tile: an array (segments, size)."""
     if compression == _NONE:
-        if len(data) < size:
-            raise UnreadableFile(
-                f"is damaged: a strip or tile has {len(data)} bytes, its tags say {size}"
-            )
-        return data
+        for data in packed:
+            if len(data) < size:
+                raise UnreadableFile(
+                    f"is damaged: a strip or tile has {len(data)} bytes, its tags say {size}"
+                )
+        return np.stack([np.frombuffer(data, np.uint8, size) for data in packed])
     if compression == 50013:
         compression = 8
-    # As a picture of one row of bytes; libtiff stops at its end, however much would follow.
+    # As a picture that has one row of bytes for each; libtiff stops at a row's end, however much
+    # would follow.
+    many = len(packed)
+    counts = np.array([len(data) for data in packed], np.uint32)
+    tables = 8 + 2 + 9 * 12 + 4
+    offsets = tables + 8 * many + np.cumsum(counts) - counts
+    if offsets[-1] + counts[-1] >= 2**32:
+        raise UnreadableFile(f"has a page of more than four gigabytes{_SAVE}")
+    single = many == 1
     tags = [
-        (256, size),
-        (257, 1),
-        (258, 8),
-        (259, compression),
-        (262, 1),
-        (273, 8 + 2 + 9 * 12 + 4),
-        (277, 1),
-        (278, 1),
-        (279, len(data)),
+        (256, 1, size),
+        (257, 1, many),
+        (258, 1, 8),
+        (259, 1, compression),
+        (262, 1, _BLACK_IS_ZERO),
+        (273, many, tables + 8 if single else tables),
+        (277, 1, 1),
+        (278, 1, 1),
+        (279, many, len(packed[0]) if single else tables + 4 * many),
     ]
-    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + table + bytes(4)
-    with TiffImageFile(io.BytesIO(head + data)) as row:
-        return np.asarray(row).tobytes()
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    head += b"".join(struct.pack("<HHII", tag, 4, count, value) for tag, count, value in tags)
+    numbers = np.concatenate([offsets, counts]).astype("<u4").tobytes()
+    with TiffImageFile(io.BytesIO(b"".join([head, bytes(4), numbers, *packed]))) as rows:
+        return np.asarray(rows)
 
 
 def _numbers(
