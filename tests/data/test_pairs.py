@@ -149,6 +149,17 @@ def test_a_damaged_geometry_is_refused(tmp_path):
         only(tmp_path)
 
 
+def test_a_geometry_of_an_unknown_kind_is_refused(tmp_path):
+    """Nibabel would go on without it."""
+    nifti(tmp_path / "i/a.nii", VOLUME, PLACE)
+    nifti(tmp_path / "m/a.nii", (VOLUME > 99) * np.uint8(1), PLACE)
+    data = bytearray((tmp_path / "m/a.nii").read_bytes())
+    data[254:256] = b"\x40\x02"  # sform_code
+    (tmp_path / "m/a.nii").write_bytes(data)
+    with pytest.raises(ValueError, match="is damaged: its sform_code is 576, not 0 to 5"):
+        only(tmp_path)
+
+
 def test_channels_of_a_volume_follow_its_geometry(tmp_path):
     channels = np.stack([VOLUME, 255 - VOLUME], axis=-1)
     for image in (channels, channels[:, :, :, None, :]):

@@ -53,6 +53,9 @@ def read_nifti(path: Path) -> FileContent:
         raise UnreadableFile(
             f"is damaged: its voxels begin at byte {float(header['vox_offset']):.4g}"
         )
+    for name in ("sform_code", "qform_code"):
+        if not 0 <= int(header[name]) <= 5:  # nibabel would drop the geometry
+            raise UnreadableFile(f"is damaged: its {name} is {int(header[name])}, not 0 to 5")
     try:
         dtype = header.get_data_dtype()
     except Exception as error:  # nibabel has one of its own
