@@ -22,11 +22,19 @@ class Sample:
         Values in [0, 1].
     mask : (H, W) or (D, H, W) array of bool
         True on the structure.
+    ignored : (H, W) or (D, H, W) array of bool, optional
+        True where nobody said what is there; the mask is False there. None means that every pixel
+        has a label.
+    notes : tuple of str
+        What was decided when the files were read, for example that the grey values of a palette
+        are the labels, or that a photograph was turned upright.
     """
 
     name: str
     image: np.ndarray
     mask: np.ndarray
+    ignored: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
