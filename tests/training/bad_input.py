@@ -14,7 +14,40 @@ from toposeg_lite.training import TrainConfig, draw_batch, evaluate, predict, tr
 POINTWISE = torch.nn.Identity()
 SAMPLE = Sample("a", IMAGE[None], MASK)
 
+UNSURE = replace(SAMPLE, ignored=~MASK)
+GREY = replace(SAMPLE, mask=IMAGE)
+GAPS = replace(SAMPLE, mask=np.where(MASK, 255, 0))
+
+
+def data_of(sample):
+    return replace(load_dataset("membranes"), train=(sample,), validation=(), test=())
+
+
 CASES = [
+    (
+        "train on ignored pixels",
+        lambda: train(TrainConfig(patch=2, steps=1, validate_every=0), data=data_of(UNSURE)),
+        ValueError,
+        "'a' has 6 pixels without a label; training and scores would take them for background",
+    ),
+    (
+        "evaluate ignored pixels",
+        lambda: evaluate(POINTWISE, [UNSURE], labels="foreground"),
+        ValueError,
+        "'a' has 6 pixels without a label",
+    ),
+    (
+        "train on a grey mask",
+        lambda: train(TrainConfig(patch=2, steps=1, validate_every=0), data=data_of(GREY)),
+        ValueError,
+        "the mask of 'a' must hold booleans or integer labels; got float64",
+    ),
+    (
+        "train on labels with a gap",
+        lambda: train(TrainConfig(patch=2, steps=1, validate_every=0), data=data_of(GAPS)),
+        ValueError,
+        r"the largest is 255, and 254 below it are in no mask, such as 1\. .*without gaps",
+    ),
     # --- training ---
     (
         "train loss in 3D",

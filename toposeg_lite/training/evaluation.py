@@ -16,6 +16,7 @@ from torch import nn
 from .. import metrics
 from ..checks import check_number
 from ..data import Sample
+from ..data.samples import check_labelled
 from .config import check_sides, resolve_sides
 
 __all__ = ["Evaluation", "evaluate", "predict", "validate"]
@@ -183,6 +184,7 @@ def evaluate(
     """
     if not samples:
         raise ValueError("samples are empty: there is nothing to evaluate")
+    check_labelled(samples)
     twice = [name for name, times in Counter(s.name for s in samples).items() if times > 1]
     if twice:
         raise ValueError(f"samples must have different names; {twice[0]!r} is there more than once")

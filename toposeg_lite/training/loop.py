@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..data import Dataset, Sample, load_dataset
+from ..data.samples import check_labelled
 from ..losses import DiceBCELoss, make_loss
 from ..models import UNet
 from .augment import make_augmentation
@@ -104,7 +105,15 @@ def _count_classes(samples: Sequence[Sample]) -> int:
     """Return how many channels the logits need: one for masks, else one for each label."""
     if all(sample.mask.dtype == np.bool_ for sample in samples):
         return 1
-    return max(2, 1 + max(int(sample.mask.max()) for sample in samples))
+    labels = set().union(*(np.unique(sample.mask).astype(int).tolist() for sample in samples))
+    missing = sorted(set(range(max(labels))) - labels)
+    if missing:
+        raise ValueError(
+            f"masks must hold the labels 0, 1, 2 and so on; the largest is {max(labels)}, and "
+            f"{len(missing)} below it are in no mask, such as {missing[0]}. Number the classes "
+            f"without gaps; pixels that are to be ignored cannot be trained on: cut them away"
+        )
+    return max(2, 1 + max(labels))
 
 
 def _draw_crop(
@@ -293,6 +302,7 @@ def train(
         data = load_dataset(config.dataset, root=config.root)
     if not data.train:
         raise ValueError(f"the data set {data.name!r} has no images to train on")
+    check_labelled([*data.train, *data.validation])
     config.check(data.ndim)
     if config.validate_every and not data.validation:
         raise ValueError(f"validate_every needs validation images; {data.name} has none")
