@@ -199,8 +199,10 @@ def persistence_pairs(
     least = image.dtype.type(min_persistence)  # compare as NumPy would compare the result
     if image.ndim == 3:
         return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, least))
-    no_keys = empty_keys(image.dtype)
-    return PersistencePairs(*_pairs_2d(image, no_keys, connectivity, closed, *wanted, least))
+    no_keys, (components, holes) = empty_keys(image.dtype), wanted
+    return PersistencePairs(
+        *_pairs_2d(image, no_keys, connectivity, closed, components, holes, least)
+    )
 
 
 # --- The table: what the eight neighbours say about a pixel ----------------------------------
