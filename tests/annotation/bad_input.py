@@ -27,6 +27,12 @@ class Mute:
 
 
 CASES = [
+    (
+        "session without branches",
+        lambda: AnnotationSession(0 * IMAGE, 0 * IMAGE).accept(0),
+        ValueError,
+        "branch must be that of a session with branches; got 0",
+    ),
     # --- annotation ---
     (
         "session, image",

@@ -577,6 +577,8 @@ class AnnotationSession:
 
     def _check_branch(self, branch: Any) -> int:
         """Return the number of a branch; raise TypeError or ValueError if it is none."""
+        if not len(self.branches):
+            raise ValueError(f"branch must be that of a session with branches; got {branch!r}")
         return check_integer(branch, "branch", 0, len(self.branches) - 1)
 
     def _stroke(self, verb: str, points: Any, radius: Any, snap: bool) -> Stroke:

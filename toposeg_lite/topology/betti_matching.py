@@ -370,7 +370,11 @@ def _foreground_gates(near: list[tuple[int, ...]], full: bool) -> list[list[_Cel
 
 
 def _background_gates(near: list[tuple[int, ...]], full: bool) -> list[list[_Cell]]:
-    """List the edges or squares at a pixel, each as the two pieces that it keeps apart."""
+    """List the edges or squares at a pixel, each as the two pieces that it keeps apart.
+
+    Gate 1 in the last drawing of `_list_cells` is the edge at ``p = (1, 0)`` along axis 1. Behind
+    it lies the pixel's own quarter (1, 1), in half steps, before it the pixel below: (1, 0).
+    """
     ndim = len(near[0])
     gates = []
     for p, name in reversed(list(product(near, range(ndim)))):
@@ -579,6 +583,7 @@ def _meet(old, young, value, components, traced):
     parent[young] = old
     ends = max(best[old], best[young])
     best[old] = min(best[old], best[young])
+    # Only a bar of a length, whose cell is the one by which its pixel is known, is a feature's.
     if values[young] != value and ends % traced.codes == traced.known:
         partner[young] = traced.order[ends // traced.codes]
 

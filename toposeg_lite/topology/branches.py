@@ -39,8 +39,9 @@ differentiated by them. A speck has the persistence of its peak.
 1. The *base* is where the likelihood is 0.5 or above (`mask_threshold`).
 2. Around each pixel of the skeleton that lies in the base is the largest disc that fits into the
    base. A pixel of the base belongs to the piece in whose disc it lies deepest; what lies in no
-   disc goes with the nearest pixel that does (`toposeg_lite.topology.discs`).
-3. A rejected piece takes its pixels of the base away.
+   disc goes with the pixel that does and is nearest, in steps inside the base (the module `discs`).
+3. A rejected piece takes away exactly the pixels of the base that belong to it, be they on the path
+   of an undecided neighbour whose discs are smaller; outside the base there is nothing to take.
 4. An accepted piece keeps them, and its path is drawn from end to end: where it lies outside the
    base, as a disc of radius 1 around each pixel, three pixels wide.
 5. A piece that is undecided leaves the base as it is, and what is nobody's stays.
@@ -428,14 +429,16 @@ def _held_by(
     """
     forest, critical = complex_.tree, complex_.critical
     size = int(np.prod(complex_.shape))
-    # Pixels are listed as they come, too. More than half of a piece is in with its middle one.
+    # Pixels are listed as they come, too. Of the n pixels of a piece, in this order, the one at
+    # n // 2 is the first with which more than half of them are in.
     place = np.empty(size, np.int64)
     place[forest.pixel] = np.arange(len(forest.pixel))
     sizes = owned[:, 1] - owned[:, 0]
     piece = np.repeat(np.arange(len(sizes)), sizes)
     places = place[pixels[_own_places(owned)]]
     middle = places[np.lexsort((places, piece))][np.cumsum(sizes) - sizes + sizes // 2]
-    # With the first k branches the first size_after[k] pixels are in, with none the highest peak.
+    # With the first k branches the first size_after[k] pixels are in, with none (which makes
+    # `through` -1) the highest peak.
     through = np.searchsorted(forest.size_after, middle, side="right") - 1
     # A peak is in until it dies: at a join, and the highest never.
     joins = np.flatnonzero(critical.peak >= 0)

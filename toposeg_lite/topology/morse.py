@@ -682,7 +682,13 @@ def _cut(critical, tree, low, high):
 
     The tree falls into parts at each pixel below `high`. In each part that holds a reason to be
     drawn (a surviving peak, an end of a surviving loop) stays what these and the part's highest
-    peak span: the pixels that have some of them below and some elsewhere, and where they meet.
+    peak span: the pixels that have some of them below and some elsewhere, and where they meet. A
+    peak that a low pass cuts off is an end, for a part has to reach its highest peak, but no
+    reason: a part with nothing else in it is not drawn. With ``low = .2`` and ``high = .35``::
+
+        likelihood    .9  .5  .8  .3  .4        the pass of .5 joins .8, which survives: .3 > low;
+        end            e       e       e        that of .3 < high cuts .4 off, an end then, but
+        reason         r       r       .        .1 is no reason: its part is not drawn
 
     Returns `pixel` and `parent`, as in `SpanningTree`, of what is kept, and the new position in the
     list for each old one, -1 for what is gone.
