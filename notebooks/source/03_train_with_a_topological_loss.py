@@ -347,7 +347,7 @@ pd.DataFrame({name: score.table[columns].mean() for name, score in scores.items(
 # %% train-picture tags=["nbval-ignore-output"]
 from toposeg_lite.data import Sample
 from toposeg_lite.differences import topology_differences
-from toposeg_lite.training.pictures import comparison_figure
+from toposeg_lite.workbook.figures.differences import comparison_figure
 
 kinds = {}
 for name, score in scores.items():

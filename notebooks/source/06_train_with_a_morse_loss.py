@@ -241,7 +241,7 @@ for options in (
     print(f"{M[wrong].mean():10.0%} {M[near].sum():7} {share:12.1%}")
 
 # %% c17 [markdown]
-# - **`persistence`** says what counts as a structure. At 0 every wrinkle does: 1910 pixels, most of them false. At .6 only the strong vessels and the gap between them are left, and the gap gets 31 % of the pull, but the faint vessel (worth less) is gone, and with it nearly all mistakes. Small values see more, large ones see sharper.
+# - **`min_persistence`** says what counts as a structure. At 0 every wrinkle does: 1910 pixels, most of them false. At .6 only the strong vessels and the gap between them are left, and the gap gets 31 % of the pull, but the faint vessel (worth less) is gone, and with it nearly all mistakes. Small values see more, large ones see sharper.
 # - **`saddle_level`** cuts where the likelihood is low, and that is where a break is. At .35 the skeleton is clean, all of it on true vessels, and **blind**: not one pixel in the gap. What made a good skeleton in chapter 05 spoils the loss. The library's default is 0.
 # - **`dilation`** widens $M$. With one pixel, 60 % of the mistakes are in it instead of 18 %: a step towards an ordinary pixel loss. It helps where labels are off by a pixel.
 # - **`of`** says whose structures. Those of the prediction (the paper's choice) show what the network has made up, but not what it has not noticed at all: no ridge, no pull. Those of the truth show the second and not the first. "both" shows both.
@@ -323,23 +323,23 @@ figures.show(figure, text)
 from tempfile import TemporaryDirectory
 
 from IPython.display import Markdown
-
-from toposeg_lite.training import Arm, CompareConfig, Study, StudyConfig, study_tables
+from toposeg_lite.workbook.studies import Arm, Study, StudyConfig, study_tables
 
 small = {"patch": 80, "width": 8, "depth": 3, "learning_rate": 3e-3}
-shared = CompareConfig("membranes", pretrain_steps=PARENT_STEPS, finetune_steps=STEPS, **small)
+steps = {"pretrain_steps": PARENT_STEPS, "finetune_steps": STEPS}
 arms = [Arm(kind, "morse", {"structure": kind} | OPTIONS, WEIGHTS) for kind in ("skeleton", "patches")]
 arms.insert(0, Arm("topological", "topological", {"matching": "rank"}, (0.3, 1)))
 arms.insert(1, Arm("warping", "warping", {}, (0.03, 0.1)))
 data, folder = load_dataset("membranes"), TemporaryDirectory()
-study = Study(StudyConfig(shared, arms, seeds=(SEED,)), folder.name, data=data, say=lambda line: None)
+config = StudyConfig.from_parameters(dataset="membranes", arms=arms, seeds=(SEED,), **steps, **small)
+study = Study(config, folder.name, data=data, say=lambda line: None)
 results = study.run()
 display(Markdown(study_tables(results)))
 
 # %% c26 tags=["nbval-ignore-output"]
 from toposeg_lite.differences import topology_differences
-from toposeg_lite.training import evaluate, load_checkpoint, pictures
-
+from toposeg_lite.training import evaluate, load_checkpoint
+from toposeg_lite.workbook.figures.differences import comparison_figure
 whole, here, masks, found = data.test[1], np.s_[160:256, 32:128], {}, {}
 for name in ("control", *(arm.name for arm in arms)):
     file = f"{name}-{results['networks'][name][str(SEED)]['weight']:g}".removesuffix("-0")
@@ -351,7 +351,7 @@ for name in ("control", *(arm.name for arm in arms)):
     found[name] = [topology_differences(masks[name][0], whole.mask[here])]
 piece = Sample("test", whole.image[:, *here], whole.mask[here])
 text = "Part of a test image, its reference, and what five networks find."
-figures.show(pictures.comparison_figure([piece], masks, found, side=2.1), text)
+figures.show(comparison_figure([piece], masks, found, side=2.1), text)
 
 # %% c27 [markdown]
 # Compare with the control, not with the parent. (The numbers are those of the stored run; another processor may give other digits.)

@@ -73,7 +73,7 @@ for name, path, size, part in zip(names, found.paths, *data[:2], strict=True):
 
 
 # %% by-hand-meaning [markdown]
-# The skeleton of chapter 05 is cut into pieces here, so that each can be decided on its own: every pixel belongs to the branch with the highest pass through it, and a *ridge* beyond a bridge (here both vessels) is a piece of its own. Its **persistence** is the threshold up to which the skeleton holds more than half of the piece, or a ridge's peak. "True" is the part of a piece's own pixels that lies on the truth.
+# The skeleton of chapter 05 is cut into pieces here, so that each can be decided on its own: every pixel of it belongs to the branch with the highest pass through it, and a *ridge* beyond a bridge (here both vessels) is a piece of its own. Its **persistence** is the threshold up to which the skeleton holds more than half of the piece, or a ridge's peak. "True" is the part of a piece's own pixels that lies on the truth.
 #
 # Hu et al. (2023) draw one threshold for the whole image, and keep what is more persistent. In our version
 #
@@ -215,6 +215,8 @@ for name, kept in (("all", size > 0), ("threshold", size > best), ("head", chanc
 #
 # The picture shows one sample of the vessels, on the left; how unsure the model is of each branch, in the middle; and for comparison how unsure the network is of each pixel, on the right. Entropy is 1 bit where the answer is a toss of a coin, and 0 where it is certain.
 #
+# How do branches that were drawn become a mask, in which vessels have their width? Around each pixel of a path that lies in the network's mask is the largest disc that fits into it. A pixel of the mask belongs to the branch in whose disc it lies *deepest*, and goes if that branch is dropped. A kept branch is drawn from end to end, three pixels wide where it lies outside the mask. (The plainer rule, each pixel with its *nearest* path, leaves crumbs where a branch goes; chapter 08 has the numbers, and the same rule for people.)
+#
 # With a running kernel the picture is live. Press *play*, or move **Sample**, and watch what flickers: the branches that the model doubts. **Click a branch** in the first or second picture: the text says what it is worth, how likely it is, and in how many samples it was kept. By keyboard, *Marked branch* steps through them, the most uncertain first. **Temperature** divides the log-odds: above 1 less sure, below 1 bolder. **Model** changes between a head for each branch and one threshold for all. *Your own image* takes a fundus photograph from your disk (its middle).
 #
 # Find: the branch that the model doubts most. Is it a vessel? A place where pixels are unsure and branches are not. What becomes of faint vessels in the mode "threshold", and what becomes of bridges?
@@ -329,10 +331,10 @@ figures.show(ax, "Reliability of the branches of a larger part of the photograph
 #
 # ## 8. The study at full size
 #
-# So here is the comparison with masks by an expert: on the test images of CHASE_DB1, four persons that no network has seen, for three seeds. A U-Net and, for each seed, a second one with dropout (Gal and Ghahramani 2016), whose likelihood is the mean of several passes; then, on the branches of the first, the four methods. "Scaled" means that a temperature was fitted on the validation images. Read from the stored run of `python -m toposeg_lite.training.calibration` (its options are in the docstring of `toposeg_lite.training.calibration`); all numbers in percent.
+# So here is the comparison with masks by an expert: on the test images of CHASE_DB1, four persons that no network has seen, for three seeds. A U-Net and, for each seed, a second one with dropout (Gal and Ghahramani 2016), whose likelihood is the mean of several passes; then, on the branches of the first, the four methods. "Scaled" means that a temperature was fitted on the validation images. Read from the stored run of `python -m toposeg_lite.training.calibration` (its options are in the docstring of `toposeg_lite.workbook.studies.calibration`); all numbers in percent.
 
 # %% study
-from toposeg_lite.training.calibration import read_calibration
+from toposeg_lite.workbook.studies.calibration import read_calibration
 
 table, pooled = read_calibration()
 columns = ["error", "error_by_length", "accuracy"]

@@ -30,7 +30,7 @@ batch = 4  # crops a step
 seed = 0  # of the first weights and the crops
 width = 16  # channels of the network's finest level
 learning_rate = 0.001
-options = {}  # more fields of CompareConfig, e.g. {"precision": "bfloat16", "connectivity": 1}
+options = {}  # more fields of StudyConfig, e.g. {"precision": "bfloat16", "connectivity": 1}
 out = "runs"  # the folder of all runs
 name = None  # this run's folder in it; None: named after data set, loss and seed
 resume = False  # True: go on with the run in that folder
@@ -38,16 +38,16 @@ resume = False  # True: go on with the run in that folder
 # %% run-02 [markdown]
 # ## 1. Set the comparison up
 #
-# All values are checked here, before anything is trained: an unknown data set, loss or option ends the run at once. What is not in the cell above, such as the depth of the network, has a default that `CompareConfig` documents.
+# All values are checked here, before anything is trained: an unknown data set, loss or option ends the run at once. What is not in the cell above, such as the depth of the network, has a default that `StudyConfig` documents.
 #
 # The photograph is split by **region**: the network never sees a pixel of the regions on which it is judged. Random pixels or tiles of one vessel in both the training and the test set would measure memory, not skill. *Silver* references are this project's own, made with filters and corrected by eye; they are good enough to compare two losses, not to claim how good either is.
 
 # %% run-03
-from toposeg_lite.figures import show
+from toposeg_lite.workbook.figures import show
 from toposeg_lite.topology import betti_numbers
-from toposeg_lite.training import CompareConfig, Comparison, prepare_folder
+from toposeg_lite.workbook.studies import Comparison, StudyConfig, prepare_folder
 
-config = CompareConfig.from_parameters(
+config = StudyConfig.from_parameters(
     dataset=dataset, loss=loss, loss_options=loss_options, weight=weight,
     pretrain_steps=pretrain_steps, finetune_steps=finetune_steps, patch=patch, batch=batch,
     seed=seed, width=width, learning_rate=learning_rate, **options,

@@ -32,9 +32,9 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from toposeg_lite import exercises, explorers, figures
-from toposeg_lite.statistics import bootstrap_interval, compare_networks, holm
-from toposeg_lite.statistics import paired_differences, sign_flip_test
-from toposeg_lite.training import read_runs
+from toposeg_lite.workbook.studies.statistics import bootstrap_interval, compare_networks, holm
+from toposeg_lite.workbook.studies.statistics import paired_differences, sign_flip_test
+from toposeg_lite.workbook.studies import read_runs
 
 pd.set_option("display.width", 120)
 print(*(f"{name}: version {version(name)}" for name in ("toposeg-lite", "numpy", "scipy")), sep="\n")

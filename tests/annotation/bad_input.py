@@ -22,11 +22,17 @@ VOLUME = AnnotationSession(IMAGE[None], IMAGE[None])
 class Mute:
     """A branch model that knows no branch and learns nothing."""
 
-    def predict(self, image, likelihood, proposals):
+    def predict(self, image, likelihood, branches):
         return np.empty(0), np.empty(0)
 
 
 CASES = [
+    (
+        "session without branches",
+        lambda: AnnotationSession(0 * IMAGE, 0 * IMAGE).accept(0),
+        ValueError,
+        "branch must be that of a session with branches; got 0",
+    ),
     # --- annotation ---
     (
         "session, image",
@@ -143,12 +149,12 @@ CASES = [
         ValueError,
         "by must be one of 'uncertainty', 'doubt', 'gain'",
     ),
-    ("accept no branch", lambda: SESSION.accept(-1), ValueError, "branch must be at least 0"),
+    ("accept no branch", lambda: SESSION.accept(-1), ValueError, "branch must be 0 to"),
     (
         "accept another branch",
         lambda: SESSION.accept(99),
         ValueError,
-        "number of branches, .*got 99",
+        "branch must be 0 to .*got 99",
     ),
     ("accept nothing", lambda: SESSION.accept([]), ValueError, "one branch at least"),
     ("reject a name", lambda: SESSION.reject("trunk"), TypeError, "branch must be an integer"),
@@ -230,7 +236,7 @@ CASES = [
         "logistic model, spread",
         lambda: LogisticModel(spread=0),
         ValueError,
-        "spread must be positive",
+        "spread must be .*above zero",
     ),
     (
         "logistic model, spread of words",

@@ -98,24 +98,24 @@ def test_nifti_without_nibabel(tmp_path, monkeypatch):
 def test_geojson(tmp_path, make):
     session, path = make(), tmp_path / "paths.geojson"
     session.export(path)
-    found = json.loads(path.read_text())
-    assert found["type"] == "FeatureCollection"
-    branches = [f for f in found["features"] if f["properties"]["kind"] == "branch"]
-    assert len(branches) == len(session.proposals)
+    collection = json.loads(path.read_text())
+    assert collection["type"] == "FeatureCollection"
+    branches = [f for f in collection["features"] if f["properties"]["kind"] == "branch"]
+    assert len(branches) == len(session.branches)
     names = {1: "accepted", -1: "rejected", 0: "undecided"}
     for k, feature in enumerate(branches):
-        about, geometry = feature["properties"], feature["geometry"]
+        facts, geometry = feature["properties"], feature["geometry"]
         assert feature["type"] == "Feature"
         assert feature["id"] == k
-        assert about["decision"] == names[session.decisions[k]]
-        assert about["probability"] == session.probability[k]
-        assert about["persistence"] == session.proposals.persistence[k]
-        path_of = session.proposals.paths[k]
+        assert facts["decision"] == names[session.decisions[k]]
+        assert facts["probability"] == session.probability[k]
+        assert facts["persistence"] == session.branches.persistence[k]
+        path_of = session.branches.paths[k]
         points = geometry["coordinates"] if len(path_of) > 1 else [geometry["coordinates"]]
         assert geometry["type"] == ("LineString" if len(path_of) > 1 else "Point")
         places = tuple(np.array(points).T[::-1])  # x is the column
         assert np.ravel_multi_index(places, session.shape).tolist() == path_of.tolist()
-    strokes = [f for f in found["features"] if f["properties"]["kind"] != "branch"]
+    strokes = [f for f in collection["features"] if f["properties"]["kind"] != "branch"]
     for stroke, feature in zip(session.strokes, strokes, strict=True):
         assert feature["properties"]["kind"] == ("drawn" if stroke.drawn else "erased")
         assert feature["properties"]["radius"] == stroke.radius
@@ -152,12 +152,17 @@ def test_skan_reads_the_skeleton(tmp_path):
     assert (table["branch-type"] == 1).all()  # each from a junction to an end
 
 
-def test_a_volume_whose_thinning_is_empty_keeps_a_pixel(tmp_path):
-    image = np.zeros((4, 5, 6))
-    image[1:3, 1:3, 1:3] = 0.9
+def test_the_skeleton_of_a_volume_keeps_every_component(tmp_path):
+    image = np.zeros((4, 5, 16))
+    image[1:3, 1:3, 1:3] = image[1:3, 1:3, 5:15] = 0.9
     session = AnnotationSession(image, image)
     session.export(tmp_path / "skeleton.nii", skeleton=True)
-    assert np.asanyarray(nibabel.load(tmp_path / "skeleton.nii").dataobj).sum() == 1
+    skeleton = np.asanyarray(nibabel.load(tmp_path / "skeleton.nii").dataobj)
+    along = skeleton.sum(axis=tuple(i for i in range(3) if skeleton.shape[i] < 10)).astype(int)
+    cube, tube = along[:4], along[4:]
+    assert cube.sum() == 2
+    assert tube.max() == 1
+    assert tube.sum() >= 9
 
 
 def test_an_empty_mask(tmp_path):

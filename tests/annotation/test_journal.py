@@ -277,7 +277,7 @@ def test_actions_that_do_not_fit_are_reported(tmp_path):
     path = tmp_path / "a.jsonl"
     begin(path).close()
     file = Journal(path)
-    middle = int(begin(None).proposals.paths[0][1])
+    middle = int(begin(None).branches.paths[0][1])
     for number, record in enumerate(
         [
             {"do": "accept", "branches": [99], "at": [0]},
@@ -335,10 +335,12 @@ def test_what_is_no_journal_is_refused_and_left_alone(tmp_path, content):
 def test_a_later_version_is_refused(tmp_path):
     path = tmp_path / "a.jsonl"
     file = Journal(path)
-    file.append({"journal": "toposeg_lite annotation", "version": 2})
+    file.append({"journal": "toposeg_lite annotation", "version": 3})
     file.close()
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="version 2; this version of toposeg_lite reads version 1"):
+    with pytest.raises(
+        ValueError, match="version 3; this version of toposeg_lite reads versions 1 and 2"
+    ):
         begin(path)
     assert path.read_bytes() == before
 
@@ -432,6 +434,25 @@ def test_other_images_likelihoods_and_settings_are_refused(tmp_path):
     session = begin(path, likelihood=None)
     assert np.array_equal(session.likelihood, IMAGE)
     session.close()
+
+
+def test_a_journal_that_calls_the_threshold_persistence_opens(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    header = json.loads(lines_of(path)[0])
+    header["settings"]["persistence"] = header["settings"].pop("min_persistence")
+    path.write_bytes(b"")
+    first = Journal(path)
+    first.append({name: header[name] for name in header if name not in ("time", "check")})
+    first.close()
+    before = lines_of(path)
+    with begin(path) as session:
+        session.accept(0)
+    with begin(path) as session:
+        assert session.decisions[0] == 1
+    assert lines_of(path)[:1] == before
+    with pytest.raises(ValueError, match=r"other settings: {'min_persistence': 0\.1}"):
+        begin(path, min_persistence=0.2)
 
 
 def test_the_kept_likelihood_must_be_whole(tmp_path):

@@ -5,23 +5,21 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from branch_sets import branches_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, optimize
 from sessions import IMAGE, begin, read, through
 
-from toposeg_lite.annotation import AnnotationSession, LogisticModel, Proposals
-from toposeg_lite.annotation.proposals import Territories, propose
+from toposeg_lite.annotation import AnnotationSession, LogisticModel
 from toposeg_lite.annotation.ridges import ridge_path
 from toposeg_lite.calibration import entropy
-from toposeg_lite.topology.morse import morse_complex
 
 
 # Two strong vessels (9), a real gap (3) in the upper one, a false bridge (4) between them, and a
@@ -35,52 +33,18 @@ def blurred(seed, shape=(24, 31), sigma=2.0):
 # --- What is asked -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("min_persistence", "level"), [(0.0, 0.0), (0.05, 0.3), (0.2, 0.1)])
-def test_proposals_cover_the_skeleton_once_but_for_nodes(seed, min_persistence, level):
-    image = blurred(seed, sigma=1.0)
-    found = propose(image, min_persistence=min_persistence, saddle_level=level, connectivity=2)
-    skeleton = morse_complex(image).skeleton(min_persistence, level)
-    covered = np.zeros(image.size, int)
-    for path, ends in zip(found.paths, found.ends, strict=True):
-        assert {path[0], path[-1]} == set(ends)
-        np.add.at(covered, np.setdiff1d(path, ends), 1)
-        steps = np.abs(np.diff(np.stack(np.unravel_index(path, image.shape)), axis=1))
-        assert steps.size == 0 or steps.max() == 1
-    nodes = np.unique(found.ends)
-    assert np.array_equal(nodes, np.sort(skeleton.nodes))
-    assert (covered <= 1).all()
-    assert covered[nodes].max(initial=0) == 0
-    covered[nodes] = 1
-    assert np.array_equal(covered.reshape(image.shape) > 0, skeleton.mask)
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("min_persistence", "level"), [(0.03, 0.0), (0.05, 0.4)])
-def test_a_proposal_has_the_persistence_of_the_best_branch_along_it(seed, min_persistence, level):
-    image = blurred(seed, sigma=1.0)
-    found = propose(image, min_persistence=min_persistence, saddle_level=level, connectivity=2)
-    branches = morse_complex(image).branches(min_persistence, level)
-    steps = [{frozenset(step) for step in pairwise(path.tolist())} for path in branches.paths]
-    edges = [k for k, path in enumerate(found.paths) if len(path) > 1]
-    assert len(edges) > 10
-    for k in edges:
-        along = {frozenset(step) for step in pairwise(found.paths[k].tolist())}
-        values = [v for s, v in zip(steps, branches.persistence, strict=True) if along <= s]
-        assert found.persistence[k] == max(values)
-
-
-def test_a_lone_peak_rises_above_the_saddle_level():
+def test_a_speck_is_a_branch_of_its_own():
     session = begin()
     speck = through(session, (8, 4))
-    assert session.proposals.paths[speck].tolist() == [8 * 15 + 4]
-    assert session.proposals.persistence[speck] == pytest.approx(0.6)
+    assert session.branches.paths[speck].tolist() == [8 * 15 + 4]
+    assert session.branches.kind[speck] == 3
+    assert session.branches.persistence[speck] == pytest.approx(0.7)
 
 
 def test_the_queue_begins_with_the_most_uncertain_and_holds_what_is_undecided():
     session = begin()
     queue = session.queue()
-    assert sorted(queue) == list(range(len(session.proposals)))
+    assert sorted(queue) == list(range(len(session.branches)))
     assert (np.diff(session.uncertainty[queue]) <= 0).all()
     session.accept(queue[0])
     session.reject(queue[3])
@@ -89,7 +53,7 @@ def test_the_queue_begins_with_the_most_uncertain_and_holds_what_is_undecided():
 
 def test_the_first_guess_is_the_mean_likelihood_and_its_entropy():
     session = begin()
-    means = [IMAGE.ravel()[path].mean() for path in session.proposals.paths]
+    means = [IMAGE.ravel()[path].mean() for path in session.branches.own_paths]
     assert np.allclose(session.probability, means)
     p = session.probability
     assert np.allclose(session.uncertainty, -p * np.log2(p) - (1 - p) * np.log2(1 - p))
@@ -153,14 +117,14 @@ def test_a_rejected_side_branch_takes_nothing_of_the_trunk_away():
     image = np.maximum(trunk, side)
     session = begin(likelihood=image, min_persistence=0.1)
     branch = through(session, (5, 30))
-    assert {p // 61 for p in session.proposals.paths[branch].tolist()} >= set(range(3, 19))
+    assert {p // 61 for p in session.branches.paths[branch].tolist()} >= set(range(3, 19))
     session.reject(branch)
     mask = session.mask()
     assert mask[16:25].all()
     assert not mask[:15].any()
 
 
-def test_pixels_at_a_fork_stay_as_long_as_one_of_its_branches_does():
+def test_a_fork_goes_with_the_branch_that_owns_it():
     image = read("""
         9 . . . 9
         . 8 . 8 .
@@ -169,81 +133,25 @@ def test_pixels_at_a_fork_stay_as_long_as_one_of_its_branches_does():
         . . 9 . .
     """)
     session = begin(likelihood=image)
-    assert len(session.proposals) == 3
     fork = (2, 2)
-    for k in range(3):
-        assert session.mask()[fork]
-        session.reject(k)
+    owner = int(session.branches.owner[fork])
+    others = [k for k in range(len(session.branches)) if k != owner]
+    session.reject(others)
+    assert session.mask()[fork]
+    session.reject(owner)
     assert not session.mask().any()
+    session.accept(others[0])
+    touched = fork[0] * 5 + fork[1] in session.branches.paths[others[0]]
+    assert session.mask()[fork] == touched
 
 
 def test_specks_of_the_mask_without_any_path_stay():
     image = IMAGE.copy()
     image[8, 8] = 0.52
     session = begin(likelihood=image, saddle_level=0.55)
-    session.reject(range(len(session.proposals)))
+    session.reject(range(len(session.branches)))
     assert session.mask().sum() == 1
     assert session.mask()[8, 8]
-
-
-def slow_territories(mask, proposals):
-    """For each mask pixel the sets of owners that the rules allow; brute force."""
-    outside = np.argwhere(~mask)
-    owner = {}
-    for k, path in enumerate(proposals.paths):
-        owner.update({int(p): ("branch", k) for p in path})
-    owner.update({int(p): ("node", int(p)) for p in np.unique(proposals.ends)})
-    seeds = [p for p in owner if mask.ravel()[p]]
-    centres = np.array(np.unravel_index(seeds, mask.shape)).T
-    radius = np.array([((outside - c) ** 2).sum(1).min() for c in centres])
-    owners = {}
-    queue = deque()
-    for q in map(tuple, np.argwhere(mask)):
-        depth = ((centres - q) ** 2).sum(1) - radius
-        if depth.min() < 0:
-            owners[q] = {owner[seeds[i]] for i in np.flatnonzero(depth == depth.min())}
-            queue.append((q, 0))
-    step = dict.fromkeys(owners, 0)
-    while queue:
-        q, n = queue.popleft()
-        for move in product((-1, 0, 1), repeat=mask.ndim):
-            r = tuple(np.add(q, move))
-            if all(0 <= a < b for a, b in zip(r, mask.shape, strict=True)) and mask[r]:
-                if r not in step:
-                    step[r] = n + 1
-                    queue.append((r, n + 1))
-                    owners[r] = set()
-                if step[r] == n + 1:
-                    owners[r] |= owners[q]
-    return owners
-
-
-@pytest.mark.parametrize("shape", [(24, 31), (9, 10, 12)])
-@pytest.mark.parametrize("seed", range(4))
-def test_territories_are_those_of_the_rules(seed, shape):
-    image = blurred(seed, shape, sigma=1.5)
-    connectivity = 2 if len(shape) == 2 else 1
-    found = propose(image, min_persistence=0.1, saddle_level=0.45, connectivity=connectivity)
-    mask = image >= 0.45
-    mask[-3:, -3:] = True  # a part without any path, unless it touches another
-    owners = slow_territories(mask, found)
-    lands = Territories(mask, found)
-    rng = np.random.default_rng(seed)
-    assert len(found) >= 2
-    sure = 0
-    for _ in range(12):
-        rejected = rng.random(len(found)) < 0.5
-        kept_nodes = set(found.ends[~rejected].ravel().tolist())
-        left = lands.without(rejected)
-        assert not left[~mask].any()
-        for q in map(tuple, np.argwhere(mask)):
-            goes = {
-                bool(rejected[n]) if kind == "branch" else n not in kept_nodes
-                for kind, n in owners.get(q, ())
-            } or {False}
-            assert (not left[q]) in goes
-            sure += len(goes) == 1
-    assert sure > 0.8 * 12 * mask.sum()
 
 
 def test_what_a_decision_would_change_is_told_before_it_is_made():
@@ -259,7 +167,7 @@ def test_what_a_decision_would_change_is_told_before_it_is_made():
     assert [pixels.tolist() for pixels in session.effect(speck)] == [[8 * 15 + 4], []]
     session.erase([(8, 4)], radius=0)
     assert [pixels.tolist() for pixels in session.effect(speck)] == [[], []]
-    for wrong in (-1, len(session.proposals)):
+    for wrong in (-1, len(session.branches)):
         with pytest.raises(ValueError, match="branch"):
             session.effect(wrong)
 
@@ -269,7 +177,7 @@ def test_what_a_decision_would_change_is_told_before_it_is_made():
 def test_effects_are_the_changes_that_follow(seed, shape):
     rng = np.random.default_rng(seed)
     session = begin(likelihood=blurred(seed, shape, sigma=1.0), radius=1, saddle_level=0.3)
-    count = len(session.proposals)
+    count = len(session.branches)
     assert count > 5
     ends = np.array(shape) - 1
     for _ in range(3):
@@ -377,7 +285,7 @@ def test_a_click_means_the_nearest_branch_and_at_a_node_one_that_is_undecided():
     second = session.nearest((1, 10))
     assert second not in (first, None)
     flat = 15 + 10
-    assert all(flat in session.proposals.paths[k] for k in (first, second))
+    assert all(flat in session.branches.paths[k] for k in (first, second))
 
 
 # --- Undo and redo -------------------------------------------------------------------------------
@@ -410,7 +318,7 @@ def test_undo_and_redo_walk_along_the_states_also_after_reopening(steps):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "small.jsonl"
         session = begin(path, SMALL)
-        assert len(session.proposals) >= 6
+        assert len(session.branches) >= 6
         past, future = [state(session)], []
         for verb, what in steps:
             if verb == "undo":
@@ -454,7 +362,7 @@ def test_progress_counts():
     session.draw([(0, 0)])
     session.erase([(0, 0)])
     p = session.progress()
-    sizes = [len(path) for path in session.proposals.paths]
+    sizes = [len(path) for path in session.branches.own_paths]
     assert (p.branches, p.accepted, p.rejected, p.left) == (len(sizes), 2, 1, len(sizes) - 3)
     assert p.length_decided == pytest.approx(sum(sizes[:3]) / sum(sizes))
     assert (p.drawn, p.erased, p.actions) == (1, 1, 4)
@@ -494,10 +402,10 @@ def test_learning_finds_the_maximum(seed):
     rng = np.random.default_rng(seed)
     likelihood = rng.random((20, 20))
     paths = list(np.arange(400).reshape(40, 10))
-    found = Proposals(paths, rng.random(40), np.zeros((40, 2), np.int64))
+    branches = branches_of(likelihood, paths, rng.random(40))
     chosen, real = np.arange(30), rng.random(30) < 0.4
     model = LogisticModel(spread=1.5)
-    model.learn(likelihood, likelihood, found, chosen, real)
+    model.learn(likelihood, likelihood, branches, chosen, real)
     odds = lambda v: np.log(v / (1 - v))  # noqa: E731
     features = np.array(
         [
@@ -505,7 +413,7 @@ def test_learning_finds_the_maximum(seed):
                 1,
                 odds(np.clip(likelihood.ravel()[path].mean(), 0.02, 0.98)),
                 odds(np.clip(likelihood.ravel()[path].min(), 0.02, 0.98)),
-                found.persistence[k],
+                branches.persistence[k],
                 np.log(10 / 20),
             ]
             for k, path in enumerate(paths)
@@ -518,15 +426,15 @@ def test_learning_finds_the_maximum(seed):
 
     best = optimize.minimize(cost, np.zeros(5), method="BFGS", options={"gtol": 1e-8})
     assert np.allclose(model.weights, best.x, atol=1e-5)
-    p = model.predict(likelihood, likelihood, found)[0]
+    p = model.predict(likelihood, likelihood, branches)[0]
     assert np.allclose(p, 1 / (1 + np.exp(-features @ best.x)), atol=1e-5)
 
 
 def test_learning_does_not_overshoot_when_decisions_contradict_the_first_guess():
     likelihood = np.full((4, 5), 0.98)
-    found = Proposals(list(np.arange(20).reshape(1, 20)), np.zeros(1), np.zeros((1, 2), np.int64))
+    branches = branches_of(likelihood, [np.arange(20)])
     model = LogisticModel(spread=100)
-    model.learn(likelihood, likelihood, found, np.array([0]), np.array([False]))
+    model.learn(likelihood, likelihood, branches, np.array([0]), np.array([False]))
     odds = np.log(0.98 / 0.02)  # of the mean, and the same of the smallest value
     features = np.array([1, odds, odds, 0, 0])
 
@@ -545,10 +453,10 @@ def test_learning_does_not_overshoot_when_decisions_contradict_the_first_guess()
 def test_learning_survives_decisions_that_a_line_divides():
     paths = list(np.arange(400).reshape(200, 2))
     likelihood = np.repeat(np.linspace(0, 1, 200), 2).reshape(20, 20)
-    found = Proposals(paths, np.zeros(200), np.zeros((200, 2), np.int64))
+    branches = branches_of(likelihood, paths)
     model = LogisticModel(spread=100)
-    model.learn(likelihood, likelihood, found, np.arange(200), np.arange(200) >= 100)
-    p = model.predict(likelihood, likelihood, found)[0]
+    model.learn(likelihood, likelihood, branches, np.arange(200), np.arange(200) >= 100)
+    p = model.predict(likelihood, likelihood, branches)[0]
     assert np.isfinite(model.weights).all()
     assert ((p > 0.5) == (np.arange(200) >= 100)).all()
 
@@ -564,13 +472,13 @@ class Recorder:
     def likelihood(self, image):
         return image / 10
 
-    def predict(self, image, likelihood, proposals):
-        uncertainty = np.arange(len(proposals), dtype=float)
+    def predict(self, image, likelihood, branches):
+        uncertainty = np.arange(len(branches), dtype=float)
         if self.taught:
             uncertainty *= -1
-        return np.full(len(proposals), 0.25), uncertainty
+        return np.full(len(branches), 0.25), uncertainty
 
-    def learn(self, image, likelihood, proposals, chosen, real):
+    def learn(self, image, likelihood, branches, chosen, real):
         self.taught.append((chosen.tolist(), real.tolist()))
 
 
@@ -578,7 +486,7 @@ def test_a_model_may_stand_for_the_likelihood_and_learns_when_asked(tmp_path):
     path, model = tmp_path / "a.jsonl", Recorder()
     digits = np.round(IMAGE * 10)
     session = AnnotationSession(digits, model, path)
-    count = len(session.proposals)
+    count = len(session.branches)
     assert np.array_equal(session.likelihood, digits / 10)
     assert session.queue() == list(range(count))[::-1]
     session.accept(2)
@@ -601,9 +509,9 @@ def test_a_model_may_stand_for_the_likelihood_and_learns_when_asked(tmp_path):
 
 def test_a_model_may_bring_its_own_branches():
     paths = [np.arange(16, 28), np.arange(76, 88)]
-    own = Proposals(paths, np.ones(2), np.array([[16, 27], [76, 87]]))
+    own = branches_of(IMAGE, paths)
     session = AnnotationSession(IMAGE, IMAGE, model=Recorder(own))
-    assert session.proposals is own
+    assert session.branches is own
     session.reject(0)
     mask = session.mask()
     assert not mask[1].any()
@@ -635,7 +543,7 @@ def test_channels_come_first():
 def test_an_action_on_a_large_image_is_quick(tmp_path):
     image = blurred(0, (1000, 1000), sigma=5.0)
     session = begin(tmp_path / "a.jsonl", image)
-    assert len(session.proposals) > 300
+    assert len(session.branches) > 300
     session.mask()
     seconds = []
     for k in range(20):

@@ -30,19 +30,11 @@ def test_branches_and_ranks_are_the_models(mode):
     (found,) = model.uncertainty(torch.from_numpy(IMAGE)[None, None])
     session = AnnotationSession(IMAGE, StructureRanking(model))
     assert np.array_equal(session.likelihood, found.branches.likelihood)
-    assert len(session.proposals) == len(found.branches) > 10
+    assert len(session.branches) == len(found.branches) > 10
     assert np.array_equal(session.probability, found.probability)
     assert np.allclose(session.uncertainty, found.entropy)
-    assert np.array_equal(session.proposals.persistence, found.branches.persistence)
-    covered = np.zeros(IMAGE.size, int)
-    for k, (path, ends) in enumerate(
-        zip(session.proposals.paths, session.proposals.ends, strict=True)
-    ):
-        assert (found.branches.owner.ravel()[path] == k).all()
-        assert (ends == path[[0, -1]]).all()
-        np.add.at(covered, path, 1)
-    assert np.array_equal(covered.reshape(IMAGE.shape) > 0, found.branches.owner >= 0)
-    assert covered.max() == 1
+    for name in ("pixels", "offsets", "owned", "persistence"):
+        assert np.array_equal(getattr(session.branches, name), getattr(found.branches, name))
 
 
 def test_channels_may_be_named_or_left_out():

@@ -497,8 +497,8 @@ def explorer_rows(rounds: int, size: int = 256) -> Iterator[Row]:
 
 def _explorers(size: int) -> Iterator[Any]:
     """Every explorer: on an image of this size, or on its own example where that is as large."""
-    from toposeg_lite import explorers
     from toposeg_lite.losses import TopologicalLoss
+    from toposeg_lite.workbook import explorers
 
     image = inputs.likelihood(size)
     losses = {"topological": TopologicalLoss()}

@@ -197,7 +197,46 @@ def betti_rows(rounds: int, size: int = 128) -> Iterator[Row]:
         )
 
 
+def thinning_rows(rounds: int) -> Iterator[Row]:
+    """Thinning beside scikit-image's: Lee's of a volume, which keeps less, and Zhang's of an image.
+
+    Ours is checked to have the Betti numbers of the mask, the peers to be subsets of it.
+    """
+    from skimage.morphology import skeletonize
+
+    from toposeg_lite.topology import betti_numbers
+    from toposeg_lite.topology.skeleton import thin_by_depth
+
+    def vessels(shape: tuple[int, ...], share: float) -> np.ndarray:
+        field = np.random.default_rng([0, *shape]).standard_normal(shape)
+        field = ndimage.gaussian_filter(field, 3, mode="wrap")
+        return field > np.quantile(field, 1 - share)
+
+    for peer, shape, share in (
+        ("scikit-image (Lee)", (64, 64, 64), 0.05),
+        ("scikit-image (Lee)", (64, 64, 64), 0.2),
+        ("scikit-image (Zhang)", (512, 512), 0.2),
+    ):
+        mask = vessels(shape, share)
+
+        def same(ours: np.ndarray, theirs: np.ndarray, mask: np.ndarray = mask) -> None:
+            assert betti_numbers(ours) == betti_numbers(mask), "not our mask's topology"
+            assert not (theirs & ~mask).any(), "more than the mask"
+
+        yield from measure(
+            Job(
+                name=f"thinning, {share:.0%} foreground",
+                size="x".join(map(str, shape)),
+                ours=Call(partial(thin_by_depth, mask)),
+                peers={peer: Call(partial(skeletonize, mask))},
+                required={peer: 1.0} if len(shape) == 3 else {},
+                same={peer: same},
+            ),
+            rounds,
+        )
+
+
 def volume_rows(rounds: int) -> Iterator[Row]:
     """Return all rows of this module."""
-    for rows in (persistence_rows, memory_rows, limit_rows, cells_rows, betti_rows):
+    for rows in (persistence_rows, memory_rows, limit_rows, cells_rows, betti_rows, thinning_rows):
         yield from rows(rounds)

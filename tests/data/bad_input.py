@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from toposeg_lite.data import folder, load_dataset, synthetic
+from toposeg_lite.data.reading import read_file
 
 CASES = [
     # --- data ---
@@ -74,6 +77,20 @@ CASES = [
     ),
     ("folder, scale", lambda: folder(".", ".", scale=255), TypeError, "'type', 'image'; got 255"),
     ("folder, labels", lambda: folder(".", ".", labels="walls"), ValueError, "got 'walls'"),
+    (
+        "folder, ignore",
+        lambda: folder(".", ".", ignore="void"),
+        TypeError,
+        "ignore must be an integer; got 'void'",
+    ),
+    ("folder, ignore 0", lambda: folder(".", ".", ignore=0), ValueError, "ignore must not be 0"),
+    (
+        "file of another kind",
+        lambda: read_file(Path("a.gif")),
+        ValueError,
+        r"a.gif: not of a known kind \(.png, ",
+    ),
+    ("file that is not there", lambda: read_file(Path("no.npy")), FileNotFoundError, "no.npy"),
     ("folder, seed", lambda: folder(".", ".", seed=-1), ValueError, "seed must be at least 0"),
     ("folder, patch", lambda: folder(".", ".", patch=0), ValueError, "patch must be at least 1"),
     ("folder, split", lambda: folder(".", ".", split="60 %"), TypeError, "three shares, or lists"),

@@ -7,10 +7,12 @@ import threading
 
 import pytest
 import torch
+from benchmarks.losses import ADDED
 from loss_batches import name_of, random_batch
 
 from toposeg_lite import losses, topology
 from toposeg_lite.losses import (
+    LOSSES,
     ClDiceLoss,
     DiceBCELoss,
     HomotopyWarpingLoss,
@@ -24,6 +26,7 @@ from toposeg_lite.losses import (
     topological_loss,
 )
 from toposeg_lite.topology.matching import MATCHINGS
+from toposeg_lite.workbook.studies.study import ARMS
 
 FUNCTIONS = {
     DiceBCELoss: dice_bce_loss,
@@ -476,3 +479,11 @@ def test_a_tensor_on_another_device_is_copied_once_for_all_that_share():
     assert Elsewhere.fetched == 25
     here = torch.zeros(2)
     assert common._to_host(here)[0].data_ptr() == here.data_ptr()
+
+
+def test_no_loss_is_forgotten():
+    """Who adds a loss hears here where else it belongs."""
+    assert set(FUNCTIONS) == {kind for kind, _ in OPTIONS} == set(LOSSES.values())
+    added = set(LOSSES) - {"dice_bce"}
+    assert {arm.loss for arm in ARMS} == added
+    assert {name for name, _, _ in ADDED.values()} == added

@@ -131,6 +131,17 @@ def test_a_missing_structure_is_seen_with_the_truth_only():
     assert acts_on(likelihood, truth, of="both")[6, 1:-1].all()
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_a_tube_in_the_truth_of_a_volume_is_acted_on_all_along(width):
+    truth = torch.zeros(10, 10, 54, dtype=torch.int64)
+    truth[3 : 3 + width, 3 : 3 + width, 2:52] = 1
+    acted = acts_on(torch.full(truth.shape, 0.5), truth, of="truth")
+    assert not acted[truth.numpy() == 0].any()
+    along = acted.sum(axis=(0, 1))
+    assert along.max() == 1
+    assert along.sum() >= 50 - width
+
+
 def test_huge_dilations_and_single_pixels():
     assert acts_on(torch.full((1, 1), 0.3), torch.ones(1, 1), dilation=10**9).all()
 

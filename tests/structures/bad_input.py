@@ -52,8 +52,16 @@ CASES = [
         "1 .6 neighbours.",
     ),
     ("decisions, float", lambda: BRANCHES.mask(np.full(2, 0.5)), TypeError, "got dtype float64"),
+    ("decisions, bool", lambda: BRANCHES.mask(np.ones(2, bool)), TypeError, "pass np.where"),
+    ("mask, radius", lambda: BRANCHES.mask(np.ones(2, int), radius=-1), ValueError, "radius"),
+    (
+        "branches, specks",
+        lambda: structures.find_branches(IMAGE, specks=1),
+        TypeError,
+        "specks must be True or False",
+    ),
     ("decisions, number", lambda: BRANCHES.mask(np.ones(5, int)), ValueError, "each of the 2 bran"),
-    ("decisions, 2", lambda: BRANCHES.mask(np.array([1, 2])), ValueError, "-1 .undecided."),
+    ("decisions, 2", lambda: BRANCHES.mask(np.array([1, 2])), ValueError, "0 .undecided. or -1"),
     ("truth on branches", lambda: BRANCHES.fraction_on(MASK), ValueError, "same shape"),
     ("chosen", lambda: BRANCHES.draw(np.ones(2)), ValueError, "one boolean for each of the 2"),
     (
@@ -129,7 +137,7 @@ CASES = [
         "scaling, temperature",
         lambda: structures.scale_probabilities([0.5], 0),
         ValueError,
-        "temperature must be above zero",
+        "temperature must be finite and above zero",
     ),
     ("structures, network", lambda: structures.StructureModel(None), TypeError, "torch.nn.Module"),
     (

@@ -19,8 +19,9 @@ from toposeg_lite.models import UNet
 from toposeg_lite.structures import EvenLight, StructureModel, load_pretrained
 from toposeg_lite.structures.pretrained import NAME, pack
 from toposeg_lite.training import TrainConfig, train
-from toposeg_lite.training.calibration import cross_train, even_data
-from toposeg_lite.training.pretrained import main, make_pretrained
+from toposeg_lite.workbook.studies.__main__ import main
+from toposeg_lite.workbook.studies.fitting import cross_train, even_data
+from toposeg_lite.workbook.studies.make_pretrained import make_pretrained
 
 ASSETS = files("toposeg_lite.data") / "assets"
 
@@ -228,6 +229,6 @@ def test_files_of_another_kind_are_refused(tmp_path, made):
 
 
 def test_the_command_says_what_is_wrong(tmp_path, capsys):
-    assert main(["--dataset", "none", "--folder", str(tmp_path)]) == 1
+    assert main(["pretrained", "--dataset", "none", "--folder", str(tmp_path)]) == 1
     assert "dataset must be one of" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

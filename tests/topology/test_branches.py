@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections import deque
+from dataclasses import replace
+from itertools import pairwise, product
 
 import gudhi
 import numpy as np
 import pytest
+from branch_sets import branches_of
 from scipy import ndimage
 
 from toposeg_lite.structures import find_branches, perturb_and_walk, walking
 from toposeg_lite.structures.walking import _noise
+from toposeg_lite.topology.discs import divide_mask
 from toposeg_lite.topology.morse import morse_complex
 from toposeg_lite.topology.persistence import persistence_pairs
 
@@ -205,6 +209,47 @@ def test_the_fraction_on_the_truth_counts_the_pixels_of_its_own():
         np.testing.assert_allclose(found.fraction_on(truth), wanted)
 
 
+# --- Specks --------------------------------------------------------------------------------------
+
+
+def test_specks_are_the_peaks_that_no_branch_reaches():
+    checked = 0
+    for image, connectivity in images():
+        for min_persistence, level in ((0, 0), (0.1, 0), (0.05, 0.3), (0.1, 0.5)):
+            options = {
+                "min_persistence": min_persistence,
+                "saddle_level": level,
+                "connectivity": connectivity,
+            }
+            without = find_branches(image, **options)
+            branches = find_branches(image, specks=True, **options)
+            skeleton = morse_complex(image, connectivity=connectivity).skeleton(
+                min_persistence, level
+            )
+            lone = np.setdiff1d(skeleton.nodes, skeleton.nodes[skeleton.edges])
+            count = len(without)
+            for k in range(count):
+                assert np.array_equal(branches.paths[k], without.paths[k])
+                assert branches.persistence[k] == without.persistence[k]
+            assert [path.tolist() for path in branches.paths[count:]] == lone[:, None].tolist()
+            assert branches.kind.tolist() == [*without.kind, *[3] * len(lone)]
+            assert (branches.length[count:] == 1).all()
+            assert (branches.sizes[count:] == 1).all()
+            assert np.array_equal(branches.owner >= 0, skeleton.mask)
+            checked += len(lone)
+    assert checked > 100
+
+
+def test_a_speck_is_as_persistent_as_its_peak():
+    image = numbers("9802050006")  # the peak of .2 rises by .2, that of .5 by .5, from passes of 0
+    branches = find_branches(image, min_persistence=0.1, saddle_level=0.05, specks=True)
+    assert [path.tolist() for path in branches.paths] == [[0], [3], [5], [9]]
+    np.testing.assert_allclose(branches.persistence, [0.9, 0.2, 0.5, 0.6])
+    assert branches.upper.tolist() == [0, 3, 5, 9]
+    assert repr(branches).endswith("0 ridges, 4 specks)")
+    assert "specks" not in repr(find_branches(image))
+
+
 # --- From decisions to a mask --------------------------------------------------------------------
 
 # A vessel of three rows with a weak spot at column 5; a thin line under it, apart.
@@ -220,60 +265,154 @@ VESSEL = """
     88888888888"""
 
 
-def test_undecided_branches_leave_the_likelihoods_mask():
+def test_the_drawing_of_the_rules():
+    rows = [".......", "#######", "#######", "#######", "...#...", "...#..."]
+    base = np.array([[mark == "#" for mark in row] for row in rows])
+    trunk, side = np.arange(14, 21), np.array([24, 31, 38])
+    branches = branches_of(np.where(base, 0.9, 0.1), [trunk, side])
+    wanted = np.where(base, 0, -1)
+    wanted[4:, 3] = 1
+    assert branches.region.tolist() == wanted.tolist()
+    kept = branches.mask(np.array([0, -1]))
+    assert np.array_equal(kept, wanted == 0)
+
+
+def test_undecided_branches_leave_the_base():
     image = numbers(VESSEL)
-    found = find_branches(image, split=1)
-    np.testing.assert_array_equal(found.mask(np.full(len(found), -1)), image >= 0.5)
+    branches = find_branches(image, split=1)
+    undecided = np.zeros(len(branches), int)
+    np.testing.assert_array_equal(branches.mask(undecided), image >= 0.5)
+    higher = replace(branches, mask_threshold=0.75)
+    np.testing.assert_array_equal(higher.mask(undecided), image >= 0.75)
 
 
 def test_an_accepted_path_is_drawn_and_a_rejected_one_takes_its_pixels_away():
     image = numbers(VESSEL)
-    found = find_branches(image, saddle_level=0.1, split=1)
-    (k,) = (k for k, path in enumerate(found.paths) if 27 in path.tolist())  # row 2, column 5
-    assert len(found) == 1
-    accepted, rejected = found.mask(np.array([1])), found.mask(np.array([0]))
-    np.testing.assert_array_equal(accepted, (image >= 0.5) | found.draw(np.array([True])))
+    branches = find_branches(image, saddle_level=0.1, split=1)
+    (k,) = (k for k, path in enumerate(branches.paths) if 27 in path.tolist())  # row 2, column 5
+    assert len(branches) == 1
+    accepted, rejected = branches.mask(np.array([1]), radius=0), branches.mask(np.array([-1]))
+    np.testing.assert_array_equal(accepted, (image >= 0.5) | branches.draw(np.array([True])))
     assert accepted[2, 5]
-    assert not rejected[1:4, 4:7].any()
-    assert rejected[8].all()  # nobody's: no branch comes near
-    assert found.region[8].tolist() == [-1] * 11
-    assert found.region[1, 4] == k == found.region[2, 5]
-    assert found.region[1, 5] == -1  # not in the base, nor on the path
+    assert not accepted[[1, 3], 5].any()
+    assert branches.mask(np.array([1]))[1:4, 5].all()  # three pixels wide
+    assert not rejected[1:4].any()
+    assert rejected[8].all()  # nobody's: no way leads there
+    assert branches.region[8].tolist() == [-1] * 11
+    assert branches.region[1, 4] == k == branches.region[2, 5]
+    assert branches.region[1, 5] == -1  # not in the base, nor on the path
 
 
-def test_pixels_of_the_base_belong_to_the_nearest_path_that_is_deep_enough():
+def slow_owners(base, owner):
+    """Return for each pixel of the base the numbers that rule 2 allows; more than one if tied."""
+    outside = np.argwhere(~base)
+    centres = np.argwhere((owner >= 0) & base)
+    allowed = {tuple(q): set() for q in np.argwhere(base).tolist()}
+    if not len(centres):
+        return allowed
+    most = sum(n * n for n in base.shape)
+    radius = np.array([((outside - c) ** 2).sum(1).min(initial=most) for c in centres])
+    steps = {}
+    queue = deque()
+    for q in allowed:
+        depth = ((centres - q) ** 2).sum(1) - radius
+        if depth.min() < 0:
+            allowed[q] = {int(owner[tuple(c)]) for c in centres[depth == depth.min()]}
+            steps[q] = 0
+            queue.append(q)
+    while queue:
+        q = queue.popleft()
+        for move in product((-1, 0, 1), repeat=base.ndim):
+            r = tuple(int(a) for a in np.add(q, move))
+            if r in allowed and steps.setdefault(r, steps[q] + 1) == steps[q] + 1:
+                if not allowed[r]:
+                    queue.append(r)
+                allowed[r] |= allowed[q]
+    return allowed
+
+
+def slow_mask(branches, decisions, radius):
+    """Return for each pixel the answers that the rules allow, straight from their sentences."""
+    base, owner = branches.base, branches.owner
+    answers = {q: {False} for q in np.ndindex(base.shape)}
+    for q, owners in slow_owners(base, owner).items():
+        answers[q] = {k < 0 or decisions[k] != -1 for k in owners or {-1}}
+    for path in (branches.paths[k] for k in np.flatnonzero(decisions == 1)):
+        for p in zip(*np.unravel_index(path, base.shape), strict=True):
+            p = tuple(map(int, p))
+            answers[p] = {True}
+            if not base[p]:
+                for q in np.ndindex(base.shape):
+                    if sum((a - b) ** 2 for a, b in zip(p, q, strict=True)) <= radius**2:
+                        answers[q] = {True}
+    return answers
+
+
+def test_masks_follow_the_rules():
+    sure = pixels = 0
     for image, connectivity in images():
-        found = find_branches(image, min_persistence=0, connectivity=connectivity)
-        if not len(found):
-            continue
-        base = image >= 0.5
-        places = np.argwhere(np.ones(image.shape))
-        away = np.linalg.norm(places[:, None] - places[None], axis=2)
-        depth = np.where(base.all(), max(image.shape), away[:, ~base.ravel()].min(1, initial=99))
-        depth = np.where(base.ravel(), depth, 0)
-        for p in range(image.size):
-            on_path = np.flatnonzero(found.owner.ravel() >= 0)
-            near = on_path[away[p, on_path] == away[p, on_path].min()]  # there may be several
-            owners = {int(found.owner.flat[q]) for q in near if away[p, q] <= depth[q] + 1}
-            if not base.flat[p]:
-                owners = {int(found.owner.flat[p])}
-            if len(owners) < len(near) and base.flat[p]:
-                owners |= {-1} if any(away[p, q] > depth[q] + 1 for q in near) else set()
-            assert int(found.region.flat[p]) in owners
+        branches = find_branches(
+            image, min_persistence=0.1, saddle_level=0.3, connectivity=connectivity, specks=True
+        )
+        for seed, radius in enumerate((0, 1, 2.3)):
+            decisions = np.random.default_rng(seed).integers(-1, 2, len(branches))
+            mask = branches.mask(decisions, radius=radius)
+            for q, answers in slow_mask(branches, decisions, radius).items():
+                assert bool(mask[q]) in answers
+                sure += len(answers) == 1
+                pixels += 1
+    assert sure > 0.9 * pixels
 
 
-def test_decisions_act_on_their_own_pixels_alone():
+def test_regions_of_thick_masks_follow_the_rules():
+    for seed, shape in enumerate([(24, 31), (9, 10, 12)] * 2):
+        image = ndimage.gaussian_filter(np.random.default_rng(seed).random(shape), 1.5)
+        image = (image - image.min()) / np.ptp(image)
+        branches = find_branches(image, min_persistence=0.1, saddle_level=0.45, specks=True)
+        base = image >= 0.45
+        base[-3:, -3:] = True  # a part without any path, unless it touches another
+        region = divide_mask(base, branches.owner)
+        assert region.dtype == np.int32
+        assert (region[~base] == -1).all()
+        allowed = slow_owners(base, branches.owner)
+        assert all(region[q] in (owners or {-1}) for q, owners in allowed.items())
+        assert sum(len(owners) == 1 for owners in allowed.values()) > 0.8 * base.sum()
+
+
+@pytest.mark.parametrize("radius", [0, 1, 3])
+def test_laws_of_decisions(radius):
     for image, connectivity in images():
-        found = find_branches(image, min_persistence=0, connectivity=connectivity)
+        branches = find_branches(image, min_persistence=0, connectivity=connectivity)
+        base, count = image >= 0.5, len(branches)
+        every = branches.mask(np.ones(count, int), radius=radius)
+        assert every[branches.owner >= 0].all()
+        assert every[base].all()
+        assert (branches.mask(np.zeros(count, int), radius=radius) == base).all()
+        none = branches.mask(np.full(count, -1), radius=radius)
+        assert not (none & ~base).any()
+        assert not (none & (branches.region >= 0)).any()
         rng = np.random.default_rng(2)
-        decisions = rng.integers(-1, 2, len(found))
-        mask = found.mask(decisions)
-        drawn = found.draw(decisions == 1)
-        wanted = image >= 0.5
-        for k, decision in enumerate(decisions):
-            if decision == 0:
-                wanted = wanted & (found.region != k)
-        np.testing.assert_array_equal(mask, wanted | drawn)
+        decisions = rng.integers(-1, 2, count)
+        mask = branches.mask(decisions, radius=radius)
+        for k in range(count):
+            fewer, more = decisions.copy(), decisions.copy()
+            fewer[k], more[k] = min(decisions[k], 0), 1
+            undecided = branches.mask(fewer, radius=radius)
+            assert not (undecided & ~branches.mask(more, radius=radius)).any()
+            fewer[k] = -1
+            gone = mask & ~branches.mask(fewer, radius=radius)
+            if decisions[k] == 0:  # rejecting takes its own pixels of the base, and no others
+                assert (branches.region[gone] == k).all()
+
+
+@pytest.mark.parametrize("like", [bool, float])
+def test_codes_that_would_be_silently_wrong_are_refused(like):
+    branches = find_branches(numbers("9992125676"))
+    with pytest.raises(TypeError, match=r"-1 \(rejected\); got dtype"):
+        branches.mask(np.zeros(3, like))
+    if like is bool:
+        with pytest.raises(TypeError, match=r"False means rejected, pass np\.where"):
+            branches.mask(np.zeros(3, bool))
 
 
 def test_paint_shows_values_where_a_branch_decides():

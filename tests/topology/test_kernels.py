@@ -161,14 +161,6 @@ def test_with_numbas_folder_nothing_is_said(tmp_path):
     assert len(list(kept.rglob("*.nbc"))) == 2
 
 
-MADE_BY_NUMBA_ITSELF = [
-    file.name
-    for file in (ROOT / "toposeg_lite").rglob("*.py")
-    if "@njit" in file.read_text() and file.name != "kernels.py"
-]
-
-
-@pytest.mark.skipif(bool(MADE_BY_NUMBA_ITSELF), reason=f"@njit in {MADE_BY_NUMBA_ITSELF}")
 def test_the_package_runs_where_nothing_can_be_kept(tmp_path):
     shutil.copytree(
         ROOT / "toposeg_lite", tmp_path / "toposeg_lite",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from toposeg_lite.data import synthetic
-from toposeg_lite.topology import critical, loops, morse
+from toposeg_lite.topology import critical, frame, loops, morse, order
 from toposeg_lite.topology.morse import morse_complex
 from toposeg_lite.topology.persistence import persistence_pairs
 
@@ -668,7 +668,7 @@ def test_kernels_stay_within_their_arrays(monkeypatch):
     pictures = [IMAGES[name] for name in ("ties", "binary", "row", "two columns", "flat in 3D")]
     pictures.append(random_image(12, (7, 8, 9)))
     compiled = [everything(morse_complex(picture)) for picture in pictures]
-    for module in (critical, loops, morse):
+    for module in (critical, frame, loops, morse, order):
         for name, kernel in list(vars(module).items()):
             if hasattr(kernel, "py_func"):
                 monkeypatch.setattr(module, name, kernel.py_func)
@@ -676,7 +676,7 @@ def test_kernels_stay_within_their_arrays(monkeypatch):
 
 
 def test_volumes_with_more_critical_edges_than_were_made_room_for_at_first(monkeypatch):
-    monkeypatch.setattr(morse, "_edges_3d", critical._edges_3d.py_func)
+    monkeypatch.setattr(morse, "critical_edges_3d", critical.critical_edges_3d.py_func)
     volume = random_image(13, (16, 17, 18), levels=64)
     for threshold in (0.0, 0.25):
         got = morse_complex(volume).branches(threshold).dimension

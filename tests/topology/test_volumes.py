@@ -20,7 +20,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from toposeg_lite.topology import betti_numbers, persistence_pairs
-from toposeg_lite.topology.loops import _cancel, _pop, _push
+from toposeg_lite.topology.loops import cancel_pairs, pop_largest, push
 
 OPTIONS = [(c, b) for c in (1, 3) for b in ("open", "closed")]
 FIELDS = ("dimension", "birth", "death", "birth_index", "death_index")
@@ -277,13 +277,13 @@ def test_a_heap_gives_its_largest_key_first_and_pairs_cancel():
     keys = np.random.default_rng(6).integers(0, 2000, 3000)
     heap, left = np.empty(4, np.int64), 0  # it must grow
     for key in keys:
-        left, heap = _push(heap, left, key)
+        left, heap = push(heap, left, key)
     assert left == 3000
     found = []
-    left = _cancel(heap, left)
+    left = cancel_pairs(heap, left)
     while left:
         found.append(int(heap[0]))
-        left = _cancel(heap, _pop(heap, left))
+        left = cancel_pairs(heap, pop_largest(heap, left))
     values, counts = np.unique(keys, return_counts=True)
     assert found == values[counts % 2 == 1][::-1].tolist()
 

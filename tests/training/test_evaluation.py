@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import matplotlib.image
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from training_data import DATA, TINY
@@ -106,9 +104,6 @@ def test_each_foreground_class_is_scored_against_the_rest():
     assert list(found.table.index) == ["bands, class 1", "bands, class 2"]
     assert found.table["dice"].tolist() == pytest.approx([1, 2 * 26 / (26 + 28)])
     assert found.table["betti_matching_error"].tolist() == [0, 1]
-    assert list(found.worst_first.index) == ["bands, class 2", "bands, class 1"]
-    title = found.picture("bands, class 2").axes[2].get_title()
-    assert title == "prediction: 1 difference"
 
 
 def test_labels_are_cut_and_turned_with_their_images():
@@ -132,70 +127,6 @@ def test_a_network_for_several_classes_is_trained_and_scored(tmp_path):
     assert end.validation["dice"].iloc[-1] == pytest.approx(pairs["dice"].mean())
 
 
-# --- Worst images first ---
-
-
-def test_the_worst_images_come_first_with_a_mark_for_each_error(tmp_path):
-    rng = np.random.default_rng(3)
-    samples = [
-        replace(s, image=np.where(rng.random(s.mask.shape) < noise, 1 - s.mask, s.mask)[None] * 1.0)
-        for s, noise in zip(DATA.test, (0.0, 0.02, 0.2), strict=True)
-    ]
-    found = evaluate(Pointwise(), samples, labels="foreground")
-    errors = found.worst_first["betti_matching_error"]
-    assert list(errors.index) == ["ring-2", "ring-1", "ring-0"]
-    assert errors["ring-0"] == 0 < errors["ring-1"] < errors["ring-2"]
-    found.save(tmp_path / "worst", pictures=2)
-    files = sorted(path.name for path in (tmp_path / "worst").iterdir())
-    assert files == ["01-ring-2.png", "02-ring-1.png", "scores.csv"]
-    kept = pd.read_csv(tmp_path / "worst" / "scores.csv", index_col="image")
-    assert kept["betti_matching_error"].tolist() == errors.tolist()
-    assert matplotlib.image.imread(tmp_path / "worst" / "01-ring-2.png").std() > 0
-    for row, error in errors.items():
-        figure = found.picture(row)
-        image, _, prediction = figure.axes
-        assert image.get_title() == f"image: {row}"
-        assert sum(len(line.get_xdata()) for line in prediction.lines) == error
-        named = [text.get_text() for text in figure.legends[0].get_texts()]
-        assert {"break", "false merge", "missing component", "spurious component"} <= set(named)
-    found.save(tmp_path / "all")
-    assert len(list((tmp_path / "all").glob("*.png"))) == 3
-
-
-def test_equal_errors_go_by_dice():
-    thick = [replace(DATA.test[0], name=name) for name in ("a", "b")]
-    image = thick[1].mask.copy()
-    image[0, 0] = True  # at the border: no error, but fewer pixels right
-    samples = [thick[0], replace(thick[1], image=image[None] * 1.0)]
-    samples[0] = replace(samples[0], image=samples[0].mask[None] * 1.0)
-    found = evaluate(Pointwise(), samples, labels="foreground")
-    assert found.table["betti_matching_error"].tolist() == [0, 0]
-    assert list(found.worst_first.index) == ["b", "a"]
-
-
-def test_volumes_are_sorted_by_their_betti_error(tmp_path):
-    truth = np.zeros((6, 16, 18), bool)
-    truth[2:4, 4:12, 6:9] = True
-    broken, thin = truth.copy(), truth.copy()
-    broken[:, 7:9], thin[3] = False, False  # the second one loses more pixels, and is whole
-    samples = [
-        Sample(name, mask[None].astype(np.float32), truth)
-        for name, mask in (("thin", thin), ("whole", truth), ("broken", broken))
-    ]
-    found = evaluate(Pointwise(), samples, labels="foreground")
-    assert list(found.worst_first.index) == ["broken", "thin", "whole"]
-    found.save(tmp_path, pictures=1)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["01-broken.png", "scores.csv"]
-    (line,) = found.picture("broken").axes[2].lines
-    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([6], [7])
-
-
 def test_images_of_one_name_are_refused_not_lost():
     with pytest.raises(ValueError, match="different names; 'ring-0' is there more than once"):
         evaluate(Pointwise(), [*DATA.test, DATA.test[0]], labels="foreground")
-
-
-def test_a_row_that_is_not_there_is_said():
-    found = evaluate(Pointwise(), DATA.test, labels="foreground")
-    with pytest.raises(ValueError, match="row must be one of 'ring-0', 'ring-1', 'ring-2'"):
-        found.picture("ring-9")

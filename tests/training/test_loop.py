@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from training_data import DATA, TINY, assert_same
 
 from toposeg_lite.data import Dataset, Sample
+from toposeg_lite.files import write_atomically
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
 from toposeg_lite.models import UNet
 from toposeg_lite.training import (
@@ -28,7 +29,6 @@ from toposeg_lite.training import (
     load_checkpoint,
     loop,
     train,
-    write_atomically,
 )
 
 # --- What a step sees ---
@@ -270,6 +270,29 @@ def test_annealing_begins_anew_with_each_run():
     # The first step still has the whole learning rate; the second one a smaller one.
     assert plain.history["loss"][1] == annealed.history["loss"][1]
     assert plain.history["loss"][2] != annealed.history["loss"][2]
+
+
+def test_numbers_of_numpy_are_stored_as_plain_ones(tmp_path):
+    numbers = {"steps": 2, "seed": 1, "learning_rate": 0.5, "light": 0.25, "anneal": True}
+    plain = replace(TINY, patch=(16, 16), validation_window=(256, 256), **numbers)
+    config = replace(
+        TINY,
+        patch=(np.int64(16), np.int16(16)),
+        steps=np.int32(2),
+        seed=np.uint8(1),
+        weight=np.float32(0.5),
+        learning_rate=np.float16(0.5),
+        light=np.float32(0.25),
+        anneal=np.True_,
+        validation_window=[np.int64(256), 256],
+    )
+    assert config == plain
+    for value in config.as_dict().values():
+        for part in value if isinstance(value, list) else [value]:
+            assert not isinstance(part, np.generic)
+    path = tmp_path / "net.safetensors"
+    train(config, data=DATA, out=path, progress=False)  # JSON keeps the configuration in the file
+    assert load_checkpoint(path).config == config
 
 
 def test_a_run_is_not_resumed_as_another_one(tmp_path):

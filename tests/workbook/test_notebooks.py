@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from toposeg_lite import exercises
+from toposeg_lite.workbook import exercises
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -559,7 +559,7 @@ def test_the_long_chapter_needs_little_memory(tmp_path):
     """With the crops, network and images of its defaults; in few steps, which hold no less."""
     values = {"pretrain_steps": 30, "finetune_steps": 4, "weight": 0.1, "learning_rate": 0.003}
     run = (
-        "import resource\nfrom toposeg_lite.training.__main__ import run_notebook\n"
+        "import resource\nfrom toposeg_lite.workbook.studies.notebook import run_notebook\n"
         f"run_notebook({values | {'out': str(tmp_path)}!r})\n"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"  # of the kernel
     )

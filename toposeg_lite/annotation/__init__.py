@@ -1,14 +1,12 @@
 """Annotate by clicks: accept and reject whole branches, the least certain first.
 
-A session proposes the branches of a likelihood's Morse complex. Each decision is one click, and the
-model that orders them learns from the decisions made so far [1]_ [2]_. Only the module `view` knows
-a screen, and it is loaded when an app is shown.
+A session divides a likelihood into branches; `toposeg_lite.topology.branches` says how, and what
+decisions make of the mask. Each decision is one click, and the model that orders them learns from
+the decisions made so far [1]_ [2]_. Nothing here knows a screen: the workbook has one. Everywhere,
+bad arguments raise TypeError or ValueError before anything is done.
 
 - `AnnotationSession`: decisions, strokes by hand, undo, the mask, and a journal that survives
-  crashes. How branches and their territories are found stands in the module `proposals`, how the
-  mask is made in `session`.
-- `AnnotationApp`: the same for a person at a screen: what clicks and keys mean, and `show` for a
-  notebook.
+  crashes.
 - `BranchModel` says what a model must be able to do. `LogisticModel` is one; `StructureRanking`
   makes one of a trained `StructureModel`.
 - `simulate_annotator` lets a perfect annotator work against a known truth and draws the curve of
@@ -22,16 +20,15 @@ References
        segmentation", NeurIPS 2023. arXiv:2306.05671
 """
 
-from .app import AnnotationApp
+from .actions import Progress
+from .edits import Effect, Stroke
 from .journal import Problem
-from .proposals import Proposals
 from .ranking import BranchModel, LogisticModel
-from .session import AnnotationSession, Effect, Progress, Stroke
+from .session import AnnotationSession
 from .simulate import AnnotationCurve, judge_branches, simulate_annotator
 from .structure_ranking import StructureRanking
 
 __all__ = [
-    "AnnotationApp",
     "AnnotationCurve",
     "AnnotationSession",
     "BranchModel",
@@ -39,7 +36,6 @@ __all__ = [
     "LogisticModel",
     "Problem",
     "Progress",
-    "Proposals",
     "Stroke",
     "StructureRanking",
     "judge_branches",

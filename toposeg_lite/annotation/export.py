@@ -1,78 +1,95 @@
-"""Write what an annotator has made, in the file kinds that other programs read."""
+"""Write masks and lines in the file kinds that other programs read, whole or not at all."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..files import write_atomically
-from ..metrics import _skeleton
+from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED
+from ..topology.skeleton import thin_mask
+from .edits import Stroke
 
-if TYPE_CHECKING:
-    from .session import AnnotationSession
+__all__ = ["branch_facts", "stroke_facts", "write_lines", "write_mask"]
 
-__all__ = ["export_session"]
-
-_KINDS = (".png", ".tif", ".tiff", ".nii", ".nii.gz", ".geojson")
-_DECISIONS = {1: "accepted", -1: "rejected", 0: "undecided"}
+_KINDS = (".png", ".tif", ".tiff", ".nii", ".nii.gz")
+_DECISIONS = {ACCEPTED: "accepted", REJECTED: "rejected", UNDECIDED: "undecided"}
 
 
-def export_session(
-    session: AnnotationSession, path: Path, *, skeleton: bool = False, affine: Any = None
-) -> None:
-    """Write a session's result to a file; see `AnnotationSession.export`.
-
-    Parameters
-    ----------
-    session : AnnotationSession
-        Whose.
-    path : Path
-        Where to, with one of the endings png, tif, tiff, nii, nii.gz and geojson.
-    skeleton : bool
-        The skeleton of the mask in place of the mask.
-    affine : (4, 4) array of float, optional
-        For NIfTI.
-
-    Raises
-    ------
-    TypeError, ValueError, ModuleNotFoundError, OSError
-        As `AnnotationSession.export`.
-    """
+def write_mask(mask: np.ndarray, path: Path, *, skeleton: bool = False, affine: Any = None) -> None:
+    """Write a mask, or its skeleton, to a file; see `AnnotationSession.export`."""
     kind = next((kind for kind in _KINDS[::-1] if path.name.lower().endswith(kind)), None)
     if kind is None:
-        raise ValueError(f"path must end in one of {', '.join(_KINDS)}; got {path.name!r}")
-    if affine is not None and not kind.startswith(".nii"):
+        raise ValueError(
+            f"path must end in one of {', '.join(_KINDS)} for a mask, or in .geojson for lines; "
+            f"got {path.name!r}"
+        )
+    if affine is not None and ".nii" not in kind:
         raise ValueError(f"affine goes with NIfTI files alone; got a path that ends in {kind}")
-    if kind == ".geojson":
-        if skeleton:
-            raise ValueError("skeleton=True goes with pictures; GeoJSON holds the paths anyway")
-        write_atomically(path, json.dumps(_geojson(session), allow_nan=False).encode())
-        return
-    mask = session.mask()
-    if skeleton and mask.any():
-        mask = _skeleton(mask)
     if kind == ".png" and mask.ndim == 3:
         raise ValueError("a volume is no PNG: choose .tif, .nii or .nii.gz")
+    if skeleton and mask.any():
+        mask = thin_mask(mask)
     write_atomically(path, _nifti(mask, affine, kind) if ".nii" in kind else _picture(mask, kind))
+
+
+def write_lines(
+    paths: Iterable[np.ndarray],
+    properties: Iterable[dict[str, Any]],
+    shape: tuple[int, ...],
+    path: Path,
+) -> None:
+    """Write lines of pixels as a GeoJSON FeatureCollection, numbered from 0.
+
+    Each line is given by the flat indices of its pixels in an image of this shape, and by what
+    there is to say of it. Columns come before rows in the file; one pixel is written as a point.
+    """
+    features = []
+    for number, (line, facts) in enumerate(zip(paths, properties, strict=True)):
+        places = np.stack(np.unravel_index(line, shape)[::-1], axis=1).tolist()
+        geometry: dict[str, Any] = {"type": "LineString", "coordinates": places}
+        if len(places) == 1:
+            geometry = {"type": "Point", "coordinates": places[0]}
+        feature = {"type": "Feature", "id": number, "geometry": geometry, "properties": facts}
+        features.append(feature)
+    collection = {"type": "FeatureCollection", "features": features}
+    write_atomically(path, json.dumps(collection, allow_nan=False).encode())
+
+
+def branch_facts(decisions: np.ndarray, **measures: np.ndarray) -> list[dict[str, Any]]:
+    """Return the properties of all branches for `write_lines`, from an array of each measure."""
+    return [
+        {"kind": "branch", "decision": _DECISIONS[int(decision)]}
+        | {name: float(values[k]) for name, values in measures.items()}
+        for k, decision in enumerate(decisions)
+    ]
+
+
+def stroke_facts(strokes: Iterable[Stroke]) -> list[dict[str, Any]]:
+    """Return the properties of strokes for `write_lines`."""
+    return [
+        {"kind": "drawn" if stroke.drawn else "erased", "radius": stroke.radius}
+        for stroke in strokes
+    ]
 
 
 def _picture(mask: np.ndarray, kind: str) -> bytes:
     """Return a mask as a PNG or TIFF of 0 and 255; a volume has one page for each slice."""
-    pages = [
-        Image.fromarray(page) for page in (mask if mask.ndim == 3 else mask[None]) * np.uint8(255)
-    ]
+    slices = (mask if mask.ndim == 3 else mask[None]) * np.uint8(255)
+    first, *others = map(Image.fromarray, slices)
     file = io.BytesIO()
     if kind == ".png":
-        pages[0].save(file, "PNG")
+        first.save(file, "PNG")
     else:
-        pages[0].save(
-            file, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_adobe_deflate"
+        first.save(
+            file, "TIFF", save_all=True, append_images=others, compression="tiff_adobe_deflate"
         )
     return file.getvalue()
 
@@ -91,37 +108,3 @@ def _nifti(mask: np.ndarray, affine: Any, kind: str) -> bytes:
         raise ValueError(f"affine must be 4 x 4 finite numbers; got shape {where.shape}")
     content = nibabel.Nifti1Image(mask.T.astype(np.uint8), where).to_bytes()
     return gzip.compress(content, mtime=0) if kind == ".nii.gz" else content
-
-
-def _geojson(session: AnnotationSession) -> dict[str, Any]:
-    """Return all paths of a session as a GeoJSON FeatureCollection."""
-    features = []
-    judged = zip(
-        session.probability, session.uncertainty, session.proposals.persistence, strict=True
-    )
-    for k, (probability, uncertainty, persistence) in enumerate(judged):
-        about = {
-            "kind": "branch",
-            "decision": _DECISIONS[int(session.decisions[k])],
-            "probability": float(probability),
-            "uncertainty": float(uncertainty),
-            "persistence": float(persistence),
-        }
-        features.append(_feature(session.proposals.paths[k], session.shape, k, about))
-    for k, stroke in enumerate(session.strokes, len(features)):
-        about = {"kind": "drawn" if stroke.drawn else "erased", "radius": stroke.radius}
-        features.append(_feature(stroke.path, session.shape, k, about))
-    return {"type": "FeatureCollection", "features": features}
-
-
-def _feature(
-    path: np.ndarray, shape: tuple[int, ...], number: int, about: dict[str, Any]
-) -> dict[str, Any]:
-    """Return a path as a GeoJSON feature: columns come before rows."""
-    places = np.stack(np.unravel_index(path, shape)[::-1], axis=1).tolist()
-    geometry = (
-        {"type": "LineString", "coordinates": places}
-        if len(places) > 1
-        else {"type": "Point", "coordinates": places[0]}
-    )
-    return {"type": "Feature", "id": number, "geometry": geometry, "properties": about}

@@ -5,13 +5,13 @@ So a kill or a crash at any moment loses at most the action in flight, and leave
 line behind. Each line ends with a checksum of itself; a line that was cut short or changed is known
 as such, is reported, and stays in the file as it is::
 
-    {"journal": "toposeg_lite annotation", "version": 1, ..., "check": "5d0cbd0a"}
+    {"journal": "toposeg_lite annotation", "version": 2, ..., "check": "5d0cbd0a"}
     {"do": "accept", "branches": [12], ..., "n": 1, "check": "0a3e44bd"}
     {"do": "undo", "of": 1, "n": 2, "check": "c07be2d7"}
 
 The open file is locked with the operating system's own lock, which ends with the process that
 holds it, however that process ends: `fcntl.flock` on Linux and macOS; on Windows `msvcrt.locking`
-of one byte far behind the end of the file.
+of one byte far behind the end of the file. The lock is tested on Linux alone.
 """
 
 from __future__ import annotations
@@ -26,45 +26,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Journal", "Problem"]
+__all__ = ["VERSION", "Journal", "Problem"]
 
 _MAGIC = b'{"journal": "toposeg_lite annotation"'
-_VERSION = 1
+#: Of new journals; see `edges` for what those of version 1 number.
+VERSION = 2
 
 
 class Problem(NamedTuple):
-    """A line of a journal that could not be used.
-
-    Attributes
-    ----------
-    line : int
-        Its number in the file, from 1.
-    reason : str
-        Why it was left out.
-    text : str
-        What it holds.
-    """
+    """A line of a journal that could not be used: its number in the file, from 1, and why."""
 
     line: int
     reason: str
-    text: str
+    text: str  # what it holds
 
 
 class Journal:
     """An append-only file of actions that belongs to one process at a time.
 
-    Opening it locks it and reads what can be read. Nothing is written before the first `append`,
-    and what stands in the file is never changed.
-
-    Parameters
-    ----------
-    path : path
-        The file; made if there is none. Its folder must exist.
+    Opening it makes it if there is none, locks it and reads what can be read. Nothing is written
+    before the first `append`, and what stands in the file is never changed.
 
     Attributes
     ----------
-    path : Path
-        The file.
     header : dict or None
         The first header that can be read.
     records : list of (int, dict)
@@ -74,14 +58,8 @@ class Journal:
 
     Raises
     ------
-    BlockingIOError
-        If another session has it open, in this process or in another one.
-    FileNotFoundError
-        If its folder does not exist.
-    TypeError
-        If `path` is none.
-    ValueError
-        If the file is no journal, or one of a later version.
+    BlockingIOError, FileNotFoundError, ValueError
+        See `AnnotationSession`.
 
     Examples
     --------
@@ -124,12 +102,7 @@ class Journal:
     def append(self, record: dict[str, Any]) -> None:
         """Write one line and flush it to the disk; return when it is there.
 
-        Raises
-        ------
-        OSError
-            If the disk is full or gone. The record then does not count.
-        ValueError
-            If the journal is closed.
+        If the disk is full or gone (OSError), the record does not count.
         """
         if self.closed:
             raise ValueError(f"the journal {self.path} is closed; open it again")
@@ -150,7 +123,7 @@ class Journal:
 
     def start(self, header: dict[str, Any]) -> None:
         """Write the header, with who opened it and when, as the first line that counts."""
-        magic = {"journal": "toposeg_lite annotation", "version": _VERSION}
+        magic = {"journal": "toposeg_lite annotation", "version": VERSION}
         self.append(magic | header)
         self.header = magic | header
 
@@ -210,10 +183,10 @@ def _parse(
             continue
         if "journal" not in record:
             records.append((number, record))
-        elif record.get("version") != _VERSION:
+        elif record.get("version") not in (1, VERSION):
             raise ValueError(
                 f"{path} is a journal of version {record.get('version')}; this version of "
-                f"toposeg_lite reads version {_VERSION}. Nothing was changed"
+                f"toposeg_lite reads versions 1 and {VERSION}. Nothing was changed"
             )
         elif header is None:
             header = record
@@ -247,10 +220,9 @@ def _who_has(path: Path) -> str:
         records = []
     for _, record in reversed(records):
         if record.get("do") == "open":
-            here = record.get("process") == os.getpid() and record.get("host") == (
-                socket.gethostname()
-            )
-            place = "this one" if here else f"{record.get('process')} on {record.get('host')}"
+            process, host = record.get("process"), record.get("host")
+            is_here = (process, host) == (os.getpid(), socket.gethostname())
+            place = "this one" if is_here else f"{process} on {host}"
             who = f"another session (process: {place}; since {record.get('time')})"
             break
     return (
@@ -272,9 +244,8 @@ def _flush_folder(folder: Path) -> None:
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = (
-        2**30
-    )  # Windows keeps others from reading a locked byte, so we lock one that is not there
+    # Windows keeps others from reading a locked byte, so we lock one that is not there.
+    _FAR = 2**30
 
     def _lock(file: int) -> bool:
         """Lock an open file for this session; return False if another one has it."""

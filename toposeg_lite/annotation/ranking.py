@@ -1,6 +1,6 @@
 """Which branch should be asked about next? How probable each one is, and how unsure that is.
 
-A session asks a *branch model* for two numbers of every proposal: the probability that it is real,
+A session asks a *branch model* for two numbers of every branch: the probability that it is real,
 and an uncertainty by which the queue is ordered. Any object with the methods of `BranchModel` will
 do; `LogisticModel` is the one that is used where none is given. It needs no training beforehand and
 learns from the decisions of the annotator.
@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import expit, logit
 
 from ..calibration import entropy
-from .proposals import Proposals
+from ..checks import check_number
+from ..topology.branches import BranchSet
 
 __all__ = ["BranchModel", "LogisticModel", "fit_logistic"]
 
@@ -26,28 +27,19 @@ class BranchModel(Protocol):
     ``likelihood(image) -> array`` of the image's spatial shape, float in [0, 1]: then the model can
     stand in the place of the likelihood when a session is begun.
 
-    ``propose(image, likelihood) -> Proposals``: the model has its own way of cutting branches. The
+    ``propose(image, likelihood) -> BranchSet``: the model has its own way of cutting branches. The
     same input must give the same ones.
 
-    ``learn(image, likelihood, proposals, chosen, real)``: fit the model *anew* to decisions.
-    `chosen` (m,) int64 are positions among the proposals, `real` (m,) bool whether each was
+    ``learn(image, likelihood, branches, chosen, real)``: fit the model *anew* to decisions.
+    `chosen` (m,) int64 are positions among the branches, `real` (m,) bool whether each was
     accepted. It starts from the same state each time, so that the same decisions give the same
     model, and a session that is reopened ranks as it did before.
     """
 
     def predict(
-        self, image: np.ndarray, likelihood: np.ndarray, proposals: Proposals
+        self, image: np.ndarray, likelihood: np.ndarray, branches: BranchSet
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Judge every proposal of an image.
-
-        Parameters
-        ----------
-        image : (*spatial) or (channels, *spatial) array
-            As given to the session.
-        likelihood : (*spatial) array of float
-            In [0, 1].
-        proposals : Proposals
-            Their paths are flat indices into the likelihood.
+        """Judge every branch of an image: arguments are as the session has them.
 
         Returns
         -------
@@ -65,17 +57,17 @@ class LogisticModel:
     The probability of a branch is the sigmoid of a weighted sum of its features:
 
     ====================  ==========================================================
-    feature               what it is, x being the likelihood along the path
+    feature               what it is, x being the likelihood of its own pixels
     ====================  ==========================================================
     one                   1, for the offset
     mean log-odds         log(m / (1 - m)) of the mean m of x, m within [0.02, 0.98]
     lowest log-odds       the same of the smallest x
-    persistence           that of the proposal
-    length                log(number of pixels) - log(20)
+    persistence           that of the branch
+    length                log(number of own pixels) - log(20)
     ====================  ==========================================================
 
     Before any decision the weights are (0, 1, 0, 0, 0): the probability is the mean likelihood
-    along the branch. `learn` finds the weights that maximise the likelihood of the decisions, under
+    of the branch. `learn` finds the weights that maximise the likelihood of the decisions, under
     a normal prior with these means and one standard deviation for all weights (ridge regression
     towards the first guess). The uncertainty is the entropy.
 
@@ -84,85 +76,51 @@ class LogisticModel:
     spread : float
         Standard deviation of the prior, positive: the larger, the more decisions count. Default 1.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `spread` is no positive number.
-
-    Notes
-    -----
-    The maximum is unique. It is found by Newton's method with halved steps, in milliseconds.
-
     Examples
     --------
-    >>> found = Proposals([np.array([0, 1]), np.array([2, 3])], np.zeros(2), np.zeros((2, 2), int))
-    >>> likelihood = np.array([[0.6, 0.6, 0.4, 0.4]])
+    >>> from toposeg_lite.topology.branches import find_branches
+    >>> likelihood = np.array([[0.6, 0.5, 0.7, 0.0, 0.4]])
+    >>> branches = find_branches(likelihood, saddle_level=0.1, specks=True)
     >>> model = LogisticModel()
-    >>> model.predict(likelihood, likelihood, found)[0].round(2)
+    >>> model.predict(likelihood, likelihood, branches)[0].round(2)
     array([0.6, 0.4])
-    >>> model.learn(likelihood, likelihood, found, np.array([0]), np.array([False]))
-    >>> bool(model.predict(likelihood, likelihood, found)[0][0] < 0.5)
+    >>> model.learn(likelihood, likelihood, branches, np.array([0]), np.array([False]))
+    >>> bool(model.predict(likelihood, likelihood, branches)[0][0] < 0.5)
     True
     """
 
     _PRIOR = np.array([0.0, 1.0, 0.0, 0.0, 0.0])
 
     def __init__(self, spread: float = 1.0) -> None:
-        if isinstance(spread, bool) or not isinstance(spread, int | float | np.number):
-            raise TypeError(f"spread must be a number; got {spread!r}")
-        if not 0 < spread < np.inf:
-            raise ValueError(f"spread must be positive and finite; got {spread}")
-        self.spread = float(spread)
+        self.spread = check_number(spread, "spread", positive=True)
         self.weights = self._PRIOR.copy()
 
     def predict(
-        self, image: np.ndarray, likelihood: np.ndarray, proposals: Proposals
+        self, image: np.ndarray, likelihood: np.ndarray, branches: BranchSet
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Judge every proposal of an image; see `BranchModel.predict`."""
-        probability = expit(_features(likelihood, proposals) @ self.weights)
+        """Judge every branch; see `BranchModel`."""
+        probability = expit(_features(likelihood, branches) @ self.weights)
         return probability, entropy(probability)
 
     def learn(
         self,
         image: np.ndarray,
         likelihood: np.ndarray,
-        proposals: Proposals,
+        branches: BranchSet,
         chosen: np.ndarray,
         real: np.ndarray,
     ) -> None:
-        """Fit the weights anew to decisions.
-
-        Parameters
-        ----------
-        image, likelihood, proposals
-            As in `predict`.
-        chosen : (m,) array of int
-            Which proposals were decided.
-        real : (m,) array of bool
-            How: True for accepted.
-        """
-        x = _features(likelihood, proposals)[chosen]
+        """Fit the weights anew to decisions; see `BranchModel`."""
+        x = _features(likelihood, branches)[chosen]
         self.weights = fit_logistic(x, real, self._PRIOR, self.spread)
 
 
 def fit_logistic(x: np.ndarray, real: Any, prior: np.ndarray, spread: float) -> np.ndarray:
     """Return the weights of a logistic regression that are the most probable after some decisions.
 
-    Parameters
-    ----------
-    x : (m, F) array of float64
-        Features of what was decided.
-    real : (m,) array of bool
-        The decisions.
-    prior : (F,) array of float64
-        Means of the normal distribution of the weights before.
-    spread : float
-        Its standard deviation, positive.
-
-    Returns
-    -------
-    (F,) array of float64
-        The unique maximum, found by Newton's method with halved steps.
+    `x` (m, F) are features of what was decided, `real` (m,) the decisions; before them the weights
+    are normal, with the means `prior` (F,) and the standard deviation `spread`. The unique maximum
+    is found by Newton's method with halved steps, in milliseconds.
 
     Examples
     --------
@@ -192,15 +150,15 @@ def fit_logistic(x: np.ndarray, real: Any, prior: np.ndarray, spread: float) -> 
     return weights
 
 
-def _features(likelihood: np.ndarray, proposals: Proposals) -> np.ndarray:
+def _features(likelihood: np.ndarray, branches: BranchSet) -> np.ndarray:
     """Return the features of `LogisticModel`, (n, 5) float64."""
-    if len(proposals) == 0:
+    if len(branches) == 0:
         return np.empty((0, 5))
-    sizes = np.array([len(path) for path in proposals.paths])
-    values = likelihood.ravel()[np.concatenate(proposals.paths)].astype(np.float64)
+    sizes = branches.sizes
+    values = likelihood.ravel()[branches.own_pixels].astype(np.float64)
     starts = np.cumsum(sizes) - sizes
     mean = np.add.reduceat(values, starts) / sizes
     lowest = np.minimum.reduceat(values, starts)
     odds = [logit(np.clip(v, 0.02, 0.98)) for v in (mean, lowest)]
     length = np.log(sizes) - np.log(20)
-    return np.stack([np.ones(len(sizes)), *odds, proposals.persistence, length], axis=1)
+    return np.stack([np.ones(len(sizes)), *odds, branches.persistence, length], axis=1)

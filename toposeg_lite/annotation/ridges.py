@@ -17,25 +17,12 @@ def ridge_path(likelihood: np.ndarray, points: np.ndarray, *, connectivity: int)
     """Join pixels by the cheapest ways between them, where a step costs 1 / (0.05 + likelihood).
 
     So a way along a ridge of likelihood 1 may be 21 times longer than one where it is 0; where the
-    likelihood is even, the way is straight. The ways pass through each given pixel in turn. Between
-    two of them they keep within a distance, from the straight line, of a quarter of its length, but
-    at least 20 and at most 60 pixels.
+    likelihood is even, the way is straight. The ways pass through each of the (k, ndim) pixels in
+    turn. Between two of them they keep within a distance, from the straight line, of a quarter of
+    its length, but at least 20 and at most 60 pixels. Returned are flat indices as they are passed.
 
-    Parameters
-    ----------
-    likelihood : (H, W) or (D, H, W) array of float
-        In [0, 1], foreground high.
-    points : (k, ndim) array of int
-        Pixels inside the image, one or more; row first.
-    connectivity : int
-        1: steps lead to the 4 (6) neighbours; the number of axes: to the 8 (26), and a diagonal
-        step costs its length.
-
-    Returns
-    -------
-    (m,) array of int64
-        Flat indices of the pixels, in the order in which they are passed; a pixel that is passed
-        twice comes twice.
+    With `connectivity` 1, steps lead to the 4 (6) neighbours; with the number of axes to the 8
+    (26), and a diagonal step costs its length.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """How many clicks does an order of questions save? A perfect annotator works against a known truth.
 
 **How a branch is judged.** The annotator looks at the path alone: a branch is real if at least
-three quarters of its pixels (`share`) lie on the truth, or within `tolerance` pixels of it. So a
-branch that runs along a vessel and then bridges a gap of background is real only while the bridge
+three quarters of its own pixels (`share`) lie on the truth, or within `tolerance` pixels of it. So
+a branch that runs along a vessel and then bridges a gap of background is real only while the bridge
 is short beside it. All others are rejected; or only those of which a quarter or less is real, and
 what is neither is left as it is (`mixed`): the click is spent, and nothing changes. An annotator
 who judges like this never errs and is never tired; real ones do and are.
@@ -19,12 +19,13 @@ from scipy import ndimage
 
 from .. import metrics
 from ..calibration import entropy
-from ..checks import check_choice, check_integer, check_number, check_same_shape
+from ..checks import check_choice, check_fraction, check_integer, check_number, check_same_shape
+from ..topology.branches import UNDECIDED
 from ..topology.grid import check_connectivity, check_mask
-from .session import AnnotationSession
+from .session import QUEUE_ORDERS, AnnotationSession, QueueOrder
 
-Order = Literal["uncertainty", "doubt", "gain", "persistence", "random", "pixel-entropy"]
-ORDERS = ("uncertainty", "doubt", "gain", "persistence", "random", "pixel-entropy")
+Order = QueueOrder | Literal["persistence", "random", "pixel-entropy"]
+ORDERS = (*QUEUE_ORDERS, "persistence", "random", "pixel-entropy")
 
 __all__ = ["AnnotationCurve", "judge_branches", "simulate_annotator"]
 
@@ -51,23 +52,11 @@ class AnnotationCurve:
     branches: np.ndarray
 
     def area(self, metric: str) -> float:
-        """Return the area under one curve, divided by the number of clicks: its mean height.
+        """Return the area under the curve of one of the `scores`, divided by the number of clicks.
 
-        Parameters
-        ----------
-        metric : str
-            One of `scores`.
-
-        Returns
-        -------
-        float
-            In the metric's own units, so that curves of as many clicks can be compared. Between
-            two measurements the curve is straight. Without any click the value at the beginning.
-
-        Raises
-        ------
-        ValueError
-            If there is no such metric.
+        It is the curve's mean height, in the metric's own units, so that curves of as many clicks
+        can be compared. Between two measurements the curve is straight. Without any click it is the
+        value at the beginning.
         """
         check_choice(metric, tuple(self.scores), "metric")
         values = self.scores[metric]
@@ -83,24 +72,12 @@ def judge_branches(
 
     Parameters
     ----------
-    session : AnnotationSession
-        Whose branches.
-    truth : array of bool, or of 0 and 1
-        Of the session's shape.
+    session, truth : AnnotationSession, array of bool or of 0 and 1
+        Whose branches, and a mask of the session's shape.
     share : float
-        The part of a branch's pixels that must lie on the truth, in [0, 1]. Default 0.75.
+        The part of a branch's own pixels that must lie on the truth, in [0, 1]. Default 0.75.
     tolerance : float
         Pixels within this distance from the truth count as on it. Default 0.
-
-    Returns
-    -------
-    (n,) array of bool
-        True for each branch that is real.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `truth` is no mask of that shape or a number is none.
 
     Examples
     --------
@@ -116,13 +93,11 @@ def _shares(session: AnnotationSession, truth: Any, share: float, tolerance: flo
     """Return which part of each branch lies on the truth, (n,) float64; check all on the way."""
     truth = check_mask(truth, "truth")
     check_same_shape(truth, session.likelihood, ("truth", "the session's likelihood"))
-    if check_number(share, "share") > 1:
-        raise ValueError(f"share must lie in [0, 1]; got {share}")
+    check_fraction(share, "share")
     reach = check_number(tolerance, "tolerance")
     if truth.any() and reach > 0:
         truth = ndimage.distance_transform_edt(~truth) <= reach
-    flat = truth.ravel()
-    return np.array([flat[path].mean() for path in session.proposals.paths], np.float64)
+    return session.branches.fraction_on(truth)
 
 
 def simulate_annotator(
@@ -145,25 +120,22 @@ def simulate_annotator(
     ----------
     session : AnnotationSession
         Where to begin. It is not changed: the simulation works on a copy without a journal.
-    truth : array of bool, or of 0 and 1
-        Of the session's shape.
+    truth, share, tolerance
+        How a branch is judged; see `judge_branches`.
     order : {"uncertainty", "doubt", "gain", ...} or iterable of int
         Which undecided branch comes next:
 
-        - "uncertainty": the first of the session's queue, which is made anew after each decision;
-          a model that learns always has learned from it by then;
-        - "doubt", "gain": the first of the queue by doubt or by gain, likewise;
+        - "uncertainty", "doubt", "gain": the first of the session's queue by these, which is made
+          anew after each decision; a model that learns always has learned from it by then;
         - "persistence": the most persistent;
         - "random": any;
-        - "pixel-entropy": the one with the highest mean, over its path, of the entropy of the
+        - "pixel-entropy": the one with the highest mean, over its own pixels, of the entropy of the
           likelihood, which is what a pixel-wise network knows of its uncertainty;
         - numbers of branches: these, in this order.
     clicks : int, optional
         Stop after so many decisions. Default: when all branches are decided.
     every : int
         Measure after each so many decisions, and after the last. Default 1.
-    share, tolerance : float
-        How a branch is judged; see `judge_branches`.
     mixed : {"reject", "leave"}
         What becomes of branches that are not real, but of which more than 1 - `share` is. Default:
         they are rejected. To "leave" one costs a click, too.
@@ -178,15 +150,6 @@ def simulate_annotator(
     -------
     AnnotationCurve
         With the scores "betti_matching_error", "cldice" and "variation_of_information".
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `truth` is no mask of the session's shape, or an option is none of the above.
-
-    Notes
-    -----
-    A decision that leaves the mask as it is costs a click, and no time.
 
     Examples
     --------
@@ -221,7 +184,7 @@ def simulate_annotator(
         if len(decided) % every == 0:
             counts.append(len(decided))
             now = session.mask()
-            changed = (now != before).any()
+            changed = (now != before).any()  # what leaves the mask as it is costs no time
             rows.append(_scores(now, truth, connectivity, labels) if changed else rows[-1])
             before = now
     if counts[-1] < len(decided):
@@ -238,11 +201,11 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
     """
     if isinstance(order, str):
         check_choice(order, ORDERS, "order")
-        if order in ("uncertainty", "doubt", "gain"):
+        if order in QUEUE_ORDERS:
             by: Any = order
             if not session._learns_always:  # no decision changes what is said of the others
-                left = iter(session.queue(by))
-                return lambda session, asked: next(left, None)
+                queue = iter(session.queue(by))
+                return lambda session, asked: next(queue, None)
 
             def first(session: AnnotationSession, asked: list[int]) -> int | None:
                 known = set(asked)
@@ -254,26 +217,24 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
         if not isinstance(order, Iterable):
             raise TypeError(f"order must be one of {ORDERS} or numbers of branches; got {order!r}")
         ranked = [check_integer(branch, "order") for branch in order]
-        if sorted(set(ranked)) != sorted(ranked) or max(ranked, default=0) >= len(
-            session.proposals
-        ):
+        count = len(session.branches)
+        if sorted(set(ranked)) != sorted(ranked) or max(ranked, default=0) >= count:
             raise ValueError(
-                f"order must name branches below {len(session.proposals)}, each once at most; "
-                f"got {ranked}"
+                f"order must name branches below {count}, each once at most; got {ranked}"
             )
-    left = iter([branch for branch in ranked if session.decisions[branch] == 0])
-    return lambda session, asked: next(left, None)
+    undecided = iter([k for k in ranked if session.decisions[k] == UNDECIDED])
+    return lambda session, asked: next(undecided, None)
 
 
 def _ranked(session: AnnotationSession, order: str, seed: Any) -> list[int]:
     """Return all branches of a session in an order that no decision changes."""
     if order == "random":
-        return np.random.default_rng(seed).permutation(len(session.proposals)).tolist()
+        return np.random.default_rng(seed).permutation(len(session.branches)).tolist()
     if order == "persistence":
-        values = session.proposals.persistence
+        values = session.branches.persistence
     else:
         unsure = entropy(session.likelihood).ravel()
-        values = np.array([unsure[path].mean() for path in session.proposals.paths])
+        values = np.array([unsure[path].mean() for path in session.branches.own_paths])
     return np.argsort(-values, kind="stable").tolist()
 
 
@@ -281,12 +242,13 @@ def _scores(
     mask: np.ndarray, truth: np.ndarray, connectivity: int, labels: metrics.Labels
 ) -> dict[str, float]:
     """Return the metrics of a mask."""
+    error = metrics.betti_matching_error(mask, truth, connectivity=connectivity)
+    information = metrics.variation_of_information(
+        mask, truth, connectivity=connectivity, labels=labels
+    )
+    cldice = metrics.cldice(mask, truth)
     return {
-        "betti_matching_error": metrics.betti_matching_error(
-            mask, truth, connectivity=connectivity
-        ),
-        "cldice": metrics.cldice(mask, truth),
-        "variation_of_information": metrics.variation_of_information(
-            mask, truth, connectivity=connectivity, labels=labels
-        ),
+        "betti_matching_error": error,
+        "cldice": cldice,
+        "variation_of_information": information,
     }

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import expit, logit
 
 from ..calibration import entropy
-from .proposals import Proposals
+from ..checks import check_number
+from ..topology.branches import BranchSet
 from .ranking import fit_logistic
 
 if TYPE_CHECKING:
@@ -20,15 +21,13 @@ __all__ = ["StructureRanking"]
 class StructureRanking:
     """A branch model for `AnnotationSession` that asks a `StructureModel`.
 
-    The branches are the model's own, without the pixels at their ends that belong to others. Before
-    any decision a branch has the model's calibrated probability. `learn` fits a logistic regression
-    to the decisions, whose features are the model's log-odds, a constant, and, in the mode
-    "branch", what the model's head sees of the branch, scaled to mean 0 and variance 1 over the
-    image. Its prior is the model itself: weight 1 for the log-odds and 0 for the rest, with a
-    standard deviation of `spread`. The network and its head stay as they are, so that the next
-    image begins with what was learned from experts' masks, not from this one alone.
-
-    The uncertainty is the entropy of the probability.
+    The branches are the model's own. Before any decision a branch has the model's calibrated
+    probability. `learn` fits a logistic regression to the decisions, whose features are the model's
+    log-odds, a constant, and, in the mode "branch", what the model's head sees of the branch,
+    scaled to mean 0 and variance 1 over the image. Its prior is the model itself: weight 1 for the
+    log-odds and 0 for the rest, with a standard deviation of `spread`. The network and its head
+    stay as they are, so that the next image begins with what was learned from experts' masks, not
+    from this one alone. The uncertainty is the entropy of the probability.
 
     Parameters
     ----------
@@ -41,11 +40,6 @@ class StructureRanking:
     ----------
     weights : array of float64 or None
         What was learned; None before.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `spread` is no positive number.
 
     Notes
     -----
@@ -66,60 +60,28 @@ class StructureRanking:
     """
 
     def __init__(self, model: StructureModel, spread: float = 0.5) -> None:
-        if isinstance(spread, bool) or not isinstance(spread, int | float | np.number):
-            raise TypeError(f"spread must be a number; got {spread!r}")
-        if not 0 < spread < np.inf:
-            raise ValueError(f"spread must be positive and finite; got {spread}")
-        self.model, self.spread = model, float(spread)
+        self.model, self.spread = model, check_number(spread, "spread", positive=True)
         self.weights: np.ndarray | None = None
         self._last: tuple[np.ndarray, Any] | None = None
 
     def likelihood(self, image: np.ndarray) -> np.ndarray:
-        """Return the likelihood of an image, (*spatial) array of float32.
-
-        Parameters
-        ----------
-        image : (*spatial) or (channels, *spatial) array
-            As the model's network wants it.
-        """
+        """Return the likelihood of an image that is as the model's network wants it."""
         return self._distribution(image).branches.likelihood
 
-    def propose(self, image: np.ndarray, likelihood: np.ndarray) -> Proposals:
-        """Return the model's branches of an image.
-
-        Parameters
-        ----------
-        image : (*spatial) or (channels, *spatial) array
-            The image.
-        likelihood : (*spatial) array of float
-            What the model says of it.
-
-        Returns
-        -------
-        Proposals
-            In the model's order.
-
-        Raises
-        ------
-        ValueError
-            If the model says something else now.
-        """
+    def propose(self, image: np.ndarray, likelihood: np.ndarray) -> BranchSet:
+        """Return the model's branches of an image; ValueError if it gives another likelihood."""
         branches = self._distribution(image).branches
         if not np.array_equal(branches.likelihood, likelihood):
             raise ValueError(
                 "the model gives another likelihood of this image than the one that the journal "
                 "was begun with: its weights, or the machine, have changed"
             )
-        paths = np.split(branches.own_pixels, np.cumsum(branches.sizes)[:-1])
-        if not len(branches):
-            paths = []
-        ends = np.array([(path[0], path[-1]) for path in paths], np.int64).reshape(-1, 2)
-        return Proposals(paths, branches.persistence.astype(np.float64), ends)
+        return branches
 
     def predict(
-        self, image: np.ndarray, likelihood: np.ndarray, proposals: Proposals
+        self, image: np.ndarray, likelihood: np.ndarray, branches: BranchSet
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Judge every branch of an image; see `BranchModel.predict`."""
+        """Judge every branch; see `BranchModel`."""
         if self.weights is None:
             probability = self._distribution(image).uncertainty().probability
         else:
@@ -130,21 +92,11 @@ class StructureRanking:
         self,
         image: np.ndarray,
         likelihood: np.ndarray,
-        proposals: Proposals,
+        branches: BranchSet,
         chosen: np.ndarray,
         real: np.ndarray,
     ) -> None:
-        """Fit the weights anew to decisions; without any, forget what was learned.
-
-        Parameters
-        ----------
-        image, likelihood, proposals
-            As in `predict`.
-        chosen : (m,) array of int
-            Which branches were decided.
-        real : (m,) array of bool
-            How: True for accepted.
-        """
+        """Fit the weights anew to decisions; without any, forget what was learned."""
         if len(chosen) == 0:
             self.weights = None
             return
@@ -154,11 +106,11 @@ class StructureRanking:
 
     def _features(self, image: np.ndarray) -> np.ndarray:
         """Return log-odds, a constant and what the head sees, (n, F) float64."""
-        found = self._distribution(image)
-        odds = logit(np.clip(found.uncertainty().probability, 1e-4, 1 - 1e-4))[:, None]
+        distribution = self._distribution(image)
+        odds = logit(np.clip(distribution.uncertainty().probability, 1e-4, 1 - 1e-4))[:, None]
         parts = [odds, np.ones_like(odds)]
-        if found.features is not None:
-            seen = found.features.double().cpu().numpy()
+        if distribution.features is not None:
+            seen = distribution.features.double().cpu().numpy()
             spread = seen.std(axis=0)
             parts.append((seen - seen.mean(axis=0)) / np.where(spread > 0, spread, 1))
         return np.concatenate(parts, axis=1)

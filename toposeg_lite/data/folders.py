@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +15,11 @@ from typing import Any, Literal
 import numpy as np
 
 from ..checks import check_choice, check_integer
-from .reading import KINDS, channels_first, ending, read_array, stem, to_likelihood
+from .files import FileContent, UnreadableFile
+from .nifti import lay_on
+from .reading import KINDS, channels_first, ending, read_file, stem, to_likelihood, upright
 from .samples import Dataset, Sample
+from .turning import TURNS
 
 __all__ = ["folder"]
 
@@ -27,6 +33,7 @@ def folder(
     *,
     mask_suffix: str = "",
     foreground: str = "nonzero",
+    ignore: int | None = None,
     scale: str = "type",
     variable: str | None = None,
     mask_variable: str | None = None,
@@ -40,24 +47,38 @@ def folder(
     """Return a data set made of your own images and masks.
 
     Files are png, jpg, tif (several pages are a volume), npy, mat or nii and nii.gz (which need
-    nibabel); `toposeg_lite.data.reading.read_array` says how each is read. An image and its mask
-    have the same name up to the ending, so ``images/cell7.tif`` goes with ``masks/cell7.png``.
+    nibabel); `toposeg_lite.data.reading.read_file` says how each is read, and what palettes,
+    colours, transparency and the tags of a tif mean in a mask. An image and its mask have the same
+    name up to the ending, so ``images/cell7.tif`` goes with ``masks/cell7.png``.
+
+    A mask is read as its author saw it, or refused: what was decided is in the `notes` of each
+    sample. Two NIfTI volumes must lie on one grid; a mask stored along other directions is turned
+    to its image's. A picture that says how its camera was held (EXIF, or the same tag of a tif) is
+    turned upright with its mask if both say so. If one of them alone does, the shapes decide; where
+    they fit both ways, the pair is refused. No file may be larger than
+    `toposeg_lite.data.files.max_pixels` allows.
 
     Everything is read and checked before anything is returned, and one error lists every fault:
-    images without masks and masks without images, files that cannot be read, shapes that differ,
-    masks with more than two values, images whose number of axes or channels differs from the rest.
+    images without masks and masks without images (and which names almost match), files that cannot
+    be read, shapes that differ, masks with more than two values, images whose number of axes or
+    channels differs from the rest.
 
     Parameters
     ----------
     images, masks : path
-        Two folders, or one and the same if `mask_suffix` is given. Subfolders and files whose
-        names begin with a dot are passed over; any other file must be of a kind named above.
+        Two folders, or one and the same if `mask_suffix` is given. Subfolders, files whose names
+        begin with a dot, and what Windows and macOS leave behind (``Thumbs.db``, ``desktop.ini``,
+        ``__MACOSX``) are passed over; any other file must be of a kind named above. Names are
+        compared in one Unicode form (NFC).
     mask_suffix : str
         What the name of a mask has more than that of its image, before the ending: with ``_mask``
         ``cell7.tif`` goes with ``cell7_mask.png``.
     foreground : {"nonzero", "zero"}
         Which of a mask's two values is the structure. Masks hold 0 and at most one other value,
         whatever it is (1, 254, 255); one in grey saved as colour is accepted.
+    ignore : int, optional
+        The value of pixels that have no label, for example 255: a third value that masks may then
+        hold. Samples keep where it stands (`Sample.ignored`). None means that there is none.
     scale : {"type", "image"}
         How values become likelihoods in [0, 1]. "type": unsigned integers are divided by the
         largest value of their type, floats must lie in [0, 1] already, other types are refused.
@@ -117,23 +138,30 @@ def folder(
     for value, label in ((mask_suffix, "mask_suffix"), (name, "name")):
         if not isinstance(value, str):
             raise TypeError(f"{label} must be a string; got {value!r}")
+    mask_suffix = _one_form(mask_suffix)
     seed = check_integer(seed, "seed")
     if patch is not None:
         patch = check_integer(patch, "patch", 1)
+    if ignore is not None:
+        ignore = check_integer(ignore, "ignore", -(2**63))
+        if ignore == 0:
+            raise ValueError("ignore must not be 0, which is one of a mask's two values")
     shares, lists = _check_split(split)
 
     problems: list[str] = []
     image_files, mask_files = _list_files(images, masks, mask_suffix, problems)
     samples = {}
     for key in sorted(image_files.keys() & mask_files.keys()):
-        image = _read(image_files[key], problems, variable, indices=False)
-        mask = _read(mask_files[key], problems, mask_variable, indices=True)
+        image = _read(image_files[key], problems, variable=variable)
+        mask = _read(mask_files[key], problems, variable=mask_variable, indices=True, ignore=ignore)
         if image is None or mask is None:
             continue
-        sample = _pair(key, image, mask, foreground, scale, problems)
+        sample = _pair(key, image, mask, foreground, ignore, scale, problems)
         if sample is not None:
             samples[key] = sample
     _compare(samples, problems)
+    if ignore is not None:
+        _check_ignored(samples, foreground, ignore, problems)
     if not image_files.keys() & mask_files.keys() and not problems:
         problems.append(f"no image in {images}; the known kinds are {', '.join(KINDS)}")
     _check_lists(lists, set(image_files) & set(mask_files), group, problems)
@@ -164,7 +192,7 @@ def _check_split(split: Any) -> tuple[Sequence[float], dict[str, list[str]]]:
             whole = not isinstance(names, str) and isinstance(names, Iterable)
             if not whole or not all(isinstance(name, str) for name in names):
                 raise TypeError(f"split[{key!r}] must be a list of names; got {names!r}")
-        return (), {part: list(split.get(part, ())) for part in SPLITS}
+        return (), {part: [_one_form(name) for name in split.get(part, ())] for part in SPLITS}
     if isinstance(split, str) or not isinstance(split, Sequence):
         raise TypeError(f"split must be three shares, or lists of names by split; got {split!r}")
     if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in split):
@@ -192,12 +220,15 @@ def _list_files(
 
     named: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
     for path in sorted({file for place in places for file in place.iterdir()}):
-        if path.name.startswith(".") or not path.is_file():
+        if path.is_symlink() and not path.exists():
+            problems.append(f"{path}: points to a file that is not there")
+            continue
+        if path.name.startswith(".") or path.name.lower() in _LEFTOVERS or not path.is_file():
             continue
         if ending(path).lower() not in KINDS:
             problems.append(f"{path}: not of a known kind ({', '.join(KINDS)})")
             continue
-        key = stem(path)
+        key = _one_form(stem(path))
         if together:
             is_mask = key.endswith(suffix)
         else:
@@ -210,65 +241,172 @@ def _list_files(
         known = named[is_mask].setdefault(key, path)
         if known is not path:
             problems.append(f"{path}: has the same name as {known.name}")
-    for key in sorted(named[0].keys() - named[1].keys()):
-        problems.append(f"{named[0][key]}: no mask {key}{suffix}.* in {places[1]}")
-    for key in sorted(named[1].keys() - named[0].keys()):
-        problems.append(f"{named[1][key]}: no image {key}.* in {places[0]}")
+    alone = [sorted(named[k].keys() - named[1 - k].keys()) for k in (0, 1)]
+    for key in alone[0]:
+        almost = _almost(key, {name: named[1][name].name for name in alone[1]})
+        problems.append(f"{named[0][key]}: no mask {key}{suffix}.* in {places[1]}{almost}")
+    for key in alone[1]:
+        almost = _almost(key, {name: named[0][name].name for name in alone[0]})
+        problems.append(f"{named[1][key]}: no image {key}.* in {places[0]}{almost}")
     return named
 
 
-def _read(
-    path: Path, problems: list[str], variable: str | None, *, indices: bool
-) -> np.ndarray | None:
+# What Windows and macOS leave in folders, in small letters.
+_LEFTOVERS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"}
+
+
+def _one_form(name: str) -> str:
+    """Return a name in the one form of Unicode that all names are compared in."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _almost(key: str, candidates: dict[str, str]) -> str:
+    """Return a remark on the files whose names are almost `key`, from names to files."""
+
+    def core(name: str) -> str:
+        return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+    wanted = core(key)
+    close = [name for name in candidates if core(name) == wanted]
+    if not close:
+        close = [n for n in candidates if wanted and n.casefold().startswith(key.casefold())]
+    if not close and len(candidates) <= _MANY:  # comparing all with all takes long
+        close = difflib.get_close_matches(key, candidates, n=3, cutoff=0.75)
+    if not close:
+        return ""
+    listed = ", ".join(repr(candidates[name]) for name in close[:3])
+    suffix = close[0][len(key) :] if close[0].startswith(key) else ""
+    hint = f" (mask_suffix={suffix!r}?)" if suffix else ""
+    return f"; almost the same: {listed}{hint}"
+
+
+_MANY = 200
+
+
+def _read(path: Path, problems: list[str], **options: Any) -> FileContent | None:
     """Return what a file holds, or None and a note if it cannot be read."""
     try:
-        array = read_array(path, variable=variable, indices=indices)
-    except ModuleNotFoundError:
-        raise
-    except Exception as error:  # each kind of file has errors of its own
-        problems.append(f"{path}: cannot be read ({error})")
+        content = read_file(path, **options)
+    except (UnreadableFile, OSError) as error:
+        text = str(error) if isinstance(error, UnreadableFile) else f"{path}: {error}"
+        problems.append(text)
         return None
+    array = content.array
     if array.size == 0 or array.dtype.kind not in "biuf":
         problems.append(f"{path}: holds no real numbers (shape {array.shape}, {array.dtype})")
         return None
-    return array
+    return content
 
 
 def _pair(
     key: str,
-    image: np.ndarray,
-    mask: np.ndarray,
+    image_file: FileContent,
+    mask_file: FileContent,
     foreground: str,
+    ignore: int | None,
     scale: str,
     problems: list[str],
 ) -> Sample | None:
     """Return a sample, or None and a note of what is wrong with the image or its mask."""
     before = len(problems)
+    try:
+        image_file, mask_file = _stand_upright(image_file, lay_on(mask_file, image_file))
+    except ValueError as error:
+        problems.append(f"{key}: {error}")
+        return None
+    image, mask = image_file.array, mask_file.array
     if mask.ndim > 2 and mask.shape[-1] == 3 and (mask == mask[..., :1]).all():
         mask = mask[..., 0]  # grey saved as colour
-    values = np.unique(mask)
-    if values.size > 2 or (values.size == 2 and values[0] != 0) or np.isnan(values).any():
-        shown = ", ".join(str(value) for value in values[:4]) + ", ..." * (values.size > 4)
-        problems.append(
-            f"{key}: the mask must hold 0 and at most one other value; it holds {shown}"
-            + " (jpg changes values: keep masks as png)" * (values.size > 4)
-        )
+    ignored = None if ignore is None else mask == ignore
+    _check_values(key, mask if ignored is None else mask[~ignored], ignore, problems)
     if mask.ndim not in (2, 3):
         problems.append(f"{key}: the mask must have 2 or 3 axes; its shape is {mask.shape}")
-    elif image.shape[: mask.ndim] == mask.shape and image.ndim <= mask.ndim + 1:
-        image = channels_first(image, mask.ndim)
-    elif not (image.ndim == mask.ndim + 1 and image.shape[1:] == mask.shape):
+    elif not _agree(image, mask):
         problems.append(
             f"{key}: the image has shape {image.shape}, the mask {mask.shape}; they must agree, "
             f"but for one more axis of the image for its channels"
         )
+    elif image.shape[: mask.ndim] == mask.shape:
+        image = channels_first(image, mask.ndim)
     try:
         likelihood = to_likelihood(image) if scale == "type" else _stretch(image)
     except ValueError as error:
         problems.append(f"{key}: the image {error}")
     if len(problems) > before:
         return None
-    return Sample(key, likelihood, (mask != 0) if foreground == "nonzero" else (mask == 0))
+    structure = (mask != 0) if foreground == "nonzero" else (mask == 0)
+    if ignored is not None:
+        structure &= ~ignored
+    notes = [f"image: {note}" for note in image_file.notes]
+    notes += [f"mask: {note}" for note in mask_file.notes]
+    return Sample(key, likelihood, structure, ignored, tuple(notes))
+
+
+def _check_values(key: str, mask: np.ndarray, ignore: int | None, problems: list[str]) -> None:
+    """Note a mask whose labelled pixels hold other values than 0 and one more."""
+    values = np.unique(mask)
+    if values.size <= 2 and (values.size < 2 or values[0] == 0) and not np.isnan(values).any():
+        return
+    shown = ", ".join(str(value) for value in values[:4]) + ", ..." * (values.size > 4)
+    problem = f"{key}: the mask must hold 0 and at most one other value; it holds {shown}"
+    if values.size > 4:
+        problem += " (jpg changes values: keep masks as png)"
+    elif values.size == 3 and values[0] == 0 and values[2] == 255 and ignore is None:
+        problem += " (if 255 marks pixels without a label, say ignore=255)"
+    problems.append(problem)
+
+
+def _check_ignored(
+    samples: dict[str, Sample], foreground: str, ignore: int, problems: list[str]
+) -> None:
+    """Note that `ignore` leaves no structure in any mask: it is the structure's own value then."""
+    if not any(s.ignored.any() for s in samples.values() if s.ignored is not None):
+        return
+    if foreground == "nonzero":
+        empty = not any(s.mask.any() for s in samples.values())
+    else:
+        empty = all((s.mask | s.ignored).all() for s in samples.values())
+    if empty:
+        problems.append(
+            f"ignore: no mask holds any value but 0 and {ignore}; if {ignore} is the structure, "
+            f"leave ignore out"
+        )
+
+
+def _stand_upright(image: FileContent, mask: FileContent) -> tuple[FileContent, FileContent]:
+    """Turn an image and its mask as they ask, so that the same pixels lie on each other.
+
+    If both ask, or neither does, both are done as they say. If one alone asks, its partner was
+    drawn on the stored pixels or on those that a viewer shows; the shapes say which, or nothing.
+    """
+    if (image.orientation == 1) == (mask.orientation == 1):
+        return upright(image), upright(mask)
+    turned = upright(image), upright(mask)
+    which = "image" if image.orientation != 1 else "mask"
+    fits = [_agree(i.array, m.array) for i, m in ((image, mask), turned)]
+    if fits == [False, True]:
+        return turned
+    if fits == [True, False]:
+        note = "left as stored, since the other file has that shape, though it asks to be turned"
+        asking = image if which == "image" else mask
+        asking = replace(asking, notes=(*asking.notes, note))
+        return (asking, mask) if which == "image" else (image, asking)
+    if fits == [False, False]:
+        return turned  # their shapes differ, which is said elsewhere
+    other = "mask" if which == "image" else "image"
+    number = image.orientation if which == "image" else mask.orientation
+    raise ValueError(
+        f"the {which} asks to be {TURNS[number]} when it is shown (orientation {number}), the "
+        f"{other} does not, and their shapes fit either way; save the {which} upright and without "
+        f"that tag (PIL.ImageOps.exif_transpose), and look whether the {other} lies on it"
+    )
+
+
+def _agree(image: np.ndarray, mask: np.ndarray) -> bool:
+    """Return whether an image has the mask's shape, but for one more axis for its channels."""
+    if image.ndim not in (mask.ndim, mask.ndim + 1):
+        return False
+    return image.shape[: mask.ndim] == mask.shape or image.shape[1:] == mask.shape
 
 
 def _stretch(image: np.ndarray) -> np.ndarray:
@@ -276,8 +414,8 @@ def _stretch(image: np.ndarray) -> np.ndarray:
     values = image.astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("holds values that are NaN or infinite")
-    low, high = values.min(), values.max()
-    return ((values - low) / ((high - low) or 1)).astype(np.float32)
+    low, high = values.min() / 2, values.max() / 2  # halves, so that no difference is infinite
+    return ((values / 2 - low) / ((high - low) or 1)).astype(np.float32)
 
 
 def _compare(samples: dict[str, Sample], problems: list[str]) -> None:

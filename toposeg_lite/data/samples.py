@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-__all__ = ["Dataset", "Sample"]
+__all__ = ["Dataset", "Sample", "check_labelled"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,43 @@ class Sample:
         Values in [0, 1].
     mask : (H, W) or (D, H, W) array of bool
         True on the structure.
+    ignored : (H, W) or (D, H, W) array of bool, optional
+        True where nobody said what is there; the mask is False there. None means that every pixel
+        has a label.
+    notes : tuple of str
+        What was decided when the files were read, for example that the grey values of a palette
+        are the labels, or that a photograph was turned upright.
     """
 
     name: str
     image: np.ndarray
     mask: np.ndarray
+    ignored: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+
+def check_labelled(samples: Iterable[Sample]) -> None:
+    """Refuse samples that cannot be learned from, or scored, as they are.
+
+    Training and scores take every pixel at its label, so pixels that nobody labelled would count
+    as background. Masks hold booleans or integer labels; floats are taken where they are 0 and 1.
+
+    Examples
+    --------
+    >>> check_labelled([Sample("a", np.zeros((1, 2, 2), np.float32), np.eye(2, dtype=bool))])
+    """
+    for sample in samples:
+        if sample.ignored is not None and sample.ignored.any():
+            raise ValueError(
+                f"{sample.name!r} has {np.count_nonzero(sample.ignored)} pixels without a label; "
+                f"training and scores would take them for background. Cut them away, or label them"
+            )
+        mask = np.asarray(sample.mask)
+        if mask.dtype.kind not in "biu" and not np.isin(mask, (0, 1)).all():
+            raise ValueError(
+                f"the mask of {sample.name!r} must hold booleans or integer labels; got "
+                f"{mask.dtype} with other values than 0 and 1. Threshold it first"
+            )
 
 
 @dataclass(frozen=True)

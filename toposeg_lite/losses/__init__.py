@@ -86,18 +86,7 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 def make_loss(name: str, **options: Any) -> nn.Module:
-    """Build a loss by its name in `LOSSES`.
-
-    Parameters
-    ----------
-    name : str
-        A key of `LOSSES`.
-    **options
-        What the loss's class takes.
-
-    Returns
-    -------
-    torch.nn.Module
+    """Build a loss by its name in `LOSSES`, with the options that its class takes.
 
     Examples
     --------

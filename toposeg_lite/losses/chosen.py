@@ -18,25 +18,11 @@ __all__ = ["PIXEL_LOSSES", "PixelLoss", "loss_on_chosen"]
 def loss_on_chosen(
     host: OnHost, chosen: np.ndarray, pixel_loss: PixelLoss
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a pixel loss of each image on its chosen pixels, and the gradient by the logits.
+    """Return the (B,) values of a pixel loss on chosen pixels, and the gradient by the logits.
 
-    `HomotopyWarpingLoss` shows both formulas. p is the likelihood of a class against the rest. The
-    loss and its gradient are 0 where nothing is chosen.
-
-    Parameters
-    ----------
-    host : OnHost
-        Logits and masks.
-    chosen : (B, K, *spatial) array of bool
-        The pixels of each of the K foreground classes.
-    pixel_loss : {"cross_entropy", "dice"}
-        Which of the two.
-
-    Returns
-    -------
-    values : (B,) array of float64
-        The mean over the classes.
-    gradient : (B, C, *spatial) array
+    `HomotopyWarpingLoss` shows both formulas; p is the likelihood of a class against the rest.
+    `chosen`, (B, K, *spatial), says which pixels of each of the K foreground classes count. Values
+    are the mean over the classes, and 0 with a gradient of 0 where nothing is chosen.
 
     Examples
     --------

@@ -98,10 +98,8 @@ def cldice_loss(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
 
     Examples
     --------
-    A line that is found but for its last pixel: precision 1, sensitivity (2 + 1) / (3 + 1).
-
     >>> logits = torch.tensor([[[[50.0, 50.0, -50.0], [-50.0, -50.0, -50.0]]]])
-    >>> cldice_loss(logits, torch.tensor([[[1, 1, 1], [0, 0, 0]]]))  # 1 - 2 (3/4) / (1 + 3/4)
+    >>> cldice_loss(logits, torch.tensor([[[1, 1, 1], [0, 0, 0]]]))  # precision 1, sensitivity 3/4
     tensor(0.1429)
     """
     return ClDiceLoss(**options)(logits, target)

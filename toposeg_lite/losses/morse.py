@@ -11,9 +11,9 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ..checks import check_choice, check_fraction, check_integer
-from ..metrics import _skeleton
 from ..topology.grid import check_connectivity
 from ..topology.morse import morse_complex
+from ..topology.skeleton import thin_mask
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce, uncompiled
 from .options import Loss, Options, Reduction, check_reduction, takes
@@ -48,19 +48,15 @@ class MorseOptions(Options):
 
 
 class MorseLoss(Loss):
-    r"""The Morse loss: a pixel loss on the ridges of the likelihood, and nowhere else [1]_.
+    """The Morse loss: a pixel loss on the ridges of the likelihood, and nowhere else [1]_.
 
     Seen as a landscape, a likelihood image has ridges where the network suspects thin structures,
     also where it is not sure of them: the pass in a ridge is the weak spot of a connection. The
     discrete Morse complex finds these *critical structures* M: see
-    `toposeg_lite.topology.morse_complex`. The loss of an image with likelihood p and mask g is the
-    mean cross-entropy on them,
-
-    .. math:: -\frac{1}{|M|} \sum_{M} g \log p + (1 - g) \log (1 - p),
-
-    or their Dice loss, :math:`1 - (2 \sum_M p g + 1) / (\sum_M p + \sum_M g + 1)`. It raises the
-    weak spots of true structures and lowers false ones along their whole length. All other pixels
-    are left to the loss it is added to, so use it beside a pixel loss.
+    `toposeg_lite.topology.morse_complex`. The loss of an image is the mean cross-entropy on them,
+    or their Dice loss, by the formulas of `HomotopyWarpingLoss`. It raises the weak spots of true
+    structures and lowers false ones along their whole length. All other pixels are left to the
+    loss it is added to, so use it beside a pixel loss.
 
     Parameters
     ----------
@@ -89,11 +85,11 @@ class MorseLoss(Loss):
     *The structures of the truth.* A mask is flat, so the complex of the mask itself would follow
     the order of the indices, not its middle. That of the distance to the background has ridges, but
     a line of even width is one flat ridge with a single peak, whose skeleton is one pixel: arms
-    would be lost. So the truth's skeleton is its thinning, which keeps arms, components and,
-    but for rare patterns, loops (see `toposeg_lite.metrics.cldice`). Its patches are those of the
-    distance to the background, where nothing is lost: the pits are exactly the components of the
-    background, and the borders of their basins the middle of the walls. Neither threshold is of use
-    there, for all features of a mask have the persistence 1.
+    would be lost. So the truth's skeleton is its thinning, which keeps components, loops and, but
+    for some slanting bars in 2D, arms (see `toposeg_lite.metrics.cldice`). Its patches are those of
+    the distance to the background, where nothing is lost: the pits are exactly the components of
+    the background, and the borders of their basins the middle of the walls. Neither threshold is of
+    use there, for all features of a mask have the persistence 1.
 
     *Borders.* Of two neighbouring pixels in different patches the higher is the border, or both
     where they are equal.
@@ -191,7 +187,7 @@ def _of_prediction(image: np.ndarray, options: MorseOptions) -> np.ndarray:
 def _of_truth(mask: np.ndarray, options: MorseOptions) -> np.ndarray:
     """Return the structures of a mask: thin lines or walls inside its foreground."""
     if options.structure == "skeleton":
-        return _skeleton(mask)
+        return thin_mask(mask)
     if mask.all():
         return np.zeros_like(mask)  # nothing to divide, and no background to measure from
     # How deep inside: the only pits are the components of the background, and the basins meet

@@ -97,10 +97,9 @@ def _of_axes(value: Any, name: str, low: int) -> list[int]:
 class TopologicalLoss(Loss):
     r"""The topological loss: squared distance between persistence diagrams [1]_.
 
-    A component of the likelihood is born at a maximum and dies at a saddle; a hole, or in volumes a
-    cavity, is born at a saddle and dies at a minimum; a tunnel is born and dies at saddles. Each of
-    these pairs :math:`(b, d)` is given a target: (1, 0) if it is matched to a feature of the truth,
-    else its nearest point of the diagonal, where it vanishes. The loss of an image is
+    Each persistence pair :math:`(b, d)` of the likelihood is given a target: (1, 0) if it is
+    matched to a feature of the truth, else its nearest point of the diagonal, where it vanishes.
+    The loss of an image is
 
     .. math:: \frac{1}{n^* + 1} \Big( \sum_{matched} (b - 1)^2 + d^2
               + \sum_{unmatched} \frac{(b - d)^2}{2}
@@ -118,7 +117,7 @@ class TopologicalLoss(Loss):
     matching : {"spatial", "betti", "wasserstein", "rank"}
         Which pairs stand for the truth's features: those that lie in them (default), those that
         are the same feature in the union of both, those of the exact optimal transport with the
-        diagonal, or the most persistent ones, as in the paper. See Notes.
+        diagonal, or the most persistent ones, as in the paper.
     connectivity : int, optional
         Of the foreground: 1 (4 or 6 neighbours) or the number of axes (8 or 26; default).
     dimensions : iterable of int, optional
@@ -153,15 +152,9 @@ class TopologicalLoss(Loss):
     for a hole or a cavity: :math:`(v - t)^2` draws the value v of that pixel to t, 1 or 0. For
     tunnels, and under the other matchings, there is no such pixel, nor this term and its gradient.
 
-    *What the matchings can do.* "rank" and "wasserstein" see births and deaths but no places;
-    "betti" sees how the features of both images lie in their union; "spatial" asks whether the
-    birth of a component, or the death of a hole, lies inside the feature.
-
-    * A false blob of likelihood 0.8 beside a true one of 0.55 wins under "rank", "wasserstein" and
-      "betti": the false one is raised, the true one removed. Under "spatial" it is the other way
-      round. With the first three, train the network with a pixel loss first, or use windows.
-    * A mostly filled hole, 0.8 in a ring of 0.9, is filled by "wasserstein", since matching
-      (0.9, 0.8) costs 0.65, leaving both to the diagonal 0.505. The others open it.
+    *What the matchings can and cannot do* is said, with examples, in the docstring of the module
+    `toposeg_lite.topology.matching`. Under all but "spatial", train the network with a pixel loss
+    first, or use windows.
 
     Time is linear in the number of pixels, but for the tunnels of a volume under "spatial" and
     "betti", which take seconds for a crop of 32 x 48 x 48: leave them out (``dimensions=[0, 2]``),
@@ -184,17 +177,6 @@ class TopologicalLoss(Loss):
     >>> loss.backward()
     >>> logits.grad.sign()  # a step goes against it
     tensor([[[[-1.,  0., -1.,  1.]]]])
-
-    A false blob of 0.8 beside the true one of 0.55: "rank" raises the first, lowers the second and
-    fills the valley between them; "spatial" does the opposite of all three.
-
-    >>> target = torch.tensor([[[0, 0, 1]]])
-    >>> for matching in ("rank", "spatial"):
-    ...     logits = torch.tensor([[[[0.8, 0.1, 0.55]]]]).logit().requires_grad_()
-    ...     TopologicalLoss(matching=matching)(logits, target).backward()
-    ...     print(logits.grad.sign().flatten().tolist())
-    [-1.0, -1.0, 1.0]
-    [1.0, 1.0, -1.0]
     """
 
     options: TopologicalOptions

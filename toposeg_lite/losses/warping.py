@@ -37,10 +37,9 @@ class HomotopyWarpingLoss(Loss):
     r"""The homotopy warping loss: a pixel loss where the topology is wrong, and nowhere else [1]_.
 
     The prediction's mask and the truth differ in many pixels, most of which do no harm: a line is
-    a pixel wider, a border a pixel further. `toposeg_lite.topology.homotopy_warp` deforms a mask
-    towards another as far as its topology allows, and takes all these differences away. Those that
-    stay are *critical*: there a connection is missing or false, a hole open or filled. Truth and
-    prediction T and P are warped towards each other, both ways, and with the critical pixels
+    a pixel wider, a border a pixel further. `toposeg_lite.topology.homotopy_warp` takes all these
+    differences away and leaves the *critical* ones. Truth and prediction T and P are warped towards
+    each other, both ways, and with the critical pixels
 
     .. math:: M = \big(warp(T \to P) \ne P\big) \cup \big(warp(P \to T) \ne T\big)
 

@@ -17,13 +17,7 @@ LEAST_STD = 0.05  # so that no variance shrinks to zero
 
 
 class Gaussian(NamedTuple):
-    """Normal distributions, independent of each other.
-
-    Attributes
-    ----------
-    mean, std : tensors of one shape
-        Means and standard deviations.
-    """
+    """Normal distributions, independent of each other: means and standard deviations, one shape."""
 
     mean: Tensor
     std: Tensor
@@ -78,10 +72,7 @@ def cross_entropy(log_odds: Tensor, fraction: np.ndarray, length: np.ndarray) ->
 
 
 def reconstruction(log_odds: list[Tensor], batch: Batch, mask: Tensor) -> Tensor:
-    """Return the cross-entropy of keeping the branches of a batch, the mean over its images.
-
-    `log_odds` are those of the branches of each image, `mask` is the truth, (B, 1, *spatial).
-    """
+    """Return the mean cross-entropy of keeping the branches of each image; `mask` is the truth."""
     costs = [
         cross_entropy(z, branches.fraction_on(truth), branches.length)
         if len(branches)

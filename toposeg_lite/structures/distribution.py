@@ -22,13 +22,14 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numba import njit
 from scipy.special import expit
 from torch import Tensor
 
 from ..calibration import entropy
 from ..checks import check_choice, check_fraction, check_integer, check_seed
-from ..topology.branches import BranchSet
+from ..topology.branches import ACCEPTED, RADIUS, REJECTED, BranchSet
+from ..topology.discs import draw_discs
+from ..topology.kernels import kernel
 from ..topology.threads import map_in_threads
 from .walking import redraw
 
@@ -48,7 +49,6 @@ class StructureSamples:
     Attributes
     ----------
     branches : BranchSet
-        The branches.
     kept : (n, m) array of bool
         Which branches are in which sample.
     masks : (n, *spatial) array of bool
@@ -77,7 +77,6 @@ class Uncertainty:
     Attributes
     ----------
     branches : BranchSet
-        The branches.
     probability : (m,) array of float64
         That the branch is real.
     variance : (m,) array of float64
@@ -106,14 +105,13 @@ class StructureDistribution:
     branches : BranchSet
         The branches that may be real.
     mode : {"threshold", "branch"}
-        What `mean` and `std` belong to.
+        See the table in the module's docstring.
     mean, std : arrays of float64
-        Of the normal distribution: "threshold": (1,), of u, whose sigmoid is the threshold;
-        "branch": (m,), of the log-odds z of each branch.
+        Of what is normal there: (1,) of u, or (m,) of z.
     temperature : float
         Of the threshold; 1 in the mode "branch".
     calibration : float
-        What log-odds are divided by at last.
+        Its temperature.
     walk : tuple of float or None
         (gamma, sigma) of the walk that redraws kept branches; None: they keep their paths.
     connectivity : int or None
@@ -160,22 +158,11 @@ class StructureDistribution:
     def mask(self, accept: float = 0.5) -> np.ndarray:
         """Return the final mask: branches of at least this probability accepted, others rejected.
 
-        Parameters
-        ----------
-        accept : float
-            In [0, 1].
-
-        Returns
-        -------
-        bool array of the image's shape
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `accept` is no number in [0, 1].
+        It is a bool array of the image's shape; `accept` lies in [0, 1].
         """
         accept = check_fraction(accept, "accept")
-        return self.branches.mask(self.uncertainty().probability >= accept)
+        accepted = self.uncertainty().probability >= accept
+        return self.branches.mask(np.where(accepted, ACCEPTED, REJECTED))
 
     def sample(self, n: int, seed: int | np.random.Generator) -> StructureSamples:
         """Draw n structures, 0 or more; the seed decides all.
@@ -200,12 +187,13 @@ class StructureDistribution:
             structure = structures[i].reshape(-1)
             structure[pixels] = True
             _fill(base, region, kept[i], structure, masks[i].reshape(-1))
+            draw_discs(masks[i], pixels[~base[pixels]], RADIUS)
 
         map_in_threads(draw, range(n), torch.get_num_threads())
         return StructureSamples(branches, kept, masks, structures)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(base, region, kept, structure, out):
     """Write the mask of one sample into `out`: see the rules in the module `branches`."""
     for i in range(base.size):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import distance_transform_edt, uniform_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..topology.branches import BranchSet, depths
+from ..topology.branches import BranchSet
+from ..topology.kernels import kernel
 
 __all__ = ["FEATURES", "branch_features", "persistence_of"]
 
@@ -34,25 +34,16 @@ FEATURES = (
 
 
 def persistence_of(branches: BranchSet, likelihood: Tensor) -> Tensor:
-    """Return the persistence of each branch as a function of the likelihood's pixels.
+    """Return the persistence of each branch, (n,), as a function of the likelihood's pixels.
 
-    Parameters
-    ----------
-    branches : BranchSet
-        Found in this likelihood.
-    likelihood : (*spatial) tensor
-        The likelihood.
-
-    Returns
-    -------
-    (n,) tensor
+    The branches were found in this likelihood, a (*spatial) tensor.
 
     Examples
     --------
     >>> from toposeg_lite.structures import find_branches
     >>> likelihood = torch.tensor([[0.5, 0.25, 0.75]], requires_grad=True)
-    >>> found = find_branches(likelihood.detach().numpy())
-    >>> persistence = persistence_of(found, likelihood)
+    >>> branches = find_branches(likelihood.detach().numpy())
+    >>> persistence = persistence_of(branches, likelihood)
     >>> persistence.sum().backward()
     >>> persistence.detach(), likelihood.grad
     (tensor([0.2500]), tensor([[ 1., -1.,  0.]]))
@@ -69,10 +60,8 @@ def branch_features(
 
     Parameters
     ----------
-    branches : BranchSet
-        n branches that were found in this likelihood.
-    likelihood : (*spatial) tensor
-        The likelihood.
+    branches, likelihood
+        As in `persistence_of`.
     image : (channels, *spatial) tensor
         The image itself.
     network : (F, *sides) tensor, optional
@@ -158,10 +147,13 @@ def _widths(branches: BranchSet) -> np.ndarray:
     """Return at each pixel the width of what is at least half as likely as the nearest branch."""
     likelihood = branches.likelihood
     _, nearest = branches.nearest
-    return 2 * depths(likelihood >= likelihood.ravel()[nearest] / 2) - 1
+    mask = likelihood >= likelihood.ravel()[nearest] / 2
+    if mask.all():  # there is no background to be far from
+        return np.full(mask.shape, 2.0 * max(mask.shape) - 1)
+    return 2 * distance_transform_edt(mask) - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _curvature(pixels, offsets, shape):
     """Return how many radians a pixel each path turns on average; straight and short ones 0.
 

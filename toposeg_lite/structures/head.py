@@ -1,8 +1,8 @@
 """A head decides about each branch by itself [1]_.
 
-It reads the features of a branch (`FEATURES`) and predicts mean and standard deviation of its
-log-odds. KL is that to a normal of mean 0 and standard deviation 2, the same for all branches, so
-nothing shrinks to zero. Kept branches are redrawn by `perturb_and_walk`.
+A small network reads the features of a branch (`FEATURES`) and predicts mean and standard deviation
+of its log-odds. KL is that to a normal of mean 0 and standard deviation 2, the same for all
+branches, so nothing shrinks to zero. Kept branches are redrawn by `perturb_and_walk`.
 
 References
 ----------
@@ -30,9 +30,7 @@ _PRIOR_STD = 2.0
 
 
 class BranchHead(nn.Module):
-    """Decide about each branch, by a small network that reads its features.
-
-    See the module's docstring. `StructureModel` makes the weights when it takes the method.
+    """Decide about each branch by its features; `StructureModel` makes the weights.
 
     Parameters
     ----------
@@ -50,8 +48,6 @@ class BranchHead(nn.Module):
     ----------
     head : torch.nn.Module
         Turns the features of n branches (n, F) into (n, 2).
-    watched : torch.nn.Module or None
-        The submodule that `features` names.
     """
 
     mode: Mode = "branch"
@@ -81,7 +77,7 @@ class BranchHead(nn.Module):
         count, width = len(FEATURES), 32
         if self.features is not None:
             layer = _find_layer(network, self.features)
-            count += _in_channels(layer, self.features)
+            count += layer.in_channels
             self._layer = layer
         self.head = nn.Sequential(
             nn.Linear(count, width),
@@ -142,14 +138,8 @@ class BranchHead(nn.Module):
         known = ~np.isnan(truth)
         if not known.any():
             return 0.0
-        length = np.concatenate([distribution.branches.length for distribution in distributions])[
-            known
-        ]
-        tables = [
-            distribution.features
-            for distribution in distributions
-            if distribution.features is not None
-        ]
+        length = np.concatenate([each.branches.length for each in distributions])[known]
+        tables = [each.features for each in distributions if each.features is not None]
         features = torch.cat(tables)[torch.from_numpy(known)].to(self._weight)
         optimizer = torch.optim.Adam(self.head.parameters(), learning_rate)
         with torch.enable_grad():
@@ -184,23 +174,18 @@ class BranchHead(nn.Module):
         return Gaussian.read(self.head(features))
 
 
-def _find_layer(network: nn.Module, name: Any) -> nn.Module:
-    """Return the submodule of this name."""
+def _find_layer(network: nn.Module, name: Any) -> Any:
+    """Return the submodule of this name, which tells how many channels go into it."""
     names = [known for known, _ in network.named_modules() if known]
     if name not in names:
         raise ValueError(
             f"features must name a submodule of the network; got {name!r}. "
             f"Its submodules are {', '.join(names) or 'none'}"
         )
-    return network.get_submodule(name)
-
-
-def _in_channels(layer: nn.Module, name: str) -> int:
-    """Return how many channels go into a layer."""
-    channels = getattr(layer, "in_channels", None)
-    if not isinstance(channels, int):
+    layer = network.get_submodule(name)
+    if not isinstance(getattr(layer, "in_channels", None), int):
         raise ValueError(
             f"features must name a layer that tells its in_channels, such as a convolution; "
             f"{name!r} is a {type(layer).__name__}"
         )
-    return channels
+    return layer

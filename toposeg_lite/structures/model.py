@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import signature
-from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -45,20 +45,6 @@ Kind = TypeVar("Kind", Threshold, BranchHead)
 METHODS: dict[str, type[Threshold] | type[BranchHead]] = {
     method.mode: method for method in (Threshold, BranchHead)
 }
-
-
-class ModeOptions(TypedDict, total=False):
-    """What the shorthand ``mode=`` passes on to `Threshold` or `BranchHead`."""
-
-    reconstruction_weight: float
-    kl_weight: float
-    temperature: Sequence[float]
-    anneal_steps: int
-    spread_weight: float
-    features: str | None
-    walk: bool
-    gamma: float
-    sigma: float
 
 
 class StructureLoss(NamedTuple):
@@ -98,8 +84,7 @@ class StructureModel(nn.Module):
         Turns images (B, in_channels, *spatial) into logits (B, 1, *spatial), or (B, 2, *spatial)
         with the foreground second.
     decide : Threshold or BranchHead, optional
-        The method: one threshold of persistence for an image, or a decision for each branch. Each
-        model has its own.
+        The method. Each model has its own.
     mode : {"threshold", "branch"}, optional
         A shorthand: ``mode="branch", walk=False`` is ``decide=BranchHead(walk=False)``, and
         ``mode="threshold"`` a `Threshold` in the same way. Default "threshold".
@@ -107,14 +92,8 @@ class StructureModel(nn.Module):
         Channels of the images.
     ndim : int
         2 for images, 3 for volumes.
-    min_persistence : float
-        Branches whose persistence is not above it never enter.
-    saddle_level : float
-        Branches whose pass has a lower likelihood never enter.
-    split : float
-        See `find_branches`.
-    connectivity : int, optional
-        Of the foreground. In 2D: 1 or 2 (default); in 3D: 1 (default).
+    min_persistence, saddle_level, split, connectivity
+        Which branches there are: see `find_branches`, whose defaults hold.
     segmentation : torch.nn.Module, optional
         The loss of the logits; default `DiceBCELoss()`.
     seed : int
@@ -173,7 +152,7 @@ class StructureModel(nn.Module):
         connectivity: int | None = None,
         segmentation: nn.Module | None = None,
         seed: int = 0,
-        **options: Unpack[ModeOptions],
+        **options: Any,
     ) -> None:
         super().__init__()
         if not isinstance(network, nn.Module):
@@ -335,23 +314,20 @@ class StructureModel(nn.Module):
             ``branches.fraction_on(truth)``; NaN where nothing is known.
         seed : int or numpy.random.Generator
             Decides the noise.
-        steps : int
-            Of the optimizer Adam, each with all branches at once.
-        learning_rate : float
-            Of these steps.
+        steps, learning_rate : int, float
+            Of the optimizer Adam; each step takes all branches at once.
 
         Returns
         -------
         float
-            The cross-entropy of keeping branches at the last step, weighted by their lengths; 0 if
-            nothing is known, and then nothing changes.
+            The reconstruction at the last step; 0 if nothing is known, and nothing changes then.
 
         Notes
         -----
         On the images that it was trained on a network is surer, and more often right, than
         elsewhere, and a head that learns from their branches becomes too bold. So let it learn from
         images that the network has not seen, or from networks that have not seen the images, as
-        `toposeg_lite.training.calibration.cross_train` makes them.
+        `toposeg_lite.workbook.studies.fitting.cross_train` makes them.
         """
         head = self._method(BranchHead, "learn")
         truth = _join_outcomes(distributions, outcomes)
@@ -360,22 +336,11 @@ class StructureModel(nn.Module):
     def calibrate(
         self, distributions: Sequence[StructureDistribution], outcomes: Sequence[Any]
     ) -> float:
-        """Find the temperature that makes the branches' probabilities honest, and keep it.
+        """Find the temperature that makes the branches' probabilities honest; keep and return it.
 
-        Parameters
-        ----------
-        distributions : sequence of StructureDistribution
-            What `distribution` returned for images that nothing was trained on.
-        outcomes : sequence of arrays of float
-            As for `learn`, with either method. A branch is real from 0.5 on.
+        `distributions` are those of images that nothing was trained on, `outcomes` as for `learn`,
+        with either method: a branch is real from 0.5 on. If nothing is known it is 1.
 
-        Returns
-        -------
-        float
-            The temperature; 1 if nothing is known.
-
-        Notes
-        -----
         The temperature minimises the cross-entropy between probabilities and what is real, in which
         every branch counts once, as in a reliability diagram: it is asked about once, however long
         it is. It is found for the probabilities, and log-odds are divided by it before the mean
@@ -423,10 +388,7 @@ class StructureModel(nn.Module):
         ]
 
     def uncertainty(self, image: Tensor) -> list[Uncertainty]:
-        """Return how sure the model is of each branch of each image.
-
-        That is its probability, variance and entropy; `Uncertainty.map` shows them.
-        """
+        """Return how sure the model is of each branch of each image."""
         return [distribution.uncertainty() for distribution in self.distribution(image)]
 
     def predict(self, image: Tensor) -> np.ndarray:

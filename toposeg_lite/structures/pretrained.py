@@ -51,7 +51,10 @@ class EvenLight(nn.Module):
     contrast of vessels to what is around them differs much less. So of each photograph the green
     channel is taken, in which vessels are darkest, and at each pixel the mean of its surroundings
     is subtracted and their standard deviation divided out. Only the round field counts: the black
-    frame is neither part of the surroundings nor seen.
+    frame is neither part of the surroundings nor seen. Nothing is learned.
+
+    ``forward`` takes (B, 3, H, W) colours in [0, 1] and returns (B, 1, H, W) in [0, 1]: 0.5 where a
+    pixel is as bright as its surroundings, and outside of the field.
 
     Parameters
     ----------
@@ -60,11 +63,6 @@ class EvenLight(nn.Module):
     gain : float
         How far from 0.5 a pixel is put that differs from its surroundings by one of their standard
         deviations.
-
-    Notes
-    -----
-    Nothing is learned. ``forward`` takes (B, 3, H, W) colours in [0, 1] and returns (B, 1, H, W) in
-    [0, 1]: 0.5 where a pixel is as bright as its surroundings, and outside of the field.
 
     Examples
     --------
@@ -116,10 +114,9 @@ def load_pretrained(
     Parameters
     ----------
     mode : {"branch", "threshold"}
-        A decision for each branch, or one threshold of persistence for an image.
+        Which `StructureModel`.
     path : path, optional
-        Another file that ``python -m toposeg_lite.training.pretrained`` has written. Default: the
-        one that comes with the library.
+        Another file that ``python -m toposeg_lite.training.pretrained`` has written.
 
     Returns
     -------
@@ -190,18 +187,13 @@ def pack(branch: StructureModel, threshold: StructureModel) -> bytes:
             if not name.startswith(("network.", "_layer.")):  # the latter is one of the network's
                 tensors[f"{mode}.{name}"] = tensor
     names = ("in_channels", "out_channels", "width", "depth", "ndim", "seed")
+    falls = {"anneal_steps": method.anneal_steps, "temperature": list(method.temperatures)}
     about = {
         "format": _FORMAT,
         "light": {"window": light.window, "gain": light.gain},
         "network": {name: getattr(unet, name) for name in names},
         "options": {"in_channels": 3, **branch.options},
-        "modes": {
-            "branch": {},
-            "threshold": {
-                "anneal_steps": method.anneal_steps,
-                "temperature": list(method.temperatures),
-            },
-        },
+        "modes": {"branch": {}, "threshold": falls},
     }
     # One key alone: safetensors writes several in an order that differs from run to run.
     return save_tensors(

@@ -66,9 +66,7 @@ class _Encoder(nn.Module):
 
 
 class Threshold(nn.Module):
-    """Keep the branches above one threshold, of which a prior and a posterior say how high it is.
-
-    See the module's docstring. `StructureModel` makes the weights when it takes the method.
+    """Keep the branches above one threshold; `StructureModel` makes the weights.
 
     Parameters
     ----------
@@ -145,24 +143,16 @@ class Threshold(nn.Module):
                 batch.branches, batch.likelihood, thresholds, strict=True
             )
         ]
-        return {
-            "reconstruction": reconstruction(log_odds, batch, mask),
-            "kl": kl,
-            "spread": spread,
-        }
+        kept = reconstruction(log_odds, batch, mask)
+        return {"reconstruction": kept, "kl": kl, "spread": spread}
 
     def distribution(self, batch: Batch, step: int) -> list[StructureDistribution]:
         """Return the distribution over the structures of each image, not yet calibrated."""
         mean, std = self.prior(batch.image, batch.likelihood).arrays()
+        temperature = self.temperature(step)
         return [
-            StructureDistribution(
-                branches,
-                self.mode,
-                mean[i : i + 1],
-                std[i : i + 1],
-                temperature=self.temperature(step),
-            )
-            for i, branches in enumerate(batch.branches)
+            StructureDistribution(branches, self.mode, m, s, temperature=temperature)
+            for branches, m, s in zip(batch.branches, mean[:, None], std[:, None], strict=True)
         ]
 
 

@@ -22,12 +22,12 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from ..checks import check_fraction, check_number, check_seed
 from ..topology.branches import BranchSet, check_chosen
 from ..topology.grid import check_connectivity
-from ..topology.morse import _split
+from ..topology.kernels import kernel
+from ..topology.morse import split_paths
 
 __all__ = ["perturb_and_walk"]
 
@@ -43,27 +43,20 @@ def perturb_and_walk(
     sigma: float = 0.01,
     connectivity: int | None = None,
 ) -> list[np.ndarray]:
-    """Redraw the paths of some branches.
+    """Redraw the paths of some branches, by default all: flat indices, with the ends they had.
 
     Parameters
     ----------
-    branches : BranchSet
-        What `find_branches` found.
-    seed : int or numpy.random.Generator
-        Decides the noise.
+    branches, seed
+        What `find_branches` found, and what decides the noise.
     chosen : (n,) bool array, optional
-        Which to redraw; default all.
+        Which to redraw.
     gamma : float
         In [0, 1], how much the walker is drawn to the end rather than to high likelihoods.
     sigma : float
         Standard deviation of the noise.
     connectivity : int, optional
         Of the steps: what `find_branches` was given. In 2D 1 or 2 (default), in 3D 1 (default).
-
-    Returns
-    -------
-    list of arrays of int64
-        A path for each chosen branch, as flat indices, with the ends that it had.
 
     Examples
     --------
@@ -79,7 +72,7 @@ def perturb_and_walk(
     )
     key = check_seed(seed).integers(2**63, dtype=np.uint64)
     gamma, sigma = check_fraction(gamma, "gamma"), check_number(sigma, "sigma")
-    return _split(*redraw(branches, chosen, key, gamma, sigma, connectivity))
+    return split_paths(*redraw(branches, chosen, key, gamma, sigma, connectivity))
 
 
 def redraw(
@@ -111,7 +104,7 @@ def redraw(
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _redraw(framed, shape, moves, pixels, offsets, start, chosen, key, gamma, sigma):
     """Walk the chosen branches; return their paths in one array, and where these begin and stop.
 
@@ -150,7 +143,7 @@ def _redraw(framed, shape, moves, pixels, offsets, start, chosen, key, gamma, si
     return out[:used].copy(), bounds
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _place(pixel, shape):
     """Return a pixel's coordinates, and its flat index in the framed volume."""
     _, height, width = shape
@@ -159,7 +152,7 @@ def _place(pixel, shape):
     return z, y, x, ((z + 1) * (height + 2) + y + 1) * (width + 2) + x + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _walk(framed, shape, ways, pixels, first, last, key, gamma, sigma, seen, mark, out):
     """Walk from ``pixels[first]`` to ``pixels[last]``; write all but the first into `out`.
 
@@ -210,7 +203,7 @@ def _walk(framed, shape, ways, pixels, first, last, key, gamma, sigma, seen, mar
     return length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _noise(key, pixel):
     """Return a number that is nearly standard normal and depends on the key and the pixel alone.
 

@@ -1,4 +1,23 @@
-"""Exact digital topology on images: NumPy in, NumPy out, numba inside, no torch."""
+"""Exact digital topology on images: NumPy in, NumPy out, numba inside, no torch.
+
+Everywhere here
+
+image : (H, W) or (D, H, W) array of float or bool
+    is a likelihood in [0, 1], foreground high. float64 is computed in float64, everything else in
+    float32, which holds float16 and booleans exactly.
+mask : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
+    is True in the foreground.
+connectivity : int, optional
+    is that of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26), which
+    is the default. The background has the dual.
+border : {"open", "closed"}
+    says whether the outside is background (default) or begins with a frame of foreground, one pixel
+    wide and of value 1.
+
+Other input is refused with a TypeError or ValueError before anything is computed. Pixels are named
+by flat indices (C order), by which ties are broken, so all results are deterministic. The kernels
+release the GIL.
+"""
 
 from .components import betti_numbers, label_components
 from .matching import Matching, match_pairs

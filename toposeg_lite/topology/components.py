@@ -34,30 +34,17 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from toposeg_lite.checks import check_same_shape
-from toposeg_lite.topology.grid import (
-    Border,
-    check_border,
-    check_connectivity,
-    check_mask,
-    dual_connectivity,
-)
+from ..checks import check_same_shape
+from .grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
+from .kernels import kernel
+from .order import find_root
 
 __all__ = ["betti_numbers", "label_components", "overlap_sizes"]
 
 
 def label_components(mask: Any, *, connectivity: int | None = None) -> tuple[np.ndarray, int]:
-    """Label the connected components of a mask.
-
-    Parameters
-    ----------
-    mask : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        The foreground.
-    connectivity : int, optional
-        1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None means the number of
-        axes.
+    """Label the connected components of a mask (parameters: see the package's docstring).
 
     Returns
     -------
@@ -65,12 +52,6 @@ def label_components(mask: Any, *, connectivity: int | None = None) -> tuple[np.
         0 is background; components are 1, 2, ... in the order of their first pixels (C order).
     count : int
         The number of components.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is not binary, is empty or has neither 2 nor 3 axes; if `connectivity` is
-        neither 1 nor the number of axes.
 
     Examples
     --------
@@ -97,31 +78,14 @@ def betti_numbers(
 ) -> tuple[int, ...]:
     """Count the components, loops and (in 3D) cavities of a mask.
 
-    Parameters
-    ----------
-    mask : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        The foreground.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26); the
-        background has the dual. None means the number of axes.
-    border : {"open", "closed"}
-        "open": the outside is background. "closed": a frame of foreground, one pixel wide,
-        surrounds the mask and is counted, so that an empty mask has (1, 1) or (1, 0, 1).
+    The parameters are those of the package's docstring. With a closed border the frame is counted,
+    too, so that an empty mask has (1, 1) or (1, 0, 1); it is never built, and time grows in
+    proportion to the number of pixels.
 
     Returns
     -------
     tuple of int
         (b0, b1) in 2D: components and holes. (b0, b1, b2) in 3D: components, tunnels, cavities.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is not binary, is empty or has neither 2 nor 3 axes; if `connectivity` is
-        neither 1 nor the number of axes; if `border` is neither "open" nor "closed".
-
-    Notes
-    -----
-    Time grows in proportion to the number of pixels; the frame is never built.
 
     Examples
     --------
@@ -160,29 +124,9 @@ def overlap_sizes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Measure how the components of two masks overlap: the entries of their contingency table.
 
-    Both masks cut the image into segments: each component is one, and the whole background is
-    one more, segment 0.
-
-    Parameters
-    ----------
-    first, second : (H, W) or (D, H, W) array of bool, or of the numbers 0 and 1
-        Two masks of one shape.
-    connectivity : int, optional
-        1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). None means the number of
-        axes.
-
-    Returns
-    -------
-    first_sizes, second_sizes : array of int64
-        Pixels in each segment, the background first (0 if there is none).
-    joint_sizes : array of int64
-        Pixels in each non-empty intersection of a segment of `first` with one of `second`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a mask is not binary, is empty or has neither 2 nor 3 axes; if the shapes differ; if
-        `connectivity` is neither 1 nor the number of axes.
+    Each component is a segment, and the whole background is one more, number 0. Returned are the
+    pixels of each segment of either mask, the background first (0 if there is none), and of each
+    non-empty intersection of a segment of `first` with one of `second`.
 
     Examples
     --------
@@ -229,7 +173,7 @@ def _euler_table(ndim: int, connectivity: int) -> np.ndarray:
     return table
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum_windows_2d(mask: np.ndarray, table: np.ndarray, outside: int) -> int:
     """Sum `table` over all 2x2 windows that meet the (H, W) mask of bytes 0 and 1.
 
@@ -249,7 +193,7 @@ def _sum_windows_2d(mask: np.ndarray, table: np.ndarray, outside: int) -> int:
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum_windows_3d(mask: np.ndarray, table: np.ndarray, outside: int) -> int:
     """Sum `table` over all 2x2x2 windows that meet the (D, H, W) mask of bytes 0 and 1.
 
@@ -273,7 +217,7 @@ def _sum_windows_3d(mask: np.ndarray, table: np.ndarray, outside: int) -> int:
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_runs(rows: np.ndarray, first: np.ndarray, edge: np.ndarray) -> int:
     """List the runs of ones in an (R, W) array of bytes 0 and 1; return their number.
 
@@ -297,16 +241,7 @@ def _find_runs(rows: np.ndarray, first: np.ndarray, edge: np.ndarray) -> int:
     return n >> 1
 
 
-@njit(cache=True, nogil=True)
-def _find_root(parent: np.ndarray, i: int) -> int:
-    """Return the root of i, halving the path to it."""
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@njit(cache=True, nogil=True)
+@kernel
 def _unite_rows(
     first: np.ndarray, edge: np.ndarray, parent: np.ndarray, upper: int, lower: int, reach: int
 ) -> None:
@@ -319,7 +254,7 @@ def _unite_rows(
     while i < i_end and j < j_end:
         i_stop, j_stop = edge[2 * i + 1], edge[2 * j + 1]
         if edge[2 * i] < j_stop + reach and edge[2 * j] < i_stop + reach:
-            a, b = _find_root(parent, i), _find_root(parent, j)
+            a, b = find_root(parent, i), find_root(parent, j)
             if a < b:
                 parent[b] = a
             else:
@@ -330,7 +265,7 @@ def _unite_rows(
             j += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _label_runs(volume: np.ndarray, full: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Label the components of a (D, H, W) volume of bytes 0 and 1, run by run.
 
@@ -366,7 +301,7 @@ def _label_runs(volume: np.ndarray, full: bool) -> tuple[np.ndarray, np.ndarray,
     return first, edge, label, count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _paint(first: np.ndarray, edge: np.ndarray, label: np.ndarray, rows: np.ndarray) -> None:
     """Write each run's label over its pixels in the (R, W) array `rows`."""
     for r in range(rows.shape[0]):
@@ -375,7 +310,7 @@ def _paint(first: np.ndarray, edge: np.ndarray, label: np.ndarray, rows: np.ndar
                 rows[r, c] = label[i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_components(volume: np.ndarray, full: bool, planar: bool) -> tuple[int, int]:
     """Count the components of a volume, and those of them that do not reach its border.
 
@@ -394,7 +329,7 @@ def _count_components(volume: np.ndarray, full: bool, planar: bool) -> tuple[int
     return count, count - int(np.count_nonzero(reaches))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _overlap(
     volume_a: np.ndarray, volume_b: np.ndarray, full: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,50 +4,46 @@ The theory stands in the docstring of the module `morse`. Here are the passes ov
 each pixel's steepest path goes, which edges are critical, which of them join components and which
 close loops, and in 2D by which pixel a loop is filled (in 3D: see the module `loops`).
 
-All arrays are *framed*: the image stands in an array that is one pixel wider on each side, and is
-seen as a flat one, so that a step to a neighbour is the same number everywhere. The frame lies
-below all values. Pixels are named by their flat index in the framed array, and two of the same
-value are ordered by it.
+All arrays are framed and flat (see the module `frame`); the frame lies below all values. Pixels
+are named by their flat index, and two of the same value are ordered by it.
 """
 
 from __future__ import annotations
 
-from itertools import product
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from .persistence import NEIGHBOURS, _find
+from .frame import NEIGHBOURS, later_steps
+from .kernels import kernel
+from .order import find_root
 
 __all__: list[str] = []
 
 
-def _rows(shape: tuple[int, ...]) -> np.ndarray:
+class Landscape(NamedTuple):
+    """A framed image with its steepest paths and the basins of its peaks."""
+
+    values: np.ndarray
+    uphill: np.ndarray  # for each pixel the next on its steepest path, itself for a peak
+    basin: np.ndarray  # the number of the peak where this path ends, -1 on the frame
+    peaks: np.ndarray  # the pixel of each peak
+
+
+def climb(image: np.ndarray, frame: float, connectivity: int) -> Landscape:
+    """Put a frame of a value that lies below all others round an image, and follow the paths up."""
+    framed = np.pad(image, 1, constant_values=frame)
+    values, rows, width = framed.ravel(), rows_inside(framed.shape), image.shape[-1]
+    uphill = _steepest(values, later_steps(framed.shape, connectivity), rows, width)
+    return Landscape(values, uphill, *_basins(uphill, rows, width))
+
+
+def rows_inside(shape: tuple[int, ...]) -> np.ndarray:
     """Return the flat index of the first pixel inside the frame of each row inside the frame."""
     starts = np.arange(1, shape[-2] - 1) * shape[-1] + 1
     if len(shape) == 3:
         starts = (np.arange(1, shape[0] - 1)[:, None] * (shape[1] * shape[2]) + starts).ravel()
     return starts
-
-
-# Where the neighbours of a pixel lie, for each number of axes and connectivity.
-OFFSETS = {
-    (ndim, connectivity): np.array(
-        [
-            offset
-            for offset in product((-1, 0, 1), repeat=ndim)
-            if 0 < np.abs(offset).sum() <= connectivity
-        ]
-    )
-    for ndim, connectivity in ((2, 1), (2, 2), (3, 1), (3, 3))
-}
-
-
-def _steps(shape: tuple[int, ...], connectivity: int) -> np.ndarray:
-    """Return the steps in flat index to the neighbours that come later, smallest first."""
-    strides = np.cumprod((1, *shape[:0:-1]))[::-1]
-    steps = OFFSETS[len(shape), connectivity] @ strides
-    return np.sort(steps[steps > 0])
 
 
 # --- The table of 2D neighbourhoods --------------------------------------------------------------
@@ -57,18 +53,12 @@ def _steps(shape: tuple[int, ...], connectivity: int) -> np.ndarray:
 RING = (0, 1, 2, 4, 7, 6, 5, 3)
 
 
-def _link_table(connectivity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tabulate_links(connectivity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tabulate the components of the upper link for each of the 256 neighbourhoods.
 
-    Returns
-    -------
-    count : (256,) array of int64
-        The number of components.
-    near : (256, 4) array of uint8
-        For each component its pixels to which an edge may go, as bits.
-    sides : (256, 4, 2) array of uint8
-        For each component the pixels next to it on both sides, as bit numbers. Where there are
-        several components they are lower, and an edge into the component separates them.
+    Returns how many there are, (256,), and of each (256, 4) the pixels to which an edge may go, as
+    bits, and (256, 4, 2) the pixels next to it on both sides, as bit numbers. Where there are
+    several components these are lower, and an edge into the component separates them.
     """
     hops = np.abs(NEIGHBOURS).sum(1)
     count = np.zeros(256, np.int64)
@@ -101,13 +91,13 @@ def _link_table(connectivity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return count, near, sides
 
 
-LINKS = {connectivity: _link_table(connectivity) for connectivity in (1, 2)}
+UPPER_LINKS = {connectivity: _tabulate_links(connectivity) for connectivity in (1, 2)}
 
 
 # --- Kernels: the landscape ----------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _steepest(values, steps, rows, width):
     """Let every pixel point to the highest neighbour that comes before it, peaks to themselves.
 
@@ -137,7 +127,7 @@ def _steepest(values, steps, rows, width):
     return uphill
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _basins(uphill, rows, width):
     """Give peaks their number in raster order, every pixel that of its peak, and the frame -1."""
     basin = np.full(uphill.size, -1, np.int32)
@@ -163,30 +153,17 @@ def _basins(uphill, rows, width):
     return basin, peaks
 
 
-@njit(cache=True, nogil=True)
-def _older(values, peaks, a, b):
+@kernel
+def is_older(land, a, b):
     """Whether peak number a comes before peak number b: higher, or as high with a smaller index."""
-    height_a, height_b = values[peaks[a]], values[peaks[b]]
+    height_a, height_b = land.values[land.peaks[a]], land.values[land.peaks[b]]
     return height_a > height_b or (height_a == height_b and a < b)
-
-
-@njit(cache=True, nogil=True)
-def _unframe(index, frame):
-    """Turn flat indices into an array of shape `frame` into those into the array inside it."""
-    width, height = np.uint32(frame[-1]), np.uint32(frame[-2])  # 32 bits: quicker to divide by
-    out = np.empty(index.size, np.int64)
-    for i in range(index.size):
-        line, column = divmod(np.uint32(index[i]), width)
-        layer, row = divmod(line, height)
-        above = np.int64(layer) - (frame.size == 3)
-        out[i] = (above * (frame[-2] - 2) + row - 1) * (frame[-1] - 2) + column - 1
-    return out
 
 
 # --- Kernels: the critical edges -----------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _insert(tops, parts, n, values, top, part):
     """Insert a pixel into `tops[:n]`, which is sorted, highest first; `parts` moves along."""
     while n > 0 and (
@@ -198,17 +175,12 @@ def _insert(tops, parts, n, values, top, part):
     tops[n], parts[n] = top, part
 
 
-@njit(cache=True, nogil=True)
-def _edges_2d(values, masks, count, near, sides, ring):
+@kernel
+def critical_edges_2d(values, masks, count, near, sides, ring):
     """List the critical edges: pixels in raster order, the edges of each by falling upper end.
 
-    Returns
-    -------
-    lower, upper : arrays of int32
-        The two ends of each edge.
-    left, right : arrays of int32
-        Two lower neighbours of the lower end, one on each side of the edge; they may lie on the
-        frame.
+    Returns the lower and the upper end of each edge, and two lower neighbours of the lower end, one
+    on each side of the edge; these may lie on the frame.
     """
     n = 0
     for p in range(masks.size):
@@ -236,11 +208,12 @@ def _edges_2d(values, masks, count, near, sides, ring):
     return lower, upper, left, right
 
 
-@njit(cache=True, nogil=True)
-def _edges_3d(values, rows, width, frame):
-    """List the critical edges: voxels in raster order, the edges of each by falling upper end."""
-    plane, row = frame[1] * frame[2], frame[2]
-    steps = np.array([-plane, -row, -1, 1, row, plane])  # i and 5 - i are opposite
+@kernel
+def critical_edges_3d(values, rows, width, steps):
+    """List the critical edges: voxels in raster order, the edges of each by falling upper end.
+
+    `steps` are the six to the neighbours, rising: number i and number 5 - i are opposite.
+    """
     lower, upper = np.empty(1024, np.int32), np.empty(1024, np.int32)
     part = np.empty(6, np.int64)
     tops, parts = np.empty(6, np.int64), np.empty(6, np.int64)
@@ -289,45 +262,48 @@ def _edges_3d(values, rows, width, frame):
     return lower[:n], upper[:n]
 
 
-@njit(cache=True, nogil=True)
-def _join(values, basin, peaks, lower, upper):
+@kernel
+def join_components(land, lower, upper):
     """Return for each edge the number of the peak that dies there, or -1 where a loop closes."""
-    parent = np.arange(peaks.size).astype(np.int32)
+    parent = np.arange(land.peaks.size).astype(np.int32)
     died = np.full(lower.size, -1, np.int32)
     for e in range(lower.size):
-        old, young = _find(parent, basin[lower[e]]), _find(parent, basin[upper[e]])
+        old = find_root(parent, land.basin[lower[e]])
+        young = find_root(parent, land.basin[upper[e]])
         if old == young:
             continue
-        if _older(values, peaks, young, old):
+        if is_older(land, young, old):
             old, young = young, old
         parent[young] = old
         died[e] = young
     return died
 
 
-@njit(cache=True, nogil=True)
-def _loop_deaths_2d(depths, pit_basin, pits, left, right, died, frame):
+@kernel
+def loop_deaths_2d(depths, left, right, died, shape):
     """Return for each edge that closes a loop the pixel that fills it, for the others 0.
 
     Taking the edges away again, the last first, each that closes a loop lets two components of the
     background meet, those on its two sides. The one with the higher pit is the loop's inside.
+
+    `depths` is the landscape of the negated image, read backwards; `shape` is that of its frame.
     """
-    last = depths.size - 1  # pixel p of the image is number last - p in the reversed one
-    outside = np.int32(pits.size)  # the oldest component of all
-    parent = np.arange(pits.size + 1).astype(np.int32)
-    for k in range(pits.size):
-        row, column = divmod(pits[k], frame[1])
-        if row == 1 or column == 1 or row == frame[0] - 2 or column == frame[1] - 2:
+    last = depths.values.size - 1  # pixel p of the image is number last - p in the reversed one
+    outside = np.int32(depths.peaks.size)  # the oldest component of all
+    parent = np.arange(depths.peaks.size + 1).astype(np.int32)
+    for k in range(depths.peaks.size):
+        row, column = divmod(depths.peaks[k], shape[1])
+        if row == 1 or column == 1 or row == shape[0] - 2 or column == shape[1] - 2:
             parent[k] = outside
     death = np.zeros(died.size, np.int32)
     for e in range(died.size - 1, -1, -1):
         if died[e] >= 0:
             continue
-        a, b = pit_basin[last - left[e]], pit_basin[last - right[e]]
-        old = _find(parent, a if a >= 0 else outside)
-        young = _find(parent, b if b >= 0 else outside)
-        if young == outside or (old != outside and _older(depths, pits, young, old)):
+        a, b = depths.basin[last - left[e]], depths.basin[last - right[e]]
+        old = find_root(parent, a if a >= 0 else outside)
+        young = find_root(parent, b if b >= 0 else outside)
+        if young == outside or (old != outside and is_older(depths, young, old)):
             old, young = young, old
         parent[young] = old
-        death[e] = last - pits[young]
+        death[e] = last - depths.peaks[young]
     return death

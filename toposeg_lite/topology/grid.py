@@ -16,8 +16,8 @@ corner, either they are connected or the two background pixels beside them are [
 with ``border="closed"`` a frame of foreground, one pixel wide and of value 1, surrounds the image,
 so that structures cut off by the border close into loops [2]_.
 
-Every public function of the library passes its input through the checks of this module, so a bad
-array meets a clear error at the door and never a kernel.
+Every public function passes its input through these checks, so a bad array meets a clear error at
+the door and never a kernel. A checked array may be the caller's own: do not write to it.
 
 References
 ----------
@@ -49,38 +49,14 @@ __all__ = [
 
 
 def check_border(border: Any) -> str:
-    """Return `border` if it is "open" or "closed" (see the module's docstring), else raise.
-
-    Examples
-    --------
-    >>> check_border("closed")
-    'closed'
-    """
+    """Return `border` if it is "open" or "closed", else raise."""
     return check_choice(border, ("open", "closed"), "border")
 
 
 def check_connectivity(connectivity: Any, ndim: int) -> int:
-    """Resolve and check a foreground connectivity.
+    """Return the connectivity of a foreground with `ndim` axes, 1 or `ndim`; None means `ndim`.
 
-    Parameters
-    ----------
-    connectivity : int or None
-        1 (4 neighbours in 2D, 6 in 3D) or `ndim` (8 in 2D, 26 in 3D). None means `ndim`.
-    ndim : int
-        The number of axes of the image.
-
-    Returns
-    -------
-    int
-        1 or `ndim`.
-
-    Raises
-    ------
-    TypeError
-        If `connectivity` is no integer.
-    ValueError
-        If it is an integer but neither 1 nor `ndim`: 2 in 3D has no dual, so holes would be
-        ill-defined.
+    2 in 3D is refused: it has no dual, so holes would be ill-defined.
 
     Examples
     --------
@@ -101,26 +77,7 @@ def check_connectivity(connectivity: Any, ndim: int) -> int:
 
 
 def check_dimensions(dimensions: Any, ndim: int) -> list[bool]:
-    """Check which dimensions of features are wanted.
-
-    Parameters
-    ----------
-    dimensions : iterable of int or None
-        Some of 0 (components), 1 (holes in 2D, tunnels in 3D) and 2 (cavities). None means all.
-    ndim : int
-        The number of axes of the image; features have lower dimensions.
-
-    Returns
-    -------
-    list of bool
-        For each dimension below `ndim` whether it is wanted.
-
-    Raises
-    ------
-    TypeError
-        If `dimensions` is no collection of integers.
-    ValueError
-        If it is empty or names a dimension that no feature has.
+    """Return for each dimension below `ndim` whether features of it are wanted; None means all.
 
     Examples
     --------
@@ -184,34 +141,10 @@ def _check_array(array: Any, name: str, ndim: int | tuple[int, ...]) -> np.ndarr
 def check_image(
     image: Any, name: str = "image", *, ndim: int | tuple[int, ...] = (2, 3)
 ) -> np.ndarray:
-    """Check a likelihood image and return it as a C-contiguous float array.
+    """Return a likelihood image with one of these numbers of axes as a C-contiguous float array.
 
-    Parameters
-    ----------
-    image : (H, W) or (D, H, W) array of float or bool
-        Values in [0, 1], foreground high. A boolean mask counts as an image of 0 and 1.
-    name : str
-        The argument's name, for the messages.
-    ndim : int or tuple of int
-        The accepted numbers of axes.
-
-    Returns
-    -------
-    array of float32 or float64
-        The same values. float64 stays float64; everything else becomes float32, which holds it
-        exactly. It is the caller's own array where nothing had to change: do not write to it.
-
-    Raises
-    ------
-    TypeError
-        For a torch tensor, integers, complex numbers, objects.
-    ValueError
-        For a wrong number of axes, an empty array, NaN, infinities and values outside [0, 1].
-
-    Examples
-    --------
-    >>> check_image([[0.0, 0.5]]).dtype
-    dtype('float64')
+    float64 stays float64; everything else, also a boolean mask, becomes float32, which holds it
+    exactly. Values outside [0, 1] and integers are refused. `name` is for the messages.
     """
     array = _check_array(image, name, ndim)
     if array.dtype.kind in "iu":
@@ -239,28 +172,9 @@ def check_image(
 def check_mask(
     mask: Any, name: str = "mask", *, ndim: int | tuple[int, ...] = (2, 3)
 ) -> np.ndarray:
-    """Check a binary mask and return it as a C-contiguous boolean array.
+    """Return a mask with one of these numbers of axes as a C-contiguous boolean array.
 
-    Parameters
-    ----------
-    mask : (H, W) or (D, H, W) array of bool, int or float
-        True or 1 is foreground, False or 0 background; any other value is refused.
-    name : str
-        The argument's name, for the messages.
-    ndim : int or tuple of int
-        The accepted numbers of axes.
-
-    Returns
-    -------
-    array of bool
-        The same mask. It is the caller's own array where nothing had to change: do not write to it.
-
-    Raises
-    ------
-    TypeError
-        For a torch tensor, complex numbers, objects.
-    ValueError
-        For a wrong number of axes, an empty array, or values other than 0 and 1.
+    It may be of any type, but hold no other values than 0 and 1. `name` is for the messages.
 
     Examples
     --------

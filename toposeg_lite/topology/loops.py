@@ -39,9 +39,9 @@ References
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from .persistence import _find
+from .kernels import kernel
+from .order import find_root
 
 __all__: list[str] = []
 
@@ -49,91 +49,68 @@ __all__: list[str] = []
 # from 3 on lead to larger indices. The twelve squares at a voxel each take two ways, not opposite.
 PAIRS = np.array([(a, b) for a in range(6) for b in range(a + 1, 6) if a + b != 5])
 
+# What the kernels are given. All indices are flat ones into the framed volume:
+#   order, (n,) array of int32    the voxels inside the frame in the order in which they enter
+#   rank, array of int32          the position of each voxel in `order`, n on the frame
+#   steps, (6,) array of int64    to the neighbours of a voxel, rising
+#   joins, array of bool          three for each voxel: the edges at which two components meet
+#   squares, array of uint16      for each voxel, as bits, squares that enter with it
 
-@njit(cache=True, nogil=True)
-def loop_deaths_3d(shape, order, uphill, lower, upper, died):
+
+@kernel
+def loop_deaths_3d(steps, order, uphill, lower, upper, died):
     """Return for each critical edge that closes a loop the voxel that fills it, for others 0.
 
-    Parameters
-    ----------
-    shape : (3,) array
-        Of the volume with its frame. All indices are flat ones into this volume.
-    order : (n,) array of int32
-        The voxels inside the frame in the order in which they enter.
-    uphill : array of int32
-        For each voxel the neighbour to which its steepest path goes, itself for a peak.
-    lower, upper : (m,) arrays of int32
-        The voxels of the critical edges, in the order in which these enter.
-    died : (m,) array of int32
-        Negative for the edges that close a loop.
+    `uphill` is the neighbour to which each voxel's steepest path goes, itself for a peak; `lower`
+    and `upper` are the voxels of the critical edges, in the order in which these enter, and `died`
+    is negative for those that close a loop.
     """
-    plane, row = shape[1] * shape[2], shape[2]
-    steps = np.array([-plane, -row, -1, 1, row, plane])
-    size = shape[0] * plane
-    rank = np.full(size, order.size, np.int32)  # the frame comes last
+    rank = np.full(uphill.size, order.size, np.int32)  # the frame comes last
     for i in range(order.size):
         rank[order[i]] = i
-    joins = np.zeros(3 * size, np.bool_)
+    joins = np.zeros(3 * rank.size, np.bool_)
     for p in order:
         if uphill[p] != p:
-            joins[_edge(p, uphill[p], steps)] = True
+            joins[edge_number(p, uphill[p], steps)] = True
     for e in range(lower.size):
         if died[e] >= 0:
-            joins[_edge(lower[e], upper[e], steps)] = True
+            joins[edge_number(lower[e], upper[e], steps)] = True
     squares = entering_squares(rank, steps)
     encloses, _, _ = close_cavities(order, rank, steps, squares)
     number, _, filled = pair_loops(order, rank, steps, joins, squares & ~encloses)
     death = np.zeros(lower.size, np.int32)
     for e in range(lower.size):
         if died[e] < 0:
-            death[e] = filled[number[_edge(lower[e], upper[e], steps)]]
+            death[e] = filled[number[edge_number(lower[e], upper[e], steps)]]
     return death
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pair_loops(order, rank, steps, joins, squares):
     """Pair each loop with the voxel that fills it, but for those that are found with bits.
 
-    Parameters
-    ----------
-    order : (n,) array of int32
-        The voxels inside the frame in the order in which they enter.
-    rank : array of int32
-        The position of each voxel in `order`, n on the frame.
-    steps : (6,) array
-        To the neighbours of a voxel, rising.
-    joins : array of bool
-        Three for each voxel: the edges at which two components meet.
-    squares : array of uint16
-        For each voxel, as bits, the squares that enter with it, without those that enclose a
-        cavity: see `entering_squares` and `close_cavities`.
-
-    Returns
-    -------
-    number : array of int32
-        For each edge that closes one of these loops the loop's number, -1 for all others.
-    closed, filled : arrays of int32
-        For each loop the voxel with which its last edge enters, and the one that fills it. Those
-        left out are closed and filled by the same voxel.
+    `squares` are those that enter with each voxel and do not enclose a cavity. Returns for each
+    edge that closes one of these loops the loop's number, for all others -1; and for each loop the
+    voxel with which its last edge enters, and the one that fills it. Those left out are closed and
+    filled by the same voxel.
     """
     local, critical = _fill_locally(order, rank, steps, joins, squares)
     return _reduce(order, rank, steps, joins, local, critical)
 
 
-@njit(cache=True, nogil=True)
-def _edge(p, q, steps):
+@kernel
+def edge_number(p, q, steps):
     """Return the number of the edge between two neighbours: three times the smaller, plus axis."""
     step = abs(p - q)
     axis = 0 if step == steps[5] else 1 if step == steps[4] else 2
     return 3 * np.int64(min(p, q)) + axis
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def entering_squares(rank, steps):
     """Return for each voxel, as bits, the squares that enter with it: it is their last voxel.
 
-    Squares are numbered as in `PAIRS`. `rank` must be largest on the frame of the volume; what is
-    returned for the frame itself is without meaning.
+    Squares are numbered as in `PAIRS`. What is returned for the frame is without meaning.
     """
     squares = np.zeros(rank.size, np.uint16)
     reach = steps[5] + steps[4]
@@ -142,15 +119,15 @@ def entering_squares(rank, steps):
         bit = np.uint16(1 << k)
         n = rank.size - 2 * reach
         here, out = rank[reach : reach + n], squares[reach : reach + n]
-        one, two = rank[reach + a :][:n], rank[reach + b :][:n]
+        beside_a, beside_b = rank[reach + a :][:n], rank[reach + b :][:n]
         across = rank[reach + a + b :][:n]
         for i in range(n):  # no branch in here, so the compiler vectorises it
-            last = (one[i] < here[i]) & (two[i] < here[i]) & (across[i] < here[i])
+            last = (beside_a[i] < here[i]) & (beside_b[i] < here[i]) & (across[i] < here[i])
             out[i] |= bit if last else np.uint16(0)
     return squares
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _last_of_cubes(rank, steps):
     """Return for each voxel the highest rank in the cube of eight voxels that it is the first of.
 
@@ -164,22 +141,16 @@ def _last_of_cubes(rank, steps):
     return highest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def close_cavities(order, rank, steps, squares):
     """Find the squares that enclose a cavity, and pair each cavity's last voxels.
 
     We walk backwards. Taken away again, such a square lets two components of the background meet,
     and the one whose minimum is the higher is the cavity. The background's pieces are cubes, named
-    by their smallest voxel; number 0 is the outside. See `pair_loops` for the parameters,
-    but `squares` are all that enter.
+    by their smallest voxel; number 0 is the outside. `squares` are all that enter.
 
-    Returns
-    -------
-    encloses : array of uint16
-        For each voxel, as bits, the squares that enter with it and enclose a cavity.
-    closed, filled : arrays of int32
-        For each cavity the voxel that closes its wall and the one that fills it at last. Those
-        that are closed and filled by the same voxel are left out.
+    Returns these squares, as bits of the voxel with which they enter, and for each cavity the voxel
+    that closes its wall and the one that fills it at last, unless they are the same.
     """
     lowest = _last_of_cubes(rank, steps)  # for each component the rank of its minimum
     node = np.arange(rank.size).astype(np.int32)
@@ -195,7 +166,7 @@ def close_cavities(order, rank, steps, squares):
             a, b = PAIRS[k, 0], PAIRS[k, 1]
             base = p + min(steps[a], 0) + min(steps[b], 0)  # the square's smallest voxel
             across = 3 - min(a, 5 - a) - min(b, 5 - b)  # the axis with a cube on both sides
-            old, young = _find(node, base), _find(node, base + steps[across])
+            old, young = find_root(node, base), find_root(node, base + steps[across])
             if old == young:
                 continue
             encloses[p] |= 1 << k
@@ -211,19 +182,15 @@ def close_cavities(order, rank, steps, squares):
     return encloses, closed[:pairs], filled[:pairs]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill_locally(order, rank, steps, joins, squares):
     """Fill the loops that need no more than the squares which enter with the same voxel.
 
     At one voxel a square has two edges that can be pivots. They are bits, by the way they go.
 
-    Returns
-    -------
-    local : array of uint16
-        For each edge that closes such a loop the squares whose sum fills it, as bits: those at the
-        edge's later voxel. 0 for all other edges.
-    critical : array of uint16
-        For each voxel the squares of which none of these edges is left: they fill something larger.
+    Returns for each edge that closes such a loop the squares at its later voxel whose sum fills it,
+    as bits, 0 for all other edges; and for each voxel the *critical* squares, those of which none
+    of these edges is left: they fill something larger.
     """
     local = np.zeros(joins.size, np.uint16)
     critical = np.zeros(rank.size, np.uint16)
@@ -235,7 +202,7 @@ def _fill_locally(order, rank, steps, joins, squares):
                 continue
             edges, sums = 0, 1 << k
             for way in PAIRS[k]:
-                if not joins[_edge(p, p + steps[way], steps)]:
+                if not joins[edge_number(p, p + steps[way], steps)]:
                     edges ^= 1 << way
             while edges:
                 last = -1  # the way to the neighbour that entered last
@@ -246,7 +213,7 @@ def _fill_locally(order, rank, steps, joins, squares):
                         last = way
                 if edge_bits[last] == 0:
                     edge_bits[last], square_bits[last] = edges, sums
-                    local[_edge(p, p + steps[last], steps)] = sums
+                    local[edge_number(p, p + steps[last], steps)] = sums
                     break
                 edges ^= edge_bits[last]
                 sums ^= square_bits[last]
@@ -255,9 +222,13 @@ def _fill_locally(order, rank, steps, joins, squares):
     return local, critical
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _reduce(order, rank, steps, joins, local, critical):
-    """Work out the columns of the critical squares and pair them; returns are `pair_loops`'s."""
+    """Work out the columns of the critical squares and pair them; returns are `pair_loops`'s.
+
+    `betti_matching._fill_loops` is the same reduction with rows and columns in the orders of two
+    images. Nothing enters together there, so what is done here within one voxel has no place.
+    """
     most = 0
     for p in order:
         for k in range(12):
@@ -273,35 +244,35 @@ def _reduce(order, rank, steps, joins, local, critical):
         for k in range(12):
             if not critical[p] >> k & 1:
                 continue
-            left, heap = _add(heap, 0, p, 1 << k, rank, steps, joins)
+            size, heap = _add(heap, 0, p, 1 << k, rank, steps, joins)
             while True:
-                left = _cancel(heap, left)
+                size = cancel_pairs(heap, size)
                 later, earlier = order[heap[0] >> 32], order[heap[0] & 0xFFFFFFFF]
-                pivot = _edge(later, earlier, steps)
+                pivot = edge_number(later, earlier, steps)
                 if local[pivot]:
-                    left, heap = _add(heap, left, later, local[pivot], rank, steps, joins)
+                    size, heap = _add(heap, size, later, local[pivot], rank, steps, joins)
                 elif column_of[pivot] >= 0:
                     other = column_of[pivot]
                     for i in range(start[other], start[other + 1]):
-                        left, heap = _push(heap, left, store[i])
+                        size, heap = push(heap, size, store[i])
                 else:
                     break
             column_of[pivot] = c
             closed_by[c], filled_by[c] = later, p
             used = start[c]
-            while left > 0:
+            while size > 0:
                 if used == store.size:
                     store = np.concatenate((store, store))
                 store[used] = heap[0]
                 used += 1
-                left = _cancel(heap, _pop(heap, left))
+                size = cancel_pairs(heap, pop_largest(heap, size))
             c += 1
             start[c] = used
     return column_of, closed_by, filled_by
 
 
-@njit(cache=True, nogil=True)
-def _add(heap, left, p, squares, rank, steps, joins):
+@kernel
+def _add(heap, size, p, squares, rank, steps, joins):
     """Push the edges around some squares at voxel `p`, as keys that grow in the order of entry."""
     first = np.int64(p)
     for k in range(12):
@@ -309,53 +280,53 @@ def _add(heap, left, p, squares, rank, steps, joins):
             continue
         a, b = first + steps[PAIRS[k, 0]], first + steps[PAIRS[k, 1]]
         for q, r in ((first, a), (first, b), (a, a + b - first), (b, a + b - first)):
-            if not joins[_edge(q, r, steps)]:
+            if not joins[edge_number(q, r, steps)]:
                 later, earlier = max(rank[q], rank[r]), min(rank[q], rank[r])
-                left, heap = _push(heap, left, np.int64(later) << 32 | earlier)
-    return left, heap
+                size, heap = push(heap, size, np.int64(later) << 32 | earlier)
+    return size, heap
 
 
-@njit(cache=True, nogil=True)
-def _push(heap, left, key):
-    """Push `key` on a heap, largest first, of `left` keys; return both, the heap may have grown."""
-    if left == heap.size:
+@kernel
+def push(heap, size, key):
+    """Push `key` on a heap, largest first, of `size` keys; return both, the heap may have grown."""
+    if size == heap.size:
         heap = np.concatenate((heap, heap))
-    i = left
+    i = size
     while i > 0 and heap[(i - 1) // 2] < key:
         heap[i] = heap[(i - 1) // 2]
         i = (i - 1) // 2
     heap[i] = key
-    return left + 1, heap
+    return size + 1, heap
 
 
-@njit(cache=True, nogil=True)
-def _pop(heap, left):
+@kernel
+def pop_largest(heap, size):
     """Remove the largest key and return the number of those left."""
-    left -= 1
-    key = heap[left]
+    size -= 1
+    key = heap[size]
     i = 0
     while True:
         child = 2 * i + 1
-        if child >= left:
+        if child >= size:
             break
-        if child + 1 < left and heap[child + 1] > heap[child]:
+        if child + 1 < size and heap[child + 1] > heap[child]:
             child += 1
         if heap[child] <= key:
             break
         heap[i] = heap[child]
         i = child
     heap[i] = key
-    return left
+    return size
 
 
-@njit(cache=True, nogil=True)
-def _cancel(heap, left):
+@kernel
+def cancel_pairs(heap, size):
     """Remove equal keys in pairs until the largest stands alone; return the number left."""
-    while left > 1:
+    while size > 1:
         second = heap[1]
-        if left > 2 and heap[2] > second:
+        if size > 2 and heap[2] > second:
             second = heap[2]
         if heap[0] != second:
             break
-        left = _pop(heap, _pop(heap, left))
-    return left
+        size = pop_largest(heap, pop_largest(heap, size))
+    return size

@@ -90,25 +90,24 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from ..checks import check_fraction
 from .critical import (
-    LINKS,
-    _basins,
-    _edges_2d,
-    _edges_3d,
-    _join,
-    _loop_deaths_2d,
-    _older,
-    _rows,
-    _steepest,
-    _steps,
-    _unframe,
+    UPPER_LINKS,
+    Landscape,
+    climb,
+    critical_edges_2d,
+    critical_edges_3d,
+    is_older,
+    join_components,
+    loop_deaths_2d,
+    rows_inside,
 )
-from .grid import check_connectivity, check_image
+from .frame import OFFSETS, flat_steps, inside, later_steps, plane_steps, unframe, upper_masks
+from .grid import check_connectivity, check_image, dual_connectivity
+from .kernels import kernel
 from .loops import loop_deaths_3d
-from .persistence import NEIGHBOURS, _argsort_falling, _find, _upper_masks
+from .order import argsort_falling, empty_keys, find_root
 
 __all__ = ["Branches", "MorseComplex", "Skeleton", "morse_complex"]
 
@@ -143,7 +142,7 @@ class Branches:
     persistence: np.ndarray
     saddle: np.ndarray
     saddle_value: np.ndarray
-    _measure: Callable[[], _Measures]
+    _measure: Callable[[], Ways]
 
     def __len__(self) -> int:
         return len(self.saddle)
@@ -153,38 +152,39 @@ class Branches:
         return f"Branches({joins} that join, {len(self) - joins} that close loops)"
 
     @cached_property
-    def _measures(self) -> _Measures:
+    def ways(self) -> Ways:
+        """How the paths run, as positions in the complex's `SpanningTree`."""
         return self._measure()
 
     @property
     def ends(self) -> np.ndarray:
         """The two peaks, (n, 2) int64, where each path begins and ends; they may be the same."""
-        return self._measures.ends
+        return self.ways.ends
 
     @property
     def length(self) -> np.ndarray:
         """The length of each path, (n,) float64; a diagonal step counts as the root of two."""
-        return self._measures.length
+        return self.ways.length
 
     @property
     def mean_likelihood(self) -> np.ndarray:
         """Mean of the image over the pixels of each path, (n,) float64."""
-        return self._measures.mean_likelihood
+        return self.ways.mean_likelihood
 
     @cached_property
     def paths(self) -> list[np.ndarray]:
         """The pixels of each branch as flat indices, from peak to peak by way of the pass."""
-        m = self._measures
-        return _split(_walk(m.pixel, m.uphill, m.starts, m.middle, m.offsets), m.offsets)
+        m = self.ways
+        return split_paths(_walk(m.pixel, m.uphill, m.starts, m.middle, m.offsets), m.offsets)
 
 
-class _Measures(NamedTuple):
-    """What `_measure` finds, and what `_walk` needs."""
+class Ways(NamedTuple):
+    """The ways from the ends of critical edges up to the peaks that survive."""
 
     ends: np.ndarray
     length: np.ndarray
     mean_likelihood: np.ndarray
-    pixel: np.ndarray  # of `_Forest`
+    pixel: np.ndarray  # of `SpanningTree`
     uphill: np.ndarray  # the next step on the way to the peak that survives, as positions there
     starts: np.ndarray  # (2, n): the lower and the upper end of each branch's edge
     middle: np.ndarray  # where in one array of all paths the upper end of each edge comes
@@ -236,7 +236,7 @@ class Skeleton:
     @cached_property
     def paths(self) -> list[np.ndarray]:
         """The pixels of each edge as flat indices, from node to node and both included."""
-        return _split(self._graph.pixels, self._graph.offsets)
+        return split_paths(self._graph.pixels, self._graph.offsets)
 
 
 class _Graph(NamedTuple):
@@ -248,33 +248,30 @@ class _Graph(NamedTuple):
     offsets: np.ndarray
 
 
-def _split(pixels: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+def split_paths(pixels: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
     """Cut one array into the paths that lie in it end to end."""
     bounds = offsets.tolist()
     return [pixels[start:stop] for start, stop in pairwise(bounds)]
 
 
-class _Critical(NamedTuple):
-    """The critical edges of positive persistence, most persistent first.
+class CriticalEdges(NamedTuple):
+    """The critical edges of positive persistence, most persistent first."""
 
-    The last three say where in the list of `_Forest` the edge's ends and the peak that dies lie
-    (-1: none dies, a loop closes).
-    """
-
-    dimension: np.ndarray
+    dimension: np.ndarray  # 0: joins two components; 1: closes a loop
     persistence: np.ndarray
-    value: np.ndarray
-    saddle: np.ndarray
-    lower: np.ndarray
+    value: np.ndarray  # of the image, at the lower end
+    saddle: np.ndarray  # the lower end, as a flat index into the image
+    lower: np.ndarray  # both ends, as positions in `SpanningTree`
     upper: np.ndarray
-    peak: np.ndarray
+    peak: np.ndarray  # the peak that dies, as a position there; -1: a loop closes
 
 
-class _Forest(NamedTuple):
+class SpanningTree(NamedTuple):
     """The pixels of the finest skeleton as a tree that hangs from the highest peak.
 
     They are listed in the order in which they come when the persistence threshold falls; a parent
-    comes before its children. With the first k critical edges the first ``size_after[k]`` are in.
+    comes before its children. With the first k critical edges the first ``size_after[k]`` are in,
+    with none the highest peak alone.
     """
 
     pixel: np.ndarray  # flat index into the image
@@ -296,63 +293,32 @@ class _Pits(NamedTuple):
     parent: np.ndarray
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class MorseComplex:
     """The discrete Morse complex of one image; made by `morse_complex`.
 
-    Attributes
-    ----------
-    shape : tuple of int
-        That of the image.
-    connectivity : int
-        Of the foreground.
-
-    Notes
-    -----
     All methods take thresholds in [0, 1] and compute nothing anew, so they keep up with a slider.
     The module's docstring says, with a drawing, what the two thresholds do.
     """
 
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        connectivity: int,
-        critical: _Critical,
-        forest: _Forest,
-        pits: _Pits,
-    ) -> None:
-        self.shape = shape
-        self.connectivity = connectivity
-        self._critical = critical
-        self._forest = forest
-        self._pits = pits
+    shape: tuple[int, ...]  # of the image
+    connectivity: int  # of the foreground
+    critical: CriticalEdges  # all of positive persistence
+    tree: SpanningTree  # the pixels of the finest skeleton, on which all others lie
+    _pits: _Pits
 
     def __repr__(self) -> str:
-        joins = int(np.count_nonzero(self._critical.dimension == 0))
-        loops = len(self._critical.dimension) - joins
+        joins = int(np.count_nonzero(self.critical.dimension == 0))
+        loops = len(self.critical.dimension) - joins
         return f"MorseComplex(shape={self.shape}, {joins} joins, {loops} loops)"
 
     def branches(self, min_persistence: float = 0.0, saddle_level: float = 0.0) -> Branches:
         """List the branches more persistent than one threshold and not below another.
 
-        Parameters
-        ----------
-        min_persistence : float
-            Keep branches whose persistence is strictly above it. Their paths lead on, through the
-            passes that are cancelled, to peaks that survive.
-        saddle_level : float
-            Leave out branches whose pass is lower, and end paths before they cross such a pass.
-
-        Returns
-        -------
-        Branches
-            The most persistent first; equal ones in the order in which they enter.
-
-        Raises
-        ------
-        TypeError
-            If a threshold is no number.
-        ValueError
-            If it lies outside [0, 1].
+        Kept are those of a persistence strictly above `min_persistence`, whose pass is not below
+        `saddle_level`; equally persistent ones stand in the order in which they enter. Their paths
+        lead on, through the passes that are cancelled, to peaks that survive, but across no pass
+        below `saddle_level`.
 
         Examples
         --------
@@ -363,7 +329,7 @@ class MorseComplex:
         [array([0, 1, 2]), array([4, 5, 6])]
         """
         count, low, high = self._thresholds(min_persistence, saddle_level)
-        critical = self._critical
+        critical = self.critical
         which = np.flatnonzero(critical.value[:count] >= high)
         # The step to the next row, where steps may be diagonal, and 0 where not.
         row = self.shape[-1] + 2 if self.connectivity == 2 else 0
@@ -372,53 +338,30 @@ class MorseComplex:
             critical.persistence[which],
             critical.saddle[which],
             critical.value[which],
-            partial(_measure, critical, self._forest, which, low, high, row),
+            partial(_measure, critical, self.tree, which, low, high, row),
         )
 
     def skeleton(self, min_persistence: float = 0.0, saddle_level: float = 0.0) -> Skeleton:
         """Draw the branches more persistent than one threshold and not below another.
 
-        Parameters
-        ----------
-        min_persistence : float
-            Draw the branches whose persistence is strictly above it, and the peaks whose is. The
-            highest peak never dies, so it is always drawn.
-        saddle_level : float
-            Cut whatever is lower: what is drawn lies in the superlevel set of this value.
+        The peaks of a persistence above `min_persistence` are drawn, too; the highest never dies.
+        Whatever is below `saddle_level` is cut: what is drawn lies in the superlevel set of it.
 
-        Returns
-        -------
-        Skeleton
-            The mask and its graph.
-
-        Raises
-        ------
-        TypeError
-            If a threshold is no number.
-        ValueError
-            If it lies outside [0, 1].
-
-        Notes
-        -----
         With ``saddle_level=0`` the skeleton is connected and never empty, and the one of a higher
         persistence lies within that of a lower one. With ``min_persistence=0`` it has one part for
         each component of the superlevel set at `saddle_level`.
-
-        Examples
-        --------
-        See `morse_complex`.
         """
         count, low, high = self._thresholds(min_persistence, saddle_level)
-        forest = self._forest
+        tree = self.tree
         if high > 0:
-            pixel, parent, renamed = _cut(self._critical, forest, low, high)
+            pixel, parent, renamed = _cut(self.critical, tree, low, high)
         else:
-            size = forest.size_after[count]
-            pixel, parent = forest.pixel[:size], forest.parent[:size]
+            size = tree.size_after[count]
+            pixel, parent = tree.pixel[:size], tree.parent[:size]
             renamed = np.empty(0, np.int32)
         mask = np.zeros(self.shape, np.bool_)
         mask.ravel()[pixel] = True
-        return Skeleton(mask, partial(_trace, pixel, parent, renamed, self._critical, count, high))
+        return Skeleton(mask, partial(_trace, pixel, parent, renamed, self.critical, count, high))
 
     def patches(self, min_persistence: float = 0.0) -> np.ndarray:
         """Divide the image into the basins of its pits (a watershed by persistence).
@@ -426,24 +369,13 @@ class MorseComplex:
         From each pixel one comes down to a pit, going by steepest descent over neighbours in the
         connectivity of the background. Where two basins meet, the one whose pit is less deep below
         the meeting pixel is swallowed if that depth, its persistence, is not above the threshold.
-
-        Parameters
-        ----------
-        min_persistence : float
-            Keep basins whose persistence is strictly above it. The deepest is always kept.
+        The deepest is always kept.
 
         Returns
         -------
         array of int32 of the image's shape
             Labels from 1, the most persistent patch first. So a patch keeps its label when the
             threshold moves, as long as it is there.
-
-        Raises
-        ------
-        TypeError
-            If the threshold is no number.
-        ValueError
-            If it lies outside [0, 1].
 
         Notes
         -----
@@ -469,7 +401,7 @@ class MorseComplex:
 
         They take the image's precision, so that they compare as NumPy would compare the results.
         """
-        falling = self._critical.persistence
+        falling = self.critical.persistence
         low = falling.dtype.type(check_fraction(min_persistence, "min_persistence"))
         high = falling.dtype.type(check_fraction(saddle_level, "saddle_level"))
         count = len(falling) - int(np.searchsorted(falling[::-1], low, side="right"))
@@ -482,37 +414,22 @@ class MorseComplex:
 def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComplex:
     """Compute the discrete Morse complex of a likelihood image: its branches and its patches.
 
+    The module's docstring has the theory and the references.
+
     Parameters
     ----------
-    image : (H, W) or (D, H, W) array of float or bool
-        A likelihood in [0, 1], foreground high. float64 is computed in float64, everything else in
-        float32, which holds float16 and booleans exactly. Nothing is quantised.
+    image
+        See the package's docstring. Nothing is quantised.
     connectivity : int, optional
         Of the foreground. In 2D: 1 for 4 neighbours or 2 for 8 (default). In 3D: 1 for 6 neighbours
         (default); 26 are refused.
 
-    Returns
-    -------
-    MorseComplex
-        Ask it for ``branches``, ``skeleton`` and ``patches`` at any threshold.
-
-    Raises
-    ------
-    TypeError
-        For torch tensors, integer images, and a connectivity that is no integer.
-    ValueError
-        For images that are empty, have another number of axes or hold NaN or values outside [0, 1];
-        for any other connectivity.
-
     Notes
     -----
     The outside of the image is background: a structure that the border cuts off closes no loop.
-    Ties are broken by flat index, so the result is deterministic. The kernels release the GIL.
 
     A likelihood that is 0 or 1 over wide areas has plateaus, where steepest paths follow the order
     of the indices rather than any ridge.
-
-    See the module's docstring for the theory and the references.
 
     Examples
     --------
@@ -562,98 +479,113 @@ def morse_complex(image: Any, *, connectivity: int | None = None) -> MorseComple
     shape = tuple(n + 2 for n in image.shape)  # with a frame around it
     if np.prod(shape, dtype=float) >= 2**30:  # two cells a pixel are counted in int32
         raise ValueError(f"image is too large: {image.shape} has more than about 2**30 pixels")
-    return MorseComplex(image.shape, connectivity, *_build(image, shape, connectivity))
-
-
-def _build(
-    image: np.ndarray, shape: tuple[int, ...], connectivity: int
-) -> tuple[_Critical, _Forest, _Pits]:
-    """Compute all that the methods of `MorseComplex` need. Kernels see framed, flat arrays."""
-    ndim, width = image.ndim, image.shape[-1]
-    inside = (slice(1, -1),) * ndim
-    backwards = (slice(None, None, -1),) * ndim
-    frame = np.array(shape)
-    rows = _rows(shape)
-    dual = ndim if connectivity == 1 else 1
-    no_keys = np.empty(0, np.uint32 if image.dtype == np.float32 else np.uint64)
-
     # Uphill in the foreground's connectivity. Downhill in that of the background is uphill in the
     # negated image read backwards: there ties are broken the other way round, too.
-    framed = np.full(shape, -1, image.dtype)
-    framed[inside] = image
-    values = framed.ravel()
-    uphill = _steepest(values, _steps(shape, connectivity), rows, width)
-    basin, peaks = _basins(uphill, rows, width)
-    framed_depths = np.full(shape, -2, image.dtype)
-    framed_depths[inside] = -image[backwards]
-    depths = framed_depths.ravel()
-    dual_steps = _steps(shape, dual)
-    pit_basin, pits = _basins(_steepest(depths, dual_steps, rows, width), rows, width)
+    heights = climb(image, -1, connectivity)
+    backwards = (slice(None, None, -1),) * image.ndim
+    depths = climb(-image[backwards], -2, dual_connectivity(connectivity, image.ndim))
+    edges = _list_edges(image, heights, depths, connectivity)
+    critical, tree = _grow_tree(heights, edges, image.shape)
+    pits = _join_pits(image, heights, depths, connectivity)
+    return MorseComplex(image.shape, connectivity, critical, tree, pits)
 
-    # The critical edges in the order in which they enter, and what each does.
-    if ndim == 2:
-        links = LINKS[connectivity]
-        ring = (NEIGHBOURS @ [shape[1], 1]).astype(np.int32)
-        edges = _edges_2d(values, _upper_masks(framed).ravel(), *links, ring)
-        order = _argsort_falling(values[edges[0]], no_keys)
-        lower, upper, left, right = (ends[order] for ends in edges)
-        died = _join(values, basin, peaks, lower, upper)
-        filled = _loop_deaths_2d(depths, pit_basin, pits, left, right, died, frame)
+
+class _Edges(NamedTuple):
+    """All critical edges in the order in which they enter, and what each does."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+    died: np.ndarray  # the number of the peak that dies there, -1 where a loop closes
+    persistence: np.ndarray
+
+
+def _list_edges(
+    image: np.ndarray, heights: Landscape, depths: Landscape, connectivity: int
+) -> _Edges:
+    """List the critical edges, find what they join or close, and when loops are filled."""
+    shape = tuple(n + 2 for n in image.shape)
+    values, no_keys, planar = heights.values, empty_keys(image.dtype), image.ndim == 2
+    steps = flat_steps(OFFSETS[image.ndim, connectivity], shape)
+    if planar:
+        masks = upper_masks(values.reshape(shape)).ravel()
+        ends = critical_edges_2d(values, masks, *UPPER_LINKS[connectivity], plane_steps(shape[1]))
     else:
-        lower, upper = _edges_3d(values, rows, width, frame)
-        order = _argsort_falling(values[lower], no_keys)
-        lower, upper = lower[order], upper[order]
-        died = _join(values, basin, peaks, lower, upper)
-        entry = np.arange(values.size, dtype=np.int32).reshape(shape)[inside].ravel()
-        entry = entry[_argsort_falling(values[entry], no_keys)]
-        filled = loop_deaths_3d(frame, entry, uphill, lower, upper, died)
-    joins = died >= 0
+        ends = critical_edges_3d(values, rows_inside(shape), image.shape[-1], steps)
+    order = argsort_falling(values[ends[0]], no_keys)
+    lower, upper, *sides = (end[order] for end in ends)
+    died = join_components(heights, lower, upper)
+    if planar:
+        left, right = sides
+        filled = loop_deaths_2d(depths, left, right, died, shape)
+    else:
+        entry = inside(image.shape)
+        entry = entry[argsort_falling(values[entry], no_keys)]
+        filled = loop_deaths_3d(steps, entry, heights.uphill, lower, upper, died)
     value = values[lower]
-    persistence = np.where(joins, values[peaks[died]] - value, value - values[filled])
+    rise = np.where(died >= 0, values[heights.peaks[died]] - value, value - values[filled])
+    return _Edges(lower, upper, died, rise)
 
-    # The tree that spans the image, and the part of it that any skeleton can need.
-    join = np.full(values.size, -1, image.dtype)
-    root = _hang(uphill, join, values, basin, peaks, lower, upper, died, persistence)
-    keep = np.flatnonzero(persistence > 0)
-    keep = keep[_argsort_falling(persistence[keep], no_keys)]
-    lower, upper, joins = lower[keep], upper[keep], joins[keep]
-    peak = np.where(joins, peaks[died[keep]], -1)
-    place, parent, size_after, at = _lay_out(uphill, root, lower, upper, peak)
-    critical = _Critical(
+
+def _grow_tree(
+    heights: Landscape, edges: _Edges, shape: tuple[int, ...]
+) -> tuple[CriticalEdges, SpanningTree]:
+    """Span the image by a tree, and keep the part of it that any skeleton can need."""
+    framed, values = tuple(n + 2 for n in shape), heights.values
+    root, join = _hang(heights, edges)
+    keep = np.flatnonzero(edges.persistence > 0)
+    keep = keep[argsort_falling(edges.persistence[keep], empty_keys(values.dtype))]
+    lower, upper, died = edges.lower[keep], edges.upper[keep], edges.died[keep]
+    joins = died >= 0
+    peak = np.where(joins, heights.peaks[died], -1)
+    place, parent, size_after, at = _lay_out(heights.uphill, root, lower, upper, peak)
+    critical = CriticalEdges(
         dimension=(~joins).astype(np.int8),
-        persistence=persistence[keep],
-        value=value[keep],
-        saddle=_unframe(lower, frame),
+        persistence=edges.persistence[keep],
+        value=values[lower],
+        saddle=unframe(lower, framed),
         lower=at[0],
         upper=at[1],
         peak=at[2],
     )
-    forest = _Forest(_unframe(place, frame), place, parent, values[place], join[place], size_after)
+    pixel = unframe(place, framed)
+    return critical, SpanningTree(pixel, place, parent, values[place], join[place], size_after)
 
-    # The pixels where basins of pits meet, and how these swallow each other.
-    if ndim == 2:
-        framed[0] = framed[-1] = framed[:, 0] = framed[:, -1] = 2  # a wall
-        spots = np.flatnonzero((links[0] > 1)[_upper_masks(framed).ravel()])
+
+def _join_pits(
+    image: np.ndarray, heights: Landscape, depths: Landscape, connectivity: int
+) -> _Pits:
+    """Find the pixels where basins of pits meet, and how these swallow each other."""
+    shape = tuple(n + 2 for n in image.shape)
+    no_keys = empty_keys(image.dtype)
+    steps = later_steps(shape, dual_connectivity(connectivity, image.ndim))
+    if image.ndim == 2:
+        framed = heights.values.reshape(shape)
+        framed[0] = framed[-1] = framed[:, 0] = framed[:, -1] = 2  # a wall; nobody needs it lower
+        spots = np.flatnonzero((UPPER_LINKS[connectivity][0] > 1)[upper_masks(framed).ravel()])
     else:
-        spots = _meetings(depths, pit_basin, dual_steps, rows, width)
-    spots = spots[_argsort_falling(values[spots], no_keys)]
-    labels = np.ascontiguousarray(pit_basin[::-1].reshape(shape)[inside])
-    tree = _swallow(depths, pit_basin, pits, dual_steps, spots, labels.ravel(), no_keys)
-    return critical, forest, _Pits(labels, *tree)
+        spots = _meetings(depths, steps, rows_inside(shape), image.shape[-1])
+    spots = spots[argsort_falling(heights.values[spots], no_keys)]
+    labels = np.ascontiguousarray(depths.basin[::-1].reshape(shape)[(slice(1, -1),) * image.ndim])
+    return _Pits(labels, *_swallow(depths, steps, spots, labels.ravel(), no_keys))
 
 
 # --- Kernels: the tree ---------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
-def _hang(uphill, join, values, basin, peaks, lower, upper, died, persistence):
-    """Turn the pointers so that all lead to the highest peak, and return this peak.
+@kernel
+def _hang(heights, edges):
+    """Turn the paths uphill so that all lead to the highest peak.
 
     Arrows and joining edges together are a tree on all pixels. We walk it from the highest peak
     outwards, basin by basin. A basin is entered at one pixel, and the path from there to the
-    basin's peak turns round. Written are `uphill` and, at the pixels that now point along a
-    joining edge, the persistence of this edge into `join`.
+    basin's peak turns round. `heights.uphill` is written to.
+
+    Returns the highest peak, and for the pixels that now point along a joining edge the persistence
+    of this edge, else -1.
     """
+    uphill, basin, peaks = heights.uphill, heights.basin, heights.peaks
+    lower, upper, died = edges.lower, edges.upper, edges.died
+    join = np.full_like(heights.values, -1)
     start = np.zeros(peaks.size + 1, np.int64)  # the joining edges of each basin, as runs of a list
     for e in range(lower.size):
         if died[e] >= 0:
@@ -662,22 +594,22 @@ def _hang(uphill, join, values, basin, peaks, lower, upper, died, persistence):
     for b in range(peaks.size):
         start[b + 1] += start[b]
     fill = start[:-1].copy()
-    edges = np.empty(start[-1], np.int32)
+    runs = np.empty(start[-1], np.int32)
     for e in range(lower.size):
         if died[e] >= 0:
             for b in (basin[lower[e]], basin[upper[e]]):
-                edges[fill[b]] = e
+                runs[fill[b]] = e
                 fill[b] += 1
 
     queue = np.zeros(peaks.size, np.int32)
     for b in range(1, peaks.size):
-        if _older(values, peaks, b, queue[0]):
+        if is_older(heights, b, queue[0]):
             queue[0] = b
     seen = np.zeros(peaks.size, np.bool_)
     seen[queue[0]] = True
     n = 1
     for i in range(peaks.size):  # an image is connected, so every basin gets its turn
-        for e in edges[start[queue[i]] : start[queue[i] + 1]]:
+        for e in runs[start[queue[i]] : start[queue[i] + 1]]:
             target, p = lower[e], upper[e]
             if basin[target] != queue[i]:
                 target, p = p, target
@@ -686,12 +618,12 @@ def _hang(uphill, join, values, basin, peaks, lower, upper, died, persistence):
             seen[basin[p]] = True
             queue[n] = basin[p]
             n += 1
-            join[p] = persistence[e]
+            join[p] = edges.persistence[e]
             _turn(uphill, p, target)
-    return peaks[queue[0]]
+    return peaks[queue[0]], join
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _turn(uphill, p, target):
     """Turn the path from `p` to its root round, and let `p` point to `target`."""
     while True:
@@ -702,7 +634,7 @@ def _turn(uphill, p, target):
         target, p = p, onward
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lay_out(uphill, root, lower, upper, peak):
     """List the pixels of the skeleton in the order in which it grows when the threshold falls.
 
@@ -710,60 +642,58 @@ def _lay_out(uphill, root, lower, upper, peak):
     loop the paths from its ends. Each is new up to where it meets the skeleton, and is listed from
     there.
 
-    Returns
-    -------
-    place, parent, size_after
-        As in `_Forest`.
-    at : (3, m) array of int32
-        Where in the list lie the lower and the upper end of each edge and its peak, -1 for none.
+    Returns `place`, `parent` and `size_after` of the `SpanningTree`, and, (3, m), where in the list
+    lie the lower and the upper end of each edge and its peak, -1 for none.
     """
-    found = np.full(uphill.size, -1, np.int32)
+    position = np.full(uphill.size, -1, np.int32)
     place, parent = np.empty(uphill.size, np.int32), np.empty(uphill.size, np.int32)
     new = np.empty(uphill.size, np.int32)
     size_after = np.empty(lower.size + 1, np.int64)
-    found[root], place[0], parent[0] = 0, root, -1
+    position[root], place[0], parent[0] = 0, root, -1
     n = 1
     size_after[0] = n
     for e in range(lower.size):
         for p in (lower[e], upper[e]) if peak[e] < 0 else (peak[e], peak[e]):
             depth = 0
-            while found[p] < 0:
+            while position[p] < 0:
                 new[depth] = p
                 depth += 1
                 p = uphill[p]
-            above = found[p]
+            above = position[p]
             for p in new[:depth][::-1]:
-                found[p], place[n], parent[n] = n, p, above
+                position[p], place[n], parent[n] = n, p, above
                 above = n
                 n += 1
         size_after[e + 1] = n
     at = np.full((3, lower.size), -1, np.int32)
     for e in range(lower.size):
-        at[0, e], at[1, e] = found[lower[e]], found[upper[e]]
+        at[0, e], at[1, e] = position[lower[e]], position[upper[e]]
         if peak[e] >= 0:
-            at[2, e] = found[peak[e]]
+            at[2, e] = position[peak[e]]
     return place[:n].copy(), parent[:n].copy(), size_after, at
 
 
 # --- Kernels: the answers ------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
-def _cut(critical, forest, low, high):
+@kernel
+def _cut(critical, tree, low, high):
     """Keep what is left of the finest skeleton when thresholds are `low` and `high`.
 
     The tree falls into parts at each pixel below `high`. In each part that holds a reason to be
     drawn (a surviving peak, an end of a surviving loop) stays what these and the part's highest
-    peak span: the pixels that have some of them below and some elsewhere, and where they meet.
+    peak span: the pixels that have some of them below and some elsewhere, and where they meet. A
+    peak that a low pass cuts off is an end, for a part has to reach its highest peak, but no
+    reason: a part with nothing else in it is not drawn. With ``low = .2`` and ``high = .35``::
 
-    Returns
-    -------
-    pixel, parent
-        As in `_Forest`, of what is kept.
-    renamed : array of int32
-        The new position in the list for each old one, -1 for what is gone.
+        likelihood    .9  .5  .8  .3  .4        the pass of .5 joins .8, which survives: .3 > low;
+        end            e       e       e        that of .3 < high cuts .4 off, an end then, but
+        reason         r       r       .        .1 is no reason: its part is not drawn
+
+    Returns `pixel` and `parent`, as in `SpanningTree`, of what is kept, and the new position in the
+    list for each old one, -1 for what is gone.
     """
-    parent, height = forest.parent, forest.height
+    parent, height = tree.parent, tree.height
     n = parent.size
     ends = np.zeros(n, np.int32)  # first at a pixel, then in the whole tree below it
     reasons = np.zeros(n, np.int32)
@@ -801,41 +731,25 @@ def _cut(critical, forest, low, high):
     new_pixel, new_parent = np.empty(kept, np.int64), np.empty(kept, np.int32)
     for i in range(n):
         if renamed[i] >= 0:
-            new_pixel[renamed[i]] = forest.pixel[i]
+            new_pixel[renamed[i]] = tree.pixel[i]
             new_parent[renamed[i]] = renamed[parent[i]] if i > 0 else -1
     return new_pixel, new_parent, renamed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _trace(pixel, parent, renamed, critical, count, high):
     """Return the graph of a skeleton.
 
     The skeleton is the tree `pixel, parent` and the loops among the first `count` critical edges
-    that are not below `high`. `renamed` is empty where the tree is the head of `_Forest`.
+    that are not below `high`. `renamed` is empty where the tree is the head of `SpanningTree`.
     """
     n = pixel.size
+    is_node = _surviving_peaks(n, renamed, critical, count, high)
+    firsts, seconds = _links(parent, renamed, critical, count, high)
     degree = np.zeros(n, np.int32)
     others = np.zeros(n, np.int32)  # of a pixel with two neighbours a and b: a ^ b
-    is_node = np.zeros(n, np.bool_)
-    left, right = np.empty(n + count, np.int32), np.empty(n + count, np.int32)  # linked pixels
-    m = 0
-    for i in range(n):
-        left[m], right[m] = i, parent[i]
-        m += parent[i] >= 0
-    for e in range(count):
-        if critical.peak[e] < 0 and critical.value[e] >= high:
-            a, b = critical.lower[e], critical.upper[e]
-            left[m] = renamed[a] if renamed.size > 0 else a
-            right[m] = renamed[b] if renamed.size > 0 else b
-            m += 1
-    for e in range(-1, critical.peak.size):
-        peak = critical.peak[e] if e >= 0 else 0  # 0: the highest, which dies nowhere
-        if peak >= 0 and (e < count or critical.value[e] < high):
-            peak = renamed[peak] if renamed.size > 0 else peak
-            if peak >= 0:
-                is_node[peak] = True
-    for link in range(m):
-        a, b = left[link], right[link]
+    for link in range(firsts.size):
+        a, b = firsts[link], seconds[link]
         degree[a] += 1
         degree[b] += 1
         others[a] ^= b
@@ -857,8 +771,8 @@ def _trace(pixel, parent, renamed, critical, count, high):
     pixels = np.empty(n - nodes + 2 * chains, np.int64)
     seen = np.zeros(n, np.bool_)
     k = used = 0
-    for link in range(m):
-        a, b = left[link], right[link]
+    for link in range(firsts.size):
+        a, b = firsts[link], seconds[link]
         if node[a] < 0:
             a, b = b, a
         if node[a] < 0 or seen[b]:
@@ -879,16 +793,47 @@ def _trace(pixel, parent, renamed, critical, count, high):
     return _Graph(node_pixel, edges, pixels, offsets)
 
 
-@njit(cache=True, nogil=True)
-def _measure(critical, forest, which, low, high, row):
+@kernel
+def _links(parent, renamed, critical, count, high):
+    """List the pairs of pixels that are linked in a skeleton: see `_trace`."""
+    room = parent.size + count
+    firsts, seconds = np.empty(room, np.int32), np.empty(room, np.int32)
+    m = 0
+    for i in range(parent.size):
+        firsts[m], seconds[m] = i, parent[i]
+        m += parent[i] >= 0
+    for e in range(count):
+        if critical.peak[e] < 0 and critical.value[e] >= high:
+            a, b = critical.lower[e], critical.upper[e]
+            firsts[m] = renamed[a] if renamed.size > 0 else a
+            seconds[m] = renamed[b] if renamed.size > 0 else b
+            m += 1
+    return firsts[:m], seconds[:m]
+
+
+@kernel
+def _surviving_peaks(size, renamed, critical, count, high):
+    """Say of each pixel of a skeleton whether it is a peak that survives: see `_trace`."""
+    survives = np.zeros(size, np.bool_)
+    for e in range(-1, critical.peak.size):
+        peak = critical.peak[e] if e >= 0 else 0  # 0: the highest, which dies nowhere
+        if peak >= 0 and (e < count or critical.value[e] < high):
+            peak = renamed[peak] if renamed.size > 0 else peak
+            if peak >= 0:
+                survives[peak] = True
+    return survives
+
+
+@kernel
+def _measure(critical, tree, which, low, high, row):
     """Measure the ways from both ends of the critical edges in `which` to peaks that survive.
 
-    `row` is the step from row to row in `forest.place` where steps may be diagonal, else 0.
+    `row` is the step from row to row in `tree.place` where steps may be diagonal, else 0.
     """
-    parent, place, height = forest.parent, forest.place, forest.height
+    parent, place, height = tree.parent, tree.place, tree.height
     uphill = np.empty(parent.size, np.int32)
     for i in range(parent.size):  # cut the tree where a join is not cancelled
-        cut = i == 0 or forest.join[i] > low or height[i] < high or height[parent[i]] < high
+        cut = i == 0 or tree.join[i] > low or height[i] < high or height[parent[i]] < high
         uphill[i] = i if cut else parent[i]
     for e in range(critical.peak.size):  # and hang each part from its highest peak
         peak = critical.peak[e]
@@ -928,7 +873,7 @@ def _measure(critical, forest, which, low, high, row):
                 pixels[p], total[p] = pixels[q] + 1, total[q] + height[p]
                 slanted[p] = slanted[q] + _is_slanted(place[p], place[q], row)
                 root[p] = root[q]
-            ends[k, side] = forest.pixel[root[starts[side, k]]]
+            ends[k, side] = tree.pixel[root[starts[side, k]]]
         a, b = starts[0, k], starts[1, k]
         count = np.int64(pixels[a]) + pixels[b]
         diagonal = slanted[a] + slanted[b] + _is_slanted(place[a], place[b], row)
@@ -936,17 +881,17 @@ def _measure(critical, forest, which, low, high, row):
         mean[k] = (total[a] + total[b]) / count
         middle[k] = offsets[k] + pixels[a]
         offsets[k + 1] = offsets[k] + count
-    return _Measures(ends, length, mean, forest.pixel, uphill, starts, middle, offsets)
+    return Ways(ends, length, mean, tree.pixel, uphill, starts, middle, offsets)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_slanted(p, q, row):
     """Whether the step between two neighbours is diagonal; with `row` 0 none is."""
     step = abs(p - q)
     return row > 0 and step > 1 and step != row
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _walk(pixel, uphill, starts, middle, offsets):
     """Write all paths into one array: from the middle to the left, then to the right."""
     out = np.empty(offsets[-1], np.int64)
@@ -966,18 +911,19 @@ def _walk(pixel, uphill, starts, middle, offsets):
 # --- Kernels: the patches ------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
-def _meetings(depths, pit_basin, steps, rows, width):
+@kernel
+def _meetings(depths, steps, rows, width):
     """List the pixels from which ways lead down to several pits, in the image's raster order."""
-    last = depths.size - 1
+    values, basin = depths.values, depths.basin
+    last = values.size - 1
     spots = np.empty(rows.size * width, np.int32)
     n = 0
     for start in rows[::-1]:
         for p in range(start + width - 1, start - 1, -1):
-            here, depth = pit_basin[p], depths[p]
+            here, depth = basin[p], values[p]
             for s in steps:
-                if (pit_basin[p - s] != here and depths[p - s] >= depth) or (
-                    pit_basin[p + s] != here and depths[p + s] > depth
+                if (basin[p - s] != here and values[p - s] >= depth) or (
+                    basin[p + s] != here and values[p + s] > depth
                 ):
                     spots[n] = last - p
                     n += 1
@@ -985,24 +931,21 @@ def _meetings(depths, pit_basin, steps, rows, width):
     return spots[:n].copy()
 
 
-@njit(cache=True, nogil=True)
-def _swallow(depths, pit_basin, pits, steps, spots, labels, no_keys):
+@kernel
+def _swallow(depths, steps, spots, labels, no_keys):
     """Let basins swallow each other where they meet; number them by falling persistence.
 
-    `depths` is the negated image read backwards, `spots` are the pixels of the image where basins
-    can meet, falling. At a spot the deepest basin swallows all others: the spot's own by way of the
-    lowest pixel beside the spot, the rest by way of the spot. `labels` are renumbered.
-
-    Returns
-    -------
-    persistence, parent
-        As in `_Pits`.
+    `depths` is the landscape of the negated image read backwards, `spots` are the pixels of the
+    image where basins can meet, falling. At a spot the deepest basin swallows all others: the
+    spot's own by way of the lowest pixel beside the spot, the rest by way of the spot. `labels` are
+    renumbered. Returns `persistence` and `parent` of the `_Pits`.
     """
-    last = depths.size - 1
+    values, basin, pits = depths.values, depths.basin, depths.peaks
+    last = values.size - 1
     root = np.arange(pits.size).astype(np.int32)
     by = np.zeros(pits.size, np.int32)
     gone = np.zeros(pits.size, np.int32)  # in reverse order; first the one that is never swallowed
-    persistence = np.empty(pits.size, depths.dtype)
+    persistence = np.empty(pits.size, values.dtype)
     around = np.empty(2 * steps.size + 1, np.int32)
     m = pits.size
     for i in range(spots.size - 1, -1, -1):
@@ -1010,31 +953,31 @@ def _swallow(depths, pit_basin, pits, steps, spots, labels, no_keys):
         around[0] = p
         n = 1
         way = p  # to the deepest basin: of the pixels around that lead there, the lowest
-        deepest = _find(root, pit_basin[p])
+        deepest = find_root(root, basin[p])
         for k in range(steps.size):
             for q in (p - steps[k], p + steps[k]):
-                if depths[q] < depths[p] or (q > p and depths[q] == depths[p]):
+                if values[q] < values[p] or (q > p and values[q] == values[p]):
                     continue
                 around[n] = q
                 n += 1
-                basin = _find(root, pit_basin[q])
-                if basin != deepest:
-                    nearer = _older(depths, pits, basin, deepest)
+                other = find_root(root, basin[q])
+                if other != deepest:
+                    nearer = is_older(depths, other, deepest)
                 else:
-                    nearer = depths[q] > depths[way] or (depths[q] == depths[way] and q < way)
+                    nearer = values[q] > values[way] or (values[q] == values[way] and q < way)
                 if nearer:
-                    way, deepest = q, basin
-        own = _find(root, pit_basin[p])
+                    way, deepest = q, other
+        own = find_root(root, basin[p])
         for q in around[:n]:
-            b = _find(root, pit_basin[q])
+            b = find_root(root, basin[q])
             if b != deepest:
                 root[b] = deepest
-                by[b] = pit_basin[way] if b == own else pit_basin[p]
+                by[b] = basin[way] if b == own else basin[p]
                 m -= 1
                 gone[m] = b
-                persistence[m] = depths[pits[b]] - depths[p]
-    gone[0] = _find(root, np.int32(0))
-    order = _argsort_falling(persistence[1:], no_keys)
+                persistence[m] = values[pits[b]] - values[p]
+    gone[0] = find_root(root, np.int32(0))
+    order = argsort_falling(persistence[1:], no_keys)
     rank = np.zeros(pits.size, np.int32)
     falling = np.empty_like(persistence)
     falling[0] = np.inf
@@ -1050,7 +993,7 @@ def _swallow(depths, pit_basin, pits, steps, spots, labels, no_keys):
     return falling, parent
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _name_patches(pits, low):
     """Give each pixel the number, from 1, of the patch that its basin is part of."""
     name = np.zeros(pits.parent.size, np.int32)
@@ -1061,10 +1004,10 @@ def _name_patches(pits, low):
         a = b
         while name[a] == 0:
             a = pits.parent[a]
-        found = name[a]
+        number = name[a]
         a = b
         while name[a] == 0:
-            name[a] = found
+            name[a] = number
             a = pits.parent[a]
     out = np.empty_like(pits.labels)
     flat, flat_out = pits.labels.ravel(), out.ravel()

@@ -43,13 +43,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from ..checks import check_number
+from .frame import NEIGHBOURS, plane_steps, upper_masks
 from .grid import Border, check_border, check_connectivity, check_dimensions, check_image
+from .kernels import kernel
+from .order import empty_keys, find_root, sort_falling
+from .volumes import pairs_3d
 
 __all__ = ["PersistencePairs", "persistence_pairs"]
 
@@ -133,42 +136,23 @@ def persistence_pairs(
 
     Parameters
     ----------
-    image : (H, W) or (D, H, W) array of float or bool
-        A likelihood in [0, 1], foreground high. float64 is computed in float64, everything else in
-        float32, which holds float16 and booleans exactly.
-    connectivity : int, optional
-        Of the foreground: 1 for 4 neighbours (in 3D: 6), or the number of axes for 8 (26), which
-        is the default. The background has the dual.
+    image, connectivity, border
+        See the package's docstring.
     dimensions : iterable of int, optional
         Which features to return: 0 for components, 1 for holes (in 3D: tunnels), 2 for cavities.
         Default: all.
-    border : {"open", "closed"}
-        Whether the outside is background (default) or a frame of foreground of value 1.
     min_persistence : float
         Keep pairs whose persistence is strictly above it. Essential components are always kept.
 
-    Returns
-    -------
-    PersistencePairs
-        Arrays ``dimension, birth, death, birth_index, death_index``.
-
-    Raises
-    ------
-    TypeError
-        For torch tensors, integer images, and options of a wrong type.
-    ValueError
-        For images that are empty, have another number of axes or hold values outside [0, 1] or
-        NaN, and for unknown options.
-
     Notes
     -----
-    Ties are broken by flat index, the frame of a closed border before every pixel, so the result is
-    deterministic. The kernel releases the GIL. As multisets of (dimension, birth, death) the pairs
-    equal those of a cubical complex of the negated image: the one whose top-dimensional cells are
-    the pixels for the full connectivity, the one whose vertices are the pixels for connectivity 1.
+    The frame of a closed border comes before every tie. As multisets of (dimension, birth, death)
+    the pairs equal those of a cubical complex of the negated image: the one whose top-dimensional
+    cells are the pixels for the full connectivity, the one whose vertices are the pixels for
+    connectivity 1.
 
-    Time is linear in the number of pixels. Tunnels can cost more, in theory its cube; in practice
-    they take about two thirds of a volume's time.
+    Tunnels can take more than linear time, in theory its cube; in practice they take about two
+    thirds of a volume's.
 
     Examples
     --------
@@ -212,45 +196,38 @@ def persistence_pairs(
             f"image is too large: its shape is {image.shape}; with the frame around it, an image "
             f"may have 2**31 pixels, a volume 2**31 edges. Cut it into tiles"
         )
+    least = image.dtype.type(min_persistence)  # compare as NumPy would compare the result
     if image.ndim == 3:
-        from .volumes import pairs_3d  # which builds on the kernels of this module
-
-        return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, min_persistence))
-    return PersistencePairs(*pairs_2d(image, connectivity, closed, wanted, min_persistence))
+        return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, least))
+    no_keys = empty_keys(image.dtype)
+    components, holes = wanted
+    return PersistencePairs(
+        *_pairs_2d(image, no_keys, connectivity, closed, components, holes, least)
+    )
 
 
 # --- The table: what the eight neighbours say about a pixel ----------------------------------
 
-# The neighbours in raster order: bit i of a mask stands for the pixel at NEIGHBOURS[i] from p.
-#     0 1 2
-#     3 p 4
-#     5 6 7
-NEIGHBOURS = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)])
 
-
-def _link_table(connectivity: int) -> np.ndarray:
-    """Tabulate the components of each of the 256 neighbourhoods.
+def _tabulate_components(connectivity: int) -> np.ndarray:
+    """Tabulate the components of each of the 256 neighbourhoods: (256, 4) of int8.
 
     Counted are the components (of the set bits, under `connectivity`, within the ring of eight)
-    that touch the centre, that is, hold one of its neighbours under `connectivity`.
-
-    Returns
-    -------
-    (256, 4) array of int8
-        For each component the first neighbour (bit number) that touches the centre, then -1.
+    that touch the centre, that is, hold one of its neighbours under `connectivity`. An entry is
+    the first such neighbour (bit number) of each component, then -1.
     """
     steps = np.abs(NEIGHBOURS[:, None] - NEIGHBOURS[None])
     adjacent = steps.sum(2) == 1 if connectivity == 1 else steps.max(2) == 1
     touches = np.abs(NEIGHBOURS).sum(1) <= connectivity
     table = np.full((256, 4), -1, np.int8)
     for mask in range(256):
-        left = {bit for bit in range(8) if mask >> bit & 1}
+        rest = {bit for bit in range(8) if mask >> bit & 1}
         count = 0
-        while left:
-            component = [min(left)]
+        while rest:
+            component = [min(rest)]
             for member in component:  # grows while we walk it: a flood fill
-                left.discard(member)
-                component += [bit for bit in left if adjacent[member, bit] and bit not in component]
+                rest.discard(member)
+                component += [bit for bit in rest if adjacent[member, bit] and bit not in component]
             near = [bit for bit in component if touches[bit]]
             if near:
                 table[mask, count] = min(near)
@@ -258,31 +235,23 @@ def _link_table(connectivity: int) -> np.ndarray:
     return table
 
 
-LINKS = {connectivity: _link_table(connectivity) for connectivity in (1, 2)}
-
-
-def pairs_2d(
-    image: np.ndarray,
-    connectivity: int,
-    closed: bool,
-    wanted: list[bool],
-    min_persistence: float = 0.0,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Do the work of `persistence_pairs` for an image that was checked, in its order of results.
-
-    `image` must be C-contiguous float32 or float64 with finite values in [0, 1].
-    """
-    no_keys = np.empty(0, np.uint32 if image.dtype == np.float32 else np.uint64)
-    upper, lower = LINKS[connectivity], LINKS[3 - connectivity]  # 3 - 1 = 2, 3 - 2 = 1: the dual
-    # Compare as NumPy would compare the result: in the image's own precision.
-    least = image.dtype.type(min_persistence)
-    return _pairs_2d(image, no_keys, closed, wanted[0], wanted[1], least, upper, lower)
+# The entry of connectivity c is number c - 1.
+COMPONENTS_AROUND = np.stack([_tabulate_components(connectivity) for connectivity in (1, 2)])
 
 
 # --- Kernels ----------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+class _Landscape(NamedTuple):
+    """An image and what its eight neighbours say about each pixel. All indices are framed ones."""
+
+    image: np.ndarray  # without its frame
+    frame: float  # the value of the frame
+    masks: np.ndarray  # the upper neighbours of each pixel, as bits
+    steps: np.ndarray  # to the eight neighbours
+
+
+@kernel
 def _pad(image, value):
     """Return a copy of `image` with one pixel of `value` around it."""
     height, width = image.shape
@@ -297,71 +266,7 @@ def _pad(image, value):
     return padded
 
 
-@njit(cache=True, nogil=True)
-def _upper_masks(padded):
-    """Return for each pixel the byte whose bit i says that NEIGHBOURS[i] is upper.
-
-    A neighbour with a smaller flat index is upper when its value is equal, hence >= and >. The
-    frame's own bytes stay 0.
-    """
-    height, width = padded.shape
-    masks = np.zeros((height, width), np.uint8)
-    for r in range(1, height - 1):
-        above, here, below, out = padded[r - 1], padded[r], padded[r + 1], masks[r]
-        for c in range(1, width - 1):  # no branch in here, so the compiler vectorises it
-            value = here[c]
-            out[c] = (
-                np.uint8(above[c - 1] >= value)
-                | np.uint8(above[c] >= value) << 1
-                | np.uint8(above[c + 1] >= value) << 2
-                | np.uint8(here[c - 1] >= value) << 3
-                | np.uint8(here[c + 1] > value) << 4
-                | np.uint8(below[c - 1] > value) << 5
-                | np.uint8(below[c] > value) << 6
-                | np.uint8(below[c + 1] > value) << 7
-            )
-    return masks
-
-
-@njit(cache=True, nogil=True)
-def _sort_falling(values, items, no_keys):
-    """Sort `items` by their values, falling, equal ones as they stand, and return them.
-
-    The bits of a float that is not negative, read as an unsigned integer, grow with the value: a
-    stable radix sort of these integers, lowest digit first, sorts the values. `no_keys` is an empty
-    array of the unsigned integers that are as wide as the floats. `values` (at most 2) and `items`
-    are used up.
-    """
-    for i in range(values.size):
-        values[i] += 0  # turns a negative zero into zero
-    keys = values.view(no_keys.dtype)
-    digit = 11
-    key_buffer, item_buffer = np.empty_like(keys), np.empty_like(items)
-    start = np.empty(1 << digit, np.int64)
-    # The bits of 2.0 lie below bit 31 (float32) or 63 (float64): three or six digits.
-    for shift in range(0, 8 * keys.itemsize - 2, digit):
-        start[:] = 0
-        for i in range(keys.size):
-            start[(keys[i] >> shift) & ((1 << digit) - 1)] += 1
-        total = 0
-        for d in range(start.size - 1, -1, -1):  # the highest digit first: falling
-            total, start[d] = total + start[d], total
-        for i in range(keys.size):
-            d = (keys[i] >> shift) & ((1 << digit) - 1)
-            key_buffer[start[d]], item_buffer[start[d]] = keys[i], items[i]
-            start[d] += 1
-        keys, key_buffer = key_buffer, keys
-        items, item_buffer = item_buffer, items
-    return items
-
-
-@njit(cache=True, nogil=True)
-def _argsort_falling(values, no_keys):
-    """Return the order that sorts numbers from 0 to 2 falling, equal ones as they stand."""
-    return _sort_falling(values.copy(), np.arange(values.size).astype(np.int32), no_keys)
-
-
-@njit(cache=True, nogil=True)
+@kernel
 def _sorted_saddles(padded, masks, links, no_keys):
     """Return the flat indices of all saddles by falling value, equal values by index."""
     flat = masks.ravel()
@@ -374,70 +279,59 @@ def _sorted_saddles(padded, masks, links, no_keys):
         saddles[n] = p
         n += links[flat[p], 1] >= 0
     saddles = saddles[:n]
-    return _sort_falling(padded.ravel()[saddles], saddles, no_keys)
+    return sort_falling(padded.ravel()[saddles], saddles, no_keys)
 
 
-@njit(cache=True, nogil=True)
-def _masks_and_saddles(image, frame, links, no_keys):
-    """Return what `_upper_masks` and `_sorted_saddles` do for an image framed by a value.
+@kernel
+def _survey(image, frame, links, no_keys):
+    """Return the landscape of an image framed by a value, and its sorted saddles.
 
     The padded copy of the image, which is the largest array of all, lives no longer than this.
     """
     padded = _pad(image, frame)
-    masks = _upper_masks(padded)
-    return masks, _sorted_saddles(padded, masks, links, no_keys)
+    masks = upper_masks(padded)
+    saddles = _sorted_saddles(padded, masks, links, no_keys)
+    return _Landscape(image, frame, masks, plane_steps(masks.shape[1])), saddles
 
 
-@njit(cache=True, nogil=True)
-def _point(masks, flip, links, steps, parent):
+@kernel
+def _point(land, foreground, links, parent):
     """Let every pixel point to a neighbour that enters before it, extrema to themselves.
 
-    `flip` is 0 for the order of the foreground, 255 for the reverse, that of the background. The
-    frame points to its first pixel, number 0, which stands for the whole outside.
+    Without `foreground` the order is the reverse, that of the background. The frame points to its
+    first pixel, number 0, which stands for the whole outside.
     """
-    height, width = masks.shape
+    height, width = land.masks.shape
+    flip = 0 if foreground else 255
     step = np.zeros(256, np.int32)
     for mask in range(256):
         if links[mask ^ flip, 0] >= 0:
-            step[mask] = steps[links[mask ^ flip, 0]]
+            step[mask] = land.steps[links[mask ^ flip, 0]]
     parent[:] = 0
     for r in range(1, height - 1):
         for c in range(1, width - 1):
             p = r * width + c
-            parent[p] = p + step[masks[r, c]]
+            parent[p] = p + step[land.masks[r, c]]
 
 
-@njit(cache=True, nogil=True)
-def _find(parent, p):
-    """Follow the pointers from `p` to their end, and shorten the way for the next one."""
-    while parent[p] != p:
-        parent[p] = parent[parent[p]]
-        p = parent[p]
-    return p
-
-
-@njit(cache=True, nogil=True)
+@kernel
 def _value(values, width, frame, p):
     """Return the value at a flat index into the padded image; number 0 stands for the frame."""
     return values[_unpad(p, width)] if p else frame
 
 
-@njit(cache=True, nogil=True)
-def _merge(image, frame, masks, saddles, foreground, links, steps, parent, min_persistence):
+@kernel
+def _merge(land, saddles, foreground, links, parent, min_persistence):
     """Merge components at the saddles and pair the younger ones.
 
     With `foreground` the saddles are walked as they stand, falling, and maxima are paired. Without
     it they are walked backwards, the components are those of the background, and minima are paired.
 
-    Returns
-    -------
-    extremum, saddle : arrays of int32
-        The pairs, as flat indices into the padded image.
-    closing : array of int32
-        The saddles that close loops, falling: those where two background components meet.
+    Returns each extremum that is paired, its saddle, and the saddles that close loops, falling:
+    those where two background components meet. All are flat indices into the padded image.
     """
-    values, width = image.ravel(), image.shape[1]
-    flat = masks.ravel()
+    values, width, frame, steps = land.image.ravel(), land.image.shape[1], land.frame, land.steps
+    flat = land.masks.ravel()
     flip = 0 if foreground else 255
     most = 0
     for s in saddles:
@@ -445,16 +339,16 @@ def _merge(image, frame, masks, saddles, foreground, links, steps, parent, min_p
             most += links[flat[s] ^ flip, i] >= 0
     extremum, saddle = np.empty(most, np.int32), np.empty(most, np.int32)
     closing = np.empty(saddles.size if foreground else 0, np.int32)
-    pairs = left = 0
+    pairs = loops = 0
     for j in range(saddles.size):
         s = saddles[j] if foreground else saddles[saddles.size - 1 - j]
         mask = flat[s] ^ flip
         closes = False
-        old = _find(parent, s + steps[links[mask, 0]])
+        old = find_root(parent, s + steps[links[mask, 0]])
         for i in range(1, 4):
             if links[mask, i] < 0:
                 break
-            young = _find(parent, s + steps[links[mask, i]])
+            young = find_root(parent, s + steps[links[mask, i]])
             if young == old:
                 closes = True
                 continue
@@ -471,14 +365,14 @@ def _merge(image, frame, masks, saddles, foreground, links, steps, parent, min_p
                 extremum[pairs], saddle[pairs] = young, s
                 pairs += 1
         if foreground and closes:
-            closing[left] = s
-            left += 1
-    return extremum[:pairs], saddle[:pairs], closing[:left]
+            closing[loops] = s
+            loops += 1
+    return extremum[:pairs], saddle[:pairs], closing[:loops]
 
 
-@njit(cache=True, nogil=True)
-def _pairs_2d(image, no_keys, closed, components, holes, min_persistence, upper, lower):
-    """Compute the five arrays of `PersistencePairs`; see `pairs_2d` for what must hold.
+@kernel
+def _pairs_2d(image, no_keys, connectivity, closed, components, holes, min_persistence):
+    """Compute the five arrays of `PersistencePairs` for an image that was checked.
 
     The arrays of one byte or more a pixel are gone before the result is written, which can be as
     large: it is what needs the most memory on noise.
@@ -487,7 +381,7 @@ def _pairs_2d(image, no_keys, closed, components, holes, min_persistence, upper,
     # The frame lies above all values (closed) or below them (open): it comes before every tie.
     frame = image.dtype.type(2.0 if closed else -1.0)
     peaks, cols, pits, rims, root, pit = _pair_extrema(
-        image, no_keys, frame, components, holes, min_persistence, upper, lower
+        image, no_keys, connectivity, frame, components, holes, min_persistence
     )
     values = image.ravel()
     pit = _unpad(pit, width)
@@ -515,43 +409,33 @@ def _pairs_2d(image, no_keys, closed, components, holes, min_persistence, upper,
     return dimension, birth, death, birth_index, death_index
 
 
-@njit(cache=True, nogil=True)
-def _pair_extrema(image, no_keys, frame, components, holes, min_persistence, upper, lower):
+@kernel
+def _pair_extrema(image, no_keys, connectivity, frame, components, holes, min_persistence):
     """Pair maxima and minima with saddles, as flat indices into the padded image.
 
-    Returns
-    -------
-    peaks, cols, pits, rims : arrays of int32
-        Each maximum with its saddle, each minimum with its own; empty for what is not wanted.
-    root, pit : int
-        The maximum and the minimum that have no saddle; the latter with a closed frame only.
+    Returns each maximum with its saddle, each minimum with its own (empty for what is not wanted),
+    and the maximum and the minimum that have no saddle; the latter with a closed frame only.
     """
-    masks, saddles = _masks_and_saddles(image, frame, upper, no_keys)
-    height, width = masks.shape
-    steps = np.empty(8, np.int32)
-    for i in range(8):
-        steps[i] = NEIGHBOURS[i, 0] * width + NEIGHBOURS[i, 1]
-    parent = np.empty(height * width, np.int32)
-    somewhere = width + 1  # the image's first pixel; at the end all is one component
+    # The background has the dual connectivity, 2 with 1 and 1 with 2.
+    upper, lower = COMPONENTS_AROUND[connectivity - 1], COMPONENTS_AROUND[2 - connectivity]
+    land, saddles = _survey(image, frame, upper, no_keys)
+    parent = np.empty(land.masks.size, np.int32)
+    somewhere = image.shape[1] + 3  # the image's first pixel; at the end all is one component
     root = pit = np.int64(somewhere)
     peaks = cols = pits = rims = saddles[:0]
     if components:
-        _point(masks, 0, upper, steps, parent)
-        peaks, cols, saddles = _merge(
-            image, frame, masks, saddles, True, upper, steps, parent, min_persistence
-        )
-        root = np.int64(_find(parent, somewhere))
+        _point(land, True, upper, parent)
+        peaks, cols, saddles = _merge(land, saddles, True, upper, parent, min_persistence)
+        root = np.int64(find_root(parent, somewhere))
     if holes:
-        _point(masks, 255, lower, steps, parent)
-        pits, rims, _ = _merge(
-            image, frame, masks, saddles, False, lower, steps, parent, min_persistence
-        )
+        _point(land, False, lower, parent)
+        pits, rims, _ = _merge(land, saddles, False, lower, parent, min_persistence)
         if frame > 1:
-            pit = np.int64(_find(parent, somewhere))
+            pit = np.int64(find_root(parent, somewhere))
     return peaks, cols, pits, rims, root, pit
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _unpad(p, width):
     """Turn a flat index into the padded image into one into the image, `width` columns wide."""
     row = np.uint32(p) // np.uint32(width + 2)  # 32 bits: the division is twice as fast

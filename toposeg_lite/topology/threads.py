@@ -30,13 +30,9 @@ def map_in_threads(
     Returns
     -------
     list
-        The results in the order of the items, whoever computed them.
-
-    Raises
-    ------
-    BaseException
-        What `function` raised; for several items, that of the first of them. An interrupt (anything
-        that is no `Exception`) comes before all errors.
+        The results in the order of the items, whoever computed them. What `function` raised is
+        raised here, for several items that of the first of them; an interrupt (anything that is no
+        `Exception`) comes before all errors.
 
     Notes
     -----

@@ -42,53 +42,46 @@ References
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from .critical import _steps, _unframe
-from .loops import _edge, close_cavities, entering_squares, pair_loops
-from .persistence import _argsort_falling, _find
+from .frame import OFFSETS, flat_steps, inside, unframe
+from .kernels import kernel
+from .loops import close_cavities, edge_number, entering_squares, pair_loops
+from .order import argsort_falling, empty_keys, find_root
 
 __all__: list[str] = []
 
 
 def pairs_3d(
-    image: np.ndarray,
-    connectivity: int,
-    closed: bool,
-    wanted: list[bool],
-    min_persistence: float = 0.0,
+    image: np.ndarray, connectivity: int, closed: bool, wanted: list[bool], least: np.floating
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Do the work of `persistence_pairs` for a volume that was checked, in its order of results.
+    """Compute the five arrays of `PersistencePairs` for a volume that was checked.
 
-    `image` must be C-contiguous float32 or float64 with finite values in [0, 1]; `wanted` says of
-    each dimension whether it is.
+    `wanted` says of each dimension whether it is; kept is what is more persistent than `least`.
     """
     values = image.ravel()
-    order = _argsort_falling(values, np.empty(0, f"u{image.dtype.itemsize}"))
+    order = argsort_falling(values, empty_keys(image.dtype))
     if connectivity == 1:
-        found = _pairs(image.shape, order, closed, wanted)
+        pairs = _pairs(image.shape, order, closed, wanted)
     else:
-        other = _pairs(image.shape, order[::-1], not closed, wanted[::-1])
-        found = [(born, died) for died, born in other[::-1]]
+        dual = _pairs(image.shape, order[::-1], not closed, wanted[::-1])
+        pairs = [(born, died) for died, born in dual[::-1]]
     if wanted[1]:
         rank = np.empty_like(order)
         rank[order] = np.arange(order.size, dtype=order.dtype)
-        born, died = found[1]
+        born, died = pairs[1]
         rising = np.lexsort((rank[died], -rank[born]))
-        found[1] = born[rising], died[rising]
+        pairs[1] = born[rising], died[rising]
     if wanted[0]:
-        born, died = found[0]
-        found[0] = np.append(-1 if closed else order[0], born), np.append(-1, died)
+        born, died = pairs[0]
+        pairs[0] = np.append(-1 if closed else order[0], born), np.append(-1, died)
     if wanted[2] and closed:
-        born, died = found[2]
-        found[2] = np.append(born, -1), np.append(died, order[-1])
-    dimension = np.repeat(np.arange(3, dtype=np.int8), [len(born) for born, _ in found])
-    birth_index, death_index = (np.concatenate(ends) for ends in zip(*found, strict=True))
+        born, died = pairs[2]
+        pairs[2] = np.append(born, -1), np.append(died, order[-1])
+    dimension = np.repeat(np.arange(3, dtype=np.int8), [len(born) for born, _ in pairs])
+    birth_index, death_index = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
     birth = np.where(birth_index < 0, image.dtype.type(1), values[birth_index])
     death = np.where(death_index < 0, image.dtype.type(0), values[death_index])
-    # Compare as NumPy would compare the result: in the image's own precision.
-    keep = birth - death > image.dtype.type(min_persistence)
-    keep |= death_index < 0
+    keep = (birth - death > least) | (death_index < 0)
     return dimension[keep], birth[keep], death[keep], birth_index[keep], death_index[keep]
 
 
@@ -103,76 +96,53 @@ def _pairs(
     """
     before = 0
     if outside:
-        inside = _inside(shape)
+        image = inside(shape)
         shape = tuple(n + 2 for n in shape)
         around = np.ones(np.prod(shape), np.bool_)
-        around[inside] = False
+        around[image] = False
         before = int(np.count_nonzero(around))
-        order = np.concatenate((np.flatnonzero(around).astype(np.int32), inside[order]))
-    frame = tuple(n + 2 for n in shape)  # this one never enters
-    entry = _inside(shape)[order]
-    rank = np.full(np.prod(frame), order.size, np.int32)
+        order = np.concatenate((np.flatnonzero(around).astype(np.int32), image[order]))
+    framed = tuple(n + 2 for n in shape)  # this frame never enters
+    entry = inside(shape)[order]
+    rank = np.full(np.prod(framed), order.size, np.int32)
     rank[entry] = np.arange(order.size, dtype=np.int32)
-    later = _steps(frame, 1)
-    steps = np.concatenate((-later[::-1], later))
+    steps = flat_steps(OFFSETS[3, 1], framed)
 
     none = np.empty(0, np.int32)
-    found = [(none, none)] * 3
+    pairs = [(none, none)] * 3
     if wanted[0] or wanted[1]:
-        joins, *found[0] = _join_components(entry, rank, steps)
+        joins, *pairs[0] = _join_components(entry, rank, steps)
     if wanted[1] or wanted[2]:
         squares = entering_squares(rank, steps)
-        encloses, *found[2] = close_cavities(entry, rank, steps, squares)
+        encloses, *pairs[2] = close_cavities(entry, rank, steps, squares)
     if wanted[1]:
-        _, *found[1] = pair_loops(entry, rank, steps, joins, squares & ~encloses)
+        _, *pairs[1] = pair_loops(entry, rank, steps, joins, squares & ~encloses)
     result = []
-    for k, (born, died) in enumerate(found):
+    for k, (born, died) in enumerate(pairs):
         # What the frame's voxels close and fill among themselves is no feature of the image.
         keep = (rank[born if k else died] >= before) & wanted[k]
-        born, died = born[keep], died[keep]
-        for rings in range(2 if outside else 1):
-            size = np.array(frame) - 2 * rings
-            born, died = _unframe(born, size), _unframe(died, size)
+        born, died = unframe(born[keep], framed), unframe(died[keep], framed)
+        if outside:
+            born, died = unframe(born, shape), unframe(died, shape)
         result.append((born, died))
     return result
 
 
-def _inside(shape: tuple[int, ...]) -> np.ndarray:
-    """Return where the voxels of a volume lie, as flat indices, once it has a frame around it."""
-    framed = tuple(n + 2 for n in shape)
-    indices = np.arange(np.prod(framed), dtype=np.int32).reshape(framed)
-    return indices[1:-1, 1:-1, 1:-1].ravel()
-
-
-@njit(cache=True, nogil=True)
-def _join_components(entry, rank, steps):
+@kernel
+def _join_components(order, rank, steps):
     """Walk through the voxels, join the components that meet, and pair the younger ones.
 
-    Edges enter with the later of their ends, those of one voxel in the order of the other ends.
-
-    Parameters
-    ----------
-    entry : (n,) array of int32
-        The voxels, as flat indices into the framed volume, in the order in which they enter.
-    rank : array of int32
-        The position of each voxel in `entry`, n on the frame.
-    steps : (6,) array of int64
-        To the neighbours of a voxel, rising.
-
-    Returns
-    -------
-    joins : array of bool
-        For each edge, three a voxel, numbered as in `loops`, whether two components meet there.
-    first, last : arrays of int32
-        The first voxel of each component that dies, and the one with which it meets an older one.
-        A voxel that at once joins its neighbours is no component.
+    Edges enter with the later of their ends, those of one voxel in the order of the other ends; the
+    parameters are those of the kernels in `loops`. Returns for each edge whether two components
+    meet there, and of each component that dies its first voxel and the one with which it meets an
+    older one. A voxel that at once joins its neighbours is no component.
     """
     joins = np.zeros(3 * rank.size, np.bool_)
     parent = np.arange(rank.size).astype(np.int32)  # the root of a component is its first voxel
     near = np.empty(6, np.int64)
     first, last = np.empty(1024, np.int32), np.empty(1024, np.int32)
     pairs = 0
-    for p in entry:
+    for p in order:
         n = 0
         for s in steps:
             if rank[p + s] > rank[p]:
@@ -184,10 +154,10 @@ def _join_components(entry, rank, steps):
             near[i] = p + s
             n += 1
         for q in near[:n]:
-            old, young = _find(parent, q), _find(parent, p)
+            old, young = find_root(parent, q), find_root(parent, p)
             if old == young:
                 continue
-            joins[_edge(p, q, steps)] = True
+            joins[edge_number(p, q, steps)] = True
             if rank[old] > rank[young]:
                 old, young = young, old
             parent[young] = old

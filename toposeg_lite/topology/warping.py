@@ -76,11 +76,12 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..checks import check_same_shape
+from .frame import OFFSETS, flat_steps, unframe
 from .grid import check_connectivity, check_mask
+from .kernels import kernel
 from .threads import map_in_threads
 
 __all__ = ["WarpResult", "flip_order", "homotopy_warp", "simple_points"]
@@ -104,32 +105,13 @@ class WarpResult(NamedTuple):
 def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.bool_]:
     """Find the pixels that can flip, one at a time, without changing the topology of a mask.
 
-    A pixel is simple when exactly one foreground component and exactly one background component
-    of its neighbourhood touch it, counted with dual connectivities (see the module's docstring).
-    Flipping it then keeps every Betti number; flipping two simple pixels at once may not.
-
-    Parameters
-    ----------
-    mask : (H, W) or (D, H, W) array of bool, or of 0 and 1
-        True is foreground. Outside the image lies background.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). The
-        background has the dual. None means the number of axes.
+    See the module's docstring for the definition, the package's for the parameters. Flipping a
+    simple pixel keeps every Betti number; flipping two of them at once may not.
 
     Returns
     -------
     array of bool, of the mask's shape
         True where the pixel, foreground or background, is simple.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `mask` is not a non-empty binary array with 2 or 3 axes, or `connectivity` is neither 1
-        nor their number.
-
-    References
-    ----------
-    [1]_ and [2]_ in the module's docstring.
 
     Examples
     --------
@@ -150,50 +132,27 @@ def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.b
     """
     mask = check_mask(mask)
     full = check_connectivity(connectivity, mask.ndim) == mask.ndim
-    padded, inside = _pad(mask)
-    simple, _ = _pad(np.ones_like(mask))
-    _keep_simple(padded.ravel(), simple.ravel(), _offsets(padded.shape), full, _table(full))
-    return simple[inside].astype(np.bool_)
+    padded, simple = pad_mask(mask), pad_mask(np.ones_like(mask))
+    _keep_simple(padded.ravel(), simple.ravel(), _steps(padded), full, simple_table(full))
+    return unpad_mask(simple)
 
 
 def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) -> WarpResult:
     """Deform a mask towards a target as far as its topology allows.
 
-    Simple pixels where the two differ are flipped, the one nearest to the original mask's boundary
-    first (ties by flat index), until none is left (see the module's docstring). The Betti numbers
-    of the warped mask are those of the mask; what still differs is critical to the topology.
-
-    Parameters
-    ----------
-    mask : (H, W) or (D, H, W) array of bool, or of 0 and 1
-        The mask to deform. Outside the image lies background.
-    target : array like `mask`
-        The mask to approach.
-    connectivity : int, optional
-        Of the foreground: 1 (4 neighbours in 2D, 6 in 3D) or the number of axes (8, 26). The
-        background has the dual. None means the number of axes.
+    Simple pixels where the two differ are flipped in the order that the module's docstring defines,
+    until none is left. Both masks have one shape; see the package's docstring for the connectivity.
 
     Returns
     -------
     WarpResult
-        ``warped`` and ``critical``, two new boolean arrays of the mask's shape. A mask without
-        foreground, or without background inside the image, has no boundary to move: nothing
-        flips, and every difference is critical.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of the two is not a non-empty binary array with 2 or 3 axes, if their shapes differ,
-        or if `connectivity` is neither 1 nor the number of axes.
+        A mask without foreground, or without background inside the image, has no boundary to move:
+        nothing flips, and every difference is critical.
 
     Notes
     -----
     For n pixels, m of which differ: O(n + m (log m + d)), d being the mean distance to the
     boundary. In 3D the first term is O(n d).
-
-    References
-    ----------
-    [3]_ in the module's docstring.
 
     Examples
     --------
@@ -218,22 +177,12 @@ def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> ND
     """List the pixels that `homotopy_warp` flips, in the order in which it flips them.
 
     Flipping the first k of them in the mask shows the warp after k steps; after each step the
-    topology is that of the mask.
-
-    Parameters
-    ----------
-    mask, target, connectivity
-        As for `homotopy_warp`.
+    topology is that of the mask. The parameters are those of `homotopy_warp`.
 
     Returns
     -------
     (n,) array of int64
         Flat indices (C order); no pixel occurs twice.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `homotopy_warp`.
 
     Examples
     --------
@@ -243,11 +192,9 @@ def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> ND
     array([1, 2, 3])
     """
     mask, target, full = _check_pair(mask, target, connectivity)
-    padded, _ = _pad(mask)
+    padded = pad_mask(mask)
     order = _flip(padded, mask, target, full)
-    places = np.unravel_index(order, padded.shape)
-    flat = np.ravel_multi_index([place - 1 for place in places], mask.shape)
-    return flat.astype(np.int64)
+    return unframe(order, padded.shape)
 
 
 def _check_pair(
@@ -275,9 +222,9 @@ def warp_batch(
 
 def _warp(mask: NDArray[np.bool_], target: NDArray[np.bool_], full: bool) -> NDArray[np.bool_]:
     """Return the warped mask as a new array; nothing is checked."""
-    padded, inside = _pad(mask)
+    padded = pad_mask(mask)
     _flip(padded, mask, target, full)
-    return padded[inside].astype(np.bool_)
+    return unpad_mask(padded)
 
 
 def _flip(
@@ -287,27 +234,27 @@ def _flip(
     differs = mask != target
     if not differs.any() or mask.all() or not mask.any():
         return np.empty(0, np.int64)
-    todo, _ = _pad(differs)
+    todo = pad_mask(differs)
     depth, height, width = (1, *padded.shape)[-3:]
     keys = _order_keys(padded.ravel(), todo.ravel(), depth, height, width)
     return _flip_simple(
-        padded.ravel(), todo.ravel(), keys, _offsets(padded.shape), full, _table(full)
+        padded.ravel(), todo.ravel(), keys, _steps(padded), full, simple_table(full)
     )
 
 
-def _pad(mask: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], tuple[slice, ...]]:
+def pad_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Put one pixel of background around a mask, so that every pixel has all its neighbours."""
-    inside = tuple(slice(1, -1) for _ in mask.shape)
-    padded = np.zeros([n + 2 for n in mask.shape], np.uint8)
-    padded[inside] = mask
-    return padded, inside
+    return np.pad(mask.view(np.uint8), 1)
 
 
-def _offsets(shape: tuple[int, ...]) -> NDArray[np.int64]:
+def unpad_mask(padded: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return the mask without the pixels around it, as an array of its own."""
+    return padded[(slice(1, -1),) * padded.ndim].astype(np.bool_)
+
+
+def _steps(padded: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the steps from a pixel to its 8 or 26 neighbours in a flat array, in C order."""
-    strides = [int(np.prod(shape[axis + 1 :])) for axis in range(len(shape))]
-    steps = [np.dot(move, strides) for move in product((-1, 0, 1), repeat=len(shape)) if any(move)]
-    return np.array(steps, np.int64)
+    return flat_steps(OFFSETS[padded.ndim, padded.ndim], padded.shape)
 
 
 # --- is a pixel simple? The neighbourhood as the bits of a number ---------------------------------
@@ -330,36 +277,36 @@ _AFTER_X, _BEFORE_X = _cells(lambda z, y, x: x > -1), _cells(lambda z, y, x: x <
 _AFTER_Y, _BEFORE_Y = _cells(lambda z, y, x: y > -1), _cells(lambda z, y, x: y < 1)
 
 
-@njit(cache=True, nogil=True)
-def _grow(region, full):
-    """Add to a set of cells their 26 (`full`) or 6 neighbours.
+@kernel
+def _grow(region, diagonally):
+    """Add to a set of cells their 26 (`diagonally`) or 6 neighbours.
 
     The shift by 9 needs no guard: it leaves the cube, where no set of cells has members.
     """
     x = ((region << 1) & _AFTER_X) | ((region >> 1) & _BEFORE_X)
-    base = region | x if full else region
+    base = region | x if diagonally else region
     y = ((base << 3) & _AFTER_Y) | ((base >> 3) & _BEFORE_Y)
-    base = base | y if full else region
+    base = base | y if diagonally else region
     z = (base << 9) | (base >> 9)
     return region | x | y | z
 
 
-@njit(cache=True, nogil=True)
-def _one_component(cells, near, full):
+@kernel
+def _one_component(cells, near, diagonally):
     """Return whether exactly one component of a set of cells has members in `near`."""
     seeds = cells & near
     if seeds == 0:
         return False
     region = seeds & -seeds  # the lowest bit: one cell
     while True:
-        grown = _grow(region, full) & cells
+        grown = _grow(region, diagonally) & cells
         if grown == region:
             return (seeds & ~region) == 0
         region = grown
 
 
-@njit(cache=True, nogil=True)
-def _simple_code(code, half, full):
+@kernel
+def simple_code(code, half, full):
     """Decide by the definition whether the pixel in a neighbourhood is simple.
 
     Bit i of `code` is the i-th neighbour in C order; `half` is half their number: 4 or 13.
@@ -373,50 +320,43 @@ def _simple_code(code, half, full):
         others = _NEIGHBOURS & ~cells
     if not full:
         cells, others = others, cells
-    # Now `cells` step diagonally and `others` do not. In 3D others at the corners are left out.
+    # Now `cells` step diagonally and `others` do not. Without the corners of the cube they are the
+    # 18 neighbours of the definition; in a plane there are no such corners.
     return _one_component(others & ~_CORNERS, _FACES, False) and _one_component(
         cells, _NEIGHBOURS, True
     )
 
 
-@njit(cache=True, nogil=True)
-def _fill_table(table, full):
-    """Write the verdict for each of the 256 neighbourhoods of a pixel in 2D."""
-    for code in range(256):
-        table[code] = _simple_code(code, 4, full)
-
-
 @cache
-def _table(full: bool) -> NDArray[np.bool_]:
-    table = np.zeros(256, np.bool_)
-    _fill_table(table, full)
-    return table
+def simple_table(full: bool) -> NDArray[np.bool_]:
+    """Tabulate the verdicts for the 256 neighbourhoods of a pixel in 2D."""
+    return np.array([simple_code(code, 4, full) for code in range(256)])
 
 
-@njit(cache=True, nogil=True)
-def _is_simple(flat, pixel, offsets, full, table):
+@kernel
+def _is_simple(flat, pixel, steps, full, table):
     """Return whether a pixel of a padded, flat mask is simple; it must not lie on the padding."""
     code = 0
-    for bit in range(offsets.size):
-        code |= flat[pixel + offsets[bit]] << bit
-    if offsets.size == 8:
+    for bit in range(steps.size):
+        code |= flat[pixel + steps[bit]] << bit
+    if steps.size == 8:
         return table[code]
-    return _simple_code(code, 13, full)
+    return simple_code(code, 13, full)
 
 
-@njit(cache=True, nogil=True)
-def _keep_simple(flat, marked, offsets, full, table):
+@kernel
+def _keep_simple(flat, marked, steps, full, table):
     """Of the `marked` pixels of a padded, flat mask keep those that are simple."""
     for pixel in range(flat.size):
         if marked[pixel]:
-            marked[pixel] = _is_simple(flat, pixel, offsets, full, table)
+            marked[pixel] = _is_simple(flat, pixel, steps, full, table)
 
 
 # --- warping ------------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
-def _nearest_along(flat, squared, pixel, step, before, after):
+@kernel
+def nearest_along(flat, squared, pixel, step, before, after):
     """Search a line for the nearest pixel of the other class.
 
     `squared` holds the squared distance of every pixel to the other class within the axes that
@@ -438,7 +378,7 @@ def _nearest_along(flat, squared, pixel, step, before, after):
     return best
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _order_keys(flat, todo, depth, height, width):
     """Return the heap keys of the pixels marked in `todo`: squared distance, then flat index.
 
@@ -463,21 +403,21 @@ def _order_keys(flat, todo, depth, height, width):
         plane = np.empty(size, np.int64)
         for p in range(size):
             y = p // width % height
-            plane[p] = _nearest_along(flat, squared, p, width, y, height - 1 - y)
+            plane[p] = nearest_along(flat, squared, p, width, y, height - 1 - y)
         squared = plane
     keys = np.empty(size, np.int64)
     for p in range(size):
         if todo[p]:
             x = p % width
-            keys[p] = _nearest_along(flat, squared, p, 1, x, width - 1 - x) * size + p
+            keys[p] = nearest_along(flat, squared, p, 1, x, width - 1 - x) * size + p
     return keys
 
 
 _WAITING, _QUEUED = 1, 2  # what `todo` says of a pixel that differs from the target
 
 
-@njit(cache=True, nogil=True)
-def _flip_simple(flat, todo, keys, offsets, full, table):
+@kernel
+def _flip_simple(flat, todo, keys, steps, full, table):
     """Flip simple pixels of a padded mask in the order of their keys until none is left.
 
     `todo` is _WAITING where a pixel may flip, and 0 elsewhere, also on the padding; `flat` and
@@ -491,7 +431,7 @@ def _flip_simple(flat, todo, keys, offsets, full, table):
     for p in range(size):
         if todo[p]:
             differing += 1
-            if _is_simple(flat, p, offsets, full, table):
+            if _is_simple(flat, p, steps, full, table):
                 todo[p] = _QUEUED
                 heap.append(keys[p])
     heapq.heapify(heap)
@@ -499,16 +439,16 @@ def _flip_simple(flat, todo, keys, offsets, full, table):
     flipped = 0
     while heap:
         p = heapq.heappop(heap) % size
-        if not _is_simple(flat, p, offsets, full, table):
+        if not _is_simple(flat, p, steps, full, table):
             todo[p] = _WAITING
             continue
         flat[p] ^= 1
         todo[p] = 0
         order[flipped] = p
         flipped += 1
-        for offset in offsets:
-            q = p + offset
-            if todo[q] == _WAITING and _is_simple(flat, q, offsets, full, table):
+        for step in steps:
+            q = p + step
+            if todo[q] == _WAITING and _is_simple(flat, q, steps, full, table):
                 todo[q] = _QUEUED
                 heapq.heappush(heap, keys[q])
     return order[:flipped]

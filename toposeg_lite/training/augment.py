@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..checks import check_choice
+from ..checks import check_choice, check_fraction
 
 __all__ = ["TRANSFORMS", "check_augment", "make_augmentation", "try_augment"]
 
@@ -45,25 +45,11 @@ def make_augmentation(
 ) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
     """Return a function that changes the values of one crop at random.
 
-    Parameters
-    ----------
-    augment : dict of dict
-        Names of `TRANSFORMS`, each with the options of that class of MONAI; they are applied in
-        this order. Every class has the option ``prob``, the probability that it changes a crop at
-        all, which is 0.1 unless given.
-
-    Returns
-    -------
-    callable
-        Takes a (channels, *spatial) array of float32 with values in [0, 1] and a NumPy generator,
-        and returns a new array of the same kind, cut off at 0 and 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For an unknown name, an option that the class lacks, or a bad value.
-    ModuleNotFoundError
-        If MONAI is needed and not installed; the message says how to install it.
+    `augment` names `TRANSFORMS`, each with the options of that class of MONAI, in the order in
+    which they are applied. Every class has the option ``prob``, the probability that it changes a
+    crop at all, which is 0.1 unless given. The function takes a (channels, *spatial) array of
+    float32 in [0, 1] and a NumPy generator, and returns a new array of the same kind, cut off at 0
+    and 1. If MONAI is needed and not installed, a ModuleNotFoundError says how to install it.
 
     References
     ----------
@@ -91,14 +77,7 @@ def make_augmentation(
 
 
 def check_augment(augment: Any) -> None:
-    """Raise an error unless `make_augmentation` takes it and JSON can hold it.
-
-    Nothing is imported for an empty one.
-
-    Examples
-    --------
-    >>> check_augment({"RandGaussianSmooth": {"prob": 0.5, "sigma_x": [0.5, 1]}})
-    """
+    """Raise an error unless `make_augmentation` takes it and JSON can hold it."""
     _make_transforms(augment)
     try:
         json.dumps({name: dict(options) for name, options in augment.items()})
@@ -107,12 +86,7 @@ def check_augment(augment: Any) -> None:
 
 
 def try_augment(augment: Mapping[str, Mapping[str, Any]], shape: tuple[int, ...]) -> None:
-    """Raise a ValueError unless each transform can change a crop of this shape.
-
-    Examples
-    --------
-    >>> try_augment({"RandGaussianNoise": {}}, (1, 4, 4))
-    """
+    """Raise a ValueError unless each transform can change a crop of this shape."""
     ramp = np.linspace(0, 1, math.prod(shape), dtype=np.float32).reshape(shape)
     for name, options in augment.items():
         try:
@@ -131,9 +105,7 @@ def _make_transforms(augment: Any) -> list[Any]:
         check_choice(name, TRANSFORMS, "each name in augment")
         if not isinstance(options, Mapping):
             raise TypeError(f"augment[{name!r}] must map options to values; got {options!r}")
-        chance = options.get("prob", 0.1)
-        if isinstance(chance, bool) or not isinstance(chance, int | float) or not 0 <= chance <= 1:
-            raise ValueError(f"augment[{name!r}]['prob'] must be from 0 to 1; got {chance!r}")
+        check_fraction(options.get("prob", 0.1), f"augment[{name!r}]['prob']")
     if not augment:
         return []
     try:

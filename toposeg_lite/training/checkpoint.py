@@ -30,13 +30,7 @@ from ..files import write_atomically
 from ..models import UNet
 from .config import TrainConfig
 
-__all__ = [
-    "DICE_MARGIN",
-    "HISTORY",
-    "VALIDATION",
-    "Checkpoint",
-    "load_checkpoint",
-]
+__all__ = ["DICE_MARGIN", "HISTORY", "VALIDATION", "Checkpoint", "digest", "load_checkpoint"]
 
 #: What is recorded of every step: losses, then seconds of the whole step and of the added loss.
 HISTORY = ("loss", "dice_bce", "added", "seconds", "seconds_added")
@@ -120,22 +114,9 @@ class Checkpoint:
     def model(self, model: nn.Module | None = None, *, last: bool = False) -> nn.Module:
         """Return the network: the best one on the validation images, if anybody looked.
 
-        Parameters
-        ----------
-        model : torch.nn.Module, optional
-            The network to load the weights into; needed if they are not a `UNet`'s.
-        last : bool
-            Take the weights of the last step in any case.
-
-        Returns
-        -------
-        torch.nn.Module
-            On the CPU if it is new, else where it was.
-
-        Raises
-        ------
-        ValueError
-            If the weights are another network's.
+        With `last` it has the weights of the last step in any case. They are loaded into `model`,
+        where it is; without it into a new `UNet` on the CPU, if they are a UNet's. Weights of
+        another network raise a ValueError.
         """
         if model is None:
             if not self.network:
@@ -149,46 +130,25 @@ class Checkpoint:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a safetensors file, whole or not at all (see `write_atomically`)."""
-        tensors = {f"weights.{name}": tensor for name, tensor in self.weights.items()}
-        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        parts = {"weights": self.weights, "optimizer": self.optimizer, "best": self.best}
+        tensors = {f"{part}.{k}": tensor for part in parts for k, tensor in parts[part].items()}
         tensors["validation"] = torch.from_numpy(self.validation.to_numpy(np.float64, copy=True))
         tensors["history"] = torch.from_numpy(self.history.to_numpy(np.float64, copy=True))
-        about = {
-            "format": _FORMAT,
-            "config": self.config.as_dict(),
-            "network": self.network,
-            "step": self.step,
-            "start": self.start,
-            "parent": self.parent,
-        }
+        facts = {name: getattr(self, name) for name in ("network", "step", "start", "parent")}
+        facts |= {"format": _FORMAT, "config": self.config.as_dict()}
         # One key alone: safetensors writes several in an order that differs from run to run.
         content = save_tensors(
             {name: tensor.contiguous() for name, tensor in tensors.items()},
-            metadata={"toposeg_lite": json.dumps(about, sort_keys=True)},
+            metadata={"toposeg_lite": json.dumps(facts, sort_keys=True)},
         )
         write_atomically(path, content)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read a checkpoint from a safetensors file. No pickle is ever loaded.
+    """Read what `train` or `Checkpoint.save` wrote; its tensors then lie on the CPU.
 
-    Parameters
-    ----------
-    path : path
-        A file that `train` or `Checkpoint.save` wrote.
-
-    Returns
-    -------
-    Checkpoint
-        Its tensors lie on the CPU.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is no safetensors file, a damaged one, or none of this library.
+    A file that is missing raises a FileNotFoundError; one that is damaged, no safetensors file, or
+    none of this library, a ValueError.
     """
     path = Path(path)
     if not path.is_file():
@@ -197,8 +157,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         with safe_open(path, framework="pt", device="cpu") as file:
             text = (file.metadata() or {}).get("toposeg_lite", "{}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        about = json.loads(text)
-        if about.get("format") != _FORMAT:
+        facts = json.loads(text)
+        if facts.get("format") != _FORMAT:
             raise ValueError("it was not written by this version of toposeg_lite")
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is no checkpoint that can be read: {error}") from None
@@ -210,16 +170,13 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         part, _, rest = name.partition(".")
         parts[part][rest] = tensor
     return Checkpoint(
-        config=TrainConfig(**about["config"]),
-        network=about["network"],
-        step=about["step"],
-        start=about["start"],
-        parent=about["parent"],
+        TrainConfig(**facts["config"]),
+        **{name: facts[name] for name in ("network", "step", "start", "parent")},
         weights=parts["weights"],
         optimizer=parts["optimizer"],
+        best=parts["best"],
         history=pd.DataFrame(history.numpy(), columns=list(HISTORY)),
         validation=pd.DataFrame(validation.numpy(), columns=list(VALIDATION), dtype=float),
-        best=parts["best"],
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..checks import check_choice, check_integer, check_number
+from ..checks import check_choice, check_flag, check_integer, check_number
 from ..data import list_datasets
 from ..losses import LOSSES, make_loss
 from .augment import check_augment, try_augment
@@ -20,15 +20,13 @@ __all__ = ["TrainConfig"]
 PRECISIONS = ("float32", "bfloat16")
 
 
-def check_sides(value: Any, name: str) -> None:
-    """Refuse what is neither one side length nor a tuple of two or three."""
-    if isinstance(value, tuple):
-        if len(value) not in (2, 3):
-            raise ValueError(f"{name} must name 2 or 3 sides; got {value!r}")
-        for side in value:
-            check_integer(side, f"each side of {name}", 1)
-    else:
-        check_integer(value, name, 1)
+def check_sides(value: Any, name: str) -> int | tuple[int, ...]:
+    """Return one side length, or a tuple (or list) of two or three as a tuple, else raise."""
+    if not isinstance(value, tuple | list):
+        return check_integer(value, name, 1)
+    if len(value) not in (2, 3):
+        raise ValueError(f"{name} must name 2 or 3 sides; got {value!r}")
+    return tuple(check_integer(side, f"each side of {name}", 1) for side in value)
 
 
 def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[int, ...]:
@@ -42,6 +40,8 @@ def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[i
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides the numbers of a training run; checked when it is made.
+
+    Numbers are stored as plain ones of Python, whatever NumPy made of them, for JSON keeps them.
 
     Parameters
     ----------
@@ -65,8 +65,7 @@ class TrainConfig:
         How much the light of a crop is changed at random, from 0 to below 1; see `draw_batch`.
     augment : dict of dict
         Further random changes of the values of crops: names of MONAI's transforms, each with its
-        options, e.g. ``{"RandGaussianNoise": {"prob": 0.5, "std": 0.05}}``; see
-        `augment.make_augmentation`. Needs MONAI unless empty.
+        options, e.g. ``{"RandGaussianNoise": {"prob": 0.5, "std": 0.05}}``; see `training.augment`.
     seed : int
         Decides the first weights and the crops.
     width, depth : int
@@ -83,20 +82,13 @@ class TrainConfig:
     checkpoint_every : int
         Steps between two checkpoints; one more is written at the end.
     validate_every : int
-        Steps between two looks at the validation images, whole; 0 never looks. Of the networks
-        whose mean Dice there is at most 0.01 below the best one's, the one with the smallest mean
-        Betti-matching error is kept beside the last one; see `Checkpoint`. In volumes the error is
-        the mean over cubes with the data set's `patch` as their side.
+        Steps between two looks at the validation images, whole; 0 never looks. The best network,
+        by `Checkpoint.best_look`, is kept beside the last one. In volumes its error is the mean
+        over cubes with the data set's `patch` as their side.
     patience : int
         End the run after so many looks in a row that found no better network; 0 never ends it.
     validation_window : int or tuple of int
         Sides of the windows in which the validation images are predicted; see `predict`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For an unknown data set, loss or option of the loss (the message names the choices), and for
-        numbers of the wrong type or out of range.
 
     Examples
     --------
@@ -133,53 +125,35 @@ class TrainConfig:
         check_choice(self.loss, tuple(LOSSES), "loss")
         if not isinstance(self.loss_options, Mapping):
             raise TypeError(f"loss_options must map names to values; got {self.loss_options!r}")
-        for name in ("patch", "validation_window"):  # lists, as JSON and notebook parameters have
-            if isinstance(getattr(self, name), list):
-                object.__setattr__(self, name, tuple(getattr(self, name)))
         make_loss(self.loss, **self.loss_options)
         try:
             json.dumps(dict(self.loss_options))
         except TypeError as error:
             raise TypeError(f"loss_options must hold what JSON can: {error}") from None
+        check_augment(self.augment)
+        check_choice(self.precision, PRECISIONS, "precision")
+        checked: dict[str, Any] = {"anneal": check_flag(self.anneal, "anneal")}
         for name in ("steps", "batch", "width", "depth", "checkpoint_every"):
-            check_integer(getattr(self, name), name, 1)
+            checked[name] = check_integer(getattr(self, name), name, 1)
         for name in ("seed", "validate_every", "patience"):
-            check_integer(getattr(self, name), name, 0)
+            checked[name] = check_integer(getattr(self, name), name)
+        for name in ("patch", "validation_window"):
+            checked[name] = check_sides(getattr(self, name), name)
+        for name in ("weight", "light"):
+            checked[name] = check_number(getattr(self, name), name)
+        for name in ("learning_rate", "clip"):
+            checked[name] = check_number(getattr(self, name), name, positive=True)
+        if checked["light"] >= 1:
+            raise ValueError(f"light must be below 1; got {self.light}")
         if self.patience and not self.validate_every:
             raise ValueError(
                 f"patience={self.patience} needs looks at the validation images: set validate_every"
             )
-        check_sides(self.patch, "patch")
-        check_sides(self.validation_window, "validation_window")
-        check_number(self.weight, "weight")
-        check_number(self.light, "light")
-        if self.light >= 1:
-            raise ValueError(f"light must be below 1; got {self.light}")
-        check_augment(self.augment)
-        check_number(self.learning_rate, "learning_rate", positive=True)
-        check_number(self.clip, "clip", positive=True)
-        if not isinstance(self.anneal, bool):
-            raise TypeError(f"anneal must be True or False; got {self.anneal!r}")
-        check_choice(self.precision, PRECISIONS, "precision")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def check(self, ndim: int) -> None:
-        """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes.
-
-        Parameters
-        ----------
-        ndim : int
-            2 or 3, the number of axes of the data set.
-
-        Raises
-        ------
-        ValueError
-            If `patch` or `validation_window` name another number of sides, or the loss, one of its
-            options or a transform of `augment` belongs to another number of axes.
-
-        Examples
-        --------
-        >>> TrainConfig(patch=(64, 32)).check(2)
-        """
+        """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes."""
         sides = resolve_sides(self.patch, ndim, "patch")
         try_augment(self.augment, (1, *sides))
         resolve_sides(self.validation_window, ndim, "validation_window")
@@ -194,13 +168,7 @@ class TrainConfig:
                 ) from error
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as a dict that survives a round trip through JSON.
-
-        Examples
-        --------
-        >>> TrainConfig(**TrainConfig(seed=3).as_dict()) == TrainConfig(seed=3)
-        True
-        """
+        """Return the fields as a dict that survives a round trip through JSON."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["loss_options"] = dict(self.loss_options)
         values["augment"] = {name: dict(options) for name, options in self.augment.items()}

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import math
-import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 
 from .. import metrics
-from ..checks import check_choice, check_integer, check_number
+from ..checks import check_number
 from ..data import Sample
-from ..differences import topology_differences
-from ..figures import png
-from ..files import write_atomically
+from ..data.samples import check_labelled
 from .config import check_sides, resolve_sides
-from .pictures import comparison_figure
 
 __all__ = ["Evaluation", "evaluate", "predict", "validate"]
 
@@ -56,11 +49,6 @@ def predict(
     (*spatial) or (C, *spatial) array of float32
         Values in [0, 1]; those of several classes add up to 1.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For an image of the wrong kind, or a window or overlap out of range.
-
     Examples
     --------
     >>> from toposeg_lite.models import UNet
@@ -78,7 +66,7 @@ def predict(
         )
     if not np.isfinite(image).all():
         raise ValueError("image holds values that are NaN or infinite")
-    check_sides(window, "window")
+    window = check_sides(window, "window")
     check_number(overlap, "overlap")
     if overlap >= 1:
         raise ValueError(f"overlap must be below 1; got {overlap}")
@@ -104,10 +92,10 @@ def predict(
                         f"model must return logits of the shape {(1, 'C', *sides)}; got {shape}"
                     )
                 classes = logits[0].float()
-                found = classes.sigmoid() if len(classes) == 1 else classes.softmax(0)
-                if len(total) != len(found):
-                    total = np.zeros((len(found), *spatial), np.float32)
-                total[(slice(None), *place)] += weight * found.cpu().numpy()
+                chances = classes.sigmoid() if len(classes) == 1 else classes.softmax(0)
+                if len(total) != len(chances):
+                    total = np.zeros((len(chances), *spatial), np.float32)
+                total[(slice(None), *place)] += weight * chances.cpu().numpy()
                 weights[place] += weight
     finally:
         model.train(training)
@@ -155,7 +143,7 @@ def validate(
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores and likelihoods of some images.
+    """What `evaluate` returns: scores and likelihoods of some images.
 
     Attributes
     ----------
@@ -163,93 +151,11 @@ class Evaluation:
         One row for each image, by its name; the columns are those of `metrics.report`. Of several
         classes each foreground class has a row: "<name>, class <number>".
     likelihoods : dict of str to array
-        What the network predicts for each image, float32 in [0, 1]; see `predict`.
-    samples : tuple of Sample
-        The images and their reference masks.
+        What `predict` returned for each image.
     """
 
     table: pd.DataFrame
     likelihoods: dict[str, np.ndarray]
-    samples: tuple[Sample, ...]
-
-    @property
-    def worst_first(self) -> pd.DataFrame:
-        """The table, largest Betti-matching error first; among equals the smallest Dice.
-
-        The table of volumes lacks that error, and is sorted by the Betti error instead.
-        """
-        error = "betti_matching_error"
-        if error not in self.table:
-            error = "betti_error"
-        return self.table.sort_values([error, "dice"], ascending=[False, True], kind="stable")
-
-    def picture(self, row: str) -> Figure:
-        """Show an image, its reference and its prediction, and mark and name each difference.
-
-        Parameters
-        ----------
-        row : str
-            Of the table.
-
-        Returns
-        -------
-        Figure
-            With a mark for each feature that the Betti-matching error counts (in volumes for all
-            but the tunnels): see `toposeg_lite.differences`.
-
-        Raises
-        ------
-        ValueError
-            If the table has no such row.
-        """
-        check_choice(row, tuple(self.table.index), "row")
-        for sample in self.samples:
-            masks = _masks(self.likelihoods[sample.name], sample)
-            if row in masks:
-                break
-        prediction, truth = masks[row]
-        found = topology_differences(
-            prediction,
-            truth,
-            connectivity=int(self.table["connectivity"][row]),
-            border="closed",
-        )
-        sample = Sample(row, sample.image, truth)
-        name = "prediction"
-        return comparison_figure([sample], {name: [prediction]}, {name: [found]}, side=6)
-
-    def save(self, folder: str | os.PathLike[str], *, pictures: int | None = None) -> None:
-        """Write the table and pictures of the worst images to a folder.
-
-        Parameters
-        ----------
-        folder : path
-            Made if there is none. It gets ``scores.csv``, the worst image first, and
-            ``01-<name>.png`` and so on; files of these names are replaced.
-        pictures : int, optional
-            Of how many rows of the table. Default: all.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from toposeg_lite.data import load_dataset
-        >>> from toposeg_lite.models import UNet
-        >>> wall = load_dataset("brick")
-        >>> scores = evaluate(UNet(1, width=2), wall.test, labels=wall.labels)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     scores.save(folder)
-        ...     sorted(file.name for file in Path(folder).iterdir())
-        ['01-test-0.png', 'scores.csv']
-        """
-        if pictures is not None:
-            check_integer(pictures, "pictures", 0)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        table = self.worst_first
-        write_atomically(folder / "scores.csv", table.to_csv(index_label="image").encode())
-        for number, row in enumerate(table.index[:pictures], 1):
-            name = re.sub(r"[^\w.-]+", "-", str(row))
-            write_atomically(folder / f"{number:02d}-{name}.png", png(self.picture(row)))
 
 
 def evaluate(
@@ -264,25 +170,8 @@ def evaluate(
 ) -> Evaluation:
     """Predict images and score their masks: likelihood 0.5 and above, or the likeliest class.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        See `predict`.
-    samples : sequence of Sample
-        Images with their reference masks, each with a name of its own.
-    labels, connectivity, patch
-        Passed to `toposeg_lite.metrics.report`; see there.
-    window, overlap
-        Passed to `predict`; see there.
-
-    Returns
-    -------
-    Evaluation
-
-    Raises
-    ------
-    TypeError, ValueError
-        For samples or options that `predict` or `metrics.report` refuse.
+    Each of `samples` has a name of its own. `model`, `window` and `overlap` are those of `predict`;
+    `labels`, `connectivity` and `patch` are those of `toposeg_lite.metrics.report`.
 
     Examples
     --------
@@ -295,6 +184,7 @@ def evaluate(
     """
     if not samples:
         raise ValueError("samples are empty: there is nothing to evaluate")
+    check_labelled(samples)
     twice = [name for name, times in Counter(s.name for s in samples).items() if times > 1]
     if twice:
         raise ValueError(f"samples must have different names; {twice[0]!r} is there more than once")
@@ -303,4 +193,4 @@ def evaluate(
         likelihoods[sample.name] = predict(model, sample.image, window=window, overlap=overlap)
         for row, pair in _masks(likelihoods[sample.name], sample).items():
             rows[row] = metrics.report(*pair, connectivity=connectivity, patch=patch, labels=labels)
-    return Evaluation(pd.DataFrame.from_dict(rows, orient="index"), likelihoods, tuple(samples))
+    return Evaluation(pd.DataFrame.from_dict(rows, orient="index"), likelihoods)

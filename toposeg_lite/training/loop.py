@@ -13,8 +13,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..data import Dataset, Sample, load_dataset
+from ..data.samples import check_labelled
 from ..losses import DiceBCELoss, make_loss
 from ..models import UNet
 from .augment import make_augmentation
@@ -62,13 +63,11 @@ def draw_batch(
     patch : int or tuple of int
         Sides of a crop. Axes of equal side may change places, so that with flips every rotation by
         a right angle occurs; pixels are only moved, so masks stay exact.
-    batch : int
-        Number of crops.
+    batch, augment
+        See `TrainConfig`.
     light : float
         Uneven light, as where a photograph darkens towards its rim: each crop is multiplied by a
         smooth random field, and each channel by a number, both between 1 - `light` and 1 + `light`.
-    augment : dict of dict, optional
-        Further changes of the values of each crop by MONAI; see `augment.make_augmentation`.
 
     Returns
     -------
@@ -76,11 +75,6 @@ def draw_batch(
         An image smaller than the crop is continued by its mirror image.
     masks : (batch, 1, *patch) array of float32, or (batch, *patch) array of int64
         0 and 1; or the labels, if the masks of the samples are integers.
-
-    Raises
-    ------
-    ValueError
-        If there is no sample, or `patch` does not fit their axes.
 
     Examples
     --------
@@ -111,7 +105,15 @@ def _count_classes(samples: Sequence[Sample]) -> int:
     """Return how many channels the logits need: one for masks, else one for each label."""
     if all(sample.mask.dtype == np.bool_ for sample in samples):
         return 1
-    return max(2, 1 + max(int(sample.mask.max()) for sample in samples))
+    labels = set().union(*(np.unique(sample.mask).astype(int).tolist() for sample in samples))
+    missing = sorted(set(range(max(labels))) - labels)
+    if missing:
+        raise ValueError(
+            f"masks must hold the labels 0, 1, 2 and so on; the largest is {max(labels)}, and "
+            f"{len(missing)} below it are in no mask, such as {missing[0]}. Number the classes "
+            f"without gaps; pixels that are to be ignored cannot be trained on: cut them away"
+        )
+    return max(2, 1 + max(labels))
 
 
 def _draw_crop(
@@ -182,14 +184,15 @@ def _clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
+def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors as they are now, on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+
 def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's tensors under flat names."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{number}.{name}": tensor.detach().cpu().clone()
-        for number, values in state.items()
-        for name, tensor in values.items()
-    }
+    state = optimizer.state_dict()["state"].items()
+    return _copy({f"{k}.{name}": tensor for k, values in state for name, tensor in values.items()})
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
@@ -202,10 +205,10 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _check_resumable(found: Checkpoint, config: TrainConfig, parent: str, path: Path) -> None:
+def _check_resumable(kept: Checkpoint, config: TrainConfig, parent: str, path: Path) -> None:
     """Refuse to go on with a checkpoint that another run has written."""
     # Both as JSON has them: a tuple among the options of the loss came back as a list.
-    old, new = (json.loads(json.dumps(each.as_dict())) for each in (found.config, config))
+    old, new = (json.loads(json.dumps(each.as_dict())) for each in (kept.config, config))
     # Neither decides a number.
     free = ("root", "checkpoint_every")
     other = [
@@ -213,7 +216,7 @@ def _check_resumable(found: Checkpoint, config: TrainConfig, parent: str, path: 
         for name in new
         if name not in free and old[name] != new[name]
     ]
-    if found.parent != parent:
+    if kept.parent != parent:
         other.append("it started from other weights")
     if other:
         raise ValueError(
@@ -233,7 +236,7 @@ def train(
     events: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Checkpoint:
-    """Train a network and return it as a checkpoint.
+    """Train a network and return it as a checkpoint: the one in `out` after the last step.
 
     The loss of a step is Dice + cross-entropy, plus ``config.weight`` times the added loss. Devices
     and processes are accelerate's: the same call runs on a CPU, a GPU, or several, which then share
@@ -243,7 +246,7 @@ def train(
     Parameters
     ----------
     config : TrainConfig
-        What to do.
+        What to do; its `patience` can end the run early.
     data : Dataset, optional
         Use it instead of loading ``config.dataset``. Masks of integers are labels of several
         classes, of which 0 is the background.
@@ -262,15 +265,10 @@ def train(
     progress : bool
         Show a bar with the parts of the loss, and the last look at the validation images.
 
-    Returns
-    -------
-    Checkpoint
-        After the last step, which ``config.patience`` can make an early one; the same as in `out`.
-
     Raises
     ------
-    TypeError, ValueError
-        If arguments do not fit each other, or `out` is the checkpoint of another run.
+    ValueError
+        If `out` is the checkpoint of another run.
     FileExistsError
         If `out` exists and `resume` is False.
     FloatingPointError
@@ -304,6 +302,7 @@ def train(
         data = load_dataset(config.dataset, root=config.root)
     if not data.train:
         raise ValueError(f"the data set {data.name!r} has no images to train on")
+    check_labelled([*data.train, *data.validation])
     config.check(data.ndim)
     if config.validate_every and not data.validation:
         raise ValueError(f"validate_every needs validation images; {data.name} has none")
@@ -315,180 +314,181 @@ def train(
         model = UNet(**network)
     if start is not None:
         start.model(model, last=True)
+    first = 0 if start is None else start.step
     run = Checkpoint(
         config=config,
         network=network,
-        step=0 if start is None else start.step,
-        start=0 if start is None else start.step,
+        step=first,
+        start=first,
         parent=digest(model.state_dict()),
         weights={},
         optimizer={} if start is None else start.optimizer,
         history=pd.DataFrame(columns=list(HISTORY), dtype=float),
     )
     if path is not None and path.exists():
-        found = load_checkpoint(path)
-        _check_resumable(found, config, run.parent, path)
-        found.model(model, last=True)
-        run = found
+        kept = load_checkpoint(path)
+        _check_resumable(kept, config, run.parent, path)
+        kept.model(model, last=True)
+        run = kept
     accelerator.wait_for_everyone()  # nobody may write before everybody has read
     if run.finished:
         return run
-    with _event_writer(events if accelerator.is_main_process else None, run.step) as writer:
-        return _run(run, data, model, accelerator, path, writer, progress)
+    silent = events is None or not accelerator.is_main_process
+    with nullcontext() if silent else _event_writer(events, run.step) as writer:
+        return _run(run, _Steps(run, data, model, accelerator), path, writer, progress)
 
 
-@contextmanager
-def _event_writer(folder: str | os.PathLike[str] | None, step: int) -> Iterator[Any]:
+def _event_writer(folder: Any, step: int) -> Any:
     """Open an event file in a folder; what older files there say of later steps is void."""
-    if folder is None:
-        yield None
-        return
     # Here, for it takes seconds to import and few ask for it.
     from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
 
     # Files are named by the second: without an ending of its own, one would replace another.
-    ending = f".from-{step}"
-    with SummaryWriter(str(folder), purge_step=step + 1, filename_suffix=ending) as writer:
-        yield writer
+    return SummaryWriter(str(folder), purge_step=step + 1, filename_suffix=f".from-{step}")
+
+
+class _Steps:
+    """How the steps of one run are made: its network, optimizer and losses.
+
+    The network, which already has the weights of the run, is trained in place.
+    """
+
+    def __init__(
+        self, run: Checkpoint, data: Dataset, model: nn.Module, accelerator: Accelerator
+    ) -> None:
+        config = run.config
+        self.config, self.start, self.data = config, run.start, data
+        self.accelerator, self.device = accelerator, accelerator.device
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
+        self.net, self.prepared_optimizer = accelerator.prepare(model, self.optimizer)
+        if run.optimizer:
+            _restore_optimizer(self.optimizer, run.optimizer)
+        self.net.train()
+        self.losses: list[tuple[float, nn.Module]] = [(1.0, DiceBCELoss())]
+        if config.weight:
+            self.losses.append((config.weight, make_loss(config.loss, **config.loss_options)))
+
+    def make(self, step: int) -> list[float]:
+        """Make one step and return its row of the history."""
+        clock = _clock(self.device)
+        # For layers with chance in them: the step alone decides, as it does about the crops.
+        place = (self.config.seed, step, self.accelerator.process_index)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
+        if self.config.anneal:  # half a cosine over the run
+            done = (step - self.start) / self.config.steps
+            rate = self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+            self.optimizer.param_groups[0]["lr"] = rate
+        image, mask = self._draw(step)
+        use_bfloat16 = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, use_bfloat16):
+            logits = self.net(image)
+        gradient, values, seconds = self._lose(logits, mask)
+        total = sum(factor * value for (factor, _), value in zip(self.losses, values, strict=True))
+        if not math.isfinite(total):
+            raise FloatingPointError(
+                f"the loss became {total} at step {step}: lower the learning rate or the weight"
+            )
+        self.prepared_optimizer.zero_grad()
+        self.accelerator.backward((logits.float() * gradient).sum())
+        self.accelerator.clip_grad_norm_(self.net.parameters(), self.config.clip)
+        self.prepared_optimizer.step()
+        added, seconds_added = (values[1], seconds[1]) if len(values) > 1 else (0.0, 0.0)
+        return [total, values[0], added, _clock(self.device) - clock, seconds_added]
+
+    def _draw(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return this process's share of the crops of a step, on its device."""
+        names = ("seed", "patch", "batch", "light", "augment")
+        options = {name: getattr(self.config, name) for name in names}
+        images, masks = draw_batch(self.data.train, step=step, **options)
+        share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+        image, mask = (torch.from_numpy(array[share].copy()) for array in (images, masks))
+        return image.to(self.device), mask.to(self.device)
+
+    def _lose(self, logits: Tensor, mask: Tensor) -> tuple[Tensor, list[float], list[float]]:
+        """Return the gradient of all losses at the logits, their values, and their seconds.
+
+        Each loss sends its gradient to a copy of the logits, where it can be timed alone; the sum
+        then goes through the network once.
+        """
+        leaf = logits.detach().float().requires_grad_()
+        values, seconds = [], []
+        for factor, loss in self.losses:
+            before = _clock(self.device)
+            value = loss(leaf, mask)
+            (factor * value).backward()
+            values.append(float(self.accelerator.reduce(value.detach(), "mean")))
+            seconds.append(_clock(self.device) - before)
+        assert leaf.grad is not None
+        return leaf.grad, values, seconds
+
+    def look(self, run: Checkpoint, made: int) -> Checkpoint:
+        """Add the scores of the validation images to a run, and its network if it is best."""
+        network = self.accelerator.unwrap_model(self.net)
+        # The tunnels of a whole volume take minutes to match, those of its cubes seconds.
+        patch = self.data.patch if self.data.ndim == 3 else None
+        window = run.config.validation_window
+        scores = validate(network, self.data.validation, window=window, patch=patch)
+        # One number for all processes: no rounding may let one of them stop and another wait.
+        shared = torch.tensor(scores, dtype=torch.float64, device=self.device)
+        scores = self.accelerator.reduce(shared, "mean").tolist()
+        row = pd.DataFrame([[made, *scores]], columns=list(VALIDATION), dtype=float)
+        seen = row if run.validation.empty else pd.concat([run.validation, row], ignore_index=True)
+        run = dataclasses.replace(run, validation=seen)
+        if run.best_look == len(seen) - 1:
+            run = dataclasses.replace(run, best=_copy(network.state_dict()))
+        return run
+
+    def keep(self, run: Checkpoint, made: int, rows: list[list[float]]) -> Checkpoint:
+        """Return the run as it is after a step."""
+        return dataclasses.replace(
+            run,
+            step=made,
+            weights=_copy(self.accelerator.unwrap_model(self.net).state_dict()),
+            optimizer=_optimizer_state(self.optimizer),
+            history=pd.DataFrame(rows, columns=list(HISTORY)),
+        )
 
 
 def _run(
-    run: Checkpoint,
-    data: Dataset,
-    model: nn.Module,
-    accelerator: Accelerator,
-    path: Path | None,
-    writer: Any,
-    progress: bool,
+    run: Checkpoint, steps: _Steps, path: Path | None, writer: Any, progress: bool
 ) -> Checkpoint:
-    """Make the steps that are left of a run whose `model` already has its weights."""
-    config = run.config
-    patch = resolve_sides(config.patch, data.ndim, "patch")
-    device = accelerator.device
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
-    net, optim = accelerator.prepare(model, optimizer)
-    if run.optimizer:
-        _restore_optimizer(optimizer, run.optimizer)
-    net.train()
-    losses: list[nn.Module] = [DiceBCELoss()]
-    if config.weight:
-        losses.append(make_loss(config.loss, **config.loss_options))
-    factors = (1.0, config.weight)
+    """Make the steps that remain of a run: look, show, write and save where it is wanted."""
+    config, main = run.config, steps.accelerator.is_main_process
     rows = run.history.to_numpy().tolist()
     shown: dict[str, str] = {}
     end = run.start + config.steps
-    bar = tqdm(
-        total=config.steps,
-        initial=run.step - run.start,
-        desc=path.stem if path else "training",
-        unit="step",
-        mininterval=0.5,
-        disable=not (progress and accelerator.is_main_process),
-    )
-    share = slice(accelerator.process_index, None, accelerator.num_processes)
-    # Layers with chance in them (dropout) draw from torch's global state: seeded at every step,
-    # they depend on the step alone, as the crops do. The caller's state comes back afterwards.
+    bar = tqdm(total=config.steps, initial=run.step - run.start, unit="step", mininterval=0.5,
+               desc=path.stem if path else "training", disable=not (progress and main))  # fmt: skip
+    # What steps draw from torch's global state is forked: the caller's comes back afterwards.
     with bar, _deterministic(), torch.random.fork_rng():
-        for step in range(run.step, end):
-            clock = _clock(device)
-            place = (config.seed, step, accelerator.process_index)
-            torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
-            if config.anneal:
-                done = (step - run.start) / config.steps
-                optimizer.param_groups[0]["lr"] = (
-                    config.learning_rate * (1 + math.cos(math.pi * done)) / 2
-                )
-            images, masks = draw_batch(
-                data.train,
-                step=step,
-                seed=config.seed,
-                patch=patch,
-                batch=config.batch,
-                light=config.light,
-                augment=config.augment,
-            )
-            image = torch.from_numpy(images[share].copy()).to(device)
-            mask = torch.from_numpy(masks[share].copy()).to(device)
-            with torch.autocast(device.type, torch.bfloat16, config.precision == "bfloat16"):
-                logits = net(image)
-            # Each loss sends its gradient to a copy of the logits, where it can be timed alone;
-            # the sum then goes through the network once.
-            leaf = logits.detach().float().requires_grad_()
-            values, seconds = [], []
-            for loss, factor in zip(losses, factors, strict=False):
-                before = _clock(device)
-                value = loss(leaf, mask)
-                (factor * value).backward()
-                values.append(float(accelerator.reduce(value.detach(), "mean")))
-                seconds.append(_clock(device) - before)
-            total = sum(factor * value for factor, value in zip(factors, values, strict=False))
-            if not math.isfinite(total):
-                raise FloatingPointError(
-                    f"the loss became {total} at step {step}: lower the learning rate or the weight"
-                )
-            optim.zero_grad()
-            accelerator.backward((logits.float() * leaf.grad).sum())
-            accelerator.clip_grad_norm_(net.parameters(), config.clip)
-            optim.step()
-            added = (values[1], seconds[1]) if len(values) > 1 else (0.0, 0.0)
-            rows.append([total, values[0], added[0], _clock(device) - clock, added[1]])
+        for made in range(run.step + 1, end + 1):
+            rows.append(steps.make(made - 1))
             bar.update()
-            shown |= {"dice_bce": f"{values[0]:.3f}", "added": f"{added[0]:.3f}"}
-            made = step + 1
-            if writer is not None:
-                for name, value in zip(HISTORY, rows[-1], strict=True):
-                    writer.add_scalar(f"training/{name}", value, made)
+            shown |= {"dice_bce": f"{rows[-1][1]:.3f}", "added": f"{rows[-1][2]:.3f}"}
+            _write_events(writer, "training", HISTORY, rows[-1], made)
             if config.validate_every and (made - run.start) % config.validate_every == 0:
-                run = _look(run, made, data, net, accelerator, writer)
-                shown["Betti matching"] = f"{run.validation['betti_matching_error'].iloc[-1]:.3g}"
+                run = steps.look(run, made)
+                scores = run.validation.iloc[-1]
+                _write_events(writer, "validation", VALIDATION[1:], scores[1:], made)
+                shown["Betti matching"] = f"{scores['betti_matching_error']:.3g}"
             bar.set_postfix(shown, refresh=False)
             wanted = path is not None and (made - run.start) % config.checkpoint_every == 0
             if made == end or run.stopped or wanted:
-                run = dataclasses.replace(
-                    run,
-                    step=made,
-                    weights=_copy(accelerator.unwrap_model(net).state_dict()),
-                    optimizer=_optimizer_state(optimizer),
-                    history=pd.DataFrame(rows, columns=list(HISTORY)),
-                )
-                if path is not None and accelerator.is_main_process:
+                run = steps.keep(run, made, rows)
+                if path is not None and main:
                     run.save(path)
                     if writer is not None:
                         writer.flush()
             if run.stopped:
                 break
-    accelerator.wait_for_everyone()
+    steps.accelerator.wait_for_everyone()
     return run
 
 
-def _look(
-    run: Checkpoint,
-    made: int,
-    data: Dataset,
-    net: nn.Module,
-    accelerator: Accelerator,
-    writer: Any,
-) -> Checkpoint:
-    """Look at the validation images: add their scores to a run, and its network if it is best."""
-    network = accelerator.unwrap_model(net)
-    # The tunnels of a whole volume take minutes to match, those of its cubes seconds.
-    patch = data.patch if data.ndim == 3 else None
-    window = run.config.validation_window
-    scores = validate(network, data.validation, window=window, patch=patch)
-    # One number for all processes: no rounding may let one of them stop and another wait for it.
-    shared = torch.tensor(scores, dtype=torch.float64, device=accelerator.device)
-    scores = accelerator.reduce(shared, "mean").tolist()
-    row = pd.DataFrame([[made, *scores]], columns=list(VALIDATION), dtype=float)
-    seen = row if run.validation.empty else pd.concat([run.validation, row], ignore_index=True)
+def _write_events(
+    writer: Any, part: str, names: Sequence[str], values: Iterable[float], step: int
+) -> None:
+    """Write numbers of a step to the event file, if there is one."""
     if writer is not None:
-        for name, value in zip(VALIDATION[1:], scores, strict=True):
-            writer.add_scalar(f"validation/{name}", value, made)
-    run = dataclasses.replace(run, validation=seen)
-    if run.best_look == len(seen) - 1:
-        run = dataclasses.replace(run, best=_copy(network.state_dict()))
-    return run
-
-
-def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors as they are now, on the CPU."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+        for name, value in zip(names, values, strict=True):
+            writer.add_scalar(f"{part}/{name}", value, step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -11,36 +13,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["git_commit", "plain", "rows", "versions"]
+from ..files import write_atomically
+
+__all__ = ["git_commit", "plain", "rows", "versions", "write_json"]
 
 _PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "accelerate", "safetensors")
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a table as JSON knows it; a missing one is None.
-
-    Examples
-    --------
-    >>> plain(np.int64(3)), plain(np.nan)
-    (3, None)
-    """
+    """Return a value of a table as JSON knows it; a missing one is None."""
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return the numbers of a table, row by row.
-
-    Examples
-    --------
-    >>> rows(pd.DataFrame({"dice": [0.5]}, index=["eye"]))
-    {'eye': {'dice': 0.5}}
-    """
+    """Return the numbers of a table, row by row."""
     return {
         str(name): {str(key): plain(value) for key, value in row.items()}
         for name, row in table.to_dict(orient="index").items()
     }
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_atomically(path, f"{json.dumps(content, indent=1)}\n".encode())
 
 
 def versions() -> dict[str, str]:

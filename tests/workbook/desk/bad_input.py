@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bad_values import IMAGE
 
-from toposeg_lite.annotation import AnnotationApp, AnnotationSession
+from toposeg_lite.annotation import AnnotationSession
+from toposeg_lite.workbook.desk import AnnotationApp
 
 SESSION = AnnotationSession(IMAGE, IMAGE)
 VOLUME = AnnotationSession(IMAGE[None], IMAGE[None])
@@ -31,7 +32,7 @@ CASES = [
     ),
     ("app, tool", lambda: AnnotationApp(SESSION).take("paint"), ValueError, "tool must be one of"),
     ("app, order", lambda: AnnotationApp(SESSION).sort("name"), ValueError, "order must be one of"),
-    ("app, branch", lambda: AnnotationApp(SESSION).choose(999), ValueError, "branch must be less"),
+    ("app, branch", lambda: AnnotationApp(SESSION).choose(999), ValueError, "branch must be 0 to"),
     ("app, radius", lambda: AnnotationApp(SESSION).widen(-1), ValueError, "radius"),
     ("app, no line", lambda: AnnotationApp(SESSION).finish(), ValueError, "no point yet"),
     ("app, point", lambda: AnnotationApp(SESSION).put(0, 0), ValueError, "tool must be 'draw'"),

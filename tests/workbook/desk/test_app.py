@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sessions import IMAGE, begin, through
 
-from toposeg_lite import figures
-from toposeg_lite.annotation import AnnotationApp, AnnotationSession
-from toposeg_lite.annotation import app as module
+from toposeg_lite.annotation import AnnotationSession
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.desk import AnnotationApp
+from toposeg_lite.workbook.desk import app as module
 
 UPPER, BRIDGE, SPECK = (1, 5), (3, 9), (8, 4)  # a pixel of each kind of branch of IMAGE
 
@@ -53,7 +54,7 @@ def test_the_most_uncertain_branch_is_asked_about_first_and_then_the_next():
     rejected = app.chosen
     app.reject()
     assert app.session.decisions[rejected] == -1
-    assert app.session.progress().left == len(app.session.proposals) - 2
+    assert app.session.progress().left == len(app.session.branches) - 2
 
 
 def test_all_branches_are_asked_about_once_and_the_last_one_stays_chosen():
@@ -61,7 +62,7 @@ def test_all_branches_are_asked_about_once_and_the_last_one_stays_chosen():
     while app.session.queue():
         asked.append(app.chosen)
         app.accept() if len(asked) % 2 else app.reject()
-    assert sorted(asked) == list(range(len(app.session.proposals)))
+    assert sorted(asked) == list(range(len(app.session.branches)))
     assert app.chosen == asked[-1]
     app.next()
     assert app.note == "All branches are decided."
@@ -96,7 +97,7 @@ def test_back_to_the_branch_before():
 
 
 def test_the_other_order_of_the_queue():
-    app = desk()
+    app = desk(mask_threshold=0.65)
     app.sort("doubt")
     assert app.queue() == app.session.queue("doubt") != app.session.queue()
     app.sort("gain")
@@ -286,7 +287,7 @@ def test_a_full_disk_is_told_and_nothing_has_changed(tmp_path, monkeypatch):
         ({"do": "close"}, "do must be one of"),
         ({"do": "__init__"}, "do must be one of"),
         ({}, "do must be"),
-        ({"do": "accept", "branch": 99}, "branch must be less than"),
+        ({"do": "accept", "branch": 99}, "branch must be 0 to"),
         ({"do": "accept", "branches": 1}, "unexpected keyword"),
         ({"do": "choose", "branch": -1}, "branch"),
         ({"do": "put", "row": 1, "column": 1}, "tool must be 'draw' or 'erase'"),
@@ -307,8 +308,8 @@ def test_what_cannot_be_done_is_told_and_the_next_request_forgets_it(asked, told
 
 def test_a_model_that_cannot_learn_is_told():
     class Fixed:
-        def predict(self, image, likelihood, proposals):
-            return np.full(len(proposals), 0.5), np.ones(len(proposals))
+        def predict(self, image, likelihood, branches):
+            return np.full(len(branches), 0.5), np.ones(len(branches))
 
     app = desk(model=Fixed())
     app.do({"do": "learn"})
@@ -409,17 +410,17 @@ def test_describe_counts_and_says_where_it_is_saved(tmp_path):
     app.put(1, 1)
     app.finish()
     app.put(2, 2)
-    left = len(app.session.proposals) - 2
+    undecided = len(app.session.branches) - 2
     assert app.describe() == (
-        f"Drawing a line: 1 point. 1 accepted, 1 rejected, {left} open; 1 drawn, 0 erased. "
+        f"Drawing a line: 1 point. 1 accepted, 1 rejected, {undecided} open; 1 drawn, 0 erased. "
         "Saved: 3 actions in eye.jsonl."
     )
     app.take("decide")
     upper = at(app, UPPER)
-    chance, size = app.session.probability[upper], len(app.session.proposals.paths[upper])
+    chance, size = app.session.probability[upper], len(app.session.branches.paths[upper])
     assert app.describe().startswith(
-        f"Branch {upper + 1} of {left + 2} is accepted. The model says {100 * chance:.0f} % that "
-        f"it is real; it is {size} pixels long. Rejecting it would take 2 pixels from the "
+        f"Branch {upper + 1} of {undecided + 2} is accepted. The model says {100 * chance:.0f} % "
+        f"that it is real; it is {size} pixels long. Rejecting it would take 2 pixels from the "
     )
     assert "Kept nowhere: 0 actions" in desk().describe()
 
@@ -449,7 +450,7 @@ def numbers(content, kind):
 def test_the_view_holds_what_the_browser_needs():
     app = desk()
     view = app.view()
-    paths = app.session.proposals.paths
+    paths = app.session.branches.paths
     assert view.shape == list(IMAGE.shape)
     assert numbers(view.sizes, "<i4") == [len(path) for path in paths]
     assert numbers(view.paths, "<i4") == np.concatenate(paths).tolist()
@@ -514,8 +515,8 @@ def test_the_picture_is_the_static_twin():
     app.click(*BRIDGE)
     figure = app.picture()
     assert isinstance(figure, Figure)
-    left = len(app.session.proposals) - 1
-    assert figure.axes[0].get_title() == f"1 accepted, 0 rejected, {left} open"
+    undecided = len(app.session.branches) - 1
+    assert figure.axes[0].get_title() == f"1 accepted, 0 rejected, {undecided} open"
     shown = figure.axes[1].images[0].get_array()
     assert (np.asarray(shown) == app.session.mask()).all()
 
@@ -547,8 +548,8 @@ def line_with(ax, colour, **style):
     def fits(line):
         return all(getattr(line, f"get_{name}")() == value for name, value in style.items())
 
-    found = [line for line in ax.lines if line.get_color() == colour and fits(line)]
-    return np.concatenate([line.get_xydata() for line in found])
+    lines = [line for line in ax.lines if line.get_color() == colour and fits(line)]
+    return np.concatenate([line.get_xydata() for line in lines])
 
 
 def test_each_decision_has_its_own_line():
@@ -574,11 +575,3 @@ def test_the_branch_that_is_asked_about_has_a_frame():
     assert frame[0].tolist() == [2, 2]
     plain = figures.annotated_image(np.eye(3), paths, [0, 0])
     assert "asked now" not in [text.get_text() for text in plain.get_legend().get_texts()]
-
-
-def test_the_mask_is_laid_over_the_image():
-    mask = np.zeros((3, 3), bool)
-    mask[0, 1] = True
-    ax = figures.annotated_image(np.zeros((3, 3)), [], [], mask=mask)
-    colours = np.asarray(ax.images[0].get_array())
-    assert (colours.any(axis=2) == mask).all()

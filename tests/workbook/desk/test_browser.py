@@ -18,14 +18,14 @@ from jupyter_browser import ARTEFACTS, WAIT, chromium, connected, jupyterlab, ru
 from playwright.sync_api import expect
 from scipy import ndimage
 
-from toposeg_lite import figures
 from toposeg_lite.annotation import AnnotationSession
 from toposeg_lite.data import synthetic
+from toposeg_lite.workbook import figures
 
 DESK = ".toposeg-desk"
 OPEN = """
 import numpy as np
-from toposeg_lite.annotation import AnnotationApp
+from toposeg_lite.workbook.desk import AnnotationApp
 data = np.load("data.npz")
 app = AnnotationApp.open(data["image"], data["likelihood"], "eye.jsonl")
 app.show()
@@ -92,14 +92,14 @@ def focus(page):
 
 
 def middle(session, branch):
-    path = session.proposals.paths[branch]
+    path = session.branches.paths[branch]
     row, column = np.unravel_index(path[len(path) // 2], session.shape)
     return int(row), int(column)
 
 
 def alone(session, taken):
     """Return a long open branch that a click in its middle can only mean, away from `taken`."""
-    places = [np.stack(np.unravel_index(p, session.shape), 1) for p in session.proposals.paths]
+    places = [np.stack(np.unravel_index(p, session.shape), 1) for p in session.branches.paths]
     for k in sorted(range(len(places)), key=lambda k: -len(places[k])):
         others = np.concatenate([p for j, p in enumerate(places) if j != k])
         free = np.linalg.norm(others - middle(session, k), axis=1).min() > 6
@@ -122,7 +122,7 @@ def test_a_working_day(tmp_path):
         run_all(page)
         status = page.locator(f"{DESK} [role=status]")
         saved = page.locator(f"{DESK} .saved")
-        expect(status).to_contain_text(f"0 accepted, 0 rejected, {len(twin.proposals)} open")
+        expect(status).to_contain_text(f"0 accepted, 0 rejected, {len(twin.branches)} open")
         expect(saved).to_contain_text("Saved: 0 actions in eye.jsonl")
         picture(page, "1-begin")
 
@@ -141,10 +141,10 @@ def test_a_working_day(tmp_path):
         two = alone(twin, {one})
         click(page, shape, middle(twin, one))
         twin.accept(one)
-        expect(status).to_contain_text(f"Branch {one + 1} of {len(twin.proposals)} is accepted")
+        expect(status).to_contain_text(f"Branch {one + 1} of {len(twin.branches)} is accepted")
         click(page, shape, middle(twin, two), button="right")
         twin.reject(two)
-        expect(status).to_contain_text(f"Branch {two + 1} of {len(twin.proposals)} is rejected")
+        expect(status).to_contain_text(f"Branch {two + 1} of {len(twin.branches)} is rejected")
         assert page.locator(".lm-Menu").count() == 0  # JupyterLab's menu stays away
         expect(status).to_contain_text("2 accepted, 2 rejected")
         page.get_by_role("button", name="Undo").click()
@@ -431,7 +431,7 @@ import base64
 import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
-from toposeg_lite import figures
+from toposeg_lite.workbook import figures
 from toposeg_lite.annotation import AnnotationSession
 from PIL import Image
 import io
@@ -441,8 +441,8 @@ file = io.BytesIO()
 Image.fromarray(figures.picture_colours(session.image)).save(file, "PNG")
 address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 def lines(decision):
-    found = zip(session.proposals.paths, session.decisions)
-    return figures.path_lines([path for path, d in found if d == decision], session.shape)
+    pairs = zip(session.branches.paths, session.decisions)
+    return figures.path_lines([path for path, d in pairs if d == decision], session.shape)
 figure = go.Figure(go.Image(source=address))
 for name, decision, colour, width, dashes in figures.BRANCH_KINDS:
     x, y = lines(decision)
@@ -487,7 +487,7 @@ def test_how_long_a_click_takes(tmp_path):
     with lab_with(tmp_path, image, likelihood, OPEN) as (folder, address, page):
         run_all(page)
         desk = page.locator(DESK)
-        expect(desk.locator("[role=status]")).to_contain_text(f"{len(session.proposals)} open")
+        expect(desk.locator("[role=status]")).to_contain_text(f"{len(session.branches)} open")
         page.keyboard.press("0")
         for key in ("whole image", "near"):
             times[key], times[f"{key}, shown"] = [], []
@@ -534,16 +534,16 @@ def test_how_long_a_click_takes(tmp_path):
             page.wait_for_function("window.drawn.length > 0")
             page.wait_for_timeout(1500)
             times["plotly"].append(page.evaluate("window.drawn[0] - window.pressed"))
-    about = {
+    facts = {
         "what": "milliseconds from click to the frame after the one that shows the answer, which "
         "comes when the action is on the disk; shown: the one that shows the decision as unsaved",
         "image": [1000, 1000],
-        "branches": len(session.proposals),
+        "branches": len(session.branches),
         "load": os.getloadavg()[0] / (os.cpu_count() or 1),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, drawn without a graphics card",
     }
     for key, values in times.items():
-        about[key] = {
+        facts[key] = {
             "median": round(statistics.median(values), 1),
             "fastest": round(min(values), 1),
             "slowest": round(max(values), 1),
@@ -551,5 +551,5 @@ def test_how_long_a_click_takes(tmp_path):
             "within 150": sum(value < 150 for value in values),
         }
         assert min(values) > 0
-    print(json.dumps(about, indent=1))
-    (ARTEFACTS / "annotation-times.json").write_text(json.dumps(about, indent=1) + "\n")
+    print(json.dumps(facts, indent=1))
+    (ARTEFACTS / "annotation-times.json").write_text(json.dumps(facts, indent=1) + "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toposeg_lite import exercises
+from toposeg_lite.workbook import exercises
 
 CASES = [
     # --- exercises ---

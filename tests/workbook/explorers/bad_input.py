@@ -7,7 +7,7 @@ import torch
 from bad_values import CUBE, IMAGE, MASK, NAN
 from matplotlib.figure import Figure
 
-from toposeg_lite import explorers, figures
+from toposeg_lite.workbook import explorers, figures
 
 FLAT_PNG = figures.png(Figure(figsize=(1, 1)))
 
@@ -37,7 +37,7 @@ CASES = [
         "explorer selected",
         lambda: explorers.PersistenceExplorer(IMAGE, selected=99),
         ValueError,
-        r"selected must be 0 \(none\) to 1; got 99",
+        "selected must be 0 to 1; got 99",
     ),
     (
         "gradient explorer shapes",
@@ -67,7 +67,7 @@ CASES = [
         "gradient explorer rate",
         lambda: explorers.GradientExplorer(IMAGE, MASK, {"a": torch.nn.BCELoss()}, rate=np.nan),
         ValueError,
-        "rate must be a positive number; got nan",
+        "rate must be finite and above zero; got nan",
     ),
     (
         "gradient explorer step",

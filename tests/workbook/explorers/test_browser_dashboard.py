@@ -28,7 +28,7 @@ from jupyter_browser import (
 from PIL import Image
 from playwright.sync_api import expect
 
-from toposeg_lite.explorers import Dashboard
+from toposeg_lite.workbook.explorers import Dashboard
 
 PANEL = ".jupyter-widgets.widget-tab > .widget-tab-contents > *:visible"
 START = 2 * WAIT  # a kernel starts, imports torch, and runs everything before the page is there

@@ -14,22 +14,19 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
-from toposeg_lite import explorers, figures
-from toposeg_lite.annotation.view import AnnotationView
-from toposeg_lite.explorers import (
+from toposeg_lite.topology import betti_numbers
+from toposeg_lite.workbook import explorers, figures
+from toposeg_lite.workbook.desk.view import AnnotationView
+from toposeg_lite.workbook.explorers import (
     AnnotationExplorer,
     Dashboard,
     Explorer,
-    GradientExplorer,
     PersistenceExplorer,
     WarpExplorer,
     examples,
 )
-from toposeg_lite.explorers.base import LiveFigure, complete
-from toposeg_lite.explorers.dashboard import _DashboardView
-from toposeg_lite.explorers.gradient import _GradientView
-from toposeg_lite.losses import DiceBCELoss
-from toposeg_lite.topology import betti_numbers
+from toposeg_lite.workbook.explorers.base import LiveFigure, complete
+from toposeg_lite.workbook.explorers.dashboard import _DashboardView
 
 # The screen of the annotation app is its own: it has its tests below, and many more elsewhere.
 KINDS = [
@@ -199,39 +196,6 @@ def test_the_readers_own_picture_is_annotated_from_the_start_or_refused_in_words
     assert model.app.session.shape == (40, 30)
     assert model.app.session.progress().actions == 0
     assert screen.state["error"] == ""
-
-
-# --- A new start for the descent --------------------------------------------------------------
-
-
-def test_a_descent_from_another_likelihood_starts_anew():
-    model = GradientExplorer(np.full((3, 4), 0.4), np.ones((3, 4)), {"one": DiceBCELoss()}, steps=4)
-    view = _GradientView(model)
-    model.step = 3
-    outline = np.array(view.edge.x)
-    other = np.array([[0.9, 0.9, 0.2, 0.2, 0.6]] * 2)
-    model.take(other)
-    assert model.step == 0
-    np.testing.assert_allclose(model.image, other, atol=1e-6)
-    np.testing.assert_array_equal(model.truth, other >= 0.5)
-    assert len(model.values) == 5
-    assert not np.array_equal(view.edge.x, outline, equal_nan=True)
-    model.step = 4
-    assert (model.image[other >= 0.5] > other[other >= 0.5]).all()
-    assert (model.image[other < 0.5] < other[other < 0.5]).all()
-    model.take(other, np.ones_like(other, bool))
-    assert model.truth.all()
-
-
-def test_a_bad_likelihood_leaves_the_descent_as_it_was():
-    model = GradientExplorer(np.full((3, 4), 0.4), np.ones((3, 4)), {"one": DiceBCELoss()}, step=2)
-    values = model.values
-    for bad in (np.full((3, 4), 7.0), (np.full((3, 4), 0.5), np.ones((2, 2), bool))):
-        with pytest.raises(ValueError, match="likelihood"):
-            model.take(*bad) if isinstance(bad, tuple) else model.take(bad)
-    assert model.start.shape == (3, 4)
-    assert model.step == 2
-    assert model.values is values
 
 
 # --- The dashboard ----------------------------------------------------------------------------

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 from bad_values import CUBE, IMAGE, MASK, NAN
 
-from toposeg_lite import figures
 from toposeg_lite.annotation import AnnotationSession
 from toposeg_lite.topology import persistence_pairs
-from toposeg_lite.topology.branches import find_branches
 from toposeg_lite.topology.morse import morse_complex
+from toposeg_lite.workbook import figures
 
-BRANCHES = find_branches(IMAGE)
 PAIRS = persistence_pairs(IMAGE)
 CUBE_PAIRS = persistence_pairs(CUBE, connectivity=1)
-CUBE_SKELETON = morse_complex(CUBE).skeleton()
+CUBE_COMPLEX = morse_complex(CUBE)
+CUBE_SKELETON = CUBE_COMPLEX.skeleton()
 FLAT_SKELETON = morse_complex(CUBE[0]).skeleton()
 VOLUME = AnnotationSession(IMAGE[None], IMAGE[None])
 
@@ -177,37 +176,19 @@ CASES = [
         ValueError,
         "threshold.*got 2",
     ),
-    (
-        "skeleton_lines mask",
-        lambda: figures.skeleton_lines(CUBE),
-        TypeError,
-        "made by a MorseComplex; got ndarray",
-    ),
-    (
-        "skeleton_lines 2D",
-        lambda: figures.skeleton_lines(FLAT_SKELETON),
-        ValueError,
-        "must be of a volume",
-    ),
-    (
-        "skeleton_points 2D",
-        lambda: figures.skeleton_points(FLAT_SKELETON),
-        ValueError,
-        "must be of a volume",
-    ),
     ("box_lines 2D", lambda: figures.box_lines((2, 3)), ValueError, "three entries"),
     ("box_lines 0", lambda: figures.box_lines((0, 2, 3)), ValueError, "each of shape.*got 0"),
     (
-        "slice_with_skeleton position",
-        lambda: figures.slice_with_skeleton(CUBE, CUBE_SKELETON, position=2, threshold=0.5),
+        "volume_summary position",
+        lambda: figures.volume_summary(CUBE, CUBE_COMPLEX, CUBE_PAIRS, position=2),
         ValueError,
         "position must be 0 to 1; got 2",
     ),
     (
-        "slice_with_skeleton shape",
-        lambda: figures.slice_with_skeleton(CUBE[:1], CUBE_SKELETON, position=0, threshold=0.5),
+        "volume_summary shape",
+        lambda: figures.volume_summary(CUBE[:1], CUBE_COMPLEX, CUBE_PAIRS, position=0),
         ValueError,
-        "same shape",
+        "must be of the image",
     ),
     (
         "volume_summary complex",
@@ -234,12 +215,6 @@ CASES = [
         ValueError,
         "chosen must be 0 to 0; got 1",
     ),
-    (
-        "annotated image, mask",
-        lambda: figures.annotated_image(IMAGE, [], [], mask=MASK[1:]),
-        ValueError,
-        "image and mask must have the same shape",
-    ),
     ("annotated volume", lambda: figures.annotation_summary(VOLUME), ValueError, "of an image"),
     # --- pulls ---
     (
@@ -264,12 +239,6 @@ CASES = [
     # --- structures ---
     ("reliability none", lambda: figures.reliability_plot({}), ValueError, "1 to 5; got 0"),
     ("reliability list", lambda: figures.reliability_plot([]), TypeError, "must map names"),
-    (
-        "sample selected",
-        lambda: figures.image_with_sample(IMAGE, MASK, branches=BRANCHES, selected=-1),
-        ValueError,
-        "selected must be 0 to .*got -1",
-    ),
     (
         "pixel map",
         lambda: figures.pixel_values_of(IMAGE, "doubt"),

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from skimage.measure import label
 
-from toposeg_lite import figures
 from toposeg_lite.topology import betti_numbers, persistence_pairs
+from toposeg_lite.workbook import figures
 
 LINE = np.array([[0.9, 0.1, 0.6]])
 RING = np.array([[0.9, 0.8, 0.9, 0.0], [0.7, 0.1, 0.9, 0.0], [0.9, 0.9, 0.9, 0.6]])

@@ -8,26 +8,27 @@ import numpy as np
 import pandas as pd
 from bad_values import IMAGE, MASK
 
-from toposeg_lite import statistics
 from toposeg_lite.data import Dataset, Sample, load_dataset
-from toposeg_lite.training import (
+from toposeg_lite.training import TrainConfig
+from toposeg_lite.workbook.studies import (
     Arm,
-    CompareConfig,
     Comparison,
     Study,
     StudyConfig,
-    TrainConfig,
     calibration,
     choose_weight,
     judge,
     prepare_folder,
     read_runs,
+    statistics,
 )
-from toposeg_lite.training.annotation import order_study
+from toposeg_lite.workbook.studies.orders import OrderOptions, order_study
 
 SCORES = pd.DataFrame({"network": ["control"], "seed": [0], "image": ["a"], "dice": [0.5]})
 SAMPLE = Sample("a", IMAGE[None].astype(np.float32), MASK)
 SMALL = Dataset("small", (SAMPLE,), (SAMPLE,), (SAMPLE,), "foreground", "exact", 20, "none")
+
+compare = StudyConfig.from_parameters
 
 CASES = [
     # --- structures ---
@@ -40,7 +41,10 @@ CASES = [
     (
         "calibration study, passes",
         lambda: calibration.calibration_study(
-            load_dataset("brick"), TrainConfig(dataset="brick"), "/nowhere", passes=0
+            load_dataset("brick"),
+            TrainConfig(dataset="brick"),
+            "/nowhere",
+            calibration.CalibrationOptions(passes=0),
         ),
         ValueError,
         "passes must be at least 1",
@@ -48,91 +52,91 @@ CASES = [
     # --- training ---
     (
         "compare without images to score",
-        lambda: CompareConfig("brick").check(replace(load_dataset("brick"), test=())),
+        lambda: compare(dataset="brick").check(replace(load_dataset("brick"), test=())),
         ValueError,
         "the data set 'brick' has no test images",
     ),
     (
         "compare unknown",
-        lambda: CompareConfig.from_parameters(steps=3),
+        lambda: compare(steps=3),
         ValueError,
         r"unknown parameter 'steps'; there are dataset, root, loss",
     ),
     (
         "compare dataset",
-        lambda: CompareConfig(dataset="cat"),
+        lambda: compare(dataset="cat"),
         ValueError,
         r"dataset must be one of 'retina'",
     ),
     (
         "compare loss",
-        lambda: CompareConfig(loss="cat"),
+        lambda: compare(loss="cat"),
         ValueError,
         r"loss must be one of 'dice_bce'",
     ),
     (
         "compare weight 0",
-        lambda: CompareConfig(weight=0),
+        lambda: compare(weight=0),
         ValueError,
-        r"a weight must be above zero: the control",
+        r"each weight must be finite and above zero; got 0",
     ),
     (
         "compare no weight",
-        lambda: CompareConfig(weight=()),
+        lambda: compare(weight=()),
         ValueError,
-        r"weight must name one to six values",
+        r"there must be one to six weights to try",
     ),
     (
         "compare seven weights",
-        lambda: CompareConfig(weight=(1, 2, 3, 4, 5, 6, 7)),
+        lambda: compare(weight=(1, 2, 3, 4, 5, 6, 7)),
         ValueError,
-        r"weight must name one to six values",
+        r"there must be one to six weights to try",
     ),
     (
         "compare equal weights",
-        lambda: CompareConfig(weight=(1, 1.0)),
+        lambda: compare(weight=(1, 1.0)),
         ValueError,
         r"the weights to try must differ",
     ),
     (
         "compare weight None",
-        lambda: CompareConfig(weight=None),
+        lambda: compare(weight=None),
         TypeError,
-        r"weight must be a number; got None",
+        r"each weight must be a number; got None",
     ),
     (
         "compare steps 0",
-        lambda: CompareConfig(pretrain_steps=0),
+        lambda: compare(pretrain_steps=0),
         ValueError,
         r"pretrain_steps must be at least 1",
     ),
     (
         "compare steps 2.0",
-        lambda: CompareConfig(finetune_steps=2.0),
+        lambda: compare(finetune_steps=2.0),
         TypeError,
         r"finetune_steps must be an integer",
     ),
     (
         "compare window",
-        lambda: CompareConfig(window="all"),
+        lambda: compare(window="all"),
         TypeError,
         r"window must be an integer",
     ),
     (
         "compare connectivity",
-        lambda: CompareConfig(connectivity=8),
+        lambda: compare(connectivity=8),
         ValueError,
         r"connectivity must be 1",
     ),
     (
         "compare connectivity 3 in 2D",
-        lambda: CompareConfig(connectivity=3).load(),
+        lambda: compare(connectivity=3).load(),
         ValueError,
         r"connectivity must be 1 \(4 neighbours\) or 2",
     ),
     (
         "compare patch 3D",
-        lambda: CompareConfig(patch=(8, 8, 8)).load(),
+        lambda: compare(patch=(8, 8, 8)).load(),
         ValueError,
         r"patch must name one side for each of the 2 axes",
     ),
@@ -140,29 +144,35 @@ CASES = [
         "compare a dict",
         lambda: Comparison({}, "."),
         TypeError,
-        r"config must be a CompareConfig; got dict",
+        r"config must be a StudyConfig; got dict",
     ),
     (
-        "compare nowhere",
-        lambda: Comparison(CompareConfig(), "no such folder"),
-        FileNotFoundError,
-        r"there is no folder no such folder: make it first",
+        "compare several",
+        lambda: Comparison(StudyConfig(TrainConfig("brick"), seeds=(0, 1)), "/nowhere"),
+        ValueError,
+        r"a comparison is a study of one arm and one seed; config has 7 and 2",
+    ),
+    (
+        "study in patches",
+        lambda: StudyConfig(TrainConfig(), in_patches=1),
+        TypeError,
+        r"in_patches must be True or False; got 1",
     ),
     (
         "folder name",
-        lambda: prepare_folder(CompareConfig(), name="../a"),
+        lambda: prepare_folder(compare(), name="../a"),
         ValueError,
         r"plain folder name; got '../a'",
     ),
     (
         "folder name empty",
-        lambda: prepare_folder(CompareConfig(), name=""),
+        lambda: prepare_folder(compare(), name=""),
         ValueError,
         r"plain folder name; got ''",
     ),
     (
         "folder resume",
-        lambda: prepare_folder(CompareConfig(), resume="True"),
+        lambda: prepare_folder(compare(), resume="True"),
         TypeError,
         r"resume must be True or False; got 'True'",
     ),
@@ -170,7 +180,7 @@ CASES = [
         "folder of a dict",
         lambda: prepare_folder({}),
         TypeError,
-        r"config must be a CompareConfig; got dict",
+        r"config must be a StudyConfig; got dict",
     ),
     (
         "choose nothing",
@@ -203,78 +213,78 @@ CASES = [
         "study shared",
         lambda: StudyConfig({}),
         TypeError,
-        r"shared must be a CompareConfig; got dict",
+        r"shared must be a TrainConfig; got dict",
     ),
     (
         "study arms by name",
-        lambda: StudyConfig(CompareConfig(), "cldice"),
+        lambda: StudyConfig(TrainConfig(), "cldice"),
         TypeError,
         r"arms must be a sequence; got 'cldice'",
     ),
     (
         "study arms of names",
-        lambda: StudyConfig(CompareConfig(), ["cldice"]),
+        lambda: StudyConfig(TrainConfig(), ["cldice"]),
         TypeError,
         r"arms must hold instances of Arm; got 'cldice'",
     ),
     (
         "study arms alike",
-        lambda: StudyConfig(CompareConfig(), [Arm("a", "cldice"), Arm("a", "morse")]),
+        lambda: StudyConfig(TrainConfig(), [Arm("a", "cldice"), Arm("a", "morse")]),
         ValueError,
         r"arms must be one or more of different names; got \['a', 'a'\]",
     ),
     (
         "study arm of no loss",
-        lambda: StudyConfig(CompareConfig(), [Arm("a", "cat")]),
+        lambda: StudyConfig(TrainConfig(), [Arm("a", "cat")]),
         ValueError,
         r"loss must be one of",
     ),
     (
         "study arm of seven weights",
-        lambda: StudyConfig(CompareConfig(), [Arm("a", "cldice", weights=range(1, 8))]),
+        lambda: StudyConfig(TrainConfig(), [Arm("a", "cldice", weights=range(1, 8))]),
         ValueError,
-        r"weight must name one to six values",
+        r"there must be one to six weights to try",
     ),
     (
         "study seeds alike",
-        lambda: StudyConfig(CompareConfig(), seeds=(1, 1)),
+        lambda: StudyConfig(TrainConfig(), seeds=(1, 1)),
         ValueError,
         r"seeds must be one or more different numbers; got \(1, 1\)",
     ),
     (
         "study seed below 0",
-        lambda: StudyConfig(CompareConfig(), seeds=(-1,)),
+        lambda: StudyConfig(TrainConfig(), seeds=(-1,)),
         ValueError,
         r"each of seeds must be at least 0",
     ),
     (
         "study choose_on",
-        lambda: StudyConfig(CompareConfig(), choose_on="last"),
+        lambda: StudyConfig(TrainConfig(), choose_on="last"),
         ValueError,
         r"choose_on must be one of 'each', 'first'",
     ),
     (
         "study config",
-        lambda: Study(CompareConfig(), "."),
+        lambda: Study(TrainConfig(), "."),
         TypeError,
-        r"config must be a StudyConfig; got CompareConfig",
+        r"config must be a StudyConfig; got TrainConfig",
     ),
     # --- study of the orders of questions ---
     (
         "orders without tests",
-        lambda: order_study(replace(SMALL, test=()), TrainConfig(), "none"),
+        lambda: order_study(replace(SMALL, test=()), TrainConfig(), "none", OrderOptions()),
         ValueError,
-        "data must have training, validation and test images",
+        "the data set 'small' has no test images",
     ),
     (
         "orders window",
-        lambda: order_study(SMALL, TrainConfig(), "none", window=0),
+        lambda: order_study(SMALL, TrainConfig(), "none", OrderOptions(window=0)),
         ValueError,
         "window must be at least 1; got 0",
     ),
     (
         "orders draws",
-        lambda: order_study(SMALL, TrainConfig(), "none", draws=0),
+        lambda: order_study(SMALL, TrainConfig(), "none", OrderOptions(draws=0)),
         ValueError,
         "draws must be at least 1; got 0",
     ),

@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from toposeg_lite.data import Dataset, Sample
+from toposeg_lite.models import UNet
 from toposeg_lite.structures import EvenLight, StructureModel, expected_calibration_error
-from toposeg_lite.training import TrainConfig, calibration, train
+from toposeg_lite.training import TrainConfig, train
+from toposeg_lite.workbook.studies import calibration, fitting
+from toposeg_lite.workbook.studies.__main__ import main
 
 
 def sample(seed, shape=(40, 56)):
@@ -31,10 +34,11 @@ def study(tmp_path_factory):
     data = Dataset("small", *splits, "foreground", "exact", 20, "none")
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("study")
-    options = {"passes": 3, "threshold_steps": 3, "min_persistence": 1e-3, "progress": False}
+    small = calibration.CalibrationOptions(passes=3, threshold_steps=3, min_persistence=1e-3)
 
     def run(seeds, **more):
-        return calibration.calibration_study(data, config, folder, seeds=seeds, **options | more)
+        options = replace(small, seeds=seeds, **more)
+        return calibration.calibration_study(data, config, folder, options, progress=False)
 
     return run, run((0, 1)), folder
 
@@ -71,7 +75,7 @@ def test_the_error_of_the_pixels_is_that_of_the_mean_likelihood(study):
 
     _, table, folder = study
     network = load_checkpoint(folder / "unet-1.safetensors").model(
-        calibration.UNet(1, width=4, depth=2, seed=1)
+        UNet(1, width=4, depth=2, seed=1)
     )
     test = sample(3)
     with torch.no_grad():
@@ -93,7 +97,7 @@ def crossed(tmp_path_factory):
     data = Dataset("small", train, (), (), "foreground", "exact", 20, "none")
     config = TrainConfig(weight=0.0, steps=10, patch=32, width=4, depth=2, light=0.0, seed=1)
     folder = tmp_path_factory.mktemp("crossed")
-    unseen = calibration.cross_train(data, config, folder, folds=3, progress=False)
+    unseen = fitting.cross_train(data, config, folder, folds=3, progress=False)
     return data, config, folder, unseen
 
 
@@ -103,7 +107,7 @@ def test_the_parts_are_neighbours_and_no_network_has_seen_its_part(crossed):
     assert parts == [["s0", "s1"], ["s2", "s3"], ["s4", "s5", "s6"]]
     for k, (network, samples) in enumerate(unseen):
         others = tuple(one for one in data.train if one not in samples)
-        alone = calibration.new_network(data, config, calibration.UNet)
+        alone = fitting.new_network(data, config, UNet)
         steps = {4: 5, 5: 7}[len(others)]  # each image as often as in ten steps on all seven
         shorter = replace(config, steps=steps)
         path = folder / f"alone-{k}.safetensors"
@@ -116,8 +120,8 @@ def test_the_parts_are_neighbours_and_no_network_has_seen_its_part(crossed):
 
 def test_the_head_learns_from_branches_of_networks_that_have_not_seen_them(crossed):
     data, config, _, unseen = crossed
-    network = calibration.new_network(data, config, calibration.UNet)
-    fitted = calibration.fit_structures(
+    network = fitting.new_network(data, config, UNet)
+    branch, threshold = fitting.fit_structures(
         network, unseen, config, threshold_steps=4, min_persistence=1e-3
     )
     by_hand = StructureModel(network, mode="branch", min_persistence=1e-3, seed=1)
@@ -134,11 +138,11 @@ def test_the_head_learns_from_branches_of_networks_that_have_not_seen_them(cross
             found += features
             fractions.append(branches.fraction_on(one.mask))
     by_hand.learn(found, fractions, seed=1)
-    for ours, theirs in zip(fitted.branch.head.parameters(), by_hand.head.parameters(),
+    for ours, theirs in zip(branch.head.parameters(), by_hand.head.parameters(),
                             strict=True):  # fmt: skip
         assert torch.equal(ours, theirs)
-    assert fitted.branch.network is fitted.threshold.network is network
-    assert fitted.threshold.step == 4
+    assert branch.network is threshold.network is network
+    assert threshold.step == 4
 
 
 def test_the_threshold_learns_from_each_network_on_its_own_images(crossed):
@@ -162,16 +166,16 @@ def test_the_threshold_learns_from_each_network_on_its_own_images(crossed):
     for k in range(3):
         image = np.full((1, *shape), (k + 1) / 8, np.float32)
         one = Sample(f"flat{k}", image, np.zeros(shape, np.bool_))
-        pairs.append(calibration.Unseen(Watched(k), (one,)))
-    calibration.fit_structures(Watched(9), pairs, config, threshold_steps=5, min_persistence=1e-3)
+        pairs.append(fitting.Unseen(Watched(k), (one,)))
+    fitting.fit_structures(Watched(9), pairs, config, threshold_steps=5, min_persistence=1e-3)
     assert seen[:3] == [(k, [(k + 1) / 8]) for k in range(3)]  # the head, part by part
     assert seen[3:] == [(k, [(k + 1) / 8]) for k in (0, 1, 2, 0, 1)]
 
 
-@pytest.mark.parametrize("nothing", [[], [calibration.Unseen(torch.nn.Identity(), ())]])
+@pytest.mark.parametrize("nothing", [[], [fitting.Unseen(torch.nn.Identity(), ())]])
 def test_without_images_nothing_can_be_learned(nothing):
     with pytest.raises(ValueError, match="at least one network with an image"):
-        calibration.fit_structures(torch.nn.Identity(), nothing, TrainConfig())
+        fitting.fit_structures(torch.nn.Identity(), nothing, TrainConfig())
 
 
 @pytest.mark.parametrize(
@@ -185,10 +189,11 @@ def test_without_images_nothing_can_be_learned(nothing):
 def test_numbers_of_parts_that_cannot_be_are_refused(crossed, tmp_path, folds, error, words):
     data, config, _, _ = crossed
     with pytest.raises(error, match=words):
-        calibration.cross_train(data, config, tmp_path, folds=folds)
+        fitting.cross_train(data, config, tmp_path, folds=folds)
     whole = replace(data, validation=data.train[:1], test=data.train[:1])
+    options = calibration.CalibrationOptions(folds=folds)
     with pytest.raises(error, match=words):
-        calibration.calibration_study(whole, config, tmp_path / "study", folds=folds)
+        calibration.calibration_study(whole, config, tmp_path / "study", options)
     assert not list(tmp_path.iterdir())
 
 
@@ -210,7 +215,7 @@ def test_dropout_drops_whole_channels_and_keeps_their_mean():
 
 
 def test_the_command_says_what_is_wrong(tmp_path, capsys):
-    assert calibration.main(["--dataset", "none", "--out", str(tmp_path)]) == 1
+    assert main(["calibration", "--dataset", "none", "--out", str(tmp_path)]) == 1
     assert "dataset must be one of" in capsys.readouterr().err
     assert json.dumps(list(tmp_path.iterdir())) == "[]"
 
@@ -257,7 +262,7 @@ def test_even_data_change_images_and_keep_masks():
         for k in range(3)
     ]
     data = Dataset("eyes", *[(s,) for s in samples], "foreground", "exact", 20, "none")
-    even = calibration.even_data(data)
+    even = fitting.even_data(data)
     assert even.channels == 1
     for split, before in zip(("train", "validation", "test"), samples, strict=True):
         (after,) = getattr(even, split)

@@ -13,24 +13,22 @@ import pytest
 import torch
 from training_data import DATA, assert_same
 
-from toposeg_lite.training import (
-    CompareConfig,
+from toposeg_lite.training import draw_batch, load_checkpoint, loop
+from toposeg_lite.workbook.studies import (
     Comparison,
+    StudyConfig,
     choose_weight,
-    draw_batch,
     judge,
-    load_checkpoint,
-    loop,
     prepare_folder,
 )
 
-SMALL = CompareConfig(
-    "brick", weight=(0.1, 1.0), pretrain_steps=4, finetune_steps=3, patch=16, batch=2, width=2,
-    depth=2,
+SMALL = StudyConfig.from_parameters(
+    dataset="brick", weight=(0.1, 1.0), pretrain_steps=4, finetune_steps=3, patch=16, batch=2,
+    width=2, depth=2,
 )  # fmt: skip
 
 
-def compare(folder: Path, config: CompareConfig = SMALL) -> tuple[Comparison, dict]:
+def compare(folder: Path, config: StudyConfig = SMALL) -> tuple[Comparison, dict]:
     folder.mkdir(exist_ok=True)
     comparison = Comparison(config, folder, data=DATA, progress=False)
     comparison.train_parent()
@@ -67,8 +65,8 @@ def test_a_comparison_differs_in_nothing_but_the_loss(tmp_path):
         "connectivity": 2, "patch": 12, "border": "open", "labels": "foreground",
         "reference": "exact",
     }  # fmt: skip
-    assert results["parameters"] == SMALL.as_dict()
-    assert CompareConfig(**results["parameters"]) == SMALL
+    assert results["parameters"] == SMALL.parameters()
+    assert StudyConfig.from_parameters(**results["parameters"]) == SMALL
     assert results["versions"]["torch"] == torch.__version__
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == results
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from toposeg_lite import metrics
 from toposeg_lite.annotation import AnnotationSession, StructureRanking, simulate_annotator
 from toposeg_lite.data import Dataset, Sample
-from toposeg_lite.training import TrainConfig, annotation
+from toposeg_lite.training import TrainConfig
+from toposeg_lite.workbook.studies import orders
+from toposeg_lite.workbook.studies.__main__ import main
 
-NAMES = [name for name, _, _ in annotation.ORDERS]
+NAMES = [name for name, _, _ in orders.ORDERS]
 
 
 def sample(seed, shape=(40, 56)):
@@ -40,11 +43,11 @@ def study(tmp_path_factory):
     """Run the study once on two small test images."""
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("orders")
-    options = {"draws": 2, "measurements": 8, "min_persistence": 0.01, "window": 48}
-    options["progress"] = False
+    options = orders.OrderOptions(draws=2, measurements=8, min_persistence=0.01, window=48)
 
     def run(data=None, **more):
-        return annotation.order_study(data or small(), config, folder, **options | more)
+        chosen = replace(options, **more)
+        return orders.order_study(data or small(), config, folder, chosen, progress=False)
 
     return run, run(), folder, config
 
@@ -54,7 +57,7 @@ def test_every_image_has_an_area_for_each_order_and_metric(study):
     assert list(results["images"]) == ["s3", "s4"]
     for entry in results["images"].values():
         assert list(entry["area"]) == NAMES
-        assert all(list(areas) == list(annotation.METRICS) for areas in entry["area"].values())
+        assert all(list(areas) == list(orders.METRICS) for areas in entry["area"].values())
         assert 0 < entry["real"] < entry["branches"]
     assert json.loads(json.dumps(results)) == results
     assert list(results["curves"]) == NAMES
@@ -66,12 +69,12 @@ def test_areas_are_those_of_the_simulated_annotator(study):
         "train": [middle(sample(k)) for k in (0, 1)],
         "validation": [middle(sample(2))],
     }
-    model = annotation._fit(small(), cut, config, folder, 0.01, False)
+    model = orders._fit(small(), cut, config, folder, 0.01, False)
     test = middle(sample(4))
     session = AnnotationSession(test.image, StructureRanking(model))
     entry = results["images"]["s4"]
-    assert entry["branches"] == len(session.proposals)
-    options = {"every": max(1, len(session.proposals) // 8), "tolerance": 1.0, "mixed": "leave"}
+    assert entry["branches"] == len(session.branches)
+    options = {"every": max(1, len(session.branches) // 8), "tolerance": 1.0, "mixed": "leave"}
     for name in ("uncertainty", "doubt", "gain", "persistence", "pixel-entropy"):
         curve = simulate_annotator(session, test.mask, order=name, **options)
         for metric, area in entry["area"][name].items():
@@ -93,7 +96,7 @@ def test_areas_are_those_of_the_simulated_annotator(study):
 
 def test_curves_are_means_from_the_first_mask_to_the_last(study):
     _, results, _, _ = study
-    for metric in annotation.METRICS:
+    for metric in orders.METRICS:
         ends = [[e[key][metric] for e in results["images"].values()] for key in ("start", "end")]
         for name in NAMES:
             curve = results["curves"][name][metric]
@@ -113,7 +116,7 @@ def test_a_study_goes_on_where_it_stopped_and_gives_the_same_numbers(study):
     assert not (folder / "unet-0.safetensors").exists()
     with pytest.raises(ValueError, match="holds another study"):
         run(draws=3)
-    with pytest.raises(ValueError, match="validation and test images"):
+    with pytest.raises(ValueError, match="the data set 'small' has no test images"):
         run(small(test=()))
 
 
@@ -137,7 +140,7 @@ def by_hand():
 
 
 def test_the_table_compares_with_random_and_persistence():
-    table = annotation.order_tables(by_hand(), "betti_matching_error")
+    table = orders.order_tables(by_hand(), "betti_matching_error")
     assert table["area"].to_dict() == {"doubt": 2.5, "persistence": 3.75, "random": 6.0}
     row = table.loc["doubt"]
     assert row["minus random"] == -3.5
@@ -150,39 +153,39 @@ def test_the_table_compares_with_random_and_persistence():
 
 
 def test_more_cldice_is_better():
-    row = annotation.order_tables(by_hand(), "cldice").loc["doubt"]
+    row = orders.order_tables(by_hand(), "cldice").loc["doubt"]
     assert row["minus persistence"] == pytest.approx(0.05)
     assert (row["better than random"], row["better than persistence"]) == (4, 3)
     with pytest.raises(ValueError, match="metric must be one of"):
-        annotation.order_tables(by_hand(), "dice")
+        orders.order_tables(by_hand(), "dice")
 
 
 def test_the_command_writes_and_prints_the_results(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(annotation, "load_dataset", lambda name, root: small())
-    monkeypatch.setattr(annotation, "ORDERS", annotation.ORDERS[-3:])
+    monkeypatch.setattr(orders, "load_dataset", lambda name, root: small())
+    monkeypatch.setattr(orders, "ORDERS", orders.ORDERS[-3:])
     results = tmp_path / "orders.json"
     words = ["--datasets", "brick", "--out", str(tmp_path / "runs"), "--results", str(results)]
-    assert annotation.main([*words, "--steps", "2", "--patch", "32"]) == 0
-    found = annotation.read_orders(results)
+    assert main(["orders", *words, "--steps", "2", "--patch", "32"]) == 0
+    found = orders.read_orders(results)
     assert found == json.loads(results.read_text())
     assert list(found["brick"]["images"]) == ["s3", "s4"]
     assert found["brick"]["about"]["config"]["steps"] == 2
     said = capsys.readouterr().out
     assert "brick, 2 images: area under the curve of cldice" in said
-    table = annotation.order_tables(found["brick"], "cldice").round(4)
+    table = orders.order_tables(found["brick"], "cldice").round(4)
     assert f"{table.loc['persistence', 'area']:.4f}" in said
-    assert annotation.main([*words, "--steps", "3", "--patch", "32"]) == 1
+    assert main(["orders", *words, "--steps", "3", "--patch", "32"]) == 1
     assert "holds another study" in capsys.readouterr().err
     # Another data set comes to those that the file holds.
     words[1] = "roads"
-    assert annotation.main([*words, "--steps", "2", "--patch", "32"]) == 0
-    both = annotation.read_orders(results)
+    assert main(["orders", *words, "--steps", "2", "--patch", "32"]) == 0
+    both = orders.read_orders(results)
     assert list(both) == ["brick", "roads"]
     assert both["brick"] == found["brick"]
 
 
 def test_the_results_of_the_workbook_are_those_of_the_command():
-    found = annotation.read_orders()
+    found = orders.read_orders()
     assert {name: len(one["images"]) for name, one in found.items()} == {
         "chase_db1": 8,
         "isbi2012_membranes": 5,
@@ -190,8 +193,8 @@ def test_the_results_of_the_workbook_are_those_of_the_command():
     }
     for results in found.values():
         assert list(results["curves"]) == NAMES
-        for metric in annotation.METRICS:
-            table = annotation.order_tables(results, metric)
+        for metric in orders.METRICS:
+            table = orders.order_tables(results, metric)
             means = [
                 np.mean([i["area"][n][metric] for i in results["images"].values()]) for n in NAMES
             ]

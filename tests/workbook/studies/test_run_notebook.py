@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import inspect
 import json
@@ -17,8 +16,10 @@ import papermill
 import psutil
 import pytest
 
-from toposeg_lite.training import CompareConfig, load_checkpoint, prepare_folder
-from toposeg_lite.training.__main__ import PLACE, _parameters, main, run_notebook
+from toposeg_lite.training import load_checkpoint
+from toposeg_lite.workbook.studies import StudyConfig, prepare_folder
+from toposeg_lite.workbook.studies.__main__ import main
+from toposeg_lite.workbook.studies.notebook import PLACE, read_parameters, run_notebook
 
 NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "09_run_a_full_training.ipynb"
 SMALL = {
@@ -87,9 +88,9 @@ def test_the_terminal_shows_bars_the_table_and_the_verdict(finished):
 
 def test_every_number_is_kept_with_what_made_it(finished):
     results = json.loads((finished / "metrics.json").read_text())
-    config = CompareConfig(**results["parameters"])
-    assert config.weight == (0.1, 1.0)
-    assert config.depth == 2
+    config = StudyConfig.from_parameters(**results["parameters"])
+    assert config.arms[0].weights == (0.1, 1.0)
+    assert config.shared.depth == 2
     assert results["seed"] == 0
     assert set(results["versions"]) >= {"python", "toposeg-lite", "torch", "numpy"}
     assert 0 < results["times"]["training_seconds"] < results["times"]["wall_seconds"]
@@ -162,7 +163,7 @@ def test_a_killed_run_goes_on_with_resume_to_the_same_numbers(finished, tmp_path
         ),
         ({"options": {"speed": 3}}, "unknown parameter 'speed'; there are dataset, root, loss"),
         ({"options": 3}, "options must map names to values; got 3"),
-        ({"weight": [0.1, -1]}, "weight must be zero or above; got -1"),
+        ({"weight": [0.1, -1]}, "each weight must be finite and above zero; got -1"),
         ({"patch": [8, 8, 8]}, "patch must name one side for each of the 2 axes"),
         ({"resume": "yes"}, "resume must be True or False; got 'yes'"),
         ({"name": "a/b"}, "name must be a plain folder name; got 'a/b'"),
@@ -207,7 +208,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on(tmp_path, capsys, monkeypatch):
 
 def test_values_are_read_as_python_writes_them(capsys):
     # The command sees the values of the notebook as they are written there.
-    defaults = _parameters(NOTEBOOK)
+    defaults = read_parameters(NOTEBOOK)
     cell = next(
         cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells
         if "parameters" in cell.metadata.get("tags", [])
@@ -218,15 +219,13 @@ def test_values_are_read_as_python_writes_them(capsys):
 
 
 def test_the_parameters_of_the_notebook_are_those_of_the_library():
-    defaults = _parameters(NOTEBOOK)
-    fields = {field.name: field for field in dataclasses.fields(CompareConfig)}
+    defaults = read_parameters(NOTEBOOK)
     own = {*PLACE, "options"}
     assert own <= set(defaults)
-    assert set(defaults) - own <= set(fields)
-    config = CompareConfig.from_parameters(
+    config = StudyConfig.from_parameters(
         **{name: value for name, value in defaults.items() if name not in own}
     )
-    assert config == CompareConfig()  # one set of defaults, in both places
+    assert config == StudyConfig.from_parameters()  # one set of defaults, in both places
     place = inspect.signature(prepare_folder).parameters
     assert {name: defaults[name] for name in PLACE} == {n: place[n].default for n in PLACE}
 

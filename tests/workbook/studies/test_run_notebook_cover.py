@@ -11,7 +11,7 @@ import pytest
 
 from toposeg_lite.data import list_datasets
 from toposeg_lite.losses import LOSSES
-from toposeg_lite.training.__main__ import run_notebook
+from toposeg_lite.workbook.studies.notebook import run_notebook
 
 DATA = os.environ.get("TOPOSEG_DATA")
 OFFLINE = ("retina", "brick", "vessels", "membranes", "cracks", "roads", "lanes", "tubes")

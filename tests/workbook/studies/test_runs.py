@@ -8,18 +8,12 @@ import pandas as pd
 import pytest
 from training_data import DATA
 
-from toposeg_lite.training import (
-    Arm,
-    CompareConfig,
-    Comparison,
-    Study,
-    StudyConfig,
-    read_runs,
-)
+from toposeg_lite.workbook.studies import Arm, Comparison, Study, StudyConfig, read_runs
 
-SHARED = CompareConfig(
-    "brick", pretrain_steps=3, finetune_steps=2, patch=16, batch=2, width=2, depth=2
-)
+SMALL = {
+    "dataset": "brick", "pretrain_steps": 3, "finetune_steps": 2, "patch": 16, "batch": 2,
+    "width": 2, "depth": 2,
+}  # fmt: skip
 
 
 def comparison(seed, weight=0.5, dataset="brick", metric="dice", **parameters):
@@ -57,7 +51,7 @@ def keep(folder, **files):
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     arms = (Arm("a", "cldice", weights=(0.5, 1.0)), Arm("b", "topological", weights=(0.1,)))
-    config = StudyConfig(SHARED, arms, seeds=(0, 3))
+    config = StudyConfig.from_parameters(**SMALL, arms=arms, seeds=(0, 3))
     folder = tmp_path_factory.mktemp("study")
     return folder, Study(config, folder, data=DATA, say=lambda line: None).run()
 
@@ -95,7 +89,7 @@ def test_a_study_is_read_as_it_was_left(study):
 
 
 def test_a_comparison_is_read_as_it_was_left(tmp_path):
-    config = SHARED.from_parameters(**SHARED.as_dict() | {"weight": (0.5, 1.0), "loss": "cldice"})
+    config = StudyConfig.from_parameters(**SMALL, weight=(0.5, 1.0), loss="cldice")
     made = Comparison(config, tmp_path, data=DATA, progress=False)
     made.train_parent()
     made.train_arms()
@@ -111,7 +105,7 @@ def test_a_comparison_is_read_as_it_was_left(tmp_path):
                 rows[key], made.test[network].table[key], check_names=False
             )
         assert set(rows["weight"]) == {made.weight if network == "cldice" else 0}
-        times = made._times(f"cldice-{made.weight:g}" if network == "cldice" else network)
+        times = made.score().loc[network]
         cost = run.cost.set_index("network").loc[network]
         assert cost["share_of_loss"] == times["share of loss"]
         assert cost["seconds_per_step"] == times["seconds per step"]

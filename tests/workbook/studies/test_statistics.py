@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from toposeg_lite.statistics import (
+from toposeg_lite.workbook.studies.statistics import (
     bootstrap_interval,
     compare_networks,
     holm,

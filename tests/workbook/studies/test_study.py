@@ -11,27 +11,21 @@ import pytest
 from training_data import DATA, assert_same
 
 from toposeg_lite import metrics
-from toposeg_lite.training import (
+from toposeg_lite.training import TrainConfig, draw_batch, load_checkpoint, loop, predict
+from toposeg_lite.workbook.studies import (
     Arm,
-    CompareConfig,
     Comparison,
     Study,
     StudyConfig,
-    draw_batch,
-    load_checkpoint,
-    loop,
-    predict,
     study,
     study_tables,
 )
-from toposeg_lite.training.__main__ import main
+from toposeg_lite.workbook.studies.__main__ import main
 
-SHARED = CompareConfig(
-    "brick", pretrain_steps=4, finetune_steps=3, patch=16, batch=2, width=2, depth=2
-)
+SHARED = TrainConfig("brick", patch=16, batch=2, width=2, depth=2)
 RANK = Arm("rank", "topological", {"matching": "rank"}, (0.1, 1.0))
 CLDICE = Arm("cldice", "cldice", weights=(0.5, 5.0))
-SMALL = StudyConfig(SHARED, (RANK, CLDICE), seeds=(0, 3))
+SMALL = StudyConfig(SHARED, (RANK, CLDICE), seeds=(0, 3), pretrain_steps=4, finetune_steps=3)
 
 
 def run(folder, config=SMALL):
@@ -51,9 +45,8 @@ def test_an_arm_of_a_study_is_the_comparison_of_its_loss(tmp_path):
     study, results, _ = run(tmp_path / "study")
     for arm in (RANK, CLDICE):
         (tmp_path / arm.name).mkdir()
-        alone = Comparison(
-            SMALL.compare_config(arm, 0), tmp_path / arm.name, data=DATA, progress=False
-        )
+        config = replace(SMALL, arms=(arm,), seeds=(0,), in_patches=True)
+        alone = Comparison(config, tmp_path / arm.name, data=DATA, progress=False)
         alone.train_parent()
         alone.train_arms()
         alone.choose()
@@ -63,7 +56,7 @@ def test_an_arm_of_a_study_is_the_comparison_of_its_loss(tmp_path):
                 load_checkpoint(
                     tmp_path / "study" / "seed0" / f"{arm.name}-{weight:g}.safetensors"
                 ),
-                alone.networks[f"{arm.loss}-{weight:g}"],
+                alone.networks[f"{arm.name}-{weight:g}"],
             )
         entry = results["networks"][arm.name]["0"]
         assert entry["weight"] == alone.weight
@@ -199,7 +192,7 @@ def test_a_further_arm_trains_and_scores_nothing_but_itself(tmp_path, monkeypatc
     assert (steps, scored, third) == ([], [], second)
     assert json.loads((tmp_path / "study.json").read_text()) == second
     # Other windows would give other likelihoods: then all is scored anew.
-    run(tmp_path, replace(SMALL, shared=replace(SHARED, window=12)))
+    run(tmp_path, replace(SMALL, window=12))
     assert len(scored) == 2 + 2 + 2 * 2 + 2 + 2 * 4
 
 

@@ -1,0 +1,115 @@
+"""The explorer of a descent, without a browser."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from screens import painted, spoken
+
+from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
+from toposeg_lite.workbook.explorers import GradientExplorer
+from toposeg_lite.workbook.explorers.gradient import _GradientView
+
+
+def broken_line():
+    """Return a line with a gap and a false blob, and the whole line."""
+    truth = np.zeros((16, 24), bool)
+    truth[8, 2:22] = True
+    likelihood = np.where(truth, 0.8, 0.05)
+    likelihood[8, 11], likelihood[3, 5] = 0.3, 0.6
+    return likelihood, truth
+
+
+def gradient_explorer(**options):
+    losses = {"topological": TopologicalLoss(), "Dice and cross-entropy": DiceBCELoss()}
+    return GradientExplorer(*broken_line(), losses, steps=6, rate=20.0, **options)
+
+
+def test_gradient_steps_are_gradient_descent_on_the_logits():
+    explorer = gradient_explorer()
+    likelihood, truth = broken_line()
+    logits = torch.tensor(likelihood, dtype=torch.float32).logit().requires_grad_()
+    target = torch.tensor(truth)[None, None].float()
+    for step in range(3):
+        explorer.step = step
+        loss = TopologicalLoss()(logits[None, None], target)
+        (slope,) = torch.autograd.grad(loss, logits)
+        torch.testing.assert_close(torch.tensor(explorer.image), logits.detach().sigmoid())
+        torch.testing.assert_close(torch.tensor(explorer.pull), -slope)
+        assert explorer.values[step] == pytest.approx(loss.item())
+        logits = (logits.detach() - 20 * slope).requires_grad_()
+
+
+def test_the_loss_mends_the_gap():
+    explorer = gradient_explorer()
+    assert explorer.betti == (3, 0)
+    explorer.step = 6
+    assert explorer.betti == (1, 0)
+    assert explorer.values[-1] < explorer.values[0]
+    assert "Step 6 of 6 down the loss 'topological'" in explorer.describe()
+    assert "The truth has 1 component and 0 holes." in explorer.describe()
+
+
+def test_another_loss_is_played_from_the_same_start():
+    explorer = gradient_explorer(step=2)
+    explorer.loss = "Dice and cross-entropy"
+    assert np.count_nonzero(explorer.pull) == explorer.image.size
+    explorer.step = 0
+    np.testing.assert_allclose(explorer.image, broken_line()[0], atol=1e-6)
+    assert len(explorer.values) == 7
+
+
+def test_stepping_moves_image_marks_loss_and_text():
+    model = gradient_explorer()
+    view = _GradientView(model)
+    before = painted(view.image)
+    view.controls["step"].value = 5
+    assert model.step == 5
+    assert (painted(view.image) != before).any()
+    assert (view.now.x[0], view.now.y[0]) == (5, pytest.approx(model.values[5]))
+    for trace, sign in ((view.raised, 1), (view.lowered, -1)):
+        pixels = np.array(trace.y, int), np.array(trace.x, int)
+        assert (sign * model.pull[pixels] > 0).all()
+        assert len(trace.x) == min(100, np.count_nonzero(sign * model.pull > 0))
+    assert spoken(view) == model.describe()
+    view.controls["loss"].value = "Dice and cross-entropy"
+    assert "down the loss 'Dice and cross-entropy'" in spoken(view)
+    assert list(view.curve.y) == pytest.approx(model.values)
+
+
+def test_every_control_has_a_label():
+    view = _GradientView(gradient_explorer())
+    assert all(control.description for control in view.controls.values())
+    assert 'role="status"' in view.text.value
+    assert view.upload.description
+
+
+def test_a_descent_from_another_likelihood_starts_anew():
+    model = GradientExplorer(np.full((3, 4), 0.4), np.ones((3, 4)), {"one": DiceBCELoss()}, steps=4)
+    view = _GradientView(model)
+    model.step = 3
+    outline = np.array(view.edge.x)
+    other = np.array([[0.9, 0.9, 0.2, 0.2, 0.6]] * 2)
+    model.take(other)
+    assert model.step == 0
+    np.testing.assert_allclose(model.image, other, atol=1e-6)
+    np.testing.assert_array_equal(model.truth, other >= 0.5)
+    assert len(model.values) == 5
+    assert not np.array_equal(view.edge.x, outline, equal_nan=True)
+    model.step = 4
+    assert (model.image[other >= 0.5] > other[other >= 0.5]).all()
+    assert (model.image[other < 0.5] < other[other < 0.5]).all()
+    model.take(other, np.ones_like(other, bool))
+    assert model.truth.all()
+
+
+def test_a_bad_likelihood_leaves_the_descent_as_it_was():
+    model = GradientExplorer(np.full((3, 4), 0.4), np.ones((3, 4)), {"one": DiceBCELoss()}, step=2)
+    values = model.values
+    for bad in (np.full((3, 4), 7.0), (np.full((3, 4), 0.5), np.ones((2, 2), bool))):
+        with pytest.raises(ValueError, match="likelihood"):
+            model.take(*bad) if isinstance(bad, tuple) else model.take(bad)
+    assert model.start.shape == (3, 4)
+    assert model.step == 2
+    assert model.values is values

@@ -1,0 +1,153 @@
+"""Figures of comparisons: differences, pairs and weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_runs import make_run
+
+from toposeg_lite.metrics import report
+from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.figures.painting import METRICS
+from toposeg_lite.workbook.studies.scores import COLUMNS
+from toposeg_lite.workbook.studies.statistics import compare_networks
+
+
+def table_of(metric="betti_matching_error"):
+    return compare_networks(make_run().scores, metric, draws=400)
+
+
+def markers(ax, marker):
+    """Return the lines with a marker."""
+    return [line for line in ax.lines if line.get_marker() == marker]
+
+
+def test_every_score_has_a_better_side():
+    for name, key, perfect in METRICS:
+        assert figures.higher_is_better(key) == (perfect == 1), name
+    wall = np.array([[1, 0, 1, 1]], bool)
+    perfect, worst = report(wall, wall), report(~wall, wall)
+    for key in COLUMNS:
+        if key in perfect and perfect[key] != worst[key]:
+            assert figures.higher_is_better(key) == (perfect[key] > worst[key])
+    assert not figures.higher_is_better("betti_2_error")
+
+
+def test_images_are_better_worse_or_equal():
+    pairs = pd.DataFrame({"control": [1.0, 2.0, 0.3, 4.0], "score": [2.0, 1.0, 0.1 + 0.2, 4.0]})
+    kinds = [np.flatnonzero(k).tolist() for k in figures.sorted_by_outcome(pairs, "dice")]
+    assert kinds == [[0], [1], [2, 3]]
+    kinds = [np.flatnonzero(k).tolist() for k in figures.sorted_by_outcome(pairs, "betti_error")]
+    assert kinds == [[1], [0], [2, 3]]
+
+
+def test_the_forest_shows_differences_intervals_and_seeds():
+    rows = {
+        "one": {"difference": -2.0, "low": -3.0, "high": -1.0},
+        "two": {"difference": 0.5, "low": -1.0, "high": 2.0},
+        "three": {"difference": 1.0, "low": 0.5, "high": 1.5},
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    seeds = pd.DataFrame({0: [-2.5, 0.2, 1.1], 3: [-1.5, np.nan, 0.9]}, index=list(rows))
+    ax = figures.difference_forest(
+        table, metric="betti_error", title="Betti error", seeds=seeds, selected="two"
+    )
+    squares = markers(ax, "s")
+    assert [float(line.get_xdata()[0]) for line in squares] == [-2, 0.5, 1]
+    assert [float(line.get_ydata()[0]) for line in squares] == [0, 1, 2]
+    filled = [line.get_markerfacecolor() != "white" for line in squares]
+    assert filled == [True, False, True]  # the second interval holds 0
+    spans = [line.get_xdata().tolist() for line in ax.lines if line.get_linewidth() == 2.5]
+    assert spans == [[-3, -1], [-1, 2], [0.5, 1.5]]
+    rings = [sorted(line.get_xdata()) for line in markers(ax, "o")]
+    assert rings == [[-2.5, -1.5], [0.2], [0.9, 1.1]]
+    labels = ax.get_yticklabels()
+    assert [label.get_text() for label in labels] == ["one", "two", "three"]
+    assert [label.get_weight() for label in labels] == ["normal", "bold", "normal"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first on top
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("betti_error", -1), ("dice", 1)])
+def test_the_better_side_is_shaded_and_named(metric, sign):
+    ax = figures.difference_forest(table_of(), metric=metric, title="x")
+    (zone,) = ax.patches
+    low, high = zone.get_extents().transformed(ax.transData.inverted()).intervalx
+    assert 0 in (round(low, 9), round(high, 9))
+    assert np.sign(round(low + high, 9)) == sign
+    assert [t.get_text() for t in ax.texts] == ["← better" if sign < 0 else "better →"]
+
+
+def test_pairs_are_dots_on_the_right_side_of_the_diagonal():
+    pairs = pd.DataFrame({"control": [5.0, 1.0, 3.0], "score": [2.0, 4.0, 3.0]}, index=list("abc"))
+    ax = figures.paired_scores(
+        pairs, metric="betti_error", title="Betti error", network="loss", selected="b"
+    )
+    (better, ring), (worse,), (equal,) = (markers(ax, kind) for kind in "o^D")
+    for line, xy in ((better, (5, 2)), (worse, (1, 4)), (equal, (3, 3)), (ring, (1, 4))):
+        assert np.array(line.get_xydata()).tolist() == [list(xy)]
+    diagonal = ax.lines[0].get_xydata()
+    assert (diagonal[:, 0] == diagonal[:, 1]).all()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Betti error, control", "Betti error, loss")
+    upside = figures.paired_scores(pairs, metric="dice", title="Dice", network="loss")
+    assert markers(upside, "o")[0].get_xydata().tolist() == [[1, 4]]
+
+
+def test_weights_are_compared_with_the_control_of_their_own_seed():
+    validation, chosen = make_run().validation, {("good", 0): 0.5, ("good", 1): 0.5}
+    ax = figures.weight_curves(validation, metric="betti_matching_error", title="x", chosen=chosen,
+                               networks=["good"], margin=-0.01)  # fmt: skip
+    zero, margin, first, ring, second, ring_too = ax.lines
+    assert set(zero.get_ydata()) == {0}
+    assert set(margin.get_ydata()) == {-0.01}
+    assert first.get_xydata().tolist() == [[0.1, -1], [0.5, -3]]
+    assert second.get_xydata().tolist() == [[0.5, -1.5]]
+    assert ring.get_xydata().tolist() == [[0.5, -3]]
+    assert ring_too.get_xydata().tolist() == [[0.5, -1.5]]
+    assert ax.get_xscale() == "log"
+    both = figures.weight_curves(validation, metric="dice", title="Dice")
+    labels = both.get_legend_handles_labels()[1]
+    assert labels == ["good", "bad"]
+    signs = [line.get_marker() for line in both.lines if line.get_label() in labels]
+    assert signs == [marker for _, marker in figures.NETWORKS[:2]]
+    alone = figures.weight_curves(validation, metric="dice", title="Dice", networks=["bad"])
+    assert alone.lines[1].get_marker() == figures.NETWORKS[1][1]  # its sign stays its own
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "word"),
+    [
+        (lambda: figures.higher_is_better("speed"), ValueError, "metric must be one of"),
+        (lambda: figures.difference_forest([1], metric="dice", title=""), TypeError, "table must"),
+        (
+            lambda: figures.difference_forest(table_of()[["low"]], metric="dice", title=""),
+            ValueError,
+            "columns difference, low, high",
+        ),
+        (
+            lambda: figures.difference_forest(table_of(), metric="dice", title="", selected="x"),
+            ValueError,
+            "selected must be one of 'good', 'bad'",
+        ),
+        (
+            lambda: figures.paired_scores(pd.DataFrame({"control": []}), metric="dice", title="",
+                                          network="x"),
+            ValueError,
+            "pairs must have rows",
+        ),
+        (
+            lambda: figures.weight_curves(make_run().validation, metric="cldice", title=""),
+            ValueError,
+            "cldice",
+        ),
+        (
+            lambda: figures.weight_curves(make_run().validation, metric="dice", title="",
+                                          networks=["control"]),
+            ValueError,
+            "networks must be one of",
+        ),
+    ],
+)  # fmt: skip
+def test_figures_refuse_bad_input(call, error, word):
+    with pytest.raises(error, match=word):
+        call()

@@ -1,0 +1,85 @@
+"""The Betti matching of two masks: which of their components and holes are the same one.
+
+All features of a mask are born at 1 and die at 0, so this is what remains of the matching that the
+module `betti_matching` explains:
+
+- Two components, one of each mask, are the same if they lie in one component of the union. Of
+  several that do only one pair is matched; the others are left over.
+- A hole, or the cavity of a volume, is a component of the background. It holds some components of
+  the union's background, and stands for the one with the last pixel (C order). Two holes are the
+  same if they stand for the same one.
+
+Both masks should have a frame of one pixel, foreground or background, which is the same in both:
+what touches it is then one component or, of the background, the outside.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .components import label_components
+from .grid import dual_connectivity
+
+__all__ = ["Parts", "components_in_union", "holes_in_union", "shared_homes"]
+
+
+class Parts(NamedTuple):
+    """The components of a mask, or those of its background."""
+
+    labels: np.ndarray  # 1, 2, ... in the components and 0 elsewhere
+    # Of each label the component of the union (of its background) for which it stands, by a number
+    # that both masks share; -1 where there is none, and for the label 0.
+    home: np.ndarray
+
+
+def components_in_union(
+    first: np.ndarray, second: np.ndarray, connectivity: int
+) -> tuple[Parts, Parts, np.ndarray]:
+    """Label the components of two masks; the homes are those of the union in which they lie.
+
+    The masks must be checked and framed. The last result are the labels of the union.
+
+    Examples
+    --------
+    >>> ours, theirs, union = components_in_union(
+    ...     np.array([[True, False, True]]), np.array([[True, True, True]]), 2)
+    >>> ours.home, theirs.home
+    (array([-1,  1,  1]), array([-1,  1]))
+    """
+    union, _ = label_components(first | second, connectivity=connectivity)
+    sides = []
+    for mask in (first, second):
+        labels, count = label_components(mask, connectivity=connectivity)
+        home = np.empty(count + 1, np.int64)
+        home[labels.ravel()] = union.ravel()
+        home[0] = -1
+        sides.append(Parts(labels, home))
+    return sides[0], sides[1], union
+
+
+def holes_in_union(first: np.ndarray, second: np.ndarray, connectivity: int) -> tuple[Parts, Parts]:
+    """Label the background of two masks; the homes are the last pixels of the union's background.
+
+    `connectivity` is that of the foreground. The last pixel of all is a corner of the frame: where
+    it is background, the outsides stand for it and are partners.
+    """
+    dual = dual_connectivity(connectivity, first.ndim)
+    common, count = label_components(~(first | second), connectivity=dual)
+    last = np.zeros(count + 1, np.int64)
+    last[common.ravel()] = np.arange(common.size)  # of several values the last one stays
+    last = np.sort(last[1:])
+    sides = []
+    for mask in (first, second):
+        labels, count = label_components(~mask, connectivity=dual)
+        home = np.full(count + 1, -1)
+        home[labels.ravel()[last]] = last
+        sides.append(Parts(labels, home))
+    return sides[0], sides[1]
+
+
+def shared_homes(first: Parts, second: Parts) -> np.ndarray:
+    """Return the homes of both, rising: in each of them one part of either is matched."""
+    shared = np.intersect1d(first.home, second.home)
+    return shared[shared >= 0]

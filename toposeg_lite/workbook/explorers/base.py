@@ -1,0 +1,196 @@
+"""What all explorers share: their own shape, how they are shown, how pictures are read."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, Self
+
+import anywidget
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from PIL import Image, UnidentifiedImageError
+from plotly.serializers import custom_serializers
+from skimage.color import rgb2gray
+from skimage.transform import resize
+from skimage.util import img_as_float
+from traitlets import HasTraits
+
+from ...checks import check_integer
+from .. import figures
+
+__all__ = ["Explorer", "read_image", "show"]
+
+
+class Explorer(HasTraits):
+    """What every explorer is: a model that can say, draw and show what there is to see.
+
+    Of the class, `chapter` is the one that explains it, `title` its name on a tab of the
+    `Dashboard`.
+    """
+
+    chapter = ""
+    title = ""
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of something that comes with the library."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """Say in words, with numbers, what there is to see."""
+        raise NotImplementedError
+
+    def picture(self) -> Figure:
+        """Draw what there is to see, without a screen."""
+        raise NotImplementedError
+
+    def view(self) -> widgets.Box:
+        """Return the widgets that show this model and change it."""
+        raise NotImplementedError
+
+
+def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.ndarray:
+    """Turn the bytes of a picture file into a likelihood for the explorers.
+
+    Whatever Pillow reads is taken. If `dark`, the structures are darker than their surroundings,
+    and are made bright. The longer side is reduced to `size` pixels if it has more. Returned is an
+    (H, W) array of float64: grey values, stretched to [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the bytes are no picture, or one with NaN or infinite values, or all pixels have the same
+        value.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> Image.fromarray(np.array([[0, 51], [102, 255]], np.uint8)).save(file, "PNG")
+    >>> read_image(file.getvalue(), dark=True)
+    array([[1. , 0.8],
+           [0.6, 0. ]])
+    """
+    check_integer(size, "size", 1)
+    with _opened(content) as picture:
+        grey = _grey(_pixels(picture))
+    shrink = size / max(grey.shape)
+    if shrink < 1:
+        shape = [max(1, round(side * shrink)) for side in grey.shape]
+        grey = resize(grey, shape, anti_aliasing=True)
+    return _stretched(grey, dark, "pixels of the picture")
+
+
+def _stretched(grey: np.ndarray, dark: bool, what: str) -> np.ndarray:
+    """Stretch grey values to [0, 1], and turn them round if the structures are dark."""
+    low, high = grey.min(), grey.max()
+    if not low < high:
+        raise ValueError(f"all {what} have the same value: there is nothing to see")
+    grey = (grey - low) / (high - low)
+    return 1 - grey if dark else grey
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Image.Image]:
+    """Open a picture file; what Pillow has against it becomes a ValueError, also while it reads."""
+    broken = (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
+    try:
+        yield Image.open(io.BytesIO(content))
+    except UnidentifiedImageError as error:  # its message names an object in memory
+        raise ValueError("the file is no picture that Pillow can read") from error
+    except broken as error:
+        raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    """Return grey values (H, W) or colours (H, W, 3) of a picture, in the type it holds them in."""
+    grey = picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16")
+    pixels = np.asarray(picture if grey else picture.convert("RGB"))
+    if not np.isfinite(pixels).all():
+        raise ValueError("the picture holds values that are NaN or infinite")
+    return pixels
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    """Return grey values as float64, those of colours in [0, 1]."""
+    return pixels.astype(float) if pixels.ndim == 2 else rgb2gray(img_as_float(pixels))
+
+
+def show(explorer: Explorer) -> None:
+    """Display an explorer: live with a kernel, as a picture and a sentence without one.
+
+    One output holds three formats: the widget, its static twin as PNG, and `explorer.describe()`.
+    The command that builds the workbook drops the first from the stored file.
+    """
+    from IPython.display import display
+
+    if not isinstance(explorer, Explorer):
+        raise TypeError(f"explorer must be one of this module's; got {type(explorer).__name__}")
+    text = explorer.describe()
+    box = widgets.VBox([complete(explorer.view()), KeyGuard()])
+    bundle = dict(box._repr_mimebundle_())
+    bundle["image/png"] = base64.b64encode(figures.png(explorer.picture())).decode()
+    bundle["text/plain"] = text
+    display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
+
+
+class LiveFigure(go.FigureWidget):
+    """A figure that is whole on every page, also on one that joins late.
+
+    Plotly tells a page of each change, but offers to pages that come later the figure as it was
+    when it was made: empty. A page of Voila is such a page, and so is one that is loaded anew. Even
+    a page that is there misses changes while it loads plotly: hence `complete`.
+    """
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """Return what a page is told; all of it (without `key`) holds traces and layout as now."""
+        state = super().get_state(key, drop_defaults)
+        if key is None and "_layout_obj" in vars(self):  # it is asked for while it is made, too
+            to_json = custom_serializers["to_json"]
+            state["_widget_data"] = to_json(deepcopy(self._data), self)
+            state["_widget_layout"] = to_json(deepcopy(self._layout_obj._props), self)
+        return state
+
+    def reopen(self) -> None:
+        """Offer the whole figure as it is now to pages, as one that was never known before."""
+        self.comm, self._model_id = None, None
+        self.open()
+
+
+class KeyGuard(anywidget.AnyWidget):
+    """Keep a notebook's shortcuts off the keys that are meant for the widgets beside this one.
+
+    Notebook 7 takes the arrow keys for itself, even while a slider has the focus.
+    """
+
+    _esm = """
+    export default {
+      render({ el }) {
+        const guard = () => {
+          if (!el.parentElement) return void requestAnimationFrame(guard);
+          el.parentElement.addEventListener("focusin", (event) =>
+            event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
+        };
+        guard();
+      },
+    };
+    """
+
+
+def complete(box: Any) -> Any:
+    """Return a box like this one whose figures are whole when a page first hears of them.
+
+    A page that is slow to load plotly loses what it is told meanwhile, for good: its figure stays
+    empty. So figures that were filled after they were made are offered anew, in new boxes.
+    """
+    if isinstance(box, LiveFigure):
+        box.reopen()
+    elif type(box) in (widgets.Box, widgets.HBox, widgets.VBox):
+        return type(box)([complete(child) for child in box.children], layout=box.layout)
+    return box

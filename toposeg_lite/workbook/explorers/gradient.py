@@ -1,0 +1,238 @@
+"""Explore the descent of a likelihood under a loss, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from ...checks import check_integer, check_number, check_same_shape
+from ...topology.components import betti_numbers
+from ...topology.grid import check_image, check_mask
+from .. import figures
+from ..figures.words import count, count_shape
+from . import examples, views
+from .base import read_image
+from .persistence import PersistenceExplorer, _PersistenceView
+from .traits import OneOf, UpTo
+
+__all__ = ["GradientExplorer"]
+
+UPLOADED = 128  # pixels of the longer side that are kept of the reader's own picture
+
+
+class GradientExplorer(PersistenceExplorer):
+    """Gradient descent of a loss on the pixels of one likelihood, to be played step by step.
+
+    No network stands between the loss and the image: the logits themselves are changed, so one sees
+    where a loss acts, and what it leaves alone. `image` is the likelihood at the present step;
+    everything else, and the options, are as in `PersistenceExplorer`.
+
+    Parameters
+    ----------
+    likelihood : (H, W) array of float
+        Where the descent starts. Values are kept 1e-4 away from 0 and 1, where logits end.
+    truth : (H, W) array of bool, or of 0 and 1
+        The target.
+    losses : mapping of str to callable
+        One or more losses by name: ``loss(logits, target)`` with two (1, 1, H, W) tensors, logits
+        and 0 or 1, as the modules of `toposeg_lite.losses` take them.
+    loss : str, optional
+        Which to play first. Default: the first.
+    steps : int
+        How many steps to take. Default 40.
+    rate : float
+        The step length: each step moves the logits by `rate` times the negative gradient, so its
+        size is the reader's choice and depends on the loss. Default 10.
+    step : int
+        The step to show. Default 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> losses = {"cross-entropy": torch.nn.BCEWithLogitsLoss()}
+    >>> start, truth = np.array([[0.9, 0.3, 0.9]]), np.ones((1, 3), bool)
+    >>> explorer = GradientExplorer(start, truth, losses, steps=2, rate=6.0)
+    >>> explorer.betti
+    (2, 0)
+    >>> explorer.step = 2
+    >>> explorer.betti
+    (1, 0)
+    """
+
+    chapter, title = "03", "Descent"
+
+    step = UpTo(lambda model: model.steps)
+    loss = OneOf(lambda model: model.losses)
+
+    def __init__(
+        self,
+        likelihood: Any,
+        truth: Any,
+        losses: Mapping[str, Callable[..., Any]],
+        *,
+        loss: str | None = None,
+        steps: int = 40,
+        rate: float = 10.0,
+        step: int = 0,
+        **options: Any,
+    ) -> None:
+        self.start, self.truth = self._checked(likelihood, truth)
+        if not isinstance(losses, Mapping) or not losses:
+            raise TypeError(f"losses must map one name at least to a loss; got {losses!r}")
+        self.losses, self.rate = dict(losses), check_number(rate, "rate", positive=True)
+        self.steps = check_integer(steps, "steps", 1)
+        self._runs: dict[str, tuple[np.ndarray, np.ndarray, list[float]]] = {}
+        super().__init__(self.start, **options)
+        self.loss = next(iter(self.losses)) if loss is None else loss
+        self.step = step
+        self._play()
+        self.observe(self._play, ["step", "loss"])
+
+    @staticmethod
+    def _checked(likelihood: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
+        start = check_image(likelihood, "likelihood", ndim=2).astype(np.float32)
+        truth = check_mask(truth, "truth", ndim=2)
+        check_same_shape(start, truth, ("likelihood", "truth"))
+        return start, truth
+
+    def take(self, likelihood: Any, truth: Any = None) -> None:
+        """Take another likelihood, which may have another size, and go back to step 0.
+
+        The new truth is by default what of the likelihood is at or above the present threshold.
+        """
+        if truth is None:
+            truth = check_image(likelihood, "likelihood", ndim=2) >= self.threshold
+        self.start, self.truth = self._checked(likelihood, truth)
+        self._runs.clear()
+        self.step = 0
+        self._play()
+
+    def _play(self, change: Any = None) -> None:
+        self.image = self._run()[0][self.step]
+
+    def _run(self) -> tuple[np.ndarray, np.ndarray, list[float]]:
+        """Return likelihoods, negative gradients and values of all steps; computed once a loss."""
+        if self.loss not in self._runs:
+            import torch
+
+            start = torch.from_numpy(self.start).clamp(1e-4, 1 - 1e-4)
+            logits = start.logit()[None, None].requires_grad_()
+            target = torch.from_numpy(self.truth)[None, None].to(logits.dtype)
+            images, pulls, values = [], [], []
+            for _ in range(self.steps + 1):
+                value = self.losses[self.loss](logits, target)
+                (gradient,) = torch.autograd.grad(value, logits)
+                images.append(logits.detach().sigmoid()[0, 0].numpy())
+                pulls.append(-gradient[0, 0].numpy())
+                values.append(value.item())
+                logits = (logits.detach() - self.rate * gradient).requires_grad_()
+            self._runs[self.loss] = np.stack(images), np.stack(pulls), values
+        return self._runs[self.loss]
+
+    @property
+    def pull(self) -> np.ndarray:
+        """The negative gradient of the present step by logit: positive where a pixel is raised."""
+        return self._run()[1][self.step]
+
+    @property
+    def values(self) -> list[float]:
+        """The loss at every step."""
+        return self._run()[2]
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of three losses on a broken vessel, a few steps on the way."""
+        import torch
+
+        from ...losses import TopologicalLoss
+
+        losses: dict[str, Callable[..., Any]] = {
+            "rank": TopologicalLoss(matching="rank", min_persistence=0.1),
+            "wasserstein": TopologicalLoss(matching="wasserstein", min_persistence=0.1),
+            "cross-entropy": lambda logits, y: (
+                torch.nn.BCEWithLogitsLoss(reduction="sum")(logits, y) / 10
+            ),
+        }
+        return cls(*examples.gap(), losses, step=3, min_persistence=0.1, selected=2)
+
+    def describe(self) -> str:
+        """Say in words what the picture shows."""
+        raised, lowered = int((self.pull > 0).sum()), int((self.pull < 0).sum())
+        return (
+            f"Step {self.step} of {self.steps} down the loss {self.loss!r}, whose value is "
+            f"{self.values[self.step]:.3f}; its gradient raises {count(raised, 'pixel')} and "
+            f"lowers {lowered} of {self.image.size}. The truth has "
+            f"{count_shape(betti_numbers(self.truth))}. {super().describe()}"
+        )
+
+    def picture(self) -> Figure:
+        """Draw the explorer's present state with matplotlib."""
+        return figures.gradient_step(
+            self.image,
+            self.shown,
+            self.pull,
+            self.values,
+            step=self.step,
+            truth=self.truth,
+            threshold=self.threshold,
+            selected=self.marked,
+        )
+
+    def view(self) -> widgets.VBox:
+        """Return a live view: play the descent or move its slider; the rest as in the base."""
+        return _GradientView(self).box
+
+
+class _GradientView(_PersistenceView):
+    """The view of a `GradientExplorer`: the same, with a player and the loss on the right."""
+
+    titles = ("likelihood and pull", "persistence diagram", "loss")
+
+    def build_image(self) -> None:
+        super().build_image()
+        # Named before it is added: a change of one trace's name in a batch clears the others'.
+        self.edge, self.raised, self.lowered = self.add(
+            1,
+            views.outline("outline of the truth"),
+            views.marks("raised", "triangle-up", figures.RAISED),
+            views.marks("lowered", "triangle-down", figures.LOWERED),
+        )
+        self.outlined: np.ndarray | None = None
+
+    def build_third(self) -> None:
+        self.curve, self.now = self.add(
+            3, views.line(color="black", width=2), views.marks("this step", "square", "black")
+        )
+        self.figure.update_xaxes(title="step", row=1, col=3)
+        self.figure.update_yaxes(title="value of the loss", rangemode="tozero", row=1, col=3)
+
+    def build_controls(self) -> list[Any]:
+        rows = super().build_controls()
+        self.controls |= {
+            "step": views.integer_slider("Step", 0, self.model.steps),
+            "loss": views.dropdown("Loss", list(self.model.losses), 18),
+        }
+        player = self.add_player("step", interval=300)
+        return [self.row("step", player, "loss"), *rows]
+
+    def take(self, file: bytes) -> None:
+        """Descend from the reader's own picture."""
+        self.model.take(read_image(file, dark=self.dark.value, size=UPLOADED))
+
+    def draw_third(self, name: str, whole: bool) -> None:
+        """Draw the loss, and the pixels on which its gradient acts."""
+        model = self.model
+        if name != "image":  # every step brings a new one
+            return
+        if self.outlined is not model.truth:
+            self.outlined = model.truth
+            views.move(self.edge, *figures.outline(model.truth))
+        for trace, sign in ((self.raised, 1), (self.lowered, -1)):
+            rows, columns = figures.strongest(sign * model.pull)
+            views.move(trace, columns, rows)
+        views.move(self.curve, np.arange(model.steps + 1), model.values)
+        views.move(self.now, [model.step], [model.values[model.step]])

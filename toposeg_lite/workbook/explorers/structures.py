@@ -1,0 +1,342 @@
+"""Explore a distribution over structures: walk through samples, see which branches are unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from plotly.subplots import make_subplots
+from skimage.util import img_as_float
+
+from ...checks import check_number
+from ...data import photos
+from ...topology import betti_numbers
+from ...topology.grid import check_image
+from .. import figures
+from ..figures.words import count
+from . import views
+from .base import Explorer, _grey, _opened, _pixels
+from .traits import Checked, OneOf, UpTo
+
+if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
+    from ...structures import StructureDistribution, StructureModel, StructureSamples, Uncertainty
+
+__all__ = ["StructureExplorer"]
+
+MOST = 100  # samples
+SIDE = 256  # pixels of the reader's own picture that are looked at, in its middle
+
+
+class StructureExplorer(Explorer):
+    """Samples of the structures of an image, and how unsure a model is of each branch.
+
+    Parameters
+    ----------
+    models : StructureModel, or mapping of str to StructureModel
+        One or several trained models, by name, for images in 2D.
+    image : (channels, H, W) array of float
+        In [0, 1].
+    mode : str, optional
+        The name of the model to begin with. Default: the first.
+    n : int
+        How many samples to draw, 1 to 100. Default 20.
+    temperature : float
+        What the model's log-odds are divided by, from 0.1 to 10: below 1 bolder, above 1 less sure.
+        Default 1: as the model was calibrated.
+    sample : int
+        Which sample to show, from 1.
+    shown : {"entropy", "probability", "variance"}
+        What the maps show.
+    seed : int
+        Of the samples.
+
+    Attributes
+    ----------
+    distribution : StructureDistribution
+        Of the present model, at the present temperature, with its `uncertainty`.
+    samples : StructureSamples
+        n of them.
+    order : (m,) array of int
+        The branches, the most uncertain (of the largest entropy) first, as `selected` counts.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from toposeg_lite.structures import StructureModel
+    >>> model = StructureModel(torch.nn.Identity(), mode="branch", walk=False)
+    >>> row = torch.tensor([[0.9, 0.9, 0.3, 0.8, 0.8]])
+    >>> explorer = StructureExplorer(model, row.logit()[None].sigmoid().numpy(), n=4)
+    >>> len(explorer.samples), explorer.sample
+    (4, 1)
+    """
+
+    chapter, title = "07", "Structures"
+
+    distribution: StructureDistribution
+    samples: StructureSamples
+    uncertainty: Uncertainty
+    order: np.ndarray
+
+    image = Checked(lambda model, value, name: _check_channels(value))
+    mode = OneOf(lambda model: model.models)
+    n = UpTo(lambda model: MOST, low=1)
+    temperature = Checked(lambda model, value, name: _check_temperature(value))
+    sample = UpTo(lambda model: model.n, low=1)
+    shown = OneOf(lambda model: figures.MAPS)
+    selected = UpTo(lambda model: len(model.order))
+
+    def __init__(
+        self,
+        models: StructureModel | Mapping[str, StructureModel],
+        image: Any,
+        *,
+        mode: str | None = None,
+        n: int = 20,
+        temperature: float = 1.0,
+        sample: int = 1,
+        shown: str = "entropy",
+        selected: int = 0,
+        seed: int = 0,
+    ) -> None:
+        from ...structures import StructureModel
+
+        super().__init__()
+        if isinstance(models, StructureModel):
+            models = {models.mode: models}
+        if not isinstance(models, Mapping) or not models:
+            raise TypeError(f"models must map one name at least to a model; got {models!r}")
+        for name, model in models.items():
+            if not isinstance(model, StructureModel) or model.ndim != 2:
+                raise TypeError(f"models must be StructureModels of images; {name!r} is {model!r}")
+        self.models, self.seed = dict(models), seed
+        self._known: dict[str, StructureDistribution] = {}
+        self.image = image
+        self.mode = next(iter(self.models)) if mode is None else mode
+        self.n, self.temperature, self.shown = n, temperature, shown
+        self._look()
+        self.sample, self.selected = sample, selected
+        self.observe(self._forget, "image")
+        self.observe(self._look, ["mode", "n", "temperature"])
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of the library's trained model on vessels of a retina."""
+        from ...structures import load_pretrained
+
+        image = photos.retina().image[:, 800:1056, 240:496]
+        return cls({mode: load_pretrained(mode) for mode in ("branch", "threshold")}, image)
+
+    def _forget(self, change: Any) -> None:
+        """Let the models look at another image."""
+        self._known.clear()
+        self._look()
+
+    def _look(self, change: Any = None) -> None:
+        """Ask the present model; the network runs once for each model and image."""
+        import torch
+
+        if self.mode not in self._known:
+            batch = torch.from_numpy(self.image)[None]
+            (self._known[self.mode],) = self.models[self.mode].distribution(batch)
+        plain = self._known[self.mode]
+        self.distribution = plain.calibrated(plain.calibration * self.temperature)
+        self.samples = self.distribution.sample(self.n, self.seed)
+        self.uncertainty = self.distribution.uncertainty()
+        self.order = np.argsort(-self.uncertainty.entropy, kind="stable")
+        if change is not None:
+            self.sample = min(self.sample, self.n)
+            self.selected = min(self.selected, len(self.order))
+
+    @property
+    def branch(self) -> int | None:
+        """The marked branch as its place in the BranchSet, or None."""
+        return int(self.order[self.selected - 1]) if self.selected else None
+
+    def branch_at(self, row: int, column: int) -> int:
+        """Return the number of the branch that decides about a pixel, as `selected` counts, or 0.
+
+        Of pixels beside a path, as the maps colour them, it is the path's.
+        """
+        branches = self.distribution.branches
+        if not len(branches):
+            return 0
+        place = int(branches.region[row, column])
+        away, nearest = branches.nearest
+        if place < 0 and away[row, column] <= 1.5:
+            place = int(branches.owner.ravel()[nearest[row, column]])
+        return int(np.flatnonzero(self.order == place)[0]) + 1 if place >= 0 else 0
+
+    def describe(self) -> str:
+        """Say in words what the picture shows."""
+        kept = self.samples.kept.sum(1)
+        b0, b1 = betti_numbers(self.samples.masks[self.sample - 1])
+        unsure = int((self.uncertainty.entropy > 0.5).sum())
+        text = (
+            f"Model {self.mode!r}, temperature {self.temperature:.2f}. Sample {self.sample} of "
+            f"{self.n} keeps {kept[self.sample - 1]} of "
+            f"{count(self.samples.kept.shape[1], 'branch')} and has "
+            f"{count(b0, 'component')} and {count(b1, 'loop')}; all samples keep "
+            f"{kept.min()} to {kept.max()}. Of {unsure} the model is unsure (entropy above half a "
+            f"bit). The maps show the {figures.MAPS[self.shown][1]}."
+        )
+        return f"{text} {self._describe_branch()}" if self.selected else text
+
+    def _describe_branch(self) -> str:
+        k, known = self.branch, self.uncertainty
+        branches = known.branches
+        row, column = np.unravel_index(branches.saddle[k], branches.shape)
+        kind = ("joins two components", "closes a loop", "is a ridge")[branches.kind[k]]
+        often = int(self.samples.kept[:, k].sum())
+        return (
+            f"Branch {self.selected} of {len(self.order)}, the most uncertain first, {kind} in row "
+            f"{row}, column {column}: persistence {branches.persistence[k]:.2f}, length "
+            f"{branches.length[k]:.0f} pixels, probability {known.probability[k]:.2f} with "
+            f"variance {known.variance[k]:.3f}, kept in {often} of {count(self.n, 'sample')}."
+        )
+
+    def picture(self) -> Figure:
+        """Draw the explorer's present state with matplotlib."""
+        return figures.structure_summary(
+            figures.grey_of(self.image),
+            self.distribution,
+            self.samples,
+            sample=self.sample - 1,
+            shown=self.shown,
+            selected=self.branch,
+            uncertainty=self.uncertainty,
+        )
+
+    def view(self) -> widgets.VBox:
+        """Return a live view: walk through the samples, click a branch to mark it."""
+        return _StructureView(self).box
+
+
+def _check_channels(image: Any) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim != 3 or not len(image):
+        raise ValueError(f"image must have the shape (channels, H, W); got {image.shape}")
+    channels = [check_image(channel, "image", ndim=2) for channel in image]
+    return np.stack(channels).astype(np.float32)
+
+
+def _check_temperature(value: Any) -> float:
+    temperature = check_number(value, "temperature")
+    if not 0.1 <= temperature <= 10:
+        raise ValueError(f"temperature must be 0.1 to 10; got {value}")
+    return temperature
+
+
+def _read_colours(content: bytes, channels: int) -> np.ndarray:
+    """Return the middle of a picture file at its own scale, as the models take it."""
+    with _opened(content) as picture:
+        pixels = _pixels(picture)
+    low, high = pixels.min(), pixels.max()
+    if pixels.dtype.kind in "if" and (low < 0 or high > 1):  # types that do not say where they end
+        pixels = (pixels - low) / ((high - low) or 1)
+    pixels = img_as_float(pixels)
+    if channels == 1:
+        pixels = _grey(pixels)
+    elif pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], channels, axis=2)
+    row, column = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
+    piece = pixels[row : row + SIDE, column : column + SIDE]
+    return np.moveaxis(piece, -1, 0) if piece.ndim == 3 else piece[None]
+
+
+class _StructureView(views.FigureView):
+    """The view of a `StructureExplorer`: a sample, and a map of branches and one of pixels."""
+
+    def lay_out(self) -> go.Figure:
+        titles = ("sample", "each branch", "each pixel")
+        figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.04)
+        return views.laid_out(figure, height=430, top=60, legend=None, showlegend=False)
+
+    def build_traces(self) -> None:
+        self.images: list[Any] = []
+        self.marks: list[Any] = []
+        for column in (1, 2, 3):
+            picture, *lines = self.add(
+                column,
+                views.image_trace(),
+                views.line(color="black", width=6),
+                views.line(color="white", width=3),
+            )
+            self.images.append(picture)
+            self.marks += lines if column < 3 else []
+            self.add_image_axes(column, "row" if column == 1 else None)
+        # A scatter without points carries the scale of the colours.
+        scale = {"colorscale": "Viridis", "showscale": True, "cmin": 0, "cmax": 1, "color": [0]}
+        self.figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=scale))
+        self.scale = self.figure.data[-1]
+        for picture in self.images[:2]:
+            picture.on_click(self.pick)
+
+    def build_controls(self) -> list[Any]:
+        model = self.model
+        maps = [(name, key) for key, (_, name) in figures.MAPS.items()]
+        self.controls |= {
+            "sample": views.integer_slider("Sample", 1, model.n),
+            "n": views.integer_slider("Number of samples", 1, MOST),
+            "temperature": views.slider(
+                widgets.FloatLogSlider, "Temperature", min=-1, max=1, step=0.05, base=10,
+                readout_format=".2f",
+            ),
+            "selected": views.integer_slider("Marked branch", 0, len(model.order)),
+            "mode": views.dropdown("Model", list(model.models)),
+            "shown": views.dropdown("Maps show", maps),
+        }  # fmt: skip
+        return [
+            self.row("sample", self.add_player("sample", interval=400), "n"),
+            self.row("temperature", "selected"),
+            self.row("mode", "shown", self.bring_own(dark=False)),
+        ]
+
+    def obey(self, trait: str, value: Any) -> None:
+        """Hand a control's value to the model; the ends of its scale are exact."""
+        if trait == "temperature":
+            value = min(max(round(value, 3), 0.1), 10.0)
+        super().obey(trait, value)
+
+    def pick(self, trace: Any, points: Any, state: Any) -> None:
+        """Mark the branch that was clicked."""
+        if points.point_inds:
+            row, column = points.point_inds[0]
+            number = self.model.branch_at(int(row), int(column))
+            if number:
+                self.model.selected = number
+
+    def take(self, file: bytes) -> None:
+        """Look at the middle of the reader's own picture."""
+        self.model.image = _read_colours(file, len(self.model.image))
+
+    def last_values(self) -> dict[str, int]:
+        return {"sample": self.model.n, "selected": len(self.model.order)}
+
+    def lead_controls(self) -> None:
+        super().lead_controls()
+        self.player.max = self.model.n
+
+    def draw(self, name: str) -> None:
+        model = self.model
+        grey = figures.grey_of(model.image)
+        if name != "shown":
+            mask = model.samples.masks[model.sample - 1]
+            self.images[0].source = views.painted(grey, mask)
+        branches = model.distribution.branches
+        if name in ("image", "mode", "temperature", "shown"):
+            largest, text = figures.MAPS[model.shown]
+            values = getattr(model.uncertainty, model.shown)
+            colours = figures.branch_colours(grey, branches, values, largest=largest)
+            self.images[1].source = views.address(colours)
+            by_pixel = figures.pixel_values_of(branches.likelihood, model.shown)
+            self.images[2].source = views.address(figures.pixel_colours(by_pixel, largest=largest))
+            self.scale.marker.cmax = largest
+            self.scale.marker.colorbar.title = text.split(",")[0].split(" of")[0]
+        marked = model.branch
+        path = [] if marked is None else [branches.paths[marked]]
+        for line in self.marks:
+            views.move(line, *figures.path_lines(path, branches.shape))

@@ -1,0 +1,301 @@
+"""Explore a volume: walk through its slices beside its skeleton in space."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from PIL import ImageSequence
+from plotly.subplots import make_subplots
+from scipy.special import expit
+from skimage.filters import gaussian
+from skimage.transform import resize
+
+from ...checks import check_integer
+from ...data import synthetic
+from ...topology.morse import MorseComplex, Skeleton, morse_complex
+from .. import figures
+from ..figures.words import count
+from . import views
+from .base import _grey, _opened, _pixels, _stretched
+from .features import FeatureExplorer
+from .traits import Fraction, Likelihood, UpTo
+
+__all__ = ["VolumeExplorer", "read_volume"]
+
+
+def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.ndarray:
+    """Turn the bytes of a picture file with many pages, one a slice, into a likelihood.
+
+    The same as `read_image`: a (D, H, W) array of float64 in [0, 1], reduced so that no side has
+    more than `size` voxels.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are no picture, or one with NaN or infinite values, if its pages differ in
+        size, or all voxels have the same value.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> file = io.BytesIO()
+    >>> pages = [Image.fromarray(np.full((2, 2), k, np.uint8)) for k in (0, 51, 255)]
+    >>> pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
+    >>> read_volume(file.getvalue())[:, 0, 0].tolist()
+    [0.0, 0.2, 1.0]
+    """
+    check_integer(size, "size", 1)
+    with _opened(content) as file:
+        pages = [_grey(_pixels(page)) for page in ImageSequence.Iterator(file)]
+    if len({page.shape for page in pages}) > 1:
+        raise ValueError("the pages of the picture have different sizes")
+    volume = np.stack(pages)
+    shape = [min(side, size) for side in volume.shape]
+    if volume.shape != tuple(shape):
+        volume = resize(volume, shape, anti_aliasing=True)
+    return _stretched(volume, dark, "voxels")
+
+
+class VolumeExplorer(FeatureExplorer):
+    """A slice of a volume beside its skeleton in space, under two thresholds.
+
+    Everything is computed with 6 neighbours for the foreground, as the Morse complex of a volume
+    is; so numbers and skeleton belong together. `position` is the number of the slice, at first the
+    one in the middle. `threshold` is also the saddle level of the skeleton, which so lies within
+    the superlevel set, and branches and features whose persistence is not above `min_persistence`
+    are left out. Marking a feature leads to the slice of its birth voxel.
+
+    `pairs` and `shown` are all pairs and those that are not left out, the most persistent first.
+    The `complex_` is computed once for a volume, and `skeleton` is what the two thresholds leave of
+    it.
+
+    >>> ring = np.array([[[0.9, 0.8, 0.9], [0.8, 0.1, 0.4], [0.9, 0.8, 0.9]]])
+    >>> explorer = VolumeExplorer(ring, threshold=0.5, min_persistence=0.2, selected=2)
+    >>> print(explorer.describe())
+    Slice 0 of 0 to 0. At threshold 0.50, with 6 neighbours, 77.8 % of the volume is foreground:
+    1 component, 0 tunnels and 0 cavities. The skeleton of the branches with persistence above 0.20
+    has 1 voxel, 1 of them in this slice, in 1 part with 0 loops. Feature 2 of 2 is a tunnel, born
+    at 0.40 in slice 0, row 1, column 2; it dies at 0.10 in slice 0, row 1, column 1.
+    """
+
+    chapter, title = "13", "Volumes"
+
+    kinds = ("component", "tunnel", "cavity")
+
+    image = Likelihood(ndim=3)
+    min_persistence = Fraction(0.1)
+    position = UpTo(lambda model: len(model.image) - 1)
+
+    complex_: MorseComplex
+    skeleton: Skeleton
+
+    def __init__(
+        self,
+        image: Any,
+        *,
+        position: int | None = None,
+        threshold: float = 0.5,
+        min_persistence: float = 0.1,
+        selected: int = 0,
+    ) -> None:
+        super().__init__()
+        self.image, self.threshold, self.min_persistence = image, threshold, min_persistence
+        self._measure()
+        self.observe(self._measure, ["image"])
+        self.observe(self._look, ["threshold", "min_persistence"])
+        self.observe(self._visit, ["selected"])
+        self.selected = selected
+        if position is not None:
+            self.position = position
+
+    def _measure(self, change: Any = None) -> None:
+        """Compute pairs and complex anew; another volume has other features: none stays marked."""
+        self._pair(connectivity=1)
+        self.complex_ = morse_complex(self.image)
+        with self.hold_trait_notifications():  # whoever looks on sees the volume as a whole
+            self._look()
+            self.selected, self.position = 0, len(self.image) // 2
+
+    def _look(self, change: Any = None) -> None:
+        """Look at the volume at the present thresholds."""
+        self.skeleton = self.complex_.skeleton(self.min_persistence, self.threshold)
+        self._choose_shown()
+
+    def _visit(self, change: Any) -> None:
+        """Go to the slice in which the marked feature is born."""
+        if self.selected:
+            born = int(self.shown.birth_index[self.selected - 1])
+            self.position = int(np.unravel_index(born, self.image.shape)[0])
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of a net of tubes, its most persistent tunnel marked."""
+        tubes = synthetic.tubes((32, 48, 48), seed=8, spacing=13, gaps=6)
+        volume = tubes.image[0].astype(float)
+        contrast = gaussian(volume, 1) / gaussian(volume, 12)
+        likelihood = expit((contrast - contrast.mean()) / contrast.std() - 2)
+        explorer = cls(likelihood, threshold=0.3)
+        explorer.selected = 1 + int(np.flatnonzero(explorer.shown.dimension == 1)[0])
+        return explorer
+
+    def describe(self) -> str:
+        """Say in words what the picture shows."""
+        share, skeleton = 100 * (self.image >= self.threshold).mean(), self.skeleton
+        components, tunnels, cavities = map(count, self.betti, self.kinds)
+        parts = figures.count_parts(skeleton)
+        loops = len(skeleton.edges) - len(skeleton.nodes) + parts
+        here = int(skeleton.mask[self.position].sum())
+        return (
+            f"Slice {self.position} of 0 to {len(self.image) - 1}. At threshold "
+            f"{self.threshold:.2f}, with 6 neighbours, {share:.1f} % of the volume is foreground: "
+            f"{components}, {tunnels} and {cavities}. The skeleton of the branches with "
+            f"persistence above {self.min_persistence:.2f} has "
+            f"{count(int(skeleton.mask.sum()), 'voxel')}, {here} of them in this slice, in "
+            f"{count(parts, 'part')} with {count(loops, 'loop')}.{self._describe_marked()}"
+        )
+
+    def picture(self) -> Figure:
+        """Draw the explorer's present state with matplotlib."""
+        return figures.volume_summary(
+            self.image,
+            self.complex_,
+            self.shown,
+            position=self.position,
+            threshold=self.threshold,
+            min_persistence=self.min_persistence,
+            selected=self.marked,
+        )
+
+    def view(self) -> widgets.VBox:
+        """Return a live view: move a slider, turn the skeleton, click on it for the slice."""
+        return _VolumeView(self).box
+
+
+class _VolumeView(views.FigureView):
+    """The view of a `VolumeExplorer`: the slice, and the skeleton in space."""
+
+    def lay_out(self) -> go.Figure:
+        figure = make_subplots(
+            1, 2, specs=[[{}, {"type": "scene"}]], column_widths=[0.45, 0.55],
+            subplot_titles=("slice", "skeleton and its shadow"), horizontal_spacing=0.05,
+        )  # fmt: skip
+        # Turning the skeleton outlives a move of a slider.
+        return views.laid_out(figure, height=560, uirevision="keep")
+
+    def build_traces(self) -> None:
+        self.build_slice()
+        self.build_space()
+
+    def build_slice(self) -> None:
+        """Make the slice: grey, superlevel set, skeleton voxels, and those of the marked pair."""
+        self.image, self.here, self.birth, self.death = self.add(
+            1,
+            views.image_trace(),
+            views.marks("skeleton", "circle", figures.SKELETON),
+            views.marks("birth voxel", "diamond", figures.BIRTH),
+            views.marks("death voxel", "x", figures.DEATH),
+        )
+        self.here.marker.size = 8
+        self.add_image_axes()
+
+    def build_space(self) -> None:
+        """Make the skeleton, the box of the volume, the frame of the slice, and the marked pair."""
+        self.outline, self.shadow, self.rim, self.lines, self.peaks, self.born, self.dead = (
+            self.add(
+                2,
+                _space_line(color="lightgray", width=2),
+                _space_line(color="silver", width=2),
+                _space_line(color="black", width=3),
+                _space_line(color=figures.SKELETON, width=5),
+                _space_marks("circle", figures.SKELETON, 3),
+                _space_marks("diamond", figures.BIRTH, 6),
+                _space_marks("x", figures.DEATH, 5),
+            )
+        )
+        self.lines.update(hoverinfo="x+y+z")
+        self.lines.on_click(self.go_to_slice)
+        middle = {"x": 0, "y": 0, "z": -0.2}  # a little lower, so that the floor is in the picture
+        self.figure.update_scenes(
+            xaxis_title="column", yaxis_title="row", zaxis_title="slice", aspectmode="data",
+            yaxis_autorange="reversed",
+            camera={"eye": {"x": 1.1, "y": -1.75, "z": 0.9}, "center": middle},
+        )  # fmt: skip
+
+    def build_controls(self) -> list[Any]:
+        self.controls |= {
+            "position": views.integer_slider("Slice"),
+            "selected": views.integer_slider("Marked feature"),
+            "threshold": views.fraction_slider("Threshold"),
+            "min_persistence": views.fraction_slider("Persistence above"),
+        }
+        return [
+            self.row("position", "selected"),
+            self.row("threshold", "min_persistence"),
+            self.bring_own("volume", ".tif,.tiff"),
+        ]
+
+    def go_to_slice(self, trace: Any, points: Any, state: Any) -> None:
+        """Show the slice of the skeleton's voxel that was clicked."""
+        if points.point_inds:
+            self.model.position = int(trace.z[points.point_inds[0]])
+
+    def take(self, file: bytes) -> None:
+        """Look at the reader's own volume."""
+        self.model.image = read_volume(file, dark=self.dark.value)
+
+    def last_values(self) -> dict[str, int]:
+        return {"position": len(self.model.image) - 1, "selected": len(self.model.shown)}
+
+    def draw(self, name: str) -> None:
+        model = self.model
+        self.draw_slice()
+        if name in ("image", "threshold", "min_persistence"):
+            _place(self.outline, *figures.box_lines(model.image.shape))
+            x, y, z = figures.path_lines(model.skeleton.paths, model.image.shape)
+            _place(self.lines, x, y, z)
+            _place(self.shadow, x, y, np.where(np.isnan(z), z, -0.5))
+            _place(self.peaks, *figures.lonely_peaks(model.skeleton))
+        _place(self.rim, *figures.slice_frame(model.image.shape, model.position))
+        self.draw_marks()
+
+    def draw_slice(self) -> None:
+        """Paint the slice and its superlevel set, and put dots where the skeleton passes."""
+        model, position = self.model, self.model.position
+        here = model.image[position]
+        self.image.source = views.painted(here, here >= model.threshold)
+        rows, columns = np.nonzero(model.skeleton.mask[position])
+        views.move(self.here, columns, rows)
+        self.figure.layout.annotations[0].text = f"slice {position}"
+
+    def draw_marks(self) -> None:
+        """Mark both voxels of the chosen feature in space, and in the slice if they lie in it."""
+        model, chosen = self.model, self.model.marked_pair
+        for index, flat, solid in (
+            (chosen.birth_index, self.birth, self.born),
+            (chosen.death_index, self.death, self.dead),
+        ):
+            z, y, x = np.unravel_index(index[index >= 0], model.image.shape)
+            _place(solid, x, y, z)
+            views.move(flat, x[z == model.position], y[z == model.position])
+
+
+def _space_line(**line: Any) -> go.Scatter3d:
+    """Return a trace of lines in space that nobody points at."""
+    return go.Scatter3d(mode="lines", hoverinfo="skip", showlegend=False, line=line)
+
+
+def _space_marks(symbol: str, colour: str, size: int) -> go.Scatter3d:
+    """Return a trace of signs in space; those in the slice have the entry in the legend."""
+    marker = {"symbol": symbol, "size": size, "color": colour}
+    return go.Scatter3d(mode="markers", marker=marker, hoverinfo="x+y+z", showlegend=False)
+
+
+def _place(trace: Any, x: Any, y: Any, z: Any) -> None:
+    """Move a trace in space."""
+    views.move(trace, x, y)
+    trace.z = np.asarray(z, np.float32)

@@ -1,0 +1,325 @@
+"""Explore homotopy warping: play a warp flip by flip, and ask any pixel whether it is simple."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from plotly.subplots import make_subplots
+from traitlets import validate
+
+from ...checks import check_same_shape
+from ...topology.components import betti_numbers
+from ...topology.grid import check_image, check_mask
+from ...topology.warping import flip_order
+from .. import figures
+from ..figures.words import count, count_neighbours, count_shape
+from . import examples, views
+from .base import Explorer, read_image
+from .traits import Checked, Connectivity, Fraction, Likelihood, OneOf, UpTo, check_pair
+
+__all__ = ["WarpExplorer"]
+
+DIRECTIONS = ("mask to target", "target to mask")
+
+
+class WarpExplorer(Explorer):
+    """A mask on its way to a target, flip by flip, beside the neighbourhood of a chosen pixel.
+
+    The mask is a superlevel set of the image, so that a threshold can be moved, too. `direction`,
+    "mask to target" or "target to mask", says which of the two is deformed, and `step` how many
+    pixels have flipped. The chosen pixel is at first the first critical one, or the one in the
+    corner.
+
+    Attributes
+    ----------
+    start, goal : (H, W) arrays of bool
+        The mask that is deformed, and the one that it approaches.
+    order : (n,) array of int64
+        The pixels that flip, in order; a new threshold brings a new order.
+    critical : (H, W) array of bool
+        Where the deformed mask differs from the goal after all flips.
+
+    Examples
+    --------
+    A bar with a gap cannot become one whole bar:
+
+    >>> explorer = WarpExplorer(np.array([[1.0, 1.0, 0.0, 0.0, 1.0]]), np.ones((1, 5), bool))
+    >>> explorer.step = len(explorer.order)
+    >>> print(explorer.describe())
+    The warp from mask to target after 1 of 1 flip, with 8 neighbours: 1 pixel still differs, and 1
+    is critical. The mask at or above 0.50 has 2 components and 0 holes, the target has 1 component
+    and 0 holes; warped so far: 2 components and 0 holes. Row 0, column 3 is background. Not simple:
+    2 foreground and 2 background components touch it; adding it joins parts.
+    """
+
+    chapter, title = "04", "Warping"
+
+    image = Likelihood(ndim=2)
+    target = Checked(lambda model, value, name: check_mask(value, name, ndim=2))
+    threshold = Fraction(0.5)
+    connectivity = Connectivity()
+    direction = OneOf(lambda model: DIRECTIONS)
+    step = UpTo(lambda model: len(model.order))
+    row = UpTo(lambda model: model.image.shape[0] - 1)
+    column = UpTo(lambda model: model.image.shape[1] - 1)
+
+    def __init__(
+        self,
+        image: Any,
+        target: Any,
+        *,
+        threshold: float = 0.5,
+        connectivity: int = 2,
+        direction: str = DIRECTIONS[0],
+        step: int = 0,
+        row: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.order = np.zeros(0, np.int64)
+        self.threshold, self.connectivity, self.direction = threshold, connectivity, direction
+        self.take(image, target)
+        self._measure()
+        self.observe(self._measure, ["image", "target", "threshold", "connectivity", "direction"])
+        first = np.argwhere(self.critical)[:1].ravel().tolist() or [0, 0]
+        self.row = first[0] if row is None else row
+        self.column = first[1] if column is None else column
+        self.step = step
+
+    def take(self, image: Any, target: Any = None) -> None:
+        """Take another image, which may have another size, and go back to step 0.
+
+        The new target is by default what of the image is at or above the present threshold; move
+        the threshold, and see which pixels are critical on the way.
+        """
+        image = check_image(image, ndim=2)
+        target = image >= self.threshold if target is None else check_mask(target, "target", ndim=2)
+        check_same_shape(image, target, ("image", "target"))
+        with self.hold_trait_notifications():
+            self.step = 0
+            self.image, self.target = image, target
+            self.row = min(self.row, image.shape[0] - 1)
+            self.column = min(self.column, image.shape[1] - 1)
+
+    @validate("image", "target")
+    def _check_shapes(self, proposal: Any) -> np.ndarray:
+        return check_pair(self, proposal, ("image", "target"))
+
+    def _measure(self, change: Any = None) -> None:
+        """Compute the order of the flips anew; the step stays where it is if it can."""
+        mask = self.image >= self.threshold
+        forth = self.direction == DIRECTIONS[0]
+        self.start, self.goal = (mask, self.target) if forth else (self.target, mask)
+        self.order = flip_order(self.start, self.goal, connectivity=self.connectivity)
+        self.critical = self._after(len(self.order)) != self.goal
+        self.step = min(self.step, len(self.order))
+
+    def _after(self, step: int) -> np.ndarray:
+        flipped = self.start.copy()
+        flipped.flat[self.order[:step]] ^= True
+        return flipped
+
+    @property
+    def now(self) -> np.ndarray:
+        """The deformed mask after the present number of flips."""
+        return self._after(self.step)
+
+    @property
+    def pixel(self) -> tuple[int, int]:
+        """Row and column of the chosen pixel."""
+        return self.row, self.column
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an explorer of a broken vessel and its reference mask, the warp half way."""
+        explorer = cls(*examples.gap())
+        explorer.step = len(explorer.order) // 2
+        return explorer
+
+    def describe(self) -> str:
+        """Say in words what the picture shows."""
+        now = self.now
+        different, critical = int((now != self.goal).sum()), int(self.critical.sum())
+        names = self.direction.split(" to ")
+        holds = [f"The {names[0]}", f"the {names[1]}"]
+        place = names.index("mask")
+        holds[place] += f" at or above {self.threshold:.2f}"
+        side = "foreground" if now[self.pixel] else "background"
+        verdict = figures.verdict(now, self.pixel, connectivity=self.connectivity)
+        return (
+            f"The warp from {self.direction} after {self.step} of "
+            f"{count(len(self.order), 'flip')}, with {count_neighbours(self.connectivity)}: "
+            f"{count(different, 'pixel')} still differ{'s' * (different == 1)}, and {critical} "
+            f"{'is' if critical == 1 else 'are'} critical. {holds[0]} has "
+            f"{self._shape(self.start)}, {holds[1]} has {self._shape(self.goal)}; warped so far: "
+            f"{self._shape(now)}. Row {self.row}, column {self.column} is {side}. {verdict}"
+        )
+
+    def _shape(self, mask: np.ndarray) -> str:
+        return count_shape(betti_numbers(mask, connectivity=self.connectivity))
+
+    def picture(self) -> Figure:
+        """Draw the explorer's present state with matplotlib."""
+        return figures.warp_step(
+            self.now,
+            self.goal,
+            self.pixel,
+            critical=self.critical,
+            connectivity=self.connectivity,
+            title=f"{self.direction}: {self.step} of {count(len(self.order), 'flip')}",
+        )
+
+    def view(self) -> widgets.VBox:
+        """Return a live view: play the flips or move their slider; click a pixel to choose it."""
+        return _WarpView(self).box
+
+
+class _WarpView(views.FigureView):
+    """The view of a `WarpExplorer`: both masks, and the neighbourhood of the chosen pixel."""
+
+    def lay_out(self) -> go.Figure:
+        titles = ("the mask on its way", "neighbourhood of the chosen pixel")
+        figure = make_subplots(1, 2, subplot_titles=titles, column_widths=[0.62, 0.38])
+        return views.laid_out(figure, height=560)
+
+    def build_traces(self) -> None:
+        self.build_masks()
+        self.build_neighbourhood()
+
+    # In a batch every changed trace is sent every property that changes in any of them, and loses
+    # those that it does not set itself. So traces are complete before they are added, and `redraw`
+    # leaves sizes out of its batch.
+
+    def build_masks(self) -> None:
+        """Make the part on the left: pixels in their colours, the outline, critical pixels."""
+        signs = (
+            ("in both", "square", figures.SUPERLEVEL),
+            ("to remove", "square", figures.LOWERED),
+            ("to add", "square", figures.RAISED),
+            ("critical", "x", figures.CRITICAL),
+            ("chosen pixel", "square-open", "black"),
+            ("foreground component", "circle", figures.COMPONENT),
+            ("background component", "triangle-up", figures.HOLE),
+        )
+        for sign in signs:  # signs without a place: a legend that stays when others come and go
+            self.add(1, views.marks(*sign).update(x=[None], y=[None]))
+        crosses, chosen = views.marks(*signs[3]), views.marks(*signs[4])
+        for trace in (crosses, chosen):
+            trace.update(showlegend=False, hoverinfo="skip")
+        self.image, self.edge, self.crosses, self.chosen = self.add(
+            1,
+            views.image_trace(),
+            views.outline("outline of the goal"),
+            crosses,
+            chosen.update(marker={"size": 16, "line": {"width": 3}}),
+        )
+        self.add_image_axes(upside_down=False)  # `draw` sets the ranges
+        self.image.on_click(self.choose)
+
+    def build_neighbourhood(self) -> None:
+        """Make the part on the right: nine cells, and the components that touch the middle."""
+        middle = go.Scatter(mode="text", text=["p"], x=[1], y=[1], textfont={"size": 20})
+        between, across = [0.5, 0.5, None, 1.5, 1.5, None], [-0.5, 2.5, None] * 2
+        grid = views.line(color="gray", width=1)
+        grid.update(x=[*between, *across], y=[*across, *between])
+        self.cells, _, self.inner, self.outer, self.foreground, self.background, _ = self.add(
+            2,
+            go.Image(hoverinfo="skip"),
+            grid,
+            views.line(color=figures.COMPONENT, width=4),
+            views.line(color=figures.HOLE, width=4),
+            self.letters("foreground component", "circle", figures.COMPONENT),
+            self.letters("background component", "triangle-up", figures.HOLE),
+            middle.update(showlegend=False, hoverinfo="skip"),
+        )
+        square = {"scaleanchor": "x2", "constrain": "domain", "range": [2.5, -0.5]}
+        self.figure.update_yaxes(title="", showticklabels=False, row=1, col=2, **square)
+        bare = {"constrain": "domain", "range": [-0.5, 2.5], "showticklabels": False}
+        self.figure.update_xaxes(row=1, col=2, **bare)
+
+    def letters(self, name: str, symbol: str, colour: str) -> go.Scatter:
+        """Return a trace of signs with a letter in each."""
+        trace = views.marks(name, symbol, colour).update(mode="markers+text", showlegend=False)
+        return trace.update(marker={"size": 30}, textfont={"color": "white", "size": 14})
+
+    def build_controls(self) -> list[Any]:
+        self.controls |= {
+            "step": views.integer_slider("Flips"),
+            "direction": views.dropdown("Warp", list(DIRECTIONS), 21),
+            "threshold": views.fraction_slider("Threshold"),
+            "connectivity": views.neighbour_choice(21),
+            "row": views.integer_slider("Row"),
+            "column": views.integer_slider("Column"),
+        }
+        return [
+            self.row("step", self.add_player("step", interval=150), "direction"),
+            self.row("row", "column"),
+            self.row("threshold", "connectivity"),
+            self.bring_own(),
+        ]
+
+    def choose(self, trace: Any, points: Any, state: Any) -> None:
+        """Choose the pixel that was clicked."""
+        if points.point_inds:
+            row, column = points.point_inds[0]
+            with self.model.hold_trait_notifications():
+                self.model.row, self.model.column = int(row), int(column)
+
+    def take(self, file: bytes) -> None:
+        """Warp the reader's own picture."""
+        self.model.take(read_image(file, dark=self.dark.value))
+
+    def last_values(self) -> dict[str, int]:
+        height, width = self.model.image.shape
+        return {"step": len(self.model.order), "row": height - 1, "column": width - 1}
+
+    def redraw(self, change: Any = None) -> None:
+        super().redraw(change)
+        size = min(16.0, max(4.0, 420 / max(self.model.image.shape)))
+        if self.crosses.marker.size != size:
+            self.crosses.marker.size = size
+
+    def lead_controls(self) -> None:
+        super().lead_controls()
+        self.player.max = len(self.model.order)
+        self.player.value = self.model.step  # so that it plays on from here
+
+    def draw(self, name: str) -> None:
+        model, now = self.model, self.model.now
+        moved = name in ("row", "column")
+        if not moved:
+            self.image.source = views.address(figures.mask_colours(now, model.goal))
+        if not moved and name != "step":
+            height, width = model.goal.shape
+            self.figure.layout.xaxis.range = [-0.5, width - 0.5]
+            self.figure.layout.yaxis.range = [height - 0.5, -0.5]
+            views.move(self.edge, *figures.outline(model.goal))
+            rows, columns = np.nonzero(model.critical)
+            views.move(self.crosses, columns, rows)
+        views.move(self.chosen, [model.column], [model.row])
+        self.draw_neighbourhood(now)
+
+    def draw_neighbourhood(self, now: np.ndarray) -> None:
+        """Draw the cells around the chosen pixel, their components, and the verdict."""
+        model, full = self.model, self.model.connectivity
+        self.cells.source = views.address(figures.cells_around(now, model.pixel))
+        numbers = figures.components_around(now, model.pixel, connectivity=full)
+        links = figures.links_around(numbers, full)
+        for sign, line, signs in (
+            (1, self.inner, self.foreground),
+            (-1, self.outer, self.background),
+        ):
+            own = [[*link, (np.nan, np.nan)] for link in links if sign * numbers[link[0]] > 0]
+            y, x = np.array(own, float).reshape(-1, 2).T
+            views.move(line, x, y)
+            rows, columns = np.nonzero(sign * numbers > 0)
+            views.move(signs, columns, rows)
+            names = "ABCD" if sign > 0 else "1234"
+            signs.text = [names[abs(k) - 1] for k in numbers[rows, columns]]
+        answer = figures.verdict(now, model.pixel, connectivity=full).split(":")[0].lower()
+        title = f"row {model.row}, column {model.column}: {answer}"
+        self.figure.layout.annotations[1].text = title

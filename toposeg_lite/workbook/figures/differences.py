@@ -1,0 +1,134 @@
+"""Figures of predictions: what is wrong in their topology, and how the training went.
+
+Every kind of difference has its own sign and its own colour (those of Okabe and Ito), so that no
+meaning hangs on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ...data import Sample
+from ...differences import KINDS, Difference
+
+__all__ = ["SIGNS", "comparison_figure", "training_figure"]
+
+#: Marker, colour and whether it is filled, for each kind of difference.
+SIGNS = {
+    "break": ("X", "#D55E00", True),
+    "spurious component": ("^", "#CC79A7", True),
+    "false merge": ("s", "#0072B2", True),
+    "missing component": ("v", "#E69F00", True),
+    "false hole": ("o", "#56B4E9", False),
+    "missing hole": ("D", "#009E73", False),
+}
+_LINES = ("-", "--", ":", "-.")
+
+
+def _flat(array: np.ndarray, ndim: int) -> np.ndarray:
+    """Return what is shown of an array: an image as it is, a volume as its brightest slices."""
+    return array.max(axis=0) if ndim == 3 else array
+
+
+def comparison_figure(
+    samples: Sequence[Sample],
+    predictions: Mapping[str, Sequence[np.ndarray]],
+    differences: Mapping[str, Sequence[Sequence[Difference]]],
+    *,
+    side: float = 3.2,
+) -> Figure:
+    """Show images, references and predictions side by side and mark where the topology differs.
+
+    Each sample is a row; volumes are shown as projections along their first axis. Each name is a
+    column, `side` inches wide: `predictions` has a mask for each sample under it, in light grey
+    (what it misses of the reference is dark grey), and `differences` what `topology_differences`
+    finds in each mask.
+
+    Examples
+    --------
+    >>> from toposeg_lite.differences import topology_differences
+    >>> truth = np.eye(8, dtype=bool)
+    >>> prediction = truth & (np.arange(8) != 4)
+    >>> differences = topology_differences(prediction, truth)
+    >>> sample = Sample("line", truth[None].astype(np.float32), truth)
+    >>> figure = comparison_figure([sample], {"mine": [prediction]}, {"mine": [differences]})
+    >>> [axes.get_title() for axes in figure.axes]
+    ['image: line', 'reference', 'mine: 1 difference']
+    """
+    if not samples:
+        raise ValueError("samples are empty: there is nothing to show")
+    for name, masks in predictions.items():
+        if not len(samples) == len(masks) == len(differences.get(name, ())):
+            raise ValueError(f"{name!r} must have a mask and a list of differences for each sample")
+    ndim = samples[0].mask.ndim
+    heights = [_flat(s.mask, ndim).shape[0] / _flat(s.mask, ndim).shape[1] for s in samples]
+    figure = Figure(
+        figsize=(side * (2 + len(predictions)), (side + 0.2) * sum(heights) + 0.6),
+        layout="constrained",
+    )
+    grid = figure.subplots(len(samples), 2 + len(predictions), squeeze=False, height_ratios=heights)
+    for row, (axes, sample) in enumerate(zip(grid, samples, strict=True)):
+        image = _flat(np.moveaxis(sample.image, 0, -1), ndim)
+        colour = image if image.shape[-1] == 3 else image.mean(axis=-1)
+        axes[0].imshow(colour, cmap="gray", vmin=0, vmax=1)
+        axes[0].set_title(f"image: {sample.name}", fontsize="medium")
+        truth = _flat(sample.mask, ndim)
+        axes[1].imshow(truth, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes[1].set_title("reference", fontsize="medium")
+        for ax, (name, masks) in zip(axes[2:], predictions.items(), strict=True):
+            mask = _flat(masks[row], ndim)
+            ax.imshow(np.where(mask, 0.9, 0.35 * truth), cmap="gray", vmin=0, vmax=1,
+                      interpolation="nearest")  # fmt: skip
+            marks = differences[name][row]
+            _mark(ax, marks)
+            ending = "" if len(marks) == 1 else "s"
+            ax.set_title(f"{name}: {len(marks)} difference{ending}", fontsize="medium")
+        for ax in axes:
+            ax.set(xticks=[], yticks=[])
+    handles = [
+        Line2D([], [], ls="", marker=marker, ms=8, color=face, label=kind,
+               mfc=face if filled else "none", mew=1.8 if not filled else 0.8)
+        for kind, (marker, face, filled) in SIGNS.items()
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(KINDS), frameon=False)
+    return figure
+
+
+def _mark(ax: Axes, differences: Sequence[Difference]) -> None:
+    """Put the sign of its kind at the place of each difference."""
+    for kind, (marker, face, filled) in SIGNS.items():
+        places = [d.position[-2:] for d in differences if d.kind == kind]
+        if places:
+            ys, xs = zip(*places, strict=True)
+            ax.plot(xs, ys, ls="", marker=marker, ms=7, mec="white" if filled else face,
+                    mfc=face if filled else "none", mew=0.8 if filled else 1.8)  # fmt: skip
+
+
+def training_figure(histories: Mapping[str, pd.DataFrame], starts: Mapping[str, int]) -> Figure:
+    """Draw how Dice + cross-entropy fell in some runs, averaged over 25 steps.
+
+    `histories` are the `Checkpoint.history` of each run, `starts` the steps at which they started.
+
+    Examples
+    --------
+    >>> history = pd.DataFrame({"dice_bce": [1.0, 0.5]})
+    >>> figure = training_figure({"parent": history}, {"parent": 0})
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['parent']
+    """
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    ax = figure.subplots()
+    for number, (name, history) in enumerate(histories.items()):
+        steps = starts[name] + 1 + np.arange(len(history))
+        mean = history["dice_bce"].rolling(25, min_periods=1).mean()
+        ax.plot(steps, mean, ls=_LINES[number % len(_LINES)], label=name)
+    ax.set(xlabel="step", ylabel="Dice + cross-entropy")
+    ax.set_ylim(bottom=0)
+    ax.legend(frameon=False)
+    return figure

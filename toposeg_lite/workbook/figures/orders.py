@@ -1,0 +1,149 @@
+"""Figures of the order in which an annotator is asked: branches by a number, curves of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.patheffects import withStroke
+
+from ...checks import check_integer
+from .annotation import picture_colours
+from .base import _axes
+
+__all__ = ["ORDER_STYLES", "branches_by_value", "order_curves"]
+
+#: Colour and marker of each order; orders of other names are drawn in black.
+ORDER_STYLES: dict[str, tuple[str, str]] = {
+    "doubt": ("#D55E00", "o"),
+    "uncertainty": ("#0072B2", "s"),
+    "gain": ("#009E73", "^"),
+    "persistence": ("#CC79A7", "D"),
+    "pixel-entropy": ("#E69F00", "v"),
+    "random": ("#7F7F7F", "x"),
+    "doubt, learning": ("#56B4E9", "P"),
+}
+
+
+def branches_by_value(
+    image: Any,
+    paths: Sequence[np.ndarray],
+    values: Any,
+    *,
+    label: str,
+    limits: tuple[float, float] = (0.0, 1.0),
+    chosen: int | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw an image in grey with its branches, each in the colour and width of its value.
+
+    The image is one of `picture_colours`, shown pale. High values are drawn wide, dark and last,
+    low ones thin and bright.
+
+    Parameters
+    ----------
+    values : (n,) array of float
+        One for each path.
+    label : str
+        What the values are: written at the bar of colours.
+    limits : (float, float)
+        The values at the ends of that bar.
+    chosen : int, optional
+        The number of a branch, from 0, to point at with an arrow.
+
+    Examples
+    --------
+    >>> paths = [np.array([0, 4, 8]), np.array([2])]
+    >>> ax = branches_by_value(np.eye(3), paths, [0.9, 0.1], label="doubt")
+    >>> [len(lines.get_segments()) for lines in ax.collections]
+    [2]
+    """
+    colours = picture_colours(image)
+    numbers = np.asarray(values, np.float64)
+    if numbers.shape != (len(paths),) or not np.isfinite(numbers).all():
+        raise ValueError(
+            f"values must hold a finite number for each of the {len(paths)} paths; "
+            f"got shape {numbers.shape}"
+        )
+    low, high = limits
+    if not low < high:
+        raise ValueError(f"limits must rise; got {limits}")
+    if chosen is not None:
+        check_integer(chosen, "chosen", 0, len(paths) - 1)
+    ax = _axes(ax, (5.6, 5.0))
+    ax.imshow(128 + colours.mean(axis=2) / 2, cmap="gray", vmin=0, vmax=255)
+    order = np.argsort(numbers, kind="stable")
+    segments = []
+    for k in order:
+        rows, columns = np.unravel_index(paths[k], colours.shape[:2])
+        if len(rows) == 1:  # a speck, as a short line
+            rows, columns = rows[[0, 0]], columns[0] + np.array([-0.5, 0.5])
+        segments.append(np.stack([columns, rows], axis=1))
+    part = np.clip((numbers[order] - low) / (high - low), 0, 1)
+    lines = LineCollection(
+        segments,
+        array=numbers[order],
+        cmap="viridis_r",
+        norm=Normalize(low, high),
+        linewidths=1 + 2 * part,
+        capstyle="round",
+    )
+    ax.add_collection(lines)
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.colorbar(lines, ax=ax, label=label, fraction=0.046, pad=0.03)
+    if chosen is not None:
+        row, column = np.unravel_index(paths[chosen][len(paths[chosen]) // 2], colours.shape[:2])
+        halo = [withStroke(linewidth=4, foreground="white")]
+        ax.annotate(
+            "asked first", (column, row), (0.5, 0.04), textcoords="axes fraction", ha="center",
+            arrowprops={"arrowstyle": "->", "lw": 1.6}, path_effects=halo,
+        )  # fmt: skip
+    ax.set(xlabel="column", ylabel="row", title=title)
+    return ax
+
+
+def order_curves(
+    curves: Mapping[str, tuple[Any, Any]],
+    *,
+    ylabel: str,
+    xlabel: str = "decisions",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what is left of an error after each decision, for several orders of questions.
+
+    `curves` maps the name of each order to (clicks, values): how many decisions there were, rising,
+    and the error after them, two or more of each. The legend names each order with the mean height
+    of its curve.
+
+    >>> ax = order_curves({"doubt": ([0, 2, 4], [8, 2, 0])}, ylabel="errors")
+    >>> ax.get_legend().get_texts()[0].get_text()
+    'doubt: 3'
+    """
+    if not curves:
+        raise ValueError("curves must hold one at least; got none")
+    ax = _axes(ax, (5.6, 4.4))
+    for k, (name, (clicks, values)) in enumerate(curves.items()):
+        x, y = np.asarray(clicks, np.float64), np.asarray(values, np.float64)
+        if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
+            raise ValueError(
+                f"the curve {name!r} must have as many values as clicks, two or more; "
+                f"got shapes {x.shape} and {y.shape}"
+            )
+        colour, marker = ORDER_STYLES.get(name, ("black", "."))
+        mean = np.trapezoid(y, x) / (x[-1] - x[0])
+        every = max(1, len(x) // 6)  # markers apart from each other, and from those of other curves
+        ax.plot(
+            x, y, color=colour, marker=marker, ms=6, lw=1.8, mfc="white" if marker != "x" else None,
+            markevery=(k % every, every), label=f"{name}: {mean:.3g}",
+        )  # fmt: skip
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.grid(color="0.9")
+    ax.legend(title="order: mean height", fontsize="small", title_fontsize="small")
+    return ax

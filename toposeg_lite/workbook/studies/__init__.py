@@ -1,0 +1,34 @@
+"""Studies: fair comparisons of losses, what their results are worth, and what is asked of branches.
+
+`Study` compares losses over several seeds, `Comparison` one loss with one seed, with a report;
+`read_runs` reads what they left, and `statistics` says whether a difference is more than luck.
+`calibration` and `orders` ask about branches: how honest their probabilities are, and which of them
+an annotator should be asked about first. ``python -m toposeg_lite.workbook.studies --help`` lists
+the commands.
+
+What holds for all of them: `data` is a `Dataset` with training, validation and test images,
+`config` says how the networks are trained, `out` or `folder` is where a study is kept (made if it
+is not there), `progress` shows bars, and branches whose persistence is not above `min_persistence`
+do not count. Bad arguments raise TypeError or ValueError before anything is trained or made.
+Networks are checkpoints and scores are files in the folder of a study, so what was stopped goes on
+with the same call.
+"""
+
+from .comparison import Comparison, prepare_folder
+from .runs import Run, read_runs
+from .scores import choose_weight, judge, study_tables
+from .study import ARMS, Arm, Study, StudyConfig
+
+__all__ = [
+    "ARMS",
+    "Arm",
+    "Comparison",
+    "Run",
+    "Study",
+    "StudyConfig",
+    "choose_weight",
+    "judge",
+    "prepare_folder",
+    "read_runs",
+    "study_tables",
+]

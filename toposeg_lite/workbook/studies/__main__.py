@@ -1,0 +1,153 @@
+"""The commands: ``python -m toposeg_lite.workbook.studies COMMAND``; --help lists them.
+
+Without COMMAND it is ``notebook``. ``-p dataset brick -p weight '[0.1, 1]'`` sets parameters of
+notebook and study. Every parameter is checked before anything is made or trained, and what was
+stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from papermill.exceptions import PapermillExecutionError
+
+from ...files import write_atomically
+from .calibration import CalibrationCommand
+from .make_pretrained import PretrainedCommand
+from .notebook import NOTEBOOK, read_value, run_notebook
+from .options import add_options
+from .orders import OrdersCommand
+from .scores import study_tables
+from .study import ARMS, Study, StudyConfig
+
+__all__ = ["main", "run_study"]
+
+#: What a study uses where it is not told otherwise: what two cores do in an hour or so.
+BUDGET = {"pretrain_steps": 800, "finetune_steps": 250, "patch": 192, "window": 512}
+AGAIN = "What was trained is kept: the same command with -p resume True goes on from there."
+#: Commands whose options are the fields of a dataclass.
+COMMANDS = {
+    "calibration": CalibrationCommand,
+    "orders": OrdersCommand,
+    "pretrained": PretrainedCommand,
+}
+
+
+def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
+    """Compare losses over several seeds; the same call goes on with what is done already.
+
+    Of `parameters`, "out" is the folder of all runs ("runs"), "name" that of this one in it
+    (``<dataset>-study``), which is returned. "results" is a further file for the results, ending in
+    ".json"; the scores of each test image are put beside it, ending in ".csv". "arms" are the names
+    of some of `study.ARMS` (all). The others are those of `StudyConfig.from_parameters`.
+    """
+    given = dict(parameters or {})
+    out, name, results = (given.pop(key, None) for key in ("out", "name", "results"))
+    if results is not None and Path(results).suffix != ".json":
+        raise ValueError(f"results must be a file whose name ends in .json; got {results!r}")
+    known = {arm.name: arm for arm in ARMS}
+    wanted = given.pop("arms", list(known))
+    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    unknown = [repr(arm) for arm in wanted if arm not in known]
+    if unknown:
+        raise ValueError(f"unknown arm {', '.join(unknown)}; there are {', '.join(known)}")
+    for key in ("loss", "loss_options", "weight", "seed"):
+        if key in given:
+            raise ValueError(f"a study takes no {key!r}: name arms and seeds")
+    arms = [known[arm] for arm in wanted]
+    config = StudyConfig.from_parameters(**BUDGET | given, arms=arms)
+    folder = Path(out or "runs") / (name or f"{config.shared.dataset}-study")
+    Study(config, folder).run()
+    if results is not None:
+        for ending in (".json", ".csv"):
+            kept = (folder / "study").with_suffix(ending)
+            write_atomically(Path(results).with_suffix(ending), kept.read_bytes())
+    return folder
+
+
+def _notebook_command(chosen: argparse.Namespace) -> None:
+    """Run the notebook and say where its results are."""
+    folder = run_notebook(_parameters(chosen), notebook=chosen.notebook)
+    print(f"\nEverything is in {folder}/: open report.html in a browser.")
+
+
+def _study_command(chosen: argparse.Namespace) -> None:
+    """Make a study, or go on with it, and print its tables."""
+    chosen.file = run_study(_parameters(chosen)) / "study.json"
+    _table_command(chosen)
+
+
+def _table_command(chosen: argparse.Namespace) -> None:
+    """Print the tables of a ``study.json``."""
+    print(study_tables(json.loads(chosen.file.read_text())))
+
+
+def _parameters(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters that were given by ``-p``."""
+    return {name: read_value(text) for name, text in chosen.p}
+
+
+def _fields_command(chosen: argparse.Namespace) -> None:
+    """Run a command whose options are the fields of a dataclass."""
+    chosen.kind(**{field.name: getattr(chosen, field.name) for field in fields(chosen.kind)}).run()
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m toposeg_lite.workbook.studies",
+        description="Train on a data set with and without a loss, by notebook 09 (the default); "
+        "compare many losses over several seeds; or repeat a study that the workbook quotes.",
+    )
+    parser.set_defaults(again="The same command goes on from there.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    notebook = commands.add_parser("notebook", help="compare one loss with its control")
+    notebook.set_defaults(run=_notebook_command, again=AGAIN)
+    notebook.add_argument("--notebook", help=f"another notebook than {NOTEBOOK}")
+    study = commands.add_parser("study", help="compare all losses over several seeds")
+    study.set_defaults(run=_study_command)
+    for command in (notebook, study):
+        text = "a parameter, e.g. -p dataset brick -p weight '[0.1, 1]'"
+        command.add_argument(
+            "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=text
+        )
+    table = commands.add_parser("table", help="print the tables of a study")
+    table.set_defaults(run=_table_command)
+    table.add_argument("file", type=Path, help="the study.json")
+    for name, kind in COMMANDS.items():
+        text = (kind.__doc__ or "").splitlines()[0]
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=_fields_command, kind=kind)
+        add_options(command, kind)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return 0, or say on stderr what went wrong and return 1 (stopped: 130)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        words.insert(0, "notebook")
+    chosen = _parser().parse_args(words)
+    try:
+        chosen.run(chosen)
+    except (TypeError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except PapermillExecutionError as error:
+        text = f"error: a cell of the notebook failed: {error.ename}: {error.evalue}"
+        print(f"{text}\n{AGAIN}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nstopped. {chosen.again}", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

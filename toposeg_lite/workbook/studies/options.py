@@ -1,0 +1,45 @@
+"""Options of a command, which are the fields of a dataclass."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from ...training import TrainConfig
+
+__all__ = ["add_options", "option", "training_of"]
+
+
+def option(default: Any, help: str | None = None) -> Any:
+    """Return a field of a dataclass that is an option of a command, with a line of help."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+def add_options(parser: argparse.ArgumentParser, kind: type) -> None:
+    """Add an option for each field of a dataclass, ``--even-light`` for ``even_light``.
+
+    A field whose default is False is a switch, and one whose default is a tuple takes several
+    values. All values are of their default's type; where that is None, they are texts.
+    """
+    for field in dataclasses.fields(kind):
+        name, default = f"--{field.name.replace('_', '-')}", field.default
+        settings: dict[str, Any] = {"default": default, "help": field.metadata["help"]}
+        if default is False:
+            parser.add_argument(name, action="store_true", **settings)
+            continue
+        example = default[0] if isinstance(default, tuple) else default
+        if isinstance(default, tuple):
+            settings["nargs"] = "+"
+        parser.add_argument(name, type=str if example is None else type(example), **settings)
+
+
+def training_of(command: Any, dataset: str) -> TrainConfig:
+    """Return how a command trains networks on a data set: with Dice + cross-entropy alone.
+
+    Whatever option of the command is a field of `TrainConfig` becomes that field.
+    """
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    names &= {field.name for field in dataclasses.fields(command)}
+    given = {name: getattr(command, name) for name in names} | {"dataset": dataset}
+    return TrainConfig(weight=0.0, anneal=True, **given)

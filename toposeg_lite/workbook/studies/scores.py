@@ -1,0 +1,171 @@
+"""The scores of studies: their means, what is decided from them, and the tables that are printed.
+
+Decided is by rules that are fixed beforehand: which weight is taken, and a verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...training.checkpoint import DICE_MARGIN
+
+__all__ = ["COLUMNS", "choose_weight", "judge", "mean_scores", "study_tables"]
+
+#: What tables show of `metrics.report`, and how they call it.
+COLUMNS = {
+    "dice": "Dice",
+    "cldice": "clDice",
+    "betti_0_error": "Betti-0 error",
+    "betti_1_error": "Betti-1 error",
+    "betti_2_error": "Betti-2 error",
+    "betti_matching_error": "Betti matching error",
+    "adjusted_rand_index": "ARI",
+    "variation_of_information": "VOI (bits)",
+}
+
+
+def mean_scores(table: pd.DataFrame, keys: Sequence[str] = tuple(COLUMNS)) -> dict[str, float]:
+    """Return the mean over the images of each score that a table has."""
+    return {key: float(table[key].mean()) for key in keys if key in table}
+
+
+def choose_weight(scores: pd.DataFrame) -> float:
+    """Choose the weight with the smallest topological error among those that keep the overlap.
+
+    `scores` are means over the validation images: a row for each weight (the index) and one for the
+    control, weight 0, and the columns "dice" and "betti_matching_error", or in its place (of
+    volumes it is not measured) "betti_error". Chosen is, of the weights whose Dice is at most 0.01
+    below the control's, that with the smallest error; among equals the smallest weight. Where all
+    cost more Dice than that, it is the one that costs least.
+
+    Examples
+    --------
+    A weight of 10 has the best topology but spoils the overlap:
+
+    >>> choose_weight(
+    ...     pd.DataFrame(
+    ...         {"dice": [0.80, 0.80, 0.795, 0.70], "betti_matching_error": [5.0, 3.0, 2.0, 1.0]},
+    ...         index=[0, 0.1, 1, 10],
+    ...     )
+    ... )
+    1.0
+    """
+    if not len(scores):
+        raise ValueError("scores are empty: there is no weight to choose from")
+    if 0 not in scores.index or len(scores) == 1:
+        raise ValueError(
+            f"scores must have a row for the control, weight 0, and one for each weight to choose "
+            f"from; got the rows {scores.index.tolist()}"
+        )
+    arms = scores.drop(index=0)
+    least = float(scores["dice"][0]) - DICE_MARGIN
+    kept = arms[arms["dice"] >= least]
+    if kept.empty:
+        kept = arms[arms["dice"] == arms["dice"].max()]
+    measured = "betti_matching_error" in kept
+    error = kept["betti_matching_error" if measured else "betti_error"]
+    return float(kept[error == error.min()].index.min())
+
+
+def judge(arm: Sequence[float], control: Sequence[float]) -> str:
+    """Say whether an error is better or worse than the control's, image by image and on average.
+
+    Both are errors (smaller is better) on the same images. The arm is "better" if its mean is
+    smaller by more than 1 % of the control's and more images have a smaller error than a larger
+    one, "worse" if both hold the other way round; else there is "no clear difference".
+
+    Examples
+    --------
+    >>> judge([1.0, 2.0, 3.0], [2.0, 2.0, 5.0])
+    'better'
+    >>> judge([1.0, 3.0], [2.0, 2.5])
+    'no clear difference'
+    """
+    if not len(arm) or len(arm) != len(control):
+        raise ValueError(
+            f"arm and control must name the errors of the same images; "
+            f"got {len(arm)} and {len(control)}"
+        )
+    difference = np.subtract(arm, control)
+    margin = 0.01 * float(np.mean(control))
+    images = int((difference < 0).sum() - (difference > 0).sum())
+    if difference.mean() < -margin and images > 0:
+        return "better"
+    if difference.mean() > margin and images < 0:
+        return "worse"
+    return "no clear difference"
+
+
+def study_tables(results: Mapping[str, Any]) -> str:
+    """Return the tables of a study as Markdown: the scores, and the differences to the control.
+
+    `results` are what `Study.run` returns, or ``study.json`` holds. Each network has a row. Scores
+    are the mean over the test images, then mean ± standard deviation over the seeds. Differences
+    are taken seed by seed, arm minus control.
+
+    Examples
+    --------
+    >>> networks = {
+    ...     name: {
+    ...         seed: {"weight": weight, "share_of_loss": 0.0, "test": {"dice": dice}}
+    ...         for seed, dice in (("0", first), ("1", second))
+    ...     }
+    ...     for name, weight, first, second in (("control", 0, 0.9, 0.8), ("arm", 0.5, 0.92, 0.84))
+    ... }
+    >>> print(study_tables({"networks": networks}))
+    | network | weight | Dice | share of loss |
+    | --- | --- | --- | --- |
+    | control | | .850 ± .071 | 0 % |
+    | arm | 0.5 | .880 ± .057 | 0 % |
+    <BLANKLINE>
+    | arm - control | Dice |
+    | --- | --- |
+    | arm | +.030 ± .014 |
+    """
+    networks = results["networks"]
+    tests = {
+        name: pd.DataFrame({seed: entry["test"] for seed, entry in entries.items()}).T
+        for name, entries in networks.items()
+    }
+    shown = [key for key in COLUMNS if key in tests["control"]]
+    titles = [COLUMNS[key] for key in shown]
+    digits = {key: 3 if tests["control"][key].abs().max() < 1.5 else 2 for key in shown}
+    scores = []
+    for name, entries in networks.items():
+        weights = sorted({entry["weight"] for entry in entries.values()})
+        share = sum(entry["share_of_loss"] for entry in entries.values()) / len(entries)
+        scores.append(
+            [
+                name,
+                ", ".join(f"{weight:g}" for weight in weights if weight),
+                *(_spread(tests[name][key], digits[key]) for key in shown),
+                f"{share:.0%}".replace("%", " %"),
+            ]
+        )
+    differences = [
+        [name]
+        + [_spread(table[key] - tests["control"][key], digits[key], sign="+") for key in shown]
+        for name, table in tests.items()
+        if name not in ("parent", "control")
+    ]
+    first = _markdown(["network", "weight", *titles, "share of loss"], scores)
+    return f"{first}\n\n{_markdown(['arm - control', *titles], differences)}"
+
+
+def _spread(values: pd.Series, digits: int, sign: str = "") -> str:
+    """Return mean ± standard deviation as a table shows them, without the zero before the point."""
+    numbers = [f"{values.mean():{sign}.{digits}f}"]
+    if len(values) > 1:
+        numbers.append(f"{values.std():.{digits}f}")
+    return " ± ".join(re.sub(r"^([+-]?)0\.", r"\1.", number) for number in numbers)
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown has it."""
+    table = [header, ["---"] * len(header), *lines]
+    return "\n".join(re.sub(" +", " ", f"| {' | '.join(cells)} |") for cells in table)

@@ -1,0 +1,303 @@
+"""Is a difference more than luck? Networks compared image by image and seed by seed.
+
+Two networks that are scored on the same images are compared by their *differences*: an image that
+is hard for one is hard for the other, and what they have in common cancels. Two kinds of luck are
+in them, that of the seed (first weights, crops) and that of the images, and each function says
+which of them it measures.
+
+What holds for all functions: `scores` is a DataFrame with a row for each network, seed and image,
+and the columns "network", "seed", "image" and one for each metric. `differences` are a (seeds,
+images) array of float, network minus control, as `paired_differences` returns it; one axis stands
+for a single seed. Tests over images take each image's mean over the seeds. Where anything is drawn,
+`draws` says how often and `seed` decides what.
+
+References
+----------
+.. [1] B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979.
+       doi:10.1214/aos/1176344552
+.. [2] A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
+       doi:10.1214/07-AOAS122
+.. [3] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+       Statistics 6, 1979. https://www.jstor.org/stable/4615733
+.. [4] F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1, 1945.
+       doi:10.2307/3001968
+.. [5] D. S. Kerby, "The simple difference formula", Comprehensive Psychology 3, 2014.
+       doi:10.2466/11.IT.3.1
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ...checks import check_choice, check_integer, check_number
+
+__all__ = [
+    "bootstrap_interval",
+    "compare_networks",
+    "holm",
+    "paired_differences",
+    "rank_biserial",
+    "sign_flip_test",
+]
+
+#: The columns that say of what a row of scores is.
+KEYS = ("network", "weight", "seed", "image")
+
+
+def paired_differences(
+    scores: pd.DataFrame, metric: str, network: str, *, control: str = "control"
+) -> pd.DataFrame:
+    """Return the scores of a network minus those of the control, image by image within each seed.
+
+    There is a row for each seed and a column for each image that both networks have. An image
+    without a score in any of these seeds (NaN, or no row) is left out.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({
+    ...     "network": ["control", "control", "arm", "arm"],
+    ...     "seed": 0,
+    ...     "image": ["a", "b", "a", "b"],
+    ...     "betti_error": [5.0, 2.0, 3.0, 2.0],
+    ... })
+    >>> paired_differences(scores, "betti_error", "arm").loc[0].to_dict()
+    {'a': -2.0, 'b': 0.0}
+    """
+    arm, base = (_by_seed(scores, metric, name) for name in (network, control))
+    kept = (arm - base).dropna(how="all").dropna(axis=1)  # seeds that one lacks, then images
+    if kept.empty:
+        raise ValueError(
+            f"{metric} of {network!r} and {control!r} have no image in common that is scored with "
+            f"every seed"
+        )
+    return kept
+
+
+def _by_seed(scores: pd.DataFrame, metric: str, network: str) -> pd.DataFrame:
+    """Return the scores of one network, seeds down and images across."""
+    if not isinstance(scores, pd.DataFrame):
+        raise TypeError(f"scores must be a DataFrame; got {type(scores).__name__}")
+    missing = {"network", "seed", "image"} - set(scores.columns)
+    if missing:
+        raise ValueError(f"scores must have the columns network, seed and image; {missing} missing")
+    check_choice(metric, [str(name) for name in scores.columns if name not in KEYS], "metric")
+    check_choice(network, scores["network"].unique().tolist(), "network")
+    rows = scores[scores["network"] == network]
+    if rows.duplicated(["seed", "image"]).any():
+        raise ValueError(f"scores hold more than one row for a seed and image of {network!r}")
+    return rows.pivot(index="seed", columns="image", values=metric).astype(float)
+
+
+def _check_differences(differences: Any) -> np.ndarray:
+    """Return a (seeds, images) array of float; a single row for one seed may have one axis."""
+    table = np.asarray(differences)
+    if table.dtype.kind not in "biuf":
+        raise TypeError(f"differences must hold numbers; got dtype {table.dtype}")
+    if table.ndim not in (1, 2) or not table.size:
+        raise ValueError(
+            f"differences must have the axes (seeds, images), or (images); got shape {table.shape}"
+        )
+    if not np.isfinite(table).all():
+        raise ValueError("differences hold values that are NaN or infinite")
+    return np.atleast_2d(table).astype(float)
+
+
+def _of_images(differences: Any) -> np.ndarray:
+    """Return each image's mean over the seeds, without the noise of rounding, so that 0 is 0."""
+    return _check_differences(differences).mean(axis=0).round(12)
+
+
+def bootstrap_interval(
+    differences: Any, *, over: str = "both", level: float = 0.95, draws: int = 5000, seed: int = 0
+) -> tuple[float, float]:
+    """Return a confidence interval of the mean difference, by drawing again from what there is.
+
+    Had we other images, or other seeds, the mean would be another. The bootstrap imitates that: it
+    draws as many images (or seeds, or both, as `over` says; the other is kept as it is) as there
+    are, with replacement, and takes the mean of what it drew; the interval holds the middle part,
+    `level`, of many such means [1]_. All seeds are scored on the same images, so images and seeds
+    are drawn independently of each other [2]_.
+
+    With few seeds the interval over them is too narrow: of three it is hardly ever wider than from
+    the smallest to the largest, which holds the true median of all seeds in only three of four
+    studies.
+
+    Examples
+    --------
+    >>> low, high = bootstrap_interval([[-2.0, -1.0, 0.0, -1.0], [-1.0, -1.0, 0.0, -2.0]])
+    >>> low, high
+    (-1.5, -0.25)
+    """
+    table = _check_differences(differences)
+    check_choice(over, ("both", "images", "seeds"), "over")
+    if not 0 < check_number(level, "level") < 1:
+        raise ValueError(f"level must be between 0 and 1; got {level}")
+    seeds, images = _weights(
+        table.shape, over, check_integer(draws, "draws", 1), check_integer(seed, "seed")
+    )
+    means = ((seeds @ table) * images).sum(1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=4)  # networks of one study are compared with the same draws
+def _weights(shape: tuple[int, ...], over: str, draws: int, seed: int) -> list[np.ndarray]:
+    """Return how often each seed and each image is drawn, as parts: arrays (draws, count)."""
+    generator, weights = np.random.default_rng(seed), []
+    for kind, count in zip(("seeds", "images"), shape, strict=True):
+        drawn = np.ones((draws, count))
+        if over in ("both", kind):
+            drawn = generator.multinomial(count, np.full(count, 1 / count), draws).astype(float)
+        weights.append(drawn / count)
+    return weights
+
+
+def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> float:
+    """Return how often chance alone gives a mean difference as far from zero as this one.
+
+    Were the networks alike, each difference could as well have had the other sign. So all signs are
+    flipped in all ways, and the p-value is the part of the flips whose mean is as far from zero,
+    on its side, as the observed one, times two for the two sides: in (0, 1], and with n images
+    never below ``2 / 2**n``. This is scipy's `permutation_test` of one paired sample. If there are
+    more ways than `draws`, so many are drawn at random.
+
+    Examples
+    --------
+    Three differences of the same sign: of 8 ways to flip them, 2 are as extreme.
+
+    >>> sign_flip_test([-3.0, -1.0, -2.0])
+    0.25
+    """
+    values = _of_images(differences)
+    check_integer(draws, "draws", 1)
+    check_integer(seed, "seed")
+    if len(values) < 2 or not values.any():
+        return 1.0
+    test = stats.permutation_test(
+        (values,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=draws,
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    )
+    return float(test.pvalue)
+
+
+def rank_biserial(differences: Any) -> float:
+    """Return the effect size that belongs to the signed-rank test: how one-sided images are [5]_.
+
+    The images are ranked by the size of their difference, zeros left out. The value is the sum of
+    the ranks of the positive ones minus that of the negative ones, divided by the sum of all: from
+    -1 (every image lower) to 1 (every image higher), and 0 where there is no difference.
+
+    Examples
+    --------
+    Ranks 3, 2 and 1, of which the last belongs to a positive difference:
+
+    >>> round(rank_biserial([-4.0, -2.0, 1.0]), 3)
+    -0.667
+    """
+    values = _of_images(differences)
+    values = values[values != 0]
+    if not values.size:
+        return 0.0
+    ranks = stats.rankdata(np.abs(values))
+    return float((np.sign(values) * ranks).sum() / ranks.sum())
+
+
+def holm(p_values: Any) -> np.ndarray:
+    """Correct the p-values of several tests, so that one false alarm among all stays improbable.
+
+    The smallest of m p-values is multiplied by m, the next by m - 1, and so on; none may become
+    smaller than one before it, or larger than 1 [3]_. Takes and returns arrays (m,) of float in
+    [0, 1], in the same order; those below a level are significant at this level, together.
+
+    Examples
+    --------
+    >>> holm([0.04, 0.01, 0.03])
+    array([0.06, 0.03, 0.06])
+    """
+    values = np.asarray(p_values)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"p_values must hold numbers; got dtype {values.dtype}")
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f"p_values must have one axis and not be empty; got shape {values.shape}")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("p_values must lie in [0, 1]")
+    order = np.argsort(values, kind="stable")
+    factors = np.arange(len(values), 0, -1)
+    corrected = np.empty(len(values))
+    corrected[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1)
+    return corrected
+
+
+def compare_networks(
+    scores: pd.DataFrame,
+    metric: str,
+    *,
+    control: str = "control",
+    leave_out: tuple[str, ...] = ("parent",),
+    level: float = 0.95,
+    draws: int = 5000,
+    flips: int = 9999,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare every network with the control in one score: how much, how sure, how often.
+
+    `level` and `draws` are those of `bootstrap_interval`, `flips` the draws of `sign_flip_test`.
+    There is a row for each network but the control and those of `leave_out`, in their order:
+
+    - "control", "score", "difference": means over the images and seeds that both have;
+    - "low", "high": the bootstrap interval of the difference, over images and seeds;
+    - "images", "lower", "higher": how many images there are, and with how many of them the mean
+      over the seeds is lower or higher than the control's;
+    - "seeds", "seeds_lower": how many seeds, and with how many the mean over images is lower;
+    - "rank_biserial", "p_sign_flip", "p_wilcoxon" [4]_: effect size and tests over the images;
+    - "p_holm": the sign-flip p-values, corrected for the number of networks.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({
+    ...     "network": ["control"] * 3 + ["arm"] * 3,
+    ...     "seed": 0,
+    ...     "image": ["a", "b", "c"] * 2,
+    ...     "betti_error": [5.0, 2.0, 4.0, 3.0, 1.0, 3.0],
+    ... })
+    >>> row = compare_networks(scores, "betti_error").loc["arm"]
+    >>> print(f"{row['difference']:.3f}, lower in {row['lower']:.0f}, p {row['p_sign_flip']:.2f}")
+    -1.333, lower in 3, p 0.25
+    """
+    theirs = _by_seed(scores, metric, control)
+    names = [name for name in scores["network"].unique() if name not in (control, *leave_out)]
+    if not names:
+        raise ValueError(f"scores hold no network to compare with {control!r}")
+    rows = {}
+    for name in names:
+        table = paired_differences(scores, metric, name, control=control)
+        base = float(theirs.loc[table.index, table.columns].to_numpy().mean())
+        mean = float(table.to_numpy().mean())
+        low, high = bootstrap_interval(table, level=level, draws=draws, seed=seed)
+        images, seeds = _of_images(table), table.mean(axis=1).to_numpy()
+        rows[name] = {
+            "control": base,
+            "score": base + mean,
+            "difference": mean,
+            "low": low,
+            "high": high,
+            "images": len(images),
+            "lower": int((images < 0).sum()),
+            "higher": int((images > 0).sum()),
+            "seeds": len(seeds),
+            "seeds_lower": int((seeds < 0).sum()),
+            "rank_biserial": rank_biserial(images),
+            "p_sign_flip": sign_flip_test(images, draws=flips, seed=seed),
+            "p_wilcoxon": float(stats.wilcoxon(images).pvalue) if images.any() else 1.0,
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
+    return table.assign(p_holm=holm(table["p_sign_flip"]))
