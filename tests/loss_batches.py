@@ -28,4 +28,4 @@ def likelihoods(logits, target):
 
 
 def name_of(value):
-    return value.__name__ if isinstance(value, type) else str(value)
+    return value.__name__ if callable(value) else str(value)
