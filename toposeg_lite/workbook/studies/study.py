@@ -22,6 +22,7 @@ its own networks::
     <folder>/seed0/cldice-0.5.test.json          the chosen weight alone
     <folder>/study.json                          the results: means
     <folder>/study.csv                           the scores of each test image
+    <folder>/study.html                          the page that shows both
 
 References
 ----------
@@ -39,7 +40,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from ...checks import check_choice, check_flag, check_integer, check_number
 from ...data import Dataset, load_dataset
@@ -48,8 +48,9 @@ from ...topology.grid import check_connectivity
 from ...training import Checkpoint, Evaluation, TrainConfig, evaluate, train
 from ...training.checkpoint import digest
 from ...training.config import check_sides, resolve_sides
-from ...training.records import git_commit, plain, rows, versions, write_json
+from ...training.records import git_commit, machine, plain, rows, versions, write_json
 from .scores import COLUMNS, choose_weight, mean_scores
+from .study_page import study_page
 
 __all__ = ["ARMS", "NOTEBOOKS", "REFERENCE_RUNS", "Arm", "Study", "StudyConfig", "check_splits"]
 
@@ -362,11 +363,13 @@ class Study:
                 for label in self._compared(self.config.seeds[0])
             },
             "versions": versions(),
-            "threads": torch.get_num_threads(),
+            "machine": machine(),
         }
         write_json(self.folder / "study.json", results)
         scores = pd.concat(tests).set_index(["network", "weight", "seed", "image"])
         write_atomically(self.folder / "study.csv", scores.to_csv(float_format="%.6g").encode())
+        page = study_page(results, scores.reset_index())
+        write_atomically(self.folder / "study.html", page.encode())
         return results
 
     # Training
