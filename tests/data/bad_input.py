@@ -30,10 +30,28 @@ CASES = [
     ),
     ("data root", lambda: load_dataset("crackforest", root=3), TypeError, "root must be a path or"),
     (
-        "topomortar masks",
-        lambda: load_dataset("topomortar", masks="fine"),
+        "topomortar labels",
+        lambda: load_dataset("topomortar", labels="fine"),
         ValueError,
-        "masks must be one of 'accurate', 'noisy', 'pseudo'; got 'fine'",
+        "labels must be one of 'accurate', 'noisy', 'pseudo'; got 'fine'",
+    ),
+    (
+        "topomortar training",
+        lambda: load_dataset("topomortar", training=11),
+        ValueError,
+        "training must be 50 or 10; got 11",
+    ),
+    (
+        "topomortar group",
+        lambda: load_dataset("topomortar", group="walls"),
+        ValueError,
+        "group must be one of 'indistr', 'angles', 'colors', 'shadows'; got 'walls'",
+    ),
+    (
+        "epfl_roads takes no options",
+        lambda: load_dataset("epfl_roads", labels="noisy"),
+        TypeError,
+        "epfl_roads takes no options; got 'labels'",
     ),
     ("observer 3", lambda: load_dataset("chase_db1", observer=3), ValueError, "1 to 2; got 3"),
     (

@@ -63,7 +63,8 @@ def registry() -> dict[str, dict[str, Any]]:
     -------
     dict
         For each data set ``repository``, ``commit``, ``bytes`` (of all files) and ``files``, from
-        path to hash. ``tools/make_benchmarks.py`` makes it.
+        path to hash. A part that is fetched apart names the ``folder`` of its data set.
+        ``tools/make_benchmarks.py`` makes it.
 
     Examples
     --------
@@ -110,10 +111,11 @@ def fetch(name: str, root: str | PathLike[str] | None = None, *, terms: str) -> 
     >>> from toposeg_lite.data.benchmarks import TERMS
     >>> folder = fetch("chase_db1", terms=TERMS["chase_db1"])  # doctest: +SKIP
     """
-    folder = data_folder(root) / name
-    ours = folder == _user_cache() / name
     source = registry()[name]
-    _show_terms(name, terms)
+    place = source.get("folder", name)
+    folder = data_folder(root) / place
+    ours = folder == _user_cache() / place
+    _show_terms(place, terms)
     missing: list[str] = []
     damaged: list[str] = []
     for path, wanted in source["files"].items():
@@ -162,8 +164,8 @@ def _download(name: str, folder: Path, missing: list[str]) -> None:
         raise OSError(
             f"{absent} of {len(source['files'])} files of {name} are not in {folder} and could not "
             f"be downloaded from {server}: {error}. With a network, call again: what has arrived "
-            f"is kept. Without one, copy the folder {name!r} from a machine that has it, and name "
-            f"the folder around it as root=, or in the environment variable TOPOSEG_DATA"
+            f"is kept. Without one, copy the folder {folder.name!r} from a machine that has it, "
+            f"and name the folder around it as root=, or in the environment variable TOPOSEG_DATA"
         ) from error
     finally:
         logger.setLevel(level)
