@@ -222,17 +222,18 @@ def _pairs_2d(
 # --- The table: what the eight neighbours say about a pixel ----------------------------------
 
 
-def _tabulate_components(connectivity: int) -> np.ndarray:
-    """Tabulate the components of each of the 256 neighbourhoods: (256, 4) of int8.
+def _tabulate_components(connectivity: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tabulate the components of each of the 256 neighbourhoods: (256, 4) and (256, 8) of int8.
 
     Counted are the components (of the set bits, under `connectivity`, within the ring of eight)
     that touch the centre, that is, hold one of its neighbours under `connectivity`. An entry is
-    the first such neighbour (bit number) of each component, then -1.
+    the first such neighbour (bit number) of each component, then -1. The second table says of each
+    neighbour which of these components is its own, -1 where none is.
     """
     steps = np.abs(NEIGHBOURS[:, None] - NEIGHBOURS[None])
     adjacent = steps.sum(2) == 1 if connectivity == 1 else steps.max(2) == 1
     touches = np.abs(NEIGHBOURS).sum(1) <= connectivity
-    table = np.full((256, 4), -1, np.int8)
+    table, own = np.full((256, 4), -1, np.int8), np.full((256, 8), -1, np.int8)
     for mask in range(256):
         rest = {bit for bit in range(8) if mask >> bit & 1}
         count = 0
@@ -244,12 +245,15 @@ def _tabulate_components(connectivity: int) -> np.ndarray:
             near = [bit for bit in component if touches[bit]]
             if near:
                 table[mask, count] = min(near)
+                own[mask, component] = count
                 count += 1
-    return table
+    return table, own
 
 
 # The entry of connectivity c is number c - 1.
-COMPONENTS_AROUND = np.stack([_tabulate_components(connectivity) for connectivity in (1, 2)])
+COMPONENTS_AROUND, MEMBERS_AROUND = (
+    np.stack(tables) for tables in zip(*map(_tabulate_components, (1, 2)), strict=True)
+)
 
 
 # --- Kernels ----------------------------------------------------------------------------------
