@@ -8,6 +8,13 @@ from bad_values import EMPTY, IMAGE, MASK, NAN
 
 from toposeg_lite import checks, metrics
 from toposeg_lite.differences import topology_differences
+from toposeg_lite.files import (
+    atomic_file,
+    check_room,
+    one_writer,
+    remove_abandoned,
+    write_atomically,
+)
 from toposeg_lite.models import UNet
 
 CASES = [
@@ -116,6 +123,25 @@ CASES = [
         lambda: UNet(1, width=2)(torch.zeros(1, 1, 4, 4, dtype=torch.uint8)),
         TypeError,
         "floating point in .*; got torch.uint8",
+    ),
+    # --- files ---
+    (
+        "write into no folder",
+        lambda: write_atomically("no folder/a", b"1"),
+        FileNotFoundError,
+        "no folder/a cannot be written. Nothing was written",
+    ),
+    ("write a text", lambda: write_atomically("text", "1"), TypeError, "bytes"),
+    ("write to a number", lambda: write_atomically(3, b"1"), TypeError, "PathLike"),
+    ("remove beside a number", lambda: remove_abandoned(3), TypeError, "PathLike"),
+    ("open a number", lambda: atomic_file(3).__enter__(), TypeError, "PathLike"),
+    ("open in no folder", lambda: atomic_file("no folder/a").__enter__(), OSError, "no folder"),
+    ("one writer of a number", lambda: one_writer(3).__enter__(), TypeError, "PathLike"),
+    (
+        "room for too much",
+        lambda: check_room(".", 10**18, "the notes"),
+        OSError,
+        "the notes need 1,000,000,000,000.0 MB in ., where .* are free. Nothing was begun",
     ),
     # --- training ---
     (

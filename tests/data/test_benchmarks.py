@@ -8,6 +8,7 @@ holds them, and are skipped elsewhere.
 from __future__ import annotations
 
 import csv
+import errno
 import functools
 import hashlib
 import importlib.util
@@ -18,6 +19,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pooch
@@ -27,7 +29,9 @@ from scipy import ndimage
 from scipy.io import loadmat, savemat
 from skimage import measure
 
+from toposeg_lite import files
 from toposeg_lite.data import benchmarks, download, list_datasets, load_dataset
+from toposeg_lite.files import atomic_file
 from toposeg_lite.topology import betti_numbers
 
 SPLITS = ("train", "validation", "test")
@@ -215,6 +219,55 @@ def test_root_comes_before_the_variable_and_the_variable_before_the_cache(monkey
     assert download.data_folder("~/data") == Path.home() / "data"
     monkeypatch.setenv("TOPOSEG_DATA", "")
     assert download.data_folder() == user_cache
+
+
+def test_what_killed_downloads_left_is_removed_and_living_ones_are_let_be(server, tmp_path):
+    folder = tmp_path / "tiny" / "folder"
+    folder.mkdir(parents=True)
+    left = folder / "2.txt.0123abcd.partial"
+    left.write_bytes(b"half")
+    mine = folder / "2.txt.partial"
+    mine.write_bytes(b"mine")
+    with atomic_file(folder / "3.txt") as living:
+        living.write(b"by another process")
+        fetch(tmp_path)
+        assert not left.exists()
+        names = {Path(path).name for path in TINY}
+        assert {path.name for path in folder.iterdir()} == names | {
+            "2.txt.partial",
+            Path(living.name).name,
+        }
+    left.write_bytes(b"half")
+    (folder / "3.txt").write_bytes(TINY["folder/3.txt"])
+    fetch(tmp_path)  # which finds all there
+    assert {path.name for path in folder.iterdir()} == names | {"2.txt.partial"}
+
+
+def test_a_disk_without_room_is_told_before_the_first_file(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        files.shutil, "disk_usage", lambda _: SimpleNamespace(total=1, free=12_345_678)
+    )
+    with pytest.raises(OSError, match=r"the files of tiny need 30\.0 MB in .* 12\.3 MB are free"):
+        fetch(tmp_path)
+    assert server.asked == []
+    assert held(tmp_path) == {}
+
+
+def test_a_disk_that_fills_on_the_way_keeps_what_has_arrived(server, tmp_path, monkeypatch):
+    real, done = os.fsync, []
+
+    def fail(file):
+        done.append(file)
+        if len(done) > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    text = "No space left on device: 3 of 5 files of tiny .* about 18.0 MB are needed, .* is kept"
+    with pytest.raises(OSError, match=text):
+        fetch(tmp_path)
+    monkeypatch.undo()
+    assert sorted(held(tmp_path / "tiny")) == ["folder/0.txt", "folder/1.txt"]
 
 
 def test_terms_are_shown_once_until_they_change(server, tmp_path, capsys, monkeypatch):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ __all__ = [
     "check_same_settings",
     "find_likelihood",
     "fingerprint",
-    "keep_likelihood",
+    "kept_likelihood",
 ]
 
 
@@ -112,11 +114,19 @@ def find_likelihood(given: Any, image: np.ndarray, journal: Journal | None) -> n
     return array
 
 
-def keep_likelihood(likelihood: np.ndarray, path: Path) -> None:
-    """Write a likelihood beside the journal at `path`."""
+@contextmanager
+def kept_likelihood(likelihood: np.ndarray, journal: Journal) -> Iterator[None]:
+    """Write a likelihood beside a journal that is begun within; if that fails, take it away."""
     file = io.BytesIO()
     np.savez_compressed(file, likelihood=likelihood)
-    write_atomically(_file(path), file.getvalue())
+    write_atomically(_file(journal.path), file.getvalue())
+    was_new = journal.is_new
+    try:
+        yield
+    except OSError:
+        if was_new:
+            _file(journal.path).unlink()
+        raise
 
 
 def _file(path: Path) -> Path:

@@ -23,6 +23,7 @@ from scipy.spatial import cKDTree
 
 from ..checks import check_choice, check_fraction, check_integer, check_number
 from ..topology.branches import ACCEPTED, RADIUS, UNDECIDED, BranchSet, find_branches
+from ..topology.discs import fit_radius
 from ..topology.grid import check_connectivity
 from .actions import Action, History, Progress
 from .edges import find_edges
@@ -34,7 +35,7 @@ from .inputs import (
     check_same_settings,
     find_likelihood,
     fingerprint,
-    keep_likelihood,
+    kept_likelihood,
 )
 from .journal import VERSION, Journal, Problem
 from .ranking import BranchModel, LogisticModel
@@ -109,6 +110,9 @@ class AnnotationSession:
         If another session has the journal open.
     FileNotFoundError
         If the folder of `path` does not exist.
+    OSError
+        If a new journal cannot be written; no file is left then. One that exists is opened all the
+        same: see `obstacle`.
 
     Notes
     -----
@@ -204,13 +208,31 @@ class AnnotationSession:
         self._inside = self.branches.count_on(self.branches.base)
         self._begin(History(self.branches))
         if journal is not None:
-            if journal.header is None:
-                keep_likelihood(self.likelihood, journal.path)
-                image, likelihood = fingerprint(self.image), fingerprint(self.likelihood)
-                settings = self._settings
-                journal.start({"image": image, "likelihood": likelihood, "settings": settings})
             self._replay()
-            journal.greet([problem.line for problem in self.problems])
+            try:
+                self._greet()
+            except OSError as error:
+                if journal.is_new:
+                    raise
+                journal.obstacle = journal.obstacle or str(error.strerror)
+                warnings.warn(
+                    f"{journal.obstacle}. The session can be looked at and exported to another "
+                    f"place; actions are refused until the journal can be written",
+                    stacklevel=3,
+                )
+
+    def _greet(self) -> None:
+        """Write down with what a journal is begun, and who has it open: once, before all else."""
+        journal = self._journal
+        if journal is None or self._greeted:
+            return
+        if journal.header is None:
+            image, likelihood = fingerprint(self.image), fingerprint(self.likelihood)
+            header = {"image": image, "likelihood": likelihood, "settings": self._settings}
+            with kept_likelihood(self.likelihood, journal):
+                journal.start(header)
+        journal.greet([problem.line for problem in self.problems])
+        self._greeted = True
 
     def _find_branches(self, version: int) -> BranchSet:
         """Return the branches, numbered as in a journal of some version."""
@@ -236,6 +258,7 @@ class AnnotationSession:
     def _begin(self, history: History) -> None:
         """Set out from a history: all that actions change is named here."""
         self._history = history
+        self._greeted = False  # whether the journal says that this session has it open
         self._number = 0  # of the last line of the journal
         self._learned_from: np.ndarray | None = None  # decisions at the last call of `learn`
         self.problems: list[Problem] = []
@@ -251,6 +274,15 @@ class AnnotationSession:
     def path(self) -> Path | None:
         """Where the journal is; None if nothing is kept."""
         return None if self._journal is None else self._journal.path
+
+    @property
+    def obstacle(self) -> str:
+        """Why the journal cannot be written, in words; empty if nothing is known to be in the way.
+
+        Actions raise an OSError then, and change nothing. Looking, exporting and trials with
+        `copy` go on. On a disk that was full, the next action tries again.
+        """
+        return "" if self._journal is None else self._journal.obstacle
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -323,7 +355,8 @@ class AnnotationSession:
         """Draw a line through pixels, along the ridges of the likelihood between them.
 
         The points are one pixel or more, (k, ndim), row first; floats are rounded. `radius` is half
-        the width, by default the session's. Without `snap` the line goes straight.
+        the width, by default the session's; more than the diagonal of the image is taken as that,
+        as it covers everything anyway. Without `snap` the line goes straight.
         """
         return self._stroke("draw", points, radius, snap)
 
@@ -554,6 +587,7 @@ class AnnotationSession:
     def _write(self, record: dict[str, Any]) -> int:
         """Append a record to the journal and return its number."""
         self._check_open()
+        self._greet()
         if self._journal is not None:
             self._journal.append(record | {"n": self._number + 1})
         self._number += 1
@@ -583,7 +617,7 @@ class AnnotationSession:
 
     def _stroke(self, verb: str, points: Any, radius: Any, snap: bool) -> Stroke:
         places = check_points(points, self.shape)
-        thickness = self._settings["radius"] if radius is None else check_number(radius, "radius")
+        thickness = self._settings["radius"] if radius is None else fit_radius(radius, self.shape)
         connectivity = self._settings["connectivity"]
         path = stroke_path(self.likelihood, places, snap=snap, connectivity=connectivity)
         line = {"points": places.tolist(), "path": path.tolist(), "radius": thickness}

@@ -219,7 +219,7 @@ class BranchSet:
         """Return the mask that decisions (n,) lead to, by the rules in the module's docstring.
 
         `radius` is half the width of accepted paths where they lie outside the base, in pixels: 0
-        is one pixel wide, 1 (default) three.
+        is one pixel wide, 1 (default) three. Beyond the image's diagonal nothing more is drawn.
 
         Examples
         --------

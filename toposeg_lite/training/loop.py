@@ -13,6 +13,7 @@ import json
 import math
 import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -29,10 +30,18 @@ from tqdm import tqdm
 
 from ..data import Dataset, Sample, load_dataset
 from ..data.samples import check_labelled
+from ..files import check_room, one_writer
 from ..losses import DiceBCELoss, make_loss
 from ..models import UNet
 from .augment import make_augmentation
-from .checkpoint import HISTORY, VALIDATION, Checkpoint, digest, load_checkpoint
+from .checkpoint import (
+    HISTORY,
+    VALIDATION,
+    Checkpoint,
+    checkpoint_size,
+    digest,
+    load_checkpoint,
+)
 from .config import TrainConfig, resolve_sides
 from .evaluation import validate
 
@@ -202,6 +211,11 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = tensor.clone()
     groups = optimizer.state_dict()["param_groups"]
+    shapes = [weight.shape for group in optimizer.param_groups for weight in group["params"]]
+    for place, values in state.items():
+        wanted = shapes[place] if place < len(shapes) else None
+        if any(values[name].shape != wanted for name in values if name != "step"):
+            raise ValueError("the checkpoint holds the optimizer of another network")
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
@@ -223,6 +237,37 @@ def _check_resumable(kept: Checkpoint, config: TrainConfig, parent: str, path: P
             f"{path} belongs to another run: {'; '.join(other)}. "
             f"Resume with the same settings, or choose another place"
         )
+
+
+def _tell_of_threads(kept: Checkpoint, path: Path) -> None:
+    """Warn if a run goes on with another number of threads: sums are then added up otherwise."""
+    now = torch.get_num_threads()
+    if kept.threads not in (None, now):
+        warnings.warn(
+            f"{path} was trained with {kept.threads} threads of torch and goes on with {now}: its "
+            f"numbers will differ in their last digits from those of an unbroken run. "
+            f"torch.set_num_threads({kept.threads}) gives the same bits",
+            stacklevel=3,
+        )
+
+
+def _check_room_for(run: Checkpoint, model: nn.Module, path: Path) -> None:
+    """Refuse a run whose checkpoints will not fit on the disk, before its first step."""
+    several = run.config.steps > run.config.checkpoint_every
+    copies = 2 if several and not path.exists() else 1  # a new one is whole before the old one goes
+    size = copies * checkpoint_size(model, run.config)
+    check_room(path.parent, size, f"the checkpoints of {path.name}")
+
+
+def _save(run: Checkpoint, path: Path) -> None:
+    """Write a checkpoint; if that fails, say how the run can go on."""
+    try:
+        run.save(path)
+    except OSError as error:
+        text = f"{error.strerror}. The run ended at step {run.step}"
+        if path.exists():
+            text += f"; once that is mended, resume=True goes on from {path}"
+        raise OSError(error.errno, text) from error
 
 
 def train(
@@ -256,9 +301,11 @@ def train(
     start : Checkpoint, optional
         Go on from its last weights, optimizer and step instead of starting anew.
     out : path, optional
-        The file for checkpoints. Its folder must exist.
+        The file for checkpoints. Its folder must exist. While another process trains the same
+        file, the call waits.
     resume : bool
-        If `out` exists, go on from there; the run then ends with the bits of an unbroken one.
+        If `out` exists, go on from there; the run then ends with the bits of an unbroken one, if
+        ``torch.get_num_threads()`` is the same: the checkpoint keeps it, and another one warns.
     events : path, optional
         A folder for event files, which TensorBoard shows: the parts of the loss and the seconds of
         each step, and the scores of each look at the validation images.
@@ -273,6 +320,9 @@ def train(
         If `out` exists and `resume` is False.
     FloatingPointError
         If the loss is no longer a number; the last checkpoint stays.
+    OSError
+        If the checkpoints would not fit on the disk, before the first step; or if one cannot be
+        written: the one before it stays.
 
     Examples
     --------
@@ -324,18 +374,26 @@ def train(
         weights={},
         optimizer={} if start is None else start.optimizer,
         history=pd.DataFrame(columns=list(HISTORY), dtype=float),
+        threads=torch.get_num_threads(),
     )
-    if path is not None and path.exists():
-        kept = load_checkpoint(path)
-        _check_resumable(kept, config, run.parent, path)
-        kept.model(model, last=True)
-        run = kept
-    accelerator.wait_for_everyone()  # nobody may write before everybody has read
-    if run.finished:
-        return run
-    silent = events is None or not accelerator.is_main_process
-    with nullcontext() if silent else _event_writer(events, run.step) as writer:
-        return _run(run, _Steps(run, data, model, accelerator), path, writer, progress)
+    # Two studies in one folder: the second waits, and then reads what the first has made.
+    with nullcontext() if path is None or processes > 1 else one_writer(path):
+        if path is not None and path.exists():
+            if not resume:
+                raise FileExistsError(f"{path} was made meanwhile: pass resume=True to go on")
+            kept = load_checkpoint(path)
+            _check_resumable(kept, config, run.parent, path)
+            kept.model(model, last=True)
+            run = kept
+        accelerator.wait_for_everyone()  # nobody may write before everybody has read
+        if run.finished:
+            return run
+        if path is not None:
+            _tell_of_threads(run, path)
+            _check_room_for(run, model, path)
+        silent = events is None or not accelerator.is_main_process
+        with nullcontext() if silent else _event_writer(events, run.step) as writer:
+            return _run(run, _Steps(run, data, model, accelerator), path, writer, progress)
 
 
 def _event_writer(folder: Any, step: int) -> Any:
@@ -446,6 +504,7 @@ class _Steps:
             weights=_copy(self.accelerator.unwrap_model(self.net).state_dict()),
             optimizer=_optimizer_state(self.optimizer),
             history=pd.DataFrame(rows, columns=list(HISTORY)),
+            threads=torch.get_num_threads(),
         )
 
 
@@ -476,7 +535,7 @@ def _run(
             if made == end or run.stopped or wanted:
                 run = steps.keep(run, made, rows)
                 if path is not None and main:
-                    run.save(path)
+                    _save(run, path)
                     if writer is not None:
                         writer.flush()
             if run.stopped:

@@ -575,3 +575,21 @@ def test_the_branch_that_is_asked_about_has_a_frame():
     assert frame[0].tolist() == [2, 2]
     plain = figures.annotated_image(np.eye(3), paths, [0, 0])
     assert "asked now" not in [text.get_text() for text in plain.get_legend().get_texts()]
+
+
+def test_a_journal_that_cannot_be_written_says_so_on_the_screen(tmp_path, monkeypatch):
+    path = tmp_path / "eye.jsonl"
+    AnnotationApp.open(IMAGE, IMAGE, path, radius=0).close()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.warns(UserWarning, match="cannot be written"):
+        app = AnnotationApp.open(IMAGE, IMAGE, path, radius=0)
+    assert "No space left" in app.describe()
+    assert "actions are refused" in app.describe()
+    app.do({"do": "accept"})
+    assert app.error.startswith("NOT saved, and not done: ")
+    assert "eye.jsonl" in app.error
+    app.close()

@@ -17,8 +17,9 @@ import numpy as np
 from ...annotation import AnnotationSession
 from ...annotation.edits import stroke_path
 from ...annotation.session import QUEUE_ORDERS, QueueOrder
-from ...checks import check_choice, check_integer, check_number
+from ...checks import check_choice, check_integer
 from ...topology.branches import ACCEPTED, REJECTED, UNDECIDED
+from ...topology.discs import fit_radius
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,6 +115,8 @@ class AnnotationApp:
                 f"{len(session.problems)} lines of the journal could not be read and were left "
                 f"out; see session.problems"
             )
+        if session.obstacle:
+            self.note = f"{session.obstacle}. The work can be looked at; actions are refused."
         if session.path is not None:
             _AT_WORK[session.path.resolve()] = self
 
@@ -295,7 +298,7 @@ class AnnotationApp:
 
     def widen(self, radius: float) -> None:
         """Set half the width of the lines to come, in pixels: 0 is one pixel wide, 1 three."""
-        self.radius = check_number(radius, "radius")
+        self.radius = fit_radius(radius, self.session.shape)
         self.refresh()
 
     # --- The rest ------------------------------------------------------------------------------
