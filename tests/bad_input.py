@@ -88,6 +88,31 @@ CASES = [
         ]
         if option in options
     ],
+    *[
+        (
+            f"{function.__name__} ignored {what}",
+            lambda f=function, v=value: f(MASK, MASK, ignored=v),
+            error,
+            text,
+        )
+        for function in (
+            metrics.dice,
+            metrics.cldice,
+            metrics.betti_error,
+            metrics.betti_matching_error,
+            metrics.warping_error,
+            metrics.adjusted_rand_index,
+            metrics.variation_of_information,
+            metrics.report,
+            topology_differences,
+        )
+        for what, value, error, text in [
+            ("by a number", 255, ValueError, "ignored must have 2 or 3 axes"),
+            ("by labels", MASK * 255, ValueError, "ignored must hold only 0 and 1.* holds 255"),
+            ("of another shape", MASK.T, ValueError, "truth and ignored must have the same shape"),
+            ("by a text", "255", TypeError, "ignored must hold real numbers or booleans"),
+        ]
+    ],
     # --- models ---
     ("U-Net of 0 channels", lambda: UNet(0), ValueError, "in_channels must be at least 1; got 0"),
     ("U-Net of 1.5 wide", lambda: UNet(1, width=1.5), TypeError, "width must be an integer"),

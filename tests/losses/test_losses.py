@@ -50,17 +50,20 @@ TOPOLOGICAL_OPTIONS = {
     "window": [None, 4, (3, 5)],
     "overlap": [0],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 DICE_BCE_OPTIONS = {
     "dice_weight": [1.0, 0.4],
     "bce_weight": [1.0, 0.0],
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 WARPING_OPTIONS = {
     "pixel_loss": ["cross_entropy", "dice"],
     "connectivity": [None, 1, 2],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 MORSE_OPTIONS = {
     "structure": ["skeleton", "patches"],
@@ -71,11 +74,13 @@ MORSE_OPTIONS = {
     "pixel_loss": ["cross_entropy", "dice"],
     "connectivity": [None, 1, 2],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 CLDICE_OPTIONS = {
     "iterations": [10, 0, 2],
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 
 

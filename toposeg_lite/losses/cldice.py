@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_integer, check_number
+from ..topology.ignored import fill_batch
 from .common import check_logits_and_target, foreground, reduce, uncompiled
-from .options import Loss, Options, Reduction, check_reduction, takes
+from .options import Loss, Options, Reduction, check_ignore_index, check_reduction, takes
 
 __all__ = ["ClDiceLoss", "cldice_loss"]
 
@@ -25,11 +26,13 @@ class ClDiceOptions(Options):
     iterations: int = 10
     smooth: float = 1.0
     reduction: Reduction = "mean"
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         self._check(check_integer, "iterations")
         self._check(partial(check_number, positive=True), "smooth")
         check_reduction(self.reduction)
+        self._check(check_ignore_index, "ignore_index")
 
 
 class ClDiceLoss(Loss):
@@ -79,9 +82,14 @@ class ClDiceLoss(Loss):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
         smooth, iterations = self.options.smooth, self.options.iterations
-        likelihood, mask = foreground(*check_logits_and_target(logits, target))
+        logits, target, ignored = check_logits_and_target(logits, target, self.options.ignore_index)
+        likelihood, mask = foreground(logits, target)
         truth = mask.to(likelihood.dtype)
+        if ignored is not None:
+            likelihood, truth = (_fill(image, ignored) for image in (likelihood, truth))
         lines, true_lines = (_soft_skeleton(image, iterations) for image in (likelihood, truth))
+        if ignored is not None:
+            lines, true_lines = (line.masked_fill(ignored, 0) for line in (lines, true_lines))
 
         def share(line: Tensor, area: Tensor) -> Tensor:
             """Return how much of a skeleton lies in the foreground, for each image and class."""
@@ -103,6 +111,14 @@ def cldice_loss(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
     tensor(0.1429)
     """
     return ClDiceLoss(**options)(logits, target)
+
+
+def _fill(images: Tensor, ignored: Tensor) -> Tensor:
+    """Give the ignored pixels of (B, K, *spatial) images the values that they count as."""
+    places = ignored[:, 0].cpu().numpy()
+    _, sources = fill_batch(images.detach().cpu().numpy(), places)
+    index = torch.from_numpy(sources).to(images.device).flatten(2)
+    return images.flatten(2).gather(2, index).reshape(images.shape)
 
 
 def _soft_skeleton(image: Tensor, iterations: int) -> Tensor:

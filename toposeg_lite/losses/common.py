@@ -32,18 +32,23 @@ __all__ = [
 LARGEST_LOGIT = 2.0**100  # a number of every type
 
 
-def check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
+def check_logits_and_target(
+    logits: Any, target: Any, ignore_index: int | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Check what every loss is given and return it in one form.
 
     Returns
     -------
     logits : (B, C, *spatial) tensor of float32 or float64
     target : (B, C, *spatial) tensor of bool
-        Binary for C = 1, one-hot for C > 1.
+        Binary for C = 1, one-hot for C > 1; ignored pixels are background.
+    ignored : (B, 1, *spatial) tensor of bool
+        Where the target is `ignore_index`; None if it is so nowhere.
     """
     _check_kinds(logits, target)
+    target, ignored = _set_aside(target, logits.shape, ignore_index)
     _check_values(logits, target)
-    return _at_least_float32(logits), _channels(target, logits.shape)
+    return _at_least_float32(logits), _channels(target, logits.shape), ignored
 
 
 class OnHost(NamedTuple):
@@ -56,12 +61,15 @@ class OnHost(NamedTuple):
     scores : (B, C, *spatial) array
         Their values.
     masks : (B, C, *spatial) array of bool
-        Binary for C = 1, one-hot for C > 1.
+        Binary for C = 1, one-hot for C > 1; ignored pixels are background.
+    ignored : (B, *spatial) array of bool
+        Where the target is `ignore_index`; None if it is so nowhere.
     """
 
     logits: Tensor
     scores: np.ndarray
     masks: np.ndarray
+    ignored: np.ndarray | None = None
 
     @property
     def classes(self) -> range:
@@ -69,7 +77,7 @@ class OnHost(NamedTuple):
         return range(1 if self.scores.shape[1] > 1 else 0, self.scores.shape[1])
 
 
-def check_and_copy(logits: Any, target: Any) -> OnHost:
+def check_and_copy(logits: Any, target: Any, ignore_index: int | None = None) -> OnHost:
     """Check what a loss is given and return its values in the CPU's memory.
 
     What lies there already is not copied. From a GPU both tensors are copied once, as they are
@@ -77,11 +85,13 @@ def check_and_copy(logits: Any, target: Any) -> OnHost:
     """
     _check_kinds(logits, target)
     here, there = _to_host(logits, target)
+    there, ignored = _set_aside(there, here.shape, ignore_index)
     _check_values(here, there)
     return OnHost(
         _at_least_float32(logits),
         _at_least_float32(here).numpy(),
         _channels(there, here.shape).numpy(),
+        None if ignored is None else ignored[:, 0].numpy(),
     )
 
 
@@ -165,6 +175,42 @@ def _check_kinds(logits: Any, target: Any) -> None:
         raise TypeError(
             f"target must hold integer labels for {classes} classes; got {target.dtype}"
         )
+
+
+def _set_aside(
+    target: Tensor, shape: torch.Size, ignore_index: int | None
+) -> tuple[Tensor, Tensor | None]:
+    """Return a target with background at its ignored pixels, and these, (B, 1, *spatial).
+
+    They are None where no pixel holds `ignore_index`. The logits have the shape `shape`.
+    """
+    if ignore_index is None:
+        return target, None
+    classes = max(shape[1], 2)
+    if 0 <= ignore_index < classes:
+        raise ValueError(
+            f"ignore_index must be none of the labels of {classes} classes, 0 to {classes - 1}; "
+            f"got {ignore_index}"
+        )
+    if not target.is_floating_point():
+        # Comparing with a number that the type cannot hold would compare with another one.
+        limits = None if target.dtype == torch.bool else torch.iinfo(target.dtype)
+        if limits is None or not limits.min <= ignore_index <= limits.max:
+            return target, None
+    marked = target == ignore_index
+    if not marked.any():
+        return target, None
+    target = target.masked_fill(marked, 0)
+    if target.shape != shape:
+        return target, marked[:, None]
+    ignored = marked.all(1, keepdim=True)
+    if not (marked == ignored).all():
+        raise ValueError(
+            f"target must hold ignore_index, {ignore_index}, in all channels of a pixel or in none"
+        )
+    if shape[1] > 1:
+        target[:, :1] = target[:, :1].masked_fill(ignored, 1)
+    return target, ignored
 
 
 def _check_values(logits: Tensor, target: Tensor) -> None:

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from ..checks import check_choice, check_fraction, check_integer
 from ..topology.grid import check_connectivity
+from ..topology.ignored import fill_batch
 from ..topology.morse import morse_complex
 from ..topology.skeleton import thin_mask
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce, uncompiled
-from .options import Loss, Options, Reduction, check_reduction, takes
+from .options import Loss, Options, Reduction, check_ignore_index, check_reduction, takes
 
 Structure = Literal["skeleton", "patches"]
 Of = Literal["prediction", "truth", "both"]
@@ -36,6 +37,7 @@ class MorseOptions(Options):
     pixel_loss: PixelLoss = "cross_entropy"
     connectivity: int | None = None
     reduction: Reduction = "mean"
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.structure, ("skeleton", "patches"), "structure")
@@ -45,6 +47,7 @@ class MorseOptions(Options):
         check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
         check_connectivity(self.connectivity, 2)  # only an image can refuse 2, in 3D
         check_reduction(self.reduction)
+        self._check(check_ignore_index, "ignore_index")
 
 
 class MorseLoss(Loss):
@@ -131,7 +134,7 @@ class MorseLoss(Loss):
     @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        host = check_and_copy(logits, target)
+        host = check_and_copy(logits, target, self.options.ignore_index)
         costs = loss_on_chosen(host, _structures(host, self.options), self.options.pixel_loss)
         return reduce(attach(host.logits, *costs), self.options.reduction)
 
@@ -159,17 +162,20 @@ def _structures(host: OnHost, options: MorseOptions) -> np.ndarray:
         raise ValueError(
             "connectivity must be 1 (6 neighbours, the default) for structures of volumes; got 2"
         )
-    images = likelihoods(host.scores)
+    images, masks = likelihoods(host.scores), host.masks
+    if host.ignored is not None:
+        images, masks = (fill_batch(each, host.ignored)[0] for each in (images, masks))
     places = list(product(range(len(images)), host.classes))
 
     def find(place: tuple[int, int]) -> np.ndarray:
-        image, mask = images[place], host.masks[place]
+        image, mask = images[place], masks[place]
         chosen = np.zeros(mask.shape, np.bool_)
         if options.of != "truth":
             chosen |= _of_prediction(image, options)
         if options.of != "prediction":
             chosen |= _of_truth(mask, options)
-        return _dilate(chosen, options.dilation)
+        chosen = _dilate(chosen, options.dilation)
+        return chosen if host.ignored is None else chosen & ~host.ignored[place[0]]
 
     structures = np.stack(in_threads(find, places))
     return structures.reshape(len(images), len(host.classes), *images.shape[2:])

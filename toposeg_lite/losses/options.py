@@ -9,10 +9,18 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, overload
 
 from torch import Tensor, nn
 
-from ..checks import check_choice
+from ..checks import check_choice, check_integer
 from ..topology.grid import check_connectivity
 
-__all__ = ["Loss", "Options", "Reduction", "check_any_connectivity", "check_reduction", "takes"]
+__all__ = [
+    "Loss",
+    "Options",
+    "Reduction",
+    "check_any_connectivity",
+    "check_ignore_index",
+    "check_reduction",
+    "takes",
+]
 
 Reduction = Literal["mean", "sum", "none"]
 Names = ParamSpec("Names")
@@ -86,6 +94,15 @@ class Loss(nn.Module):
 def check_reduction(reduction: Any) -> None:
     """Refuse what is not "mean", "sum" or "none"."""
     check_choice(reduction, ("mean", "sum", "none"), "reduction")
+
+
+def check_ignore_index(index: Any, name: str) -> int | None:
+    """Return the label of ignored pixels, or None; 0 and 1 are labels of classes."""
+    if index is None:
+        return None
+    if check_integer(index, name, -(2**63), 2**63 - 1) in (0, 1):
+        raise ValueError(f"{name} must be no label of a class, as 0 and 1 always are; got {index}")
+    return int(index)
 
 
 def check_any_connectivity(connectivity: Any) -> None:

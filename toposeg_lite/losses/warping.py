@@ -11,10 +11,19 @@ from torch import Tensor
 
 from ..checks import check_choice
 from ..topology.grid import check_connectivity
+from ..topology.ignored import fill_batch, to_labelled
 from ..topology.warping import warp_batch
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import OnHost, attach, check_and_copy, reduce, uncompiled
-from .options import Loss, Options, Reduction, check_any_connectivity, check_reduction, takes
+from .options import (
+    Loss,
+    Options,
+    Reduction,
+    check_any_connectivity,
+    check_ignore_index,
+    check_reduction,
+    takes,
+)
 
 __all__ = ["HomotopyWarpingLoss", "homotopy_warping_loss"]
 
@@ -26,11 +35,13 @@ class WarpingOptions(Options):
     pixel_loss: PixelLoss = "cross_entropy"
     connectivity: int | None = None
     reduction: Reduction = "mean"
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
         check_any_connectivity(self.connectivity)
         check_reduction(self.reduction)
+        self._check(check_ignore_index, "ignore_index")
 
 
 class HomotopyWarpingLoss(Loss):
@@ -102,7 +113,7 @@ class HomotopyWarpingLoss(Loss):
     @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        host = check_and_copy(logits, target)
+        host = check_and_copy(logits, target, self.options.ignore_index)
         critical = _critical(host, self.options.connectivity)
         costs = loss_on_chosen(host, critical, self.options.pixel_loss)
         return reduce(attach(host.logits, *costs), self.options.reduction)
@@ -135,7 +146,15 @@ def _critical(host: OnHost, connectivity: int | None) -> np.ndarray:
         likeliest = host.scores.argmax(1)[:, None]
         predictions = likeliest == np.array(host.classes).reshape(-1, *[1] * len(spatial))
         truths = host.masks[:, 1:]
+    if host.ignored is not None:
+        (predictions, of_prediction), (truths, of_truth) = (
+            fill_batch(masks, host.ignored) for masks in (predictions, truths)
+        )
     starts = np.stack([truths, predictions]).reshape(-1, *spatial)
     targets = np.stack([predictions, truths]).reshape(-1, *spatial)
     warped = warp_batch(starts, targets, connectivity, torch.get_num_threads())
-    return (warped != targets).reshape(2, *predictions.shape).any(0)
+    critical = (warped != targets).reshape(2, *predictions.shape).any(0)
+    if host.ignored is not None:
+        for at in np.ndindex(critical.shape[:2]):
+            critical[at] = to_labelled(critical[at], truths[at], of_prediction[at], of_truth[at])
+    return critical

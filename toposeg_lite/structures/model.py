@@ -222,7 +222,7 @@ class StructureModel(nn.Module):
     def posterior(self, image: Tensor, truth: Tensor) -> Gaussian:
         """Return the distribution of the same number given the truth as well."""
         threshold = self._method(Threshold, "posterior")
-        logits, mask = check_logits_and_target(self._logits(image), truth)
+        logits, mask, _ = check_logits_and_target(self._logits(image), truth)
         return threshold.posterior(image, logits.sigmoid(), mask)
 
     def _method(self, kind: type[Kind], name: str) -> Kind:
@@ -278,7 +278,7 @@ class StructureModel(nn.Module):
         """Return the loss of a batch; the seed decides the noise: use another one in each step."""
         rng = check_seed(seed)
         batch = self._find(image)
-        logits, mask = check_logits_and_target(batch.logits, truth)
+        logits, mask, _ = check_logits_and_target(batch.logits, truth)
         of_method = self.decide.loss(batch, mask, rng, self.step)
         parts = {"segmentation": self.segmentation(logits, mask.to(logits)), **of_method}
         total = sum((self.weights[name] * part for name, part in parts.items()), batch.zero)

@@ -126,6 +126,11 @@ class TrainConfig:
         if not isinstance(self.loss_options, Mapping):
             raise TypeError(f"loss_options must map names to values; got {self.loss_options!r}")
         make_loss(self.loss, **self.loss_options)
+        if self.loss_options.get("ignore_index") is not None:
+            raise ValueError(
+                "loss_options must name no ignore_index: which pixels are ignored is said by the "
+                "data, in Sample.ignored (folder(..., ignore=LABEL) sets it)"
+            )
         try:
             json.dumps(dict(self.loss_options))
         except TypeError as error:

@@ -112,14 +112,22 @@ def _window_starts(size: int, side: int, overlap: float) -> list[int]:
     return [round(k * (size - side) / (count - 1)) for k in range(count)]
 
 
-def _masks(likelihood: np.ndarray, sample: Sample) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return predicted and true mask of a sample by its name, or of each of its classes."""
+def _masks(likelihood: np.ndarray, sample: Sample) -> dict[str, dict[str, np.ndarray | None]]:
+    """Return what metrics take of a sample, by its name, or of each of its classes."""
     if likelihood.ndim == sample.mask.ndim:
-        return {sample.name: (likelihood >= 0.5, sample.mask)}
-    likeliest = likelihood.argmax(0)
+        truth = sample.mask
+        if sample.ignored is not None:  # of which the mask may say anything
+            truth = np.where(sample.ignored, False, truth)
+        pairs = {sample.name: (likelihood >= 0.5, truth)}
+    else:
+        likeliest = likelihood.argmax(0)
+        pairs = {
+            f"{sample.name}, class {k}": (likeliest == k, sample.mask == k)
+            for k in range(1, len(likelihood))
+        }
     return {
-        f"{sample.name}, class {k}": (likeliest == k, sample.mask == k)
-        for k in range(1, len(likelihood))
+        name: {"prediction": prediction, "truth": truth, "ignored": sample.ignored}
+        for name, (prediction, truth) in pairs.items()
     }
 
 
@@ -136,8 +144,8 @@ def validate(
         for sample in samples
         for pair in _masks(predict(model, sample.image, window=window), sample).values()
     ]
-    dice = sum(metrics.dice(*pair) for pair in pairs) / len(pairs)
-    errors = [metrics.betti_matching_error(*pair, patch=patch) for pair in pairs]
+    dice = sum(metrics.dice(**pair) for pair in pairs) / len(pairs)
+    errors = [metrics.betti_matching_error(**pair, patch=patch) for pair in pairs]
     return dice, sum(errors) / len(pairs)
 
 
@@ -170,6 +178,8 @@ def evaluate(
 ) -> Evaluation:
     """Predict images and score their masks: likelihood 0.5 and above, or the likeliest class.
 
+    Pixels that a sample ignores do not count; see `toposeg_lite.metrics`.
+
     Each of `samples` has a name of its own. `model`, `window` and `overlap` are those of `predict`;
     `labels`, `connectivity` and `patch` are those of `toposeg_lite.metrics.report`.
 
@@ -192,5 +202,7 @@ def evaluate(
     for sample in samples:
         likelihoods[sample.name] = predict(model, sample.image, window=window, overlap=overlap)
         for row, pair in _masks(likelihoods[sample.name], sample).items():
-            rows[row] = metrics.report(*pair, connectivity=connectivity, patch=patch, labels=labels)
+            rows[row] = metrics.report(
+                **pair, connectivity=connectivity, patch=patch, labels=labels
+            )
     return Evaluation(pd.DataFrame.from_dict(rows, orient="index"), likelihoods)

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..data import Dataset, Sample, load_dataset
-from ..data.samples import check_labelled
+from ..data.samples import IGNORED_HOW, check_labelled
 from ..files import check_room, one_writer
 from ..losses import DiceBCELoss, make_loss
 from ..models import UNet
@@ -46,6 +46,8 @@ from .config import TrainConfig, resolve_sides
 from .evaluation import validate
 
 __all__ = ["draw_batch", "train"]
+
+IGNORED = -1  # no label of a class, whatever their number
 
 
 # --- What a step sees -------------------------------------------------------------------------
@@ -83,7 +85,8 @@ def draw_batch(
     images : (batch, channels, *patch) array of float32
         An image smaller than the crop is continued by its mirror image.
     masks : (batch, 1, *patch) array of float32, or (batch, *patch) array of int64
-        0 and 1; or the labels, if the masks of the samples are integers.
+        0 and 1; or the labels, if the masks of the samples are integers. Ignored pixels hold -1,
+        the `ignore_index` of the losses of a training.
 
     Examples
     --------
@@ -99,42 +102,49 @@ def draw_batch(
     sides = resolve_sides(patch, samples[0].mask.ndim, "patch")
     rng = np.random.default_rng([seed, step])
     crops = [_draw_crop(samples[int(rng.integers(len(samples)))], sides, rng) for _ in range(batch)]
-    images, masks = (np.stack(parts) for parts in zip(*crops, strict=True))
+    images, masks, ignored = (np.stack(parts) for parts in zip(*crops, strict=True))
     if light:
         images = _change_light(images, light, rng)
     if augment:
         change = make_augmentation(augment)
         images = np.stack([change(image, rng) for image in images])
     if masks.dtype != np.bool_:
-        return images, masks.astype(np.int64)
-    return images, masks[:, None].astype(np.float32)
+        masks = np.where(ignored, 0, masks).astype(np.int64)
+    else:
+        masks, ignored = masks[:, None].astype(np.float32), ignored[:, None]
+    masks[ignored] = IGNORED
+    return images, masks
 
 
 def _count_classes(samples: Sequence[Sample]) -> int:
     """Return how many channels the logits need: one for masks, else one for each label."""
     if all(sample.mask.dtype == np.bool_ for sample in samples):
         return 1
-    labels = set().union(*(np.unique(sample.mask).astype(int).tolist() for sample in samples))
+    known = [s.mask if s.ignored is None else s.mask[~s.ignored] for s in samples]
+    labels = set().union(*(np.unique(mask).astype(int).tolist() for mask in known))
     missing = sorted(set(range(max(labels))) - labels)
     if missing:
         raise ValueError(
             f"masks must hold the labels 0, 1, 2 and so on; the largest is {max(labels)}, and "
             f"{len(missing)} below it are in no mask, such as {missing[0]}. Number the classes "
-            f"without gaps; pixels that are to be ignored cannot be trained on: cut them away"
+            f"without gaps. {IGNORED_HOW}"
         )
     return max(2, 1 + max(labels))
 
 
 def _draw_crop(
     sample: Sample, sides: tuple[int, ...], rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut one crop at a random place, then permute axes of equal side and flip at random."""
     image, mask = sample.image, sample.mask
+    # Without ignored pixels a view of one False is enough.
+    none = np.broadcast_to(False, mask.shape)
+    ignored = none if sample.ignored is None else sample.ignored
     missing = [max(side - size, 0) for side, size in zip(sides, mask.shape, strict=True)]
     if any(missing):
         widths = [(0, more) for more in missing]
         image = np.pad(image, [(0, 0), *widths], mode="symmetric")
-        mask = np.pad(mask, widths, mode="symmetric")
+        mask, ignored = (np.pad(each, widths, mode="symmetric") for each in (mask, ignored))
     corner = [rng.integers(size - side + 1) for side, size in zip(sides, mask.shape, strict=True)]
     place = tuple(slice(low, low + side) for low, side in zip(corner, sides, strict=True))
     order = np.arange(len(sides))
@@ -143,8 +153,8 @@ def _draw_crop(
         order[same] = rng.permutation(same)
     flips = np.flatnonzero(rng.integers(2, size=len(sides)))
     image = image[(slice(None), *place)].transpose([0, *(order + 1)])
-    mask = mask[place].transpose(order)
-    return np.flip(image, tuple(flips + 1)), np.flip(mask, tuple(flips))
+    mask, ignored = (np.flip(e[place].transpose(order), tuple(flips)) for e in (mask, ignored))
+    return np.flip(image, tuple(flips + 1)), mask, ignored
 
 
 def _change_light(images: np.ndarray, light: float, rng: np.random.Generator) -> np.ndarray:
@@ -294,7 +304,7 @@ def train(
         What to do; its `patience` can end the run early.
     data : Dataset, optional
         Use it instead of loading ``config.dataset``. Masks of integers are labels of several
-        classes, of which 0 is the background.
+        classes, of which 0 is the background. Pixels that a sample ignores teach nothing.
     model : torch.nn.Module, optional
         The network, any that turns (B, channels, *spatial) into logits (B, 1, *spatial), or a
         channel for each class. It is trained in place. Default: a new `UNet` from ``config.seed``.
@@ -353,6 +363,8 @@ def train(
     if not data.train:
         raise ValueError(f"the data set {data.name!r} has no images to train on")
     check_labelled([*data.train, *data.validation])
+    if all(s.ignored is not None and s.ignored.all() for s in data.train):
+        raise ValueError(f"all pixels of the training images of {data.name!r} are ignored")
     config.check(data.ndim)
     if config.validate_every and not data.validation:
         raise ValueError(f"validate_every needs validation images; {data.name} has none")
@@ -422,9 +434,10 @@ class _Steps:
         if run.optimizer:
             _restore_optimizer(self.optimizer, run.optimizer)
         self.net.train()
-        self.losses: list[tuple[float, nn.Module]] = [(1.0, DiceBCELoss())]
+        self.losses: list[tuple[float, nn.Module]] = [(1.0, DiceBCELoss(ignore_index=IGNORED))]
         if config.weight:
-            self.losses.append((config.weight, make_loss(config.loss, **config.loss_options)))
+            options = {**config.loss_options, "ignore_index": IGNORED}
+            self.losses.append((config.weight, make_loss(config.loss, **options)))
 
     def make(self, step: int) -> list[float]:
         """Make one step and return its row of the history."""

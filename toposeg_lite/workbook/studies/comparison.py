@@ -256,7 +256,9 @@ class Comparison(Study):
         self._need_scores()
         return {
             label: [
-                topology_differences(mask, sample.mask, connectivity=self.config.connectivity)
+                topology_differences(
+                    mask, sample.mask, connectivity=self.config.connectivity, ignored=sample.ignored
+                )
                 for mask, sample in zip(self._masks(label), self.data.test, strict=True)
             ]
             for label in ("control", self.arm.name)
