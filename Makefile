@@ -29,7 +29,7 @@ lab: .venv/installed ## Open the workbook in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 dashboard: .venv/installed ## Show all explorers in the browser, one tab each, for a lecture
-	$(BIN)/voila notebooks/90_dashboard.ipynb
+	$(BIN)/voila --Voila.auto_token=True notebooks/90_dashboard.ipynb
 
 study: .venv/installed ## Compare all losses on a benchmark over three seeds (hours; goes on where it was stopped)
 	$(BIN)/python -m toposeg_lite.training study -p dataset topomortar $(ARGS)

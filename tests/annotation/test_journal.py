@@ -6,13 +6,16 @@ import errno
 import json
 import os
 import random
+import re
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
 import time
 import tracemalloc
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -471,6 +474,95 @@ def test_the_kept_likelihood_must_be_whole(tmp_path):
     with pytest.raises(ValueError, match="is gone"):
         begin(path, likelihood=None)
     begin(path).close()
+
+
+def likelihood_file(path, shape, count, kind="|b1", version=1):
+    """Write an npz whose header promises a shape, with so many zeros."""
+    head = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("likelihood.npy", "w", force_zip64=True) as file:
+            file.write(b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H", len(head)) + head)
+            for start in range(0, count, 2**24):
+                file.write(bytes(min(2**24, count - start)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in other units elsewhere")
+def test_a_likelihood_file_is_bounded_before_it_is_unpacked(tmp_path):
+    """Two megabytes ask for two gigabytes; so does a small array with much behind it."""
+    begin(tmp_path / "a.jsonl").close()
+    kept = tmp_path / "a.jsonl.likelihood.npz"
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from toposeg_lite.annotation import AnnotationSession\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "before = peak()\n"
+        "try: AnnotationSession(np.load(sys.argv[2]), None, sys.argv[1])\n"
+        "except ValueError as error: print(peak() - before, error, sep='|')"
+    )
+    np.save(tmp_path / "image.npy", IMAGE)
+    for shape, words in (
+        (
+            (46341, 46341),
+            r"cannot be read: holds 2,147,488,281 values .*TOPOSEG_MAX_PIXELS to 2147",
+        ),
+        ((5, 5), "is not the likelihood that"),
+    ):
+        likelihood_file(kept, shape, 46341**2)
+        arguments = [str(tmp_path / "a.jsonl"), str(tmp_path / "image.npy")]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        megabytes, sentence = done.stdout.split("|")
+        assert int(megabytes) < 60
+        assert re.search(words, sentence)
+
+
+def test_the_bound_of_a_likelihood_file_can_be_raised(tmp_path, monkeypatch):
+    begin(tmp_path / "a.jsonl").close()
+    monkeypatch.setenv("TOPOSEG_MAX_PIXELS", "24")
+    with pytest.raises(ValueError, match="holds 25 values .*TOPOSEG_MAX_PIXELS to 25 or more"):
+        begin(tmp_path / "a.jsonl", likelihood=None)
+    monkeypatch.setenv("TOPOSEG_MAX_PIXELS", "25")
+    begin(tmp_path / "a.jsonl", likelihood=None).close()
+
+
+def test_a_likelihood_file_holds_numbers_and_no_pickle(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    kept = tmp_path / "a.jsonl.likelihood.npz"
+    np.savez(kept, likelihood=np.array([[{}]], dtype=object))
+    with pytest.raises(ValueError, match="it holds no numbers"):
+        begin(path, likelihood=None)
+    np.savez(kept, another=IMAGE)
+    with pytest.raises(ValueError, match=r"cannot be read: .*likelihood\.npy"):
+        begin(path, likelihood=None)
+    likelihood_file(kept, (5, 5), 25, version=3)
+    with pytest.raises(ValueError, match="it holds no array of numbers"):
+        begin(path, likelihood=None)
+    likelihood_file(kept, (5, 5), 24)
+    with pytest.raises(ValueError, match="cut off: 24 of 25 bytes"):
+        begin(path, likelihood=None)
+    likelihood_file(kept, (-5, 5), 25)
+    with pytest.raises(ValueError, match="is damaged: its header says shape"):
+        begin(path, likelihood=None)
+
+
+def test_a_mutated_likelihood_file_raises_a_value_error(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    kept = tmp_path / "a.jsonl.likelihood.npz"
+    whole, generator = kept.read_bytes(), random.Random(3)
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(generator.randint(1, 4)):
+            content[generator.randrange(len(content))] = generator.randrange(256)
+        kept.write_bytes(content)
+        try:
+            begin(path, likelihood=None).close()
+        except ValueError as error:
+            assert str(kept) in str(error)
 
 
 def test_the_order_of_memory_does_not_matter(tmp_path):

@@ -2,7 +2,8 @@
 
 A journal names its branches by their place in the likelihood. So the likelihood is kept beside the
 journal, as ``<path>.likelihood.npz``, and outlives the model that it came from. The header of the
-journal holds fingerprints of image and likelihood.
+journal holds fingerprints of image and likelihood. A likelihood file with more values than
+`toposeg_lite.data.files.max_pixels` allows is refused before it is unpacked.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.files import check_pixels
 from ..files import write_atomically
 from ..topology.grid import check_image
 from .journal import Journal
@@ -137,15 +139,38 @@ def _load(path: Path, wanted: str | None) -> np.ndarray:
     """Read the likelihood kept beside a journal, which has this digest if one is known."""
     kept = _file(path)
     try:
-        with open(kept, "rb") as file, np.load(file) as arrays:
-            array = check_image(arrays["likelihood"], "likelihood")
+        array = check_image(_read(kept), "likelihood")
     except FileNotFoundError:
         raise ValueError(
             f"the likelihood that {path} was begun with is gone: there is no {kept}. Pass it as "
             f"an array"
         ) from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{kept} cannot be read: {error}") from None
+    except MemoryError as error:
+        raise ValueError(f"{kept} needs more memory than there is") from error
+    except Exception as error:  # zip, deflate and npy have errors of their own for damaged files
+        raise ValueError(f"{kept} cannot be read: {error}") from error
     if wanted is not None and wanted != fingerprint(array)["sha256"]:
         raise ValueError(f"{kept} is not the likelihood that {path} was begun with")
     return array
+
+
+def _read(kept: Path) -> np.ndarray:
+    """Read the array of a likelihood file; its header bounds what is unpacked."""
+    with zipfile.ZipFile(kept) as archive, archive.open("likelihood.npy") as file:
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        version = np.lib.format.read_magic(file)
+        if version not in read:
+            raise ValueError("it holds no array of numbers")
+        shape, column_order, dtype = read[version](file)
+        if dtype.kind not in "biuf":
+            raise ValueError(f"it holds no numbers (dtype {dtype})")
+        size = check_pixels(shape) * dtype.itemsize
+        content = file.read(size)
+    if len(content) != size:
+        raise ValueError(f"it is cut off: {len(content)} of {size} bytes")
+    array = np.frombuffer(content, dtype).reshape(shape, order="F" if column_order else "C")
+    # A file may hold bytes for booleans other than 0 and 1, which crash compiled code.
+    return array.view(np.uint8) != 0 if dtype == bool else array.copy()

@@ -10,8 +10,9 @@ from traitlets import Any as AnyTrait
 
 from ...data import photos
 from . import views
-from .base import Explorer, read_image
+from .base import Explorer
 from .examples import CROP
+from .uploads import read_image
 
 if TYPE_CHECKING:  # torch, which a trained model needs, takes long to load
     from ..desk import AnnotationApp

@@ -15,9 +15,9 @@ from ...topology.grid import check_image, check_mask
 from .. import figures
 from ..figures.words import count, count_shape
 from . import examples, views
-from .base import read_image
 from .persistence import PersistenceExplorer, _PersistenceView
 from .traits import OneOf, UpTo
+from .uploads import read_image
 
 __all__ = ["GradientExplorer"]
 

@@ -17,8 +17,9 @@ from .. import figures
 from ..figures.painting import check_small
 from ..figures.words import count_neighbours, count_shape
 from . import views
-from .base import Explorer, read_image
+from .base import Explorer
 from .traits import Checked, Connectivity, UpTo, check_pair
+from .uploads import read_image
 
 __all__ = ["PaintExplorer"]
 

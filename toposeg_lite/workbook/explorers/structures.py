@@ -10,7 +10,6 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
-from skimage.util import img_as_float
 
 from ...checks import check_number
 from ...data import photos
@@ -19,8 +18,9 @@ from ...topology.grid import check_image
 from .. import figures
 from ..figures.words import count
 from . import views
-from .base import Explorer, _grey, _opened, _pixels
+from .base import Explorer
 from .traits import Checked, OneOf, UpTo
+from .uploads import bring_colours
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
     from ...structures import StructureDistribution, StructureModel, StructureSamples, Uncertainty
@@ -230,23 +230,6 @@ def _check_temperature(value: Any) -> float:
     return temperature
 
 
-def _read_colours(content: bytes, channels: int) -> np.ndarray:
-    """Return the middle of a picture file at its own scale, as the models take it."""
-    with _opened(content) as picture:
-        pixels = _pixels(picture)
-    low, high = pixels.min(), pixels.max()
-    if pixels.dtype.kind in "if" and (low < 0 or high > 1):  # types that do not say where they end
-        pixels = (pixels - low) / ((high - low) or 1)
-    pixels = img_as_float(pixels)
-    if channels == 1:
-        pixels = _grey(pixels)
-    elif pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], channels, axis=2)
-    row, column = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
-    piece = pixels[row : row + SIDE, column : column + SIDE]
-    return np.moveaxis(piece, -1, 0) if piece.ndim == 3 else piece[None]
-
-
 class _StructureView(views.FigureView):
     """The view of a `StructureExplorer`: a sample, and a map of branches and one of pixels."""
 
@@ -311,7 +294,7 @@ class _StructureView(views.FigureView):
 
     def take(self, file: bytes) -> None:
         """Look at the middle of the reader's own picture."""
-        self.model.image = _read_colours(file, len(self.model.image))
+        self.model.image = bring_colours(file, len(self.model.image), side=SIDE).values
 
     def last_values(self) -> dict[str, int]:
         return {"sample": self.model.n, "selected": len(self.model.order)}

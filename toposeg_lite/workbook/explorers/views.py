@@ -19,7 +19,8 @@ from PIL import Image
 from plotly.subplots import make_subplots
 
 from .. import figures
-from .base import LiveFigure, read_image
+from .base import LiveFigure
+from .uploads import read_image
 
 __all__ = ["ChartView", "FigureView", "View"]
 

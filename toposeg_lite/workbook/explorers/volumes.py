@@ -8,21 +8,18 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from PIL import ImageSequence
 from plotly.subplots import make_subplots
 from scipy.special import expit
 from skimage.filters import gaussian
-from skimage.transform import resize
 
-from ...checks import check_integer
 from ...data import synthetic
 from ...topology.morse import MorseComplex, Skeleton, morse_complex
 from .. import figures
 from ..figures.words import count
 from . import views
-from .base import _grey, _opened, _pixels, _stretched
 from .features import FeatureExplorer
 from .traits import Fraction, Likelihood, UpTo
+from .uploads import bring_volume
 
 __all__ = ["VolumeExplorer", "read_volume"]
 
@@ -37,7 +34,8 @@ def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.nda
     ------
     ValueError
         If the bytes are no picture, or one with NaN or infinite values, if its pages differ in
-        size, or all voxels have the same value.
+        size, or all voxels have the same value; if it has more voxels than the environment variable
+        ``TOPOSEG_MAX_UPLOAD`` allows (33,554,432 without it).
 
     Examples
     --------
@@ -49,16 +47,7 @@ def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.nda
     >>> read_volume(file.getvalue())[:, 0, 0].tolist()
     [0.0, 0.2, 1.0]
     """
-    check_integer(size, "size", 1)
-    with _opened(content) as file:
-        pages = [_grey(_pixels(page)) for page in ImageSequence.Iterator(file)]
-    if len({page.shape for page in pages}) > 1:
-        raise ValueError("the pages of the picture have different sizes")
-    volume = np.stack(pages)
-    shape = [min(side, size) for side in volume.shape]
-    if volume.shape != tuple(shape):
-        volume = resize(volume, shape, anti_aliasing=True)
-    return _stretched(volume, dark, "voxels")
+    return bring_volume(content, dark=dark, size=size).values
 
 
 class VolumeExplorer(FeatureExplorer):

@@ -18,8 +18,9 @@ from ...topology.warping import flip_order
 from .. import figures
 from ..figures.words import count, count_neighbours, count_shape
 from . import examples, views
-from .base import Explorer, read_image
+from .base import Explorer
 from .traits import Checked, Connectivity, Fraction, Likelihood, OneOf, UpTo, check_pair
+from .uploads import read_image
 
 __all__ = ["WarpExplorer"]
 
