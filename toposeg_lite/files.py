@@ -3,9 +3,41 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
-__all__ = ["write_atomically"]
+__all__ = ["make_folder", "write_atomically"]
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder, and all above it, unless it is there; return it if files can be made in it.
+
+    For the door of whatever works for long before it writes: where the results cannot be kept,
+    nothing should begin.
+
+    Raises
+    ------
+    OSError
+        If there is a file in its place, or nothing can be written there.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     make_folder(Path(place) / "runs" / "first").is_dir()
+    True
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Permissions, read-only disks, links: only a try tells.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(
+            f"no file can be written in the folder {folder}: {error.strerror or error}. "
+            f"Choose another place"
+        ) from error
+    return folder
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:

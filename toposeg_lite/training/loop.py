@@ -27,8 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..data import Dataset, Sample, load_dataset
+from ..data import Dataset, Sample
 from ..data.samples import IGNORED_HOW, check_labelled
+from ..files import make_folder
 from ..losses import DiceBCELoss, make_loss
 from ..models import UNet
 from .augment import make_augmentation
@@ -222,9 +223,9 @@ def _check_resumable(kept: Checkpoint, config: TrainConfig, parent: str, path: P
     # Neither decides a number.
     free = ("root", "checkpoint_every")
     other = [
-        f"{name} was {old[name]!r} and is now {new[name]!r}"
-        for name in new
-        if name not in free and old[name] != new[name]
+        f"{name} was {old.get(name)!r} and is now {new.get(name)!r}"
+        for name in sorted(old.keys() | new.keys())
+        if name not in free and old.get(name) != new.get(name)
     ]
     if kept.parent != parent:
         other.append("it started from other weights")
@@ -258,7 +259,7 @@ def train(
     config : TrainConfig
         What to do; its `patience` can end the run early.
     data : Dataset, optional
-        Use it instead of loading ``config.dataset``. Masks of integers are labels of several
+        Use it instead of loading what `config` names. Masks of integers are labels of several
         classes, of which 0 is the background. Pixels that a sample ignores teach nothing.
     model : torch.nn.Module, optional
         The network, any that turns (B, channels, *spatial) into logits (B, 1, *spatial), or a
@@ -266,7 +267,7 @@ def train(
     start : Checkpoint, optional
         Go on from its last weights, optimizer and step instead of starting anew.
     out : path, optional
-        The file for checkpoints. Its folder must exist.
+        The file for checkpoints. Its folder is made if there is none.
     resume : bool
         If `out` exists, go on from there; the run then ends with the bits of an unbroken one.
     events : path, optional
@@ -281,6 +282,8 @@ def train(
         If `out` is the checkpoint of another run.
     FileExistsError
         If `out` exists and `resume` is False.
+    OSError
+        If nothing can be written where `out` or `events` shall be; nothing has begun then.
     FloatingPointError
         If the loss is no longer a number; the last checkpoint stays.
 
@@ -299,6 +302,9 @@ def train(
         raise FileExistsError(f"{path} exists: pass resume=True to go on from it, or move it away")
     if resume and path is None:
         raise ValueError("resume=True needs `out`, the checkpoint to go on from")
+    for folder in (path and path.parent, events):
+        if folder is not None:
+            make_folder(folder)
     accelerator = Accelerator()
     processes = accelerator.num_processes
     if config.batch % processes:
@@ -309,7 +315,7 @@ def train(
             f"bfloat16. Use precision='float32'"
         )
     if data is None:
-        data = load_dataset(config.dataset, root=config.root)
+        data = config.load()
     if not data.train:
         raise ValueError(f"the data set {data.name!r} has no images to train on")
     check_labelled([*data.train, *data.validation])
