@@ -8,6 +8,7 @@ from bad_values import EMPTY, IMAGE, MASK, NAN
 
 from toposeg_lite import checks, metrics
 from toposeg_lite.differences import topology_differences
+from toposeg_lite.files import make_folder
 from toposeg_lite.models import UNet
 
 CASES = [
@@ -18,6 +19,20 @@ CASES = [
         ValueError,
         r"prediction and truth must have the same shape; got \(3, 4\) and \(4, 3\)",
     ),
+    # --- files ---
+    (
+        "folder in place of a file",
+        lambda: make_folder(__file__),
+        FileExistsError,
+        "no file can be written in the folder .*bad_input.py: .* Choose another place",
+    ),
+    (
+        "folder below a file",
+        lambda: make_folder(f"{__file__}/runs"),
+        NotADirectoryError,
+        "no file can be written in the folder .*runs: .* Choose another place",
+    ),
+    ("folder of no name", lambda: make_folder(None), TypeError, "str, bytes or os.PathLike"),
     # --- metrics ---
     *[
         (f"{name} {what}", lambda f=function, a=arguments: f(*a), error, text)
