@@ -224,7 +224,7 @@ def _check_resumable(kept: Checkpoint, config: TrainConfig, parent: str, path: P
     free = ("root", "checkpoint_every")
     other = [
         f"{name} was {old.get(name)!r} and is now {new.get(name)!r}"
-        for name in sorted(old.keys() | new.keys())
+        for name in dict.fromkeys([*new, *old])
         if name not in free and old.get(name) != new.get(name)
     ]
     if kept.parent != parent:
