@@ -11,6 +11,7 @@ from toposeg_lite.differences import topology_differences
 from toposeg_lite.files import (
     atomic_file,
     check_room,
+    make_folder,
     one_writer,
     remove_abandoned,
     write_atomically,
@@ -25,6 +26,20 @@ CASES = [
         ValueError,
         r"prediction and truth must have the same shape; got \(3, 4\) and \(4, 3\)",
     ),
+    # --- files ---
+    (
+        "folder in place of a file",
+        lambda: make_folder(__file__),
+        FileExistsError,
+        "no file can be written in the folder .*bad_input.py: .* Choose another place",
+    ),
+    (
+        "folder below a file",
+        lambda: make_folder(f"{__file__}/runs"),
+        NotADirectoryError,
+        "no file can be written in the folder .*runs: .* Choose another place",
+    ),
+    ("folder of no name", lambda: make_folder(None), TypeError, "str, bytes or os.PathLike"),
     # --- metrics ---
     *[
         (f"{name} {what}", lambda f=function, a=arguments: f(*a), error, text)

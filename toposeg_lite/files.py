@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ __all__ = [
     "atomic_file",
     "check_room",
     "free_room",
+    "make_folder",
     "one_writer",
     "remove_abandoned",
     "size_text",
@@ -28,6 +30,37 @@ __all__ = [
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DAY = 86400  # seconds
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder, and all above it, unless it is there; return it if files can be made in it.
+
+    For the door of whatever works for long before it writes: where the results cannot be kept,
+    nothing should begin.
+
+    Raises
+    ------
+    OSError
+        If there is a file in its place, or nothing can be written there.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     make_folder(Path(place) / "runs" / "first").is_dir()
+    True
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Permissions, read-only disks, links: only a try tells.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(
+            f"no file can be written in the folder {folder}: {error.strerror or error}. "
+            f"Choose another place"
+        ) from error
+    return folder
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:

@@ -54,6 +54,33 @@ CASES = [
         ValueError,
         "all pixels of the training images of 'membranes' are ignored",
     ),
+    *[
+        (f"TrainConfig of {what}", call, error, text)
+        for what, values, error, text in [
+            ("a folder that is a text", {"own_folder": "cells"}, TypeError, "own_folder must map"),
+            ("no folder", {"own_folder": {}}, ValueError, "dataset='folder' together with"),
+            ("images alone", {"own_folder": {"images": "a"}}, ValueError, "where the masks are"),
+            (
+                "a group",
+                {"own_folder": {"images": "a", "masks": "b", "group": len}},
+                ValueError,
+                "each name in own_folder must be one of 'images', 'masks', 'mask_suffix'",
+            ),
+            (
+                "arrays",
+                {"own_folder": {"images": IMAGE, "masks": "b"}},
+                TypeError,
+                "own_folder must hold what JSON can",
+            ),
+            (
+                "a folder and a data set",
+                {"dataset": "brick", "own_folder": {"images": "a", "masks": "b"}},
+                ValueError,
+                "your own images are given by dataset='folder'.*got dataset='brick'",
+            ),
+        ]
+        for call in [lambda v=values: TrainConfig(**{"dataset": "folder"} | v)]
+    ],
     (
         "TrainConfig with an ignore_index",
         lambda: TrainConfig(loss="cldice", loss_options={"ignore_index": 255}),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..files import write_atomically
+from ..files import make_folder, write_atomically
 from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED
 from ..topology.skeleton import thin_mask
 from .edits import Stroke
@@ -37,6 +37,7 @@ def write_mask(mask: np.ndarray, path: Path, *, skeleton: bool = False, affine: 
         raise ValueError("a volume is no PNG: choose .tif, .nii or .nii.gz")
     if skeleton and mask.any():
         mask = thin_mask(mask)
+    make_folder(path.parent)
     write_atomically(path, _nifti(mask, affine, kind) if ".nii" in kind else _picture(mask, kind))
 
 
@@ -60,6 +61,7 @@ def write_lines(
         feature = {"type": "Feature", "id": number, "geometry": geometry, "properties": facts}
         features.append(feature)
     collection = {"type": "FeatureCollection", "features": features}
+    make_folder(path.parent)
     write_atomically(path, json.dumps(collection, allow_nan=False).encode())
 
 

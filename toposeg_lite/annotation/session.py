@@ -558,7 +558,8 @@ class AnnotationSession:
         ModuleNotFoundError
             If nibabel is needed and missing.
         OSError
-            If the file cannot be written. A file that was there before is unchanged then.
+            If the file cannot be written (its folder is made if there is none). A file that was
+            there before is unchanged then.
         """
         path = Path(path)
         if not path.name.lower().endswith(".geojson"):

@@ -126,9 +126,7 @@ def _as_base(framed: np.ndarray, frame: float, cells: Any) -> _Base:
     masks, leads = spaces(image.shape)
     value = framed.dtype.type(frame)
     fill_upper_masks(image, value, masks)
-    return _Base(
-        image, masks, find_basins(image, value, masks, links, 0, leads), links, members
-    )
+    return _Base(image, masks, find_basins(image, value, masks, links, 0, leads), links, members)
 
 
 def _bars(base: _Base, traced: np.ndarray, turned: bool, cells: Any) -> np.ndarray:
@@ -386,9 +384,7 @@ def _follow(base, events, best, flat, table, known):
             if heights[young] > heights[old] or (heights[young] == heights[old] and young < old):
                 old, young = young, old
             parent[young] = old
-            ends_young = _is_older(
-                best.value[old], best.pixel[old], best.code[old], best, young
-            )
+            ends_young = _is_older(best.value[old], best.pixel[old], best.code[old], best, young)
             ends = young if ends_young else old
             pixel, code = best.pixel[ends], best.code[ends]
             _improve(best, old, best, young)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..checks import check_choice, check_flag, check_integer, check_number
-from ..data import list_datasets
+from ..data import Dataset, list_datasets, load_dataset
+from ..data import folder as own_images
 from ..losses import LOSSES, make_loss
 from .augment import check_augment, try_augment
 
@@ -37,6 +41,33 @@ def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[i
     return sides
 
 
+def _check_own_folder(given: Any, dataset: str) -> dict[str, Any]:
+    """Return what `data.folder` shall be called with, as plain values that JSON can hold."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"own_folder must map what data.folder takes to values; got {given!r}")
+    if (dataset == "folder") != bool(given):
+        raise ValueError(
+            f"your own images are given by dataset='folder' together with "
+            f"own_folder={{'images': ..., 'masks': ...}}; got {dataset=} and {dict(given)!r}"
+        )
+    checked = {}
+    for name, value in given.items():
+        known = [name for name in inspect.signature(own_images).parameters if name != "group"]
+        check_choice(name, known, "each name in own_folder")
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
+        checked[name] = value.item() if isinstance(value, np.generic) else value
+    missing = [name for name in ("images", "masks") if given and name not in given]
+    if missing:
+        raise ValueError(
+            f"own_folder must say where the {' and '.join(missing)} are; got {given!r}"
+        )
+    try:
+        json.dumps(checked)
+    except TypeError as error:
+        raise TypeError(f"own_folder must hold what JSON can: {error}") from None
+    return checked
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides the numbers of a training run; checked when it is made.
@@ -46,7 +77,7 @@ class TrainConfig:
     Parameters
     ----------
     dataset : str
-        One of `toposeg_lite.data.list_datasets()`.
+        One of `toposeg_lite.data.list_datasets()`, or "folder" for your own images.
     root : str, optional
         The folder of downloaded data sets. It decides no number, so a resumed run may change it.
     loss : str
@@ -89,6 +120,9 @@ class TrainConfig:
         End the run after so many looks in a row that found no better network; 0 never ends it.
     validation_window : int or tuple of int
         Sides of the windows in which the validation images are predicted; see `predict`.
+    own_folder : dict
+        Your own images: what `toposeg_lite.data.folder` takes, but for `group`, by name, e.g.
+        ``{"images": "cells", "masks": "cells/masks", "ignore": 255}``.
 
     Examples
     --------
@@ -117,9 +151,10 @@ class TrainConfig:
     validate_every: int = 0
     patience: int = 0
     validation_window: int | tuple[int, ...] = 256
+    own_folder: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_choice(self.dataset, list_datasets(), "dataset")
+        check_choice(self.dataset, [*list_datasets(), "folder"], "dataset")
         if not (self.root is None or isinstance(self.root, str)):
             raise TypeError(f"root must be a text or None; got {self.root!r}")
         check_choice(self.loss, tuple(LOSSES), "loss")
@@ -138,6 +173,7 @@ class TrainConfig:
         check_augment(self.augment)
         check_choice(self.precision, PRECISIONS, "precision")
         checked: dict[str, Any] = {"anneal": check_flag(self.anneal, "anneal")}
+        checked["own_folder"] = _check_own_folder(self.own_folder, self.dataset)
         for name in ("steps", "batch", "width", "depth", "checkpoint_every"):
             checked[name] = check_integer(getattr(self, name), name, 1)
         for name in ("seed", "validate_every", "patience"):
@@ -156,6 +192,12 @@ class TrainConfig:
             )
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def load(self) -> Dataset:
+        """Load the data set."""
+        if self.own_folder:
+            return own_images(**self.own_folder)
+        return load_dataset(self.dataset, root=self.root)
 
     def check(self, ndim: int) -> None:
         """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes."""
@@ -177,4 +219,7 @@ class TrainConfig:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["loss_options"] = dict(self.loss_options)
         values["augment"] = {name: dict(options) for name, options in self.augment.items()}
+        values["own_folder"] = dict(self.own_folder)
+        if not self.own_folder:  # so that what was begun before there was this field can go on
+            del values["own_folder"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

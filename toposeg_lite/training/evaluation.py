@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,7 +113,7 @@ def _window_starts(size: int, side: int, overlap: float) -> list[int]:
     return [round(k * (size - side) / (count - 1)) for k in range(count)]
 
 
-def _masks(likelihood: np.ndarray, sample: Sample) -> dict[str, dict[str, np.ndarray | None]]:
+def _masks(likelihood: np.ndarray, sample: Sample) -> dict[str, dict[str, Any]]:
     """Return what metrics take of a sample, by its name, or of each of its classes."""
     if likelihood.ndim == sample.mask.ndim:
         truth = sample.mask

@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..data import Dataset, Sample, load_dataset
+from ..data import Dataset, Sample
 from ..data.samples import IGNORED_HOW, check_labelled
-from ..files import check_room, one_writer
+from ..files import check_room, make_folder, one_writer
 from ..losses import DiceBCELoss, make_loss
 from ..models import UNet
 from .augment import make_augmentation
@@ -236,9 +236,9 @@ def _check_resumable(kept: Checkpoint, config: TrainConfig, parent: str, path: P
     # Neither decides a number.
     free = ("root", "checkpoint_every")
     other = [
-        f"{name} was {old[name]!r} and is now {new[name]!r}"
-        for name in new
-        if name not in free and old[name] != new[name]
+        f"{name} was {old.get(name)!r} and is now {new.get(name)!r}"
+        for name in dict.fromkeys([*new, *old])
+        if name not in free and old.get(name) != new.get(name)
     ]
     if kept.parent != parent:
         other.append("it started from other weights")
@@ -303,7 +303,7 @@ def train(
     config : TrainConfig
         What to do; its `patience` can end the run early.
     data : Dataset, optional
-        Use it instead of loading ``config.dataset``. Masks of integers are labels of several
+        Use it instead of loading what `config` names. Masks of integers are labels of several
         classes, of which 0 is the background. Pixels that a sample ignores teach nothing.
     model : torch.nn.Module, optional
         The network, any that turns (B, channels, *spatial) into logits (B, 1, *spatial), or a
@@ -311,8 +311,8 @@ def train(
     start : Checkpoint, optional
         Go on from its last weights, optimizer and step instead of starting anew.
     out : path, optional
-        The file for checkpoints. Its folder must exist. While another process trains the same
-        file, the call waits.
+        The file for checkpoints. Its folder is made if there is none. While another process trains
+        the same file, the call waits.
     resume : bool
         If `out` exists, go on from there; the run then ends with the bits of an unbroken one, if
         ``torch.get_num_threads()`` is the same: the checkpoint keeps it, and another one warns.
@@ -328,11 +328,12 @@ def train(
         If `out` is the checkpoint of another run.
     FileExistsError
         If `out` exists and `resume` is False.
+    OSError
+        If nothing can be written where `out` or `events` shall be, or the checkpoints would not
+        fit on the disk, before the first step; or if one cannot be written: the one before it
+        stays.
     FloatingPointError
         If the loss is no longer a number; the last checkpoint stays.
-    OSError
-        If the checkpoints would not fit on the disk, before the first step; or if one cannot be
-        written: the one before it stays.
 
     Examples
     --------
@@ -349,6 +350,9 @@ def train(
         raise FileExistsError(f"{path} exists: pass resume=True to go on from it, or move it away")
     if resume and path is None:
         raise ValueError("resume=True needs `out`, the checkpoint to go on from")
+    for folder in (path and path.parent, events):
+        if folder is not None:
+            make_folder(folder)
     accelerator = Accelerator()
     processes = accelerator.num_processes
     if config.batch % processes:
@@ -359,7 +363,7 @@ def train(
             f"bfloat16. Use precision='float32'"
         )
     if data is None:
-        data = load_dataset(config.dataset, root=config.root)
+        data = config.load()
     if not data.train:
         raise ValueError(f"the data set {data.name!r} has no images to train on")
     check_labelled([*data.train, *data.validation])

@@ -49,6 +49,7 @@ from torch import Tensor, nn
 
 from ...checks import check_integer, check_number
 from ...data import Dataset, load_dataset
+from ...files import make_folder
 from ...models import UNet
 from ...structures import (
     BranchSet,
@@ -160,8 +161,7 @@ def calibration_study(
     check_splits(data)
     check_integer(options.passes, "passes", 1)
     split_parts(data, options.folds)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(out)
     decisive = ("passes", "threshold_steps", "folds", "min_persistence")
     seeds: dict[str, Any] = {}
     for seed in options.seeds:

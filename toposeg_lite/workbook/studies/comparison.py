@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from ...checks import check_flag, check_integer
 from ...data import Dataset
 from ...differences import KINDS, Difference, topology_differences
-from ...files import write_atomically
+from ...files import make_folder, write_atomically
 from ...training import Checkpoint, Evaluation
 from ...training.records import git_commit, machine, rows, versions, write_json
 from ..figures import png
@@ -63,8 +63,7 @@ def prepare_folder(
             raise FileExistsError(
                 f"{folder} holds a run: pass resume=True to go on with it, or another name"
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return make_folder(folder)
 
 
 def _holds_run(folder: Path) -> bool:

@@ -21,6 +21,7 @@ from nbformat import NotebookNode
 
 from ...files import write_atomically
 from .comparison import prepare_folder
+from .options import gather_folder
 from .run_page import run_page
 from .study import NOTEBOOKS, StudyConfig
 
@@ -52,7 +53,9 @@ def run_notebook(
 ) -> Path:
     """Check the parameters, make the run's folder, execute the notebook in it; return the folder.
 
-    `parameters` replace those in the notebook's cell of parameters; `notebook` is chapter 09 of the
+    `parameters` replace those in the notebook's cell of parameters; others that
+    `StudyConfig.from_parameters` knows, and those of your own images (see `gather_folder`), become
+    part of its ``options``. `notebook` is chapter 09 of the
     workbook unless given. The folder then holds the executed notebook, ``report.html`` and what the
     notebook left. A cell that fails raises a PapermillExecutionError: the notebook in the folder
     shows where, and checkpoints stay for ``resume``.
@@ -63,14 +66,18 @@ def run_notebook(
             f"there is no notebook {path}: the workbook is not part of the installed package, so "
             f"name it with --notebook"
         )
-    given = dict(parameters or {})
+    given = gather_folder(parameters or {})
     defaults = read_parameters(path)
-    unknown = [name for name in given if name not in defaults]
+    known = StudyConfig.parameter_names()
+    unknown = [name for name in given if name not in (*defaults, *known)]
     if unknown:
         raise ValueError(
             f"unknown parameter {', '.join(map(repr, unknown))}; "
-            f"the notebook takes {', '.join(defaults)}"
+            f"the notebook takes {', '.join(dict.fromkeys([*defaults, *known]))}"
         )
+    further = {name: given.pop(name) for name in [*given] if name not in defaults}
+    if further:
+        given["options"] = {**defaults["options"], **given.get("options", {}), **further}
     values = defaults | given
     place = {name: values.pop(name) for name in PLACE}
     options = values.pop("options")

@@ -66,11 +66,12 @@ from ...annotation import (
 from ...annotation.simulate import Order
 from ...checks import check_choice, check_integer
 from ...data import Dataset, Sample, load_dataset
+from ...files import make_folder
 from ...models import UNet
 from ...structures import StructureModel
 from ...training import TrainConfig, train
 from ...training.records import git_commit, versions, write_json
-from .fitting import known_branches, new_network
+from .fitting import check_all_labelled, known_branches, new_network
 from .options import option, training_of
 from .statistics import compare_networks
 from .study import REFERENCE_RUNS, check_splits
@@ -136,8 +137,8 @@ def order_study(
         "mixed": "leave",
         "labels": data.labels,
     }
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    check_all_labelled(data)
+    folder = make_folder(out)
     path = folder / "about.json"
     if path.exists() and json.loads(path.read_text()) != facts:
         raise ValueError(f"{folder} holds another study: name another folder, or remove it")
@@ -322,6 +323,8 @@ class OrdersCommand(OrderOptions):
 
     def run(self) -> None:
         """Make a study of each data set and print their tables."""
+        if self.results:
+            make_folder(Path(self.results).parent)
         studies = {}
         for name in self.datasets:
             config = training_of(self, name)

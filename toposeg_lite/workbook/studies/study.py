@@ -42,8 +42,8 @@ from typing import Any
 import pandas as pd
 
 from ...checks import check_choice, check_flag, check_integer, check_number
-from ...data import Dataset, load_dataset
-from ...files import write_atomically
+from ...data import Dataset
+from ...files import make_folder, write_atomically
 from ...topology.grid import check_connectivity
 from ...training import Checkpoint, Evaluation, TrainConfig, evaluate, train
 from ...training.checkpoint import digest
@@ -199,14 +199,13 @@ class StudyConfig:
         >>> config.arms[0].name, config.arms[0].weights, config.seeds
         ('cldice', (0.5,), (3,))
         """
-        training = [f.name for f in dataclasses.fields(TrainConfig)]
-        training = [name for name in training if name not in ("steps", "anneal")]
         own = [f.name for f in dataclasses.fields(cls) if f.name != "shared"]
-        unknown = [name for name in values if name not in (*training, *own)]
+        training = [name for name in cls.parameter_names() if name not in own]
+        unknown = [name for name in values if name not in cls.parameter_names()]
         if unknown:
             raise ValueError(
                 f"unknown parameter {', '.join(map(repr, unknown))}; "
-                f"there are {', '.join([*training, *own])}"
+                f"there are {', '.join(cls.parameter_names())}"
             )
         fields = {name: value for name, value in values.items() if name in own}
         weight = values.pop("weight", WEIGHTS)
@@ -216,6 +215,13 @@ class StudyConfig:
             fields["arms"] = (Arm(shared.loss, shared.loss, shared.loss_options, weights),)
             fields = {"seeds": (shared.seed,), "in_patches": True} | fields
         return cls(shared, **fields)
+
+    @classmethod
+    def parameter_names(cls) -> list[str]:
+        """Return the names that `from_parameters` knows."""
+        training = [f.name for f in dataclasses.fields(TrainConfig)]
+        own = [f.name for f in dataclasses.fields(cls) if f.name != "shared"]
+        return [*(name for name in training if name not in ("steps", "anneal")), *own]
 
     def parameters(self) -> dict[str, Any]:
         """Return what `from_parameters` makes this study of one loss of; JSON can keep it."""
@@ -255,7 +261,7 @@ class StudyConfig:
 
     def load(self) -> Dataset:
         """Load the data set and check that this study fits it."""
-        data = load_dataset(self.shared.dataset, root=self.shared.root)
+        data = self.shared.load()
         self.check(data)
         return data
 
@@ -320,7 +326,7 @@ class Study:
         config.check(self.data)
         self.folder = Path(folder)
         for seed in config.seeds:
-            self._folder(seed).mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder(seed))
         self.say = say or (lambda line: print(line, flush=True))
         self.progress = progress
         self.chosen: dict[tuple[int, str], float] = {}
