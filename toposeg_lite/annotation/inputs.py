@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.files import check_pixels
 from ..files import write_atomically
 from ..topology.grid import check_image
 from .journal import Journal
@@ -133,18 +137,40 @@ def _file(path: Path) -> Path:
     return path.with_name(path.name + ".likelihood.npz")
 
 
+#: What reading a zip file and the array in it may raise if they are damaged.
+_DAMAGED = (OSError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, EOFError,
+            zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)  # fmt: skip
+
+
+def _read_array(file: Path) -> np.ndarray:
+    """Read the likelihood in an npz file; its header says how large it is before it is unpacked."""
+    with zipfile.ZipFile(file) as archive, archive.open("likelihood.npy") as member:
+        version = np.lib.format.read_magic(member)
+        if version == (1, 0):
+            shape, by_columns, dtype = np.lib.format.read_array_header_1_0(member)
+        else:
+            shape, by_columns, dtype = np.lib.format.read_array_header_2_0(member)
+        if dtype.kind not in "biuf":
+            raise ValueError(f"it holds {dtype}, no numbers")
+        count = check_pixels(shape)
+        content = member.read(count * dtype.itemsize + 1)
+        # Read to its end the member's own checksum was compared, too.
+        if len(content) != count * dtype.itemsize:
+            raise ValueError(f"its header says shape {shape}, which is not what it holds")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C").copy()
+
+
 def _load(path: Path, wanted: str | None) -> np.ndarray:
     """Read the likelihood kept beside a journal, which has this digest if one is known."""
     kept = _file(path)
     try:
-        with open(kept, "rb") as file, np.load(file) as arrays:
-            array = check_image(arrays["likelihood"], "likelihood")
+        array = check_image(_read_array(kept), "likelihood")
     except FileNotFoundError:
         raise ValueError(
             f"the likelihood that {path} was begun with is gone: there is no {kept}. Pass it as "
             f"an array"
         ) from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{kept} cannot be read: {error}") from None
     if wanted is not None and wanted != fingerprint(array)["sha256"]:
         raise ValueError(f"{kept} is not the likelihood that {path} was begun with")
