@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import sys
-import time
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -157,7 +156,9 @@ def main():
         killed = ended.si_code == os.CLD_KILLED and ended.si_status == signal.SIGKILL
         # What the child said comes first, as the pipe is one.
         say("ended", "killed" if killed else ended.si_status)
-        time.sleep(0)
+    if last is not None:
+        os.waitpid(last, 0)
+    os._exit(0)  # at once: what was imported takes seconds to end
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ no number here, and `name` is the argument's, for the message.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -81,7 +81,7 @@ def check_number(value: Any, name: str, *, positive: bool = False) -> float:
     1.0
     """
     _check_real(value, name, "a number")
-    if not 0 <= value < math.inf or (positive and value == 0):
+    if not 0 <= value <= sys.float_info.max or (positive and value == 0):
         wanted = "above zero" if positive else "zero or above"
         raise ValueError(f"{name} must be finite and {wanted}; got {value}")
     return float(value)

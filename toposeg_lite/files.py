@@ -21,6 +21,7 @@ __all__ = [
     "free_room",
     "make_folder",
     "one_writer",
+    "reading",
     "remove_abandoned",
     "size_text",
     "try_lock",
@@ -192,6 +193,29 @@ def _remove_if_abandoned(partial: Path) -> None:
             partial.unlink()
     finally:
         os.close(file)
+
+
+@contextmanager
+def reading(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
+    """Turn whatever a damaged file leads to while it is read into a ValueError that names it.
+
+    A file that was cut, changed or made to do harm has keys that are missing, texts where numbers
+    should be, nests too deep; no reader can foresee them all. What the system says of files that
+    are missing or may not be read stays as it is.
+
+    Examples
+    --------
+    >>> with reading("notes.json", "list of notes"):
+    ...     {}["notes"]
+    Traceback (most recent call last):
+        ...
+    ValueError: notes.json is no list of notes that can be read: KeyError: 'notes'
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError) as e:
+        reason = str(e) if isinstance(e, ValueError) else f"{type(e).__name__}: {e}"
+        raise ValueError(f"{path} is no {kind} that can be read: {reason}") from e
 
 
 # --- Room --------------------------------------------------------------------------------------

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,6 +138,11 @@ def _file(path: Path) -> Path:
     return path.with_name(path.name + ".likelihood.npz")
 
 
+#: What reading a zip file and the array in it may raise if they are damaged.
+_DAMAGED = (OSError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, EOFError,
+            zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)  # fmt: skip
+
+
 def _load(path: Path, wanted: str | None) -> np.ndarray:
     """Read the likelihood kept beside a journal, which has this digest if one is known."""
     kept = _file(path)
@@ -147,8 +155,8 @@ def _load(path: Path, wanted: str | None) -> np.ndarray:
         ) from None
     except MemoryError as error:
         raise ValueError(f"{kept} needs more memory than there is") from error
-    except Exception as error:  # zip, deflate and npy have errors of their own for damaged files
-        raise ValueError(f"{kept} cannot be read: {error}") from error
+    except _DAMAGED as error:
+        raise ValueError(f"{kept} cannot be read: {error}") from None
     if wanted is not None and wanted != fingerprint(array)["sha256"]:
         raise ValueError(f"{kept} is not the likelihood that {path} was begun with")
     return array
@@ -168,9 +176,9 @@ def _read(kept: Path) -> np.ndarray:
         if dtype.kind not in "biuf":
             raise ValueError(f"it holds no numbers (dtype {dtype})")
         size = check_pixels(shape) * dtype.itemsize
-        content = file.read(size)
+        content = file.read(size + 1)  # read to its end, its own checksum is compared, too
     if len(content) != size:
-        raise ValueError(f"it is cut off: {len(content)} of {size} bytes")
+        raise ValueError(f"its header says {size} bytes, which is not what it holds")
     array = np.frombuffer(content, dtype).reshape(shape, order="F" if column_order else "C")
     # A file may hold bytes for booleans other than 0 and 1, which crash compiled code.
-    return array.view(np.uint8) != 0 if dtype == bool else array.copy()
+    return array.view(np.uint8) != 0 if dtype.kind == "b" else array.copy()

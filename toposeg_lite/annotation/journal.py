@@ -93,7 +93,8 @@ class Journal:
             raise FileNotFoundError(f"the folder of the journal {self.path} does not exist")
         if self.path.is_dir():
             raise ValueError(f"path must be a file for the journal; {self.path} is a folder")
-        self.obstacle, self.is_new = "", not self.path.exists()
+        self.obstacle: str = ""
+        self.is_new = not self.path.exists()
         self._writable = True
         self._file = self._take()
         self.closed = False
@@ -119,7 +120,7 @@ class Journal:
                 if self.is_new:
                     raise self._explained(error) from error
                 file = os.open(self.path, os.O_RDONLY | binary)
-                self.obstacle, self._writable = self._explained(error).strerror, False
+                self.obstacle, self._writable = str(self._explained(error).strerror), False
                 return file
             try:
                 if not try_lock(file):
@@ -176,7 +177,7 @@ class Journal:
                 os.ftruncate(self._file, size)
                 self._torn = was_torn
             explained = self._explained(error)
-            self.obstacle = explained.strerror
+            self.obstacle = str(explained.strerror)
             raise explained from error
 
     def start(self, header: dict[str, Any]) -> None:
@@ -239,16 +240,15 @@ def _parse(
             continue
         try:
             record = _decode(line)
-        except ValueError as error:
+            if "journal" in record:
+                _check_header(record, path)
+        except _WrongVersion:
+            raise
+        except (ValueError, RecursionError) as error:
             problems.append(Problem(number, str(error), line.decode(errors="replace")))
             continue
         if "journal" not in record:
             records.append((number, record))
-        elif record.get("version") not in (1, VERSION):
-            raise ValueError(
-                f"{path} is a journal of version {record.get('version')}; this version of "
-                f"toposeg_lite reads versions 1 and {VERSION}. Nothing was changed"
-            )
         elif header is None:
             header = record
     ours = _MAGIC.startswith(content[: len(_MAGIC)])
@@ -258,6 +258,29 @@ def _parse(
             f"as it is; choose another path"
         )
     return header, records, problems
+
+
+class _WrongVersion(ValueError):
+    """A journal that this version of the library does not know."""
+
+
+def _check_header(record: dict[str, Any], path: Path) -> None:
+    """Raise a ValueError if a header lacks what sessions ask of it."""
+    if record.get("version") not in (1, VERSION):
+        raise _WrongVersion(
+            f"{path} is a journal of version {record.get('version')}; this version of "
+            f"toposeg_lite reads versions 1 and {VERSION}. Nothing was changed"
+        )
+    for name in ("image", "likelihood"):
+        facts = record.get(name)
+        if not (
+            isinstance(facts, dict)
+            and isinstance(facts.get("sha256"), str)
+            and isinstance(facts.get("shape"), list)
+        ):
+            raise ValueError(f"it is a header without a fingerprint of the {name}")
+    if not isinstance(record.get("settings"), dict):
+        raise ValueError("it is a header without settings")
 
 
 def _read(file: int) -> bytes:

@@ -179,6 +179,7 @@ class AnnotationSession:
             "radius": check_number(radius, "radius"),
         }
         self._journal = None if path is None else Journal(path)
+        self._greeted = False  # whether the journal says that this session has it open
         try:
             self._open(likelihood, connectivity)
         except BaseException:
@@ -258,7 +259,6 @@ class AnnotationSession:
     def _begin(self, history: History) -> None:
         """Set out from a history: all that actions change is named here."""
         self._history = history
-        self._greeted = False  # whether the journal says that this session has it open
         self._number = 0  # of the last line of the journal
         self._learned_from: np.ndarray | None = None  # decisions at the last call of `learn`
         self.problems: list[Problem] = []
@@ -644,7 +644,7 @@ class AnnotationSession:
                     continue
                 self._number = max(self._number, int(record["n"]))
                 self._repeat(record)
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
                 self.problems.append(Problem(line, str(error), json.dumps(record)))
         self.problems.sort()
         new = [problem for problem in self.problems if problem.line not in known]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import time
 from functools import cache
@@ -21,9 +22,10 @@ from typing import Any
 import pooch
 from tqdm import tqdm
 
-from ..files import atomic_file, check_room, free_room, remove_abandoned, size_text
+from ..checks import check_integer
+from ..files import atomic_file, check_room, free_room, reading, remove_abandoned, size_text
 
-__all__ = ["data_folder", "fetch", "registry"]
+__all__ = ["data_folder", "fetch", "read_registry", "registry"]
 
 _SERVER = "https://raw.githubusercontent.com/{repository}/{commit}/"
 _RETRIES = 2
@@ -74,8 +76,33 @@ def registry() -> dict[str, dict[str, Any]]:
     >>> len(registry()["chase_db1"]["files"])
     84
     """
-    text = files("toposeg_lite.data").joinpath("assets", "benchmarks.json").read_text("utf-8")
-    return json.loads(text)
+    asset = files("toposeg_lite.data").joinpath("assets", "benchmarks.json")
+    return read_registry(asset.read_bytes())
+
+
+def read_registry(content: bytes) -> dict[str, dict[str, Any]]:
+    """Read the content of a list of files as `registry` returns it; else raise a ValueError.
+
+    No path in it leads out of the folder of its data set.
+
+    Examples
+    --------
+    >>> read_registry(b"{}")
+    {}
+    """
+    with reading("the list of downloads", "list (install the library anew)"):
+        table = json.loads(content)
+        for source in table.values():
+            check_integer(source["bytes"], "bytes")
+            if not all(isinstance(source[key], str) for key in ("repository", "commit")):
+                raise TypeError("repository and commit must be texts")
+            for path, wanted in source["files"].items():
+                parts = path.split("/")
+                if not re.fullmatch(r"[\w./-]+", path) or {"", ".", ".."} & set(parts):
+                    raise ValueError(f"{path!r} is no path in a folder")
+                if not re.fullmatch("[0-9a-f]{64}", wanted):
+                    raise ValueError(f"{wanted!r} is no SHA-256")
+        return table
 
 
 def fetch(name: str, root: str | PathLike[str] | None = None, *, terms: str) -> Path:

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..checks import check_choice, check_integer, check_number
+from ..files import reading
 from ..models import UNet
 from .distribution import Mode
 from .model import METHODS, StructureModel
@@ -148,20 +149,29 @@ def load_pretrained(
     (5, 64, 96)
     """
     check_choice(mode, tuple(METHODS), "mode")
-    if path is None:
-        with as_file(files("toposeg_lite.data") / "assets" / f"{NAME}.safetensors") as here:
-            about, tensors = _read(here)
-    else:
-        about, tensors = _read(Path(path))
-    unet = UNet(**about["network"])
-    unet.load_state_dict(_part(tensors, "network"))
-    network = nn.Sequential(EvenLight(**about["light"]), unet)
-    options: dict[str, Any] = {**about["options"], **about["modes"][mode]}
-    if "floor" in options:  # what min_persistence was called in the first files
-        options["min_persistence"] = options.pop("floor")
-    model = StructureModel(network, mode=mode, **options)
-    model.load_state_dict(model.state_dict() | _part(tensors, mode))
-    return model.eval().requires_grad_(False)
+    if path is not None:
+        return _load(Path(path), mode)
+    with as_file(files("toposeg_lite.data") / "assets" / f"{NAME}.safetensors") as here:
+        return _load(here, mode)
+
+
+def _load(path: Path, mode: Mode) -> StructureModel:
+    """Make the model that a file describes; whatever is wrong with the file is a ValueError."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no trained model at {path}")
+    with reading(path, "trained model"):
+        about, tensors = _read(path)
+        unet = UNet.from_weights(about["network"], _part(tensors, "network"))
+        network = nn.Sequential(EvenLight(**about["light"]), unet)
+        options: dict[str, Any] = {**about["options"], **about["modes"][mode]}
+        if "floor" in options:  # what min_persistence was called in the first files
+            options["min_persistence"] = options.pop("floor")
+        # Read out of the file, these alone decide how much is made before shapes are compared.
+        if options.pop("in_channels") != 3 or unet.in_channels != 1:
+            raise ValueError("it is a model of other images than colour photographs")
+        model = StructureModel(network, mode=mode, in_channels=3, **options)
+        model.load_state_dict(model.state_dict() | _part(tensors, mode))
+        return model.eval().requires_grad_(False)
 
 
 def pack(branch: StructureModel, threshold: StructureModel) -> bytes:
@@ -209,14 +219,12 @@ def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read a file: what it is about, and its tensors."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no trained model at {path}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             about = json.loads((file.metadata() or {}).get("toposeg_lite", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if about.get("format") != _FORMAT:
-            raise ValueError("it was not written by `python -m toposeg_lite.training.pretrained`")
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is no trained model that can be read: {error}") from None
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+    if about.get("format") != _FORMAT:
+        raise ValueError("it was not written by `python -m toposeg_lite.training.pretrained`")
     return about, tensors

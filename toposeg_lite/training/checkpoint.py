@@ -27,7 +27,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from ..checks import check_integer
-from ..files import write_atomically
+from ..files import reading, write_atomically
 from ..models import UNet
 from .config import TrainConfig
 
@@ -167,18 +167,14 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path}")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            text = (file.metadata() or {}).get("toposeg_lite", "{}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    with reading(path, "checkpoint"):
+        try:
+            with safe_open(path, framework="pt", device="cpu") as file:
+                text = (file.metadata() or {}).get("toposeg_lite", "{}")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise ValueError(str(error)) from None
         return _unpack(json.loads(text), tensors)
-    except _DAMAGED as error:
-        reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
-        raise ValueError(f"{path} is no checkpoint that can be read: {reason}") from None
-
-
-#: What reading a file may raise that is damaged, or was made to do harm.
-_DAMAGED = (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
 def _unpack(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
@@ -242,5 +238,7 @@ def digest(weights: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(name.encode())
-        digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
+        # As bytes, for NumPy does not know every type that torch has.
+        content = weights[name].detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(content.numpy().tobytes())
     return digest.hexdigest()[:16]

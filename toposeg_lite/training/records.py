@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..files import write_atomically
+from ..files import reading, write_atomically
 
-__all__ = ["git_commit", "machine", "plain", "rows", "versions", "write_json"]
+__all__ = ["git_commit", "machine", "plain", "read_json", "rows", "versions", "write_json"]
 
 _PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "accelerate", "safetensors")
 
@@ -39,6 +39,12 @@ def rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write a JSON file, whole or not at all."""
     write_atomically(path, f"{json.dumps(content, indent=1)}\n".encode())
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON file; one that is damaged raises a ValueError that names it."""
+    with reading(path, "JSON file"):
+        return json.loads(Path(path).read_bytes())
 
 
 def versions() -> dict[str, str]:

@@ -9,7 +9,6 @@ made or trained, and what was stopped goes on.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -18,7 +17,8 @@ from typing import Any
 
 from papermill.exceptions import PapermillExecutionError
 
-from ...files import make_folder, write_atomically
+from ...files import make_folder, reading, write_atomically
+from ...training.records import read_json
 from .calibration import CalibrationCommand
 from .make_pretrained import PretrainedCommand
 from .notebook import NOTEBOOK, read_value, run_notebook
@@ -88,7 +88,10 @@ def _study_command(chosen: argparse.Namespace) -> None:
 
 def _table_command(chosen: argparse.Namespace) -> None:
     """Print the tables of a ``study.json``."""
-    print(study_tables(json.loads(chosen.file.read_text())))
+    results = read_json(chosen.file)
+    with reading(chosen.file, "study"):
+        tables = study_tables(results)
+    print(tables)
 
 
 def _parameters(chosen: argparse.Namespace) -> dict[str, Any]:

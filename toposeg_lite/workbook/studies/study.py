@@ -43,12 +43,20 @@ import pandas as pd
 
 from ...checks import check_choice, check_flag, check_integer, check_number
 from ...data import Dataset
-from ...files import make_folder, write_atomically
+from ...files import make_folder, reading, write_atomically
 from ...topology.grid import check_connectivity
 from ...training import Checkpoint, Evaluation, TrainConfig, evaluate, train
 from ...training.checkpoint import digest
 from ...training.config import check_sides, resolve_sides
-from ...training.records import git_commit, machine, plain, rows, versions, write_json
+from ...training.records import (
+    git_commit,
+    machine,
+    plain,
+    read_json,
+    rows,
+    versions,
+    write_json,
+)
 from .scores import COLUMNS, choose_weight, mean_scores
 from .study_page import study_page
 
@@ -463,12 +471,26 @@ class Study:
             "patch": self._patch,
         }
         path = self._folder(seed) / f"{name}.{split}.json"
-        kept = json.loads(path.read_bytes()) if path.is_file() else {}
-        if {key: kept.get(key) for key in scored} != scored:
+        kept = read_json(path) if path.is_file() else {}
+        with reading(path, "table of scores"):
+            is_ours = {key: kept.get(key) for key in scored} == scored
+        if not is_ours:
             table = self._evaluate(network, split).table
             kept = scored | {"git_commit": self._commit, "images": rows(table)}
             write_json(path, kept)
-        return pd.DataFrame.from_dict(kept["images"], orient="index").rename_axis("image")
+        with reading(path, "table of scores"):
+            return self._table(kept["images"], split)
+
+    def _table(self, images: dict[str, dict[str, Any]], split: str) -> pd.DataFrame:
+        """Return the scores of the images of a split, all of them and no others, as a table."""
+        table = pd.DataFrame.from_dict(images, orient="index").rename_axis("image")
+        names = {sample.name for sample in getattr(self.data, split)}
+        if {name.split(", class ")[0] for name in table.index} != names:
+            raise ValueError("it holds the scores of other images")
+        for key in COLUMNS:
+            if key in table:
+                table[key] = table[key].astype(float)
+        return table
 
     @property
     def _patch(self) -> int | None:
@@ -493,7 +515,7 @@ class Study:
         name, weight = self._compared(seed)[label]
         arm = next((arm for arm in self.config.arms if arm.name == label), None)
         tried = {w: arm.file(w) for w in self._tried(seed, arm)} if arm else {0.0: label}
-        kept = json.loads((self._folder(seed) / f"{name}.validation.json").read_bytes())
+        kept = read_json(self._folder(seed) / f"{name}.validation.json")
         return {
             "weight": weight,
             "validation": {
