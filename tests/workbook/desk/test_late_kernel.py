@@ -281,16 +281,20 @@ class Hand:
         assert app.session.decisions.tolist() == witness.session.decisions.tolist()
         assert (app.tool, app.points, app.turn) == (witness.tool, witness.points, witness.turn)
         assert app.radius == witness.radius
+        self.tell()
+        if was_refused:
+            assert self.look()["alert"], "refused without a word"
+
+    def tell(self):
+        """Tell the page what is new."""
         traits = strokes_packed(self.traits())
         news = {name: value for name, value in traits.items() if value != self.sent[name]}
         news.pop("look", None)
         self.sent |= news
         self.page.evaluate("news => deliver(news)", news)
         assert self.problems == []
-        self.known_turn = app.turn
-        look = self.look()
-        if was_refused:
-            assert look["alert"], "refused without a word"
+        self.known_turn = self.app.turn
+        self.look()
 
     def look(self):
         look = self.page.evaluate(LOOK)
@@ -546,7 +550,7 @@ class Hand:
             self.write_width()
         else:
             self.elsewhere()
-        self.advance(self.rng.choice([0, 40, 400, 1500, 4000], p=[0.4, 0.2, 0.2, 0.15, 0.05]))
+        self.advance(self.rng.choice([0, 40, 400, 1500, 4000], p=[0.3, 0.15, 0.15, 0.2, 0.2]))
 
     def rest(self):
         """Wait until all is answered; then the page, the session and the journals are one."""
@@ -592,8 +596,8 @@ WORK = {
     "Escape": ("cancel",), "Backspace": ("drop",),
 }  # fmt: skip
 KEYS = [
-    *"aaarrrnpzzyxxdelc0+",
-    *["Enter"] * 4, *[" "] * 4, "Escape", "Escape", "Backspace",
+    *"aaaaarrrrrnpzzyxxdelc0+",
+    *["Enter"] * 5, *[" "] * 5, *["Escape"] * 3, "Backspace",
     "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Tab", "Shift+Tab",
 ]  # fmt: skip
 
@@ -632,6 +636,114 @@ def run(tmp_path, seeds):
             finally:
                 hand.close()
     return total
+
+
+@contextmanager
+def at_the_desk(tmp_path, size=(1440, 1300)):
+    with blank(tmp_path) as (page, problems):
+        page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+        hand = Hand(page, problems, tmp_path, 1)
+        try:
+            yield hand
+        finally:
+            hand.close()
+
+
+def resize(hand, width, height):
+    """Give the window another size, and wait until the canvas has that of its place."""
+    hand.page.set_viewport_size({"width": width, "height": height})
+    fits = """([width, height]) => {
+        const canvas = document.querySelector(".stage canvas");
+        return innerWidth === width && innerHeight === height
+            && canvas.width === canvas.clientWidth && canvas.height === canvas.clientHeight;
+    }"""
+    for _ in range(1000):
+        if hand.page.evaluate(fits, [width, height]):
+            return
+    raise AssertionError("the canvas does not follow")
+
+
+def where(hand):
+    """Return middle and scale of what is shown, as row, column, pixels of the screen a pixel."""
+    hand.advance(1000)
+    look = hand.page.evaluate("wire.get('look')")
+    _, _, width, height = hand.look()["stage"]
+    scale = look["scale"]
+    return look["y"] + height / scale / 2, look["x"] + width / scale / 2, scale
+
+
+def is_shown(hand, branch):
+    (row, column, scale), (_, _, width, height) = where(hand), hand.look()["stage"]
+    path = hand.app.session.branches.paths[branch]
+    rows, columns = np.unravel_index(path, hand.app.session.shape)
+    across = abs(columns + 0.5 - column).max() * scale < width / 2
+    return bool(across and abs(rows + 0.5 - row).max() * scale < height / 2)
+
+
+@pytest.mark.browser
+def test_another_size_keeps_the_middle_and_the_branch_that_is_asked_about(tmp_path):
+    with at_the_desk(tmp_path) as hand:
+        height, width = hand.app.session.shape
+        resize(hand, 800, 900)  # while the whole image is shown: it still is
+        assert np.allclose(where(hand)[:2], [height / 2, width / 2])
+        resize(hand, 1440, 900)
+        assert np.allclose(where(hand)[:2], [height / 2, width / 2])
+        hand.page.locator(".stage canvas").focus()
+        hand.expect(None, None)
+        for _ in range(4):
+            hand.key("+")
+        before = where(hand)
+        resize(hand, 1300, 900)
+        assert np.allclose(before, where(hand))
+        # Branches at the sides would leave a picture that becomes narrower.
+        paths = hand.app.session.branches.paths
+        for branch in sorted(range(len(paths)), key=lambda k: paths[k].min() % width)[::6]:
+            resize(hand, 1440, 900)
+            hand.app.choose(branch)
+            hand.tell()
+            assert is_shown(hand, branch)
+            resize(hand, 800, 900)
+            assert is_shown(hand, branch), branch
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("size", "room"), [((1440, 900), 1200), ((1024, 700), 880)])
+def test_what_one_decides_by_is_in_view(tmp_path, size, room):
+    """JupyterLab's bars take 115 pixels of the height."""
+    with at_the_desk(tmp_path, size) as hand:
+        hand.page.evaluate("room => (document.body.style = `margin:0; width:${room}px`)", room)
+        hand.advance(100)
+        for part in (".stage", ".card", ".queue", "[role=status]", ".saved", ".legend"):
+            box = hand.page.locator(f".toposeg-desk {part}").bounding_box()
+            assert box["y"] + box["height"] < size[1] - 115, part
+            assert box["x"] + box["width"] <= room, part
+        # The picture may not lose its place to what a tool needs.
+        before = hand.look()["stage"]
+        hand.app.take("draw")
+        hand.app.do({"do": "finish", "seen": {"tool": "draw", "turn": hand.app.turn}})
+        hand.tell()
+        hand.advance(100)
+        assert hand.look()["alert"]
+        assert hand.look()["stage"] == before
+
+
+@pytest.mark.browser
+def test_two_pages_do_not_answer_each_other(tmp_path):
+    """A request of another page is answered first: that of this one still waits."""
+    with at_the_desk(tmp_path) as hand:
+        hand.page.locator(".stage canvas").focus()
+        hand.expect(None, None)
+        hand.key("a")
+        asked = hand.app.chosen
+        assert hand.is_saving(asked)
+        for other in (2**20, 2**50):  # numbers below and above
+            hand.view.done = other
+            hand.tell()
+            assert hand.look()["saved"] == "… Saving"
+            assert hand.page.locator(".toposeg-desk").get_attribute("data-waiting") == "1"
+        hand.advance(LATEST)
+        assert hand.app.session.decisions[asked] == 1
+        assert "Saved: 1 action" in hand.look()["saved"]
 
 
 @pytest.mark.browser

@@ -20,6 +20,8 @@ const DECISIONS = { accept: 1, reject: -1 };
 const REACH = 10; // how far from a branch a click may be, in pixels of the screen
 const PATIENCE = 5000; // milliseconds without an answer before the person is told
 const DOUBLE = 400; // milliseconds within which a second click belongs to the first one
+const FAR = 0.3; // how strong the open branches are that do not lie near the one that is asked about
+const NEAR = 70; // how near that is, in pixels of the screen
 const PAGE = 2 ** 20; // how many requests a page may send: two pages must not share numbers
 const DOING = { decide: "Deciding", draw: "Drawing", erase: "Erasing" };
 
@@ -167,7 +169,8 @@ class Desk {
     this.notes = {}; // for measuring
     this.picture = this.plain = null;
     this.maskCanvas = document.createElement("canvas");
-    this.layer = document.createElement("canvas"); // the lines, as they stand on the screen
+    // The lines as they stand on the screen: what is open, and what is decided.
+    this.layers = { open: document.createElement("canvas"), decided: document.createElement("canvas") };
     this.maskTurn = 0;
     this.hints = {}; // what either answer about the chosen branch would change in the mask
     this.read();
@@ -242,12 +245,11 @@ class Desk {
     });
     this.finish = button("Finish the line", "Enter", "draw or erase it", send("finish"));
     this.lineTools = make(
-      "span.group.off", {}, make("label", {}, "Half width ", this.radius), this.finish,
+      "div.line.off", {}, make("label", {}, "Half width ", this.radius), this.finish,
     );
     const bar = make(
       "div.row", { role: "toolbar", "aria-label": "Tools" },
       make("span.group", {}, ...Object.values(this.tools)),
-      this.lineTools,
       make("span.group", {}, this.undo, this.redo),
       make("span.group", {}, this.learn, this.export),
       make("span.grow"),
@@ -266,7 +268,7 @@ class Desk {
     this.tip = make("div.tip", { hidden: "", "aria-live": "polite" }); // tells where the cross is
     // Over the picture, not above it: what comes and goes must not move it under the pointer.
     this.alert = make("div", { role: "alert" });
-    this.stage = make("div.stage", {}, this.canvas, this.tip, this.alert);
+    this.stage = make("div.stage", {}, this.lineTools, this.canvas, this.tip, this.alert);
 
     this.title = make("h4", {}, "");
     this.about = make("div", {}, "");
@@ -300,9 +302,8 @@ class Desk {
     this.queue = make("div.queue");
     const progress = make(
       "section", { "aria-label": "Progress" },
-      make("h5", {}, "Progress"),
-      make("div.bar", { "aria-hidden": "true" }, this.bar.yes, this.bar.no),
       this.counts,
+      make("div.bar", { "aria-hidden": "true" }, this.bar.yes, this.bar.no),
     );
     const queue = make(
       "section", {}, make("h5", {}, make("label", {}, "Queue: ", this.order)), this.queue,
@@ -322,10 +323,10 @@ class Desk {
         this.remember();
       };
       this.sliders[name] = make("input", {
-        type: "range", min: low, max: high, step: 0.05, oninput, "aria-label": label,
+        type: "range", min: low, max: high, step: 0.05, oninput,
       });
       this.sliders[name].value = this.look[name];
-      sliders.append(make("span", {}, label), this.sliders[name]);
+      sliders.append(make("label", {}, make("span", {}, label), this.sliders[name]));
     }
     this.follow = make("input", {
       type: "checkbox",
@@ -336,10 +337,10 @@ class Desk {
     });
     this.follow.checked = this.look.follow;
     const view = make(
-      "section", { "aria-label": "View" }, make("h5", {}, "Opacity and contrast"), sliders,
+      "section.view", { "aria-label": "View" }, make("h5", {}, "Opacity and contrast"), sliders,
       make("label", {}, this.follow, " turn to each branch"),
     );
-    const side = make("aside.side", {}, card, progress, queue, view, this.legend());
+    const side = make("aside.side", {}, card, make("div.lists", {}, progress, queue));
 
     this.status = make("p", { role: "status", "aria-live": "polite" });
     this.saved = make("span.saved");
@@ -351,18 +352,17 @@ class Desk {
     );
     this.root = make(
       "div.toposeg-desk", {},
-      bar, make("div.body", {}, this.stage, side),
-      make("div.row.foot", {}, this.status, this.saved), this.help,
+      bar, this.stage, side, make("div.row.foot", {}, this.status, this.saved), this.legend(),
+      view, this.help,
     );
-    el.append(this.root);
+    el.append(make("div.toposeg-desk-place", {}, this.root)); // by whose width it is laid out
   }
 
   legend() {
     const sign = (draw) => {
       const space = "http://www.w3.org/2000/svg";
       const svg = document.createElementNS(space, "svg");
-      svg.setAttribute("width", 40);
-      svg.setAttribute("height", 14);
+      svg.setAttribute("viewBox", "0 0 40 14");
       svg.setAttribute("aria-hidden", "true");
       svg.innerHTML = draw;
       return svg;
@@ -380,26 +380,22 @@ class Desk {
     const cross = (colour) =>
       `<path d="M16 3l8 8m0-8l-8 8" stroke="black" stroke-width="4"/>` +
       `<path d="M16 3l8 8m0-8l-8 8" stroke="${colour}" stroke-width="2"/>`;
-    const grid = make("div.legend");
-    for (const kind of [...this.kinds].reverse())
-      grid.append(
-        line(
-          kind.colour, kind.width, kind.dash.join(" "), kind.decision > 0 ? "white" : "black",
-          kind.decision < 0 ? cross(kind.colour) : "",
-        ),
-        make("span", {}, kind.name),
-      );
-    grid.append(
-      sign('<path d="M3 7H37" stroke="black" stroke-width="12"/><path d="M4 7H36" stroke="white" stroke-width="9"/><path d="M4 7H36" stroke="black" stroke-width="3"/>'),
-      make("span", {}, "asked now"),
-      area(HINTS[1][1], '<path d="M8 5h.1m8 0h.1m8 0h.1M12 10h.1m8 0h.1m8 0h.1" stroke-linecap="round"/>'),
-      make("span", {}, "would come"),
-      area(HINTS[0][1], '<path d="M6 11L14 3M14 11L22 3M22 11L30 3M30 11L34 7"/>'),
-      make("span", {}, "would go"),
-      line(DRAWN, 3, "", "black"), make("span", {}, "drawn"),
-      line(ERASED, 3, "7 3 2 3", "black"), make("span", {}, "erased"),
+    const signs = [...this.kinds].reverse().map((kind) => [
+      kind.name,
+      line(
+        kind.colour, kind.width, kind.dash.join(" "), kind.decision > 0 ? "white" : "black",
+        kind.decision < 0 ? cross(kind.colour) : "",
+      ),
+    ]);
+    signs.push(
+      ["asked now", sign('<path d="M3 7H37" stroke="black" stroke-width="12"/><path d="M4 7H36" stroke="white" stroke-width="9"/><path d="M4 7H36" stroke="black" stroke-width="3"/>')],
+      ["would come", area(HINTS[1][1], '<path d="M9 5h.1m11 0h.1m11 0h.1M14 10h.1m11 0h.1" stroke-linecap="round"/>')],
+      ["would go", area(HINTS[0][1], '<path d="M5 12L15 2M15 12L25 2M25 12L35 2"/>')],
+      ["drawn", line(DRAWN, 3, "", "black")],
+      ["erased", line(ERASED, 3, "7 3 2 3", "black")],
     );
-    return make("section", { "aria-label": "Legend" }, make("h5", {}, "Signs"), grid);
+    const items = signs.map(([name, drawn]) => make("li", {}, drawn, name));
+    return make("ul.legend", { "aria-label": "Signs" }, ...items);
   }
 
   // --- Events -----------------------------------------------------------------------------------
@@ -890,18 +886,19 @@ class Desk {
     this.size = [w, h];
     const was = Math.min(w0 / this.width, h0 / this.height); // the scale of the whole image
     if (!look.scale || Math.abs(look.scale / was - 1) < 1e-6) return this.fit();
-    const seen = this.isInView(w0, h0);
+    const seen = this.isInView(w0, h0, 0);
     this.turn([look.x + w0 / look.scale / 2, look.y + h0 / look.scale / 2], look.scale);
-    if (seen && !this.isInView(w, h)) this.visit(false, true);
+    if (seen && !this.isInView(w, h, 0)) this.visit(false, true);
   }
 
-  /** Say whether the branch that is asked about can be seen well in a stage of some size. */
-  isInView(w, h) {
+  /** Say whether the branch that is asked about lies in a stage of some size, off its margin. */
+  isInView(w, h, margin = 0.06) {
     const branch = this.branches[this.state.chosen];
     if (!branch) return false;
     const [left, top] = this.screen(branch.box.slice(0, 2));
     const [right, bottom] = this.screen(branch.box.slice(2));
-    return left > 0.06 * w && top > 0.06 * h && right < 0.94 * w && bottom < 0.94 * h;
+    const [x, y] = [margin * w, margin * h];
+    return left >= x && top >= y && right <= w - x && bottom <= h - y;
   }
 
   // --- What Python says -------------------------------------------------------------------------
@@ -1092,7 +1089,39 @@ class Desk {
       this.event = event;
       this.send("choose", { branch: k });
     };
-    return make("button", { type: "button", title: `turn to branch ${k + 1}`, onclick });
+    const thumb = make("canvas", { width: 96, height: 96, "aria-hidden": "true" });
+    const about = { type: "button", title: `turn to branch ${k + 1}`, onclick };
+    const item = make("button", about, thumb, make("b", {}, String(k + 1)), make("span"));
+    this.paintThumb(k, item);
+    return item;
+  }
+
+  /** Paint a branch of the queue as it lies in the image. */
+  paintThumb(k, item) {
+    const canvas = item.querySelector("canvas");
+    const context = canvas.getContext("2d");
+    const branch = this.branches[k];
+    const [x0, y0, x1, y1] = branch.box;
+    const scale = this.paintCrop(context, branch.box, 28, 1.5);
+    const size = 1 / scale;
+    const shown = branch.size > 1 ? branch.path : new Path2D();
+    if (branch.size === 1) shown.arc((x0 + x1) / 2, (y0 + y1) / 2, 10 * size, 0, 2 * Math.PI);
+    context.lineCap = context.lineJoin = "round";
+    this.stroke(context, shown, "#000000", 9 * size);
+    this.stroke(context, shown, "#ffffff", 4.5 * size);
+  }
+
+  /** Paint the image alone around a box, as large as the canvas; return the scale. */
+  paintCrop(context, [x0, y0, x1, y1], least, margin) {
+    const side = context.canvas.width;
+    const scale = side / Math.max(least, margin * (x1 - x0), margin * (y1 - y0));
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, side, side);
+    const [left, top] = [(x0 + x1) / 2, (y0 + y1) / 2].map((middle) => side / 2 - middle * scale);
+    context.setTransform(scale, 0, 0, scale, left, top);
+    context.imageSmoothingEnabled = scale < 2;
+    context.drawImage(this.plain, 0, 0);
+    return scale;
   }
 
   writeItem(k, item) {
@@ -1101,7 +1130,7 @@ class Desk {
     const label = `Branch ${k + 1}, ${this.known[k] ? name : `${chance} real`}`;
     if (item.getAttribute("aria-label") !== label) item.setAttribute("aria-label", label);
     item.setAttribute("aria-pressed", String(k === this.state.chosen));
-    say(item, `${k + 1} · ${this.known[k] ? name : chance}`);
+    say(item.lastChild, this.known[k] ? name : chance);
   }
 
   /** Say what went wrong, what is asked, and whether the work is saved. */
@@ -1140,6 +1169,7 @@ class Desk {
     this.thumb.width = Math.max(1, Math.round(this.width * side));
     this.thumb.height = Math.max(1, Math.round(this.height * side));
     this.thumb.getContext("2d").drawImage(this.plain, 0, 0, this.thumb.width, this.thumb.height);
+    for (const [k, item] of this.items) this.paintThumb(k, item);
   }
 
   /** Draw with the next frame; `note` is what to write down once that is on the screen. */
@@ -1210,11 +1240,19 @@ class Desk {
       this.stroke(context, chosen.path, "#ffffff", 9.5 * px);
       for (const [name, colour] of HINTS) this.paintHint(context, this.hints[name], name, colour, px);
     }
-    this.paintLayer(px);
-    context.save();
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.drawImage(this.layer, 0, 0);
-    context.restore();
+    this.paintLayers(px);
+    this.paintLayer(context, this.layers.open, FAR);
+    if (chosen) {
+      const [x0, y0, x1, y1] = chosen.box;
+      const margin = NEAR * px;
+      context.save();
+      context.beginPath();
+      context.roundRect(x0 - margin, y0 - margin, x1 - x0 + 2 * margin, y1 - y0 + 2 * margin, margin);
+      context.clip();
+      this.paintLayer(context, this.layers.open, 1);
+      context.restore();
+    }
+    this.paintLayer(context, this.layers.decided, 1);
     for (const { drawn, line } of this.strokes) {
       if (!line) continue;
       this.stroke(context, line, "#000000", 4 * px);
@@ -1231,6 +1269,15 @@ class Desk {
     }
   }
 
+  /** Paint a layer as it is, or fainter. */
+  paintLayer(context, layer, part) {
+    context.save();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalAlpha *= part;
+    context.drawImage(layer, 0, 0);
+    context.restore();
+  }
+
   /** Paint over which pixels an answer would take away or add: stripes or dots, and a border. */
   paintHint(context, { fill, edge }, name, colour, px) {
     this.patterns ??= {};
@@ -1243,10 +1290,10 @@ class Desk {
   }
 
   /**
-   * Bring the layer of the lines into line with the decisions. Dashed lines by the thousand take a
+   * Bring the layers of the lines into line with the decisions. Dashed lines by the thousand take a
    * tenth of a second, so as long as the view rests, only what is near a changed branch is redone.
    */
-  paintLayer(px) {
+  paintLayers(px) {
     const { x, y, scale } = this.look;
     const { width, height } = this.canvas;
     const view = [x, y, scale, width, height].join();
@@ -1254,42 +1301,52 @@ class Desk {
     for (let k = 0; k < this.branches.length; k++)
       if (this.painted?.[k] !== this.decisions[k]) changed.push(this.branches[k].box);
     this.painted = this.decisions;
-    const context = this.layer.getContext("2d");
-    if (view !== this.layerView || changed.length > 20) {
-      [this.layer.width, this.layer.height] = [width, height];
-      this.layerView = view;
-      const ratio = window.devicePixelRatio || 1;
-      context.setTransform(ratio * scale, 0, 0, ratio * scale, -x * scale * ratio, -y * scale * ratio);
-      context.lineJoin = "round";
-      this.paintLines(context, px, [x, y, x + width * px, y + height * px]);
-      return;
-    }
-    for (const [x0, y0, x1, y1] of changed) {
-      const margin = 10 * px;
-      const area = [x0 - margin, y0 - margin, x1 + margin, y1 + margin];
-      context.save();
-      context.beginPath();
-      context.rect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
-      context.clip();
-      context.clearRect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
-      this.paintLines(context, px, area);
-      context.restore();
+    const anew = view !== this.layerView || changed.length > 20;
+    this.layerView = view;
+    const ratio = window.devicePixelRatio || 1;
+    for (const [name, layer] of Object.entries(this.layers)) {
+      const context = layer.getContext("2d");
+      const kinds = this.kinds.filter(({ decision }) => (decision === 0) === (name === "open"));
+      if (anew) {
+        [layer.width, layer.height] = [width, height];
+        context.setTransform(ratio * scale, 0, 0, ratio * scale, -x * scale * ratio, -y * scale * ratio);
+        context.lineJoin = "round";
+        this.paintLines(context, px, kinds, [x, y, x + width * px, y + height * px]);
+        continue;
+      }
+      for (const [x0, y0, x1, y1] of changed) {
+        const margin = 10 * px;
+        const area = [x0 - margin, y0 - margin, x1 + margin, y1 + margin];
+        context.save();
+        context.beginPath();
+        context.rect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
+        context.clip();
+        context.clearRect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
+        this.paintLines(context, px, kinds, area);
+        context.restore();
+      }
     }
   }
 
-  /** Paint the branches that meet an area of the image. */
-  paintLines(context, px, [left, top, right, bottom]) {
+  /** Paint the branches of some kinds that meet an area of the image. */
+  paintLines(context, px, kinds, [left, top, right, bottom]) {
     const meets = ({ box: [x0, y0, x1, y1] }) => x1 >= left && y1 >= top && x0 <= right && y0 <= bottom;
     // Far away, thousands of wide edges would hide the image: lines grow with the zoom.
     const size = px * Math.min(1, 0.45 + 0.2 / px);
-    for (const kind of this.kinds) {
+    for (const kind of kinds) {
       const all = new Path2D();
+      const specks = new Path2D(); // open, of one pixel, and far away: a small point is enough
       const crosses = new Path2D();
       const arm = 5 * size;
       for (const [k, branch] of this.branches.entries()) {
         if (this.decisions[k] !== kind.decision || !meets(branch)) continue;
-        all.addPath(branch.path);
         const [mx, my] = branch.middle;
+        if (branch.size === 1 && kind.decision === 0 && px > 0.3) {
+          specks.moveTo(mx + 1.2 * size, my);
+          specks.arc(mx, my, 1.2 * size, 0, 2 * Math.PI);
+          continue;
+        }
+        all.addPath(branch.path);
         if (kind.decision < 0)
           for (const s of [-1, 1]) {
             crosses.moveTo(mx - arm, my - s * arm);
@@ -1300,6 +1357,8 @@ class Desk {
       this.stroke(context, all, kind.decision > 0 ? "#ffffff" : "#000000", (kind.width + 1.8) * size);
       context.lineCap = "butt";
       this.stroke(context, all, kind.colour, kind.width * size, kind.dash.map((d) => d * size));
+      context.fillStyle = "rgba(255, 255, 255, 0.55)";
+      context.fill(specks);
       this.stroke(context, crosses, "#000000", 4 * size);
       this.stroke(context, crosses, kind.colour, 2 * size);
     }
@@ -1338,17 +1397,13 @@ class Desk {
   /** Paint the surroundings of the chosen branch without anything over them; rings mark its ends. */
   paintBare() {
     const context = this.bare.getContext("2d");
-    const side = this.bare.width;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, side, side);
     const branch = this.branches[this.state.chosen];
-    if (!branch) return;
-    const [x0, y0, x1, y1] = branch.box;
-    const reach = Math.max(48, 1.5 * (x1 - x0), 1.5 * (y1 - y0));
-    const scale = side / reach;
-    context.setTransform(scale, 0, 0, scale, side / 2 - ((x0 + x1) / 2) * scale, side / 2 - ((y0 + y1) / 2) * scale);
-    context.imageSmoothingEnabled = scale < 2;
-    context.drawImage(this.plain, 0, 0);
+    if (!branch) {
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.clearRect(0, 0, this.bare.width, this.bare.height);
+      return;
+    }
+    const scale = this.paintCrop(context, branch.box, 48, 1.5);
     for (const end of branch.ends) {
       const ring = new Path2D();
       const [x, y] = [(end % this.width) + 0.5, Math.floor(end / this.width) + 0.5];
