@@ -508,6 +508,21 @@ class Hand:
         self.expect(None, None)
         self.advance(1)
 
+    def focus_on(self, selector):
+        self.page.locator(f".toposeg-desk {selector}").focus()
+        self.expect(None, None)
+        self.advance(1)
+
+    def wait(self):
+        """Wait until all is answered."""
+        while self.wire:
+            self.advance(LATEST)
+
+    def done(self):
+        """Return what stands in the journal: names and branches."""
+        self.rest()
+        return [(line["do"], *line.get("branches", [])) for line in actions(self.path)]
+
     def write_width(self):
         """Type half a width while answers come, and leave the field with the Tab key."""
         self.advance(32)
@@ -554,8 +569,7 @@ class Hand:
 
     def rest(self):
         """Wait until all is answered; then the page, the session and the journals are one."""
-        while self.wire:
-            self.advance(LATEST)
+        self.wait()
         self.advance(1100)
         look, app = self.look(), self.app
         p = app.session.progress()
@@ -725,6 +739,90 @@ def test_what_one_decides_by_is_in_view(tmp_path, size, room):
         hand.advance(100)
         assert hand.look()["alert"]
         assert hand.look()["stage"] == before
+
+
+@pytest.mark.browser
+def test_an_answer_takes_neither_the_focus_nor_a_click_away(tmp_path):
+    with at_the_desk(tmp_path) as hand:
+        hand.focus_on(".stage canvas")
+        hand.key("ArrowRight")
+        first = hand.app.chosen
+        hand.key("r")
+        hand.focus_on(".queue button:nth-child(4)")
+        fourth = hand.app.queue()[3]
+        hand.wait()  # `look` sees after each answer that the focus has stayed
+        hand.key("Enter")
+        hand.key("x")  # the cross is forgotten
+        hand.wait()
+        assert hand.app.chosen == fourth
+        hand.focus_on(".stage canvas")
+        assert not hand.look()["cross"]
+        hand.key("Enter")
+        hand.key("a")
+        hand.advance(32)
+        # A button of the queue, pressed before the answer and let go after it.
+        last = [b for b in hand.look()["buttons"] if b["inQueue"]][-1]
+        look, _ = hand.mouse(last["at"], pause=2 * LATEST)
+        assert not hand.wire
+        hand.button(last["name"], hand.seen(look), True)
+        hand.wait()
+        assert f"Branch {hand.app.chosen + 1}, " in last["name"]
+        assert hand.done() == [("reject", first), ("accept", fourth)]
+
+
+@pytest.mark.browser
+def test_nothing_is_decided_beyond_the_end_nor_by_a_key_that_is_held(tmp_path):
+    with at_the_desk(tmp_path) as hand:
+        hand.focus_on(".stage canvas")
+        hand.key("ArrowRight")
+        one = hand.app.chosen
+        hand.key("a", 4)
+        hand.wait()
+        two = hand.app.chosen
+        hand.key("r")
+        hand.wait()
+        for name, count in (("Undo", 4), ("Redo", 4)):
+            hand.focus_on(f"button:text('{name}')")
+            for _ in range(count):
+                hand.key("Enter", 3)
+                hand.wait()
+        hand.key("d")
+        hand.wait()
+        hand.focus_on("button:text('Finish the line')")
+        hand.key("Enter", 3)
+        hand.key("Escape")
+        hand.wait()
+        hand.key("Enter")  # the button is without a use, but it still has the focus
+        hand.focus_on("button.yes")
+        three = hand.app.chosen
+        hand.key("Enter", 10)
+        hand.wait()
+        undone, redone = [("undo",)] * 2, [("redo",)] * 2
+        decided = [("accept", one), ("reject", two)]
+        assert hand.done() == [*decided, *undone, *redone, ("accept", three)]
+
+
+@pytest.mark.browser
+def test_what_comes_before_the_answer_does_not_turn_a_decision_round(tmp_path):
+    with at_the_desk(tmp_path) as hand:
+        hand.focus_on(".stage canvas")
+        one = hand.app.chosen
+        hand.key("a")
+        hand.key("r")
+        assert f"Branch {one + 1} is being saved" in hand.look()["alert"]
+        hand.key("n")  # the question that is put off is not the one that was seen
+        hand.wait()
+        two = hand.app.chosen
+        assert f"Branch {two + 1} is asked about meanwhile" in hand.look()["alert"]
+        # The question changes while a finger is on the button that answers it.
+        hand.key("n")
+        yes = [b for b in hand.look()["buttons"] if b["name"] == "Accept"]
+        look, _ = hand.mouse(yes[0]["at"], pause=2 * LATEST)
+        assert hand.app.chosen != two
+        hand.button("Accept", hand.seen(look), True)
+        hand.wait()
+        assert "is asked about meanwhile" in hand.look()["alert"]
+        assert hand.done() == [("accept", one)]
 
 
 @pytest.mark.browser
