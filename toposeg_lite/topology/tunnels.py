@@ -163,16 +163,7 @@ def fill_loops(grid: Grid, rows: Filtration, columns: Filtration) -> np.ndarray:
     `columns` went through `leave_out_cavities`.
     """
     filled = np.zeros(rows.edges.size, np.int32)
-    _fill_loops(
-        grid.points,
-        grid.around,
-        grid.beside,
-        rows.edges,
-        rows.first,
-        columns.squares,
-        columns.first,
-        filled,
-    )
+    _fill_loops(grid, rows.edges, rows.first, columns.squares, columns.first, filled)
     filled -= 1
     return filled
 
@@ -284,14 +275,15 @@ def _join_by_last(left, n, steps, squares, node, last):
 
 
 @kernel
-def _fill_loops(points, around, beside, edges, frame, squares, first, filled):
+def _fill_loops(grid, edges, frame, squares, first, filled):
     """Write for each edge one more than the number of the square that fills its loop.
 
     Ages from `frame` on are those of edges that are there from the beginning, from `first` on those
     of such squares. `filled` is given full of zeros. A negative entry of it, while we work, is that
     of a column that is stored; all other columns are as they were. Keys grow in the order of entry.
     """
-    rest = _pair_apparent(points, around, beside, edges, squares, first, filled)
+    around = grid.around
+    rest = _pair_apparent(grid, edges, squares, first, filled)
     pivots, start = np.zeros(rest.size, np.int64), np.zeros(rest.size + 1, np.int64)
     store, heap = np.empty(1024, np.int64), np.empty(1024, np.int64)
     for k in range(rest.size):
@@ -335,11 +327,12 @@ def _store(heap, size, store, used):
 
 
 @kernel
-def _pair_apparent(points, around, beside, edges, squares, first, filled):
+def _pair_apparent(grid, edges, squares, first, filled):
     """Write in `filled` what is apparent; return the other squares in the order of entry."""
+    around, beside = grid.around, grid.beside
     rest, ages = np.empty(1024, np.int64), np.empty(1024, np.int64)
     n = 0
-    for p in points:
+    for p in grid.points:
         for axis in range(3):
             s = 3 * np.int64(p) + axis
             age = squares[s]
