@@ -226,8 +226,8 @@ def _fill_locally(order, rank, steps, joins, squares):
 def _reduce(order, rank, steps, joins, local, critical):
     """Work out the columns of the critical squares and pair them; returns are `pair_loops`'s.
 
-    `betti_matching._fill_loops` is the same reduction with rows and columns in the orders of two
-    images. Nothing enters together there, so what is done here within one voxel has no place.
+    The module `tunnels` has the same reduction with rows and columns in the orders of two images.
+    Nothing enters together there, so what is done here within one voxel has no place.
     """
     most = 0
     for p in order:
