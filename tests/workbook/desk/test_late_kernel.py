@@ -182,7 +182,7 @@ class Witness:
         elif name == "learn":
             self.session.learn()
         else:
-            assert name in ("choose", "export")
+            assert name in ("choose", "export", "sort")
         self.turn += 1
 
     def elsewhere(self, name, *about):
@@ -823,6 +823,48 @@ def test_what_comes_before_the_answer_does_not_turn_a_decision_round(tmp_path):
         hand.wait()
         assert "is asked about meanwhile" in hand.look()["alert"]
         assert hand.done() == [("accept", one)]
+
+
+@pytest.mark.browser
+def test_what_is_typed_or_chosen_stays_whatever_is_answered(tmp_path):
+    with at_the_desk(tmp_path) as hand:
+        order = hand.page.locator(".toposeg-desk select")
+        hand.focus_on(".stage canvas")
+        hand.key("n")
+        hand.key("z")
+        seen = hand.seen(hand.look())
+        order.select_option("doubt")
+        hand.expect(("sort",), seen)
+        while hand.wire:
+            hand.advance(100)
+            assert order.input_value() == "doubt"
+        hand.focus_on(".stage canvas")
+        hand.key("d")
+        hand.wait()
+        for key in (" ", " ", "ArrowRight", " ", "ArrowRight", " "):
+            hand.key(key)  # a line of three points, of which none is answered
+        hand.focus_on("input[type=number]")
+        hand.page.keyboard.press("Control+a")
+        hand.page.keyboard.type("7.5")
+        hand.advance(hand.wire[0][0] - hand.now)
+        assert len(hand.wire) == 2
+        assert hand.look()["radius"] == "7.5"
+        seen = hand.seen(hand.look())
+        hand.page.keyboard.press("Tab")
+        hand.expect(("widen", 7.5), seen)
+        while hand.wire:
+            hand.advance(100)
+            assert hand.look()["radius"] == "7.5"
+        assert hand.app.radius == 7.5
+        # What is no number is given back, with a word.
+        hand.focus_on("input[type=number]")
+        hand.page.keyboard.press("Control+a")
+        hand.page.keyboard.press("Delete")
+        hand.page.keyboard.press("Tab")
+        hand.expect(None, None)
+        look = hand.look()
+        assert look["radius"] == "7.5"
+        assert "must be a number of pixels" in look["alert"]
 
 
 @pytest.mark.browser
