@@ -7,6 +7,7 @@ import resource
 import struct
 import time
 from collections import Counter
+from copy import deepcopy
 
 SECONDS = 20  # for one file, on a busy machine
 MEGABYTES = 600  # more than at the beginning
@@ -64,7 +65,7 @@ def _mutate_value(value, rng):
             return NEST if rng.random() < 0.2 else [[value]]
         if isinstance(value, int | float) and rng.random() < 0.3:
             return value * int(rng.choice([-1, 2, 10**6, 10**12]))
-        return ODD[int(rng.integers(len(ODD)))]
+        return deepcopy(ODD[int(rng.integers(len(ODD)))])
     names = list(value) if isinstance(value, dict) else list(range(len(value)))
     name = names[int(rng.integers(len(names)))]
     what = rng.random()
@@ -73,7 +74,7 @@ def _mutate_value(value, rng):
     elif what < 0.2 and isinstance(value, dict):
         value[str(ODD[int(rng.integers(len(ODD)))])] = value.pop(name)
     elif what < 0.2:
-        value.insert(int(name), value[name])
+        value.insert(int(name), deepcopy(value[name]))
     else:
         value[name] = _mutate_value(value[name], rng)
     return value
