@@ -163,4 +163,4 @@ def _read(kept: Path) -> np.ndarray:
         raise ValueError(f"it is cut off: {len(content)} of {size} bytes")
     array = np.frombuffer(content, dtype).reshape(shape, order="F" if column_order else "C")
     # A file may hold bytes for booleans other than 0 and 1, which crash compiled code.
-    return array.view(np.uint8) != 0 if dtype == bool else array.copy()
+    return array.view(np.uint8) != 0 if dtype.kind == "b" else array.copy()

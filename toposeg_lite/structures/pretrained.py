@@ -22,6 +22,7 @@ import os
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
@@ -161,7 +162,18 @@ def load_pretrained(
         options["min_persistence"] = options.pop("floor")
     model = StructureModel(network, mode=mode, **options)
     model.load_state_dict(model.state_dict() | _part(tensors, mode))
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    if path is None:
+        _SHIPPED.add(model)
+    return model
+
+
+def is_shipped(model: StructureModel) -> bool:
+    """Return whether a model is one that `load_pretrained` made of the library's own file."""
+    return model in _SHIPPED
+
+
+_SHIPPED: WeakSet[StructureModel] = WeakSet()
 
 
 def pack(branch: StructureModel, threshold: StructureModel) -> bytes:
