@@ -480,11 +480,13 @@ def likelihood_file(path, shape, count, kind="|b1", version=1):
     """Write an npz whose header promises a shape, with so many zeros."""
     head = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
     head += b" " * (-(len(head) + 11) % 64) + b"\n"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("likelihood.npy", "w", force_zip64=True) as file:
-            file.write(b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H", len(head)) + head)
-            for start in range(0, count, 2**24):
-                file.write(bytes(min(2**24, count - start)))
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("likelihood.npy", "w", force_zip64=True) as file,
+    ):
+        file.write(b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H", len(head)) + head)
+        for start in range(0, count, 2**24):
+            file.write(bytes(min(2**24, count - start)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in other units elsewhere")
@@ -522,7 +524,7 @@ def test_a_likelihood_file_is_bounded_before_it_is_unpacked(tmp_path):
 def test_the_bound_of_a_likelihood_file_can_be_raised(tmp_path, monkeypatch):
     begin(tmp_path / "a.jsonl").close()
     monkeypatch.setenv("TOPOSEG_MAX_PIXELS", "24")
-    with pytest.raises(ValueError, match="holds 25 values .*TOPOSEG_MAX_PIXELS to 25 or more"):
+    with pytest.raises(ValueError, match=r"holds 25 values .*TOPOSEG_MAX_PIXELS to 25 or more"):
         begin(tmp_path / "a.jsonl", likelihood=None)
     monkeypatch.setenv("TOPOSEG_MAX_PIXELS", "25")
     begin(tmp_path / "a.jsonl", likelihood=None).close()
@@ -559,10 +561,12 @@ def test_a_mutated_likelihood_file_raises_a_value_error(tmp_path):
         for _ in range(generator.randint(1, 4)):
             content[generator.randrange(len(content))] = generator.randrange(256)
         kept.write_bytes(content)
+        said = ""
         try:
             begin(path, likelihood=None).close()
         except ValueError as error:
-            assert str(kept) in str(error)
+            said = str(error)
+        assert not said or str(kept) in said
 
 
 def test_the_order_of_memory_does_not_matter(tmp_path):

@@ -22,6 +22,7 @@ import os
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
@@ -152,7 +153,9 @@ def load_pretrained(
     if path is not None:
         return _load(Path(path), mode)
     with as_file(files("toposeg_lite.data") / "assets" / f"{NAME}.safetensors") as here:
-        return _load(here, mode)
+        model = _load(here, mode)
+    _SHIPPED.add(model)
+    return model
 
 
 def _load(path: Path, mode: Mode) -> StructureModel:
@@ -172,6 +175,14 @@ def _load(path: Path, mode: Mode) -> StructureModel:
         model = StructureModel(network, mode=mode, in_channels=3, **options)
         model.load_state_dict(model.state_dict() | _part(tensors, mode))
         return model.eval().requires_grad_(False)
+
+
+def is_shipped(model: StructureModel) -> bool:
+    """Return whether a model is one that `load_pretrained` made of the library's own file."""
+    return model in _SHIPPED
+
+
+_SHIPPED: WeakSet[StructureModel] = WeakSet()
 
 
 def pack(branch: StructureModel, threshold: StructureModel) -> bytes:

@@ -27,6 +27,7 @@ class Explorer(HasTraits):
 
     chapter = ""
     title = ""
+    state: tuple[str, ...] = ()  # the traits that `restore` sets, in an order that it can
 
     @classmethod
     def example(cls) -> Self:
@@ -36,6 +37,19 @@ class Explorer(HasTraits):
     def describe(self) -> str:
         """Say in words, with numbers, what there is to see."""
         raise NotImplementedError
+
+    def brief(self) -> str:
+        """Say in one short sentence what matters most."""
+        raise NotImplementedError
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the present state, for `restore`."""
+        return {name: getattr(self, name) for name in self.state}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back to a state that `snapshot` returned."""
+        for name, value in snapshot.items():
+            setattr(self, name, value)
 
     def picture(self) -> Figure:
         """Draw what there is to see, without a screen."""
@@ -64,6 +78,16 @@ def show(explorer: Explorer) -> None:
     display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
 
+# Of plotly's configuration: nobody wants to put a medical image on the web by one click.
+PLAIN = {
+    "displayModeBar": False,
+    "displaylogo": False,
+    "showLink": False,
+    "plotlyServerURL": "",
+    "doubleClick": "reset",
+}
+
+
 class LiveFigure(go.FigureWidget):
     """A figure that is whole on every page, also on one that joins late.
 
@@ -80,6 +104,11 @@ class LiveFigure(go.FigureWidget):
             state["_widget_data"] = to_json(deepcopy(self._data), self)
             state["_widget_layout"] = to_json(deepcopy(self._layout_obj._props), self)
         return state
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Make the figure without plotly's tool bar, which offers to upload what is drawn."""
+        super().__init__(*arguments, **options)
+        self._config: dict[str, Any] = {**PLAIN}
 
     def reopen(self) -> None:
         """Offer the whole figure as it is now to pages, as one that was never known before."""

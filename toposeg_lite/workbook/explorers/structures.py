@@ -19,6 +19,7 @@ from .. import figures
 from ..figures.words import count
 from . import views
 from .base import Explorer
+from .likeness import strangeness
 from .traits import Checked, OneOf, UpTo
 from .uploads import bring_colours
 
@@ -75,6 +76,8 @@ class StructureExplorer(Explorer):
     """
 
     chapter, title = "07", "Structures"
+
+    state = ("image", "mode", "n", "temperature", "shown", "sample", "selected")
 
     distribution: StructureDistribution
     samples: StructureSamples
@@ -170,12 +173,46 @@ class StructureExplorer(Explorer):
             place = int(branches.owner.ravel()[nearest[row, column]])
         return int(np.flatnonzero(self.order == place)[0]) + 1 if place >= 0 else 0
 
+    @property
+    def strangeness(self) -> float:
+        """How far the image is from those that the library's own models have learned from.
+
+        Above 1 it is strange; 0 for other models, of whose images nothing is known. See the module
+        `likeness`.
+        """
+        from ...structures.pretrained import is_shipped
+
+        known = is_shipped(self.models[self.mode]) and len(self.image) == 3
+        return strangeness(self.image) if known else 0.0
+
+    def _describe_strange(self) -> str:
+        """Return a sentence about an image that is strange, and a space, or nothing."""
+        far = self.strangeness
+        if far <= 1:
+            return ""
+        return (
+            f"This does not look like what the model has learned: in colour and contrast it is "
+            f"{far:.1f} times as far from the training images as counts as alike, so that the "
+            f"answers may mean nothing. "
+        )
+
+    def brief(self) -> str:
+        """Say in one sentence what the sample keeps."""
+        kept = self.samples.kept
+        b0, b1 = betti_numbers(self.samples.masks[self.sample - 1])
+        return (
+            f"{'Careful, a strange image: ' * (self.strangeness > 1)}"
+            f"Sample {self.sample} of {self.n} keeps {int(kept[self.sample - 1].sum())} of "
+            f"{count(kept.shape[1], 'branch')}: {count(b0, 'component')} and {count(b1, 'loop')}."
+        )
+
     def describe(self) -> str:
         """Say in words what the picture shows."""
         kept = self.samples.kept.sum(1)
         b0, b1 = betti_numbers(self.samples.masks[self.sample - 1])
         unsure = int((self.uncertainty.entropy > 0.5).sum())
         text = (
+            f"{self._describe_strange()}"
             f"Model {self.mode!r}, temperature {self.temperature:.2f}. Sample {self.sample} of "
             f"{self.n} keeps {kept[self.sample - 1]} of "
             f"{count(self.samples.kept.shape[1], 'branch')} and has "
@@ -233,8 +270,22 @@ def _check_temperature(value: Any) -> float:
 class _StructureView(views.FigureView):
     """The view of a `StructureExplorer`: a sample, and a map of branches and one of pixels."""
 
+    clickable = ("xy", "x2y2")
+
+    def arrange(self, width: int) -> None:
+        gap = 40
+        self.figure.layout.margin.r = 100  # for the scale of the colours
+        wide = views.room(self.figure, width)
+        if width >= views.ONE_ROW:
+            side = (wide - 2 * gap) / 3
+            cells: list[views.Cell] = [(k * (side + gap), 0, side, side) for k in range(3)]
+        else:
+            side = (wide - gap) / 2
+            cells = [(0, 0, side, side), (side + gap, 0, side, side), (0, side + 90, side, side)]
+        views.place(self.figure, width, cells, below=50)
+
     def lay_out(self) -> go.Figure:
-        titles = ("sample", "each branch", "each pixel")
+        titles = ("sample: click a branch", "each branch: click it", "each pixel")
         figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.04)
         return views.laid_out(figure, height=430, top=60, legend=None, showlegend=False)
 
@@ -292,9 +343,11 @@ class _StructureView(views.FigureView):
             if number:
                 self.model.selected = number
 
-    def take(self, file: bytes) -> None:
+    def take(self, file: bytes) -> tuple[str, ...]:
         """Look at the middle of the reader's own picture."""
-        self.model.image = bring_colours(file, len(self.model.image), side=SIDE).values
+        taken = bring_colours(file, len(self.model.image), side=SIDE)
+        self.model.image = taken.values
+        return taken.notes
 
     def last_values(self) -> dict[str, int]:
         return {"sample": self.model.n, "selected": len(self.model.order)}

@@ -23,13 +23,23 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from skimage.color import rgb2gray
+from skimage.filters import gaussian, threshold_otsu
 from skimage.transform import resize
 from skimage.util import img_as_float
 
 from ...checks import check_integer
 from ...data.files import number_in_environment
 
-__all__ = ["Brought", "bring_colours", "bring_image", "bring_volume", "max_upload", "read_image"]
+__all__ = [
+    "Brought",
+    "bring_colours",
+    "bring_image",
+    "bring_volume",
+    "max_upload",
+    "parting",
+    "read_image",
+    "unsure_copy",
+]
 
 _KINDS: tuple[tuple[tuple[bytes, ...], type[ImageFile]], ...] = (
     ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
@@ -125,9 +135,9 @@ def bring_image(content: bytes, *, dark: bool = False, size: int = 256) -> Broug
         picture = _open(content)
         check_upload(picture)
         notes += _of_several(picture)
-        picture, turned = _upright(picture)
+        upright, turned = _upright(picture)
         notes += turned
-        grey, whole = _reduced(picture, size), picture.size[::-1]
+        grey, whole = _reduced(upright, size), upright.size[::-1]
     shrink = size / max(whole)
     if shrink < 1:
         shape = tuple(max(1, round(side * shrink)) for side in whole)
@@ -186,12 +196,12 @@ def bring_colours(content: bytes, channels: int, *, side: int = 256) -> Brought:
         picture = _open(content)
         check_upload(picture)
         notes = [*_of_several(picture)]
-        picture, turned = _upright(picture)
+        upright, turned = _upright(picture)
         notes += turned
-        whole = picture.size[::-1]
+        whole = upright.size[::-1]
         top, left = (max(0, (length - side) // 2) for length in whole)
         shape = tuple(min(length, side) for length in whole)
-        pixels = _pixels(picture.crop((left, top, left + shape[1], top + shape[0])))
+        pixels = _pixels(upright.crop((left, top, left + shape[1], top + shape[0])))
     if whole != shape:
         notes.append(
             f"only the middle, {_times(shape)} of {_times(whole)} pixels, at its own scale"
@@ -208,6 +218,42 @@ def bring_colours(content: bytes, channels: int, *, side: int = 256) -> Brought:
         pixels = np.repeat(pixels[..., None], channels, axis=2)
     values = np.moveaxis(pixels, -1, 0) if pixels.ndim == 3 else pixels[None]
     return Brought(values, tuple(notes))
+
+
+def parting(likelihood: np.ndarray) -> float:
+    """Return the threshold that parts bright from dark best (Otsu's), with two decimals.
+
+    It lies in the middle of the gap between the values that it parts.
+
+    Examples
+    --------
+    >>> parting(np.array([[0.0, 0.1, 0.1, 0.9, 1.0]]))
+    0.5
+    """
+    cut = threshold_otsu(likelihood)
+    below, above = likelihood[likelihood <= cut].max(), likelihood[likelihood > cut].min()
+    return round(float(below + above) / 2, 2)
+
+
+def unsure_copy(likelihood: np.ndarray) -> np.ndarray:
+    """Return what a network that is not quite right might make of an image: blurred and shifted.
+
+    The image is moved by a hundredth of its longer side, to the right and down, and blurred by a
+    Gaussian of the same standard deviation, one pixel at least; the result is stretched to [0, 1].
+
+    Examples
+    --------
+    >>> image = np.zeros((9, 9))
+    >>> image[4, 4] = 1
+    >>> copy = unsure_copy(image)
+    >>> [int(k) for k in np.unravel_index(copy.argmax(), copy.shape)]
+    [5, 5]
+    """
+    step = max(1, round(max(likelihood.shape) / 100))
+    moved = np.pad(likelihood, ((step, 0), (step, 0)), mode="edge")[:-step, :-step]
+    blurred = gaussian(moved, step, mode="nearest")
+    low, high = float(blurred.min()), float(blurred.max())
+    return (blurred - low) / (high - low) if low < high else moved
 
 
 # --- What is opened, and how much of it -----------------------------------------------------------
