@@ -19,6 +19,7 @@ from toposeg_lite.topology.betti_matching import (
     names,
 )
 from toposeg_lite.topology.frame import unframe
+from toposeg_lite.topology.matching import match_to_mask
 from toposeg_lite.topology.tunnels import make_grid
 
 TUNNELS = [False, True, False]
@@ -114,3 +115,41 @@ def test_a_chain_of_rings_is_matched_ring_by_ring():
         result = match_pairs(image, truth, matching="betti", connectivity=connectivity)
         tunnels = result.prediction[result.matched[:, 0]].of_dimension(1)
         assert sorted(zip(tunnels.birth, tunnels.death, strict=True)) == [(0.3, 0.1), (0.9, 0.1)]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_pairs_know_the_edges_that_close_their_tunnels(closed):
+    """Found as squares of the background, they are the same edges, cell by cell."""
+    rng, border = np.random.default_rng(6), "closed" if closed else "open"
+    for kind in ("noise", "smooth", "ties", "plateaus", "mask") * 2:
+        shape = tuple(rng.integers(1, 11, 3))
+        volume = random_volume(rng, shape, kind)
+        image = _ordered(volume, closed)
+        grid = make_grid(image.shape, image.order, True)
+        cells = _filtered(image, grid, closed)
+        edges, _, born, _ = _own_tunnels(image, grid, cells)
+        expected = 16 * unframe(born, image.shape) + cells.edges[edges] % 16
+        pairs = persistence_pairs(volume, border=border)
+        assert np.array_equal(np.sort(pairs.of_dimension(1)._closing), np.sort(expected))
+        assert (pairs._closing[pairs.dimension != 1] == -1).all()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("connectivity", [1, 3])
+def test_a_mask_s_partners_are_found_without_its_own_tunnels(connectivity, closed):
+    rng, border, matched = np.random.default_rng(7), "closed" if closed else "open", 0
+    for kind in KINDS * 12:
+        first, _ = random_pair(rng, (kind, kind))
+        mask = random_volume(rng, first.shape, ("noise", "smooth")[rng.integers(2)])
+        mask = mask > np.quantile(mask, rng.random())
+        if rng.random() < 0.5:
+            first = np.clip(np.where(mask, first + 0.4, first * rng.random()) * 1.2, 0, 1)
+        pairs = persistence_pairs(first, connectivity=connectivity, border=border)
+        short = match_to_mask(
+            pairs, first, mask, "betti", connectivity=connectivity, border=border, dimensions=[1]
+        )
+        names_there = names(pairs, 1, first.shape)[short.matched & (pairs.dimension == 1)]
+        expected = matched_tunnels(first, mask, connectivity, closed)
+        assert sorted(names_there.tolist()) == sorted(name for name, _ in expected)
+        matched += len(expected)
+    assert matched > 10

@@ -270,6 +270,41 @@ def _tunnels(
     return first, second
 
 
+def closing_edges(
+    image: np.ndarray, mask: np.ndarray, count: int, connectivity: int, closed: bool
+) -> np.ndarray:
+    """Return the edges that close those tunnels of an image which are matched to some of a mask.
+
+    They are named as in `PersistencePairs`; some may close nothing of a length. `count` is the
+    number of the mask's tunnels.
+
+    All these are born before everything else, so the order of the rest is free, as far as they are
+    concerned: it is that of the comparison image, and one matrix says both which squares fill the
+    mask's tunnels in the comparison image and that these squares fill something.
+    """
+    side = _ordered(image, closed)
+    grid = make_grid(side.shape, side.order, connectivity > 1)
+    solid = np.pad(mask, 1).ravel()
+    later = side.order[~solid[side.order]]
+    both = np.concatenate((np.flatnonzero(solid).astype(np.int32), later))
+    columns = _filtered(side._replace(order=both), grid, closed)
+    leave_out_cavities(grid, columns)
+    age = 16 * (later.size + 1)  # that of the mask's last voxel, at least
+    filled = fill_loops(grid, columns, columns, (age, count))
+    squares = filled[(columns.edges >= age) & (columns.edges < columns.first)]
+    squares = squares[(squares >= 0) & (columns.squares[squares] < age)]
+    values = side.values[entering_voxels(columns, columns.squares[squares])]
+    squares = squares[values < 1]  # else they fill it at once, for the comparison image is 1, too
+    if not len(squares):
+        return np.empty(0, np.int64)
+    last = columns.squares[squares].min()
+    columns.squares[columns.squares < last] = 0
+    rows = filter_cells(grid, side.order, np.flatnonzero(side.rank < 0) if closed else None, 1)
+    filled = fill_loops(grid, rows, columns)
+    ages = rows.edges[np.flatnonzero(np.isin(filled, squares))]
+    return 16 * unframe(entering_voxels(rows, ages), side.shape) + (ages & 15)
+
+
 def _is_mask(image: _Ordered) -> bool:
     """Say whether an image has no other values than 0 and 1."""
     return bool(((image.values == 0) | (image.values == 1)).all())

@@ -88,6 +88,9 @@ class PersistencePairs:
     death: np.ndarray
     birth_index: np.ndarray
     death_index: np.ndarray
+    # For the matchings: the edge that closes a tunnel, as its number at its voxel (see `tunnels`)
+    # and 16 times the voxel; -1 where it is not known.
+    _closing: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.dimension)
@@ -122,6 +125,7 @@ class PersistencePairs:
             self.death[which],
             self.birth_index[which],
             self.death_index[which],
+            None if self._closing is None else self._closing[which],
         )
 
 

@@ -121,8 +121,10 @@ def make_grid(shape: tuple[int, ...], voxels: np.ndarray, full: bool) -> Grid:
     return Grid(shape, full, steps, np.flatnonzero(near).astype(np.int32), around, beside)
 
 
-def filter_cells(grid: Grid, order: np.ndarray, frame: np.ndarray | None) -> Filtration:
-    """Return when the cells enter if the voxels do in a certain order.
+def filter_cells(
+    grid: Grid, order: np.ndarray, frame: np.ndarray | None, kinds: int = 2
+) -> Filtration:
+    """Return when the cells enter if the voxels do in a certain order: edges, and if 2 squares.
 
     `frame` are the voxels that are there from the beginning, if any.
     """
@@ -134,12 +136,12 @@ def filter_cells(grid: Grid, order: np.ndarray, frame: np.ndarray | None) -> Fil
     if frame is not None:
         age[frame] = n + 1
     cells = []
-    for offsets, ties in CELLS[grid.full]:
+    for offsets, ties in CELLS[grid.full][:kinds]:
         ages = np.zeros(3 * age.size, dtype)
         steps = flat_steps(offsets, grid.shape)
         _set_ages(grid.points, age, steps, ties.astype(dtype), grid.full, ages)
         cells.append(ages)
-    return Filtration(order, age, *cells, 16 * (n + 1))
+    return Filtration(order, age, cells[0], cells[-1], 16 * (n + 1))
 
 
 def leave_out_cavities(grid: Grid, filtration: Filtration) -> None:
@@ -157,13 +159,16 @@ def leave_out_cavities(grid: Grid, filtration: Filtration) -> None:
     )
 
 
-def fill_loops(grid: Grid, rows: Filtration, columns: Filtration) -> np.ndarray:
+def fill_loops(
+    grid: Grid, rows: Filtration, columns: Filtration, enough: tuple[int, int] = (0, -1)
+) -> np.ndarray:
     """Return for each edge the square that fills the loop which it closes, -1 where none does.
 
-    `columns` went through `leave_out_cavities`.
+    `columns` went through `leave_out_cavities`. With `enough`, an age and a number, we may end when
+    so many edges of at least this age are filled by squares of a lesser age.
     """
     filled = np.zeros(rows.edges.size, np.int32)
-    _fill_loops(grid, rows.edges, rows.first, columns.squares, columns.first, filled)
+    _fill_loops(grid, rows, columns, filled, *enough)
     filled -= 1
     return filled
 
@@ -275,22 +280,28 @@ def _join_by_last(left, n, steps, squares, node, last):
 
 
 @kernel
-def _fill_loops(grid, edges, frame, squares, first, filled):
+def _fill_loops(grid, rows, columns, filled, age, count):
     """Write for each edge one more than the number of the square that fills its loop.
 
-    Ages from `frame` on are those of edges that are there from the beginning, from `first` on those
-    of such squares. `filled` is given full of zeros. A negative entry of it, while we work, is that
-    of a column that is stored; all other columns are as they were. Keys grow in the order of entry.
+    `filled` is given full of zeros. A negative entry of it, while we work, is that of a column that
+    is stored; all other columns are as they were. Keys grow in the order of entry. `age` and
+    `count` say what is enough.
     """
-    around = grid.around
-    rest = _pair_apparent(grid, edges, squares, first, filled)
-    pivots, start = np.zeros(rest.size, np.int64), np.zeros(rest.size + 1, np.int64)
+    around, edges, frame, squares = grid.around, rows.edges, rows.first, columns.squares
+    rest = _pair_apparent(grid, edges, squares, columns.first, filled)
+    for p in grid.points if count > 0 else grid.points[:0]:
+        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
+            count -= age <= edges[e] < frame and filled[e] > 0 and squares[filled[e] - 1] < age
+    pivots, start = np.full(rest.size, -1), np.zeros(rest.size + 1, np.int64)
     store, heap = np.empty(1024, np.int64), np.empty(1024, np.int64)
     for k in range(rest.size):
+        if count == 0:
+            break
         start[k + 1] = start[k]
         e = _last_edge(rest[k], around, edges)
         if filled[e] == 0:
             filled[e] = rest[k] + 1
+            count -= age <= edges[e] and squares[rest[k]] < age
             continue
         size, heap = _add(heap, 0, rest[k], around, edges, frame)
         while True:
@@ -308,9 +319,10 @@ def _fill_loops(grid, edges, frame, squares, first, filled):
         if size > 0:
             pivots[k] = heap[0] & _NUMBER
             filled[pivots[k]] = -1 - k
+            count -= age <= edges[pivots[k]] and squares[rest[k]] < age
         start[k + 1], store = _store(heap, size, store, start[k])
     for k in range(rest.size):
-        if start[k + 1] > start[k]:
+        if pivots[k] >= 0:
             filled[pivots[k]] = rest[k] + 1
 
 
