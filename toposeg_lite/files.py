@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+
+from .checks import check_path
 
 __all__ = ["write_atomically"]
 
@@ -35,7 +36,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     ...     print([(file.name, file.read_text()) for file in Path(folder).iterdir()])
     [('note.txt', 'whole')]
     """
-    path = Path(path)
+    path = check_path(path, "path")
+    if not isinstance(content, bytes):
+        raise TypeError(f"content must be bytes; got {type(content).__name__}")
     partial = path.with_name(path.name + ".partial")
     try:
         with open(partial, "wb") as file:

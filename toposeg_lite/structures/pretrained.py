@@ -28,7 +28,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import check_choice, check_integer, check_number
+from ..checks import check_choice, check_integer, check_number, check_path
 from ..models import UNet
 from .distribution import Mode
 from .model import METHODS, StructureModel
@@ -152,7 +152,7 @@ def load_pretrained(
         with as_file(files("toposeg_lite.data") / "assets" / f"{NAME}.safetensors") as here:
             about, tensors = _read(here)
     else:
-        about, tensors = _read(Path(path))
+        about, tensors = _read(check_path(path, "path"))
     unet = UNet(**about["network"])
     unet.load_state_dict(_part(tensors, "network"))
     network = nn.Sequential(EvenLight(**about["light"]), unet)

@@ -16,7 +16,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from ..checks import check_flag, check_path
 from ..files import write_atomically
 from ..models import UNet
-from .config import TrainConfig
+from .config import TrainConfig, check_network
 
 __all__ = ["DICE_MARGIN", "HISTORY", "VALIDATION", "Checkpoint", "digest", "load_checkpoint"]
 
@@ -118,12 +118,15 @@ class Checkpoint:
         where it is; without it into a new `UNet` on the CPU, if they are a UNet's. Weights of
         another network raise a ValueError.
         """
+        check_flag(last, "last")
         if model is None:
             if not self.network:
                 raise ValueError("these weights are not a UNet's: pass the network as `model`")
             model = UNet(**self.network)
         try:
-            model.load_state_dict(self.weights if last or not self.best else self.best)
+            check_network(model).load_state_dict(
+                self.weights if last or not self.best else self.best
+            )
         except RuntimeError as error:
             raise ValueError(f"the checkpoint holds another network's weights: {error}") from None
         return model
@@ -150,7 +153,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     A file that is missing raises a FileNotFoundError; one that is damaged, no safetensors file, or
     none of this library, a ValueError.
     """
-    path = Path(path)
+    path = check_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path}")
     try:
