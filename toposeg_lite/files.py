@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from .checks import check_path
+
 __all__ = [
     "atomic_file",
     "check_room",
@@ -88,7 +90,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     ...     print([(file.name, file.read_text()) for file in Path(folder).iterdir()])
     [('note.txt', 'whole')]
     """
-    path = Path(path)
+    path = check_path(path, "path")
+    if not isinstance(content, bytes):
+        raise TypeError(f"content must be bytes; got {type(content).__name__}")
     try:
         with atomic_file(path) as file:
             file.write(content)

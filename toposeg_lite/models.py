@@ -114,7 +114,7 @@ class UNet(nn.Module):
         self.out_channels = check_integer(out_channels, "out_channels", 1)
         self.width = check_integer(width, "width", 1)
         self.depth = check_integer(depth, "depth", 1)
-        if ndim not in _CONV:
+        if check_integer(ndim, "ndim") not in _CONV:
             raise ValueError(f"ndim must be 2 (images) or 3 (volumes); got {ndim!r}")
         self.ndim = ndim
         self.seed = check_integer(seed, "seed")

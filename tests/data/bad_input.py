@@ -28,7 +28,12 @@ CASES = [
         TypeError,
         "chase_db1 takes the options observer; got 'masks'",
     ),
-    ("data root", lambda: load_dataset("crackforest", root=3), TypeError, "root must be a path or"),
+    (
+        "data root",
+        lambda: load_dataset("crackforest", root=3),
+        TypeError,
+        "root must be a path; got 3",
+    ),
     (
         "topomortar labels",
         lambda: load_dataset("topomortar", labels="fine"),

@@ -271,7 +271,7 @@ CASES = [
         "loss by name",
         lambda: losses.make_loss("dice"),
         ValueError,
-        "loss must be one of 'dice_bce', 'topological'.*; got 'dice'",
+        "name must be one of 'dice_bce', 'topological'.*; got 'dice'",
     ),
     (
         "loss option",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..checks import check_reals
 from ..files import make_folder, write_atomically
 from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED
 from ..topology.skeleton import thin_mask
@@ -105,8 +106,10 @@ def _nifti(mask: np.ndarray, affine: Any, kind: str) -> bytes:
             "to write a NIfTI file nibabel is needed, and it is not installed. "
             "Run: pip install 'toposeg-lite[nifti]'"
         ) from None
-    where = np.eye(4) if affine is None else np.asarray(affine, np.float64)
+    where = np.eye(4) if affine is None else check_reals(affine, "affine").astype(np.float64)
     if where.shape != (4, 4) or not np.isfinite(where).all():
         raise ValueError(f"affine must be 4 x 4 finite numbers; got shape {where.shape}")
+    if np.linalg.matrix_rank(where) < 4:
+        raise ValueError("affine must have an inverse: each voxel has a place of its own")
     content = nibabel.Nifti1Image(mask.T.astype(np.uint8), where).to_bytes()
     return gzip.compress(content, mtime=0) if kind == ".nii.gz" else content

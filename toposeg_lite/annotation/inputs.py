@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_reals
 from ..data.files import check_pixels
 from ..files import write_atomically
 from ..topology.grid import check_image
@@ -38,11 +39,7 @@ __all__ = [
 
 def check_picture(image: Any) -> np.ndarray:
     """Return the image as a C-contiguous array of finite numbers."""
-    if type(image).__module__.split(".")[0] == "torch":
-        raise TypeError("image must be a NumPy array; got a torch tensor. Pass `.cpu().numpy()`")
-    array = np.ascontiguousarray(image)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"image must hold real numbers; got dtype {array.dtype}")
+    array = np.ascontiguousarray(check_reals(image, "image"))
     if array.ndim not in (2, 3, 4) or array.size == 0:
         raise ValueError(
             f"image must have 2 or 3 axes, after an axis of channels or without one; "

@@ -21,7 +21,14 @@ from typing import Any, Literal, TypeVar, get_args
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..checks import check_choice, check_fraction, check_integer, check_number
+from ..checks import (
+    check_choice,
+    check_flag,
+    check_fraction,
+    check_integer,
+    check_number,
+    check_path,
+)
 from ..topology.branches import ACCEPTED, RADIUS, UNDECIDED, BranchSet, find_branches
 from ..topology.discs import fit_radius
 from ..topology.grid import check_connectivity
@@ -561,7 +568,7 @@ class AnnotationSession:
             If the file cannot be written (its folder is made if there is none). A file that was
             there before is unchanged then.
         """
-        path = Path(path)
+        path, skeleton = check_path(path, "path"), check_flag(skeleton, "skeleton")
         if not path.name.lower().endswith(".geojson"):
             write_mask(self.mask(), path, skeleton=skeleton, affine=affine)
         elif affine is not None:
@@ -617,7 +624,7 @@ class AnnotationSession:
         return check_integer(branch, "branch", 0, len(self.branches) - 1)
 
     def _stroke(self, verb: str, points: Any, radius: Any, snap: bool) -> Stroke:
-        places = check_points(points, self.shape)
+        places, snap = check_points(points, self.shape), check_flag(snap, "snap")
         thickness = self._settings["radius"] if radius is None else fit_radius(radius, self.shape)
         connectivity = self._settings["connectivity"]
         path = stroke_path(self.likelihood, places, snap=snap, connectivity=connectivity)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..checks import check_choice, check_integer
+from ..checks import check_choice, check_integer, check_path
 from . import benchmarks, photos, synthetic
 from .folders import folder
 from .samples import Dataset, Sample
@@ -151,6 +151,7 @@ def load_dataset(
     """
     check_choice(name, list_datasets(), "name")
     seed = check_integer(seed, "seed")
+    root = None if root is None else check_path(root, "root")
     taken = []
     if name in _PHOTOS:
         taken = ["masks"]

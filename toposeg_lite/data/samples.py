@@ -53,7 +53,11 @@ def check_labelled(samples: Iterable[Sample]) -> None:
     --------
     >>> check_labelled([Sample("a", np.zeros((1, 2, 2), np.float32), np.eye(2, dtype=bool))])
     """
+    if isinstance(samples, str) or not isinstance(samples, Iterable):
+        raise TypeError(f"samples must be a sequence of Sample; got {type(samples).__name__}")
     for sample in samples:
+        if not isinstance(sample, Sample):
+            raise TypeError(f"samples must hold Sample alone; got {type(sample).__name__}")
         mask = np.asarray(sample.mask)
         if sample.ignored is not None:
             ignored = np.asarray(sample.ignored)

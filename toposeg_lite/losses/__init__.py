@@ -106,7 +106,7 @@ def make_loss(name: str, **options: Any) -> nn.Module:
     >>> make_loss("dice_bce", smooth=0.1)
     DiceBCELoss(dice_weight=1.0, bce_weight=1.0, smooth=0.1, reduction='mean', ignore_index=None)
     """
-    loss = LOSSES[check_choice(name, tuple(LOSSES), "loss")]
+    loss = LOSSES[check_choice(name, tuple(LOSSES), "name")]
     known = inspect.signature(loss).parameters
     for option in options:
         if option not in known:

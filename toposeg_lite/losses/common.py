@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import check_integer
 from ..topology.threads import Item, Result, map_in_threads
 from .options import Reduction
 
@@ -23,6 +24,7 @@ __all__ = [
     "foreground",
     "in_threads",
     "likelihoods",
+    "read_step",
     "reduce",
     "shared_copies",
     "uncompiled",
@@ -33,9 +35,9 @@ LARGEST_LOGIT = 2.0**100  # a number of every type
 
 
 def check_logits_and_target(
-    logits: Any, target: Any, ignore_index: int | None = None
+    logits: Any, target: Any, ignore_index: int | None = None, name: str = "target"
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Check what every loss is given and return it in one form.
+    """Check what every loss is given and return it in one form; `name` is the target's.
 
     Returns
     -------
@@ -45,9 +47,9 @@ def check_logits_and_target(
     ignored : (B, 1, *spatial) tensor of bool
         Where the target is `ignore_index`; None if it is so nowhere.
     """
-    _check_kinds(logits, target)
+    _check_kinds(logits, target, name)
     target, ignored = _set_aside(target, logits.shape, ignore_index)
-    _check_values(logits, target)
+    _check_values(logits, target, name)
     return _at_least_float32(logits), _channels(target, logits.shape), ignored
 
 
@@ -136,11 +138,13 @@ def _to_host(*tensors: Tensor) -> list[Tensor]:
     return on_host
 
 
-def _check_kinds(logits: Any, target: Any) -> None:
+def _check_kinds(logits: Any, target: Any, name: str = "target") -> None:
     """Check all that can be said without looking at the values."""
-    for name, tensor in (("logits", logits), ("target", target)):
+    for label, tensor in (("logits", logits), (name, target)):
         if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} must be a torch tensor; got {type(tensor).__name__}")
+            raise TypeError(f"{label} must be a torch tensor; got {type(tensor).__name__}")
+        if tensor.layout != torch.strided:
+            raise TypeError(f"{label} must be dense; got {tensor.layout}. Pass `.to_dense()`")
         try:
             tensor.data_ptr()
         except RuntimeError:
@@ -160,20 +164,20 @@ def _check_kinds(logits: Any, target: Any) -> None:
     labels_shape = logits.shape[:1] + logits.shape[2:]
     if target.shape not in (labels_shape, logits.shape):
         raise ValueError(
-            f"target must have the shape {tuple(labels_shape)} (labels) or {tuple(logits.shape)} "
+            f"{name} must have the shape {tuple(labels_shape)} (labels) or {tuple(logits.shape)} "
             f"(a channel a class) to go with the logits; got {tuple(target.shape)}"
         )
     if target.device != logits.device:
         raise ValueError(
-            f"logits and target must be on one device; got {logits.device} and {target.device}"
+            f"logits and {name} must be on one device; got {logits.device} and {target.device}"
         )
     if target.is_complex():
-        raise TypeError(f"target must hold labels, or 0 and 1; got {target.dtype}")
+        raise TypeError(f"{name} must hold labels, or 0 and 1; got {target.dtype}")
     classes = logits.shape[1]
     labels = target.shape == labels_shape and classes > 1
     if labels and (target.is_floating_point() or target.dtype == torch.bool):
         raise TypeError(
-            f"target must hold integer labels for {classes} classes; got {target.dtype}"
+            f"{name} must hold integer labels for {classes} classes; got {target.dtype}"
         )
 
 
@@ -213,7 +217,7 @@ def _set_aside(
     return target, ignored
 
 
-def _check_values(logits: Tensor, target: Tensor) -> None:
+def _check_values(logits: Tensor, target: Tensor, name: str = "target") -> None:
     """Check that logits are finite and targets what they should be."""
     low, high = _ends(logits)
     if not -LARGEST_LOGIT <= low <= high <= LARGEST_LOGIT:  # NaN is not in between either
@@ -229,7 +233,7 @@ def _check_values(logits: Tensor, target: Tensor) -> None:
         low, high = _ends(target)
         if low < 0 or high >= classes:
             raise ValueError(
-                f"target must hold labels from 0 to {classes - 1}, for the logits have {classes} "
+                f"{name} must hold labels from 0 to {classes - 1}, for the logits have {classes} "
                 f"channels; its labels reach from {low} to {high}"
             )
         return
@@ -239,13 +243,19 @@ def _check_values(logits: Tensor, target: Tensor) -> None:
         others = torch.tensor([end for end in _ends(target) if end not in (0, 1)])
     if len(others):
         raise ValueError(
-            f"target must hold only 0 and 1 to go with logits of the shape {tuple(logits.shape)}; "
+            f"{name} must hold only 0 and 1 to go with logits of the shape {tuple(logits.shape)}; "
             f"it also holds {others[0].item():g}"
         )
     if classes > 1 and not (target.bool().sum(1) == 1).all():
         raise ValueError(
-            "target must be one-hot for several classes: exactly one 1 in the channels of a pixel"
+            f"{name} must be one-hot for several classes: exactly one 1 in the channels of a pixel"
         )
+
+
+def read_step(state: Any) -> int:
+    """Return the number of steps that a `state_dict` holds as a tensor."""
+    one = isinstance(state, Tensor) and state.numel() == 1
+    return check_integer(state.item() if one else state, "state")
 
 
 def _at_least_float32(logits: Tensor) -> Tensor:

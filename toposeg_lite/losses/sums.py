@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_choice, check_integer, check_number
-from .common import shared_copies, uncompiled
+from ..checks import check_choice, check_integer, check_number, check_text
+from .common import read_step, shared_copies, uncompiled
 
 __all__ = ["SumLoss"]
 
@@ -73,6 +73,8 @@ class SumLoss(nn.Module):
         if not isinstance(parts, Mapping) or not parts:
             raise TypeError(f"parts must map names to losses; got {parts!r}")
         for name, part in parts.items():
+            if not check_text(name, "each name in parts") or "." in name:
+                raise ValueError(f"each name in parts must be a word without a dot; got {name!r}")
             if not isinstance(part, nn.Module):
                 raise TypeError(f"parts[{name!r}] must be a torch.nn.Module; got {part!r}")
         self.parts = nn.ModuleDict(parts)
@@ -130,7 +132,7 @@ class SumLoss(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Take the step from a `state_dict`."""
-        self.step = int(state)
+        self.step = read_step(state)
 
     def extra_repr(self) -> str:
         """Show the options."""

@@ -76,6 +76,8 @@ def _each_a_number(weights: Any, name: str) -> tuple[float, ...]:
     """Return a checked sequence of numbers, each zero or above."""
     if isinstance(weights, str) or not isinstance(weights, Sequence):
         raise TypeError(f"{name} must be a sequence of numbers; got {weights!r}")
+    if len(weights) not in (2, 3):
+        raise ValueError(f"{name} must have 2 entries (images) or 3 (volumes); got {weights!r}")
     return tuple(check_number(weight, f"each of {name}") for weight in weights)
 
 

@@ -29,7 +29,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import check_choice, check_integer, check_number
+from ..checks import check_choice, check_integer, check_number, check_path
 from ..files import reading
 from ..models import UNet
 from .distribution import Mode
@@ -151,7 +151,7 @@ def load_pretrained(
     """
     check_choice(mode, tuple(METHODS), "mode")
     if path is not None:
-        return _load(Path(path), mode)
+        return _load(check_path(path, "path"), mode)
     with as_file(files("toposeg_lite.data") / "assets" / f"{NAME}.safetensors") as here:
         model = _load(here, mode)
     _SHIPPED.add(model)

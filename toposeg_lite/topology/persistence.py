@@ -47,7 +47,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_number
+from ..checks import check_integer, check_number
 from .basins import basins_around, find_basins, sorted_saddles, spaces
 from .frame import NEIGHBOURS, fill_upper_masks
 from .grid import Border, check_border, check_connectivity, check_dimensions, check_image
@@ -115,7 +115,7 @@ class PersistencePairs:
         >>> len(pairs.of_dimension(0)), len(pairs.of_dimension(1))
         (2, 0)
         """
-        return self[self.dimension == dimension]
+        return self[self.dimension == check_integer(dimension, "dimension", 0, 2)]
 
     def __getitem__(self, which: Any) -> PersistencePairs:
         """Select pairs by a boolean mask, a slice or an array of positions."""

@@ -16,7 +16,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,10 +25,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from ..checks import check_integer
+from ..checks import check_flag, check_integer, check_path
 from ..files import reading, write_atomically
 from ..models import UNet
-from .config import TrainConfig
+from .config import TrainConfig, check_network
 
 __all__ = [
     "DICE_MARGIN",
@@ -131,13 +130,14 @@ class Checkpoint:
         where it is; without it into a new `UNet` on the CPU, if they are a UNet's. Weights of
         another network raise a ValueError.
         """
+        check_flag(last, "last")
         weights = self.weights if last or not self.best else self.best
         if model is None:
             if not self.network:
                 raise ValueError("these weights are not a UNet's: pass the network as `model`")
             return UNet.from_weights(self.network, weights)
         try:
-            model.load_state_dict(weights)
+            check_network(model).load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(f"the checkpoint holds another network's weights: {error}") from None
         return model
@@ -164,7 +164,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     A file that is missing raises a FileNotFoundError; one that is damaged, no safetensors file, or
     none of this library, a ValueError.
     """
-    path = Path(path)
+    path = check_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path}")
     with reading(path, "checkpoint"):

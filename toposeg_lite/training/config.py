@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from ..checks import check_choice, check_flag, check_integer, check_number
+from ..checks import check_choice, check_flag, check_integer, check_number, check_text
 from ..data import Dataset, list_datasets, load_dataset
 from ..data import folder as own_images
 from ..losses import LOSSES, make_loss
@@ -31,6 +32,13 @@ def check_sides(value: Any, name: str) -> int | tuple[int, ...]:
     if len(value) not in (2, 3):
         raise ValueError(f"{name} must name 2 or 3 sides; got {value!r}")
     return tuple(check_integer(side, f"each side of {name}", 1) for side in value)
+
+
+def check_network(model: Any) -> nn.Module:
+    """Return a network, else raise."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
+    return model
 
 
 def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[int, ...]:
@@ -160,6 +168,8 @@ class TrainConfig:
         check_choice(self.loss, tuple(LOSSES), "loss")
         if not isinstance(self.loss_options, Mapping):
             raise TypeError(f"loss_options must map names to values; got {self.loss_options!r}")
+        for name in self.loss_options:
+            check_text(name, "each name in loss_options")
         make_loss(self.loss, **self.loss_options)
         if self.loss_options.get("ignore_index") is not None:
             raise ValueError(
@@ -201,6 +211,7 @@ class TrainConfig:
 
     def check(self, ndim: int) -> None:
         """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes."""
+        ndim = check_integer(ndim, "ndim", 2, 3)
         sides = resolve_sides(self.patch, ndim, "patch")
         try_augment(self.augment, (1, *sides))
         resolve_sides(self.validation_window, ndim, "validation_window")

@@ -15,10 +15,11 @@ import torch
 from torch import nn
 
 from .. import metrics
-from ..checks import check_number
+from ..checks import check_choice, check_integer, check_number, check_reals
 from ..data import Sample
 from ..data.samples import check_labelled
-from .config import check_sides, resolve_sides
+from ..topology.grid import check_connectivity
+from .config import check_network, check_sides, resolve_sides
 
 __all__ = ["Evaluation", "evaluate", "predict", "validate"]
 
@@ -57,7 +58,9 @@ def predict(
     >>> predict(UNet(1, width=2), image, window=16).shape
     (40, 50)
     """
-    image = np.asarray(image)
+    check_network(model)
+    image = check_reals(image, "image")
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)  # as torch wants it
     if image.dtype.kind != "f":
         raise TypeError(f"image must be floating point in [0, 1]; got {image.dtype}")
     if image.ndim not in (3, 4) or image.size == 0:
@@ -85,7 +88,7 @@ def predict(
         with torch.no_grad():
             for corner in product(*map(_window_starts, spatial, sides, [overlap] * len(sides))):
                 place = tuple(slice(a, a + side) for a, side in zip(corner, sides, strict=True))
-                tensor = torch.from_numpy(np.ascontiguousarray(image[(slice(None), *place)]))
+                tensor = torch.from_numpy(image[(slice(None), *place)].copy())
                 logits = model(tensor[None].to(parameter.device, parameter.dtype))
                 shape = tuple(logits.shape)
                 if shape[:1] + shape[2:] != (1, *sides) or shape[1] == 0:
@@ -196,6 +199,11 @@ def evaluate(
     if not samples:
         raise ValueError("samples are empty: there is nothing to evaluate")
     check_labelled(samples)
+    check_network(model)
+    check_choice(labels, ("foreground", "background"), "labels")
+    if patch is not None:
+        check_integer(patch, "patch", 1)
+    check_connectivity(connectivity, samples[0].mask.ndim)
     twice = [name for name, times in Counter(s.name for s in samples).items() if times > 1]
     if twice:
         raise ValueError(f"samples must have different names; {twice[0]!r} is there more than once")

@@ -28,12 +28,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..checks import check_flag, check_integer, check_number, check_path
 from ..data import Dataset, Sample
 from ..data.samples import IGNORED_HOW, check_labelled
 from ..files import check_room, make_folder, one_writer
 from ..losses import DiceBCELoss, make_loss
 from ..models import UNet
-from .augment import make_augmentation
+from .augment import check_augment, make_augmentation
 from .checkpoint import (
     HISTORY,
     VALIDATION,
@@ -42,7 +43,7 @@ from .checkpoint import (
     digest,
     load_checkpoint,
 )
-from .config import TrainConfig, resolve_sides
+from .config import TrainConfig, check_network, check_sides, resolve_sides
 from .evaluation import validate
 
 __all__ = ["draw_batch", "train"]
@@ -97,9 +98,16 @@ def draw_batch(
     >>> crops.shape, masks.shape, bool(((crops > 0.5) == masks).all())
     ((2, 1, 4, 4), (2, 1, 4, 4), True)
     """
+    if not isinstance(samples, Sequence) or not all(isinstance(each, Sample) for each in samples):
+        raise TypeError(f"samples must be a sequence of Sample; got {type(samples).__name__}")
     if not samples:
         raise ValueError("samples are empty: there is nothing to train on")
-    sides = resolve_sides(patch, samples[0].mask.ndim, "patch")
+    step, seed = check_integer(step, "step"), check_integer(seed, "seed")
+    batch = check_integer(batch, "batch", 1)
+    if check_number(light, "light") >= 1:
+        raise ValueError(f"light must be below 1; got {light}")
+    check_augment({} if augment is None else augment)
+    sides = resolve_sides(check_sides(patch, "patch"), samples[0].mask.ndim, "patch")
     rng = np.random.default_rng([seed, step])
     crops = [_draw_crop(samples[int(rng.integers(len(samples)))], sides, rng) for _ in range(batch)]
     images, masks, ignored = (np.stack(parts) for parts in zip(*crops, strict=True))
@@ -345,7 +353,15 @@ def train(
         raise TypeError(f"config must be a TrainConfig; got {type(config).__name__}")
     if not (start is None or isinstance(start, Checkpoint)):
         raise TypeError(f"start must be a Checkpoint or None; got {type(start).__name__}")
-    path = None if out is None else Path(out)
+    if not (data is None or isinstance(data, Dataset)):
+        raise TypeError(f"data must be a Dataset or None; got {type(data).__name__}")
+    if model is not None:
+        check_network(model)
+    check_flag(resume, "resume")
+    check_flag(progress, "progress")
+    if events is not None:
+        check_path(events, "events")
+    path = None if out is None else check_path(out, "out")
     if path is not None and path.exists() and not resume:
         raise FileExistsError(f"{path} exists: pass resume=True to go on from it, or move it away")
     if resume and path is None:
