@@ -46,5 +46,6 @@ def test_five_thousand_mutated_files_are_read_or_refused(kind, tmp_path):
     counts = read_mutated(kind, 1, 5000, tmp_path)
     print(kind, counts)
     assert counts["read"] + counts["refused"] == 5000
-    assert counts["read"] > 50  # else the mutations say little about what lies behind the door
+    # Else the mutations say little about what lies behind the door; a digest guards likelihoods.
+    assert counts["read"] > (20 if kind == "likelihood" else 50)
     assert counts["refused"] > 500
