@@ -64,7 +64,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .betti_planes import match_components, match_holes
 from .frame import flat_steps, inside, plane_steps, unframe
 from .kernels import kernel
 from .order import argsort_falling, empty_keys, find_root
@@ -111,8 +110,6 @@ def betti_matching(
     of the components may have no length in their image, and be no features of it.
     """
     comparison = np.maximum(first, second)
-    if first.ndim == 2:
-        return _match_planes([first, second], comparison, connectivity, closed, wanted)
     sides, both = [_ordered(first, closed), _ordered(second, closed)], _ordered(comparison, closed)
     full = connectivity > 1
     none = np.empty(0, np.int64)
@@ -120,43 +117,16 @@ def betti_matching(
     if wanted[0]:
         matched[0] = _components(sides, both, full)
     if wanted[-1]:
-        deaths = _hole_deaths(comparison, connectivity, closed)
-        matched[-1] = _holes(sides, both, full, deaths)
+        pairs = persistence_pairs(
+            comparison,
+            connectivity=connectivity,
+            dimensions=[first.ndim - 1],
+            border="closed" if closed else "open",
+        )
+        matched[-1] = _holes(sides, both, full, pairs.death_index)
     if first.ndim == 3 and wanted[1]:
         matched[1] = _tunnels(sides, both, full, closed)
     return matched
-
-
-def _match_planes(
-    sides: list[np.ndarray],
-    comparison: np.ndarray,
-    connectivity: int,
-    closed: bool,
-    wanted: list[bool],
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Match components and holes of two planes: see `betti_matching`."""
-    none = np.empty(0, np.int64)
-    matched = [(none, none), (none, none)]
-    sides = [side.astype(comparison.dtype, copy=False) for side in sides]
-    full = connectivity > 1
-    if wanted[0]:
-        matched[0] = match_components(sides, comparison, closed, _list_cells(2, full, True))
-    if wanted[1]:
-        deaths = _hole_deaths(comparison, connectivity, closed)
-        cells = _list_cells(2, full, False)
-        matched[1] = match_holes(sides, comparison, closed, cells, deaths)
-    return matched
-
-
-def _hole_deaths(image: np.ndarray, connectivity: int, closed: bool) -> np.ndarray:
-    """Return the pixels where the holes of a plane, or the cavities of a volume, die."""
-    pairs = persistence_pairs(
-        image,
-        connectivity=connectivity,
-        dimensions=[image.ndim - 1],
-        border="closed" if closed else "open",
-    )
-    return pairs.death_index
 
 
 def names(pairs: PersistencePairs, dimension: int, shape: tuple[int, ...]) -> np.ndarray:

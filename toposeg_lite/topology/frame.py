@@ -97,42 +97,17 @@ def upper_masks(framed):
     height, width = framed.shape
     masks = np.zeros((height, width), np.uint8)
     for r in range(1, height - 1):
-        _mask_row(framed[r - 1], framed[r], framed[r + 1], masks[r])
+        above, here, below, out = framed[r - 1], framed[r], framed[r + 1], masks[r]
+        for c in range(1, width - 1):  # no branch in here, so the compiler vectorises it
+            value = here[c]
+            out[c] = (
+                np.uint8(above[c - 1] >= value)
+                | np.uint8(above[c] >= value) << 1
+                | np.uint8(above[c + 1] >= value) << 2
+                | np.uint8(here[c - 1] >= value) << 3
+                | np.uint8(here[c + 1] > value) << 4
+                | np.uint8(below[c - 1] > value) << 5
+                | np.uint8(below[c] > value) << 6
+                | np.uint8(below[c + 1] > value) << 7
+            )
     return masks
-
-
-@kernel
-def fill_upper_masks(image, frame, masks):
-    """Write into `masks` what `upper_masks` returns of the image in a frame of this value.
-
-    Three rows of the framed image are all that there ever is of it.
-    """
-    height, width = image.shape
-    rows = np.full((3, width + 2), frame, image.dtype)
-    rows[1, 1:-1] = image[0]
-    masks[0], masks[height + 1] = 0, 0
-    masks[:, 0], masks[:, width + 1] = 0, 0
-    for r in range(height):
-        above, here, below = rows[r % 3], rows[(r + 1) % 3], rows[(r + 2) % 3]
-        if r + 1 < height:
-            below[1:-1] = image[r + 1]
-        else:
-            below[:] = frame
-        _mask_row(above, here, below, masks[r + 1])
-
-
-@kernel
-def _mask_row(above, here, below, out):
-    """Write the bytes of one row, but for its first and last pixel: see `upper_masks`."""
-    for c in range(1, here.size - 1):  # no branch in here, so the compiler vectorises it
-        value = here[c]
-        out[c] = (
-            np.uint8(above[c - 1] >= value)
-            | np.uint8(above[c] >= value) << 1
-            | np.uint8(above[c + 1] >= value) << 2
-            | np.uint8(here[c - 1] >= value) << 3
-            | np.uint8(here[c + 1] > value) << 4
-            | np.uint8(below[c - 1] > value) << 5
-            | np.uint8(below[c] > value) << 6
-            | np.uint8(below[c + 1] > value) << 7
-        )

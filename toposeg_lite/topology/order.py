@@ -22,15 +22,6 @@ def empty_keys(dtype: np.dtype) -> np.ndarray:
 def sort_falling(values, items, no_keys):
     """Sort `items` by their values, falling, equal ones as they stand, and return them.
 
-    `values` (at most 2) and `items` are used up; `no_keys` is that of `empty_keys`.
-    """
-    return sort_both_falling(values, items, no_keys)[1]
-
-
-@kernel
-def sort_both_falling(values, items, no_keys):
-    """Return values and items as `sort_falling` sorts the items.
-
     The bits of a float that is not negative, read as an unsigned integer, grow with the value: a
     stable radix sort of these integers, lowest digit first, sorts the values. `no_keys`, from
     `empty_keys`, says how wide they are. `values` (at most 2) and `items` are used up.
@@ -55,7 +46,7 @@ def sort_both_falling(values, items, no_keys):
             start[d] += 1
         keys, key_buffer = key_buffer, keys
         items, item_buffer = item_buffer, items
-    return keys.view(values.dtype), items
+    return items
 
 
 @kernel

@@ -48,11 +48,10 @@ from typing import Any
 import numpy as np
 
 from ..checks import check_integer, check_number
-from .basins import basins_around, find_basins, sorted_saddles, spaces
-from .frame import NEIGHBOURS, fill_upper_masks
+from .frame import NEIGHBOURS, plane_steps, upper_masks
 from .grid import Border, check_border, check_connectivity, check_dimensions, check_image
 from .kernels import kernel
-from .order import empty_keys, find_root
+from .order import empty_keys, find_root, sort_falling
 from .volumes import pairs_3d
 
 __all__ = ["PersistencePairs", "persistence_pairs"]
@@ -204,40 +203,27 @@ def persistence_pairs(
     least = image.dtype.type(min_persistence)  # compare as NumPy would compare the result
     if image.ndim == 3:
         return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, least))
-    return PersistencePairs(*_pairs_2d(image, connectivity, closed, wanted, least))
-
-
-def _pairs_2d(
-    image: np.ndarray, connectivity: int, closed: bool, wanted: list[bool], least: Any
-) -> tuple[np.ndarray, ...]:
-    """Return the five arrays of `PersistencePairs` of a plane that was checked.
-
-    The arrays of one byte or more a pixel are gone before the result is written, which can be as
-    large: it is what needs the most memory on noise.
-    """
-    components, holes = wanted
     no_keys = empty_keys(image.dtype)
-    ends = _pair_extrema(
-        image, spaces(image.shape), no_keys, connectivity, closed, (components, holes), least
+    components, holes = wanted
+    return PersistencePairs(
+        *_pairs_2d(image, no_keys, connectivity, closed, components, holes, least)
     )
-    return _write_pairs(image, ends, closed, (components, holes), least)
 
 
 # --- The table: what the eight neighbours say about a pixel ----------------------------------
 
 
-def _tabulate_components(connectivity: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tabulate the components of each of the 256 neighbourhoods: (256, 4) and (256, 8) of int8.
+def _tabulate_components(connectivity: int) -> np.ndarray:
+    """Tabulate the components of each of the 256 neighbourhoods: (256, 4) of int8.
 
     Counted are the components (of the set bits, under `connectivity`, within the ring of eight)
     that touch the centre, that is, hold one of its neighbours under `connectivity`. An entry is
-    the first such neighbour (bit number) of each component, then -1. The second table says of each
-    neighbour which of these components is its own, -1 where none is.
+    the first such neighbour (bit number) of each component, then -1.
     """
     steps = np.abs(NEIGHBOURS[:, None] - NEIGHBOURS[None])
     adjacent = steps.sum(2) == 1 if connectivity == 1 else steps.max(2) == 1
     touches = np.abs(NEIGHBOURS).sum(1) <= connectivity
-    table, own = np.full((256, 4), -1, np.int8), np.full((256, 8), -1, np.int8)
+    table = np.full((256, 4), -1, np.int8)
     for mask in range(256):
         rest = {bit for bit in range(8) if mask >> bit & 1}
         count = 0
@@ -249,127 +235,161 @@ def _tabulate_components(connectivity: int) -> tuple[np.ndarray, np.ndarray]:
             near = [bit for bit in component if touches[bit]]
             if near:
                 table[mask, count] = min(near)
-                own[mask, component] = count
                 count += 1
-    return table, own
+    return table
 
 
 # The entry of connectivity c is number c - 1.
-COMPONENTS_AROUND, MEMBERS_AROUND = (
-    np.stack(tables) for tables in zip(*map(_tabulate_components, (1, 2)), strict=True)
-)
+COMPONENTS_AROUND = np.stack([_tabulate_components(connectivity) for connectivity in (1, 2)])
 
 
 # --- Kernels ----------------------------------------------------------------------------------
 
 
+class _Landscape(NamedTuple):
+    """An image and what its eight neighbours say about each pixel. All indices are framed ones."""
+
+    image: np.ndarray  # without its frame
+    frame: float  # the value of the frame
+    masks: np.ndarray  # the upper neighbours of each pixel, as bits
+    steps: np.ndarray  # to the eight neighbours
+
+
 @kernel
-def _pair_extrema(image, spaces, no_keys, connectivity, closed, wanted, least):
-    """Pair maxima and minima with saddles, as flat indices into the framed image.
+def _pad(image, value):
+    """Return a copy of `image` with one pixel of `value` around it."""
+    height, width = image.shape
+    padded = np.empty((height + 2, width + 2), image.dtype)
+    padded[0] = value
+    padded[height + 1] = value
+    for r in range(height):
+        padded[r + 1, 0] = value
+        padded[r + 1, width + 1] = value
+        for c in range(width):
+            padded[r + 1, c + 1] = image[r, c]
+    return padded
 
-    `spaces` are two arrays with an entry for each pixel of the framed image, of uint8 and of int32.
 
-    Returns each maximum with its saddle, each minimum with its own (empty for what is not wanted),
-    and the maximum and the minimum that have no saddle; the latter with a closed frame only.
+@kernel
+def _sorted_saddles(padded, masks, links, no_keys):
+    """Return the flat indices of all saddles by falling value, equal values by index."""
+    flat = masks.ravel()
+    n = 0
+    for p in range(flat.size):
+        n += links[flat[p], 1] >= 0
+    saddles = np.empty(n + 1, np.int32)  # one more, so that the loop below needs no branch
+    n = 0
+    for p in range(flat.size):
+        saddles[n] = p
+        n += links[flat[p], 1] >= 0
+    saddles = saddles[:n]
+    return sort_falling(padded.ravel()[saddles], saddles, no_keys)
+
+
+@kernel
+def _survey(image, frame, links, no_keys):
+    """Return the landscape of an image framed by a value, and its sorted saddles.
+
+    The padded copy of the image, which is the largest array of all, lives no longer than this.
     """
+    padded = _pad(image, frame)
+    masks = upper_masks(padded)
+    saddles = _sorted_saddles(padded, masks, links, no_keys)
+    return _Landscape(image, frame, masks, plane_steps(masks.shape[1])), saddles
+
+
+@kernel
+def _point(land, foreground, links, parent):
+    """Let every pixel point to a neighbour that enters before it, extrema to themselves.
+
+    Without `foreground` the order is the reverse, that of the background. The frame points to its
+    first pixel, number 0, which stands for the whole outside.
+    """
+    height, width = land.masks.shape
+    flip = 0 if foreground else 255
+    step = np.zeros(256, np.int32)
+    for mask in range(256):
+        if links[mask ^ flip, 0] >= 0:
+            step[mask] = land.steps[links[mask ^ flip, 0]]
+    parent[:] = 0
+    for r in range(1, height - 1):
+        for c in range(1, width - 1):
+            p = r * width + c
+            parent[p] = p + step[land.masks[r, c]]
+
+
+@kernel
+def _value(values, width, frame, p):
+    """Return the value at a flat index into the padded image; number 0 stands for the frame."""
+    return values[_unpad(p, width)] if p else frame
+
+
+@kernel
+def _merge(land, saddles, foreground, links, parent, min_persistence):
+    """Merge components at the saddles and pair the younger ones.
+
+    With `foreground` the saddles are walked as they stand, falling, and maxima are paired. Without
+    it they are walked backwards, the components are those of the background, and minima are paired.
+
+    Returns each extremum that is paired, its saddle, and the saddles that close loops, falling:
+    those where two background components meet. All are flat indices into the padded image.
+    """
+    values, width, frame, steps = land.image.ravel(), land.image.shape[1], land.frame, land.steps
+    flat = land.masks.ravel()
+    flip = 0 if foreground else 255
+    most = 0
+    for s in saddles:
+        for i in range(1, 4):
+            most += links[flat[s] ^ flip, i] >= 0
+    extremum, saddle = np.empty(most, np.int32), np.empty(most, np.int32)
+    closing = np.empty(saddles.size if foreground else 0, np.int32)
+    pairs = loops = 0
+    for j in range(saddles.size):
+        s = saddles[j] if foreground else saddles[saddles.size - 1 - j]
+        mask = flat[s] ^ flip
+        closes = False
+        old = find_root(parent, s + steps[links[mask, 0]])
+        for i in range(1, 4):
+            if links[mask, i] < 0:
+                break
+            young = find_root(parent, s + steps[links[mask, i]])
+            if young == old:
+                closes = True
+                continue
+            height = _value(values, width, frame, young)
+            other = _value(values, width, frame, old)
+            if foreground:
+                swap = height > other or (height == other and young < old)
+            else:
+                swap = height < other or (height == other and young > old)
+            if swap:
+                old, young, height = young, old, other
+            parent[young] = old
+            if abs(height - _value(values, width, frame, s)) > min_persistence:
+                extremum[pairs], saddle[pairs] = young, s
+                pairs += 1
+        if foreground and closes:
+            closing[loops] = s
+            loops += 1
+    return extremum[:pairs], saddle[:pairs], closing[:loops]
+
+
+@kernel
+def _pairs_2d(image, no_keys, connectivity, closed, components, holes, min_persistence):
+    """Compute the five arrays of `PersistencePairs` for an image that was checked.
+
+    The arrays of one byte or more a pixel are gone before the result is written, which can be as
+    large: it is what needs the most memory on noise.
+    """
+    width = image.shape[1]
     # The frame lies above all values (closed) or below them (open): it comes before every tie.
     frame = image.dtype.type(2.0 if closed else -1.0)
-    # The background has the dual connectivity, 2 with 1 and 1 with 2.
-    upper, lower = COMPONENTS_AROUND[connectivity - 1], COMPONENTS_AROUND[2 - connectivity]
-    masks, leads = spaces
-    fill_upper_masks(image, frame, masks)
-    saddles = sorted_saddles(image, masks, upper, no_keys)
-    closing = np.ones(saddles.pixels.size, np.bool_)
-    root = pit = np.int32(0)
-    peaks = cols = pits = rims = saddles.pixels[:0]
-    components, holes = wanted
-    if components:
-        basins = find_basins(image, frame, masks, upper, 0, leads)
-        around = basins_around(masks, saddles.pixels, closing, upper, 0, leads)
-        peaks, cols, root = _merge(basins, around, saddles.order, True, closing)
-        peaks, cols = _lasting(image, basins, saddles.pixels, peaks, cols, least)
-        root = basins.tops[root]
-    if holes:
-        basins = find_basins(image, frame, masks, lower, 255, leads)
-        around = basins_around(masks, saddles.pixels, closing, lower, 255, leads)
-        pits, rims, pit = _merge(basins, around, saddles.order[::-1], False, closing)
-        pits, rims = _lasting(image, basins, saddles.pixels, pits, rims, least)
-        pit = basins.tops[pit]
-    return peaks, cols, pits, rims, root, pit
-
-
-@kernel
-def _merge(basins, around, order, foreground, closing):
-    """Merge the basins at the saddles, in the order given, and pair the younger ones.
-
-    With `foreground` the saddles come by falling value, and maxima are paired. Without it they come
-    by rising value, the basins are those of the background, and minima are paired. `around` says
-    which basins meet at a saddle.
-
-    Returns the basins whose extrema are paired, their saddles, and the basin that is left. With
-    `foreground`, `closing` becomes for each saddle whether basins meet there that are one already:
-    only there two components of the background can meet.
-    """
-    parent = np.arange(basins.tops.size).astype(np.int32)
-    heights = basins.heights
-    young_ones, saddle_of = np.empty(parent.size, np.int32), np.empty(parent.size, np.int32)
-    pairs = 0
-    # Read ahead, in a loop of its own that waits for nothing: the saddles lie anywhere.
-    ahead = np.empty((256, 4), np.int32)
-    for begin in range(0, order.size, len(ahead)):
-        part = order[begin : begin + len(ahead)]
-        for k in range(part.size):
-            for i in range(4):
-                ahead[k, i] = around[part[k], i]
-        for k in range(part.size):
-            if ahead[k, 0] < 0:
-                continue
-            old = find_root(parent, ahead[k, 0])
-            closes = False
-            for i in range(1, 4):
-                if ahead[k, i] < 0:
-                    break
-                young = find_root(parent, ahead[k, i])
-                if young == old:
-                    closes = True
-                    continue
-                height, other = heights[young], heights[old]
-                if foreground:
-                    swap = height > other or (height == other and young < old)
-                else:
-                    swap = height < other or (height == other and young > old)
-                if swap:
-                    old, young = young, old
-                parent[young] = old
-                young_ones[pairs], saddle_of[pairs] = young, part[k]
-                pairs += 1
-            if foreground:
-                closing[part[k]] = closes
-    # At the end all is one component, whichever basin is asked.
-    return young_ones[:pairs], saddle_of[:pairs], find_root(parent, parent.size - 1)
-
-
-@kernel
-def _lasting(image, basins, pixels, young, saddle, least):
-    """Return extrema and saddles, as pixels, of those pairs whose persistence is above `least`."""
-    values, width = image.ravel(), image.shape[1]
-    n = 0
-    for i in range(young.size):
-        extremum, pixel = basins.tops[young[i]], pixels[saddle[i]]
-        lasts = abs(basins.heights[young[i]] - values[_unpad(pixel, width)]) > least
-        young[n], saddle[n] = extremum, pixel  # never ahead of what is read
-        n += lasts
-    return young[:n].copy(), saddle[:n].copy()
-
-
-@kernel
-def _write_pairs(image, ends, closed, wanted, least):
-    """Write the five arrays of `PersistencePairs`; `ends` is what `_pair_extrema` returns."""
-    peaks, cols, pits, rims, root, pit = ends
-    components, holes = wanted
-    values, width = image.ravel(), image.shape[1]
+    peaks, cols, pits, rims, root, pit = _pair_extrema(
+        image, no_keys, connectivity, frame, components, holes, min_persistence
+    )
+    values = image.ravel()
     pit = _unpad(pit, width)
-    frame_hole = holes and closed and 1 - values[pit] > least
+    frame_hole = holes and closed and 1 - values[pit] > min_persistence
     n = int(components)
     n0, n1 = n + peaks.size, rims.size
     total = n0 + n1 + frame_hole
@@ -391,6 +411,32 @@ def _write_pairs(image, ends, closed, wanted, least):
         birth[total - 1], death[total - 1] = 1, values[pit]
         birth_index[total - 1], death_index[total - 1] = -1, pit
     return dimension, birth, death, birth_index, death_index
+
+
+@kernel
+def _pair_extrema(image, no_keys, connectivity, frame, components, holes, min_persistence):
+    """Pair maxima and minima with saddles, as flat indices into the padded image.
+
+    Returns each maximum with its saddle, each minimum with its own (empty for what is not wanted),
+    and the maximum and the minimum that have no saddle; the latter with a closed frame only.
+    """
+    # The background has the dual connectivity, 2 with 1 and 1 with 2.
+    upper, lower = COMPONENTS_AROUND[connectivity - 1], COMPONENTS_AROUND[2 - connectivity]
+    land, saddles = _survey(image, frame, upper, no_keys)
+    parent = np.empty(land.masks.size, np.int32)
+    somewhere = image.shape[1] + 3  # the image's first pixel; at the end all is one component
+    root = pit = np.int64(somewhere)
+    peaks = cols = pits = rims = saddles[:0]
+    if components:
+        _point(land, True, upper, parent)
+        peaks, cols, saddles = _merge(land, saddles, True, upper, parent, min_persistence)
+        root = np.int64(find_root(parent, somewhere))
+    if holes:
+        _point(land, False, lower, parent)
+        pits, rims, _ = _merge(land, saddles, False, lower, parent, min_persistence)
+        if frame > 1:
+            pit = np.int64(find_root(parent, somewhere))
+    return peaks, cols, pits, rims, root, pit
 
 
 @kernel
