@@ -59,10 +59,9 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise type(error)(
-            f"no file can be written in the folder {folder}: {error.strerror or error}. "
-            f"Choose another place"
-        ) from error
+        text = f"no file can be written in the folder {folder}: {error.strerror or error}"
+        # With the same number it is of the same kind, for whoever handles a full or read-only disk.
+        raise OSError(error.errno, f"{text}. Choose another place") from error
     return folder
 
 
