@@ -32,8 +32,23 @@ RECORDS = {
 }  # fmt: skip
 #: What others write and the library calls: nothing of it is the library's to check.
 PROTOCOLS = {"BranchModel"}
-#: Methods that only the library calls, with what it made itself.
+#: Functions and methods that only the library calls, with what it checked or made itself.
 INNER = {
+    *(
+        f"files.{name}"
+        for name in (
+            "atomic_file",
+            "check_room",
+            "free_room",
+            "make_folder",
+            "one_writer",
+            "reading",
+            "remove_abandoned",
+            "size_text",
+            "try_lock",
+            "unlock",
+        )
+    ),
     *(f"structures.head.BranchHead.{name}" for name in ("build", "distribution", "learn", "loss")),
     *(
         f"structures.threshold.Threshold.{name}"
