@@ -54,7 +54,11 @@ LIMITS = {"low": "the programmer's", "high": "the programmer's", "positive": "th
 
 CALLS = [
     *[
-        call(function, {**pair, **options}, {"patch": PATCH, "dimension": DIMENSION, "ignored": IGNORED})
+        call(
+            function,
+            {**pair, **options},
+            {"patch": PATCH, "dimension": DIMENSION, "ignored": IGNORED},
+        )
         for pair in (PAIR, VOLUMES)
         for function, options in [
             (metrics.dice, {}),

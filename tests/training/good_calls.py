@@ -43,7 +43,8 @@ PREDICTED: Kind = NO_REALS | {
 }  # fmt: skip
 WINDOW: Kind = SIDES | {"of three sides": (8, 8, 8)}
 CONFIG = {
-    "dataset": "brick", "own_folder": {}, "root": None, "loss": "topological", "loss_options": {}, "weight": 1,
+    "dataset": "brick", "own_folder": {}, "root": None, "loss": "topological",
+    "loss_options": {}, "weight": 1,
     "steps": 2, "patch": 8, "batch": 2, "light": 0.1, "augment": {}, "seed": 0, "width": 2,
     "depth": 2, "learning_rate": 0.1, "anneal": True, "clip": 1, "precision": "float32",
     "checkpoint_every": 2, "validate_every": 2, "patience": 2, "validation_window": 8,
