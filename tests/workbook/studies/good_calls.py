@@ -60,7 +60,7 @@ NAME: Kind = {"None": None, "a number": 1, "empty": "", "a path": "a/b", "a list
 WEIGHTS: Kind = {"None": None, "a number": 1, "a text": "12", "none": (), "of zero": (0,),
                  "negative": (-1,), "NaN": (float("nan"),), "of texts": ("1",), "equal": (1, 1),
                  "seven": (1, 2, 3, 4, 5, 6, 7)}  # fmt: skip
-OPTIONS: Kind = {"None": None, "a list": [1], "a text": "rank", "unknown": {"no_such": 1}}
+OPTIONS: Kind = {"None": None, "a list": [1], "a text": "rank"}
 SEEDS: Kind = {"None": None, "a number": 0, "a text": "01", "none": (), "equal": (0, 0),
                "negative": (-1,), "halves": (0.5,), "of texts": ("0",)}  # fmt: skip
 ARMS: Kind = {"None": None, "a number": 0, "a text": "rank", "none": (), "of texts": ("rank",),
