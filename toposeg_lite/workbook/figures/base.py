@@ -140,12 +140,13 @@ def _rgb(colour: str) -> list[int]:
     return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
 
 
-def _check_values(values: Any, count: int, name: str = "values") -> np.ndarray:
+def _check_values(values: Any, count: int, things: str) -> np.ndarray:
     """Return finite numbers, one for each of so many things, or refuse them."""
-    array = np.asarray(check_reals(values, name), np.float64)
+    array = np.asarray(check_reals(values, "values"), np.float64)
     if array.shape != (count,) or not np.isfinite(array).all():
         raise ValueError(
-            f"{name} must hold a finite number for each of {count}; got shape {array.shape}"
+            f"values must hold a finite number for each of the {count} {things}; "
+            f"got shape {array.shape}"
         )
     return array
 

@@ -65,7 +65,7 @@ def branches_by_value(
     """
     colours = picture_colours(image)
     paths = _check_paths(paths, colours.shape[:2])
-    numbers = _check_values(values, len(paths))
+    numbers = _check_values(values, len(paths), "paths")
     if not isinstance(limits, Sequence) or len(limits) != 2:
         raise TypeError(f"limits must be two numbers; got {limits!r}")
     low, high = (check_real(limit, "each of limits") for limit in limits)
@@ -135,7 +135,7 @@ def order_curves(
         x, y = (np.asarray(check_reals(side, "curves"), np.float64) for side in curve)
         if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
             raise ValueError(
-                f"curves[{name!r}] must have as many values as clicks, two or more; "
+                f"the curve {name!r} of curves must have as many values as clicks, two or more; "
                 f"got shapes {x.shape} and {y.shape}"
             )
         colour, marker = ORDER_STYLES.get(name, ("black", "."))

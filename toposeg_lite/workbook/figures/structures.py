@@ -96,7 +96,7 @@ def branch_colours(
 
     grey = check_image(grey, "grey", ndim=2)
     _check_made(branches, BranchSet, "branches")
-    painted = np.append(_check_values(values, len(branches)), 0.0)
+    painted = np.append(_check_values(values, len(branches), "branches"), 0.0)
     check_number(largest, "largest", positive=True)
     check_same_shape(grey, branches.likelihood, ("grey", "the branches' likelihood"))
     owner = branches.region
@@ -263,11 +263,11 @@ def pixel_values_of(likelihood: np.ndarray, shown: str) -> np.ndarray:
 
     `shown` is one of `MAPS`: the entropy or variance of the likelihood, or the likelihood itself.
 
-    >>> pixel_values_of(np.array([0.5, 1.0]), "entropy")
-    array([1., 0.])
+    >>> pixel_values_of(np.array([[0.5, 1.0]]), "entropy")
+    array([[1., 0.]])
     """
     check_choice(shown, tuple(MAPS), "shown")
-    likelihood = check_image(likelihood, "likelihood").astype(np.float64)
+    likelihood = check_image(likelihood, "likelihood", ndim=2).astype(np.float64)
     if shown == "probability":
         return likelihood
     return entropy(likelihood) if shown == "entropy" else likelihood * (1 - likelihood)
