@@ -47,7 +47,7 @@ def test_curves_are_named_with_their_mean_height():
         (lambda: figures.order_curves({}, ylabel=""), "one at least"),
         (
             lambda: figures.order_curves({"a": ([0, 1], [2])}, ylabel=""),
-            "'a' of curves must have as many",
+            "'a' of curves must have",
         ),
     ],
 )
