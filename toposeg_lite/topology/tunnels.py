@@ -160,17 +160,58 @@ def leave_out_cavities(grid: Grid, filtration: Filtration) -> None:
 
 
 def fill_loops(
-    grid: Grid, rows: Filtration, columns: Filtration, enough: tuple[int, int] = (0, -1)
+    grid: Grid,
+    rows: Filtration,
+    columns: Filtration,
+    enough: tuple[int, int] = (0, -1),
+    loops: tuple[np.ndarray, ...] = (),
 ) -> np.ndarray:
     """Return for each edge the square that fills the loop which it closes, -1 where none does.
 
     `columns` went through `leave_out_cavities`. With `enough`, an age and a number, we may end when
-    so many edges of at least this age are filled by squares of a lesser age.
+    so many edges of at least this age are filled by squares of a lesser age. `loops`, of edges, are
+    further columns, after all squares: the last edge of what is left of loop number k has -2 - k.
     """
     filled = np.zeros(rows.edges.size, np.int32)
-    _fill_loops(grid, rows, columns, filled, *enough)
+    start = np.cumsum([0, *map(len, loops)])
+    chains = np.concatenate([np.empty(0, np.int64), *loops])
+    _fill_loops(grid, rows, columns, filled, enough, (chains, start))
     filled -= 1
     return filled
+
+
+def open_loops(
+    grid: Grid, cells: Filtration, filled: np.ndarray, age: int = 1
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the edges of at least an age whose loops are never filled, the first first, and loops.
+
+    Each loop is a list of edges, of which the edge itself is the last. `filled` is that of
+    `fill_loops` for these cells as rows and columns; a cell that never enters has no part in it.
+    """
+    there = np.zeros(cells.age.size, np.bool_)
+    if (cells.age > cells.order.size).any():
+        there[grid.points] = _on_frame(grid, cells)
+    wanted = (cells.edges >= age) & (cells.edges < cells.first) & (filled == -1)
+    wanted = np.flatnonzero(wanted)
+    wanted = wanted[np.argsort(-cells.edges[wanted].astype(np.int64))]
+    closing, up = _grow_trees(wanted, grid.points, grid.steps, there)
+    loops = []
+    for edge in closing:
+        chain = [edge]
+        for p in (edge // 3, edge // 3 + grid.steps[edge % 3]):
+            while up[p] >= 0:
+                chain.append(up[p])
+                first, second = up[p] // 3, up[p] // 3 + grid.steps[up[p] % 3]
+                p = second if p == first else first
+        loops.append(np.array(chain, np.int64))
+    return closing, loops
+
+
+def _on_frame(grid: Grid, cells: Filtration) -> np.ndarray:
+    """Say which points of a grid are a part of the frame: all these are one."""
+    corners = np.array(list(product((0, 1), repeat=3))) if grid.full else np.zeros((1, 3), int)
+    around = grid.points[:, None] - corners @ grid.steps
+    return (cells.age[around] > cells.order.size).any(1)
 
 
 def entering_voxels(filtration: Filtration, ages: np.ndarray) -> np.ndarray:
@@ -280,30 +321,38 @@ def _join_by_last(left, n, steps, squares, node, last):
 
 
 @kernel
-def _fill_loops(grid, rows, columns, filled, age, count):
+def _fill_loops(grid, rows, columns, filled, enough, loops):
     """Write for each edge one more than the number of the square that fills its loop.
 
     `filled` is given full of zeros. A negative entry of it, while we work, is that of a column that
-    is stored; all other columns are as they were. Keys grow in the order of entry. `age` and
-    `count` say what is enough.
+    is stored; all other columns are as they were. Keys grow in the order of entry. `loops` are the
+    edges of all, and where each begins.
     """
+    age, count = enough
+    chains, begin = loops
     around, edges, frame, squares = grid.around, rows.edges, rows.first, columns.squares
     rest = _pair_apparent(grid, edges, squares, columns.first, filled)
     for p in grid.points if count > 0 else grid.points[:0]:
         for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
             count -= age <= edges[e] < frame and filled[e] > 0 and squares[filled[e] - 1] < age
-    pivots, start = np.full(rest.size, -1), np.zeros(rest.size + 1, np.int64)
+    total = rest.size + begin.size - 1
+    pivots, start = np.full(total, -1), np.zeros(total + 1, np.int64)
     store, heap = np.empty(1024, np.int64), np.empty(1024, np.int64)
-    for k in range(rest.size):
+    for k in range(total):
         if count == 0:
             break
         start[k + 1] = start[k]
-        e = _last_edge(rest[k], around, edges)
-        if filled[e] == 0:
-            filled[e] = rest[k] + 1
-            count -= age <= edges[e] and squares[rest[k]] < age
-            continue
-        size, heap = _add(heap, 0, rest[k], around, edges, frame)
+        size, is_square = 0, k < rest.size
+        if is_square:
+            e = _last_edge(rest[k], around, edges)
+            if filled[e] == 0:
+                filled[e] = rest[k] + 1
+                count -= age <= edges[e] and squares[rest[k]] < age
+                continue
+            size, heap = _add(heap, 0, rest[k], around, edges, frame)
+        else:
+            for e in chains[begin[k - rest.size] : begin[k - rest.size + 1]]:
+                size, heap = push(heap, size, (frame - np.int64(edges[e])) << 31 | e)
         while True:
             size = cancel_pairs(heap, size)
             if size == 0:
@@ -319,11 +368,11 @@ def _fill_loops(grid, rows, columns, filled, age, count):
         if size > 0:
             pivots[k] = heap[0] & _NUMBER
             filled[pivots[k]] = -1 - k
-            count -= age <= edges[pivots[k]] and squares[rest[k]] < age
+            count -= is_square and age <= edges[pivots[k]] and squares[rest[k]] < age
         start[k + 1], store = _store(heap, size, store, start[k])
-    for k in range(rest.size):
+    for k in range(total):
         if pivots[k] >= 0:
-            filled[pivots[k]] = rest[k] + 1
+            filled[pivots[k]] = rest[k] + 1 if k < rest.size else rest.size - 1 - k
 
 
 @kernel
@@ -389,3 +438,47 @@ def _add(heap, size, s, around, edges, frame):
         if 0 < edges[e] < frame:
             size, heap = push(heap, size, (frame - np.int64(edges[e])) << 31 | e)
     return size, heap
+
+
+@kernel
+def _grow_trees(edges, points, steps, there):
+    """Join points by edges in their order; return those edges that close a loop, and the trees.
+
+    These are, for each point, the edge on its way to the root, -1 at the root. All points that are
+    `there` are one, and a root.
+    """
+    parent = np.arange(there.size + 1).astype(np.int32)
+    for p in points:
+        if there[p]:
+            parent[p] = there.size
+    joins = np.zeros(3 * there.size, np.bool_)
+    closing, n = np.empty(edges.size, np.int64), 0
+    for e in edges:
+        one, other = find_root(parent, e // 3), find_root(parent, e // 3 + steps[e % 3])
+        if one == other:
+            closing[n] = e
+            n += 1
+        else:
+            parent[min(one, other)] = max(one, other)
+            joins[e] = True
+    up = np.full(there.size, -1, np.int64)
+    seen = there.copy()
+    queue = np.empty(points.size + 2, np.int64)
+    for is_root in (True, False):  # first what hangs on the frame
+        for p in points:
+            if (is_root and not there[p]) or (not is_root and seen[p]):
+                continue
+            seen[p] = True
+            queue[0], size, at = p, 1, 0
+            while at < size:
+                q = queue[at]
+                at += 1
+                for axis in range(3):
+                    for e in (3 * q + axis, 3 * (q - steps[axis]) + axis):
+                        other = q + steps[axis] if e == 3 * q + axis else q - steps[axis]
+                        if joins[e] and not seen[other]:
+                            seen[other] = True
+                            up[other] = e
+                            queue[size] = other
+                            size += 1
+    return closing[:n], up
