@@ -74,6 +74,7 @@ from .sparse import frame_voxels, framed_indices
 from .tunnels import (
     Filtration,
     Grid,
+    draw_loops,
     entering_voxels,
     fill_loops,
     filter_cells,
@@ -235,7 +236,8 @@ def _tunnels(
             later = both.order[side.values[both.order] == 0]
             first = side.order[: side.order.size - later.size]
             rows = _filtered(side._replace(order=np.concatenate((first, later))), grid, closed)
-        squares = fill_loops(grid, rows, columns)[edges]
+        closed_by, squares, _ = fill_loops(grid, rows, columns)
+        squares = squares[np.searchsorted(closed_by, edges)]  # in the end every loop is filled
         shared = np.intersect1d(shared, squares)
         named[k] = dict(zip(squares.tolist(), names.tolist(), strict=True))
     first, second = (
@@ -270,21 +272,21 @@ def closing_edges(
     age = 16 * (later.size + 1)  # that of the mask's last voxel, at least
     border: Border = "closed" if closed else "open"
     count = betti_numbers(mask, connectivity=connectivity, border=border)[1]
-    filled = fill_loops(grid, columns, columns, (age, count))
-    squares = filled[(columns.edges >= age) & (columns.edges < columns.first)]
-    squares = squares[(squares >= 0) & (columns.squares[squares] < age)]
+    edges, squares, others = fill_loops(grid, columns, columns, (age, count))
+    squares = squares[(columns.edges[edges] >= age) & (columns.squares[squares] < age)]
     loops: list[np.ndarray] = []
     if len(squares) < count:  # only above a floor
-        _, loops = open_loops(grid, columns, filled, age)
-    else:
+        living = open_loops(grid, columns, others)
+        loops = draw_loops(grid, columns, others, living[columns.edges[living] >= age])
+    elif floor == 0:
         columns.squares[columns.squares < columns.squares[squares].min(initial=age)] = 0
     values = side.values[entering_voxels(columns, columns.squares[squares])]
     squares = squares[values < 1]  # else they fill it at once, for the comparison image is 1, too
     if not len(squares) and not loops:
         return np.empty(0, np.int64)
     rows = filter_cells(grid, side.order, np.flatnonzero(side.rank < 0) if closed else None, 1)
-    filled = fill_loops(grid, rows, columns, loops=tuple(loops))
-    ages = rows.edges[np.flatnonzero(np.isin(filled, squares) | (filled < -1))]
+    edges, filling, _ = fill_loops(grid, rows, columns, loops=tuple(loops))
+    ages = rows.edges[edges[np.isin(filling, squares) | (filling < 0)]]
     return 16 * unframe(entering_voxels(rows, ages), side.shape) + (ages & 15)
 
 
@@ -321,9 +323,7 @@ def _own_tunnels(
     The tunnels are those of a length: the two voxels have different values.
     """
     leave_out_cavities(grid, cells)
-    filled = fill_loops(grid, cells, cells)
-    edges = np.flatnonzero(filled >= 0)
-    squares = filled[edges]
+    edges, squares, _ = fill_loops(grid, cells, cells)
     born = entering_voxels(cells, cells.edges[edges])
     died = entering_voxels(cells, cells.squares[squares])
     lasts = image.values[born] != image.values[died]

@@ -217,30 +217,34 @@ def persistence_pairs(
             f"may have 2**31 pixels, a volume 2**31 edges. Cut it into tiles"
         )
     least = image.dtype.type(min_persistence)  # compare as NumPy would compare the result
+    kept = least if floor == 0 else least * 0  # what the floor makes longer is judged after it
     if image.ndim == 3:
         above = np.count_nonzero(image > floor) / image.size
         # With connectivity 1 the pairs of all voxels do not know which edges close their tunnels.
         if floor > 0 and 0 < above < (MOST_ABOVE if connectivity > 1 else 2):
             sparse = pairs_above(image, connectivity, closed, wanted, floor)
             return PersistencePairs(*assemble(image, sparse, least), floor)
-        pairs = PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, least))
+        pairs = PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, kept))
     else:
         no_keys = empty_keys(image.dtype)
         components, holes = wanted
         pairs = PersistencePairs(
-            *_pairs_2d(image, no_keys, connectivity, closed, components, holes, least)
+            *_pairs_2d(image, no_keys, connectivity, closed, components, holes, kept)
         )
-    return _censored(pairs, floor, image.ndim) if floor > 0 else pairs
+    return _censored(pairs, floor, image.ndim, least) if floor > 0 else pairs
 
 
-def _censored(pairs: PersistencePairs, floor: float, ndim: int) -> PersistencePairs:
+def _censored(
+    pairs: PersistencePairs, floor: float, ndim: int, least: np.floating
+) -> PersistencePairs:
     """Leave out what is born at a floor or below, and what is known of deaths there."""
     essential = pairs.death_index == -1
     pairs = pairs[(pairs.birth > floor) | essential]
     lives = (pairs.death <= floor) & (pairs.dimension < ndim - 1) & (pairs.death_index >= 0)
     death, death_index = pairs.death.copy(), pairs.death_index.copy()
     death[lives], death_index[lives] = 0, CENSORED
-    return replace(pairs, death=death, death_index=death_index, _floor=floor)
+    pairs = replace(pairs, death=death, death_index=death_index, _floor=floor)
+    return pairs[(pairs.persistence > least) | (pairs.death_index == -1)]
 
 
 # --- The table: what the eight neighbours say about a pixel ----------------------------------

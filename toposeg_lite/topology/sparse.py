@@ -94,10 +94,9 @@ def _tunnels_above(
     grid = make_grid(framed, order, full)
     cells = filter_cells(grid, order, frame)
     leave_out_cavities(grid, cells)
-    filled = fill_loops(grid, cells, cells)
-    living, _ = open_loops(grid, cells, filled)
-    edges = np.flatnonzero(filled >= 0)
-    fills = cells.squares[filled[edges]]
+    edges, squares, others = fill_loops(grid, cells, cells)
+    living = open_loops(grid, cells, others)
+    fills = cells.squares[squares]
     died = unframe(entering_voxels(cells, fills), framed)
     ages = cells.edges[np.concatenate((edges, living))]
     born = unframe(entering_voxels(cells, ages), framed)

@@ -105,14 +105,9 @@ def make_grid(shape: tuple[int, ...], voxels: np.ndarray, full: bool) -> Grid:
     """Return the grid near some voxels, given by their flat indices into a framed volume."""
     steps = flat_steps(np.eye(3, dtype=int), shape)
     near = np.zeros(int(np.prod(shape)), np.bool_)
-    near[voxels] = True
-    if full:  # the corners of a voxel
-        for step in steps:
-            near[step:] |= near[:-step].copy()
-    else:  # the first points of all cells at a voxel, and of the faces of its cubes
-        for step in steps:
-            near[:-step] |= near[step:].copy()
-            near[step:] |= near[:-step].copy()
+    # The corners of a voxel; or the first points of all cells at it, and of the faces of its cubes.
+    for corner in product((0, 1) if full else (-1, 0, 1), repeat=3):
+        near[voxels + np.array(corner) @ steps] = True
     around, beside = np.empty((3, 4), np.int64), np.empty((3, 4), np.int64)
     for a in range(3):
         b, c = (a + 1) % 3, (a + 2) % 3
@@ -146,17 +141,8 @@ def filter_cells(
 
 def leave_out_cavities(grid: Grid, filtration: Filtration) -> None:
     """Make the ages of squares that close a cavity negative."""
-    outside = filtration.age.size
-    node = np.full(outside + 1, outside, np.int32)
-    _leave_out_cavities(
-        grid.points,
-        grid.steps,
-        grid.full,
-        filtration.age,
-        filtration.squares,
-        filtration.first,
-        node,
-    )
+    _, age, _, squares, first = filtration
+    _leave_out_cavities(grid.points, grid.steps, grid.full, age, squares, first)
 
 
 def fill_loops(
@@ -165,53 +151,48 @@ def fill_loops(
     columns: Filtration,
     enough: tuple[int, int] = (0, -1),
     loops: tuple[np.ndarray, ...] = (),
-) -> np.ndarray:
-    """Return for each edge the square that fills the loop which it closes, -1 where none does.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the edges whose loops are filled, the squares that fill them, and all other edges.
 
     `columns` went through `leave_out_cavities`. With `enough`, an age and a number, we may end when
     so many edges of at least this age are filled by squares of a lesser age. `loops`, of edges, are
-    further columns, after all squares: the last edge of what is left of loop number k has -2 - k.
+    further columns, after all squares: what is left of loop number k fills one as number -1 - k.
     """
     filled = np.zeros(rows.edges.size, np.int32)
     start = np.cumsum([0, *map(len, loops)])
     chains = np.concatenate([np.empty(0, np.int64), *loops])
     _fill_loops(grid, rows, columns, filled, enough, (chains, start))
-    filled -= 1
-    return filled
+    return _gather(grid.points, rows.edges, rows.first, filled)
 
 
-def open_loops(
-    grid: Grid, cells: Filtration, filled: np.ndarray, age: int = 1
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return the edges of at least an age whose loops are never filled, the first first, and loops.
+def open_loops(grid: Grid, cells: Filtration, edges: np.ndarray) -> np.ndarray:
+    """Return those of some edges that close a loop, the first first.
 
-    Each loop is a list of edges, of which the edge itself is the last. `filled` is that of
-    `fill_loops` for these cells as rows and columns; a cell that never enters has no part in it.
+    `edges` are all those that `fill_loops` did not fill for these cells as rows and columns.
     """
-    there = np.zeros(cells.age.size, np.bool_)
-    if (cells.age > cells.order.size).any():
-        there[grid.points] = _on_frame(grid, cells)
-    wanted = (cells.edges >= age) & (cells.edges < cells.first) & (filled == -1)
-    wanted = np.flatnonzero(wanted)
-    wanted = wanted[np.argsort(-cells.edges[wanted].astype(np.int64))]
-    closing, up = _grow_trees(wanted, grid.points, grid.steps, there)
-    loops = []
-    for edge in closing:
-        chain = [edge]
-        for p in (edge // 3, edge // 3 + grid.steps[edge % 3]):
-            while up[p] >= 0:
-                chain.append(up[p])
-                first, second = up[p] // 3, up[p] // 3 + grid.steps[up[p] % 3]
-                p = second if p == first else first
-        loops.append(np.array(chain, np.int64))
-    return closing, loops
+    edges = edges[np.argsort(-cells.edges[edges].astype(np.int64))]
+    return _join_points(edges, grid.points, grid.steps, _on_frame(grid, cells))[0]
+
+
+def draw_loops(
+    grid: Grid, cells: Filtration, edges: np.ndarray, some: np.ndarray
+) -> list[np.ndarray]:
+    """Return loops, each as its edges, of which the last is one of `some`, from `open_loops`."""
+    edges = edges[np.argsort(-cells.edges[edges].astype(np.int64))]
+    there = _on_frame(grid, cells)
+    _, joins = _join_points(edges, grid.points, grid.steps, there)
+    up = _grow_trees(joins, grid.points, grid.steps, there)
+    return [_climb(edge, up, grid.steps) for edge in some]
 
 
 def _on_frame(grid: Grid, cells: Filtration) -> np.ndarray:
-    """Say which points of a grid are a part of the frame: all these are one."""
-    corners = np.array(list(product((0, 1), repeat=3))) if grid.full else np.zeros((1, 3), int)
-    around = grid.points[:, None] - corners @ grid.steps
-    return (cells.age[around] > cells.order.size).any(1)
+    """Say which points are a part of the frame: all these are one."""
+    there = np.zeros(cells.age.size, np.bool_)
+    if cells.age[0] > cells.order.size:
+        corners = np.array(list(product((0, 1), repeat=3))) if grid.full else np.zeros((1, 3), int)
+        around = grid.points[:, None] - corners @ grid.steps
+        there[grid.points] = (cells.age[around] > cells.order.size).any(1)
+    return there
 
 
 def entering_voxels(filtration: Filtration, ages: np.ndarray) -> np.ndarray:
@@ -244,14 +225,20 @@ def _has_cube(p, steps, full, age, squares):
 
 
 @kernel
-def _leave_out_cavities(points, steps, full, age, squares, first, node):
+def _leave_out_cavities(points, steps, full, age, squares, first):
     """Negate the ages of squares that let two cubes meet, or a cube and the outside.
 
     We walk backwards. The cubes' components are trees in `node`, where everything leads to the last
     entry at first: that is the outside. The last square around each cube is one of those sought,
     whatever the others do; only what is left of them needs an order.
     """
-    outside = node.size - 1
+    outside = age.size
+    node = np.empty(outside + 1, np.int32)  # what is not written to takes no memory
+    node[outside] = outside
+    for p in points:
+        node[p] = outside
+        for step in steps:
+            node[p - step] = outside
     for p in points:
         if _has_cube(p, steps, full, age, squares):
             node[p] = p
@@ -281,7 +268,10 @@ def _leave_out_cavities(points, steps, full, age, squares, first, node):
                 left = np.concatenate((left, left))
             left[n] = s
             n += 1
-    last = np.full(node.size if n else 0, -1, np.int32)
+    last = np.empty(node.size, np.int32)
+    last[outside] = -1
+    for p in points:
+        last[p] = -1
     while n > 0:
         n = _join_by_last(left, n, steps, squares, node, last)
 
@@ -291,7 +281,7 @@ def _join_by_last(left, n, steps, squares, node, last):
     """Let each component of cubes meet another at the last of some squares; negate their ages.
 
     `left[:n]` are the squares to choose from. Those between two components are moved to its
-    beginning, and their number is returned. `last` is full of -1, before and after.
+    beginning, and their number is returned. `last` is -1 for all cubes, before and after.
     """
     outside = node.size - 1
     kept = found = 0
@@ -441,18 +431,38 @@ def _add(heap, size, s, around, edges, frame):
 
 
 @kernel
-def _grow_trees(edges, points, steps, there):
-    """Join points by edges in their order; return those edges that close a loop, and the trees.
-
-    These are, for each point, the edge on its way to the root, -1 at the root. All points that are
-    `there` are one, and a root.
-    """
-    parent = np.arange(there.size + 1).astype(np.int32)
+def _gather(points, edges, first, filled):
+    """List the edges that are filled, and with what, and all others that enter."""
+    n = m = 0
     for p in points:
-        if there[p]:
-            parent[p] = there.size
-    joins = np.zeros(3 * there.size, np.bool_)
-    closing, n = np.empty(edges.size, np.int64), 0
+        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
+            n += filled[e] != 0
+            m += filled[e] == 0 and 0 < edges[e] < first
+    some, squares, others = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(m, np.int64)
+    n = m = 0
+    for p in points:
+        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
+            if filled[e] != 0:
+                some[n], squares[n] = e, filled[e] - 1 if filled[e] > 0 else filled[e]
+                n += 1
+            elif 0 < edges[e] < first:
+                others[m] = e
+                m += 1
+    return some, squares, others
+
+
+@kernel
+def _join_points(edges, points, steps, there):
+    """Join points by edges in their order; return those that close a loop, and those that join.
+
+    All points that are `there` are one.
+    """
+    parent = np.empty(there.size + 1, np.int32)
+    parent[there.size] = there.size
+    for p in points:
+        parent[p] = there.size if there[p] else p
+    closing, joins = np.empty(edges.size, np.int64), np.empty(edges.size, np.int64)
+    n = m = 0
     for e in edges:
         one, other = find_root(parent, e // 3), find_root(parent, e // 3 + steps[e % 3])
         if one == other:
@@ -460,10 +470,20 @@ def _grow_trees(edges, points, steps, there):
             n += 1
         else:
             parent[min(one, other)] = max(one, other)
-            joins[e] = True
-    up = np.full(there.size, -1, np.int64)
+            joins[m] = e
+            m += 1
+    return closing[:n], joins[:m]
+
+
+@kernel
+def _grow_trees(joins, points, steps, there):
+    """Return for each point the edge on its way to a root, -1 at a root; what is `there` is one."""
+    joined = np.zeros(3 * there.size, np.bool_)
+    for e in joins:
+        joined[e] = True
+    up = np.full(there.size, -1, np.int32)
     seen = there.copy()
-    queue = np.empty(points.size + 2, np.int64)
+    queue = np.empty(points.size + 1, np.int64)
     for is_root in (True, False):  # first what hangs on the frame
         for p in points:
             if (is_root and not there[p]) or (not is_root and seen[p]):
@@ -474,11 +494,27 @@ def _grow_trees(edges, points, steps, there):
                 q = queue[at]
                 at += 1
                 for axis in range(3):
-                    for e in (3 * q + axis, 3 * (q - steps[axis]) + axis):
-                        other = q + steps[axis] if e == 3 * q + axis else q - steps[axis]
-                        if joins[e] and not seen[other]:
-                            seen[other] = True
-                            up[other] = e
+                    for way in range(2):
+                        e = 3 * (q - way * steps[axis]) + axis
+                        other = q + (1 - 2 * way) * steps[axis]
+                        if joined[e] and not seen[other]:
+                            seen[other], up[other] = True, e
                             queue[size] = other
                             size += 1
-    return closing[:n], up
+    return up
+
+
+@kernel
+def _climb(edge, up, steps):
+    """Return an edge and the ways from both its ends to the root; what is there twice is none."""
+    chain, n = np.empty(1024, np.int64), 1
+    chain[0] = edge
+    for p in (edge // 3, edge // 3 + steps[edge % 3]):
+        while up[p] >= 0:
+            if n == chain.size:
+                chain = np.concatenate((chain, chain))
+            e = np.int64(up[p])
+            chain[n] = e
+            n += 1
+            p = e // 3 if p != e // 3 else e // 3 + steps[e % 3]
+    return chain[:n].copy()
