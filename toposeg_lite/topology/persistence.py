@@ -223,8 +223,8 @@ def persistence_pairs(
         # With connectivity 1 the pairs of all voxels do not know which edges close their tunnels.
         if floor > 0 and 0 < above < (MOST_ABOVE if connectivity > 1 else 2):
             sparse = pairs_above(image, connectivity, closed, wanted, floor)
-            return PersistencePairs(*assemble(image, sparse, least), floor)
-        pairs = PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, kept))
+            return replace(_as_pairs(assemble(image, sparse, least)), _floor=floor)
+        pairs = _as_pairs(pairs_3d(image, connectivity, closed, wanted, kept))
     else:
         no_keys = empty_keys(image.dtype)
         components, holes = wanted
@@ -232,6 +232,12 @@ def persistence_pairs(
             *_pairs_2d(image, no_keys, connectivity, closed, components, holes, kept)
         )
     return _censored(pairs, floor, image.ndim, least) if floor > 0 else pairs
+
+
+def _as_pairs(columns: tuple[np.ndarray, ...]) -> PersistencePairs:
+    """Make pairs of the arrays that `volumes.assemble` returns."""
+    dimension, birth, death, birth_index, death_index, closing = columns
+    return PersistencePairs(dimension, birth, death, birth_index, death_index, closing)
 
 
 def _censored(

@@ -268,12 +268,12 @@ def _leave_out_cavities(points, steps, full, age, squares, first):
                 left = np.concatenate((left, left))
             left[n] = s
             n += 1
-    last = np.empty(node.size, np.int32)
-    last[outside] = -1
+    last_around = np.empty(node.size, np.int32)
+    last_around[outside] = -1
     for p in points:
-        last[p] = -1
+        last_around[p] = -1
     while n > 0:
-        n = _join_by_last(left, n, steps, squares, node, last)
+        n = _join_by_last(left, n, steps, squares, node, last_around)
 
 
 @kernel
