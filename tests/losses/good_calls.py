@@ -11,6 +11,7 @@ from bad_values import (
     BAD_TARGET,
     LABELS,
     LOGITS,
+    NO_INTEGER,
     Kind,
 )
 from doors import call
@@ -40,24 +41,31 @@ WINDOW: Kind = {word: v for word, v in BAD_SIZE.items() if word not in ("None", 
 OVERLAP: Kind = WINDOW | {"None": None, "as large as the window": 2, "larger": (0, 9)}
 OVERLAP.pop("zero")
 OVERLAP.pop("of zero")
+IGNORED: Kind = {word: value for word, value in NO_INTEGER.items() if word != "None"} | {
+    "background": 0,
+    "a class": 1,
+    "huge": 2**63,
+}
 CHOICES = dict.fromkeys(("matching", "pixel_loss", "structure", "of"), BAD_CHOICE)
 NO_MAP: Kind = {"a list": [1], "a text": "dice", "a number": 2}
 OPTIONS = {
     losses.dice_bce_loss: {
-        "dice_weight": 0.5, "bce_weight": 2, "smooth": 0.1, "reduction": "sum",
+        "dice_weight": 0.5, "bce_weight": 2, "smooth": 0.1, "reduction": "sum", "ignore_index": 7,
     },
-    losses.cldice_loss: {"iterations": 2, "smooth": 0.1, "reduction": "none"},
+    losses.cldice_loss: {"iterations": 2, "smooth": 0.1, "reduction": "none", "ignore_index": 7},
     losses.topological_loss: {
         "matching": "rank", "connectivity": 1, "dimensions": (0, 1), "dimension_weights": (1, 2),
         "matched_weight": 1, "unmatched_weight": 2, "min_persistence": 0.1, "border": "open",
         "window": 2, "overlap": 1, "reduction": "mean",
+        "ignore_index": 7,
     },
     losses.homotopy_warping_loss: {
-        "pixel_loss": "dice", "connectivity": 1, "reduction": "sum",
+        "pixel_loss": "dice", "connectivity": 1, "reduction": "sum", "ignore_index": 7,
     },
     losses.morse_loss: {
         "structure": "patches", "of": "both", "min_persistence": 0.2, "saddle_level": 0.1,
         "dilation": 1, "pixel_loss": "dice", "connectivity": 1, "reduction": "none",
+        "ignore_index": 7,
     },
 }  # fmt: skip
 MODULES = {
@@ -78,6 +86,7 @@ BAD = CHOICES | {
     "unmatched_weight": BAD_NUMBER,
     "window": WINDOW,
     "overlap": OVERLAP,
+    "ignore_index": IGNORED,
 }
 #: What a module cannot know before it meets images.
 KNOWN_LATER = {"dimension_weights": ["three for 2 axes"], "window": ["of three axes"]}
