@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 import torch
@@ -15,9 +15,13 @@ from torch import Tensor
 from ..topology.threads import Item, Result, map_in_threads
 from .options import Reduction
 
+Arguments = ParamSpec("Arguments")
+
 __all__ = [
     "OnHost",
+    "at_least_float32",
     "attach",
+    "begin_copy",
     "check_and_copy",
     "check_logits_and_target",
     "foreground",
@@ -43,7 +47,7 @@ def check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
     """
     _check_kinds(logits, target)
     _check_values(logits, target)
-    return _at_least_float32(logits), _channels(target, logits.shape)
+    return at_least_float32(logits), _channels(target, logits.shape)
 
 
 class OnHost(NamedTuple):
@@ -51,9 +55,9 @@ class OnHost(NamedTuple):
 
     Attributes
     ----------
-    logits : (B, C, *spatial) tensor of float32 or float64
-        On their own device and part of the graph: `attach` needs them.
-    scores : (B, C, *spatial) array
+    logits : (B, C, *spatial) tensor
+        As they were given, on their own device and part of the graph: `attach` needs them.
+    scores : (B, C, *spatial) array of float32 or float64
         Their values.
     masks : (B, C, *spatial) array of bool
         Binary for C = 1, one-hot for C > 1.
@@ -75,21 +79,41 @@ def check_and_copy(logits: Any, target: Any) -> OnHost:
     What lies there already is not copied. From a GPU both tensors are copied once, as they are
     (half precision is half the bytes), and checked here, so that the GPU is waited for only once.
     """
+    return begin_copy(logits, target)()
+
+
+def begin_copy(logits: Any, target: Any) -> Callable[[], OnHost]:
+    """Begin what `check_and_copy` does; the function that is returned waits for the end of it.
+
+    It may be called by another thread. Until then the GPU goes on, and so does the caller.
+    """
     _check_kinds(logits, target)
-    here, there = _to_host(logits, target)
-    _check_values(here, there)
-    return OnHost(
-        _at_least_float32(logits),
-        _at_least_float32(here).numpy(),
-        _channels(there, here.shape).numpy(),
-    )
+    copies = _send_to_host(logits, target)
+
+    def arrive() -> OnHost:
+        here, there = (copy.wait() for copy in copies)
+        _check_values(here, there)
+        return OnHost(logits, at_least_float32(here).numpy(), _channels(there, here.shape).numpy())
+
+    return arrive
 
 
-# The copies within the present `shared_copies`. The originals are kept too, so that their ids
-# stay theirs.
-_COPIES: ContextVar[dict[tuple[int, int], tuple[Tensor, Tensor]] | None] = ContextVar(
-    "copies", default=None
-)
+class _Copy(NamedTuple):
+    """A tensor in the CPU's memory, as soon as it has arrived there."""
+
+    there: Tensor
+    original: Tensor  # kept, so that its id stays its own
+    arrives: Any  # the event in the GPU's queue; None where nothing is waited for
+
+    def wait(self) -> Tensor:
+        """Return the copy when it is whole."""
+        if self.arrives is not None:
+            self.arrives.synchronize()
+        return self.there
+
+
+# The copies within the present `shared_copies`.
+_COPIES: ContextVar[dict[tuple[int, int], _Copy] | None] = ContextVar("copies", default=None)
 
 
 @contextmanager
@@ -103,27 +127,29 @@ def shared_copies() -> Iterator[None]:
 
 
 def _to_host(*tensors: Tensor) -> list[Tensor]:
-    """Return tensors as they are, without gradient, in the CPU's memory.
+    """Return tensors as they are, without gradient, in the CPU's memory."""
+    return [copy.wait() for copy in _send_to_host(*tensors)]
 
-    All copies from a GPU are under way, into pinned memory, before the first is waited for.
-    """
+
+def _send_to_host(*tensors: Tensor) -> list[_Copy]:
+    """Begin to copy tensors to the CPU, if they are not there: into pinned memory from a GPU."""
     shared = _COPIES.get()
     copies = {} if shared is None else shared
-    on_host, new = [], False
+    sent = []
     for tensor in tensors:
         if tensor.device.type == "cpu":
-            on_host.append(tensor.detach())
+            sent.append(_Copy(tensor.detach(), tensor, None))
             continue
         key = (id(tensor), 0 if tensor.is_inference() else tensor._version)
         if key not in copies:
-            copies[key] = (tensor.detach().to("cpu", non_blocking=tensor.is_cuda), tensor)
-            new |= tensor.is_cuda
-        on_host.append(copies[key][0])
-    if new:
-        arrived = torch.cuda.Event()
-        arrived.record(torch.cuda.current_stream(tensors[0].device))
-        arrived.synchronize()
-    return on_host
+            arrives = None
+            there = tensor.detach().to("cpu", non_blocking=tensor.is_cuda)
+            if tensor.is_cuda:
+                arrives = torch.cuda.Event()
+                arrives.record(torch.cuda.current_stream(tensor.device))
+            copies[key] = _Copy(there, tensor, arrives)
+        sent.append(copies[key])
+    return sent
 
 
 def _check_kinds(logits: Any, target: Any) -> None:
@@ -202,7 +228,7 @@ def _check_values(logits: Tensor, target: Tensor) -> None:
         )
 
 
-def _at_least_float32(logits: Tensor) -> Tensor:
+def at_least_float32(logits: Tensor) -> Tensor:
     """Return half precision as float32, everything else as it is."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
@@ -321,16 +347,16 @@ class _OnlyFirst(torch.autograd.Function):
             )
 
 
-def uncompiled(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def uncompiled(method: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Let the method of a loss run as it is inside of `torch.compile`, which cannot trace it.
 
     The compiler is handed the method only when it is at work: loading it takes a second or two.
     """
 
-    @wraps(forward)
-    def run(self: Any, logits: Tensor, target: Tensor) -> Tensor:
+    @wraps(method)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         if torch.compiler.is_compiling():
-            return torch.compiler.disable(forward)(self, logits, target)
-        return forward(self, logits, target)
+            return torch.compiler.disable(method)(*args, **kwargs)
+        return method(*args, **kwargs)
 
     return run

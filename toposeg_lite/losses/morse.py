@@ -14,9 +14,10 @@ from ..checks import check_choice, check_fraction, check_integer
 from ..topology.grid import check_connectivity
 from ..topology.morse import morse_complex
 from ..topology.skeleton import thin_mask
+from .base import LossOnHost
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
-from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce, uncompiled
-from .options import Loss, Options, Reduction, check_reduction, takes
+from .common import OnHost, in_threads, likelihoods
+from .options import Options, Reduction, check_reduction, takes
 
 Structure = Literal["skeleton", "patches"]
 Of = Literal["prediction", "truth", "both"]
@@ -47,7 +48,7 @@ class MorseOptions(Options):
         check_reduction(self.reduction)
 
 
-class MorseLoss(Loss):
+class MorseLoss(LossOnHost):
     """The Morse loss: a pixel loss on the ridges of the likelihood, and nowhere else [1]_.
 
     Seen as a landscape, a likelihood image has ridges where the network suspects thin structures,
@@ -128,12 +129,9 @@ class MorseLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(MorseOptions(**options))
 
-    @uncompiled
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        host = check_and_copy(logits, target)
-        costs = loss_on_chosen(host, _structures(host, self.options), self.options.pixel_loss)
-        return reduce(attach(host.logits, *costs), self.options.reduction)
+    def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (B,) values of the images and their gradients by the logits."""
+        return loss_on_chosen(host, _structures(host, self.options), self.options.pixel_loss)
 
 
 @takes(MorseOptions)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, overload
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..checks import check_choice
 from ..topology.grid import check_connectivity
 
-__all__ = ["Loss", "Options", "Reduction", "check_any_connectivity", "check_reduction", "takes"]
+__all__ = ["Options", "Reduction", "check_any_connectivity", "check_reduction", "takes"]
 
 Reduction = Literal["mean", "sum", "none"]
 Names = ParamSpec("Names")
@@ -66,21 +65,6 @@ class takes(Generic[Names]):
         others = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         function.__signature__ = signature.replace(parameters=[*others, *self.options])
         return function
-
-
-class Loss(nn.Module):
-    """A module that holds the options of a loss and shows them."""
-
-    options: Any
-
-    def __init__(self, options: Options) -> None:
-        super().__init__()
-        self.options = options
-
-    def extra_repr(self) -> str:
-        """Show the options."""
-        names = [field.name for field in fields(self.options)]
-        return ", ".join(f"{name}={getattr(self.options, name)!r}" for name in names)
 
 
 def check_reduction(reduction: Any) -> None:

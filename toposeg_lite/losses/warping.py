@@ -12,9 +12,10 @@ from torch import Tensor
 from ..checks import check_choice
 from ..topology.grid import check_connectivity
 from ..topology.warping import warp_batch
+from .base import LossOnHost
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
-from .common import OnHost, attach, check_and_copy, reduce, uncompiled
-from .options import Loss, Options, Reduction, check_any_connectivity, check_reduction, takes
+from .common import OnHost
+from .options import Options, Reduction, check_any_connectivity, check_reduction, takes
 
 __all__ = ["HomotopyWarpingLoss", "homotopy_warping_loss"]
 
@@ -33,7 +34,7 @@ class WarpingOptions(Options):
         check_reduction(self.reduction)
 
 
-class HomotopyWarpingLoss(Loss):
+class HomotopyWarpingLoss(LossOnHost):
     r"""The homotopy warping loss: a pixel loss where the topology is wrong, and nowhere else [1]_.
 
     The prediction's mask and the truth differ in many pixels, most of which do no harm: a line is
@@ -99,13 +100,10 @@ class HomotopyWarpingLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(WarpingOptions(**options))
 
-    @uncompiled
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        host = check_and_copy(logits, target)
+    def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (B,) values of the images and their gradients by the logits."""
         critical = _critical(host, self.options.connectivity)
-        costs = loss_on_chosen(host, critical, self.options.pixel_loss)
-        return reduce(attach(host.logits, *costs), self.options.reduction)
+        return loss_on_chosen(host, critical, self.options.pixel_loss)
 
 
 @takes(WarpingOptions)
