@@ -46,7 +46,7 @@ Other masks and options are refused with a TypeError or ValueError.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from typing import Any, Literal
@@ -57,7 +57,14 @@ from .calibration import expected_calibration_error
 from .checks import check_choice, check_integer, check_same_shape
 from .topology.betti_matching import betti_matching
 from .topology.components import betti_numbers, overlap_sizes
-from .topology.grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
+from .topology.grid import (
+    Border,
+    check_border,
+    check_connectivity,
+    check_mask,
+    check_spacing,
+    dual_connectivity,
+)
 from .topology.skeleton import thin_mask
 from .topology.union import Parts, components_in_union, holes_in_union, shared_homes
 from .topology.warping import homotopy_warp
@@ -101,12 +108,21 @@ def dice(prediction: Any, truth: Any) -> float:
     return 2 * common / total if total else 1.0
 
 
-def cldice(prediction: Any, truth: Any) -> float:
+def cldice(prediction: Any, truth: Any, *, spacing: Sequence[float] | None = None) -> float:
     """Centreline Dice: how far the skeletons of two masks lie inside each other's mask.
 
     The *topology precision* is the fraction of the prediction's skeleton inside the truth, the
     *topology sensitivity* the fraction of the truth's skeleton inside the prediction; clDice is
     their harmonic mean [1]_. A thin branch weighs as much as a thick one of the same length.
+
+    Parameters
+    ----------
+    prediction, truth
+        See the module's docstring.
+    spacing : sequence of float, optional
+        Of the voxels along each axis (z, y, x), in any unit: see `toposeg_lite.topology`. The
+        skeletons of volumes are those of solids in space then. Refused in 2D, where the thinning
+        measures no distances.
 
     Returns
     -------
@@ -137,12 +153,13 @@ def cldice(prediction: Any, truth: Any) -> float:
     (0.97, 0.5)
     """
     prediction, truth, _ = _check_masks(prediction, truth)
+    spacing = check_spacing(spacing, truth.ndim)
     if not prediction.any() and not truth.any():
         return 1.0
     if not prediction.any() or not truth.any():
         return 0.0
-    precision = float(truth[thin_mask(prediction)].mean())
-    sensitivity = float(prediction[thin_mask(truth)].mean())
+    precision = float(truth[thin_mask(prediction, spacing)].mean())
+    sensitivity = float(prediction[thin_mask(truth, spacing)].mean())
     total = precision + sensitivity
     return 2 * precision * sensitivity / total if total else 0.0
 
@@ -237,12 +254,26 @@ def betti_matching_error(
     return sum(_mean_over_patches(count, prediction, truth, patch))
 
 
-def warping_error(prediction: Any, truth: Any, *, connectivity: int | None = None) -> float:
+def warping_error(
+    prediction: Any,
+    truth: Any,
+    *,
+    connectivity: int | None = None,
+    spacing: Sequence[float] | None = None,
+) -> float:
     """Fraction of the pixels that still differ when the truth was warped towards the prediction.
 
     The truth is grown and shrunk towards the prediction as far as its topology allows (see
     `toposeg_lite.topology.homotopy_warp`). Differences of width and place disappear; what stays are
     the pixels at which the prediction breaks, merges, opens or fills something [1]_.
+
+    Parameters
+    ----------
+    prediction, truth, connectivity
+        See the module's docstring.
+    spacing : sequence of float, optional
+        Of the pixels along each axis (z, y, x), in any unit: see `toposeg_lite.topology`. The
+        nearest to the truth's boundary are warped first.
 
     Returns
     -------
@@ -264,7 +295,7 @@ def warping_error(prediction: Any, truth: Any, *, connectivity: int | None = Non
     (0.0, 1)
     """
     prediction, truth, connectivity = _check_masks(prediction, truth, connectivity)
-    critical = homotopy_warp(truth, prediction, connectivity=connectivity).critical
+    critical = homotopy_warp(truth, prediction, connectivity=connectivity, spacing=spacing).critical
     return int(np.count_nonzero(critical)) / truth.size
 
 

@@ -33,6 +33,7 @@ LOSSES = [
     (HomotopyWarpingLoss, {"pixel_loss": "dice"}),
     (MorseLoss, {"of": "both"}),
     (ClDiceLoss, {"iterations": 2}),
+    (ClDiceLoss, {"skeleton": "thin"}),
 ]
 FUNCTIONS = [
     dice_bce_loss,

@@ -60,6 +60,7 @@ DICE_BCE_OPTIONS = {
 WARPING_OPTIONS = {
     "pixel_loss": ["cross_entropy", "dice"],
     "connectivity": [None, 1, 2],
+    "spacing": [None, (1.0, 3.0)],
     "reduction": ["mean", "sum", "none"],
 }
 MORSE_OPTIONS = {
@@ -73,7 +74,9 @@ MORSE_OPTIONS = {
     "reduction": ["mean", "sum", "none"],
 }
 CLDICE_OPTIONS = {
+    "skeleton": ["soft", "thin"],
     "iterations": [10, 0, 2],
+    "spacing": [None, (1.0, 2.0)],
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
 }
@@ -95,6 +98,7 @@ OPTIONS = [
     *((HomotopyWarpingLoss, options) for options in one_changed_at_a_time(WARPING_OPTIONS)),
     *((MorseLoss, options) for options in one_changed_at_a_time(MORSE_OPTIONS)),
     (MorseLoss, {"structure": "patches", "of": "both", "saddle_level": 0.3, "dilation": 1}),
+    (MorseLoss, {"structure": "patches", "of": "truth", "spacing": (1.0, 4.0)}),
     *((ClDiceLoss, options) for options in one_changed_at_a_time(CLDICE_OPTIONS)),
 ]
 
@@ -120,6 +124,10 @@ def test_gradients_equal_finite_differences(channels, loss, options):
         (HomotopyWarpingLoss, {"connectivity": 1, "pixel_loss": "dice"}),
         (MorseLoss, {"structure": "patches", "of": "both", "pixel_loss": "dice"}),
         (MorseLoss, {"of": "both", "saddle_level": 0.4, "min_persistence": 0.2}),
+        (MorseLoss, {"of": "truth", "spacing": (3.0, 1.0, 1.0)}),
+        (HomotopyWarpingLoss, {"spacing": (3.0, 1.0, 1.0)}),
+        (ClDiceLoss, {"skeleton": "thin", "spacing": (3.0, 1.0, 1.0)}),
+        (ClDiceLoss, {"spacing": (3.0, 1.0, 1.5), "iterations": 4}),
     ],
     ids=name_of,
 )

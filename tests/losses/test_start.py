@@ -35,6 +35,7 @@ LOSSES = [
     (MorseLoss, {"of": "both"}),
     (MorseLoss, {"structure": "patches"}),
     (ClDiceLoss, {"iterations": 2}),
+    (ClDiceLoss, {"skeleton": "thin", "reduction": "none"}),
 ]
 ON_HOST = [TopologicalLoss, HomotopyWarpingLoss, MorseLoss]
 SHAPES = [(2, 1, 9, 13), (3, 3, 8, 11), (2, 1, 5, 6, 7)]
@@ -81,6 +82,7 @@ def parts():
         "late": MorseLoss(),
         "last": HomotopyWarpingLoss(),
         "inner": SumLoss({"warping": HomotopyWarpingLoss(), "lines": ClDiceLoss(iterations=1)}),
+        "thin": ClDiceLoss(skeleton="thin"),
         "foreign": torch.nn.BCEWithLogitsLoss(),
     }
 

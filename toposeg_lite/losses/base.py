@@ -60,6 +60,7 @@ class Loss(nn.Module):
     """A module that holds the options of a loss and shows them."""
 
     options: Any
+    uses_threads = False  # whether there is anything to wait for, once it is started
 
     def __init__(self, options: Options) -> None:
         super().__init__()
@@ -78,6 +79,8 @@ class Loss(nn.Module):
 
 class LossOnHost(Loss):
     """A loss whose kernels run on the CPU, wherever the network does."""
+
+    uses_threads = True
 
     def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
         """Return the (B,) values of the images and their gradients by the logits."""

@@ -72,6 +72,13 @@ class OnHost(NamedTuple):
         """The channels of the foreground."""
         return range(1 if self.scores.shape[1] > 1 else 0, self.scores.shape[1])
 
+    def predicted(self) -> np.ndarray:
+        """Return the masks of the prediction, (B, K, *spatial): of its likeliest classes."""
+        if self.scores.shape[1] == 1:
+            return self.scores > 0
+        names = np.array(self.classes).reshape(-1, *[1] * (self.scores.ndim - 2))
+        return self.scores.argmax(1)[:, None] == names
+
 
 def check_and_copy(logits: Any, target: Any) -> OnHost:
     """Check what a loss is given and return its values in the CPU's memory.

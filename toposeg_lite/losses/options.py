@@ -9,9 +9,16 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, overload
 from torch import Tensor
 
 from ..checks import check_choice
-from ..topology.grid import check_connectivity
+from ..topology.grid import check_connectivity, check_spacing
 
-__all__ = ["Options", "Reduction", "check_any_connectivity", "check_reduction", "takes"]
+__all__ = [
+    "Options",
+    "Reduction",
+    "check_any_connectivity",
+    "check_any_spacing",
+    "check_reduction",
+    "takes",
+]
 
 Reduction = Literal["mean", "sum", "none"]
 Names = ParamSpec("Names")
@@ -65,6 +72,12 @@ class takes(Generic[Names]):
         others = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         function.__signature__ = signature.replace(parameters=[*others, *self.options])
         return function
+
+
+def check_any_spacing(spacing: Any, name: str) -> tuple[float, ...] | None:
+    """Return a checked spacing as plain numbers. Only an image can say how many there must be."""
+    check_spacing(spacing)
+    return None if spacing is None else tuple(float(length) for length in spacing)
 
 
 def check_reduction(reduction: Any) -> None:

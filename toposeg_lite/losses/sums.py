@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_choice, check_integer, check_number
-from .base import LossOnHost, PendingLoss, start
+from .base import PendingLoss, start
 from .common import shared_copies, uncompiled
 
 __all__ = ["SumLoss"]
@@ -112,6 +112,8 @@ class SumLoss(nn.Module):
         self._count()
         return total
 
+    uses_threads = True
+
     @uncompiled
     def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
         """Start all parts at once and return; see the package's docstring.
@@ -143,7 +145,7 @@ class SumLoss(nn.Module):
 
         By this order torch adds up their gradients, and the bits of a sum depend on it.
         """
-        return sorted(names, key=lambda name: isinstance(self.parts[name], LossOnHost | SumLoss))
+        return sorted(names, key=lambda name: getattr(self.parts[name], "uses_threads", False))
 
     def _count(self) -> None:
         """Count a call in training."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,19 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice
-from ..topology.grid import check_connectivity
+from ..topology.grid import check_connectivity, check_spacing
 from ..topology.warping import warp_batch
 from .base import LossOnHost
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import OnHost
-from .options import Options, Reduction, check_any_connectivity, check_reduction, takes
+from .options import (
+    Options,
+    Reduction,
+    check_any_connectivity,
+    check_any_spacing,
+    check_reduction,
+    takes,
+)
 
 __all__ = ["HomotopyWarpingLoss", "homotopy_warping_loss"]
 
@@ -26,11 +34,13 @@ class WarpingOptions(Options):
 
     pixel_loss: PixelLoss = "cross_entropy"
     connectivity: int | None = None
+    spacing: Sequence[float] | None = None
     reduction: Reduction = "mean"
 
     def __post_init__(self) -> None:
         check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
         check_any_connectivity(self.connectivity)
+        self._check(check_any_spacing, "spacing")
         check_reduction(self.reduction)
 
 
@@ -58,6 +68,9 @@ class HomotopyWarpingLoss(LossOnHost):
         What to add up on the critical pixels. Default: the cross-entropy.
     connectivity : int, optional
         Of the foreground: 1 (4 or 6 neighbours) or the number of axes (8 or 26; default).
+    spacing : sequence of float, optional
+        Of the pixels along each axis (z, y, x), in any unit: see `toposeg_lite.topology`. The
+        nearest to a boundary are warped first. Default: all axes are alike.
 
     Notes
     -----
@@ -102,7 +115,7 @@ class HomotopyWarpingLoss(LossOnHost):
 
     def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
         """Return the (B,) values of the images and their gradients by the logits."""
-        critical = _critical(host, self.options.connectivity)
+        critical = _critical(host, self.options)
         return loss_on_chosen(host, critical, self.options.pixel_loss)
 
 
@@ -123,17 +136,13 @@ def homotopy_warping_loss(logits: Tensor, target: Tensor, **options: Any) -> Ten
     return HomotopyWarpingLoss(**options)(logits, target)
 
 
-def _critical(host: OnHost, connectivity: int | None) -> np.ndarray:
+def _critical(host: OnHost, options: WarpingOptions) -> np.ndarray:
     """Return the critical pixels of both warps of each foreground class, (B, K, *spatial)."""
     spatial = host.scores.shape[2:]
-    connectivity = check_connectivity(connectivity, len(spatial))
-    if host.scores.shape[1] == 1:
-        predictions, truths = host.scores > 0, host.masks
-    else:
-        likeliest = host.scores.argmax(1)[:, None]
-        predictions = likeliest == np.array(host.classes).reshape(-1, *[1] * len(spatial))
-        truths = host.masks[:, 1:]
+    connectivity = check_connectivity(options.connectivity, len(spatial))
+    spacing = check_spacing(options.spacing, len(spatial))
+    predictions, truths = host.predicted(), host.masks[:, host.classes]
     starts = np.stack([truths, predictions]).reshape(-1, *spatial)
     targets = np.stack([predictions, truths]).reshape(-1, *spatial)
-    warped = warp_batch(starts, targets, connectivity, torch.get_num_threads())
+    warped = warp_batch(starts, targets, connectivity, torch.get_num_threads(), spacing)
     return (warped != targets).reshape(2, *predictions.shape).any(0)
