@@ -22,14 +22,15 @@ run: .venv/installed ## Train on the retina photograph with and without a topolo
 test: .venv/installed-dev ## Run every test: unit, property, oracle, notebook, browser
 	$(BIN)/pytest -n 2 --dist loadfile
 
-nightly: .venv/installed-dev ## Run the tests that take too long for every day: every data set with every loss
-	$(BIN)/pytest -n 2 --dist loadfile -m nightly
+nightly: .venv/installed-dev ## Run the tests that take too long for every day: every data set with every loss, 10,000 images a kernel
+	$(BIN)/pytest -n 2 --dist loadfile -m nightly --ignore=tests/topology/test_fuzz.py
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=.bounds $(BIN)/pytest -n 2 --dist load -m nightly tests/topology/test_fuzz.py
 
 lab: .venv/installed ## Open the workbook in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 dashboard: .venv/installed ## Show all explorers in the browser, one tab each, for a lecture
-	$(BIN)/voila notebooks/90_dashboard.ipynb
+	$(BIN)/voila --Voila.auto_token=True notebooks/90_dashboard.ipynb
 
 study: .venv/installed ## Compare all losses on a benchmark over three seeds (hours; goes on where it was stopped)
 	$(BIN)/python -m toposeg_lite.training study -p dataset topomortar $(ARGS)
@@ -46,7 +47,7 @@ bench: .venv/installed-bench .bench/topolosses .bench/torch-topological ## Time 
 	$(BIN)/python -m tests.benchmarks
 
 clean: ## Remove the environments (runs/ stays)
-	rm -rf .venv .bench
+	rm -rf .venv .bench .bounds
 
 # A stamp per environment: a second call installs nothing, an edited requirement does.
 .venv/bin/python:

@@ -8,6 +8,14 @@ from bad_values import EMPTY, IMAGE, MASK, NAN
 
 from toposeg_lite import checks, metrics
 from toposeg_lite.differences import topology_differences
+from toposeg_lite.files import (
+    atomic_file,
+    check_room,
+    make_folder,
+    one_writer,
+    remove_abandoned,
+    write_atomically,
+)
 from toposeg_lite.models import UNet
 
 CASES = [
@@ -18,6 +26,20 @@ CASES = [
         ValueError,
         r"prediction and truth must have the same shape; got \(3, 4\) and \(4, 3\)",
     ),
+    # --- files ---
+    (
+        "folder in place of a file",
+        lambda: make_folder(__file__),
+        FileExistsError,
+        "no file can be written in the folder .*bad_input.py: .* Choose another place",
+    ),
+    (
+        "folder below a file",
+        lambda: make_folder(f"{__file__}/runs"),
+        NotADirectoryError,
+        "no file can be written in the folder .*runs: .* Choose another place",
+    ),
+    ("folder of no name", lambda: make_folder(None), TypeError, "str, bytes or os.PathLike"),
     # --- metrics ---
     *[
         (
@@ -40,6 +62,12 @@ CASES = [
     (
         "clDice of an image with a spacing",
         lambda: metrics.cldice(MASK, MASK, spacing=(2, 1)),
+        ValueError,
+        "Zhang's thinning measures no distances",
+    ),
+    (
+        "clDice of empty images with a spacing",
+        lambda: metrics.cldice(0 * MASK, 0 * MASK, spacing=(2, 1)),
         ValueError,
         "Zhang's thinning measures no distances",
     ),
@@ -105,6 +133,31 @@ CASES = [
         ]
         if option in options
     ],
+    *[
+        (
+            f"{function.__name__} ignored {what}",
+            lambda f=function, v=value: f(MASK, MASK, ignored=v),
+            error,
+            text,
+        )
+        for function in (
+            metrics.dice,
+            metrics.cldice,
+            metrics.betti_error,
+            metrics.betti_matching_error,
+            metrics.warping_error,
+            metrics.adjusted_rand_index,
+            metrics.variation_of_information,
+            metrics.report,
+            topology_differences,
+        )
+        for what, value, error, text in [
+            ("by a number", 255, ValueError, "ignored must have 2 or 3 axes"),
+            ("by labels", MASK * 255, ValueError, "ignored must hold only 0 and 1.* holds 255"),
+            ("of another shape", MASK.T, ValueError, "truth and ignored must have the same shape"),
+            ("by a text", "255", TypeError, "ignored must hold real numbers or booleans"),
+        ]
+    ],
     # --- models ---
     ("U-Net of 0 channels", lambda: UNet(0), ValueError, "in_channels must be at least 1; got 0"),
     ("U-Net of 1.5 wide", lambda: UNet(1, width=1.5), TypeError, "width must be an integer"),
@@ -140,6 +193,25 @@ CASES = [
         lambda: UNet(1, width=2)(torch.zeros(1, 1, 4, 4, dtype=torch.uint8)),
         TypeError,
         "floating point in .*; got torch.uint8",
+    ),
+    # --- files ---
+    (
+        "write into no folder",
+        lambda: write_atomically("no folder/a", b"1"),
+        FileNotFoundError,
+        "no folder/a cannot be written. Nothing was written",
+    ),
+    ("write a text", lambda: write_atomically("text", "1"), TypeError, "bytes"),
+    ("write to a number", lambda: write_atomically(3, b"1"), TypeError, "path; got 3"),
+    ("remove beside a number", lambda: remove_abandoned(3), TypeError, "path; got 3"),
+    ("open a number", lambda: atomic_file(3).__enter__(), TypeError, "path; got 3"),
+    ("open in no folder", lambda: atomic_file("no folder/a").__enter__(), OSError, "no folder"),
+    ("one writer of a number", lambda: one_writer(3).__enter__(), TypeError, "path; got 3"),
+    (
+        "room for too much",
+        lambda: check_room(".", 10**18, "the notes"),
+        OSError,
+        "the notes need 1,000,000,000,000.0 MB in ., where .* are free. Nothing was begun",
     ),
     # --- training ---
     (

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
-import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,7 +42,7 @@ def painted(trace):
 
 def spoken(view):
     """Return the line of text of a view."""
-    return html.unescape(re.sub("<.*?>", "", view.text.value))
+    return view.words.text
 
 
 def file_of(pixels, kind="PNG"):

@@ -182,3 +182,26 @@ def test_a_bridge_at_every_break_leaves_none():
     for _, position in found:
         prediction[position] = True
     assert np.array_equal(prediction, truth)
+
+
+def test_no_difference_is_made_by_ignored_pixels():
+    truth = np.zeros((7, 12), bool)
+    truth[3] = True
+    ignored = np.zeros_like(truth)
+    ignored[1:6, 5:9] = True
+    prediction = truth & (np.arange(12) != 6)  # a break, and a blob, inside
+    prediction[1, 8] = True
+    assert topology_differences(prediction, truth, ignored=ignored) == []
+    prediction[3, 2] = False  # and a break outside
+    assert topology_differences(prediction, truth, ignored=ignored) == [("break", (3, 2))]
+    rng = np.random.default_rng(9)
+    for border in ("open", "closed") * 5:
+        prediction, truth, ignored = (blobs(rng, (19, 26)) for _ in range(3))
+        found = topology_differences(prediction, truth, border=border, ignored=ignored)
+        other = topology_differences(
+            prediction ^ ignored, truth | ignored, border=border, ignored=ignored
+        )
+        assert found == other
+        if border == "closed":
+            error = betti_matching_error(prediction, truth, ignored=ignored)
+            assert len(found) == error

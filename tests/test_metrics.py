@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from functools import partial
+from itertools import combinations, product
 from math import log2
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy import ndimage
 from skimage import measure
 from skimage.metrics import variation_of_information as skimage_voi
 
 from toposeg_lite import metrics
 from toposeg_lite.topology import betti_numbers, homotopy_warp, match_pairs
+from toposeg_lite.topology.ignored import fill_ignored
 
 PAIR_METRICS = [
     metrics.dice,
@@ -565,3 +568,149 @@ def test_every_kind_of_array():
         assert [metric(variant, LADDER) for metric in PAIR_METRICS] == expected
         assert metrics.report(variant, LADDER) == metrics.report(BROKEN, LADDER)
         np.testing.assert_array_equal(variant, BROKEN)
+
+
+# --- Ignored pixels ------------------------------------------------------------------------------
+
+METRICS = [
+    metrics.dice,
+    metrics.cldice,
+    metrics.betti_error,
+    partial(metrics.betti_error, patch=4, border="closed", connectivity=1),
+    metrics.betti_matching_error,
+    partial(metrics.betti_matching_error, patch=4),
+    metrics.warping_error,
+    metrics.adjusted_rand_index,
+    partial(metrics.adjusted_rand_index, labels="background"),
+    metrics.variation_of_information,
+    partial(metrics.variation_of_information, labels="background", connectivity=1),
+]
+BEST_IS_ONE = {metrics.dice, metrics.cldice, metrics.adjusted_rand_index}
+
+
+def perfect(metric):
+    return 1.0 if getattr(metric, "func", metric) in BEST_IS_ONE else 0.0
+
+
+def smooth_masks(seed, shape=(11, 14)):
+    """Two masks that differ here and there, and ignored pieces of some pixels."""
+    rng = np.random.default_rng(seed)
+    fields = [ndimage.gaussian_filter(rng.normal(size=shape), 1) for _ in range(3)]
+    first = fields[0] > 0
+    return first ^ (fields[1] > 0.35), first, fields[2] > 0.2
+
+
+OF_SHAPES = [
+    *product([(11, 14), (5, 6, 7)], METRICS),
+    ((11, 14), partial(metrics.warping_error, spacing=(2.5, 1.0))),
+    ((5, 6, 7), partial(metrics.warping_error, spacing=(3.0, 1.0, 0.7))),
+    ((5, 6, 7), partial(metrics.cldice, spacing=(3.0, 1.0, 0.7))),
+]
+
+
+@pytest.mark.parametrize(("shape", "metric"), OF_SHAPES, ids=str)
+def test_what_masks_hold_at_ignored_pixels_changes_nothing(metric, shape):
+    for seed in range(4):
+        prediction, truth, ignored = smooth_masks(seed, shape)
+        value = metric(prediction, truth, ignored=ignored)
+        noise = np.random.default_rng(seed).random((2, *shape)) < 0.5
+        for other in (prediction ^ (noise[0] & ignored), prediction & ~ignored):
+            for wanted in (truth ^ (noise[1] & ignored), truth | ignored):
+                assert metric(other, wanted, ignored=ignored) == value
+        assert type(value) is float
+        # A mask that is right where anybody knows is perfect.
+        right = np.where(ignored, noise[0], truth)
+        assert metric(right, truth, ignored=ignored) == perfect(metric)
+
+
+@pytest.mark.parametrize("metric", [metrics.cldice, metrics.warping_error])
+def test_a_spacing_counts_beside_ignored_pixels(metric):
+    differ = 0
+    for seed in range(8):
+        prediction, truth, ignored = smooth_masks(seed, (8, 12, 13))
+        values = [
+            metric(prediction, truth, ignored=ignored, spacing=spacing)
+            for spacing in (None, (0.3, 0.3, 0.3), (4, 1, 1), (12, 3, 3))
+        ]
+        assert values[0] == values[1]  # only ratios count
+        assert values[2] == values[3]
+        differ += values[0] != values[2]
+    assert differ
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=str)
+def test_nothing_ignored_is_no_change_and_all_ignored_no_error(metric):
+    prediction, truth, _ = smooth_masks(9)
+    none, everything = np.zeros(truth.shape, bool), np.ones(truth.shape, bool)
+    assert metric(prediction, truth, ignored=none) == metric(prediction, truth)
+    assert metric(prediction, truth, ignored=everything) == perfect(metric)
+    # The number 1 marks a pixel as well as True does.
+    ignored = np.arange(truth.size).reshape(truth.shape) % 7 == 0
+    value = metric(prediction, truth, ignored=ignored.astype(np.uint8))
+    assert value == metric(prediction, truth, ignored=ignored)
+
+
+def test_overlap_and_segments_count_labelled_pixels_alone():
+    for seed in range(6):
+        prediction, truth, ignored = smooth_masks(seed)
+        kept = ~ignored
+        expected = metrics.dice(prediction[kept][None], truth[kept][None])  # as one row of pixels
+        assert metrics.dice(prediction, truth, ignored=ignored) == expected
+        # Segments are those of the filled masks, counted over the pixels left.
+        labels = [ndimage.label(fill_ignored(m, ignored)[0], np.ones((3, 3)))[0][kept]
+                  for m in (prediction, truth)]  # fmt: skip
+        ari = metrics.adjusted_rand_index(prediction, truth, ignored=ignored)
+        assert ari == pytest.approx(brute_force_ari(*labels))
+        voi = metrics.variation_of_information(prediction, truth, ignored=ignored)
+        assert voi == pytest.approx(sum(skimage_voi(*labels)))
+
+
+def test_mistakes_inside_ignored_pixels_cost_nothing_and_those_beside_do():
+    truth = np.zeros((9, 20), bool)
+    truth[4, :] = True
+    ignored = np.zeros_like(truth)
+    ignored[2:7, 8:13] = True
+    inside, beside = truth.copy(), truth.copy()
+    inside[4, 9:12] = False  # a break, and a blob, where nobody knows
+    inside[6, 12] = True
+    beside[4, 3] = False
+    for metric in METRICS:
+        assert metric(inside, truth, ignored=ignored) == perfect(metric)
+        if metric not in METRICS[1:2] and not isinstance(metric, partial):
+            assert metric(beside, truth, ignored=ignored) != perfect(metric)
+    # The line is cut into two by what nobody knows, and the break makes a third piece.
+    assert metrics.betti_error(beside, truth, ignored=ignored) == 1
+    assert metrics.betti_matching_error(beside, truth, ignored=ignored) == 1
+    assert metrics.warping_error(beside, truth, ignored=ignored) == 1 / (180 - 25)
+    # As much as without the ignored pixels, in which both are one line.
+    assert metrics.betti_error(beside, truth) == 1
+
+
+def test_patches_that_are_ignored_do_not_count():
+    prediction, truth, _ = smooth_masks(4, (8, 16))
+    ignored = np.zeros_like(truth)
+    ignored[:, 8:] = True
+    for metric in (metrics.betti_error, metrics.betti_matching_error):
+        value = metric(prediction, truth, patch=4, ignored=ignored)
+        assert value == metric(prediction[:, :8], truth[:, :8], patch=4) > 0
+        assert metric(prediction, truth, patch=4, ignored=~ignored) == metric(
+            prediction[:, 8:], truth[:, 8:], patch=4
+        )
+
+
+@pytest.mark.parametrize("shape", [(11, 14), (4, 5, 6)])
+def test_report_says_what_each_metric_says_of_ignored_pixels(shape):
+    prediction, truth, ignored = smooth_masks(2, shape)
+    result = metrics.report(prediction, truth, ignored=ignored, patch=4, labels="background")
+    assert result["dice"] == metrics.dice(prediction, truth, ignored=ignored)
+    assert result["cldice"] == metrics.cldice(prediction, truth, ignored=ignored)
+    error = partial(metrics.betti_error, prediction, truth, patch=4, ignored=ignored)
+    assert result["betti_error"] == error()
+    assert result["betti_1_error"] == error(dimension=1)
+    assert result["warping_error"] == metrics.warping_error(prediction, truth, ignored=ignored)
+    for name in ("adjusted_rand_index", "variation_of_information"):
+        value = getattr(metrics, name)(prediction, truth, labels="background", ignored=ignored)
+        assert result[name] == value
+    if len(shape) == 2:
+        matching = metrics.betti_matching_error(prediction, truth, ignored=ignored)
+        assert result["betti_matching_error"] == matching

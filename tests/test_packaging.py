@@ -175,7 +175,7 @@ def test_the_project_speaks_of_itself_alone():
     listed = run.stdout.split("\n")
     for name in filter(None, listed):
         path = ROOT / name
-        binary = {".npz", ".png", ".safetensors", ""}
+        binary = {".npz", ".gif", ".png", ".safetensors", ""}
         if path.suffix in binary or not path.is_file() or path == Path(__file__):
             continue
         text = path.read_text()

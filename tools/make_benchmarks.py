@@ -17,6 +17,16 @@ from pathlib import Path
 
 ASSETS = Path(__file__).parents[1] / "toposeg_lite" / "data" / "assets"
 
+# The test images of TopoMortar by group; only the first are like those it is trained with.
+GROUPS = {
+    "indistr": range(71, 121),
+    "angles": range(121, 171),
+    "colors": range(171, 221),
+    "shadows": range(321, 371),
+}
+#: Parts of a data set that are fetched apart lie in its folder.
+PLACES = {f"topomortar_{group}": "topomortar" for group in GROUPS if group != "indistr"}
+
 # name: (repository, commit, patterns of the files that are used)
 SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "topomortar": (
@@ -25,12 +35,17 @@ SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (
             "dataset/train/*/*.png",
             "dataset/val/*/*.png",
-            # The group like the training images; the later numbers are of other groups.
-            "dataset/test/*/0*.png",
-            "dataset/test/*/1[01]*.png",
-            "dataset/test/*/120.png",
+            *(f"dataset/test/*/{k:03d}.png" for k in GROUPS["indistr"]),
         ),
     ),
+    **{
+        f"topomortar_{group}": (
+            "jmlipman/TopoMortar",
+            "f709b3c72f4f24f68239281292f854918707f95f",
+            tuple(f"dataset/test/*/{k:03d}.png" for k in GROUPS[group]),
+        )
+        for group in ("angles", "colors", "shadows")
+    },
     "chase_db1": (
         "mipple1986/data",
         "92b9449a2e7a38dbd4c62825418dafcd5eba4fec",
@@ -46,6 +61,11 @@ SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "ed57c2d96754e6c7d105805cd29aeeb3a799f267",
         # The photographs 201 to 329 have no mask.
         ("groundTruth/*.mat", "image/0*.jpg", "image/10*.jpg", "image/11*.jpg"),
+    ),
+    "epfl_roads": (
+        "zeineb111/EPFL-Machine-Learning-Road-Segmentation",
+        "04dcc7fd9da1e8e753c212c699d4019c1514d6b8",
+        ("data/training/images/*.png", "data/training/groundtruth/*.png"),
     ),
     "vesselnn_3d": (
         "petteriTeikari/vesselNN_dataset",
@@ -64,13 +84,15 @@ def make_registry(folder: Path) -> dict[str, dict]:
     """Hash the files of every data set that lies in a folder."""
     registry: dict[str, dict] = {}
     for name, (repository, commit, patterns) in SOURCES.items():
-        paths = sorted(path for pattern in patterns for path in (folder / name).glob(pattern))
+        place = PLACES.get(name, name)
+        paths = sorted(path for pattern in patterns for path in (folder / place).glob(pattern))
         registry[name] = {
             "repository": repository,
             "commit": commit,
+            **({"folder": place} if place != name else {}),
             "bytes": sum(path.stat().st_size for path in paths),
             "files": {
-                path.relative_to(folder / name).as_posix(): hashlib.sha256(
+                path.relative_to(folder / place).as_posix(): hashlib.sha256(
                     path.read_bytes()
                 ).hexdigest()
                 for path in paths

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -25,8 +25,10 @@ if "torch" not in sys.modules:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import a room of the workbook where it is first asked for: the chapters' short way to it."""
+def __getattr__(name: str) -> Any:
+    """Import what is first asked for: `check`, and the chapters' short way to the workbook."""
+    if name == "check":
+        return import_module(f"{__name__}.environment").check
     if name in ("exercises", "explorers", "figures"):
         return import_module(f"{__name__}.workbook.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

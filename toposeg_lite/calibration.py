@@ -34,7 +34,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, xlogy
 
-from .checks import check_integer, check_number, check_same_shape
+from .checks import check_integer, check_number, check_reals, check_same_shape
 
 __all__ = [
     "Reliability",
@@ -85,7 +85,7 @@ def reliability_diagram(
     (array([2., 2.]), array([0.15, 0.9 ]), array([0. , 0.5]))
     """
     probabilities, truth, weights = _check(probabilities, truth, weights)
-    bins = check_integer(bins, "bins", 1)
+    bins = check_integer(bins, "bins", 1, 1_000_000)
     which = np.minimum((probabilities * bins).astype(np.intp), bins - 1)
     count, total, hits = (
         np.bincount(which, weights * values, bins) for values in (1.0, probabilities, truth)
@@ -166,7 +166,7 @@ def entropy(probability: Any) -> np.ndarray:
     >>> entropy([0.0, 0.5, 1.0]).tolist()
     [0.0, 1.0, 0.0]
     """
-    p = np.asarray(probability, np.float64)
+    p = _unit(probability, "probability")
     return np.abs(xlogy(p, p) + xlogy(1 - p, 1 - p)) / np.log(2)  # abs: never -0
 
 
@@ -176,28 +176,20 @@ def _check(probabilities: Any, truth: Any, weights: Any) -> tuple[np.ndarray, ..
     check_same_shape(chance, outcome, ("probabilities", "truth"))
     if not chance.size:
         raise ValueError("probabilities are empty: there is nothing to compare")
-    weight = np.ones(chance.shape) if weights is None else _real(weights, "weights")
+    weight = (
+        np.ones(chance.shape)
+        if weights is None
+        else check_reals(weights, "weights").astype(np.float64)
+    )
     check_same_shape(chance, weight, ("probabilities", "weights"))
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
         raise ValueError("weights must be finite, none negative and some above zero")
     return chance.ravel(), outcome.ravel(), weight.ravel()
 
 
-def _real(values: Any, name: str) -> np.ndarray:
-    """Return real numbers as float64."""
-    if type(values).__module__.split(".")[0] == "torch":
-        raise TypeError(
-            f"{name} must be a NumPy array; got a torch tensor. Pass `.detach().cpu().numpy()`"
-        )
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers or booleans; got dtype {array.dtype}")
-    return array.astype(np.float64)
-
-
 def _unit(values: Any, name: str) -> np.ndarray:
     """Return numbers in [0, 1] as float64."""
-    array = _real(values, name)
+    array = check_reals(values, name).astype(np.float64)
     if array.size and not (array.min() >= 0 and array.max() <= 1):  # also true of NaN
         raise ValueError(f"{name} must lie in [0, 1] and hold no NaN")
     return array

@@ -8,9 +8,11 @@ no number here, and `name` is the argument's, for the message.
 
 from __future__ import annotations
 
-import math
+import os
+import sys
 from collections.abc import Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,12 @@ __all__ = [
     "check_fraction",
     "check_integer",
     "check_number",
+    "check_path",
+    "check_real",
+    "check_reals",
     "check_same_shape",
     "check_seed",
+    "check_text",
 ]
 
 
@@ -80,11 +86,11 @@ def check_number(value: Any, name: str, *, positive: bool = False) -> float:
     >>> check_number(1, "min_persistence")
     1.0
     """
-    _check_real(value, name, "a number")
-    if not 0 <= value < math.inf or (positive and value == 0):
+    number = check_real(value, name)
+    if not 0 <= number <= sys.float_info.max or (positive and number == 0):
         wanted = "above zero" if positive else "zero or above"
         raise ValueError(f"{name} must be finite and {wanted}; got {value}")
-    return float(value)
+    return number
 
 
 def check_fraction(value: Any, name: str) -> float:
@@ -95,13 +101,84 @@ def check_fraction(value: Any, name: str) -> float:
     >>> check_fraction(1, "threshold")
     1.0
     """
-    _check_real(value, name, "a number in [0, 1]")
-    if not 0 <= value <= 1:  # also true of NaN
+    number = check_real(value, name, "a number in [0, 1]")
+    if not 0 <= number <= 1:  # also true of NaN
         hint = (
-            ". If it is a threshold of 8-bit values, divide it by 255" if 1 < value <= 255 else ""
+            ". If it is a threshold of 8-bit values, divide it by 255" if 1 < number <= 255 else ""
         )
         raise ValueError(f"{name} must lie in [0, 1]; got {value}{hint}")
-    return float(value)
+    return number
+
+
+def check_text(value: Any, name: str) -> str:
+    """Return a text, else raise a TypeError.
+
+    Examples
+    --------
+    >>> check_text("retina", "name")
+    'retina'
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a text; got {value!r}")
+    return value
+
+
+def check_path(value: Any, name: str) -> Path:
+    """Return the path of a file or folder, which may be a text, as a Path, else raise a TypeError.
+
+    Examples
+    --------
+    >>> check_path("runs/a.json", "path").name
+    'a.json'
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path; got {value!r}")
+    return Path(value)
+
+
+def check_real(value: Any, name: str, wanted: str = "a number") -> float:
+    """Return a real number, which may be infinite or NaN, as a float; `wanted` is for the message.
+
+    Examples
+    --------
+    >>> check_real(-1, "fill")
+    -1.0
+    """
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be {wanted}; got {value!r}")
+    try:
+        return float(value)
+    except OverflowError:  # an integer may lie beyond every float
+        raise ValueError(f"{name} must be {wanted} that is finite; got {value}") from None
+
+
+def check_reals(values: Any, name: str) -> np.ndarray:
+    """Return an array of real numbers or booleans as it is, lists and numbers as an array.
+
+    A torch tensor is refused, as it may lie elsewhere, and so is a masked array, whose mask would
+    be ignored.
+
+    Examples
+    --------
+    >>> check_reals([0, 0.5], "values")
+    array([0. , 0.5])
+    """
+    if type(values).__module__.split(".")[0] == "torch":
+        raise TypeError(
+            f"{name} must be a NumPy array; got a torch tensor. Pass `.detach().cpu().numpy()`"
+        )
+    if np.ma.isMaskedArray(values):
+        raise TypeError(
+            f"{name} must be an array without a mask, which would be ignored; got a masked array. "
+            f"Pass `.filled(value)`"
+        )
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # lists of unequal lengths
+        raise ValueError(f"{name} is no array: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers or booleans; got dtype {array.dtype}")
+    return array
 
 
 def check_seed(seed: Any) -> np.random.Generator:
@@ -133,9 +210,3 @@ def check_same_shape(first: np.ndarray, second: np.ndarray, names: tuple[str, st
             f"{names[0]} and {names[1]} must have the same shape; "
             f"got {first.shape} and {second.shape}"
         )
-
-
-def _check_real(value: Any, name: str, wanted: str) -> None:
-    """Refuse what is no real number; a boolean is none."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be {wanted}; got {value!r}")

@@ -31,6 +31,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from .checks import check_same_shape
 from .topology.grid import Border, check_border, check_connectivity, check_mask
+from .topology.ignored import fill_ignored
 from .topology.union import Parts, components_in_union, holes_in_union, shared_homes
 
 __all__ = ["KINDS", "Difference", "topology_differences"]
@@ -63,13 +64,18 @@ class Difference(NamedTuple):
 
 
 def topology_differences(
-    prediction: Any, truth: Any, *, connectivity: int | None = None, border: Border = "open"
+    prediction: Any,
+    truth: Any,
+    *,
+    connectivity: int | None = None,
+    border: Border = "open",
+    ignored: Any = None,
 ) -> list[Difference]:
     """Find and name the places where the topology of two masks differs.
 
     Parameters
     ----------
-    prediction, truth, connectivity, border
+    prediction, truth, connectivity, border, ignored
         Masks of one shape; see `toposeg_lite.metrics`. With a closed border all that it cuts is one
         component of either mask, and the regions that it encloses are holes.
 
@@ -94,6 +100,10 @@ def topology_differences(
     check_same_shape(prediction, truth, ("prediction", "truth"))
     connectivity = check_connectivity(connectivity, truth.ndim)
     check_border(border)
+    if ignored is not None:
+        ignored = check_mask(ignored, "ignored")
+        check_same_shape(truth, ignored, ("truth", "ignored"))
+        prediction, truth = (fill_ignored(mask, ignored)[0] for mask in (prediction, truth))
     # One pixel around both, background or frame, which is the same thing in both.
     frame = border == "closed"
     prediction, truth = (np.pad(m, 1, constant_values=frame) for m in (prediction, truth))

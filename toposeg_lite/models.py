@@ -23,6 +23,9 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -111,7 +114,7 @@ class UNet(nn.Module):
         self.out_channels = check_integer(out_channels, "out_channels", 1)
         self.width = check_integer(width, "width", 1)
         self.depth = check_integer(depth, "depth", 1)
-        if ndim not in _CONV:
+        if check_integer(ndim, "ndim") not in _CONV:
             raise ValueError(f"ndim must be 2 (images) or 3 (volumes); got {ndim!r}")
         self.ndim = ndim
         self.seed = check_integer(seed, "seed")
@@ -127,6 +130,42 @@ class UNet(nn.Module):
             )
             self.join = nn.ModuleList(_double_conv(2 * after, after, ndim) for after in widths[:-1])
             self.head = _CONV[ndim](width, out_channels, kernel_size=1)
+
+    @classmethod
+    def from_weights(cls, options: Mapping[str, Any], weights: Mapping[str, Tensor]) -> UNet:
+        """Return the network with these options and weights, both of which come from a file.
+
+        Whatever the file says, no more memory is asked for than such weights take: their shapes
+        must agree with the options before anything is made.
+
+        Raises
+        ------
+        ValueError
+            If the weights are not those of a network with these options.
+
+        Examples
+        --------
+        >>> first = UNet(1, width=2, depth=1)
+        >>> options = {"in_channels": 1, "width": 2, "depth": 1}
+        >>> UNet.from_weights(options, first.state_dict()).width
+        2
+        """
+        wanted = dict(options)
+        channels, width = wanted.get("in_channels"), wanted.get("width", 16)
+        depth = sum(name.startswith("down.") and name.endswith(".0.weight") for name in weights)
+        try:
+            check_integer(wanted.get("seed", 0), "seed", 0, 2**63 - 1)
+            shapes = [weights[f"down.{level}.0.weight"].shape[:2] for level in range(depth)]
+            levels = [width * 2**level for level in range(depth)]
+            expected = list(zip(levels, [channels, *levels], strict=False))
+            heads = weights["head.weight"].shape[:2], (wanted.get("out_channels", 1), width)
+            if shapes != expected or heads[0] != heads[1] or wanted.get("depth", 4) != depth:
+                raise ValueError("their shapes differ")
+            network = cls(**wanted)
+            network.load_state_dict(weights)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"the weights are another network's than {wanted}: {error}") from None
+        return network
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of a batch of images, (B, out_channels, *spatial)."""

@@ -24,21 +24,9 @@ SEED = 0  # which image is drawn
 # Run the next cell (Shift + Enter). It prints OK, or one line for each thing that is missing, with the command that mends it. After installing something restart the kernel (menu *Kernel*, *Restart Kernel*).
 
 # %% check
-import sys
-from importlib.metadata import distributions, requires
+import toposeg_lite
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name as plain
-
-found = {plain(d.name): d.version for d in distributions()}
-needed, advice = [], [] if sys.version_info >= (3, 11) else ["install Python 3.11 or newer"]
-if "toposeg-lite" in found:
-    needed = [Requirement(line) for line in requires("toposeg-lite") if "extra ==" not in line]
-else:
-    advice.append("toposeg-lite is missing: run `pip install -e .` in the folder above this one")
-lacking = [r for r in needed if not r.specifier.contains(found.get(plain(r.name), "0"), True)]
-advice += [f"run `pip install '{r}'` (found: {found.get(plain(r.name))})" for r in lacking]
-print("\n".join(advice) or f"OK: Python and all {len(needed)} packages that toposeg-lite needs")
+toposeg_lite.check()
 
 # %% map [markdown]
 # ## 2. The map

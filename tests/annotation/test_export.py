@@ -186,3 +186,18 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
         cross().export(path)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["mask.png"]
+
+
+@pytest.mark.parametrize("name", ["mask.png", "lines.geojson"])
+def test_a_missing_folder_is_made_or_refused(tmp_path, name):
+    session = cross()
+    session.export(tmp_path / "a" / "b" / name)
+    assert (tmp_path / "a" / "b" / name).stat().st_size > 0
+    (tmp_path / "note").write_text("mine")
+    for bad in (tmp_path / "note" / name, tmp_path / "note" / "runs" / name):
+        with pytest.raises(OSError, match=r"no file can be written in the folder .* another place"):
+            session.export(bad)
+    assert (tmp_path / "note").read_text() == "mine"
+    with pytest.raises(ValueError, match="affine goes with NIfTI files alone"):
+        session.export(tmp_path / "c" / name, affine=np.eye(4))
+    assert not (tmp_path / "c").exists()

@@ -6,17 +6,21 @@ import errno
 import json
 import os
 import random
+import re
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
 
-from toposeg_lite.annotation import AnnotationSession, journal
+from toposeg_lite.annotation import AnnotationSession, journal, simulate_annotator
 from toposeg_lite.annotation.journal import Journal
 
 IMAGE = np.array(
@@ -410,7 +414,7 @@ def test_a_session_that_cannot_begin_frees_the_journal_and_writes_nothing(tmp_pa
     path = tmp_path / "a.jsonl"
     with pytest.raises(ValueError, match="likelihood must be given"):
         begin(path, likelihood=None)
-    assert path.read_bytes() == b""
+    assert not path.exists()
     begin(path).close()
 
 
@@ -472,6 +476,99 @@ def test_the_kept_likelihood_must_be_whole(tmp_path):
     begin(path).close()
 
 
+def likelihood_file(path, shape, count, kind="|b1", version=1):
+    """Write an npz whose header promises a shape, with so many zeros."""
+    head = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("likelihood.npy", "w", force_zip64=True) as file,
+    ):
+        file.write(b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H", len(head)) + head)
+        for start in range(0, count, 2**24):
+            file.write(bytes(min(2**24, count - start)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in other units elsewhere")
+def test_a_likelihood_file_is_bounded_before_it_is_unpacked(tmp_path):
+    """Two megabytes ask for two gigabytes; so does a small array with much behind it."""
+    begin(tmp_path / "a.jsonl").close()
+    kept = tmp_path / "a.jsonl.likelihood.npz"
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from toposeg_lite.annotation import AnnotationSession\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "before = peak()\n"
+        "try: AnnotationSession(np.load(sys.argv[2]), None, sys.argv[1])\n"
+        "except ValueError as error: print(peak() - before, error, sep='|')"
+    )
+    np.save(tmp_path / "image.npy", IMAGE)
+    for shape, words in (
+        (
+            (46341, 46341),
+            r"cannot be read: holds 2,147,488,281 values .*TOPOSEG_MAX_PIXELS to 2147",
+        ),
+        ((5, 5), "is not the likelihood that"),
+    ):
+        likelihood_file(kept, shape, 46341**2)
+        arguments = [str(tmp_path / "a.jsonl"), str(tmp_path / "image.npy")]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        megabytes, sentence = done.stdout.split("|")
+        assert int(megabytes) < 60
+        assert re.search(words, sentence)
+
+
+def test_the_bound_of_a_likelihood_file_can_be_raised(tmp_path, monkeypatch):
+    begin(tmp_path / "a.jsonl").close()
+    monkeypatch.setenv("TOPOSEG_MAX_PIXELS", "24")
+    with pytest.raises(ValueError, match=r"holds 25 values .*TOPOSEG_MAX_PIXELS to 25 or more"):
+        begin(tmp_path / "a.jsonl", likelihood=None)
+    monkeypatch.setenv("TOPOSEG_MAX_PIXELS", "25")
+    begin(tmp_path / "a.jsonl", likelihood=None).close()
+
+
+def test_a_likelihood_file_holds_numbers_and_no_pickle(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    kept = tmp_path / "a.jsonl.likelihood.npz"
+    np.savez(kept, likelihood=np.array([[{}]], dtype=object))
+    with pytest.raises(ValueError, match="it holds no numbers"):
+        begin(path, likelihood=None)
+    np.savez(kept, another=IMAGE)
+    with pytest.raises(ValueError, match=r"cannot be read: .*likelihood\.npy"):
+        begin(path, likelihood=None)
+    likelihood_file(kept, (5, 5), 25, version=3)
+    with pytest.raises(ValueError, match="it holds no array of numbers"):
+        begin(path, likelihood=None)
+    likelihood_file(kept, (5, 5), 24)
+    with pytest.raises(ValueError, match="cut off: 24 of 25 bytes"):
+        begin(path, likelihood=None)
+    likelihood_file(kept, (-5, 5), 25)
+    with pytest.raises(ValueError, match="is damaged: its header says shape"):
+        begin(path, likelihood=None)
+
+
+def test_a_mutated_likelihood_file_raises_a_value_error(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    kept = tmp_path / "a.jsonl.likelihood.npz"
+    whole, generator = kept.read_bytes(), random.Random(3)
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(generator.randint(1, 4)):
+            content[generator.randrange(len(content))] = generator.randrange(256)
+        kept.write_bytes(content)
+        said = ""
+        try:
+            begin(path, likelihood=None).close()
+        except ValueError as error:
+            said = str(error)
+        assert not said or str(kept) in said
+
+
 def test_the_order_of_memory_does_not_matter(tmp_path):
     path = tmp_path / "a.jsonl"
     with begin(path) as first:
@@ -483,3 +580,145 @@ def test_the_order_of_memory_does_not_matter(tmp_path):
     for other in others:
         with begin(path, **other) as session:
             assert session.decisions[0] == 1
+
+
+# --- Where nothing can be written -----------------------------------------------------------------
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def read_only(monkeypatch):
+    """Refuse to open files for writing, as a file system does that is mounted to be read."""
+    real = os.open
+
+    def refuse(path, flags, *more, **options):
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return real(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+@pytest.mark.parametrize("kind", ["full", "read-only"])
+@pytest.mark.parametrize("likelihood", [IMAGE, None])
+def test_a_journal_that_cannot_be_written_is_opened_to_look_and_export(
+    tmp_path, monkeypatch, kind, likelihood
+):
+    path = tmp_path / "a.jsonl"
+    session = begin(path)
+    wanted = list(act(session))[-1]
+    session.close()
+    content = path.read_bytes()
+    with monkeypatch.context() as patch:
+        if kind == "full":
+            patch.setattr(os, "write", full)
+        else:
+            read_only(patch)
+        with pytest.warns(UserWarning, match=r"a\.jsonl cannot be written.* actions are refused"):
+            session = begin(path, likelihood=likelihood)
+        reason = "No space left" if kind == "full" else "Read-only file system"
+        assert session.obstacle.startswith(reason)
+        assert state(session) == wanted
+        session.queue(), session.progress(), session.effect(0)
+        session.export(tmp_path / "elsewhere.png")
+        session.export(tmp_path / "elsewhere.geojson")
+        trial = session.copy()
+        trial.accept(4)
+        assert trial.decisions[4] == 1
+        assert simulate_annotator(session, IMAGE > 0.5).clicks[-1] > 0
+        for step in (lambda: session.accept(1), session.undo, lambda: session.draw([(0, 0)])):
+            with pytest.raises(OSError, match=rf"{reason}.*a\.jsonl.*All that it holds is kept"):
+                step()
+        assert state(session) == wanted
+    assert path.read_bytes() == content
+    if kind == "full":  # room was made meanwhile
+        session.accept(4)
+        assert session.obstacle == ""
+        records = [json.loads(line) for line in lines_of(path)]
+        assert [record["do"] for record in records[-2:]] == ["open", "accept"]
+    session.close()
+    reopen(path).close()
+
+
+@pytest.mark.parametrize("after", [0, 1, 40])
+@pytest.mark.parametrize("broken", ["write", "fsync"])
+def test_a_new_journal_on_a_full_disk_leaves_no_file(tmp_path, monkeypatch, after, broken):
+    real, written = getattr(os, broken), []
+
+    def fail(file, *data):
+        written.append(data)
+        if len(written) > (after > 1) or not data:
+            full()
+        return real(file, *(part[:after] for part in data))
+
+    monkeypatch.setattr(os, broken, fail)
+    with pytest.raises(OSError, match=r"No space left.*a\.jsonl.* cannot be written"):
+        begin(tmp_path / "a.jsonl")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_new_journal_that_cannot_be_made_is_refused_with_its_name(tmp_path, monkeypatch):
+    read_only(monkeypatch)
+    with pytest.raises(OSError, match=r"Read-only.*a\.jsonl cannot be written. Nothing was begun"):
+        begin(tmp_path / "a.jsonl")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_session_whose_disk_fills_keeps_what_it_has(tmp_path, monkeypatch):
+    path = tmp_path / "a.jsonl"
+    session = begin(path)
+    session.accept(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match=r"No space left.*a\.jsonl cannot be written, .* free"):
+            session.accept(1)
+        assert "No space left" in session.obstacle
+    session.reject(1)
+    assert session.obstacle == ""
+    wanted = state(session)
+    session.close()
+    session = reopen(path)
+    assert state(session) == wanted
+    session.close()
+
+
+def test_a_journal_to_read_does_not_keep_its_owner_out(tmp_path, monkeypatch):
+    path = tmp_path / "a.jsonl"
+    owner = begin(path)
+    owner.accept(0)
+    with monkeypatch.context() as patch:
+        read_only(patch)
+        with pytest.warns(UserWarning, match="Read-only"):
+            visitor = begin(path, likelihood=None)
+    assert visitor.decisions[0] == 1
+    owner.accept(1)
+    owner.close()
+    begin(path).close()
+    visitor.close()
+
+
+def test_a_stroke_is_no_wider_than_the_image():
+    session = begin(None)
+    tracemalloc.start()
+    for act in (session.draw, session.erase):
+        assert act([(0, 0)], radius=30_000).radius == np.hypot(5, 5)
+        assert session.mask().all() == (act == session.draw)
+    wide = begin(None, radius=1e9)
+    wide.accept(range(len(wide.branches)))
+    assert wide.mask().all()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5e6
+
+
+def test_a_journal_of_a_radius_beyond_the_image_draws_what_it_drew(tmp_path):
+    path = tmp_path / "a.jsonl"
+    begin(path).close()
+    file = Journal(path)
+    file.append({"do": "draw", "path": [12], "radius": 30_000, "n": 1})
+    file.close()
+    session = reopen(path)
+    assert session.mask().all()
+    session.close()

@@ -584,3 +584,53 @@ def test_threads_take_turns():
         clicked.result(timeout=20)
         learning.result(timeout=20)
     assert session.decisions[0] == 1
+
+
+def test_what_was_undone_is_gone_once_something_else_is_done(tmp_path):
+    session = begin(tmp_path / "a.jsonl", SMALL)
+    session.accept(0)
+    session.undo()
+    session.reject(1)
+    after = state(session)
+    assert not session.can_redo
+    assert session.redo() is False
+    assert state(session) == after
+    session.undo()
+    assert session.redo() is True  # the second action, and not the first
+    assert state(session) == after
+    session.close()
+    assert state(begin(tmp_path / "a.jsonl", SMALL)) == after
+
+
+# --- Orders --------------------------------------------------------------------------------------
+
+
+class Certain:
+    """A model that says of the branches, one after the other, what it was told, over and over."""
+
+    def __init__(self, *probabilities):
+        self.probabilities = probabilities
+
+    def predict(self, image, likelihood, branches):
+        probability = np.resize(self.probabilities, len(branches))
+        return probability, np.zeros(len(branches))
+
+
+@pytest.mark.parametrize("threshold", [0.55, 0.65, 0.75])
+def test_doubt_and_gain_are_counted_pixel_by_pixel(threshold):
+    session = begin(mask_threshold=threshold, model=Certain(0.25, 0.75, 0.5, 1, 0))
+    doubt, gain, kinds = [], [], set()
+    for k, path in enumerate(session.branches.own_paths):
+        p = session.probability[k]
+        inside = [IMAGE.ravel()[pixel] >= threshold for pixel in path]
+        kinds.add((any(inside), all(inside)))
+        doubt.append(p * (not all(inside)) + (1 - p) * any(inside))
+        gain.append(sum((1 - p) if each else p for each in inside))
+    assert kinds == {(True, True), (True, False), (False, False)}
+    assert session.doubt.tolist() == doubt
+    assert np.allclose(session.gain, gain)
+    order = sorted(range(len(doubt)), key=lambda k: (-doubt[k], k))
+    assert session.queue("doubt") == order
+    assert session.queue("uncertainty") == sorted(order)
+    session.reject(order[2])
+    assert session.queue("doubt") == [*order[:2], *order[3:]]

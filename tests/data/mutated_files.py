@@ -22,15 +22,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import tifffile
+from mutations import MEGABYTES, SECONDS, mutate
 from PIL import Image, PngImagePlugin
 from scipy.io import savemat
 
 from toposeg_lite.data.files import UnreadableFile
 from toposeg_lite.data.reading import read_file
-
-SECONDS = 20  # for one file, on a busy machine
-MEGABYTES = 600  # more than at the beginning
-EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
 def saved(write, *arguments, **options):
@@ -102,34 +99,6 @@ def seeds(kind):
         image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"hello" * 9))
         images.append(image.to_bytes())
     return images if kind == "nii" else [gzip.compress(image, 1) for image in images]
-
-
-def mutate(data, rng):
-    """Return a file with a few of its bytes changed, left out, repeated or cut off."""
-    data = bytearray(data)
-    for _ in range(rng.integers(1, 5)):
-        place = int(rng.integers(len(data)))
-        if rng.random() < 0.5:
-            place = place % min(256, len(data))  # headers are where the sizes are
-        what = rng.integers(6)
-        length = int(rng.integers(1, 40))
-        if what == 0:
-            data[place] ^= 1 << int(rng.integers(8))
-        elif what == 1:
-            data[place] = int(rng.integers(256))
-        elif what == 2:
-            order = "<" if rng.random() < 0.5 else ">"
-            value = int(rng.choice(EXTREMES))
-            data[place : place + 4] = struct.pack(f"{order}I", value)
-        elif what == 3:
-            del data[place : place + length]
-        elif what == 4:
-            data[place:place] = data[place : place + length]
-        else:
-            del data[max(place, 1) :]
-        if not data:
-            data = bytearray(b"\0")
-    return bytes(data)
 
 
 def mutate_png(data, rng):

@@ -8,6 +8,7 @@ holds them, and are skipped elsewhere.
 from __future__ import annotations
 
 import csv
+import errno
 import functools
 import hashlib
 import importlib.util
@@ -18,6 +19,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pooch
@@ -27,13 +29,16 @@ from scipy import ndimage
 from scipy.io import loadmat, savemat
 from skimage import measure
 
+from toposeg_lite import files
 from toposeg_lite.data import benchmarks, download, list_datasets, load_dataset
+from toposeg_lite.files import atomic_file
 from toposeg_lite.topology import betti_numbers
 
 SPLITS = ("train", "validation", "test")
 NAMES = tuple(benchmarks.TERMS)
 DATA = os.environ.get("TOPOSEG_DATA")
 ROADS = {"kind": "roads"}
+GROUPS = {"angles": 121, "colors": 171, "shadows": 321}  # and the number of its first image
 
 
 @pytest.fixture(autouse=True)
@@ -216,6 +221,55 @@ def test_root_comes_before_the_variable_and_the_variable_before_the_cache(monkey
     assert download.data_folder() == user_cache
 
 
+def test_what_killed_downloads_left_is_removed_and_living_ones_are_let_be(server, tmp_path):
+    folder = tmp_path / "tiny" / "folder"
+    folder.mkdir(parents=True)
+    left = folder / "2.txt.0123abcd.partial"
+    left.write_bytes(b"half")
+    mine = folder / "2.txt.partial"
+    mine.write_bytes(b"mine")
+    with atomic_file(folder / "3.txt") as living:
+        living.write(b"by another process")
+        fetch(tmp_path)
+        assert not left.exists()
+        names = {Path(path).name for path in TINY}
+        assert {path.name for path in folder.iterdir()} == names | {
+            "2.txt.partial",
+            Path(living.name).name,
+        }
+    left.write_bytes(b"half")
+    (folder / "3.txt").write_bytes(TINY["folder/3.txt"])
+    fetch(tmp_path)  # which finds all there
+    assert {path.name for path in folder.iterdir()} == names | {"2.txt.partial"}
+
+
+def test_a_disk_without_room_is_told_before_the_first_file(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        files.shutil, "disk_usage", lambda _: SimpleNamespace(total=1, free=12_345_678)
+    )
+    with pytest.raises(OSError, match=r"the files of tiny need 30\.0 MB in .* 12\.3 MB are free"):
+        fetch(tmp_path)
+    assert server.asked == []
+    assert held(tmp_path) == {}
+
+
+def test_a_disk_that_fills_on_the_way_keeps_what_has_arrived(server, tmp_path, monkeypatch):
+    real, done = os.fsync, []
+
+    def fail(file):
+        done.append(file)
+        if len(done) > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    text = "No space left on device: 3 of 5 files of tiny .* about 18.0 MB are needed, .* is kept"
+    with pytest.raises(OSError, match=text):
+        fetch(tmp_path)
+    monkeypatch.undo()
+    assert sorted(held(tmp_path / "tiny")) == ["folder/0.txt", "folder/1.txt"]
+
+
 def test_terms_are_shown_once_until_they_change(server, tmp_path, capsys, monkeypatch):
     def shown(terms):
         download.fetch("tiny", tmp_path, terms=terms)
@@ -249,7 +303,11 @@ def test_terms_come_before_the_download(server, tmp_path, capsys):
 
 def test_every_file_has_a_pinned_address_and_a_hash():
     table = download.registry()
-    assert tuple(table) == NAMES
+    parts = [f"topomortar_{group}" for group in GROUPS]
+    assert tuple(table) == ("topomortar", *parts, *NAMES[1:])
+    assert {name: source["folder"] for name, source in table.items() if "folder" in source} == (
+        dict.fromkeys(parts, "topomortar")
+    )
     for source in table.values():
         assert re.fullmatch(r"[\w.-]+/[\w.-]+", source["repository"])
         assert re.fullmatch(r"[0-9a-f]{40}", source["commit"])
@@ -257,9 +315,11 @@ def test_every_file_has_a_pinned_address_and_a_hash():
         assert all(re.fullmatch(r"[\w./-]+", path) for path in source["files"])
     assert {name: len(source["files"]) for name, source in table.items()} == {
         "topomortar": 4 * 50 + 4 * 20 + 2 * 50,
+        **dict.fromkeys(parts, 2 * 50),
         "chase_db1": 3 * 28,
         "isbi2012_membranes": 2 * 30,
         "crackforest": 2 * 118,
+        "epfl_roads": 2 * 100,
         "vesselnn_3d": 2 * 9,
         "betti_matching_examples": 2 * 6,
     }
@@ -300,7 +360,7 @@ def stand_in(path, key):
         kinds[0, 0]["Segmentation"] = labels
         savemat(path, {"groundTruth": kinds})
         return
-    is_mask = re.search(r"/(accurate|noisy|pseudo|label|labels)/|HO\.png", text)
+    is_mask = re.search(r"/(accurate|noisy|pseudo|label|labels|groundtruth)/|HO\.png", text)
     more = 1 if re.search(r"/noisy/|2ndHO", text) else 2 if "/pseudo/" in text else 0
     if path.suffix == ".tif":
         if is_mask:
@@ -336,7 +396,7 @@ def stand_ins(tmp_path_factory):
     root = tmp_path_factory.mktemp("stand-ins")
     for name, source in download.registry().items():
         for path in source["files"]:
-            stand_in(root / name / path, key_of(name, path))
+            stand_in(root / source.get("folder", name) / path, key_of(name, path))
     return root
 
 
@@ -347,7 +407,9 @@ def load(stand_ins, monkeypatch):
         name: source
         | {
             "files": {
-                path: hashlib.sha256((stand_ins / name / path).read_bytes()).hexdigest()
+                path: hashlib.sha256(
+                    (stand_ins / source.get("folder", name) / path).read_bytes()
+                ).hexdigest()
                 for path in source["files"]
             }
         }
@@ -357,7 +419,11 @@ def load(stand_ins, monkeypatch):
     return functools.partial(load_dataset, root=stand_ins)
 
 
-OPTIONS = [*((name, {}) for name in NAMES), ("betti_matching_examples", ROADS)]
+OPTIONS = [
+    *((name, {}) for name in NAMES),
+    *(("topomortar", {"group": group}) for group in GROUPS),
+    ("betti_matching_examples", ROADS),
+]
 
 
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
@@ -405,9 +471,42 @@ def test_topomortar_keeps_the_split_of_its_authors(load):
     assert splits["test"] == [f"{k:03d}" for k in range(71, 121)]
 
 
-@pytest.mark.parametrize(("masks", "more"), [("accurate", 0), ("noisy", 1), ("pseudo", 2)])
-def test_topomortar_tests_with_accurate_masks_whatever_it_trains_with(load, masks, more):
-    dataset = load("topomortar", masks=masks)
+@pytest.mark.parametrize("group", GROUPS)
+def test_topomortar_tests_on_a_group_and_trains_as_ever(load, group):
+    splits, usual = names(load("topomortar", group=group)), names(load("topomortar"))
+    assert splits["test"] == [f"{k:03d}" for k in range(GROUPS[group], GROUPS[group] + 50)]
+    assert [splits[split] for split in SPLITS[:2]] == [usual[split] for split in SPLITS[:2]]
+
+
+def test_topomortar_trains_with_ten_images(load):
+    splits, usual = names(load("topomortar", training=10)), names(load("topomortar"))
+    assert len(splits["train"]) == 10
+    assert set(splits["train"]) < set(usual["train"])
+    assert [splits[split] for split in SPLITS[1:]] == [usual[split] for split in SPLITS[1:]]
+
+
+def test_a_group_of_topomortar_is_fetched_when_it_is_asked_for(load, stand_ins, tmp_path):
+    alone = tmp_path / "topomortar"
+    for path in download.registry()["topomortar"]["files"]:
+        (alone / path).parent.mkdir(parents=True, exist_ok=True)
+        (alone / path).write_bytes((stand_ins / "topomortar" / path).read_bytes())
+    assert len(load_dataset("topomortar", root=tmp_path).test) == 50
+    spoiled = alone / "dataset/test/images/171.png"
+    spoiled.write_bytes(b"not it")
+    assert len(load_dataset("topomortar", root=tmp_path).test) == 50
+    with pytest.raises(ValueError, match=r"1 of 100 files of topomortar_colors.*171\.png"):
+        load_dataset("topomortar", root=tmp_path, group="colors")
+
+
+def test_epfl_roads_is_split_by_photograph(load):
+    splits = names(load("epfl_roads"))
+    assert [len(part) for part in splits.values()] == [60, 20, 20]
+    assert list(chain(*splits.values())) == [f"{k:03d}" for k in range(1, 101)]
+
+
+@pytest.mark.parametrize(("labels", "more"), [("accurate", 0), ("noisy", 1), ("pseudo", 2)])
+def test_topomortar_tests_with_accurate_masks_whatever_it_trains_with(load, labels, more):
+    dataset = load("topomortar", labels=labels)
     for split in SPLITS:
         extra = 0 if split == "test" else more
         assert all(s.mask.sum() == code(s.name) + extra for s in getattr(dataset, split))
@@ -511,6 +610,11 @@ def each(*cases):
     ("name", "options", "counts", "shapes", "least", "most"),
     each(
         ("topomortar", {}, (50, 20, 50), {(3, 512, 512)}, 0.16, 0.42),
+        *(
+            ("topomortar", {"group": group}, (50, 20, 50), {(3, 512, 512)}, 0.1, 0.5)
+            for group in GROUPS
+        ),
+        ("epfl_roads", {}, (60, 20, 20), {(3, 400, 400)}, 0.005, 0.5),
         ("chase_db1", {}, (16, 4, 8), {(3, 960, 999)}, 0.05, 0.09),
         ("isbi2012_membranes", {}, (19, 6, 5), {(1, 512, 512)}, 0.16, 0.27),
         ("crackforest", {}, (60, 24, 34), {(3, 320, 480)}, 0.003, 0.064),
@@ -638,11 +742,34 @@ def test_real_mortar_is_one_net_and_the_authors_count_the_same():
 
 
 @real("topomortar")
+def test_real_groups_and_the_ten_are_those_of_the_authors():
+    folder = Path(DATA, "topomortar/dataset")
+    with (folder / "dataset_types.txt").open() as file:
+        group_of = {row["ID"]: row["group"] for row in csv.DictReader(file)}
+    for group in ("indistr", *GROUPS):
+        tests = real_data("topomortar", group=group).test
+        assert {group_of[sample.name] for sample in tests} == {group}
+    small = (folder / "splits_small.yaml").read_text().partition("train:")[2].partition("val:")[0]
+    listed = sorted(re.findall(r"(\d{3})\.png", small))
+    assert listed == names(load_dataset("topomortar", root=DATA, training=10))["train"]
+
+
+@real("epfl_roads")
+def test_real_roads_are_grey_and_mostly_connected():
+    folder = Path(DATA, "epfl_roads/data/training/groundtruth")
+    values = np.stack([np.array(Image.open(path)) for path in sorted(folder.glob("*.png"))])
+    told = re.search(r"\((\d+) % of the pixels are", benchmarks.epfl_roads.__doc__)[1]
+    assert round(100 * float(((values > 0) & (values < 255)).mean())) == int(told)
+    masks = [sample.mask for sample in everything(real_data("epfl_roads"))]
+    np.testing.assert_array_equal(np.stack(masks), values >= 128)
+
+
+@real("topomortar")
 def test_real_noisy_labels_are_thin_and_pseudo_labels_blotted():
     accurate = real_data("topomortar").validation
     noisy, pseudo = (
-        load_dataset("topomortar", root=DATA, masks=masks).validation
-        for masks in ("noisy", "pseudo")
+        load_dataset("topomortar", root=DATA, labels=labels).validation
+        for labels in ("noisy", "pseudo")
     )
     for exact, crooked, guessed in zip(accurate, noisy, pseudo, strict=True):
         assert exact.name == crooked.name == guessed.name
@@ -723,7 +850,13 @@ def test_real_pair_of_poon_shows_one_field():
     assert np.corrcoef(sealed[5:, 4:].ravel(), leaking[:-5, :-4].ravel())[0, 1] > 0.5
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=real(name)) for name in NAMES])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=real(source.get("folder", name)))
+        for name, source in download.registry().items()
+    ],
+)
 def test_the_script_makes_the_stored_table(name):
     place = Path(__file__).parents[2] / "tools" / "make_benchmarks.py"
     spec = importlib.util.spec_from_file_location("make_benchmarks", str(place))
@@ -743,4 +876,7 @@ def test_the_table_agrees_with_the_manifest():
     }
     for name, source in download.registry().items():
         for path, wanted in source["files"].items():
-            assert listed[name, path] == (wanted, download._SERVER.format(**source) + path)
+            assert listed[source.get("folder", name), path] == (
+                wanted,
+                download._SERVER.format(**source) + path,
+            )

@@ -17,12 +17,13 @@ KINDS = ["npy", "mat", "nii", "nii.gz", "png", "jpg", "tif"]
 def read_mutated(kind, seed, count, keep):
     """Read mutated files in a process of its own; return its table of what happened."""
     last = keep / f"last.{kind}"
+    shared = os.pathsep.join([str(PROGRAM.parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, str(PROGRAM), kind, str(seed), str(count), str(last)],
         capture_output=True,
         text=True,
         timeout=60 + count,
-        env={**os.environ, "TOPOSEG_MAX_PIXELS": "1000000"},
+        env={**os.environ, "TOPOSEG_MAX_PIXELS": "1000000", "PYTHONPATH": shared},
     )
     assert done.returncode == 0, f"{last}: exit {done.returncode}\n{done.stderr[-3000:]}"
     return json.loads(done.stdout.splitlines()[-1])

@@ -271,7 +271,7 @@ CASES = [
         "loss by name",
         lambda: losses.make_loss("dice"),
         ValueError,
-        "loss must be one of 'dice_bce', 'topological'.*; got 'dice'",
+        "name must be one of 'dice_bce', 'topological'.*; got 'dice'",
     ),
     (
         "loss option",
@@ -432,6 +432,39 @@ CASES = [
         lambda: losses.MorseLoss(connectivity=2, of="truth")(LOGITS[:, None], LABELS[None]),
         ValueError,
         r"connectivity must be 1 \(6 neighbours.*structures of volumes; got 2",
+    ),
+    *[
+        (f"ignore_index {value!r} of {name}", call, error, text)
+        for name in losses.LOSSES
+        for value, error, text in [
+            (0, ValueError, "ignore_index must be no label of a class.*; got 0"),
+            (1, ValueError, "ignore_index must be no label of a class.*; got 1"),
+            (255.0, TypeError, "ignore_index must be an integer; got 255.0"),
+            (True, TypeError, "ignore_index must be an integer; got True"),
+            ("255", TypeError, "ignore_index must be an integer; got '255'"),
+            (2**63, ValueError, "ignore_index must be -9223372036854775808 to"),
+        ]
+        for call in [lambda n=name, v=value: losses.make_loss(n, ignore_index=v)]
+    ],
+    (
+        "ignore_index of a class",
+        lambda: losses.topological_loss(LOGITS.expand(1, 3, 3, 4), LABELS, ignore_index=2),
+        ValueError,
+        "ignore_index must be none of the labels of 3 classes, 0 to 2; got 2",
+    ),
+    (
+        "ignored in one channel alone",
+        lambda: losses.dice_bce_loss(
+            torch.zeros(1, 2, 1, 2), torch.tensor([[[[0, 1]], [[9, 0]]]]), ignore_index=9
+        ),
+        ValueError,
+        "ignore_index, 9, in all channels of a pixel or in none",
+    ),
+    (
+        "another label than the ignored one",
+        lambda: losses.dice_bce_loss(LOGITS, LABELS * 255, ignore_index=254),
+        ValueError,
+        "only 0 and 1.*also holds 255",
     ),
     (
         "target with a pixel of no class",

@@ -50,18 +50,21 @@ TOPOLOGICAL_OPTIONS = {
     "window": [None, 4, (3, 5)],
     "overlap": [0],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 DICE_BCE_OPTIONS = {
     "dice_weight": [1.0, 0.4],
     "bce_weight": [1.0, 0.0],
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 WARPING_OPTIONS = {
     "pixel_loss": ["cross_entropy", "dice"],
     "connectivity": [None, 1, 2],
     "spacing": [None, (1.0, 3.0)],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 MORSE_OPTIONS = {
     "structure": ["skeleton", "patches"],
@@ -72,6 +75,7 @@ MORSE_OPTIONS = {
     "pixel_loss": ["cross_entropy", "dice"],
     "connectivity": [None, 1, 2],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 CLDICE_OPTIONS = {
     "skeleton": ["soft", "thin"],
@@ -79,6 +83,7 @@ CLDICE_OPTIONS = {
     "spacing": [None, (1.0, 2.0)],
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
 }
 
 
@@ -145,7 +150,10 @@ def test_gradients_equal_finite_differences_in_volumes(channels, loss, options):
 
 @pytest.mark.parametrize(("loss", "options"), OPTIONS, ids=name_of)
 def test_function_and_module_agree_for_every_option(loss, options):
-    logits, target = random_batch(8, (2, 3, 9, 13))
+    logits, labels = random_batch(8, (2, 3, 9, 13))
+    target = labels.clone()
+    if "ignore_index" in options:
+        target[:, 2:7, 3:9] = options["ignore_index"]
     leaf, twin = (logits.clone().requires_grad_() for _ in range(2))
     first, second = loss(**options)(leaf, target), FUNCTIONS[loss](twin, target, **options)
     first.sum().backward()
@@ -153,7 +161,7 @@ def test_function_and_module_agree_for_every_option(loss, options):
     assert torch.equal(first, second)
     assert torch.equal(leaf.grad, twin.grad)
     if options and options not in ({"connectivity": 2}, {"border": "open"}):
-        assert not torch.equal(first, loss()(logits, target))  # no option is ignored
+        assert not torch.equal(first, loss()(logits, labels))  # no option is ignored
 
 
 @pytest.mark.parametrize("loss", FUNCTIONS, ids=name_of)
@@ -464,29 +472,33 @@ class Elsewhere(torch.Tensor):
         return self.as_subclass(torch.Tensor).clone()
 
 
+def to_host(*tensors):
+    return [copy.wait() for copy in common._send_to_host(*tensors)]
+
+
 def test_a_tensor_on_another_device_is_copied_once_for_all_that_share():
     tensor = torch.arange(3.0).as_subclass(Elsewhere)
-    (copy,) = common._to_host(tensor)
+    (copy,) = to_host(tensor)
     assert copy.tolist() == [0, 1, 2]
-    common._to_host(tensor)
+    to_host(tensor)
     assert Elsewhere.fetched == 2  # nothing is kept without need
     with common.shared_copies():
-        shared = common._to_host(tensor, tensor)
-        again = common._to_host(tensor)
+        shared = to_host(tensor, tensor)
+        again = to_host(tensor)
         assert Elsewhere.fetched == 3
         assert shared[0] is shared[1] is again[0]
         tensor += 1
-        assert common._to_host(tensor)[0].tolist() == [1, 2, 3]
+        assert to_host(tensor)[0].tolist() == [1, 2, 3]
         assert Elsewhere.fetched == 4
         for value in range(20):  # the place of one that is gone may be another's: no copy is its
             passing = torch.full((1,), value).as_subclass(Elsewhere)
-            assert common._to_host(passing)[0].item() == value
+            assert to_host(passing)[0].item() == value
             del passing
         assert Elsewhere.fetched == 24
-    common._to_host(tensor)
+    to_host(tensor)
     assert Elsewhere.fetched == 25
     here = torch.zeros(2)
-    assert common._to_host(here)[0].data_ptr() == here.data_ptr()
+    assert to_host(here)[0].data_ptr() == here.data_ptr()
 
 
 def test_no_loss_is_forgotten():

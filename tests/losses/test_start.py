@@ -248,6 +248,15 @@ def until(condition):
         time.sleep(0.001)
 
 
+@pytest.fixture
+def interrupts():
+    """Let Ctrl-C interrupt, also where a shell has begun the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals of threads")
 def test_an_interrupt_while_waiting_stops_the_kernels(monkeypatch):
     main, before, taken = threading.main_thread().ident, set(threading.enumerate()), []

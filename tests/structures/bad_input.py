@@ -125,7 +125,7 @@ CASES = [
         "calibration, bins",
         lambda: structures.reliability_diagram([0.5], [1], bins=0),
         ValueError,
-        "bins must be at least 1",
+        "bins must be 1 to",
     ),
     (
         "calibration, weights",
@@ -315,7 +315,7 @@ CASES = [
         "structure loss, truth",
         lambda: STRUCTURES.loss(LOGITS, LABELS * 2, seed=0),
         ValueError,
-        "target must hold only 0 and 1",
+        "truth must hold only 0 and 1",
     ),
     ("prior of branches", lambda: HEADED.prior(LOGITS), ValueError, "mode 'threshold'"),
     (
@@ -353,7 +353,7 @@ CASES = [
         "calibrate, text",
         lambda: HEADED.calibrate(KNOWN, [["a", "b"]]),
         TypeError,
-        "numbers from 0 to 1, or NaN",
+        "outcomes must hold real numbers",
     ),
     (
         "uncertainty of",

@@ -279,4 +279,73 @@ def test_zhangs_thinning_keeps_the_betti_numbers(mask):
 @pytest.mark.parametrize("seed", range(0, 60, 2))
 def test_zhangs_thinning_keeps_the_betti_numbers_of_larger_masks(seed):
     mask = smooth_mask(seed)
-    assert betti_numbers(thin_mask(mask)) == betti_numbers(mask)
+    skeleton = thin_mask(mask)
+    assert betti_numbers(skeleton) == betti_numbers(mask)
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    assert len(np.unique(labels[skeleton])) == count
+
+
+@pytest.mark.parametrize("axis", range(2))
+@pytest.mark.parametrize("width", range(1, 9))
+def test_zhangs_thinning_keeps_the_ends_of_upright_bars(width, axis):
+    bar_ = np.zeros((20, 50), bool)
+    bar_[5 : 5 + width, 3:47] = True
+    skeleton = thin_mask(np.ascontiguousarray(np.moveaxis(bar_, 0, axis)))
+    line = np.argwhere(np.moveaxis(skeleton, axis, 0))[:, 1]
+    assert line.min() - 3 <= (width + 1) / 2  # half a pixel farther than in volumes
+    assert 46 - line.max() <= (width + 1) / 2
+    assert np.array_equal(np.unique(line), np.arange(line.min(), line.max() + 1))
+
+
+def slanting(length):
+    """A bar that is two pixels wide in each of its rows, from the first to the last."""
+    mask = np.zeros((length, length + 1), bool)
+    mask[range(length), range(length)] = mask[range(length), range(1, length + 1)] = True
+    return mask
+
+
+def test_zhangs_thinning_is_not_always_one_pixel_wide():
+    """Not even where a pixel could go: one that is simple and no end may stay."""
+    mask = np.array([[pixel == "#" for pixel in line] for line in ("##...", ".##..", "..##.")])
+    skeletons = [thin_mask(smooth_mask(seed)) for seed in range(0, 60, 2)]
+    left = [count_neighbours(s)[s & simple_points(s)] > 1 for s in skeletons]
+    assert sum(map(np.count_nonzero, left)) > 0
+    assert all(
+        (count_neighbours(s)[s & simple_points(s)] == 1).all()
+        for s in map(thin_by_depth, (mask, *map(smooth_mask, range(0, 60, 2))))
+    )
+
+
+@pytest.mark.parametrize("length", [9, 11, 20, 41])
+def test_zhangs_thinning_eats_some_slanting_bars_from_one_end_to_the_middle(length):
+    mask = slanting(length)
+    eaten, kept = thin_mask(mask), thin_by_depth(mask)
+    rows = np.flatnonzero(eaten.any(1))
+    assert 0.4 <= len(rows) / length <= 0.6
+    assert rows.max() >= length - 2
+    assert betti_numbers(eaten) == (1, 0)  # its topology is kept: only an arm is lost
+    assert np.flatnonzero(kept.any(1)).min() == 0
+    assert kept.any(1).sum() >= length - 1
+    # So clDice does not see that the eaten half is missing; by the thinning by depth it would.
+    half = mask & (np.arange(length)[:, None] >= length - len(rows) - 1)
+    assert metrics.cldice(half, mask) > 0.9
+    assert half[kept].mean() < 0.65
+
+
+def test_zhangs_thinning_eats_about_one_of_a_hundred_slanting_bars():
+    """And the thinning by depth none of the same ones."""
+    rng, far = np.random.default_rng(5), []
+    for radius in (1.0, 1.5, 2.0, 2.5, 4.0):
+        for k in range(100):
+            way = rng.standard_normal(2)
+            way /= np.linalg.norm(way)
+            start, stop = 19 + rng.random(2) + 14 * way, 19 + rng.random(2) - 14 * way
+            mask = bar(start, stop, radius, (40, 40), round_ends=bool(k % 2))
+            far.append([
+                max(distance_to(thin(mask), end) for end in (start, stop)) - radius
+                for thin in (thin_mask, thin_by_depth)
+            ])  # fmt: skip
+    zhang, ours = np.array(far).T
+    assert 0.005 <= (zhang > 2).mean() <= 0.03
+    assert zhang.max() > 9  # of 28 pixels
+    assert (ours <= 2).all()

@@ -14,7 +14,7 @@ from toposeg_lite.training import TrainConfig, draw_batch, evaluate, predict, tr
 POINTWISE = torch.nn.Identity()
 SAMPLE = Sample("a", IMAGE[None], MASK)
 
-UNSURE = replace(SAMPLE, ignored=~MASK)
+ONE_STEP = TrainConfig(patch=2, steps=1, validate_every=0)
 GREY = replace(SAMPLE, mask=IMAGE)
 GAPS = replace(SAMPLE, mask=np.where(MASK, 255, 0))
 
@@ -24,17 +24,68 @@ def data_of(sample):
 
 
 CASES = [
+    *[
+        (f"{verb} {what}", call, ValueError, text)
+        for what, sample, text in [
+            (
+                "ignored pixels of another shape",
+                replace(SAMPLE, ignored=~MASK.T),
+                r"of 'a' must be booleans in the mask's shape, \(3, 4\); got bool in",
+            ),
+            (
+                "ignored pixels of numbers",
+                replace(SAMPLE, ignored=MASK * 1),
+                "ignored pixels of 'a' must be booleans in the mask's shape",
+            ),
+            (
+                "labels below 0",
+                replace(SAMPLE, mask=-1 * MASK),
+                "labels of 'a' must be 0 or above; got -1. If it marks pixels that nobody labelled",
+            ),
+        ]
+        for verb, call in [
+            ("train on", lambda s=sample: train(ONE_STEP, data=data_of(s))),
+            ("evaluate", lambda s=sample: evaluate(POINTWISE, [s], labels="foreground")),
+        ]
+    ],
     (
-        "train on ignored pixels",
-        lambda: train(TrainConfig(patch=2, steps=1, validate_every=0), data=data_of(UNSURE)),
+        "train on images that are ignored altogether",
+        lambda: train(ONE_STEP, data=data_of(replace(SAMPLE, ignored=MASK | True))),
         ValueError,
-        "'a' has 6 pixels without a label; training and scores would take them for background",
+        "all pixels of the training images of 'membranes' are ignored",
     ),
+    *[
+        (f"TrainConfig of {what}", call, error, text)
+        for what, values, error, text in [
+            ("a folder that is a text", {"own_folder": "cells"}, TypeError, "own_folder must map"),
+            ("no folder", {"own_folder": {}}, ValueError, "dataset='folder' together with"),
+            ("images alone", {"own_folder": {"images": "a"}}, ValueError, "where the masks are"),
+            (
+                "a group",
+                {"own_folder": {"images": "a", "masks": "b", "group": len}},
+                ValueError,
+                "each name in own_folder must be one of 'images', 'masks', 'mask_suffix'",
+            ),
+            (
+                "arrays",
+                {"own_folder": {"images": IMAGE, "masks": "b"}},
+                TypeError,
+                "own_folder must hold what JSON can",
+            ),
+            (
+                "a folder and a data set",
+                {"dataset": "brick", "own_folder": {"images": "a", "masks": "b"}},
+                ValueError,
+                "your own images are given by dataset='folder'.*got dataset='brick'",
+            ),
+        ]
+        for call in [lambda v=values: TrainConfig(**{"dataset": "folder"} | v)]
+    ],
     (
-        "evaluate ignored pixels",
-        lambda: evaluate(POINTWISE, [UNSURE], labels="foreground"),
+        "TrainConfig with an ignore_index",
+        lambda: TrainConfig(loss="cldice", loss_options={"ignore_index": 255}),
         ValueError,
-        "'a' has 6 pixels without a label",
+        "loss_options must name no ignore_index: .* Sample.ignored",
     ),
     (
         "train on a grey mask",

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..checks import check_number
 from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED, BranchSet
+from ..topology.discs import fit_radius
 from .edits import Stroke
 
 __all__ = ["Action", "History", "Progress"]
@@ -117,7 +117,7 @@ class History:
         path = np.array(record["path"], np.int64)
         if path.ndim != 1 or not ((path >= 0) & (path < self._branches.likelihood.size)).all():
             raise ValueError("its pixels lie outside the image")
-        radius = check_number(record["radius"], "radius")
+        radius = fit_radius(record["radius"], self._branches.shape)
         stroke = Stroke(record["do"] == "draw", path, radius)
         return Action(number, np.empty(0, np.int64), UNDECIDED, stroke)
 

@@ -101,7 +101,10 @@ def stroke_path(
 def check_points(points: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return points as pixels inside an image, (k, ndim) int64; floats are rounded."""
     try:
-        places = np.asarray(points, np.float64)
+        given = np.asarray(points)
+        places = given.astype(np.float64, casting="same_kind" if given.size else "unsafe")
+        if given.dtype == np.bool_:
+            raise TypeError("flags are no coordinates")
     except (TypeError, ValueError):
         raise TypeError(f"points must be an array of numbers; got {points!r}") from None
     ndim = len(shape)

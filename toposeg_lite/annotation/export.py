@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..files import write_atomically
+from ..checks import check_reals
+from ..files import make_folder, write_atomically
 from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED
 from ..topology.skeleton import thin_mask
 from .edits import Stroke
@@ -37,6 +38,7 @@ def write_mask(mask: np.ndarray, path: Path, *, skeleton: bool = False, affine: 
         raise ValueError("a volume is no PNG: choose .tif, .nii or .nii.gz")
     if skeleton and mask.any():
         mask = thin_mask(mask)
+    make_folder(path.parent)
     write_atomically(path, _nifti(mask, affine, kind) if ".nii" in kind else _picture(mask, kind))
 
 
@@ -60,6 +62,7 @@ def write_lines(
         feature = {"type": "Feature", "id": number, "geometry": geometry, "properties": facts}
         features.append(feature)
     collection = {"type": "FeatureCollection", "features": features}
+    make_folder(path.parent)
     write_atomically(path, json.dumps(collection, allow_nan=False).encode())
 
 
@@ -103,8 +106,10 @@ def _nifti(mask: np.ndarray, affine: Any, kind: str) -> bytes:
             "to write a NIfTI file nibabel is needed, and it is not installed. "
             "Run: pip install 'toposeg-lite[nifti]'"
         ) from None
-    where = np.eye(4) if affine is None else np.asarray(affine, np.float64)
+    where = np.eye(4) if affine is None else check_reals(affine, "affine").astype(np.float64)
     if where.shape != (4, 4) or not np.isfinite(where).all():
         raise ValueError(f"affine must be 4 x 4 finite numbers; got shape {where.shape}")
+    if np.linalg.matrix_rank(where) < 4:
+        raise ValueError("affine must have an inverse: each voxel has a place of its own")
     content = nibabel.Nifti1Image(mask.T.astype(np.uint8), where).to_bytes()
     return gzip.compress(content, mtime=0) if kind == ".nii.gz" else content

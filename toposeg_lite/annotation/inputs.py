@@ -2,19 +2,27 @@
 
 A journal names its branches by their place in the likelihood. So the likelihood is kept beside the
 journal, as ``<path>.likelihood.npz``, and outlives the model that it came from. The header of the
-journal holds fingerprints of image and likelihood.
+journal holds fingerprints of image and likelihood. A likelihood file with more values than
+`toposeg_lite.data.files.max_pixels` allows is refused before it is unpacked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import struct
+import tokenize
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..checks import check_reals
+from ..data.files import check_pixels
 from ..files import write_atomically
 from ..topology.grid import check_image
 from .journal import Journal
@@ -25,17 +33,13 @@ __all__ = [
     "check_same_settings",
     "find_likelihood",
     "fingerprint",
-    "keep_likelihood",
+    "kept_likelihood",
 ]
 
 
 def check_picture(image: Any) -> np.ndarray:
     """Return the image as a C-contiguous array of finite numbers."""
-    if type(image).__module__.split(".")[0] == "torch":
-        raise TypeError("image must be a NumPy array; got a torch tensor. Pass `.cpu().numpy()`")
-    array = np.ascontiguousarray(image)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"image must hold real numbers; got dtype {array.dtype}")
+    array = np.ascontiguousarray(check_reals(image, "image"))
     if array.ndim not in (2, 3, 4) or array.size == 0:
         raise ValueError(
             f"image must have 2 or 3 axes, after an axis of channels or without one; "
@@ -112,30 +116,66 @@ def find_likelihood(given: Any, image: np.ndarray, journal: Journal | None) -> n
     return array
 
 
-def keep_likelihood(likelihood: np.ndarray, path: Path) -> None:
-    """Write a likelihood beside the journal at `path`."""
+@contextmanager
+def kept_likelihood(likelihood: np.ndarray, journal: Journal) -> Iterator[None]:
+    """Write a likelihood beside a journal that is begun within; if that fails, take it away."""
     file = io.BytesIO()
     np.savez_compressed(file, likelihood=likelihood)
-    write_atomically(_file(path), file.getvalue())
+    write_atomically(_file(journal.path), file.getvalue())
+    was_new = journal.is_new
+    try:
+        yield
+    except OSError:
+        if was_new:
+            _file(journal.path).unlink()
+        raise
 
 
 def _file(path: Path) -> Path:
     return path.with_name(path.name + ".likelihood.npz")
 
 
+#: What reading a zip file and the array in it may raise if they are damaged.
+_DAMAGED = (OSError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, EOFError,
+            zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)  # fmt: skip
+
+
 def _load(path: Path, wanted: str | None) -> np.ndarray:
     """Read the likelihood kept beside a journal, which has this digest if one is known."""
     kept = _file(path)
     try:
-        with open(kept, "rb") as file, np.load(file) as arrays:
-            array = check_image(arrays["likelihood"], "likelihood")
+        array = check_image(_read(kept), "likelihood")
     except FileNotFoundError:
         raise ValueError(
             f"the likelihood that {path} was begun with is gone: there is no {kept}. Pass it as "
             f"an array"
         ) from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except MemoryError as error:
+        raise ValueError(f"{kept} needs more memory than there is") from error
+    except _DAMAGED as error:
         raise ValueError(f"{kept} cannot be read: {error}") from None
     if wanted is not None and wanted != fingerprint(array)["sha256"]:
         raise ValueError(f"{kept} is not the likelihood that {path} was begun with")
     return array
+
+
+def _read(kept: Path) -> np.ndarray:
+    """Read the array of a likelihood file; its header bounds what is unpacked."""
+    with zipfile.ZipFile(kept) as archive, archive.open("likelihood.npy") as file:
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        version = np.lib.format.read_magic(file)
+        if version not in read:
+            raise ValueError("it holds no array of numbers")
+        shape, column_order, dtype = read[version](file)
+        if dtype.kind not in "biuf":
+            raise ValueError(f"it holds no numbers (dtype {dtype})")
+        size = check_pixels(shape) * dtype.itemsize
+        content = file.read(size + 1)  # read to its end, its own checksum is compared, too
+    if len(content) != size:
+        raise ValueError(f"its header says {size} bytes, which is not what it holds")
+    array = np.frombuffer(content, dtype).reshape(shape, order="F" if column_order else "C")
+    # A file may hold bytes for booleans other than 0 and 1, which crash compiled code.
+    return array.view(np.uint8) != 0 if dtype.kind == "b" else array.copy()

@@ -10,12 +10,17 @@ as such, is reported, and stays in the file as it is::
     {"do": "undo", "of": 1, "n": 2, "check": "c07be2d7"}
 
 The open file is locked with the operating system's own lock, which ends with the process that
-holds it, however that process ends: `fcntl.flock` on Linux and macOS; on Windows `msvcrt.locking`
-of one byte far behind the end of the file. The lock is tested on Linux alone.
+holds it, however that process ends (`try_lock` in `toposeg_lite.files`).
+
+A journal that cannot be written, as the disk is full or the file may only be read, can be opened
+all the same, to look at the work and to write its result elsewhere: reading needs no room. Why it
+cannot be written stands in `Journal.obstacle`, and every action is refused with that sentence.
+Where room is made meanwhile, the next action finds it.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -25,6 +30,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from ..files import free_room, size_text, try_lock, unlock
 
 __all__ = ["VERSION", "Journal", "Problem"]
 
@@ -45,7 +52,8 @@ class Journal:
     """An append-only file of actions that belongs to one process at a time.
 
     Opening it makes it if there is none, locks it and reads what can be read. Nothing is written
-    before the first `append`, and what stands in the file is never changed.
+    before the first `append`, and what stands in the file is never changed. A journal that was made
+    here and holds nothing when it is closed is removed.
 
     Attributes
     ----------
@@ -55,10 +63,13 @@ class Journal:
         The lines that can be read, other than headers, with their numbers in the file.
     problems : list of Problem
         The lines that cannot.
+    obstacle : str
+        Why it cannot be written, in words; empty if nothing is known to be in the way. One that
+        may only be read is not locked: it shows the work while others go on with it.
 
     Raises
     ------
-    BlockingIOError, FileNotFoundError, ValueError
+    BlockingIOError, FileNotFoundError, OSError, ValueError
         See `AnnotationSession`.
 
     Examples
@@ -82,22 +93,66 @@ class Journal:
             raise FileNotFoundError(f"the folder of the journal {self.path} does not exist")
         if self.path.is_dir():
             raise ValueError(f"path must be a file for the journal; {self.path} is a folder")
-        is_new = not self.path.exists()
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._file = os.open(self.path, flags, 0o666)
+        self.obstacle: str = ""
+        self.is_new = not self.path.exists()
+        self._writable = True
+        self._file = self._take()
+        self.closed = False
+        self._torn = False
         try:
-            if not _lock(self._file):
-                raise BlockingIOError(_who_has(self.path))
-            if is_new:
-                _flush_folder(self.path.parent)
+            if self.is_new:
+                self._flush_folder()
             content = _read(self._file)
             self.header, self.records, self.problems = _parse(content, self.path)
         except BaseException:
-            os.close(self._file)
+            self.close()
             raise
-        self.closed = False
         # After a torn line the next one must begin on a line of its own.
         self._torn = bool(content) and not content.endswith(b"\n")
+
+    def _take(self) -> int:
+        """Open the file and lock it; one that may only be read is opened to be read."""
+        binary = getattr(os, "O_BINARY", 0)
+        while True:
+            try:
+                file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | binary, 0o666)
+            except OSError as error:
+                if self.is_new:
+                    raise self._explained(error) from error
+                file = os.open(self.path, os.O_RDONLY | binary)
+                self.obstacle, self._writable = str(self._explained(error).strerror), False
+                return file
+            try:
+                if not try_lock(file):
+                    raise BlockingIOError(_who_has(self.path))
+                if sys.platform == "win32" or os.fstat(file).st_nlink:
+                    return file
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)  # whoever made it has closed it without a line, and removed it
+
+    def _flush_folder(self) -> None:
+        """Flush the entry of a new file to the disk; Windows does so by itself."""
+        if sys.platform == "win32":
+            return
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            raise self._explained(error) from error
+        finally:
+            os.close(folder)
+
+    def _explained(self, error: OSError) -> OSError:
+        """Return an error of writing in words: which file, what is free, and what is kept."""
+        reason = error.strerror or str(error)
+        text = f"{reason}: the journal {self.path} cannot be written"
+        free = free_room(self.path.parent)
+        if error.errno == errno.ENOSPC and free is not None:
+            text += f", {size_text(free)} are free"
+        text += ". Nothing was begun" if self.is_new else ". All that it holds is kept"
+        return OSError(error.errno, text)
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one line and flush it to the disk; return when it is there.
@@ -106,6 +161,8 @@ class Journal:
         """
         if self.closed:
             raise ValueError(f"the journal {self.path} is closed; open it again")
+        if not self._writable:
+            raise PermissionError(errno.EACCES, self.obstacle)
         line = _encode(record)
         size, was_torn = os.fstat(self._file).st_size, self._torn
         try:
@@ -114,12 +171,14 @@ class Journal:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
             os.fsync(self._file)
-            self._torn = False
-        except OSError:
+            self._torn, self.is_new, self.obstacle = False, False, ""
+        except OSError as error:
             with suppress(OSError):  # take back our own half of a line
                 os.ftruncate(self._file, size)
                 self._torn = was_torn
-            raise
+            explained = self._explained(error)
+            self.obstacle = str(explained.strerror)
+            raise explained from error
 
     def start(self, header: dict[str, Any]) -> None:
         """Write the header, with who opened it and when, as the first line that counts."""
@@ -140,7 +199,10 @@ class Journal:
         """Unlock and close the file; a second call does nothing."""
         if not self.closed:
             self.closed = True
-            _unlock(self._file)
+            with suppress(OSError):  # on Windows an open file stays
+                if self.is_new and os.fstat(self._file).st_size == 0:
+                    self.path.unlink()
+            unlock(self._file)
             os.close(self._file)
 
 
@@ -178,16 +240,15 @@ def _parse(
             continue
         try:
             record = _decode(line)
-        except ValueError as error:
+            if "journal" in record:
+                _check_header(record, path)
+        except _WrongVersion:
+            raise
+        except (ValueError, RecursionError) as error:
             problems.append(Problem(number, str(error), line.decode(errors="replace")))
             continue
         if "journal" not in record:
             records.append((number, record))
-        elif record.get("version") not in (1, VERSION):
-            raise ValueError(
-                f"{path} is a journal of version {record.get('version')}; this version of "
-                f"toposeg_lite reads versions 1 and {VERSION}. Nothing was changed"
-            )
         elif header is None:
             header = record
     ours = _MAGIC.startswith(content[: len(_MAGIC)])
@@ -199,6 +260,29 @@ def _parse(
     return header, records, problems
 
 
+class _WrongVersion(ValueError):
+    """A journal that this version of the library does not know."""
+
+
+def _check_header(record: dict[str, Any], path: Path) -> None:
+    """Raise a ValueError if a header lacks what sessions ask of it."""
+    if record.get("version") not in (1, VERSION):
+        raise _WrongVersion(
+            f"{path} is a journal of version {record.get('version')}; this version of "
+            f"toposeg_lite reads versions 1 and {VERSION}. Nothing was changed"
+        )
+    for name in ("image", "likelihood"):
+        facts = record.get(name)
+        if not (
+            isinstance(facts, dict)
+            and isinstance(facts.get("sha256"), str)
+            and isinstance(facts.get("shape"), list)
+        ):
+            raise ValueError(f"it is a header without a fingerprint of the {name}")
+    if not isinstance(record.get("settings"), dict):
+        raise ValueError("it is a header without settings")
+
+
 def _read(file: int) -> bytes:
     """Return the whole content of an open file."""
     parts = []
@@ -208,7 +292,7 @@ def _read(file: int) -> bytes:
     return b"".join(parts)
 
 
-# --- Locks ---------------------------------------------------------------------------------------
+# --- Other processes ------------------------------------------------------------------------------
 
 
 def _who_has(path: Path) -> str:
@@ -229,49 +313,3 @@ def _who_has(path: Path) -> str:
         f"{path} is open in {who}. Two sessions would mix their actions: close that one first "
         f"(session.close(), or end its process), or choose another path"
     )
-
-
-def _flush_folder(folder: Path) -> None:
-    """Flush the entry of a new file to the disk; Windows does so by itself."""
-    if sys.platform != "win32":
-        file = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    # Windows keeps others from reading a locked byte, so we lock one that is not there.
-    _FAR = 2**30
-
-    def _lock(file: int) -> bool:
-        """Lock an open file for this session; return False if another one has it."""
-        os.lseek(file, _FAR, os.SEEK_SET)
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: int) -> None:
-        """Give a locked file free."""
-        os.lseek(file, _FAR, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: int) -> bool:
-        """Lock an open file for this session; return False if another one has it."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(file: int) -> None:
-        """Give a locked file free, also where a forked child still holds it open."""
-        fcntl.flock(file, fcntl.LOCK_UN)

@@ -21,8 +21,16 @@ from typing import Any, Literal, TypeVar, get_args
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..checks import check_choice, check_fraction, check_integer, check_number
+from ..checks import (
+    check_choice,
+    check_flag,
+    check_fraction,
+    check_integer,
+    check_number,
+    check_path,
+)
 from ..topology.branches import ACCEPTED, RADIUS, UNDECIDED, BranchSet, find_branches
+from ..topology.discs import fit_radius
 from ..topology.grid import check_connectivity
 from .actions import Action, History, Progress
 from .edges import find_edges
@@ -34,7 +42,7 @@ from .inputs import (
     check_same_settings,
     find_likelihood,
     fingerprint,
-    keep_likelihood,
+    kept_likelihood,
 )
 from .journal import VERSION, Journal, Problem
 from .ranking import BranchModel, LogisticModel
@@ -109,6 +117,9 @@ class AnnotationSession:
         If another session has the journal open.
     FileNotFoundError
         If the folder of `path` does not exist.
+    OSError
+        If a new journal cannot be written; no file is left then. One that exists is opened all the
+        same: see `obstacle`.
 
     Notes
     -----
@@ -175,6 +186,7 @@ class AnnotationSession:
             "radius": check_number(radius, "radius"),
         }
         self._journal = None if path is None else Journal(path)
+        self._greeted = False  # whether the journal says that this session has it open
         try:
             self._open(likelihood, connectivity)
         except BaseException:
@@ -204,13 +216,31 @@ class AnnotationSession:
         self._inside = self.branches.count_on(self.branches.base)
         self._begin(History(self.branches))
         if journal is not None:
-            if journal.header is None:
-                keep_likelihood(self.likelihood, journal.path)
-                image, likelihood = fingerprint(self.image), fingerprint(self.likelihood)
-                settings = self._settings
-                journal.start({"image": image, "likelihood": likelihood, "settings": settings})
             self._replay()
-            journal.greet([problem.line for problem in self.problems])
+            try:
+                self._greet()
+            except OSError as error:
+                if journal.is_new:
+                    raise
+                journal.obstacle = journal.obstacle or str(error.strerror)
+                warnings.warn(
+                    f"{journal.obstacle}. The session can be looked at and exported to another "
+                    f"place; actions are refused until the journal can be written",
+                    stacklevel=3,
+                )
+
+    def _greet(self) -> None:
+        """Write down with what a journal is begun, and who has it open: once, before all else."""
+        journal = self._journal
+        if journal is None or self._greeted:
+            return
+        if journal.header is None:
+            image, likelihood = fingerprint(self.image), fingerprint(self.likelihood)
+            header = {"image": image, "likelihood": likelihood, "settings": self._settings}
+            with kept_likelihood(self.likelihood, journal):
+                journal.start(header)
+        journal.greet([problem.line for problem in self.problems])
+        self._greeted = True
 
     def _find_branches(self, version: int) -> BranchSet:
         """Return the branches, numbered as in a journal of some version."""
@@ -251,6 +281,15 @@ class AnnotationSession:
     def path(self) -> Path | None:
         """Where the journal is; None if nothing is kept."""
         return None if self._journal is None else self._journal.path
+
+    @property
+    def obstacle(self) -> str:
+        """Why the journal cannot be written, in words; empty if nothing is known to be in the way.
+
+        Actions raise an OSError then, and change nothing. Looking, exporting and trials with
+        `copy` go on. On a disk that was full, the next action tries again.
+        """
+        return "" if self._journal is None else self._journal.obstacle
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -323,7 +362,8 @@ class AnnotationSession:
         """Draw a line through pixels, along the ridges of the likelihood between them.
 
         The points are one pixel or more, (k, ndim), row first; floats are rounded. `radius` is half
-        the width, by default the session's. Without `snap` the line goes straight.
+        the width, by default the session's; more than the diagonal of the image is taken as that,
+        as it covers everything anyway. Without `snap` the line goes straight.
         """
         return self._stroke("draw", points, radius, snap)
 
@@ -525,9 +565,10 @@ class AnnotationSession:
         ModuleNotFoundError
             If nibabel is needed and missing.
         OSError
-            If the file cannot be written. A file that was there before is unchanged then.
+            If the file cannot be written (its folder is made if there is none). A file that was
+            there before is unchanged then.
         """
-        path = Path(path)
+        path, skeleton = check_path(path, "path"), check_flag(skeleton, "skeleton")
         if not path.name.lower().endswith(".geojson"):
             write_mask(self.mask(), path, skeleton=skeleton, affine=affine)
         elif affine is not None:
@@ -554,6 +595,7 @@ class AnnotationSession:
     def _write(self, record: dict[str, Any]) -> int:
         """Append a record to the journal and return its number."""
         self._check_open()
+        self._greet()
         if self._journal is not None:
             self._journal.append(record | {"n": self._number + 1})
         self._number += 1
@@ -582,8 +624,8 @@ class AnnotationSession:
         return check_integer(branch, "branch", 0, len(self.branches) - 1)
 
     def _stroke(self, verb: str, points: Any, radius: Any, snap: bool) -> Stroke:
-        places = check_points(points, self.shape)
-        thickness = self._settings["radius"] if radius is None else check_number(radius, "radius")
+        places, snap = check_points(points, self.shape), check_flag(snap, "snap")
+        thickness = self._settings["radius"] if radius is None else fit_radius(radius, self.shape)
         connectivity = self._settings["connectivity"]
         path = stroke_path(self.likelihood, places, snap=snap, connectivity=connectivity)
         line = {"points": places.tolist(), "path": path.tolist(), "radius": thickness}
@@ -609,7 +651,7 @@ class AnnotationSession:
                     continue
                 self._number = max(self._number, int(record["n"]))
                 self._repeat(record)
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
                 self.problems.append(Problem(line, str(error), json.dumps(record)))
         self.problems.sort()
         new = [problem for problem in self.problems if problem.line not in known]

@@ -19,7 +19,14 @@ from scipy import ndimage
 
 from .. import metrics
 from ..calibration import entropy
-from ..checks import check_choice, check_fraction, check_integer, check_number, check_same_shape
+from ..checks import (
+    check_choice,
+    check_fraction,
+    check_integer,
+    check_number,
+    check_same_shape,
+    check_seed,
+)
 from ..topology.branches import UNDECIDED
 from ..topology.grid import check_connectivity, check_mask
 from .session import QUEUE_ORDERS, AnnotationSession, QueueOrder
@@ -91,6 +98,8 @@ def judge_branches(
 
 def _shares(session: AnnotationSession, truth: Any, share: float, tolerance: float) -> np.ndarray:
     """Return which part of each branch lies on the truth, (n,) float64; check all on the way."""
+    if not isinstance(session, AnnotationSession):
+        raise TypeError(f"session must be an AnnotationSession; got {type(session).__name__}")
     truth = check_mask(truth, "truth")
     check_same_shape(truth, session.likelihood, ("truth", "the session's likelihood"))
     check_fraction(share, "share")
@@ -159,7 +168,6 @@ def simulate_annotator(
     >>> curve.branches, curve.scores["cldice"].round(2)
     (array([1, 0]), array([0.67, 0.8 , 1.  ]))
     """
-    session = session.copy()
     shares = _shares(session, truth, share, tolerance)
     truth = check_mask(truth, "truth")
     check_choice(mixed, ("reject", "leave"), "mixed")
@@ -167,8 +175,9 @@ def simulate_annotator(
     check_choice(labels, ("foreground", "background"), "labels")
     every = check_integer(every, "every", 1)
     name = order if isinstance(order, str) else "given"
-    following = _following(session, order, seed)
     limit = len(shares) if clicks is None else check_integer(clicks, "clicks")
+    rng, session = check_seed(seed), session.copy()
+    following = _following(session, order, rng)
     counts, rows = [0], [_scores(session.mask(), truth, connectivity, labels)]
     decided: list[int] = []
     before = session.mask()
@@ -194,7 +203,7 @@ def simulate_annotator(
     return AnnotationCurve(name, np.array(counts), scores, np.array(decided, np.int64))
 
 
-def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
+def _following(session: AnnotationSession, order: Any, rng: np.random.Generator) -> Any:
     """Return a function that says which branch comes next; None if none does.
 
     It takes the session and the branches that were asked about: some may be undecided nonetheless.
@@ -212,7 +221,7 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
                 return next((k for k in session.queue(by) if k not in known), None)
 
             return first
-        ranked = _ranked(session, order, seed)
+        ranked = _ranked(session, order, rng)
     else:
         if not isinstance(order, Iterable):
             raise TypeError(f"order must be one of {ORDERS} or numbers of branches; got {order!r}")
@@ -226,10 +235,10 @@ def _following(session: AnnotationSession, order: Any, seed: Any) -> Any:
     return lambda session, asked: next(undecided, None)
 
 
-def _ranked(session: AnnotationSession, order: str, seed: Any) -> list[int]:
+def _ranked(session: AnnotationSession, order: str, rng: np.random.Generator) -> list[int]:
     """Return all branches of a session in an order that no decision changes."""
     if order == "random":
-        return np.random.default_rng(seed).permutation(len(session.branches)).tolist()
+        return rng.permutation(len(session.branches)).tolist()
     if order == "persistence":
         values = session.branches.persistence
     else:

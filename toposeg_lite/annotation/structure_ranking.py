@@ -60,6 +60,9 @@ class StructureRanking:
     """
 
     def __init__(self, model: StructureModel, spread: float = 0.5) -> None:
+        # By its method: its class would bring torch along for all who annotate without it.
+        if not callable(getattr(model, "distribution", None)) or isinstance(model, type):
+            raise TypeError(f"model must be a StructureModel; got {type(model).__name__}")
         self.model, self.spread = model, check_number(spread, "spread", positive=True)
         self.weights: np.ndarray | None = None
         self._last: tuple[np.ndarray, Any] | None = None

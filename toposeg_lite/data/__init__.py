@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..checks import check_choice, check_integer
+from ..checks import check_choice, check_integer, check_path
 from . import benchmarks, photos, synthetic
 from .folders import folder
 from .samples import Dataset, Sample
@@ -104,7 +104,7 @@ def list_datasets() -> list[str]:
     >>> list_datasets()[8:11]
     ['topomortar', 'chase_db1', 'isbi2012_membranes']
     >>> list_datasets()[11:]
-    ['crackforest', 'vesselnn_3d', 'betti_matching_examples']
+    ['crackforest', 'epfl_roads', 'vesselnn_3d', 'betti_matching_examples']
     """
     return [*_PHOTOS, *_DRAWINGS, *benchmarks.TERMS]
 
@@ -126,9 +126,10 @@ def load_dataset(
         Which synthetic images are drawn; same seed, same bits. The splits of real data are fixed.
     **options
         What the function of that name in `toposeg_lite.data.benchmarks` takes besides `root`:
-        ``masks`` for topomortar, ``observer`` for chase_db1, ``strands`` for crackforest,
-        ``kind`` for betti_matching_examples. The photographs take ``masks``, "silver" or
-        "annotated" (see ``data/assets/README.md``). No other data set takes any.
+        ``labels``, ``training`` and ``group`` for topomortar, ``observer`` for chase_db1,
+        ``strands`` for crackforest, ``kind`` for betti_matching_examples. The photographs take
+        ``masks``, "silver" or "annotated" (see ``data/assets/README.md``). No other data set takes
+        any.
 
     Returns
     -------
@@ -150,6 +151,7 @@ def load_dataset(
     """
     check_choice(name, list_datasets(), "name")
     seed = check_integer(seed, "seed")
+    root = None if root is None else check_path(root, "root")
     taken = []
     if name in _PHOTOS:
         taken = ["masks"]

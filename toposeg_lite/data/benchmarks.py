@@ -1,4 +1,4 @@
-"""Six public benchmarks with masks by experts: fetched once, checked, split so that nothing leaks.
+"""Seven public benchmarks with masks by experts: fetched once, checked, split without leaks.
 
 None of the images belongs to this library or is part of it. Each comes from a public repository
 at a pinned commit, under its own terms (`TERMS`), which are shown at first use.
@@ -13,10 +13,12 @@ missing and cannot be downloaded raise OSError, a damaged one ValueError.
 ========================  =====================  ==========  ======================  ============
 data set                  images                 megabytes   train/validation/test   in memory
 ========================  =====================  ==========  ======================  ============
-topomortar                512 x 512, colour      51          50 / 20 / 50            0.41 GB
+topomortar                512 x 512, colour      51, and 19  50 / 20 / 50            0.41 GB
+                                                 a group
 chase_db1                 960 x 999, colour      3           16 / 4 / 8              0.35 GB
 isbi2012_membranes        512 x 512, grey        6           19 / 6 / 5              0.04 GB
 crackforest               320 x 480, colour      4           60 / 24 / 34            0.24 GB
+epfl_roads                400 x 400, colour      34          60 / 20 / 20            0.21 GB
 vesselnn_3d               volumes of 10 to 26    22          5 / 2 / 2               0.20 GB
                           slices, grey
 betti_matching_examples   312 x 312, grey; or    1           0 / 0 / 3               0.01 GB
@@ -44,6 +46,7 @@ __all__ = [
     "betti_matching_examples",
     "chase_db1",
     "crackforest",
+    "epfl_roads",
     "isbi2012_membranes",
     "topomortar",
     "vesselnn_3d",
@@ -73,6 +76,10 @@ TERMS = {
         "Automatic road crack detection using random structured forests, IEEE Transactions on "
         "Intelligent Transportation Systems 17 (2016), doi:10.1109/TITS.2016.2552248."
     ),
+    "epfl_roads": (
+        "No licence file: for research only, so ask before you pass it on. Images of the road "
+        "segmentation project of EPFL's course CS-433, Machine Learning."
+    ),
     "vesselnn_3d": (
         "Described by its authors as freely available; there is no licence file, so ask them "
         "before you pass it on. Cite: P. Teikari, M. Santos, C. Poon, K. Hynynen, Deep learning "
@@ -90,20 +97,37 @@ TERMS = {
 """The licence or condition of each data set, and what to cite."""
 
 
-def topomortar(root: Root = None, *, masks: str = "accurate") -> Dataset:
+#: Of TopoMortar: the numbers of each group of test images, and the training set of ten.
+_MORTAR_TEST = {
+    "indistr": range(71, 121),
+    "angles": range(121, 171),
+    "colors": range(171, 221),
+    "shadows": range(321, 371),
+}
+_MORTAR_TEN = (1, 9, 11, 24, 36, 41, 43, 45, 48, 49)
+
+
+def topomortar(
+    root: Root = None, *, labels: str = "accurate", training: int = 50, group: str = "indistr"
+) -> Dataset:
     """Return TopoMortar: brick walls whose mortar is the structure.
 
-    MIT licence [1]_. 512 x 512, colour. The splits are the authors': 50 images to train on, 20 to
-    validate, and the 50 test images in distribution (their test images of other walls, shadows
-    and so on are not fetched). They were chosen so that pixels are easy and topology is not:
-    published Betti errors of eight losses exist for them.
+    MIT licence [1]_. 512 x 512, colour. The splits are the authors': 50 images to train on (or 10
+    of them), 20 to validate, and 50 test images of a group. They were chosen so that pixels are
+    easy and topology is not: published Betti errors of eight losses exist for them.
 
     Parameters
     ----------
-    masks : {"accurate", "noisy", "pseudo"}
+    labels : {"accurate", "noisy", "pseudo"}
         Which labels to train and validate with: accurate ones; noisy ones, which are crooked lines
         of a few pixels, mostly much thinner than the mortar they follow; or pseudo-labels, which
         have blots where a brick looks like mortar. The test masks are always accurate.
+    training : {50, 10}
+        How many images to train with; the 10 are the authors' small set.
+    group : {"indistr", "angles", "colors", "shadows"}
+        Which test images: walls like those it is trained with, or out of this distribution: seen
+        at an angle, of other colours, or with shadows. A group is fetched when it is asked for
+        (their groups with objects, graffiti and occlusions are not there).
 
     Returns
     -------
@@ -117,28 +141,34 @@ def topomortar(root: Root = None, *, masks: str = "accurate") -> Dataset:
 
     Examples
     --------
-    >>> walls = topomortar(masks="noisy")  # doctest: +SKIP
+    >>> walls = topomortar(labels="noisy", training=10)  # doctest: +SKIP
     >>> len(walls.train), walls.train[0].mask.shape  # doctest: +SKIP
-    (50, (512, 512))
+    (10, (512, 512))
     """
-    check_choice(masks, ("accurate", "noisy", "pseudo"), "masks")
-    folder = fetch("topomortar", root, terms=TERMS["topomortar"]) / "dataset"
+    check_choice(labels, ("accurate", "noisy", "pseudo"), "labels")
+    if check_integer(training, "training") not in (10, 50):
+        raise ValueError(f"training must be 50 or 10; got {training}")
+    check_choice(group, tuple(_MORTAR_TEST), "group")
+    terms = TERMS["topomortar"]
+    folder = fetch("topomortar", root, terms=terms) / "dataset"
+    if group != "indistr":
+        fetch(f"topomortar_{group}", root, terms=terms)
 
-    def split(name: str, numbers: range, labels: str) -> tuple[Sample, ...]:
+    def split(name: str, numbers: Iterable[int], kind: str) -> tuple[Sample, ...]:
         return _pairs(
             (
                 f"{k:03d}",
                 folder / name / "images" / f"{k:03d}.png",
-                folder / name / labels / f"{k:03d}.png",
+                folder / name / kind / f"{k:03d}.png",
             )
             for k in numbers
         )
 
     return _expert(
         "topomortar",
-        split("train", range(1, 51), masks),
-        split("val", range(51, 71), masks),
-        split("test", range(71, 121), "accurate"),
+        split("train", range(1, 51) if training == 50 else _MORTAR_TEN, labels),
+        split("val", range(51, 71), labels),
+        split("test", _MORTAR_TEST[group], "accurate"),
         labels="background",
     )
 
@@ -294,6 +324,43 @@ def crackforest(root: Root = None, *, strands: bool = False) -> Dataset:
 
     splits = {name: split(digits) for name, digits in _CRACK_DIGITS.items()}
     return _expert("crackforest", **splits, labels="foreground")
+
+
+def epfl_roads(root: Root = None) -> Dataset:
+    """Return aerial photographs of suburbs with masks of their roads.
+
+    From the machine learning course CS-433 of EPFL; there is no licence file, so for research only
+    and not to be passed on. 100 photographs of 400 x 400 pixels, colour. The files of the masks
+    hold grey values, antialiased and with traces of compression (23 % of the pixels are neither 0
+    nor 255); road is what has 128 or more. Some trees hide the road below them, and the masks go
+    on through them; parking lots are mostly left out.
+
+    The splits are blocks of the numbering, 1 to 60, 61 to 80 and 81 to 100: whatever neighbours
+    have in common stays in one split but at two seams. No two photographs show the same place.
+
+    Returns
+    -------
+    Dataset
+        Samples are named "001" to "100". Score it with labels of the foreground.
+
+    Examples
+    --------
+    >>> roads = epfl_roads()  # doctest: +SKIP
+    >>> len(roads.train), roads.train[0].image.shape  # doctest: +SKIP
+    (60, (3, 400, 400))
+    """
+    folder = fetch("epfl_roads", root, terms=TERMS["epfl_roads"]) / "data" / "training"
+
+    def split(numbers: range) -> tuple[Sample, ...]:
+        files = [(f"{k:03d}", f"satImage_{k:03d}.png") for k in numbers]
+        return _pairs(
+            ((k, folder / "images" / file, folder / "groundtruth" / file) for k, file in files),
+            lambda path: read_array(path) >= 128,
+        )
+
+    return _expert(
+        "epfl_roads", split(range(1, 61)), split(range(61, 81)), split(range(81, 101)), "foreground"
+    )
 
 
 # The image file, then the mask file, of each volume.

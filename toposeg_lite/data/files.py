@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FileContent", "UnreadableFile", "check_pixels", "max_pixels"]
+__all__ = ["FileContent", "UnreadableFile", "check_pixels", "max_pixels", "number_in_environment"]
 
 _MAX_PIXELS = 2**27
 
@@ -66,12 +66,23 @@ def max_pixels() -> int:
     >>> max_pixels()
     134217728
     """
-    text = os.environ.get("TOPOSEG_MAX_PIXELS", "").strip()
+    return number_in_environment("TOPOSEG_MAX_PIXELS", _MAX_PIXELS)
+
+
+def number_in_environment(name: str, otherwise: int) -> int:
+    """Return the positive integer that an environment variable holds, or another without it.
+
+    Examples
+    --------
+    >>> number_in_environment("TOPOSEG_MAX_OF_NOTHING", 7)
+    7
+    """
+    text = os.environ.get(name, "").strip()
     if not text:
-        return _MAX_PIXELS
+        return otherwise
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise ValueError(
-            f"the environment variable TOPOSEG_MAX_PIXELS must be a positive integer; got {text!r}"
+            f"the environment variable {name} must be a positive integer; got {text!r}"
         )
     return int(text)
 

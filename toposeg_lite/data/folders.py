@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..checks import check_choice, check_integer
+from ..checks import check_choice, check_integer, check_text
 from .files import FileContent, UnreadableFile
 from .nifti import lay_on
 from .reading import KINDS, channels_first, ending, read_file, stem, to_likelihood, upright
@@ -138,6 +138,12 @@ def folder(
     for value, label in ((mask_suffix, "mask_suffix"), (name, "name")):
         if not isinstance(value, str):
             raise TypeError(f"{label} must be a string; got {value!r}")
+    if variable is not None:
+        check_text(variable, "variable")
+    if mask_variable is not None:
+        check_text(mask_variable, "mask_variable")
+    if group is not None and not callable(group):
+        raise TypeError(f"group must be a function of a name, or None; got {group!r}")
     mask_suffix = _one_form(mask_suffix)
     seed = check_integer(seed, "seed")
     if patch is not None:

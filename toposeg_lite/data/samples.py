@@ -8,7 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["Dataset", "Sample", "check_labelled"]
+__all__ = ["IGNORED_HOW", "Dataset", "Sample", "check_labelled"]
+
+#: What to do about labels that stand for no class.
+IGNORED_HOW = (
+    "If it marks pixels that nobody labelled, say so: folder(..., ignore=LABEL), or Sample.ignored"
+)
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,8 @@ class Sample:
     mask : (H, W) or (D, H, W) array of bool
         True on the structure.
     ignored : (H, W) or (D, H, W) array of bool, optional
-        True where nobody said what is there; the mask is False there. None means that every pixel
-        has a label.
+        True where nobody said what is there: training and scores leave these pixels out, whatever
+        the mask holds there. None means that every pixel has a label.
     notes : tuple of str
         What was decided when the files were read, for example that the grey values of a palette
         are the labels, or that a photograph was turned upright.
@@ -41,20 +46,31 @@ class Sample:
 def check_labelled(samples: Iterable[Sample]) -> None:
     """Refuse samples that cannot be learned from, or scored, as they are.
 
-    Training and scores take every pixel at its label, so pixels that nobody labelled would count
-    as background. Masks hold booleans or integer labels; floats are taken where they are 0 and 1.
+    Masks hold booleans or integer labels, 0 or above; floats are taken where they are 0 and 1. What
+    they hold at pixels that are ignored does not matter.
 
     Examples
     --------
     >>> check_labelled([Sample("a", np.zeros((1, 2, 2), np.float32), np.eye(2, dtype=bool))])
     """
+    if isinstance(samples, str) or not isinstance(samples, Iterable):
+        raise TypeError(f"samples must be a sequence of Sample; got {type(samples).__name__}")
     for sample in samples:
-        if sample.ignored is not None and sample.ignored.any():
-            raise ValueError(
-                f"{sample.name!r} has {np.count_nonzero(sample.ignored)} pixels without a label; "
-                f"training and scores would take them for background. Cut them away, or label them"
-            )
+        if not isinstance(sample, Sample):
+            raise TypeError(f"samples must hold Sample alone; got {type(sample).__name__}")
         mask = np.asarray(sample.mask)
+        if sample.ignored is not None:
+            ignored = np.asarray(sample.ignored)
+            if ignored.dtype != np.bool_ or ignored.shape != mask.shape:
+                raise ValueError(
+                    f"the ignored pixels of {sample.name!r} must be booleans in the mask's shape, "
+                    f"{mask.shape}; got {ignored.dtype} in {ignored.shape}"
+                )
+            mask = mask[~ignored]
+        if mask.dtype.kind == "i" and mask.size and mask.min() < 0:
+            raise ValueError(
+                f"the labels of {sample.name!r} must be 0 or above; got {mask.min()}. {IGNORED_HOW}"
+            )
         if mask.dtype.kind not in "biu" and not np.isin(mask, (0, 1)).all():
             raise ValueError(
                 f"the mask of {sample.name!r} must hold booleans or integer labels; got "

@@ -25,6 +25,19 @@ target : tensor on the same device
 reduction : {"mean", "sum", "none"}
     Over the B images of the batch; "none" returns a value for each, shape (B,). An option of every
     loss, by default "mean". The foreground classes of an image are always averaged.
+ignore_index : int, optional
+    A label that stands for no class, such as 255 or -100: pixels at which the target holds it (of
+    several channels, all of them) are *ignored*. An option of every loss, as of torch's
+    cross-entropy; by default there is none, and such a target is refused.
+
+Ignored pixels have a gradient of exactly 0, and no value depends on what logits or target say
+there. What is summed or averaged over pixels (Dice, cross-entropy, the parts of a skeleton or
+ridge) leaves them out. Where an image is looked at as a whole, for its features, ridges or
+skeletons, a connected piece of ignored pixels takes the lowest value of the pixels around it, in
+likelihood and truth alike, and a gradient there goes to the pixel of that value. So no feature
+lies in ignored pixels alone, and a break inside them is no error; why it is this rule is told in
+`toposeg_lite.topology.ignored`. An image that is ignored altogether has a loss of 0, and counts in
+the mean over the batch; a window of `TopologicalLoss` that is does not count.
 
 A bad option raises TypeError or ValueError when the module is built; bad logits (NaN, infinite or
 beyond 2^100), a bad target, and options that do not fit the number of axes do so when it is called.
@@ -104,9 +117,9 @@ def make_loss(name: str, **options: Any) -> Loss:
     Examples
     --------
     >>> make_loss("dice_bce", smooth=0.1)
-    DiceBCELoss(dice_weight=1.0, bce_weight=1.0, smooth=0.1, reduction='mean')
+    DiceBCELoss(dice_weight=1.0, bce_weight=1.0, smooth=0.1, reduction='mean', ignore_index=None)
     """
-    loss = LOSSES[check_choice(name, tuple(LOSSES), "loss")]
+    loss = LOSSES[check_choice(name, tuple(LOSSES), "name")]
     known = inspect.signature(loss).parameters
     for option in options:
         if option not in known:

@@ -89,12 +89,13 @@ class LossOnHost(Loss):
     @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        return self._attach(logits, *self.costs(check_and_copy(logits, target)))
+        host = check_and_copy(logits, target, self.options.ignore_index)
+        return self._attach(logits, *self.costs(host))
 
     @uncompiled
     def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
         """Let the kernels begin in threads of their own, and return: see the package."""
-        arrive = begin_copy(logits, target)
+        arrive = begin_copy(logits, target, self.options.ignore_index)
         kernels = Background(lambda: self.costs(arrive()))
         return PendingLoss(logits, target, lambda: self._attach(logits, *kernels.wait()))
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ..checks import check_choice, check_integer, check_number
 from ..topology.grid import check_spacing
+from ..topology.ignored import fill_batch
 from ..topology.skeleton import thin_mask
 from ..topology.threads import Background
 from .base import Loss, PendingLoss
@@ -27,7 +28,14 @@ from .common import (
     reduce,
     uncompiled,
 )
-from .options import Options, Reduction, check_any_spacing, check_reduction, takes
+from .options import (
+    Options,
+    Reduction,
+    check_any_spacing,
+    check_ignore_index,
+    check_reduction,
+    takes,
+)
 
 __all__ = ["ClDiceLoss", "cldice_loss"]
 
@@ -41,6 +49,7 @@ class ClDiceOptions(Options):
     smooth: float = 1.0
     spacing: Sequence[float] | None = None
     reduction: Reduction = "mean"
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.skeleton, ("soft", "thin"), "skeleton")
@@ -52,6 +61,7 @@ class ClDiceOptions(Options):
         self._check(check_any_spacing, "spacing")
         self._check(partial(check_number, positive=True), "smooth")
         check_reduction(self.reduction)
+        self._check(check_ignore_index, "ignore_index")
 
 
 class ClDiceLoss(Loss):
@@ -117,14 +127,20 @@ class ClDiceLoss(Loss):
     @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        if self.options.skeleton == "thin":
+        options = self.options
+        if options.skeleton == "thin":
             return self.start(logits, target).result()
-        spacing = check_spacing(self.options.spacing, logits.ndim - 2)
-        likelihood, mask = foreground(*check_logits_and_target(logits, target))
+        logits, target, ignored = check_logits_and_target(logits, target, options.ignore_index)
+        spacing = check_spacing(options.spacing, logits.ndim - 2)
+        likelihood, mask = foreground(logits, target)
         truth = mask.to(likelihood.dtype)
+        if ignored is not None:
+            likelihood, truth = (_fill(image, ignored) for image in (likelihood, truth))
         lines, true_lines = (
-            _soft_skeleton(image, self.options.iterations, spacing) for image in (likelihood, truth)
+            _soft_skeleton(image, options.iterations, spacing) for image in (likelihood, truth)
         )
+        if ignored is not None:
+            lines, true_lines = (line.masked_fill(ignored, 0) for line in (lines, true_lines))
         return self._overlap(likelihood, truth, lines, true_lines)
 
     def _overlap(
@@ -146,8 +162,8 @@ class ClDiceLoss(Loss):
         """Let the thinning begin in threads of its own, and return: see the package."""
         if self.options.skeleton == "soft":
             return super().start(logits, target)
+        arrive = begin_copy(logits, target, self.options.ignore_index)
         spacing = check_spacing(self.options.spacing, logits.ndim - 2)
-        arrive = begin_copy(logits, target)
         thinning = Background(lambda: _thin_skeletons(arrive(), spacing))
 
         def finish() -> Tensor:
@@ -171,6 +187,14 @@ def cldice_loss(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
     tensor(0.1429)
     """
     return ClDiceLoss(**options)(logits, target)
+
+
+def _fill(images: Tensor, ignored: Tensor) -> Tensor:
+    """Give the ignored pixels of (B, K, *spatial) images the values that they count as."""
+    places = ignored[:, 0].cpu().numpy()
+    _, sources = fill_batch(images.detach().cpu().numpy(), places)
+    index = torch.from_numpy(sources).to(images.device).flatten(2)
+    return images.flatten(2).gather(2, index).reshape(images.shape)
 
 
 def _soft_skeleton(
@@ -216,13 +240,18 @@ def _thin_skeletons(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the foreground's masks, and the skeletons of the prediction and of them, all of bool.
 
-    Each is (B, K, *spatial).
+    Each is (B, K, *spatial); no skeleton has an ignored pixel.
     """
     truths = host.masks[:, host.classes]
     masks = np.stack([host.predicted(), truths])
+    if host.ignored is not None:
+        masks = np.stack([fill_batch(each, host.ignored)[0] for each in masks])
     flat = masks.reshape(-1, *masks.shape[3:])
     thinned = np.stack(in_threads(lambda mask: thin_mask(mask, spacing), list(flat)))
-    return truths, *thinned.reshape(masks.shape)
+    thinned = thinned.reshape(masks.shape)
+    if host.ignored is not None:
+        thinned &= ~host.ignored[:, None]
+    return truths, *thinned
 
 
 class _Extreme(torch.autograd.Function):

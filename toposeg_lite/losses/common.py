@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import check_integer
 from ..topology.threads import Item, Result, map_in_threads
 from .options import Reduction
 
@@ -27,6 +28,7 @@ __all__ = [
     "foreground",
     "in_threads",
     "likelihoods",
+    "read_step",
     "reduce",
     "shared_copies",
     "uncompiled",
@@ -36,18 +38,23 @@ __all__ = [
 LARGEST_LOGIT = 2.0**100  # a number of every type
 
 
-def check_logits_and_target(logits: Any, target: Any) -> tuple[Tensor, Tensor]:
-    """Check what every loss is given and return it in one form.
+def check_logits_and_target(
+    logits: Any, target: Any, ignore_index: int | None = None, name: str = "target"
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Check what every loss is given and return it in one form; `name` is the target's.
 
     Returns
     -------
     logits : (B, C, *spatial) tensor of float32 or float64
     target : (B, C, *spatial) tensor of bool
-        Binary for C = 1, one-hot for C > 1.
+        Binary for C = 1, one-hot for C > 1; ignored pixels are background.
+    ignored : (B, 1, *spatial) tensor of bool
+        Where the target is `ignore_index`; None if it is so nowhere.
     """
-    _check_kinds(logits, target)
-    _check_values(logits, target)
-    return at_least_float32(logits), _channels(target, logits.shape)
+    _check_kinds(logits, target, ignore_index, name)
+    target, ignored = _set_aside(target, logits.shape, ignore_index)
+    _check_values(logits, target, name)
+    return at_least_float32(logits), _channels(target, logits.shape), ignored
 
 
 class OnHost(NamedTuple):
@@ -60,12 +67,15 @@ class OnHost(NamedTuple):
     scores : (B, C, *spatial) array of float32 or float64
         Their values.
     masks : (B, C, *spatial) array of bool
-        Binary for C = 1, one-hot for C > 1.
+        Binary for C = 1, one-hot for C > 1; ignored pixels are background.
+    ignored : (B, *spatial) array of bool
+        Where the target is `ignore_index`; None if it is so nowhere.
     """
 
     logits: Tensor
     scores: np.ndarray
     masks: np.ndarray
+    ignored: np.ndarray | None = None
 
     @property
     def classes(self) -> range:
@@ -80,27 +90,33 @@ class OnHost(NamedTuple):
         return self.scores.argmax(1)[:, None] == names
 
 
-def check_and_copy(logits: Any, target: Any) -> OnHost:
+def check_and_copy(logits: Any, target: Any, ignore_index: int | None = None) -> OnHost:
     """Check what a loss is given and return its values in the CPU's memory.
 
     What lies there already is not copied. From a GPU both tensors are copied once, as they are
     (half precision is half the bytes), and checked here, so that the GPU is waited for only once.
     """
-    return begin_copy(logits, target)()
+    return begin_copy(logits, target, ignore_index)()
 
 
-def begin_copy(logits: Any, target: Any) -> Callable[[], OnHost]:
+def begin_copy(logits: Any, target: Any, ignore_index: int | None = None) -> Callable[[], OnHost]:
     """Begin what `check_and_copy` does; the function that is returned waits for the end of it.
 
     It may be called by another thread. Until then the GPU goes on, and so does the caller.
     """
-    _check_kinds(logits, target)
+    _check_kinds(logits, target, ignore_index)
     copies = _send_to_host(logits, target)
 
     def arrive() -> OnHost:
         here, there = (copy.wait() for copy in copies)
+        there, ignored = _set_aside(there, here.shape, ignore_index)
         _check_values(here, there)
-        return OnHost(logits, at_least_float32(here).numpy(), _channels(there, here.shape).numpy())
+        return OnHost(
+            logits,
+            at_least_float32(here).numpy(),
+            _channels(there, here.shape).numpy(),
+            None if ignored is None else ignored[:, 0].numpy(),
+        )
 
     return arrive
 
@@ -133,13 +149,11 @@ def shared_copies() -> Iterator[None]:
         _COPIES.reset(token)
 
 
-def _to_host(*tensors: Tensor) -> list[Tensor]:
-    """Return tensors as they are, without gradient, in the CPU's memory."""
-    return [copy.wait() for copy in _send_to_host(*tensors)]
-
-
 def _send_to_host(*tensors: Tensor) -> list[_Copy]:
-    """Begin to copy tensors to the CPU, if they are not there: into pinned memory from a GPU."""
+    """Begin to copy tensors, without gradient, to the CPU, if they are not there.
+
+    From a GPU they go into pinned memory.
+    """
     shared = _COPIES.get()
     copies = {} if shared is None else shared
     sent = []
@@ -159,11 +173,13 @@ def _send_to_host(*tensors: Tensor) -> list[_Copy]:
     return sent
 
 
-def _check_kinds(logits: Any, target: Any) -> None:
+def _check_kinds(logits: Any, target: Any, ignore_index: int | None, name: str = "target") -> None:
     """Check all that can be said without looking at the values."""
-    for name, tensor in (("logits", logits), ("target", target)):
+    for label, tensor in (("logits", logits), (name, target)):
         if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} must be a torch tensor; got {type(tensor).__name__}")
+            raise TypeError(f"{label} must be a torch tensor; got {type(tensor).__name__}")
+        if tensor.layout != torch.strided:
+            raise TypeError(f"{label} must be dense; got {tensor.layout}. Pass `.to_dense()`")
         try:
             tensor.data_ptr()
         except RuntimeError:
@@ -183,24 +199,59 @@ def _check_kinds(logits: Any, target: Any) -> None:
     labels_shape = logits.shape[:1] + logits.shape[2:]
     if target.shape not in (labels_shape, logits.shape):
         raise ValueError(
-            f"target must have the shape {tuple(labels_shape)} (labels) or {tuple(logits.shape)} "
+            f"{name} must have the shape {tuple(labels_shape)} (labels) or {tuple(logits.shape)} "
             f"(a channel a class) to go with the logits; got {tuple(target.shape)}"
         )
     if target.device != logits.device:
         raise ValueError(
-            f"logits and target must be on one device; got {logits.device} and {target.device}"
+            f"logits and {name} must be on one device; got {logits.device} and {target.device}"
         )
     if target.is_complex():
-        raise TypeError(f"target must hold labels, or 0 and 1; got {target.dtype}")
+        raise TypeError(f"{name} must hold labels, or 0 and 1; got {target.dtype}")
     classes = logits.shape[1]
     labels = target.shape == labels_shape and classes > 1
     if labels and (target.is_floating_point() or target.dtype == torch.bool):
         raise TypeError(
-            f"target must hold integer labels for {classes} classes; got {target.dtype}"
+            f"{name} must hold integer labels for {classes} classes; got {target.dtype}"
+        )
+    if ignore_index is not None and 0 <= ignore_index < max(classes, 2):
+        raise ValueError(
+            f"ignore_index must be none of the labels of {max(classes, 2)} classes, 0 to "
+            f"{max(classes, 2) - 1}; got {ignore_index}"
         )
 
 
-def _check_values(logits: Tensor, target: Tensor) -> None:
+def _set_aside(
+    target: Tensor, shape: torch.Size, ignore_index: int | None
+) -> tuple[Tensor, Tensor | None]:
+    """Return a target with background at its ignored pixels, and these, (B, 1, *spatial).
+
+    They are None where no pixel holds `ignore_index`. The logits have the shape `shape`.
+    """
+    if ignore_index is None:
+        return target, None
+    if not target.is_floating_point():
+        # Comparing with a number that the type cannot hold would compare with another one.
+        limits = None if target.dtype == torch.bool else torch.iinfo(target.dtype)
+        if limits is None or not limits.min <= ignore_index <= limits.max:
+            return target, None
+    marked = target == ignore_index
+    if not marked.any():
+        return target, None
+    target = target.masked_fill(marked, 0)
+    if target.shape != shape:
+        return target, marked[:, None]
+    ignored = marked.all(1, keepdim=True)
+    if not (marked == ignored).all():
+        raise ValueError(
+            f"target must hold ignore_index, {ignore_index}, in all channels of a pixel or in none"
+        )
+    if shape[1] > 1:
+        target[:, :1] = target[:, :1].masked_fill(ignored, 1)
+    return target, ignored
+
+
+def _check_values(logits: Tensor, target: Tensor, name: str = "target") -> None:
     """Check that logits are finite and targets what they should be."""
     low, high = _ends(logits)
     if not -LARGEST_LOGIT <= low <= high <= LARGEST_LOGIT:  # NaN is not in between either
@@ -216,7 +267,7 @@ def _check_values(logits: Tensor, target: Tensor) -> None:
         low, high = _ends(target)
         if low < 0 or high >= classes:
             raise ValueError(
-                f"target must hold labels from 0 to {classes - 1}, for the logits have {classes} "
+                f"{name} must hold labels from 0 to {classes - 1}, for the logits have {classes} "
                 f"channels; its labels reach from {low} to {high}"
             )
         return
@@ -226,13 +277,19 @@ def _check_values(logits: Tensor, target: Tensor) -> None:
         others = torch.tensor([end for end in _ends(target) if end not in (0, 1)])
     if len(others):
         raise ValueError(
-            f"target must hold only 0 and 1 to go with logits of the shape {tuple(logits.shape)}; "
+            f"{name} must hold only 0 and 1 to go with logits of the shape {tuple(logits.shape)}; "
             f"it also holds {others[0].item():g}"
         )
     if classes > 1 and not (target.bool().sum(1) == 1).all():
         raise ValueError(
-            "target must be one-hot for several classes: exactly one 1 in the channels of a pixel"
+            f"{name} must be one-hot for several classes: exactly one 1 in the channels of a pixel"
         )
+
+
+def read_step(state: Any) -> int:
+    """Return the number of steps that a `state_dict` holds as a tensor."""
+    one = isinstance(state, Tensor) and state.numel() == 1
+    return check_integer(state.item() if one else state, "state")
 
 
 def at_least_float32(logits: Tensor) -> Tensor:

@@ -13,12 +13,20 @@ from torch import Tensor
 
 from ..checks import check_choice, check_fraction, check_integer
 from ..topology.grid import check_connectivity, check_spacing
+from ..topology.ignored import fill_batch
 from ..topology.morse import morse_complex
 from ..topology.skeleton import thin_mask
 from .base import LossOnHost
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import OnHost, in_threads, likelihoods
-from .options import Options, Reduction, check_any_spacing, check_reduction, takes
+from .options import (
+    Options,
+    Reduction,
+    check_any_spacing,
+    check_ignore_index,
+    check_reduction,
+    takes,
+)
 
 Structure = Literal["skeleton", "patches"]
 Of = Literal["prediction", "truth", "both"]
@@ -39,6 +47,7 @@ class MorseOptions(Options):
     connectivity: int | None = None
     spacing: Sequence[float] | None = None
     reduction: Reduction = "mean"
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.structure, ("skeleton", "patches"), "structure")
@@ -49,6 +58,7 @@ class MorseOptions(Options):
         check_connectivity(self.connectivity, 2)  # only an image can refuse 2, in 3D
         self._check(check_any_spacing, "spacing")
         check_reduction(self.reduction)
+        self._check(check_ignore_index, "ignore_index")
 
 
 class MorseLoss(LossOnHost):
@@ -165,17 +175,20 @@ def _structures(host: OnHost, options: MorseOptions) -> np.ndarray:
             "connectivity must be 1 (6 neighbours, the default) for structures of volumes; got 2"
         )
     spacing = check_spacing(options.spacing, host.scores.ndim - 2)
-    images = likelihoods(host.scores)
+    images, masks = likelihoods(host.scores), host.masks
+    if host.ignored is not None:
+        images, masks = (fill_batch(each, host.ignored)[0] for each in (images, masks))
     places = list(product(range(len(images)), host.classes))
 
     def find(place: tuple[int, int]) -> np.ndarray:
-        image, mask = images[place], host.masks[place]
+        image, mask = images[place], masks[place]
         chosen = np.zeros(mask.shape, np.bool_)
         if options.of != "truth":
             chosen |= _of_prediction(image, options)
         if options.of != "prediction":
             chosen |= _of_truth(mask, options, spacing)
-        return _dilate(chosen, options.dilation)
+        chosen = _dilate(chosen, options.dilation)
+        return chosen if host.ignored is None else chosen & ~host.ignored[place[0]]
 
     structures = np.stack(in_threads(find, places))
     return structures.reshape(len(images), len(host.classes), *images.shape[2:])

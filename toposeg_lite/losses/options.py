@@ -8,7 +8,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, overload
 
 from torch import Tensor
 
-from ..checks import check_choice
+from ..checks import check_choice, check_integer
 from ..topology.grid import check_connectivity, check_spacing
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Reduction",
     "check_any_connectivity",
     "check_any_spacing",
+    "check_ignore_index",
     "check_reduction",
     "takes",
 ]
@@ -83,6 +84,15 @@ def check_any_spacing(spacing: Any, name: str) -> tuple[float, ...] | None:
 def check_reduction(reduction: Any) -> None:
     """Refuse what is not "mean", "sum" or "none"."""
     check_choice(reduction, ("mean", "sum", "none"), "reduction")
+
+
+def check_ignore_index(index: Any, name: str) -> int | None:
+    """Return the label of ignored pixels, or None; 0 and 1 are labels of classes."""
+    if index is None:
+        return None
+    if check_integer(index, name, -(2**63), 2**63 - 1) in (0, 1):
+        raise ValueError(f"{name} must be no label of a class, as 0 and 1 always are; got {index}")
+    return int(index)
 
 
 def check_any_connectivity(connectivity: Any) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ..checks import check_number
 from .base import Loss
 from .common import check_logits_and_target, foreground, reduce, uncompiled
-from .options import Options, Reduction, check_reduction, takes
+from .options import Options, Reduction, check_ignore_index, check_reduction, takes
 
 __all__ = ["DiceBCELoss", "dice_bce_loss"]
 
@@ -25,11 +25,13 @@ class DiceBCEOptions(Options):
     bce_weight: float = 1.0
     smooth: float = 1.0
     reduction: Reduction = "mean"
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         self._check(check_number, "dice_weight", "bce_weight")
         self._check(partial(check_number, positive=True), "smooth")
         check_reduction(self.reduction)
+        self._check(check_ignore_index, "ignore_index")
 
 
 class DiceBCELoss(Loss):
@@ -72,18 +74,23 @@ class DiceBCELoss(Loss):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
         options = self.options
-        logits, target = check_logits_and_target(logits, target)
+        logits, target, ignored = check_logits_and_target(logits, target, options.ignore_index)
         truth = target.to(logits.dtype)
         if logits.shape[1] == 1:
             entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
         else:
             entropy = -(truth * logits.log_softmax(1)).sum(1)
-        likelihood, mask = foreground(logits, truth)
+        likelihood, mask = foreground(logits, truth)  # the mask is 0 at ignored pixels
+        kept: Tensor | float = 1.0
+        if ignored is not None:
+            likelihood = likelihood.masked_fill(ignored, 0)
+            entropy = entropy.masked_fill(ignored.reshape(entropy.shape), 0)
+            kept = (~ignored).flatten(1).sum(1).clamp(min=1).to(logits) / ignored[0].numel()
         both = (likelihood * mask).flatten(2).sum(2)
         each = likelihood.flatten(2).sum(2) + mask.flatten(2).sum(2)
         dice = (2 * both + options.smooth) / (each + options.smooth)
         values = options.dice_weight * (1 - dice.mean(1))
-        values = values + options.bce_weight * entropy.flatten(1).mean(1)
+        values = values + options.bce_weight * entropy.flatten(1).mean(1) / kept
         return reduce(values, options.reduction)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_choice, check_integer, check_number
+from ..checks import check_choice, check_integer, check_number, check_text
 from .base import PendingLoss, start
-from .common import shared_copies, uncompiled
+from .common import read_step, shared_copies, uncompiled
 
 __all__ = ["SumLoss"]
 
@@ -62,6 +62,8 @@ class SumLoss(nn.Module):
     {'pixels': tensor(1.0931), 'topology': tensor(0.4375)}
     """
 
+    uses_threads = True  # its parts may: see `Loss`
+
     def __init__(
         self,
         parts: Mapping[str, nn.Module],
@@ -74,6 +76,8 @@ class SumLoss(nn.Module):
         if not isinstance(parts, Mapping) or not parts:
             raise TypeError(f"parts must map names to losses; got {parts!r}")
         for name, part in parts.items():
+            if not check_text(name, "each name in parts") or "." in name:
+                raise ValueError(f"each name in parts must be a word without a dot; got {name!r}")
             if not isinstance(part, nn.Module):
                 raise TypeError(f"parts[{name!r}] must be a torch.nn.Module; got {part!r}")
         self.parts = nn.ModuleDict(parts)
@@ -111,8 +115,6 @@ class SumLoss(nn.Module):
         total = self._add(factors, values)
         self._count()
         return total
-
-    uses_threads = True
 
     @uncompiled
     def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
@@ -170,7 +172,7 @@ class SumLoss(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Take the step from a `state_dict`."""
-        self.step = int(state)
+        self.step = read_step(state)
 
     def extra_repr(self) -> str:
         """Show the options."""

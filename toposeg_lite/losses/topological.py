@@ -15,11 +15,19 @@ from torch import Tensor
 
 from ..checks import check_choice, check_integer, check_number
 from ..topology.grid import Border, check_border, check_dimensions
+from ..topology.ignored import fill_ignored
 from ..topology.matching import MATCHINGS, MatchingName, match_to_mask
 from ..topology.persistence import persistence_pairs
 from .base import LossOnHost
 from .common import OnHost, in_threads, likelihoods
-from .options import Options, Reduction, check_any_connectivity, check_reduction, takes
+from .options import (
+    Options,
+    Reduction,
+    check_any_connectivity,
+    check_ignore_index,
+    check_reduction,
+    takes,
+)
 
 __all__ = ["TopologicalLoss", "topological_loss"]
 
@@ -42,6 +50,7 @@ class TopologicalOptions(Options):
     window: int | Sequence[int] | None = None
     overlap: int | Sequence[int] = 0
     reduction: Reduction = "mean"
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.matching, MATCHINGS, "matching")
@@ -55,6 +64,7 @@ class TopologicalOptions(Options):
             check_border(self.border)
         _check_window(self.window, self.overlap)
         check_reduction(self.reduction)
+        self._check(check_ignore_index, "ignore_index")
 
 
 def _in_order(dimensions: Any, name: str) -> tuple[int, ...]:
@@ -66,6 +76,8 @@ def _each_a_number(weights: Any, name: str) -> tuple[float, ...]:
     """Return a checked sequence of numbers, each zero or above."""
     if isinstance(weights, str) or not isinstance(weights, Sequence):
         raise TypeError(f"{name} must be a sequence of numbers; got {weights!r}")
+    if len(weights) not in (2, 3):
+        raise ValueError(f"{name} must have 2 entries (images) or 3 (volumes); got {weights!r}")
     return tuple(check_number(weight, f"each of {name}") for weight in weights)
 
 
@@ -252,19 +264,35 @@ def _costs(host: OnHost, options: TopologicalOptions) -> tuple[np.ndarray, np.nd
     if images.ndim == 5:
         _warn_of_tunnels(math.prod(side.stop - side.start for side in windows[0]), options)
     places = [(b, k, *window) for b, k, window in product(range(batch), host.classes, windows)]
-    results = in_threads(lambda at: _window_cost(images[at], host.masks[at], options), places)
+
+    def cost(at: tuple[Any, ...]) -> tuple[float, np.ndarray] | None:
+        if host.ignored is None:
+            return _window_cost(images[at], host.masks[at], options)
+        ignored = host.ignored[(at[0], *at[2:])]
+        if ignored.all():
+            return None
+        image, sources = fill_ignored(images[at], ignored)
+        value, slopes = _window_cost(image, fill_ignored(host.masks[at], ignored)[0], options)
+        slopes = np.bincount(sources.ravel(), slopes.ravel(), slopes.size).reshape(slopes.shape)
+        return value, slopes
+
+    results = in_threads(cost, places)
     values, gradient = np.zeros(batch), np.zeros_like(images)
-    for at, (value, slopes) in zip(places, results, strict=True):
-        values[at[0]] += value
-        gradient[at] += slopes
-    shared = len(host.classes) * len(windows)
+    counted = np.zeros(batch, images.dtype)  # windows that are not ignored altogether
+    for at, result in zip(places, results, strict=True):
+        if result is not None:
+            counted[at[0]] += 1
+            values[at[0]] += result[0]
+            gradient[at] += result[1]
+    counted = np.maximum(counted, 1)
+    shared = counted.reshape(-1, *[1] * (images.ndim - 1))
     # From the likelihood to the logits: the derivative of the sigmoid or softmax.
     if channels == 1:
         gradient *= images * (1 - images) / shared
     else:
         gradient -= (gradient * images).sum(1, keepdims=True)
         gradient *= images / shared
-    return values / shared, gradient
+    return values / counted, gradient
 
 
 def _warn_of_tunnels(voxels: int, options: TopologicalOptions) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..checks import check_choice
 from ..topology.grid import check_connectivity, check_spacing
+from ..topology.ignored import fill_batch, to_labelled
 from ..topology.warping import warp_batch
 from .base import LossOnHost
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
@@ -21,6 +22,7 @@ from .options import (
     Reduction,
     check_any_connectivity,
     check_any_spacing,
+    check_ignore_index,
     check_reduction,
     takes,
 )
@@ -36,12 +38,14 @@ class WarpingOptions(Options):
     connectivity: int | None = None
     spacing: Sequence[float] | None = None
     reduction: Reduction = "mean"
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
         check_any_connectivity(self.connectivity)
         self._check(check_any_spacing, "spacing")
         check_reduction(self.reduction)
+        self._check(check_ignore_index, "ignore_index")
 
 
 class HomotopyWarpingLoss(LossOnHost):
@@ -142,7 +146,15 @@ def _critical(host: OnHost, options: WarpingOptions) -> np.ndarray:
     connectivity = check_connectivity(options.connectivity, len(spatial))
     spacing = check_spacing(options.spacing, len(spatial))
     predictions, truths = host.predicted(), host.masks[:, host.classes]
+    if host.ignored is not None:
+        (predictions, of_prediction), (truths, of_truth) = (
+            fill_batch(masks, host.ignored) for masks in (predictions, truths)
+        )
     starts = np.stack([truths, predictions]).reshape(-1, *spatial)
     targets = np.stack([predictions, truths]).reshape(-1, *spatial)
     warped = warp_batch(starts, targets, connectivity, torch.get_num_threads(), spacing)
-    return (warped != targets).reshape(2, *predictions.shape).any(0)
+    critical = (warped != targets).reshape(2, *predictions.shape).any(0)
+    if host.ignored is not None:
+        for at in np.ndindex(critical.shape[:2]):
+            critical[at] = to_labelled(critical[at], truths[at], of_prediction[at], of_truth[at])
+    return critical

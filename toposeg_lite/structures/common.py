@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,9 +11,16 @@ from torch.nn import functional as F
 
 from ..topology.branches import BranchSet
 
-__all__ = ["Batch", "Gaussian", "cross_entropy", "reconstruction"]
+__all__ = ["Batch", "Gaussian", "check_branches", "cross_entropy", "reconstruction"]
 
 LEAST_STD = 0.05  # so that no variance shrinks to zero
+
+
+def check_branches(branches: Any) -> BranchSet:
+    """Return what `find_branches` returned, else raise."""
+    if not isinstance(branches, BranchSet):
+        raise TypeError(f"branches must be a BranchSet; got {type(branches).__name__}")
+    return branches
 
 
 class Gaussian(NamedTuple):

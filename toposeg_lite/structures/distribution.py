@@ -26,7 +26,7 @@ from scipy.special import expit
 from torch import Tensor
 
 from ..calibration import entropy
-from ..checks import check_choice, check_fraction, check_integer, check_seed
+from ..checks import check_choice, check_fraction, check_integer, check_number, check_seed
 from ..topology.branches import ACCEPTED, RADIUS, REJECTED, BranchSet
 from ..topology.discs import draw_discs
 from ..topology.kernels import kernel
@@ -135,6 +135,7 @@ class StructureDistribution:
 
     def calibrated(self, calibration: float) -> StructureDistribution:
         """Return the distribution with another temperature of the calibration."""
+        calibration = check_number(calibration, "calibration", positive=True)
         return replace(self, calibration=calibration)
 
     def _log_odds(self, x: np.ndarray) -> np.ndarray:

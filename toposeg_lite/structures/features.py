@@ -6,6 +6,8 @@ its pixels, so gradients flow through them; lengths, widths and the image are co
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt, uniform_filter
@@ -14,6 +16,7 @@ from torch.nn import functional as F
 
 from ..topology.branches import BranchSet
 from ..topology.kernels import kernel
+from .common import check_branches
 
 __all__ = ["FEATURES", "branch_features", "persistence_of"]
 
@@ -48,7 +51,7 @@ def persistence_of(branches: BranchSet, likelihood: Tensor) -> Tensor:
     >>> persistence.detach(), likelihood.grad
     (tensor([0.2500]), tensor([[ 1., -1.,  0.]]))
     """
-    _check_shape(likelihood, branches, "likelihood")
+    _check(likelihood, check_branches(branches), "likelihood")
     values = F.pad(likelihood.reshape(-1), (0, 1))  # the last, -1, is the 0 at which the peak dies
     return values[_at(branches.upper, values)] - values[_at(branches.lower, values)]
 
@@ -77,8 +80,10 @@ def branch_features(
         around, times 5; its kind as three numbers, 0 or 1. Then the network's features, averaged
         over the branch and normalised to mean 0 and variance 1 over F.
     """
-    _check_shape(likelihood, branches, "likelihood")
-    _check_shape(image[0], branches, "each channel of the image")
+    _check(likelihood, check_branches(branches), "likelihood")
+    _check(image, branches, "image", channels=True)
+    if network is not None:
+        _check_network(network, branches)
     values = likelihood.reshape(-1)
     count = len(branches)
     if not count:
@@ -120,12 +125,33 @@ def branch_features(
     return torch.cat(columns, 1)
 
 
-def _check_shape(tensor: Tensor, branches: BranchSet, name: str) -> None:
-    """Refuse a tensor of another shape than the image that the branches were found in."""
-    if tuple(tensor.shape) != branches.shape:
+def _check(tensor: Any, branches: BranchSet, name: str, *, channels: bool = False) -> None:
+    """Refuse what is no tensor of the image that the branches were found in.
+
+    With `channels` it has a first axis more.
+    """
+    if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+        got = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise TypeError(f"{name} must be a torch tensor of floating point; got {got}")
+    shape = tuple(tensor.shape)
+    if channels and not (len(shape) > 1 and shape[0]):
+        raise ValueError(f"{name} must have one channel at least and two axes; got shape {shape}")
+    if shape[channels:] != branches.shape:
         raise ValueError(
-            f"{name} must have the shape {branches.shape}, in which the branches were found; "
-            f"got {tuple(tensor.shape)}"
+            f"{'each channel of the ' if channels else ''}{name} must have the shape "
+            f"{branches.shape}, in which the branches were found; got {shape[channels:]}"
+        )
+
+
+def _check_network(network: Any, branches: BranchSet) -> None:
+    """Refuse features of a network that are no tensor with a channel axis and the image's axes."""
+    if not isinstance(network, Tensor) or not network.is_floating_point():
+        got = network.dtype if isinstance(network, Tensor) else type(network).__name__
+        raise TypeError(f"network must be a torch tensor of floating point; got {got}")
+    if network.ndim != len(branches.shape) + 1 or not network.numel():
+        raise ValueError(
+            f"network must have channels and {len(branches.shape)} axes, none of them empty; "
+            f"got shape {tuple(network.shape)}"
         )
 
 

@@ -19,7 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_flag, check_fraction, check_integer, check_number, check_seed
+from ..checks import (
+    check_flag,
+    check_fraction,
+    check_integer,
+    check_number,
+    check_seed,
+    check_text,
+)
 from .common import Batch, Gaussian, cross_entropy, reconstruction
 from .distribution import Mode, StructureDistribution
 from .features import FEATURES, branch_features
@@ -63,7 +70,7 @@ class BranchHead(nn.Module):
         kl_weight: float = 0.01,
     ) -> None:
         super().__init__()
-        self.features = features
+        self.features = None if features is None else check_text(features, "features")
         steps = (check_fraction(gamma, "gamma"), check_number(sigma, "sigma"))
         self.walk = steps if check_flag(walk, "walk") else None
         self.weights = {

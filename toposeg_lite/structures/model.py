@@ -27,9 +27,9 @@ import torch
 from torch import Tensor, nn
 
 from ..calibration import fit_temperature
-from ..checks import check_choice, check_fraction, check_integer, check_seed
+from ..checks import check_choice, check_fraction, check_integer, check_reals, check_seed
 from ..losses import DiceBCELoss
-from ..losses.common import check_logits_and_target, in_threads
+from ..losses.common import check_logits_and_target, in_threads, read_step
 from ..topology.branches import BranchSet, find_branches
 from ..topology.grid import check_connectivity
 from .common import Batch, Gaussian
@@ -160,7 +160,7 @@ class StructureModel(nn.Module):
         if not (segmentation is None or isinstance(segmentation, nn.Module)):
             raise TypeError(f"segmentation must be a torch.nn.Module or None; got {segmentation!r}")
         in_channels = check_integer(in_channels, "in_channels", 1)
-        if ndim not in (2, 3):
+        if check_integer(ndim, "ndim") not in (2, 3):
             raise ValueError(f"ndim must be 2 (images) or 3 (volumes); got {ndim!r}")
         self.ndim = ndim
         if ndim == 3 and connectivity not in (None, 1):
@@ -200,7 +200,7 @@ class StructureModel(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the network's logits."""
-        return self.network(image)
+        return self.network(self._check_image(image))
 
     def temperature(self) -> float:
         """Return the temperature of the `Threshold` at the present step."""
@@ -222,7 +222,7 @@ class StructureModel(nn.Module):
     def posterior(self, image: Tensor, truth: Tensor) -> Gaussian:
         """Return the distribution of the same number given the truth as well."""
         threshold = self._method(Threshold, "posterior")
-        logits, mask = check_logits_and_target(self._logits(image), truth)
+        logits, mask, _ = check_logits_and_target(self._logits(image), truth, name="truth")
         return threshold.posterior(image, logits.sigmoid(), mask)
 
     def _method(self, kind: type[Kind], name: str) -> Kind:
@@ -233,8 +233,8 @@ class StructureModel(nn.Module):
             )
         return self.decide
 
-    def _logits(self, image: Any) -> Tensor:
-        """Run the network; return the logits of the foreground against the rest, (B, 1, ...)."""
+    def _check_image(self, image: Any) -> Tensor:
+        """Return a batch of images, else raise."""
         if not isinstance(image, Tensor):
             raise TypeError(f"image must be a torch tensor; got {type(image).__name__}")
         if not image.is_floating_point():
@@ -246,7 +246,11 @@ class StructureModel(nn.Module):
             )
         if image.numel() == 0:
             raise ValueError(f"image is empty: its shape is {tuple(image.shape)}")
-        logits = self.network(image)
+        return image
+
+    def _logits(self, image: Any) -> Tensor:
+        """Run the network; return the logits of the foreground against the rest, (B, 1, ...)."""
+        logits = self.network(self._check_image(image))
         spatial = tuple(image.shape[2:])
         wanted = [(len(image), channels, *spatial) for channels in (1, 2)]
         if not isinstance(logits, Tensor) or tuple(logits.shape) not in wanted:
@@ -261,10 +265,12 @@ class StructureModel(nn.Module):
             raise ValueError("the network's logits hold values that are NaN or infinite")
         return logits
 
-    def _find(self, image: Tensor) -> Batch:
-        """Run the network and find the branches."""
+    def _find(self, image: Tensor, *truth: Any) -> Batch:
+        """Run the network, check the truth, if it is given, and find the branches."""
         with _inputs_of(self.decide.watched) as inputs:
             logits = self._logits(image)
+        for given in truth:
+            check_logits_and_target(logits, given, name="truth")
         likelihood = logits.sigmoid()
         arrays = list(likelihood.detach()[:, 0].cpu().numpy())
         branches = in_threads(lambda array: find_branches(array, **self.options), arrays)
@@ -277,8 +283,8 @@ class StructureModel(nn.Module):
     ) -> StructureLoss:
         """Return the loss of a batch; the seed decides the noise: use another one in each step."""
         rng = check_seed(seed)
-        batch = self._find(image)
-        logits, mask = check_logits_and_target(batch.logits, truth)
+        batch = self._find(image, truth)
+        logits, mask, _ = check_logits_and_target(batch.logits, truth, name="truth")
         of_method = self.decide.loss(batch, mask, rng, self.step)
         parts = {"segmentation": self.segmentation(logits, mask.to(logits)), **of_method}
         total = sum((self.weights[name] * part for name, part in parts.items()), batch.zero)
@@ -379,7 +385,7 @@ class StructureModel(nn.Module):
 
         An image without branches has n masks, too: those of the likelihood.
         """
-        rng = check_seed(seed)
+        n, rng = check_integer(n, "n"), check_seed(seed)
         distributions = self.distribution(image)
         children = rng.spawn(len(distributions))
         return [
@@ -416,7 +422,7 @@ class StructureModel(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Take the step from a `state_dict`."""
-        self.step = int(state)
+        self.step = read_step(state)
 
     def extra_repr(self) -> str:
         """Show the options."""
@@ -449,15 +455,22 @@ def _join_outcomes(
     distributions: Sequence[StructureDistribution], outcomes: Sequence[Any]
 ) -> np.ndarray:
     """Check what is known of the branches of some images; return it in one array of float64."""
+    for name, given in (("distributions", distributions), ("outcomes", outcomes)):
+        if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str):
+            raise TypeError(f"{name} must be a sequence; got {type(given).__name__}")
+    for distribution in distributions:
+        if not isinstance(distribution, StructureDistribution):
+            raise TypeError(
+                f"distributions must hold what `distribution` returned; "
+                f"got {type(distribution).__name__}"
+            )
     if len(distributions) != len(outcomes):
         raise ValueError(
             f"outcomes must be as many as distributions, {len(distributions)}; got {len(outcomes)}"
         )
     arrays = [np.zeros(0)]
     for distribution, outcome in zip(distributions, outcomes, strict=True):
-        array, count = np.asarray(outcome), len(distribution.branches)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"outcomes must be numbers from 0 to 1, or NaN; got {array.dtype}")
+        array, count = check_reals(outcome, "each of outcomes"), len(distribution.branches)
         if array.shape != (count,):
             raise ValueError(
                 f"outcomes must hold one number for each of the {count} branches; "

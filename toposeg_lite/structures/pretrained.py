@@ -22,13 +22,15 @@ import os
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import check_choice, check_integer, check_number
+from ..checks import check_choice, check_integer, check_number, check_path
+from ..files import reading
 from ..models import UNet
 from .distribution import Mode
 from .model import METHODS, StructureModel
@@ -148,20 +150,39 @@ def load_pretrained(
     (5, 64, 96)
     """
     check_choice(mode, tuple(METHODS), "mode")
-    if path is None:
-        with as_file(files("toposeg_lite.data") / "assets" / f"{NAME}.safetensors") as here:
-            about, tensors = _read(here)
-    else:
-        about, tensors = _read(Path(path))
-    unet = UNet(**about["network"])
-    unet.load_state_dict(_part(tensors, "network"))
-    network = nn.Sequential(EvenLight(**about["light"]), unet)
-    options: dict[str, Any] = {**about["options"], **about["modes"][mode]}
-    if "floor" in options:  # what min_persistence was called in the first files
-        options["min_persistence"] = options.pop("floor")
-    model = StructureModel(network, mode=mode, **options)
-    model.load_state_dict(model.state_dict() | _part(tensors, mode))
-    return model.eval().requires_grad_(False)
+    if path is not None:
+        return _load(check_path(path, "path"), mode)
+    with as_file(files("toposeg_lite.data") / "assets" / f"{NAME}.safetensors") as here:
+        model = _load(here, mode)
+    _SHIPPED.add(model)
+    return model
+
+
+def _load(path: Path, mode: Mode) -> StructureModel:
+    """Make the model that a file describes; whatever is wrong with the file is a ValueError."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no trained model at {path}")
+    with reading(path, "trained model"):
+        about, tensors = _read(path)
+        unet = UNet.from_weights(about["network"], _part(tensors, "network"))
+        network = nn.Sequential(EvenLight(**about["light"]), unet)
+        options: dict[str, Any] = {**about["options"], **about["modes"][mode]}
+        if "floor" in options:  # what min_persistence was called in the first files
+            options["min_persistence"] = options.pop("floor")
+        # Read out of the file, these alone decide how much is made before shapes are compared.
+        if options.pop("in_channels") != 3 or unet.in_channels != 1:
+            raise ValueError("it is a model of other images than colour photographs")
+        model = StructureModel(network, mode=mode, in_channels=3, **options)
+        model.load_state_dict(model.state_dict() | _part(tensors, mode))
+        return model.eval().requires_grad_(False)
+
+
+def is_shipped(model: StructureModel) -> bool:
+    """Return whether a model is one that `load_pretrained` made of the library's own file."""
+    return model in _SHIPPED
+
+
+_SHIPPED: WeakSet[StructureModel] = WeakSet()
 
 
 def pack(branch: StructureModel, threshold: StructureModel) -> bytes:
@@ -209,14 +230,12 @@ def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read a file: what it is about, and its tensors."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no trained model at {path}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             about = json.loads((file.metadata() or {}).get("toposeg_lite", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if about.get("format") != _FORMAT:
-            raise ValueError("it was not written by `python -m toposeg_lite.training.pretrained`")
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is no trained model that can be read: {error}") from None
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+    if about.get("format") != _FORMAT:
+        raise ValueError("it was not written by `python -m toposeg_lite.training.pretrained`")
     return about, tensors

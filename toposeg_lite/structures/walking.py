@@ -28,6 +28,7 @@ from ..topology.branches import BranchSet, check_chosen
 from ..topology.grid import check_connectivity
 from ..topology.kernels import kernel
 from ..topology.morse import split_paths
+from .common import check_branches
 
 __all__ = ["perturb_and_walk"]
 
@@ -65,8 +66,7 @@ def perturb_and_walk(
     >>> branches.paths[0], perturb_and_walk(branches, seed=0, sigma=0)[0]
     (array([0, 4, 8]), array([0, 4, 8]))
     """
-    if not isinstance(branches, BranchSet):
-        raise TypeError(f"branches must be a BranchSet; got {type(branches).__name__}")
+    check_branches(branches)
     chosen = check_chosen(
         np.ones(len(branches), np.bool_) if chosen is None else chosen, len(branches)
     )

@@ -83,7 +83,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from ..checks import check_flag, check_fraction, check_number, check_same_shape
+from ..checks import (
+    check_flag,
+    check_fraction,
+    check_number,
+    check_real,
+    check_reals,
+    check_same_shape,
+)
 from .discs import divide_mask, draw_discs
 from .grid import check_image, check_mask
 from .kernels import kernel
@@ -205,12 +212,16 @@ class BranchSet:
 
     def fraction_on(self, truth: np.ndarray) -> np.ndarray:
         """Return what fraction of the pixels that each piece owns lies on the true mask, (n,)."""
-        truth = check_mask(truth, "truth")
-        check_same_shape(truth, self.likelihood, ("truth", "likelihood"))
-        return self.count_on(truth) / self.sizes
+        return self._count_on(truth, "truth") / self.sizes
 
     def count_on(self, mask: np.ndarray) -> np.ndarray:
-        """Return how many of the pixels that each piece owns lie on a bool mask, (n,) int64."""
+        """Return how many of the pixels that each piece owns lie on a mask, (n,) int64."""
+        return self._count_on(mask, "mask")
+
+    def _count_on(self, mask: Any, name: str) -> np.ndarray:
+        """Check a mask, by this name, and count."""
+        mask = check_mask(mask, name)
+        check_same_shape(mask, self.likelihood, (name, "likelihood"))
         hits = np.append(0, np.cumsum(mask.ravel()[self.pixels]))
         first, stop = self.owned.T
         return hits[stop] - hits[first]
@@ -219,7 +230,7 @@ class BranchSet:
         """Return the mask that decisions (n,) lead to, by the rules in the module's docstring.
 
         `radius` is half the width of accepted paths where they lie outside the base, in pixels: 0
-        is one pixel wide, 1 (default) three.
+        is one pixel wide, 1 (default) three. Beyond the image's diagonal nothing more is drawn.
 
         Examples
         --------
@@ -255,17 +266,18 @@ class BranchSet:
 
         Where there is none it is `fill`.
         """
-        if np.shape(values) != (len(self),):
+        values, fill = check_reals(values, "values"), check_real(fill, "fill")
+        if values.shape != (len(self),):
             raise ValueError(
                 f"values must hold one number for each of the {len(self)} branches; "
-                f"got the shape {np.shape(values)}"
+                f"got the shape {values.shape}"
             )
         return np.append(values, fill).astype(np.float32)[self.region]
 
 
 def check_decisions(decisions: Any, count: int) -> np.ndarray:
     """Return one decision for each piece as int8, else raise."""
-    decisions = np.asarray(decisions)
+    decisions = check_reals(decisions, "decisions")
     if decisions.dtype.kind not in "iu" and decisions.size:
         is_flag = decisions.dtype.kind == "b"
         hint = ". Where False means rejected, pass np.where(decisions, 1, -1)" if is_flag else ""
@@ -285,7 +297,7 @@ def check_decisions(decisions: Any, count: int) -> np.ndarray:
 
 def check_chosen(chosen: Any, count: int) -> np.ndarray:
     """Return which pieces are chosen, a boolean for each, else raise."""
-    chosen = np.asarray(chosen)
+    chosen = check_reals(chosen, "chosen")
     if chosen.dtype != np.bool_ or chosen.shape != (count,):
         raise ValueError(
             f"chosen must hold one boolean for each of the {count} branches; "
@@ -342,6 +354,7 @@ def find_branches(
     """
     likelihood = check_image(likelihood, "likelihood")
     min_persistence = check_fraction(min_persistence, "min_persistence")
+    saddle_level = check_fraction(saddle_level, "saddle_level")
     split, specks = check_fraction(split, "split"), check_flag(specks, "specks")
     complex_ = morse_complex(likelihood, connectivity=connectivity)
     branches = complex_.branches(min_persistence, saddle_level)

@@ -120,13 +120,14 @@ def betti_numbers(
 
 
 def overlap_sizes(
-    first: Any, second: Any, *, connectivity: int | None = None
+    first: Any, second: Any, *, connectivity: int | None = None, counted: Any = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Measure how the components of two masks overlap: the entries of their contingency table.
 
     Each component is a segment, and the whole background is one more, number 0. Returned are the
     pixels of each segment of either mask, the background first (0 if there is none), and of each
-    non-empty intersection of a segment of `first` with one of `second`.
+    non-empty intersection of a segment of `first` with one of `second`. With a mask `counted` only
+    its pixels count, in segments that still are those of the whole masks.
 
     Examples
     --------
@@ -137,7 +138,16 @@ def overlap_sizes(
     first, second = check_mask(first, "first"), check_mask(second, "second")
     check_same_shape(first, second, ("first", "second"))
     full = check_connectivity(connectivity, first.ndim) > 1
-    return _overlap(_as_volume(first), _as_volume(second), full)
+    if counted is None:
+        return _overlap(_as_volume(first), _as_volume(second), full)
+    counted = check_mask(counted, "counted")
+    check_same_shape(first, counted, ("first", "counted"))
+    (a, count_a), (b, count_b) = (
+        label_components(mask, connectivity=connectivity) for mask in (first, second)
+    )
+    a, b = a[counted].astype(np.int64), b[counted].astype(np.int64)
+    _, joint = np.unique(a * (count_b + 1) + b, return_counts=True)
+    return np.bincount(a, minlength=count_a + 1), np.bincount(b, minlength=count_b + 1), joint
 
 
 def _as_volume(mask: np.ndarray) -> np.ndarray:

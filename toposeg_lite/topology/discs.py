@@ -16,13 +16,17 @@ References
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 from skimage.segmentation import watershed
 
+from ..checks import check_number
 from .kernels import kernel
 
-__all__ = ["divide_mask", "draw_discs"]
+__all__ = ["divide_mask", "draw_discs", "fit_radius"]
 
 
 def divide_mask(mask: np.ndarray, owner: np.ndarray) -> np.ndarray:
@@ -48,10 +52,36 @@ def divide_mask(mask: np.ndarray, owner: np.ndarray) -> np.ndarray:
     return goes
 
 
+def fit_radius(radius: Any, shape: tuple[int, ...]) -> float:
+    """Return a radius in pixels as a float, at most the diagonal of an image.
+
+    A disc of that radius covers the image from everywhere; a larger one would do nothing more.
+
+    Examples
+    --------
+    >>> fit_radius(2, (3, 4)), fit_radius(30_000, (3, 4))
+    (2.0, 5.0)
+    """
+    return min(check_number(radius, "radius"), math.hypot(*shape))
+
+
 def draw_discs(mask: np.ndarray, pixels: np.ndarray, radius: float, value: bool = True) -> None:
-    """Write a value into a contiguous mask, wherever it is within `radius` of some flat indices."""
-    reach = int(radius)
-    steps = np.indices((2 * reach + 1,) * mask.ndim) - reach
+    """Write a value into a contiguous mask, wherever it is within `radius` of some flat indices.
+
+    Whatever the radius, it takes no more memory than a few copies of the mask in float64. Beyond
+    the diagonal no pixel is left to be written.
+    """
+    radius = fit_radius(radius, mask.shape)
+    width = 2 * int(radius) + 1
+    size = width**mask.ndim
+    # Small discs are drawn one by one; where that would be more work, distances are measured.
+    if size * mask.ndim > mask.size or size * len(pixels) > 20 * mask.size:
+        away = np.ones(mask.shape, np.bool_)
+        away.reshape(-1)[pixels] = False
+        if len(pixels):  # squared and rounded, as in `_deepest_discs`
+            mask[np.round(distance_transform_edt(away) ** 2) <= radius**2] = value
+        return
+    steps = np.indices((width,) * mask.ndim) - width // 2
     steps = steps[:, (steps**2).sum(0) <= radius**2].T
     _draw(mask.reshape(-1), pixels, np.array(mask.shape), np.ascontiguousarray(steps), value)
 

@@ -34,7 +34,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..checks import check_choice, check_number
+from ..checks import check_choice, check_number, check_reals
 
 Border = Literal["open", "closed"]
 
@@ -92,6 +92,8 @@ def check_dimensions(dimensions: Any, ndim: int) -> list[bool]:
         raise TypeError(f"dimensions must be a collection such as ({dimensions},), not one integer")
     try:
         wanted = [operator.index(k) for k in dimensions]
+        if any(isinstance(k, bool) for k in dimensions):
+            raise TypeError("flags, one for each dimension, mean something else")
     except TypeError:
         raise TypeError(
             f"dimensions must be a collection of integers; got {dimensions!r}"
@@ -145,21 +147,7 @@ def check_spacing(spacing: Any, ndim: int | None = None) -> tuple[float, ...] | 
 def _check_array(array: Any, name: str, ndim: int | tuple[int, ...]) -> np.ndarray:
     """Refuse what is no non-empty real or boolean array with the wanted number of axes."""
     wanted = (ndim,) if isinstance(ndim, int) else ndim
-    if type(array).__module__.split(".")[0] == "torch":
-        raise TypeError(
-            f"{name} must be a NumPy array; got a torch tensor. Pass `.detach().cpu().numpy()`"
-        )
-    if np.ma.isMaskedArray(array):
-        raise TypeError(
-            f"{name} must be an array without a mask, which would be ignored; got a masked array. "
-            f"Pass `.filled(value)`"
-        )
-    try:
-        array = np.asarray(array)
-    except ValueError as error:  # lists of unequal lengths
-        raise ValueError(f"{name} is no array: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers or booleans; got dtype {array.dtype}")
+    array = check_reals(array, name)
     if array.ndim not in wanted:
         axes = " or ".join(str(n) for n in wanted)
         raise ValueError(f"{name} must have {axes} axes; got shape {array.shape}")

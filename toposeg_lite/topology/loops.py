@@ -46,8 +46,16 @@ from .order import find_root
 __all__: list[str] = []
 
 # The six ways from a voxel to its neighbours are numbered so that i and 5 - i are opposite; those
-# from 3 on lead to larger indices. The twelve squares at a voxel each take two ways, not opposite.
-PAIRS = np.array([(a, b) for a in range(6) for b in range(a + 1, 6) if a + b != 5])
+# from 3 on lead to larger indices. The twelve squares at a voxel each take two ways, not opposite;
+# they come by the place of their middles, the last first. Seen from the other side, where a square
+# of background is an edge of the foreground, that is the order of ties of the module `tunnels`.
+PAIRS = np.array(
+    sorted(
+        [(a, b) for a in range(6) for b in range(a + 1, 6) if a + b != 5],
+        key=lambda ways: [sum((w == 5 - k) - (w == k) for w in ways) for k in range(3)],
+        reverse=True,
+    )
+)
 
 # What the kernels are given. All indices are flat ones into the framed volume:
 #   order, (n,) array of int32    the voxels inside the frame in the order in which they enter
@@ -77,7 +85,7 @@ def loop_deaths_3d(steps, order, uphill, lower, upper, died):
             joins[edge_number(lower[e], upper[e], steps)] = True
     squares = entering_squares(rank, steps)
     encloses, _, _ = close_cavities(order, rank, steps, squares)
-    number, _, filled = pair_loops(order, rank, steps, joins, squares & ~encloses)
+    number, _, filled, _ = pair_loops(order, rank, steps, joins, squares & ~encloses)
     death = np.zeros(lower.size, np.int32)
     for e in range(lower.size):
         if died[e] < 0:
@@ -91,8 +99,8 @@ def pair_loops(order, rank, steps, joins, squares):
 
     `squares` are those that enter with each voxel and do not enclose a cavity. Returns for each
     edge that closes one of these loops the loop's number, for all others -1; and for each loop the
-    voxel with which its last edge enters, and the one that fills it. Those left out are closed and
-    filled by the same voxel.
+    voxel with which its last edge enters, the one that fills it, and which of its squares does.
+    Those left out are closed and filled by the same voxel.
     """
     local, critical = _fill_locally(order, rank, steps, joins, squares)
     return _reduce(order, rank, steps, joins, local, critical)
@@ -160,7 +168,7 @@ def close_cavities(order, rank, steps, squares):
     closed, filled = np.empty(1024, np.int32), np.empty(1024, np.int32)
     pairs = 0
     for p in order[::-1]:
-        for k in range(12):  # at one voxel in any order
+        for k in range(11, -1, -1):
             if not squares[p] >> k & 1:
                 continue
             a, b = PAIRS[k, 0], PAIRS[k, 1]
@@ -226,8 +234,8 @@ def _fill_locally(order, rank, steps, joins, squares):
 def _reduce(order, rank, steps, joins, local, critical):
     """Work out the columns of the critical squares and pair them; returns are `pair_loops`'s.
 
-    `betti_matching._fill_loops` is the same reduction with rows and columns in the orders of two
-    images. Nothing enters together there, so what is done here within one voxel has no place.
+    The module `tunnels` has the same reduction with rows and columns in the orders of two images.
+    Nothing enters together there, so what is done here within one voxel has no place.
     """
     most = 0
     for p in order:
@@ -236,6 +244,7 @@ def _reduce(order, rank, steps, joins, local, critical):
     column_of = np.full(joins.size, -1, np.int32)  # by pivot
     closed_by = np.empty(most, np.int32)  # the voxel with which a column's pivot enters
     filled_by = np.empty(most, np.int32)  # and the one with which its square does
+    square = np.empty(most, np.int8)  # the number of this among those of the voxel
     start = np.zeros(most + 1, np.int64)  # column c, reduced: store[start[c]:start[c + 1]]
     store = np.empty(1024, np.int64)
     heap = np.empty(1024, np.int64)
@@ -258,7 +267,7 @@ def _reduce(order, rank, steps, joins, local, critical):
                 else:
                     break
             column_of[pivot] = c
-            closed_by[c], filled_by[c] = later, p
+            closed_by[c], filled_by[c], square[c] = later, p, k
             used = start[c]
             while size > 0:
                 if used == store.size:
@@ -268,7 +277,7 @@ def _reduce(order, rank, steps, joins, local, critical):
                 size = cancel_pairs(heap, pop_largest(heap, size))
             c += 1
             start[c] = used
-    return column_of, closed_by, filled_by
+    return column_of, closed_by, filled_by, square
 
 
 @kernel

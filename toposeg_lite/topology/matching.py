@@ -64,7 +64,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ..checks import check_choice, check_same_shape
-from .betti_matching import betti_matching, names
+from .betti_matching import betti_matching, closing_edges, names
 from .components import betti_numbers, label_components
 from .grid import (
     Border,
@@ -446,8 +446,13 @@ def _betti_rows(
         flag and (k == 0 or there[k] > 0) and bool((pairs.dimension == k).any())
         for k, flag in enumerate(wanted)
     ]
-    named = betti_matching(image, mask, connectivity, closed, wanted)
     matched = []
+    known = pairs._closing
+    if mask.ndim == 3 and wanted[1] and known is not None and connectivity > 1:
+        edges = closing_edges(image, mask, there[1], connectivity, closed)
+        matched.append(np.flatnonzero((pairs.dimension == 1) & np.isin(known, edges)))
+        wanted[1] = False
+    named = betti_matching(image, mask, connectivity, closed, wanted)
     for k, (sought, partner) in enumerate(named):
         rows = _positions(pairs, k, mask.shape, sought)
         keep = rows >= 0

@@ -47,7 +47,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..checks import check_number
+from ..checks import check_integer, check_number
 from .frame import NEIGHBOURS, plane_steps, upper_masks
 from .grid import Border, check_border, check_connectivity, check_dimensions, check_image
 from .kernels import kernel
@@ -87,6 +87,9 @@ class PersistencePairs:
     death: np.ndarray
     birth_index: np.ndarray
     death_index: np.ndarray
+    # For the matchings: the edge that closes a tunnel, as its number at its voxel (see `tunnels`)
+    # and 16 times the voxel; -1 where it is not known.
+    _closing: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.dimension)
@@ -111,7 +114,7 @@ class PersistencePairs:
         >>> len(pairs.of_dimension(0)), len(pairs.of_dimension(1))
         (2, 0)
         """
-        return self[self.dimension == dimension]
+        return self[self.dimension == check_integer(dimension, "dimension", 0, 2)]
 
     def __getitem__(self, which: Any) -> PersistencePairs:
         """Select pairs by a boolean mask, a slice or an array of positions."""
@@ -121,6 +124,7 @@ class PersistencePairs:
             self.death[which],
             self.birth_index[which],
             self.death_index[which],
+            None if self._closing is None else self._closing[which],
         )
 
 

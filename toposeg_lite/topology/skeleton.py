@@ -89,7 +89,8 @@ def thin_mask(
     array of bool, of the mask's shape
         A subset of the mask with the same Betti numbers. In 3D it is `thin_by_depth`, in 2D
         scikit-image's `skeletonize` (Zhang's thinning), which leaves some diagonals two pixels wide
-        and eats some others, of even width, from one end to the middle.
+        and eats some others, of even width, from one end to the middle. It is kept since published
+        numbers of clDice are made with it, and ours should be comparable.
 
     Examples
     --------

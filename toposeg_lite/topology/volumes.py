@@ -53,24 +53,28 @@ __all__: list[str] = []
 
 def pairs_3d(
     image: np.ndarray, connectivity: int, closed: bool, wanted: list[bool], least: np.floating
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Compute the five arrays of `PersistencePairs` for a volume that was checked.
+) -> tuple[np.ndarray, ...]:
+    """Compute the arrays of `PersistencePairs` for a volume that was checked.
 
     `wanted` says of each dimension whether it is; kept is what is more persistent than `least`.
     """
     values = image.ravel()
     order = argsort_falling(values, empty_keys(image.dtype))
     if connectivity == 1:
-        pairs = _pairs(image.shape, order, closed, wanted)
+        pairs, _ = _pairs(image.shape, order, closed, wanted)
+        closing = np.full(len(pairs[1][0]), -1)
     else:
-        dual = _pairs(image.shape, order[::-1], not closed, wanted[::-1])
+        dual, squares = _pairs(image.shape, order[::-1], not closed, wanted[::-1])
         pairs = [(born, died) for died, born in dual[::-1]]
+        # The square of background that fills a loop of it is the edge that closes the tunnel.
+        closing = 16 * pairs[1][0] + 4 + squares
     if wanted[1]:
         rank = np.empty_like(order)
         rank[order] = np.arange(order.size, dtype=order.dtype)
         born, died = pairs[1]
         rising = np.lexsort((rank[died], -rank[born]))
         pairs[1] = born[rising], died[rising]
+        closing = closing[rising]
     if wanted[0]:
         born, died = pairs[0]
         pairs[0] = np.append(-1 if closed else order[0], born), np.append(-1, died)
@@ -81,14 +85,19 @@ def pairs_3d(
     birth_index, death_index = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
     birth = np.where(birth_index < 0, image.dtype.type(1), values[birth_index])
     death = np.where(death_index < 0, image.dtype.type(0), values[death_index])
+    closing_edge = np.full(len(dimension), -1)
+    closing_edge[dimension == 1] = closing
     keep = (birth - death > least) | (death_index < 0)
-    return dimension[keep], birth[keep], death[keep], birth_index[keep], death_index[keep]
+    columns = (dimension, birth, death, birth_index, death_index, closing_edge)
+    return tuple(column[keep] for column in columns)
 
 
 def _pairs(
     shape: tuple[int, ...], order: np.ndarray, outside: bool, wanted: list[bool]
-) -> list[tuple[np.ndarray, np.ndarray]]:
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
     """Return for each dimension the voxels of births and of deaths, for connectivity 1.
+
+    The second result are the squares that fill the loops, each as its number at its last voxel.
 
     Voxels enter in the order given. With `outside` a frame of voxels around the image comes first.
     The essential component is left out, and so is the cavity of this frame; for a dimension that is
@@ -109,23 +118,24 @@ def _pairs(
     steps = flat_steps(OFFSETS[3, 1], framed)
 
     none = np.empty(0, np.int32)
-    pairs = [(none, none)] * 3
+    pairs, number = [(none, none)] * 3, none
     if wanted[0] or wanted[1]:
         joins, *pairs[0] = _join_components(entry, rank, steps)
     if wanted[1] or wanted[2]:
         squares = entering_squares(rank, steps)
         encloses, *pairs[2] = close_cavities(entry, rank, steps, squares)
     if wanted[1]:
-        _, *pairs[1] = pair_loops(entry, rank, steps, joins, squares & ~encloses)
+        _, *pairs[1], number = pair_loops(entry, rank, steps, joins, squares & ~encloses)
     result = []
     for k, (born, died) in enumerate(pairs):
         # What the frame's voxels close and fill among themselves is no feature of the image.
         keep = (rank[born if k else died] >= before) & wanted[k]
+        number = number[keep] if k == 1 else number
         born, died = unframe(born[keep], framed), unframe(died[keep], framed)
         if outside:
             born, died = unframe(born, shape), unframe(died, shape)
         result.append((born, died))
-    return result
+    return result, number
 
 
 @kernel

@@ -16,7 +16,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,11 +25,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from ..files import write_atomically
+from ..checks import check_flag, check_integer, check_path
+from ..files import reading, write_atomically
 from ..models import UNet
-from .config import TrainConfig
+from .config import TrainConfig, check_network
 
-__all__ = ["DICE_MARGIN", "HISTORY", "VALIDATION", "Checkpoint", "digest", "load_checkpoint"]
+__all__ = [
+    "DICE_MARGIN",
+    "HISTORY",
+    "VALIDATION",
+    "Checkpoint",
+    "checkpoint_size",
+    "digest",
+    "load_checkpoint",
+]
 
 #: What is recorded of every step: losses, then seconds of the whole step and of the added loss.
 HISTORY = ("loss", "dice_bce", "added", "seconds", "seconds_added")
@@ -65,6 +73,9 @@ class Checkpoint:
         One row for each look at the validation images, with the columns `VALIDATION`.
     best : dict of str to tensor
         The network's state at the look `best_look`; empty if there was none.
+    threads : int or None
+        How many threads torch used, ``torch.get_num_threads()``: with another number the last
+        digits of a sum differ. None in older files.
     """
 
     config: TrainConfig
@@ -79,6 +90,7 @@ class Checkpoint:
         default_factory=lambda: pd.DataFrame(columns=list(VALIDATION), dtype=float)
     )
     best: dict[str, Tensor] = field(default_factory=dict)
+    threads: int | None = None
 
     @property
     def best_look(self) -> int | None:
@@ -118,12 +130,14 @@ class Checkpoint:
         where it is; without it into a new `UNet` on the CPU, if they are a UNet's. Weights of
         another network raise a ValueError.
         """
+        check_flag(last, "last")
+        weights = self.weights if last or not self.best else self.best
         if model is None:
             if not self.network:
                 raise ValueError("these weights are not a UNet's: pass the network as `model`")
-            model = UNet(**self.network)
+            return UNet.from_weights(self.network, weights)
         try:
-            model.load_state_dict(self.weights if last or not self.best else self.best)
+            check_network(model).load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(f"the checkpoint holds another network's weights: {error}") from None
         return model
@@ -135,7 +149,7 @@ class Checkpoint:
         tensors["validation"] = torch.from_numpy(self.validation.to_numpy(np.float64, copy=True))
         tensors["history"] = torch.from_numpy(self.history.to_numpy(np.float64, copy=True))
         facts = {name: getattr(self, name) for name in ("network", "step", "start", "parent")}
-        facts |= {"format": _FORMAT, "config": self.config.as_dict()}
+        facts |= {"format": _FORMAT, "config": self.config.as_dict(), "threads": self.threads}
         # One key alone: safetensors writes several in an order that differs from run to run.
         content = save_tensors(
             {name: tensor.contiguous() for name, tensor in tensors.items()},
@@ -150,34 +164,73 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     A file that is missing raises a FileNotFoundError; one that is damaged, no safetensors file, or
     none of this library, a ValueError.
     """
-    path = Path(path)
+    path = check_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path}")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            text = (file.metadata() or {}).get("toposeg_lite", "{}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        facts = json.loads(text)
-        if facts.get("format") != _FORMAT:
-            raise ValueError("it was not written by this version of toposeg_lite")
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is no checkpoint that can be read: {error}") from None
+    with reading(path, "checkpoint"):
+        try:
+            with safe_open(path, framework="pt", device="cpu") as file:
+                text = (file.metadata() or {}).get("toposeg_lite", "{}")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise ValueError(str(error)) from None
+        return _unpack(json.loads(text), tensors)
+
+
+def _unpack(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
+    """Return the checkpoint of a file's facts and tensors; both may hold anything."""
+    if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
+        raise ValueError("it was not written by this version of toposeg_lite")
+    config = TrainConfig(**facts["config"])
+    step, start = (check_integer(facts[name], name) for name in ("step", "start"))
+    check_integer(step, "step", start, start + config.steps)
+    threads = facts.get("threads")  # older files have none, nor a validation
+    if threads is not None:
+        check_integer(threads, "threads", 1)
+    for name, kind in (("network", dict), ("parent", str)):
+        if not isinstance(facts[name], kind):
+            raise TypeError(f"{name} must be a {kind.__name__}; got {facts[name]!r}")
+    history = tensors.pop("history").double().numpy()
+    validation = tensors.pop("validation", torch.empty(0, len(VALIDATION))).double().numpy()
+    for name, table, shape in (
+        ("history", history, (step - start, len(HISTORY))),
+        ("validation", validation, (len(validation), len(VALIDATION))),
+    ):
+        if table.shape != shape:
+            raise ValueError(f"{name} has shape {table.shape}; {shape} is wanted")
     parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}}
-    history = tensors.pop("history")
-    # Older files have none.
-    validation = tensors.pop("validation", torch.empty(0, len(VALIDATION)))
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         parts[part][rest] = tensor
     return Checkpoint(
-        TrainConfig(**facts["config"]),
-        **{name: facts[name] for name in ("network", "step", "start", "parent")},
-        weights=parts["weights"],
-        optimizer=parts["optimizer"],
-        best=parts["best"],
-        history=pd.DataFrame(history.numpy(), columns=list(HISTORY)),
-        validation=pd.DataFrame(validation.numpy(), columns=list(VALIDATION), dtype=float),
+        config,
+        network=facts["network"],
+        step=step,
+        start=start,
+        parent=facts["parent"],
+        **parts,
+        history=pd.DataFrame(history, columns=list(HISTORY)),
+        validation=pd.DataFrame(validation, columns=list(VALIDATION), dtype=float),
+        threads=threads,
     )
+
+
+def checkpoint_size(model: nn.Module, config: TrainConfig) -> int:
+    """Return how many bytes the last checkpoint of a run will take, or a little more.
+
+    Examples
+    --------
+    >>> checkpoint_size(UNet(1, width=2, depth=2), TrainConfig(steps=10))
+    14950
+    """
+    state = model.state_dict()
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    moments = sum(2 * weight.numel() * weight.element_size() + 4 for weight in trained)
+    networks = 2 if config.validate_every else 1
+    names = sum(map(len, state)) + 100 * len(state)  # in the header, beside type and place
+    tables = 8 * len(HISTORY) * config.steps
+    return networks * (weights + names) + moments + 3 * 100 * len(trained) + tables
 
 
 def digest(weights: Mapping[str, Tensor]) -> str:
@@ -185,5 +238,7 @@ def digest(weights: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(name.encode())
-        digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
+        # As bytes, for NumPy does not know every type that torch has.
+        content = weights[name].detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(content.numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
 
-from ..checks import check_choice, check_flag, check_integer, check_number
-from ..data import list_datasets
+from ..checks import check_choice, check_flag, check_integer, check_number, check_text
+from ..data import Dataset, list_datasets, load_dataset
+from ..data import folder as own_images
 from ..losses import LOSSES, make_loss
 from .augment import check_augment, try_augment
 
@@ -29,12 +34,46 @@ def check_sides(value: Any, name: str) -> int | tuple[int, ...]:
     return tuple(check_integer(side, f"each side of {name}", 1) for side in value)
 
 
+def check_network(model: Any) -> nn.Module:
+    """Return a network, else raise."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
+    return model
+
+
 def resolve_sides(value: int | tuple[int, ...], ndim: int, name: str) -> tuple[int, ...]:
     """Return one side length for each axis."""
     sides = value if isinstance(value, tuple) else (value,) * ndim
     if len(sides) != ndim:
         raise ValueError(f"{name} must name one side for each of the {ndim} axes; got {value!r}")
     return sides
+
+
+def _check_own_folder(given: Any, dataset: str) -> dict[str, Any]:
+    """Return what `data.folder` shall be called with, as plain values that JSON can hold."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"own_folder must map what data.folder takes to values; got {given!r}")
+    if (dataset == "folder") != bool(given):
+        raise ValueError(
+            f"your own images are given by dataset='folder' together with "
+            f"own_folder={{'images': ..., 'masks': ...}}; got {dataset=} and {dict(given)!r}"
+        )
+    checked = {}
+    for name, value in given.items():
+        known = [name for name in inspect.signature(own_images).parameters if name != "group"]
+        check_choice(name, known, "each name in own_folder")
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
+        checked[name] = value.item() if isinstance(value, np.generic) else value
+    missing = [name for name in ("images", "masks") if given and name not in given]
+    if missing:
+        raise ValueError(
+            f"own_folder must say where the {' and '.join(missing)} are; got {given!r}"
+        )
+    try:
+        json.dumps(checked)
+    except TypeError as error:
+        raise TypeError(f"own_folder must hold what JSON can: {error}") from None
+    return checked
 
 
 @dataclass(frozen=True)
@@ -46,7 +85,7 @@ class TrainConfig:
     Parameters
     ----------
     dataset : str
-        One of `toposeg_lite.data.list_datasets()`.
+        One of `toposeg_lite.data.list_datasets()`, or "folder" for your own images.
     root : str, optional
         The folder of downloaded data sets. It decides no number, so a resumed run may change it.
     loss : str
@@ -89,6 +128,9 @@ class TrainConfig:
         End the run after so many looks in a row that found no better network; 0 never ends it.
     validation_window : int or tuple of int
         Sides of the windows in which the validation images are predicted; see `predict`.
+    own_folder : dict
+        Your own images: what `toposeg_lite.data.folder` takes, but for `group`, by name, e.g.
+        ``{"images": "cells", "masks": "cells/masks", "ignore": 255}``.
 
     Examples
     --------
@@ -117,15 +159,23 @@ class TrainConfig:
     validate_every: int = 0
     patience: int = 0
     validation_window: int | tuple[int, ...] = 256
+    own_folder: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_choice(self.dataset, list_datasets(), "dataset")
+        check_choice(self.dataset, [*list_datasets(), "folder"], "dataset")
         if not (self.root is None or isinstance(self.root, str)):
             raise TypeError(f"root must be a text or None; got {self.root!r}")
         check_choice(self.loss, tuple(LOSSES), "loss")
         if not isinstance(self.loss_options, Mapping):
             raise TypeError(f"loss_options must map names to values; got {self.loss_options!r}")
+        for name in self.loss_options:
+            check_text(name, "each name in loss_options")
         make_loss(self.loss, **self.loss_options)
+        if self.loss_options.get("ignore_index") is not None:
+            raise ValueError(
+                "loss_options must name no ignore_index: which pixels are ignored is said by the "
+                "data, in Sample.ignored (folder(..., ignore=LABEL) sets it)"
+            )
         try:
             json.dumps(dict(self.loss_options))
         except TypeError as error:
@@ -133,6 +183,7 @@ class TrainConfig:
         check_augment(self.augment)
         check_choice(self.precision, PRECISIONS, "precision")
         checked: dict[str, Any] = {"anneal": check_flag(self.anneal, "anneal")}
+        checked["own_folder"] = _check_own_folder(self.own_folder, self.dataset)
         for name in ("steps", "batch", "width", "depth", "checkpoint_every"):
             checked[name] = check_integer(getattr(self, name), name, 1)
         for name in ("seed", "validate_every", "patience"):
@@ -152,8 +203,15 @@ class TrainConfig:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
+    def load(self) -> Dataset:
+        """Load the data set."""
+        if self.own_folder:
+            return own_images(**self.own_folder)
+        return load_dataset(self.dataset, root=self.root)
+
     def check(self, ndim: int) -> None:
         """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes."""
+        ndim = check_integer(ndim, "ndim", 2, 3)
         sides = resolve_sides(self.patch, ndim, "patch")
         try_augment(self.augment, (1, *sides))
         resolve_sides(self.validation_window, ndim, "validation_window")
@@ -172,4 +230,7 @@ class TrainConfig:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["loss_options"] = dict(self.loss_options)
         values["augment"] = {name: dict(options) for name, options in self.augment.items()}
+        values["own_folder"] = dict(self.own_folder)
+        if not self.own_folder:  # so that what was begun before there was this field can go on
+            del values["own_folder"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

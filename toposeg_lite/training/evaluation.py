@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,11 @@ import torch
 from torch import nn
 
 from .. import metrics
-from ..checks import check_number
+from ..checks import check_choice, check_integer, check_number, check_reals
 from ..data import Sample
 from ..data.samples import check_labelled
-from .config import check_sides, resolve_sides
+from ..topology.grid import check_connectivity
+from .config import check_network, check_sides, resolve_sides
 
 __all__ = ["Evaluation", "evaluate", "predict", "validate"]
 
@@ -56,7 +58,9 @@ def predict(
     >>> predict(UNet(1, width=2), image, window=16).shape
     (40, 50)
     """
-    image = np.asarray(image)
+    check_network(model)
+    image = check_reals(image, "image")
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)  # as torch wants it
     if image.dtype.kind != "f":
         raise TypeError(f"image must be floating point in [0, 1]; got {image.dtype}")
     if image.ndim not in (3, 4) or image.size == 0:
@@ -84,7 +88,7 @@ def predict(
         with torch.no_grad():
             for corner in product(*map(_window_starts, spatial, sides, [overlap] * len(sides))):
                 place = tuple(slice(a, a + side) for a, side in zip(corner, sides, strict=True))
-                tensor = torch.from_numpy(np.ascontiguousarray(image[(slice(None), *place)]))
+                tensor = torch.from_numpy(image[(slice(None), *place)].copy())
                 logits = model(tensor[None].to(parameter.device, parameter.dtype))
                 shape = tuple(logits.shape)
                 if shape[:1] + shape[2:] != (1, *sides) or shape[1] == 0:
@@ -112,14 +116,22 @@ def _window_starts(size: int, side: int, overlap: float) -> list[int]:
     return [round(k * (size - side) / (count - 1)) for k in range(count)]
 
 
-def _masks(likelihood: np.ndarray, sample: Sample) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return predicted and true mask of a sample by its name, or of each of its classes."""
+def _masks(likelihood: np.ndarray, sample: Sample) -> dict[str, dict[str, Any]]:
+    """Return what metrics take of a sample, by its name, or of each of its classes."""
     if likelihood.ndim == sample.mask.ndim:
-        return {sample.name: (likelihood >= 0.5, sample.mask)}
-    likeliest = likelihood.argmax(0)
+        truth = sample.mask
+        if sample.ignored is not None:  # of which the mask may say anything
+            truth = np.where(sample.ignored, False, truth)
+        pairs = {sample.name: (likelihood >= 0.5, truth)}
+    else:
+        likeliest = likelihood.argmax(0)
+        pairs = {
+            f"{sample.name}, class {k}": (likeliest == k, sample.mask == k)
+            for k in range(1, len(likelihood))
+        }
     return {
-        f"{sample.name}, class {k}": (likeliest == k, sample.mask == k)
-        for k in range(1, len(likelihood))
+        name: {"prediction": prediction, "truth": truth, "ignored": sample.ignored}
+        for name, (prediction, truth) in pairs.items()
     }
 
 
@@ -136,8 +148,8 @@ def validate(
         for sample in samples
         for pair in _masks(predict(model, sample.image, window=window), sample).values()
     ]
-    dice = sum(metrics.dice(*pair) for pair in pairs) / len(pairs)
-    errors = [metrics.betti_matching_error(*pair, patch=patch) for pair in pairs]
+    dice = sum(metrics.dice(**pair) for pair in pairs) / len(pairs)
+    errors = [metrics.betti_matching_error(**pair, patch=patch) for pair in pairs]
     return dice, sum(errors) / len(pairs)
 
 
@@ -170,6 +182,8 @@ def evaluate(
 ) -> Evaluation:
     """Predict images and score their masks: likelihood 0.5 and above, or the likeliest class.
 
+    Pixels that a sample ignores do not count; see `toposeg_lite.metrics`.
+
     Each of `samples` has a name of its own. `model`, `window` and `overlap` are those of `predict`;
     `labels`, `connectivity` and `patch` are those of `toposeg_lite.metrics.report`.
 
@@ -185,6 +199,11 @@ def evaluate(
     if not samples:
         raise ValueError("samples are empty: there is nothing to evaluate")
     check_labelled(samples)
+    check_network(model)
+    check_choice(labels, ("foreground", "background"), "labels")
+    if patch is not None:
+        check_integer(patch, "patch", 1)
+    check_connectivity(connectivity, samples[0].mask.ndim)
     twice = [name for name, times in Counter(s.name for s in samples).items() if times > 1]
     if twice:
         raise ValueError(f"samples must have different names; {twice[0]!r} is there more than once")
@@ -192,5 +211,7 @@ def evaluate(
     for sample in samples:
         likelihoods[sample.name] = predict(model, sample.image, window=window, overlap=overlap)
         for row, pair in _masks(likelihoods[sample.name], sample).items():
-            rows[row] = metrics.report(*pair, connectivity=connectivity, patch=patch, labels=labels)
+            rows[row] = metrics.report(
+                **pair, connectivity=connectivity, patch=patch, labels=labels
+            )
     return Evaluation(pd.DataFrame.from_dict(rows, orient="index"), likelihoods)

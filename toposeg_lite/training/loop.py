@@ -13,6 +13,7 @@ import json
 import math
 import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -27,18 +28,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..data import Dataset, Sample, load_dataset
-from ..data.samples import check_labelled
+from ..checks import check_flag, check_integer, check_number, check_path
+from ..data import Dataset, Sample
+from ..data.samples import IGNORED_HOW, check_labelled
+from ..files import check_room, make_folder, one_writer
 from ..losses import DiceBCELoss, make_loss
 from ..losses.base import start as start_loss
 from ..models import UNet
 from ..topology.threads import Background
-from .augment import make_augmentation
-from .checkpoint import HISTORY, VALIDATION, Checkpoint, digest, load_checkpoint
-from .config import TrainConfig, resolve_sides
+from .augment import check_augment, make_augmentation
+from .checkpoint import (
+    HISTORY,
+    VALIDATION,
+    Checkpoint,
+    checkpoint_size,
+    digest,
+    load_checkpoint,
+)
+from .config import TrainConfig, check_network, check_sides, resolve_sides
 from .evaluation import validate
 
 __all__ = ["draw_batch", "train"]
+
+IGNORED = -1  # no label of a class, whatever their number
 
 
 # --- What a step sees -------------------------------------------------------------------------
@@ -76,7 +88,8 @@ def draw_batch(
     images : (batch, channels, *patch) array of float32
         An image smaller than the crop is continued by its mirror image.
     masks : (batch, 1, *patch) array of float32, or (batch, *patch) array of int64
-        0 and 1; or the labels, if the masks of the samples are integers.
+        0 and 1; or the labels, if the masks of the samples are integers. Ignored pixels hold -1,
+        the `ignore_index` of the losses of a training.
 
     Examples
     --------
@@ -87,47 +100,61 @@ def draw_batch(
     >>> crops.shape, masks.shape, bool(((crops > 0.5) == masks).all())
     ((2, 1, 4, 4), (2, 1, 4, 4), True)
     """
+    if not isinstance(samples, Sequence) or not all(isinstance(each, Sample) for each in samples):
+        raise TypeError(f"samples must be a sequence of Sample; got {type(samples).__name__}")
     if not samples:
         raise ValueError("samples are empty: there is nothing to train on")
-    sides = resolve_sides(patch, samples[0].mask.ndim, "patch")
+    step, seed = check_integer(step, "step"), check_integer(seed, "seed")
+    batch = check_integer(batch, "batch", 1)
+    if check_number(light, "light") >= 1:
+        raise ValueError(f"light must be below 1; got {light}")
+    check_augment({} if augment is None else augment)
+    sides = resolve_sides(check_sides(patch, "patch"), samples[0].mask.ndim, "patch")
     rng = np.random.default_rng([seed, step])
     crops = [_draw_crop(samples[int(rng.integers(len(samples)))], sides, rng) for _ in range(batch)]
-    images, masks = (np.stack(parts) for parts in zip(*crops, strict=True))
+    images, masks, ignored = (np.stack(parts) for parts in zip(*crops, strict=True))
     if light:
         images = _change_light(images, light, rng)
     if augment:
         change = make_augmentation(augment)
         images = np.stack([change(image, rng) for image in images])
     if masks.dtype != np.bool_:
-        return images, masks.astype(np.int64)
-    return images, masks[:, None].astype(np.float32)
+        masks = np.where(ignored, 0, masks).astype(np.int64)
+    else:
+        masks, ignored = masks[:, None].astype(np.float32), ignored[:, None]
+    masks[ignored] = IGNORED
+    return images, masks
 
 
 def _count_classes(samples: Sequence[Sample]) -> int:
     """Return how many channels the logits need: one for masks, else one for each label."""
     if all(sample.mask.dtype == np.bool_ for sample in samples):
         return 1
-    labels = set().union(*(np.unique(sample.mask).astype(int).tolist() for sample in samples))
+    known = [s.mask if s.ignored is None else s.mask[~s.ignored] for s in samples]
+    labels = set().union(*(np.unique(mask).astype(int).tolist() for mask in known))
     missing = sorted(set(range(max(labels))) - labels)
     if missing:
         raise ValueError(
             f"masks must hold the labels 0, 1, 2 and so on; the largest is {max(labels)}, and "
             f"{len(missing)} below it are in no mask, such as {missing[0]}. Number the classes "
-            f"without gaps; pixels that are to be ignored cannot be trained on: cut them away"
+            f"without gaps. {IGNORED_HOW}"
         )
     return max(2, 1 + max(labels))
 
 
 def _draw_crop(
     sample: Sample, sides: tuple[int, ...], rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut one crop at a random place, then permute axes of equal side and flip at random."""
     image, mask = sample.image, sample.mask
+    # Without ignored pixels a view of one False is enough.
+    none = np.broadcast_to(False, mask.shape)
+    ignored = none if sample.ignored is None else sample.ignored
     missing = [max(side - size, 0) for side, size in zip(sides, mask.shape, strict=True)]
     if any(missing):
         widths = [(0, more) for more in missing]
         image = np.pad(image, [(0, 0), *widths], mode="symmetric")
-        mask = np.pad(mask, widths, mode="symmetric")
+        mask, ignored = (np.pad(each, widths, mode="symmetric") for each in (mask, ignored))
     corner = [rng.integers(size - side + 1) for side, size in zip(sides, mask.shape, strict=True)]
     place = tuple(slice(low, low + side) for low, side in zip(corner, sides, strict=True))
     order = np.arange(len(sides))
@@ -136,8 +163,8 @@ def _draw_crop(
         order[same] = rng.permutation(same)
     flips = np.flatnonzero(rng.integers(2, size=len(sides)))
     image = image[(slice(None), *place)].transpose([0, *(order + 1)])
-    mask = mask[place].transpose(order)
-    return np.flip(image, tuple(flips + 1)), np.flip(mask, tuple(flips))
+    mask, ignored = (np.flip(e[place].transpose(order), tuple(flips)) for e in (mask, ignored))
+    return np.flip(image, tuple(flips + 1)), mask, ignored
 
 
 def _change_light(images: np.ndarray, light: float, rng: np.random.Generator) -> np.ndarray:
@@ -204,6 +231,11 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = tensor.clone()
     groups = optimizer.state_dict()["param_groups"]
+    shapes = [weight.shape for group in optimizer.param_groups for weight in group["params"]]
+    for place, values in state.items():
+        wanted = shapes[place] if place < len(shapes) else None
+        if any(values[name].shape != wanted for name in values if name != "step"):
+            raise ValueError("the checkpoint holds the optimizer of another network")
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
@@ -214,9 +246,9 @@ def _check_resumable(kept: Checkpoint, config: TrainConfig, parent: str, path: P
     # Neither decides a number.
     free = ("root", "checkpoint_every")
     other = [
-        f"{name} was {old[name]!r} and is now {new[name]!r}"
-        for name in new
-        if name not in free and old[name] != new[name]
+        f"{name} was {old.get(name)!r} and is now {new.get(name)!r}"
+        for name in dict.fromkeys([*new, *old])
+        if name not in free and old.get(name) != new.get(name)
     ]
     if kept.parent != parent:
         other.append("it started from other weights")
@@ -225,6 +257,37 @@ def _check_resumable(kept: Checkpoint, config: TrainConfig, parent: str, path: P
             f"{path} belongs to another run: {'; '.join(other)}. "
             f"Resume with the same settings, or choose another place"
         )
+
+
+def _tell_of_threads(kept: Checkpoint, path: Path) -> None:
+    """Warn if a run goes on with another number of threads: sums are then added up otherwise."""
+    now = torch.get_num_threads()
+    if kept.threads not in (None, now):
+        warnings.warn(
+            f"{path} was trained with {kept.threads} threads of torch and goes on with {now}: its "
+            f"numbers will differ in their last digits from those of an unbroken run. "
+            f"torch.set_num_threads({kept.threads}) gives the same bits",
+            stacklevel=3,
+        )
+
+
+def _check_room_for(run: Checkpoint, model: nn.Module, path: Path) -> None:
+    """Refuse a run whose checkpoints will not fit on the disk, before its first step."""
+    several = run.config.steps > run.config.checkpoint_every
+    copies = 2 if several and not path.exists() else 1  # a new one is whole before the old one goes
+    size = copies * checkpoint_size(model, run.config)
+    check_room(path.parent, size, f"the checkpoints of {path.name}")
+
+
+def _save(run: Checkpoint, path: Path) -> None:
+    """Write a checkpoint; if that fails, say how the run can go on."""
+    try:
+        run.save(path)
+    except OSError as error:
+        text = f"{error.strerror}. The run ended at step {run.step}"
+        if path.exists():
+            text += f"; once that is mended, resume=True goes on from {path}"
+        raise OSError(error.errno, text) from error
 
 
 def train(
@@ -250,17 +313,19 @@ def train(
     config : TrainConfig
         What to do; its `patience` can end the run early.
     data : Dataset, optional
-        Use it instead of loading ``config.dataset``. Masks of integers are labels of several
-        classes, of which 0 is the background.
+        Use it instead of loading what `config` names. Masks of integers are labels of several
+        classes, of which 0 is the background. Pixels that a sample ignores teach nothing.
     model : torch.nn.Module, optional
         The network, any that turns (B, channels, *spatial) into logits (B, 1, *spatial), or a
         channel for each class. It is trained in place. Default: a new `UNet` from ``config.seed``.
     start : Checkpoint, optional
         Go on from its last weights, optimizer and step instead of starting anew.
     out : path, optional
-        The file for checkpoints. Its folder must exist.
+        The file for checkpoints. Its folder is made if there is none. While another process trains
+        the same file, the call waits.
     resume : bool
-        If `out` exists, go on from there; the run then ends with the bits of an unbroken one.
+        If `out` exists, go on from there; the run then ends with the bits of an unbroken one, if
+        ``torch.get_num_threads()`` is the same: the checkpoint keeps it, and another one warns.
     events : path, optional
         A folder for event files, which TensorBoard shows: the parts of the loss and the seconds of
         each step, and the scores of each look at the validation images.
@@ -273,6 +338,10 @@ def train(
         If `out` is the checkpoint of another run.
     FileExistsError
         If `out` exists and `resume` is False.
+    OSError
+        If nothing can be written where `out` or `events` shall be, or the checkpoints would not
+        fit on the disk, before the first step; or if one cannot be written: the one before it
+        stays.
     FloatingPointError
         If the loss is no longer a number; the last checkpoint stays.
 
@@ -286,11 +355,22 @@ def train(
         raise TypeError(f"config must be a TrainConfig; got {type(config).__name__}")
     if not (start is None or isinstance(start, Checkpoint)):
         raise TypeError(f"start must be a Checkpoint or None; got {type(start).__name__}")
-    path = None if out is None else Path(out)
+    if not (data is None or isinstance(data, Dataset)):
+        raise TypeError(f"data must be a Dataset or None; got {type(data).__name__}")
+    if model is not None:
+        check_network(model)
+    check_flag(resume, "resume")
+    check_flag(progress, "progress")
+    if events is not None:
+        check_path(events, "events")
+    path = None if out is None else check_path(out, "out")
     if path is not None and path.exists() and not resume:
         raise FileExistsError(f"{path} exists: pass resume=True to go on from it, or move it away")
     if resume and path is None:
         raise ValueError("resume=True needs `out`, the checkpoint to go on from")
+    for folder in (path and path.parent, events):
+        if folder is not None:
+            make_folder(folder)
     accelerator = Accelerator()
     processes = accelerator.num_processes
     if config.batch % processes:
@@ -301,10 +381,12 @@ def train(
             f"bfloat16. Use precision='float32'"
         )
     if data is None:
-        data = load_dataset(config.dataset, root=config.root)
+        data = config.load()
     if not data.train:
         raise ValueError(f"the data set {data.name!r} has no images to train on")
     check_labelled([*data.train, *data.validation])
+    if all(s.ignored is not None and s.ignored.all() for s in data.train):
+        raise ValueError(f"all pixels of the training images of {data.name!r} are ignored")
     config.check(data.ndim)
     if config.validate_every and not data.validation:
         raise ValueError(f"validate_every needs validation images; {data.name} has none")
@@ -326,18 +408,26 @@ def train(
         weights={},
         optimizer={} if start is None else start.optimizer,
         history=pd.DataFrame(columns=list(HISTORY), dtype=float),
+        threads=torch.get_num_threads(),
     )
-    if path is not None and path.exists():
-        kept = load_checkpoint(path)
-        _check_resumable(kept, config, run.parent, path)
-        kept.model(model, last=True)
-        run = kept
-    accelerator.wait_for_everyone()  # nobody may write before everybody has read
-    if run.finished:
-        return run
-    silent = events is None or not accelerator.is_main_process
-    with nullcontext() if silent else _event_writer(events, run.step) as writer:
-        return _run(run, _Steps(run, data, model, accelerator), path, writer, progress)
+    # Two studies in one folder: the second waits, and then reads what the first has made.
+    with nullcontext() if path is None or processes > 1 else one_writer(path):
+        if path is not None and path.exists():
+            if not resume:
+                raise FileExistsError(f"{path} was made meanwhile: pass resume=True to go on")
+            kept = load_checkpoint(path)
+            _check_resumable(kept, config, run.parent, path)
+            kept.model(model, last=True)
+            run = kept
+        accelerator.wait_for_everyone()  # nobody may write before everybody has read
+        if run.finished:
+            return run
+        if path is not None:
+            _tell_of_threads(run, path)
+            _check_room_for(run, model, path)
+        silent = events is None or not accelerator.is_main_process
+        with nullcontext() if silent else _event_writer(events, run.step) as writer:
+            return _run(run, _Steps(run, data, model, accelerator), path, writer, progress)
 
 
 def _event_writer(folder: Any, step: int) -> Any:
@@ -366,8 +456,9 @@ class _Steps:
         if run.optimizer:
             _restore_optimizer(self.optimizer, run.optimizer)
         self.net.train()
-        self.pixels = DiceBCELoss()
-        self.added = make_loss(config.loss, **config.loss_options) if config.weight else None
+        options = {**config.loss_options, "ignore_index": IGNORED}
+        self.pixels = DiceBCELoss(ignore_index=IGNORED)
+        self.added = make_loss(config.loss, **options) if config.weight else None
         self.ahead: tuple[int, Background[list[Tensor]]] | None = None  # a step, what it sees
 
     def make(self, step: int) -> list[float]:
@@ -463,6 +554,7 @@ class _Steps:
             weights=_copy(self.accelerator.unwrap_model(self.net).state_dict()),
             optimizer=_optimizer_state(self.optimizer),
             history=pd.DataFrame(rows, columns=list(HISTORY)),
+            threads=torch.get_num_threads(),
         )
 
 
@@ -493,7 +585,7 @@ def _run(
             if made == end or run.stopped or wanted:
                 run = steps.keep(run, made, rows)
                 if path is not None and main:
-                    run.save(path)
+                    _save(run, path)
                     if writer is not None:
                         writer.flush()
             if run.stopped:

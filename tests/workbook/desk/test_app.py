@@ -35,6 +35,19 @@ def at(app, pixel):
     return through(app.session, pixel)
 
 
+def seen(app, branch=None):
+    """Return what a screen sees that is up to date: of a branch, by default the one asked about."""
+    branch = app.chosen if branch is None else branch
+    decision = None if branch is None else int(app.session.decisions[branch])
+    return {"tool": app.tool, "branch": branch, "decision": decision, "turn": app.turn}
+
+
+def asked(app, do, **given):
+    """Ask as a screen does that is up to date; return what went wrong."""
+    app.do({"do": do, "seen": seen(app), **given})
+    return app.error
+
+
 def lines(path):
     """Return the actions in a journal."""
     records = [json.loads(line) for line in path.read_text().splitlines()]
@@ -265,7 +278,7 @@ def test_a_full_disk_is_told_and_nothing_has_changed(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    app.do({"do": "accept", "branch": chosen})
+    asked(app, "accept")
     assert app.error.startswith("NOT saved, and not done: ")
     assert "No space left on device" in app.error
     assert app.describe().startswith(app.error)
@@ -273,37 +286,39 @@ def test_a_full_disk_is_told_and_nothing_has_changed(tmp_path, monkeypatch):
     assert app.chosen == chosen
     app.take("draw")
     app.put(1, 1)
-    app.do({"do": "finish"})
+    assert "No space left" in asked(app, "finish")
     assert app.points == [(1, 1)]  # not lost, there may be room again
     monkeypatch.undo()
-    app.do({"do": "finish"})
-    assert app.error == ""
+    assert asked(app, "finish") == ""
     assert len(app.session.strokes) == 1
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("request_", "told"),
     [
         ({"do": "close"}, "do must be one of"),
         ({"do": "__init__"}, "do must be one of"),
         ({}, "do must be"),
-        ({"do": "accept", "branch": 99}, "branch must be 0 to"),
+        ({"do": "choose", "branch": 99}, "branch must be 0 to"),
         ({"do": "accept", "branches": 1}, "unexpected keyword"),
         ({"do": "choose", "branch": -1}, "branch"),
-        ({"do": "put", "row": 1, "column": 1}, "tool must be 'draw' or 'erase'"),
-        ({"do": "finish"}, "no point yet"),
+        ({"do": "put", "row": 1, "column": 1}, "You are deciding meanwhile, no longer drawing"),
+        ({"do": "accept", "seen": {"branch": 0}}, "accept must say what was seen: decision, tool"),
+        ({"do": "undo", "seen": {}}, "undo must say what was seen: turn"),
+        ({"do": "next", "seen": {"tool": "paint", "branch": 0}}, "tool must be one of"),
+        ({"do": "finish"}, "You are deciding meanwhile, no longer drawing"),
         ({"do": "widen", "radius": -1}, "radius"),
         ({"do": "sort", "order": "name"}, "order must be one of"),
         ({"do": "export"}, "no path"),
     ],
 )
-def test_what_cannot_be_done_is_told_and_the_next_request_forgets_it(asked, told):
+def test_what_cannot_be_done_is_told_and_the_next_request_forgets_it(request_, told):
     app = desk()
-    app.do(asked)
+    tool = "draw" if request_.get("do") in ("put", "finish") else "decide"
+    app.do({"seen": seen(app) | {"tool": tool}} | request_)
     assert told in app.error
     assert app.session.progress().actions == 0
-    app.do({"do": "next"})
-    assert app.error == ""
+    assert asked(app, "next") == ""
 
 
 def test_a_model_that_cannot_learn_is_told():
@@ -312,16 +327,14 @@ def test_a_model_that_cannot_learn_is_told():
             return np.full(len(branches), 0.5), np.ones(len(branches))
 
     app = desk(model=Fixed())
-    app.do({"do": "learn"})
-    assert "cannot learn" in app.error
+    assert "cannot learn" in asked(app, "learn")
 
 
 def test_no_branches_at_all():
     app = AnnotationApp(AnnotationSession(np.zeros((6, 7)), np.zeros((6, 7))))
     assert app.chosen is None
-    app.do({"do": "accept"})
-    assert "no branch is chosen" in app.error
-    app.do({"do": "next"})
+    assert "no branch is chosen" in asked(app, "accept")
+    asked(app, "next")
     assert "All branches are decided" in app.describe()
     view = app.view()
     assert (view.sizes, view.paths, view.decisions) == (b"", b"", b"")
@@ -329,6 +342,158 @@ def test_no_branches_at_all():
     app.put(3, 3)
     app.finish()
     assert app.session.mask()[3, 3]
+
+
+# --- A screen that is behind ----------------------------------------------------------------------
+
+
+def test_a_verdict_counts_for_the_question_that_was_seen(tmp_path):
+    app = desk(tmp_path / "a.jsonl")
+    first, before = app.chosen, seen(app)
+    app.do({"do": "accept", "seen": before})
+    second = app.chosen
+    app.do({"do": "reject", "seen": before})  # one key too many: its question is gone
+    told = f"Branch {first + 1} has been accepted meanwhile; nothing was changed"
+    assert app.error == told
+    assert app.describe().startswith(f"{told}. Branch {second + 1} of")
+    app.do({"do": "accept", "seen": before})  # the same key twice
+    assert app.error == ""
+    assert app.chosen == second
+    assert lines(tmp_path / "a.jsonl") == ["accept"]
+    app.undo()
+    app.do({"do": "reject", "seen": before | {"decision": 1}})
+    assert app.error == f"Branch {first + 1} is open again meanwhile; nothing was changed"
+    app.choose(second)
+    app.do({"do": "reject", "seen": before})
+    told = f"Branch {second + 1} is asked about meanwhile, not branch {first + 1}"
+    assert app.error == f"{told}; nothing was changed"
+    assert lines(tmp_path / "a.jsonl") == ["accept", "undo"]
+
+
+def test_what_is_put_off_is_what_was_seen():
+    app = desk()
+    before = seen(app)
+    app.accept()
+    app.do({"do": "next", "seen": before})
+    assert "is asked about meanwhile" in app.error
+    assert app._skipped == []
+
+
+def test_a_click_counts_for_the_branch_that_was_seen_under_it(tmp_path):
+    app = desk(tmp_path / "a.jsonl")
+    bridge, speck = at(app, BRIDGE), at(app, SPECK)
+    click = {"do": "click", "row": BRIDGE[0], "column": BRIDGE[1]}
+    open_ = seen(app, bridge)
+    app.do(click | {"seen": open_})
+    assert app.error == ""
+    app.do(click | {"seen": open_})  # meant to accept it, would reject it
+    assert app.error == f"Branch {bridge + 1} has been accepted meanwhile; nothing was changed"
+    app.do(click | {"seen": seen(app, speck)})
+    assert f"Branch {bridge + 1} is meant by this click" in app.error
+    assert f"not branch {speck + 1}; nothing" in app.error
+    app.do(click | {"seen": seen(app, bridge) | {"branch": None}})
+    assert "meant by this click meanwhile, not none" in app.error
+    nowhere = {"row": 9, "column": 14, "reach": 2}
+    app.do(click | nowhere | {"seen": seen(app, bridge)})
+    assert "No branch is meant by this click meanwhile" in app.error
+    app.do(click | nowhere | {"seen": open_ | {"branch": None}})
+    assert app.error == ""
+    assert "no branch here" in app.note
+    app.do(click | {"seen": seen(app, bridge)})
+    assert lines(tmp_path / "a.jsonl") == ["accept", "reject"]
+
+
+@pytest.mark.parametrize("tool", ["draw", "erase"])
+def test_nothing_is_decided_unseen_while_a_line_is_drawn(tool, tmp_path):
+    app = desk(tmp_path / "a.jsonl")
+    deciding, chosen = seen(app), app.chosen
+    app.take(tool)
+    doing = {"draw": "drawing", "erase": "erasing"}[tool]
+    for name in ("accept", "reject", "next", "previous"):
+        assert f"You are {doing}, and no branch is asked about" in asked(app, name)
+        app.do({"do": name, "seen": deciding})
+        assert f"You are {doing} meanwhile, no longer deciding" in app.error
+    app.do({"do": "click", "row": 3, "column": 9, "seen": seen(app, at(app, BRIDGE)) | deciding})
+    assert "no longer deciding" in app.error
+    assert (app.chosen, app.points, app._skipped) == (chosen, [], [])
+    app.do({"do": "click", "row": 3, "column": 9, "seen": seen(app)})
+    assert app.points == [(3, 9)]
+    app.cancel()
+    app.cancel()
+    app.do({"do": "put", "row": 3, "column": 9, "seen": deciding | {"tool": tool}})
+    assert f"You are deciding meanwhile, no longer {doing}" in app.error
+    assert lines(tmp_path / "a.jsonl") == []
+
+
+def test_what_was_done_last_is_undone_only_if_it_was_seen(tmp_path):
+    app = desk(tmp_path / "a.jsonl")
+    asked(app, "accept")
+    before = seen(app)
+    app.reject()  # another page, or a cell
+    app.do({"do": "undo", "seen": before})
+    assert app.error == "Something else was done meanwhile; nothing was changed. Try again"
+    app.session.accept(at(app, SPECK))  # behind the app's back
+    app.do({"do": "undo", "seen": seen(app)})
+    assert "Something else was done meanwhile" in app.error
+    assert lines(tmp_path / "a.jsonl") == ["accept", "reject", "accept"]
+    # Requests on their way are known: what they do is seen in advance.
+    before = seen(app)
+    app.do({"do": "undo", "seen": before})
+    app.do({"do": "undo", "seen": before | {"turn": before["turn"] + 1}})
+    assert app.error == ""
+    # One of them was refused: what follows is not what was meant.
+    before = seen(app)
+    app.do({"do": "choose", "branch": 999, "seen": before})
+    app.do({"do": "undo", "seen": before | {"turn": before["turn"] + 1}})
+    assert "Something else was done meanwhile" in app.error
+    app.take("draw")
+    app.put(1, 1)
+    before = seen(app)
+    app.put(1, 5)
+    app.do({"do": "finish", "seen": before})
+    assert "Something else was done meanwhile" in app.error
+    assert app.points == [(1, 1), (1, 5)]
+
+
+def test_all_that_is_done_is_one_turn_and_what_is_refused_is_none():
+    app = desk()
+    reach = {"row": 3, "column": 9}
+    for do, given in (
+        ("accept", {}), ("reject", {}), ("next", {}), ("previous", {}), ("choose", {"branch": 2}),
+        ("undo", {}), ("redo", {}), ("redo", {}), ("learn", {}), ("sort", {"order": "doubt"}),
+        ("take", {"tool": "draw"}), ("put", reach), ("put", reach), ("drop", {}), ("drop", {}),
+        ("click", reach), ("widen", {"radius": 2}), ("finish", {}), ("cancel", {}),
+    ):  # fmt: skip
+        before = app.turn
+        assert asked(app, do, **given) == ""
+        assert app.turn == before + 1, do
+    before, told = app.turn, []
+    app.watch(lambda: told.append(app.error))
+    assert asked(app, "export") != ""
+    assert (app.turn, told) == (before, [app.error])
+
+
+def test_it_is_told_what_was_undone():
+    app = desk()
+    first = app.chosen
+    app.accept()
+    app.reject()
+    app.undo()
+    app.undo()
+    assert app.note == f"Branch {first + 1} is open again."
+    app.redo()
+    assert app.note == f"Branch {first + 1} is accepted again."
+    app.session.reject([0, 1, 2])
+    app.refresh()
+    app.undo()
+    assert app.note.endswith("again, and 2 more have changed.")
+    app.take("draw")
+    app.put(1, 1)
+    app.finish()
+    app.undo()
+    assert app.note == "A line was taken back."
+    app.redo()
+    assert app.note == "A line is there again."
 
 
 # --- Opening again -------------------------------------------------------------------------------
@@ -343,8 +508,7 @@ def test_a_cell_can_be_run_again_and_goes_on(tmp_path):
     second = AnnotationApp.open(IMAGE, IMAGE, path, radius=0)
     assert second.session.decisions.tolist() == first.session.decisions.tolist()
     assert "was closed here. Everything is saved" in told[-1]
-    first.do({"do": "accept"})
-    assert "the session is closed" in first.error
+    assert "the session is closed" in asked(first, "accept")
     second.click(*BRIDGE)
     assert second.session.decisions[at(second, BRIDGE)] == 1
 
@@ -456,7 +620,8 @@ def test_the_view_holds_what_the_browser_needs():
     assert numbers(view.paths, "<i4") == np.concatenate(paths).tolist()
     picture = np.array(Image.open(io.BytesIO(view.picture)))
     assert (picture == figures.picture_colours(IMAGE)).all()
-    view._take(view, {"do": "click", "row": 3, "column": 9, "id": 7}, [])
+    what = seen(app, at(app, BRIDGE))
+    view._take(view, {"do": "click", "row": 3, "column": 9, "id": 7, "seen": what}, [])
     app.take("draw")  # from another cell: the view hears of it
     app.put(2, 2)
     app.finish()
@@ -575,3 +740,21 @@ def test_the_branch_that_is_asked_about_has_a_frame():
     assert frame[0].tolist() == [2, 2]
     plain = figures.annotated_image(np.eye(3), paths, [0, 0])
     assert "asked now" not in [text.get_text() for text in plain.get_legend().get_texts()]
+
+
+def test_a_journal_that_cannot_be_written_says_so_on_the_screen(tmp_path, monkeypatch):
+    path = tmp_path / "eye.jsonl"
+    AnnotationApp.open(IMAGE, IMAGE, path, radius=0).close()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.warns(UserWarning, match="cannot be written"):
+        app = AnnotationApp.open(IMAGE, IMAGE, path, radius=0)
+    assert "No space left" in app.describe()
+    assert "actions are refused" in app.describe()
+    app.do({"do": "accept"})
+    assert app.error.startswith("NOT saved, and not done: ")
+    assert "eye.jsonl" in app.error
+    app.close()

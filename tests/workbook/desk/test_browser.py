@@ -91,6 +91,22 @@ def focus(page):
     page.locator(f"{DESK} .stage canvas").focus()
 
 
+def number(page, name):
+    return int(page.locator(DESK).get_attribute(f"data-{name}") or 0)
+
+
+@contextmanager
+def answered(page, count=1):
+    """Wait until so many requests of what is done here are answered, and see that no more come.
+
+    Words may stand there already, or again; a number that only grows cannot.
+    """
+    wanted = number(page, "answered") + count
+    yield
+    expect(page.locator(DESK)).to_have_attribute("data-answered", str(wanted))
+    assert number(page, "waiting") == 0
+
+
 def middle(session, branch):
     path = session.branches.paths[branch]
     row, column = np.unravel_index(path[len(path) // 2], session.shape)
@@ -130,7 +146,8 @@ def test_a_working_day(tmp_path):
         focus(page)
         for key, act in (("a", twin.accept), ("r", twin.reject)):
             act(twin.queue()[0])
-            page.keyboard.press(key)
+            with answered(page):
+                page.keyboard.press(key)
             expect(saved).to_contain_text(f"{twin.progress().actions} action")
         expect(status).to_contain_text("1 accepted, 1 rejected")
         assert page.locator(".jp-Notebook .jp-Cell").count() == 2
@@ -139,51 +156,65 @@ def test_a_working_day(tmp_path):
         page.keyboard.press("0")
         one = alone(twin, set())
         two = alone(twin, {one})
-        click(page, shape, middle(twin, one))
+        with answered(page):
+            click(page, shape, middle(twin, one))
         twin.accept(one)
         expect(status).to_contain_text(f"Branch {one + 1} of {len(twin.branches)} is accepted")
-        click(page, shape, middle(twin, two), button="right")
+        with answered(page):
+            click(page, shape, middle(twin, two), button="right")
         twin.reject(two)
         expect(status).to_contain_text(f"Branch {two + 1} of {len(twin.branches)} is rejected")
         assert page.locator(".lm-Menu").count() == 0  # JupyterLab's menu stays away
         expect(status).to_contain_text("2 accepted, 2 rejected")
-        page.get_by_role("button", name="Undo").click()
+        with answered(page):
+            page.get_by_role("button", name="Undo").click()
         twin.undo()
         expect(status).to_contain_text("2 accepted, 1 rejected")
         focus(page)
-        page.keyboard.press("Control+Shift+Z")
+        with answered(page):
+            page.keyboard.press("Control+Shift+Z")
         twin.redo()
         expect(status).to_contain_text("2 accepted, 2 rejected")
 
         # Draw with the mouse, erase with the keyboard alone.
-        page.keyboard.press("d")
+        with answered(page):
+            page.keyboard.press("d")
         page.keyboard.press("0")
         expect(page.get_by_role("button", name="Draw")).to_have_attribute("aria-pressed", "true")
         still = place_of(page, shape, 0, 0)
-        page.keyboard.press("Enter")
+        with answered(page):
+            page.keyboard.press("Enter")
         expect(page.locator(f"{DESK} [role=alert]")).to_contain_text("the line has no point yet")
         assert place_of(page, shape, 0, 0) == still  # no click may miss for a message
         picture(page, "2-alert")
-        for pixel in ((20, 20), (60, 60), (90, 70)):
-            click(page, shape, pixel)
+        with answered(page, 3):
+            for pixel in ((20, 20), (60, 60), (90, 70)):
+                click(page, shape, pixel)
         expect(status).to_contain_text("Drawing a line: 3 points")
         expect(page.locator(f"{DESK} [role=alert]")).to_be_hidden()
         picture(page, "3-draw")
-        page.keyboard.press("Enter")
+        with answered(page):
+            page.keyboard.press("Enter")
         expect(status).to_contain_text("1 drawn, 0 erased")
-        page.keyboard.press("e")
+        with answered(page):
+            page.keyboard.press("e")
         page.keyboard.press("Space")  # the cross appears
-        page.keyboard.press("Space")
+        with answered(page):
+            page.keyboard.press("Space")
         expect(status).to_contain_text("Erasing a line: 1 point.")
         for _ in range(3):
             page.keyboard.press("ArrowRight")
-        page.keyboard.press("Space")
+        with answered(page):
+            page.keyboard.press("Space")
         expect(status).to_contain_text("Erasing a line: 2 points.")
-        page.keyboard.press("Enter")
+        with answered(page):
+            page.keyboard.press("Enter")
         expect(status).to_contain_text("1 drawn, 1 erased")
-        page.keyboard.press("z")
+        with answered(page):
+            page.keyboard.press("z")
         expect(status).to_contain_text("1 drawn, 0 erased")
-        page.keyboard.press("Escape")
+        with answered(page):
+            page.keyboard.press("Escape")
         strokes = [record for record in journal(folder) if record["do"] in ("draw", "erase")]
         assert [stroke["do"] for stroke in strokes] == ["draw", "erase"]
         assert len(strokes[1]["path"]) > 3
@@ -192,8 +223,7 @@ def test_a_working_day(tmp_path):
         twin.draw(drawn)
 
         # The page is loaded anew: the kernel still has it all.
-        page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
-        page.wait_for_timeout(1000)
+        page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         page.reload()
         connected(page)
         expect(status).to_contain_text("2 accepted, 2 rejected")
@@ -201,7 +231,8 @@ def test_a_working_day(tmp_path):
         focus(page)
         third = alone(twin, set())
         page.keyboard.press("0")
-        click(page, shape, middle(twin, third))
+        with answered(page):
+            click(page, shape, middle(twin, third))
         twin.accept(third)
         expect(status).to_contain_text("3 accepted, 2 rejected")
         before = saved.inner_text()
@@ -234,9 +265,11 @@ def test_a_working_day(tmp_path):
         expect(status).to_contain_text("1 drawn, 0 erased")
         expect(saved).to_have_text(before)
         page.keyboard.press("0")
-        page.get_by_role("button", name="Learn").click()
+        with answered(page):
+            page.get_by_role("button", name="Learn").click()
         expect(status).to_contain_text("Learned from 5 decisions")
-        page.get_by_role("button", name="Export").click()
+        with answered(page):
+            page.get_by_role("button", name="Export").click()
         expect(status).to_contain_text("Written: eye.mask.png, eye.geojson")
         picture(page, "5-again")
     again = AnnotationSession(image, None, folder / "eye.jsonl")
@@ -259,7 +292,7 @@ STOP = """() => {
 def test_by_keyboard_alone(tmp_path):
     image, likelihood = vessels()
     twin = AnnotationSession(image, likelihood)
-    with lab_with(tmp_path, image, likelihood, OPEN) as (_, _, page):
+    with lab_with(tmp_path, image, likelihood, OPEN) as (folder, _, page):
         run_all(page)
         desk = page.locator(DESK)
         status = desk.locator("[role=status]")
@@ -279,8 +312,7 @@ def test_by_keyboard_alone(tmp_path):
             raise AssertionError("the Tab key does not lead out of the desk")
         assert {stop["ring"] for stop in stops} == {"3px solid"}
         controls = desk.locator(":is(button, input, select, summary, [tabindex='0']):visible")
-        free = [one for one in controls.all() if one.is_enabled()]
-        assert len(stops) == len(free) > 20
+        assert len(stops) == controls.count() > 20  # also what cannot be pressed now
         for line in desk.aria_snapshot().splitlines():
             kind, _, rest = line.strip().removeprefix("- ").strip("'").partition(" ")
             if kind in ("button", "slider", "checkbox", "combobox", "spinbutton", "application"):
@@ -304,44 +336,93 @@ def test_by_keyboard_alone(tmp_path):
                 one.focus()
                 page.keyboard.press(key)
         focus(page)
-        for key in ("v", "i", "s", "j", "Shift+J", "b", "b", "m", "m", "Escape"):
-            page.keyboard.press(key)
+        with answered(page):  # the Escape key is the only one of all these that asks for something
+            for key in ("v", "i", "s", "j", "Shift+J", "b", "b", "m", "m", "Escape"):
+                page.keyboard.press(key)
         page.keyboard.press("Control+s")  # of all keys the last one, and for JupyterLab
         page.wait_for_function("window.ran.length > 0")
         assert page.evaluate("window.ran") == ["docmanager:save"]
 
-        # A button that was pressed and cannot be pressed again leaves the keys where they were.
+        assert [record["do"] for record in journal(folder)] == ["open"]
+
+        # A button that was pressed and cannot be pressed again keeps the keys, and is silent.
+        first = twin.queue()[0]
         focus(page)
-        page.keyboard.press("a")
+        with answered(page):
+            page.keyboard.press("a")
         expect(status).to_contain_text("1 accepted")
-        desk.get_by_role("button", name="Undo").focus()
-        page.keyboard.press("Enter")
+        undo = desk.get_by_role("button", name="Undo")
+        undo.focus()
+        with answered(page):
+            page.keyboard.press("Enter")
         expect(status).to_contain_text("0 accepted")
-        page.keyboard.press("r")
+        expect(status).to_contain_text(f"Branch {first + 1} is open again.")
+        expect(undo).to_be_disabled()
+        with answered(page, 0):
+            page.keyboard.press("Enter")
+            page.keyboard.press("Space")
+        expect(undo).to_be_focused()
+        with answered(page):
+            page.keyboard.press("r")
         expect(status).to_contain_text("0 accepted, 1 rejected")
-        twin.reject(twin.queue()[0])
-        desk.get_by_role("button", name=f"Branch {twin.queue()[1] + 1}, ").focus()
-        page.keyboard.press("Enter")
-        expect(status).to_contain_text(f"Branch {twin.queue()[1] + 1} of")
-        page.keyboard.press("a")
+        twin.reject(first)
+        # The buttons of the queue stay under the keys.
+        second = twin.queue()[1]
+        item = desk.get_by_role("button", name=f"Branch {second + 1}, ")
+        item.focus()
+        with answered(page):
+            page.keyboard.press("Enter")
+        expect(status).to_contain_text(f"Branch {second + 1} of")
+        with answered(page):
+            page.keyboard.press("a")
         expect(status).to_contain_text("1 accepted, 1 rejected")
+        expect(item).to_be_focused()
+        expect(item).to_have_text(re.compile("accepted"))
+        # Keys that are held count once.
+        twin.accept(second)
+        desk.get_by_role("button", name="Accept", exact=True).focus()
+        with answered(page):
+            for _ in range(5):
+                page.keyboard.down("Enter")
+            page.keyboard.up("Enter")
+        expect(status).to_contain_text("2 accepted, 1 rejected")
         assert page.locator(".jp-Notebook .jp-Cell").count() == 2
+        done = [(record["do"], record.get("branches")) for record in journal(folder)]
+        third = twin.queue()[0]
+        assert done == [
+            ("open", None), ("accept", [first]), ("undo", None), ("reject", [first]),
+            ("accept", [second]), ("accept", [third]),
+        ]  # fmt: skip
 
         # Another order, and a line of another width.
         desk.get_by_role("combobox").focus()
-        page.keyboard.press("ArrowDown")
+        with answered(page):
+            page.keyboard.press("ArrowDown")
         expect(desk.get_by_role("combobox")).to_have_value("doubt")
         focus(page)
-        page.keyboard.press("d")
+        with answered(page):
+            page.keyboard.press("d")
         width = desk.get_by_role("spinbutton", name="Half width")
         width.focus()
-        page.keyboard.press("ArrowUp")
-        page.keyboard.press("Tab")
+        with answered(page):
+            page.keyboard.press("ArrowUp")
+            page.keyboard.press("Tab")
+        expect(width).to_have_value("1.5")
+        # While one draws nothing is decided.
         focus(page)
-        for key in ("Space", "Space", "ArrowDown", "Space", "Backspace", "Space", "Enter"):
-            page.keyboard.press(key)
+        with answered(page, 0):
+            for key in ("a", "r", "n", "p"):
+                page.keyboard.press(key)
+        expect(desk.locator("[role=alert]")).to_contain_text("no branch is asked about")
+        for name in ("Accept", "Reject", "Later"):
+            expect(desk.get_by_role("button", name=name, exact=True)).to_be_disabled()
+        with answered(page, 5):
+            for key in ("Space", "Space", "ArrowDown", "Space", "Backspace", "Space", "Enter"):
+                page.keyboard.press(key)
         expect(status).to_contain_text("1 drawn")
         expect(width).to_have_value("1.5")
+        assert len(journal(folder)) == len(done) + 1
+        assert journal(folder)[-1]["radius"] == 1.5
 
 
 # The disk is slow, and has room for one action more.

@@ -25,6 +25,7 @@ from playwright.sync_api import expect
 
 DRAWN = ".scatterlayer .trace .point, .imagelayer image"
 IMAGE = ".imagelayer image"
+SAID = ".toposeg-said"  # the whole text; the sentence above it is for a screen reader
 
 
 @contextmanager
@@ -48,12 +49,12 @@ def explorer_of(chapter, tmp_path, slider):
 
 def show_text(page):
     """Scroll to the text in one go: each update puts a new element in its place."""
-    page.evaluate("document.querySelector('[role=status]')?.scrollIntoView({block: 'center'})")
+    page.evaluate("document.querySelector('.toposeg-said')?.scrollIntoView({block: 'center'})")
 
 
 def said_after(page, word):
     """Return what the text says after a word, as soon as it says the word."""
-    text = page.locator("[role=status]")
+    text = page.locator(SAID)
     expect(text).to_contain_text(word)
     return text.inner_text().split(word)[1]
 
@@ -134,7 +135,7 @@ def dots(page):
 @pytest.mark.parametrize("chapter", ["00_start_here", "02_measure_shape_with_persistence"])
 def test_threshold_and_dots(chapter, tmp_path):
     with explorer_of(chapter, tmp_path, "Threshold") as page:
-        text = page.locator("[role=status]")
+        text = page.locator(SAID)
         expect(text).to_contain_text("At threshold 0.50")
         before = seen(page)
         press(page, "Threshold", "ArrowRight")
@@ -155,7 +156,7 @@ def test_threshold_and_dots(chapter, tmp_path):
 @pytest.mark.browser
 def test_steps_down_a_loss(tmp_path):
     with explorer_of("03_train_with_a_topological_loss", tmp_path, "Step") as page:
-        text = page.locator("[role=status]")
+        text = page.locator(SAID)
         expect(text).to_contain_text("Step 3 of 40 down the loss 'rank'")
         has_legend(page, "outline of the truth")
         marked = said_after(page, "Feature ")
@@ -180,7 +181,7 @@ def test_steps_down_a_loss(tmp_path):
 @pytest.mark.browser
 def test_paints_pixels(tmp_path):
     with explorer_of("01_see_images_as_spaces", tmp_path, "Column") as page:
-        text = page.locator("[role=status]")
+        text = page.locator(SAID)
         expect(text).to_contain_text("Betti error 0, Betti matching error 2")
         press(page, "Column", "ArrowLeft")
         expect(text).to_contain_text("Row 6, column 4 is in component C")
@@ -199,7 +200,7 @@ def test_paints_pixels(tmp_path):
 @pytest.mark.browser
 def test_flips_and_pixels(tmp_path):
     with explorer_of("04_warp_masks_without_tearing", tmp_path, "Flips") as page:
-        text = page.locator("[role=status]")
+        text = page.locator(SAID)
         expect(text).to_contain_text("after 300 of 512 flips")
         has_legend(page, "outline of the goal")
         before = seen(page)
@@ -212,7 +213,7 @@ def test_flips_and_pixels(tmp_path):
         click(page, IMAGE, 50.5 / 96, 62.5 / 96, there)
         letter = box_at_rest(page, ".subplot.x2y2 .scatterlayer .trace .point")
         assert letter[2] > 20  # as wide as a letter is large
-        page.get_by_label("Warp").select_option("target to mask")
+        page.get_by_label("Warp", exact=True).select_option("target to mask")
         expect(text).to_contain_text("The warp from target to mask")
         press(page, "Flips", "Home")
         expect(text).to_contain_text("after 0 of 497 flips")
@@ -225,7 +226,7 @@ def test_flips_and_pixels(tmp_path):
 @pytest.mark.browser
 def test_a_branch_of_the_skeleton(tmp_path):
     with explorer_of("05_read_ridges_with_discrete_morse_theory", tmp_path, "Saddle level") as page:
-        text = page.locator("[role=status]")
+        text = page.locator(SAID)
         expect(text).to_contain_text("Branch 1 of 62 joins two components and is cut")
         has_legend(page, "skeleton")
         press(page, "Saddle level", "Home")
@@ -265,7 +266,7 @@ TIP = """(() => {
 @pytest.mark.browser
 def test_slices_of_a_volume(tmp_path):
     with explorer_of("13_go_to_three_dimensions", tmp_path, "Slice") as page:
-        text = page.locator("[role=status]")
+        text = page.locator(SAID)
         expect(text).to_contain_text("Slice 20 of 0 to 31. At threshold 0.30")
         before = seen(page)
         press(page, "Slice", "ArrowRight")
@@ -290,7 +291,7 @@ def test_slices_of_a_volume(tmp_path):
 @pytest.mark.browser
 def test_samples_and_branches(tmp_path):
     with explorer_of("07_learn_a_distribution_over_structures", tmp_path, "Sample") as page:
-        text = page.locator("[role=status]")
+        text = page.locator(SAID)
         expect(text).to_contain_text("Sample 1 of 20")
         before = seen(page)
         press(page, "Sample", "ArrowRight")
@@ -315,7 +316,7 @@ def test_samples_and_branches(tmp_path):
 @pytest.mark.browser
 def test_losses_and_images(tmp_path):
     with explorer_of("10_compare_and_ablate", tmp_path, "Seeds that count") as page:
-        text = page.locator("[role=status]")
+        text = page.locator(SAID)
         expect(text).to_contain_text("against the control on")
         expect(text).to_contain_text("Image 1 of")
         has_legend(page, "interval without 0")

@@ -31,6 +31,8 @@ from playwright.sync_api import expect
 from toposeg_lite.workbook.explorers import Dashboard
 
 PANEL = ".jupyter-widgets.widget-tab > .widget-tab-contents > *:visible"
+# The whole text of an explorer, of the desk, or what is said while a tab is made.
+SAID = ".toposeg-said, [role=status]:not(.toposeg-brief)"
 START = 2 * WAIT  # a kernel starts, imports torch, and runs everything before the page is there
 
 # In every tab: a slider, and the key that moves it.
@@ -100,7 +102,7 @@ def test_every_tab_opens_and_obeys(tmp_path):
                 tabs.nth(place).click()
             expect(tabs.nth(place)).to_have_attribute("aria-selected", "true")
             panel = page.locator(PANEL)
-            text = panel.locator("[role=status]")
+            text = panel.locator(SAID)
             expect(text).not_to_contain_text("One moment")
             expect(text).to_contain_text(re.compile(r"\d"))
             if slider is None:
@@ -135,7 +137,7 @@ def test_an_explorer_in_notebook_7(tmp_path):
         expect.set_options(timeout=WAIT)
         page.goto(address("chapter.ipynb"))
         run_all(page)
-        text = page.locator("[role=status]")
+        text = page.locator(SAID)
         drawn_at_the_end(page, ".scatterlayer .trace .point")
         expect(text).to_contain_text("At threshold 0.50")
         text.scroll_into_view_if_needed()

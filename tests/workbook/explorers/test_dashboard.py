@@ -27,6 +27,7 @@ from toposeg_lite.workbook.explorers import (
 )
 from toposeg_lite.workbook.explorers.base import LiveFigure, complete
 from toposeg_lite.workbook.explorers.dashboard import _DashboardView
+from toposeg_lite.workbook.explorers.words import Words
 
 # The screen of the annotation app is its own: it has its tests below, and many more elsewhere.
 KINDS = [
@@ -46,10 +47,11 @@ def widgets_in(box):
 
 
 def spoken(box):
-    """Return the sentences that a screen reader is told of."""
+    """Return what the views say, and what is said in place of one."""
     texts = [each.value for each in widgets_in(box) if isinstance(each, widgets.HTML)]
-    found = [text for text in texts if 'role="status"' in text and 'aria-live="polite"' in text]
-    return [html.unescape(re.sub("<.*?>", "", text)) for text in found]
+    found = [text for text in texts if 'role="status"' in text]
+    plain = [html.unescape(re.sub("<.*?>", "", text)) for text in found]
+    return plain + [each.text for each in widgets_in(box) if isinstance(each, Words)]
 
 
 def of_kind(box, *kinds):
@@ -186,7 +188,10 @@ def test_the_readers_own_picture_is_annotated_from_the_start_or_refused_in_words
     first.accept()
     upload.set_trait("value", uploaded("notes.txt", b"no picture"))
     (screen,) = of_kind(box, AnnotationView)
-    refusal = "notes.txt was not taken: the file is no picture that Pillow can read."
+    refusal = (
+        "notes.txt was not taken: the file is no picture that Pillow can read "
+        "(PNG, JPEG, TIFF, BMP, GIF, PPM)."
+    )
     assert screen.state["error"] == refusal
     assert model.describe().startswith(refusal)
     assert model.app is first

@@ -81,7 +81,7 @@ def test_stepping_moves_image_marks_loss_and_text():
 def test_every_control_has_a_label():
     view = _GradientView(gradient_explorer())
     assert all(control.description for control in view.controls.values())
-    assert 'role="status"' in view.text.value
+    assert view.words.brief == view.model.brief()
     assert view.upload.description
 
 

@@ -202,7 +202,7 @@ def test_every_control_has_a_label():
     view = _PaintView(PaintExplorer(TRUTH))
     assert all(control.description for control in view.controls.values())
     assert view.upload.description
-    assert 'role="status"' in view.text.value
+    assert view.words.brief == view.model.brief()
     assert view.table.value.count('scope="row"') == 9
 
 

@@ -13,7 +13,8 @@ from toposeg_lite.structures import StructureModel
 from toposeg_lite.topology import betti_numbers
 from toposeg_lite.workbook import figures
 from toposeg_lite.workbook.explorers import StructureExplorer
-from toposeg_lite.workbook.explorers.structures import SIDE, _read_colours, _StructureView
+from toposeg_lite.workbook.explorers.structures import SIDE, _StructureView
+from toposeg_lite.workbook.explorers.uploads import bring_colours
 
 ROW = np.array([[0.9, 0.9, 0.9, 0.3, 0.2, 0.3, 0.8, 0.9, 0.8]])
 
@@ -265,7 +266,7 @@ def test_every_control_has_a_label():
     view = _StructureView(explorer())
     assert all(control.description for control in view.controls.values())
     assert view.upload.description
-    assert 'role="status"' in view.text.value
+    assert view.words.brief == view.model.brief()
 
 
 def test_the_readers_picture_is_taken_at_its_own_scale():
@@ -280,4 +281,4 @@ def test_the_readers_picture_is_taken_at_its_own_scale():
     upload(view, b"no picture", "bad.txt")
     assert "bad.txt was not taken" in spoken(view)
     assert model.image.shape == (3, SIDE, 90)
-    assert _read_colours(file, 1).shape == (1, SIDE, 90)
+    assert bring_colours(file, 1, side=SIDE).values.shape == (1, SIDE, 90)

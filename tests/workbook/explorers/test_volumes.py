@@ -203,7 +203,7 @@ def test_every_control_has_a_label():
     view = _VolumeView(VolumeExplorer(RING))
     assert all(control.description for control in view.controls.values())
     assert view.upload.description
-    assert 'role="status"' in view.text.value
+    assert view.words.brief == view.model.brief()
     signs = [trace for trace in view.figure.data if trace.type != "image"]
     named = {trace.name for trace in signs if trace.showlegend is not False}
     assert named == {"skeleton", "birth voxel", "death voxel"}

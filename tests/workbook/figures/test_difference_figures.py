@@ -39,3 +39,13 @@ def test_volumes_are_drawn_as_projections():
     broken[:, 7:9] = False
     (line,) = compared(Sample("bar", truth[None] * 1.0, truth), broken).axes[2].lines
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([6], [7])
+
+
+def test_ignored_pixels_are_grey_in_the_reference():
+    truth = np.eye(8, dtype=bool)
+    ignored = np.zeros_like(truth)
+    ignored[2:5, 2:5] = True
+    sample = Sample("line", truth[None].astype(np.float32), truth & ~ignored, ignored)
+    figure = comparison_figure([sample], {"mine": [truth]}, {"mine": [[]]})
+    shown = figure.axes[1].images[0].get_array()
+    np.testing.assert_array_equal(shown, np.where(ignored, 0.5, truth))

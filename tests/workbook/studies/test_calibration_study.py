@@ -13,7 +13,7 @@ from toposeg_lite.data import Dataset, Sample
 from toposeg_lite.models import UNet
 from toposeg_lite.structures import EvenLight, StructureModel, expected_calibration_error
 from toposeg_lite.training import TrainConfig, train
-from toposeg_lite.workbook.studies import calibration, fitting
+from toposeg_lite.workbook.studies import calibration, fitting, orders
 from toposeg_lite.workbook.studies.__main__ import main
 
 
@@ -269,3 +269,21 @@ def test_even_data_change_images_and_keep_masks():
         assert (after.name, after.mask is before.mask) == (before.name, True)
         light = EvenLight()(torch.from_numpy(before.image)[None])[0].numpy()
         np.testing.assert_array_equal(after.image, light)
+
+
+def test_pixels_without_a_label_are_refused_before_any_training(tmp_path, monkeypatch):
+    unsure = replace(sample(1), ignored=sample(1).mask)
+    data = Dataset("small", (sample(0), unsure), (sample(2),), (sample(3),), "foreground", "own",
+                   20, "none")  # fmt: skip
+    config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
+    monkeypatch.setattr(calibration, "train", lambda *_, **__: pytest.fail("a training began"))
+    text = "'s1' has .* pixels without a label; a study of branches needs one at every pixel"
+    with pytest.raises(ValueError, match=text):
+        calibration.calibration_study(
+            data, config, tmp_path / "out", calibration.CalibrationOptions(), progress=False
+        )
+    with pytest.raises(ValueError, match=text):
+        fitting.cross_train(data, config, tmp_path, progress=False)
+    with pytest.raises(ValueError, match=text):
+        orders.order_study(data, config, tmp_path / "out", orders.OrderOptions(), progress=False)
+    assert list(tmp_path.iterdir()) == []

@@ -59,6 +59,7 @@ def test_the_run_leaves_everything_in_its_folder(finished):
     files = {file.name for file in finished.iterdir()}
     assert files == {
         "09_run_a_full_training.ipynb", "report.html", "metrics.json", "comparison.png",
+        "training.png",
         "parent.safetensors", "control.safetensors", "topological-0.1.safetensors",
         "topological-1.safetensors", "stdout.txt", "stderr.txt", "events",
     }  # fmt: skip
@@ -68,7 +69,9 @@ def test_the_run_leaves_everything_in_its_folder(finished):
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
     html = (finished / "report.html").read_text()
     assert html.count('src="data:image/png;base64') == 2
-    assert 'alt="Image, reference, control and topological arm' in html
+    assert 'alt="Test images in rows; from left to right the image, its reference' in html
+    assert "<title>What the topological loss changes on brick</title>" in html
+    assert "%|" not in html  # no progress bar
 
 
 def test_the_terminal_shows_bars_the_table_and_the_verdict(finished):

@@ -91,6 +91,7 @@ def test_scores_are_means_over_the_images_of_their_split(tmp_path):
 
 def test_the_scores_of_each_test_image_are_kept_in_a_table(tmp_path):
     _, results, _ = run(tmp_path)
+    assert "<title>What losses change on" in (tmp_path / "study.html").read_text()
     table = pd.read_csv(tmp_path / "study.csv")
     assert list(table.columns) == [
         "network", "weight", "seed", "image", "dice", "cldice", "betti_0_error", "betti_1_error",

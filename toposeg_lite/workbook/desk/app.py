@@ -17,8 +17,9 @@ import numpy as np
 from ...annotation import AnnotationSession
 from ...annotation.edits import stroke_path
 from ...annotation.session import QUEUE_ORDERS, QueueOrder
-from ...checks import check_choice, check_integer, check_number
+from ...checks import check_choice, check_integer
 from ...topology.branches import ACCEPTED, REJECTED, UNDECIDED
+from ...topology.discs import fit_radius
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["AnnotationApp"]
 
 TOOLS = ("decide", "draw", "erase")
+DOING = {"decide": "deciding", "draw": "drawing", "erase": "erasing"}
 WORDS = {ACCEPTED: "accepted", REJECTED: "rejected", UNDECIDED: "open"}
+REACH = 8  # pixels: how far from a branch a click may be
+VERDICTS = {"accept": ACCEPTED, "reject": REJECTED}
 
 # The app that has each journal open in this process, so that a cell can be run again.
 _AT_WORK: WeakValueDictionary[Path, AnnotationApp] = WeakValueDictionary()
@@ -60,6 +64,10 @@ class AnnotationApp:
         Of the line that is being drawn or erased: its points, row and column, and half its width.
     visits : int
         Grows whenever the screen should turn to the chosen branch.
+    turn : int
+        Grows by one with everything that is done, also with what a script does; not with what is
+        refused. A screen that knows the last turn, and what it has asked since, knows how things
+        stand.
     error, note : str
         What went wrong with the last action that the screen sent, and what it has to tell besides
         its effect; mostly empty.
@@ -102,7 +110,7 @@ class AnnotationApp:
         self.order: QueueOrder = "uncertainty"
         self.points: list[tuple[int, int]] = []
         self.radius = float(session.settings["radius"])
-        self.visits = 0
+        self.visits = self.turn = 0
         self.error = self.note = ""
         self._skipped: list[int] = []
         self._seen: list[int] = []
@@ -114,8 +122,11 @@ class AnnotationApp:
                 f"{len(session.problems)} lines of the journal could not be read and were left "
                 f"out; see session.problems"
             )
+        if session.obstacle:
+            self.note = f"{session.obstacle}. The work can be looked at; actions are refused."
         if session.path is not None:
             _AT_WORK[session.path.resolve()] = self
+        self._mark = self._marked()
 
     @classmethod
     def open(
@@ -218,7 +229,9 @@ class AnnotationApp:
 
     # --- Clicks --------------------------------------------------------------------------------
 
-    def click(self, row: float, column: float, *, reject: bool = False, reach: float = 8) -> None:
+    def click(
+        self, row: float, column: float, *, reject: bool = False, reach: float = REACH
+    ) -> None:
         """Do what a click on the image means with the present tool.
 
         Deciding: the nearest branch becomes the chosen one and is accepted; if it is accepted
@@ -295,7 +308,7 @@ class AnnotationApp:
 
     def widen(self, radius: float) -> None:
         """Set half the width of the lines to come, in pixels: 0 is one pixel wide, 1 three."""
-        self.radius = check_number(radius, "radius")
+        self.radius = fit_radius(radius, self.session.shape)
         self.refresh()
 
     # --- The rest ------------------------------------------------------------------------------
@@ -311,11 +324,17 @@ class AnnotationApp:
     def _rewind(self, act: Callable[[], bool], name: str) -> bool:
         before = self.session.decisions
         done = act()
-        changed = np.flatnonzero(self.session.decisions != before)
+        after = self.session.decisions
+        changed = np.flatnonzero(after != before)
         if len(changed):
-            self._visit(int(changed[0]))
+            # Also told while one draws, when no branch is shown as the one that is asked about.
+            first, more = int(changed[0]), len(changed) - 1
+            others = f", and {more} more have changed" if more else ""
+            self.note = f"Branch {first + 1} is {WORDS[int(after[first])]} again{others}."
+            self._visit(first)
         else:
-            self.note = "" if done else f"There is nothing to {name}."
+            said = {"undo": "A line was taken back.", "do again": "A line is there again."}
+            self.note = said[name] if done else f"There is nothing to {name}."
             self.refresh()
         return done
 
@@ -360,19 +379,87 @@ class AnnotationApp:
     def do(self, request: dict[str, Any]) -> None:
         """Do what the screen asks, and keep in `error` what went wrong, to be told.
 
-        In a request ``do`` is the name of a method; all other entries are its arguments.
+        In a request ``do`` is the name of a method and ``seen`` what the person saw when the hand
+        went down; all other entries are arguments of the method. What is seen has the entries
+
+        - ``tool``: the tool in hand;
+        - ``branch``: the one that is asked about, for a click the one under the pointer, or None;
+        - ``decision``: about that branch, as it was last known to be in the journal;
+        - ``turn``: the last one the screen knows, and one more for each request without an answer.
+
+        A screen may be behind: the answer to an earlier key is on its way, or another page or cell
+        has been at work. What `_REQUESTS` names of a method must still be so; if it is not, nothing
+        is done, and `error` says why. Saying again what has been decided already is no error.
         """
-        given = {key: value for key, value in request.items() if key not in ("do", "id")}
+        given = {key: value for key, value in request.items() if key not in ("do", "id", "seen")}
+        seen = request.get("seen", {})
         self.error = self.note = ""
         try:
-            name = request.get("do")
-            check_choice(name, _REQUESTS, "do")
-            getattr(self, str(name))(**given)
+            name = str(check_choice(request.get("do"), tuple(_REQUESTS), "do"))
+            if self._mark != self._marked():  # by a script, without a call of `refresh`
+                self.turn += 1
+                self._mark = self._marked()
+            if self._said_again(name, seen):
+                self.refresh()
+            else:
+                self._check_seen(name, seen, given)
+                getattr(self, name)(**given)
         except Exception as error:  # a person looks at the screen, not at the kernel's log
             self.error = str(error) or type(error).__name__
             if isinstance(error, OSError):
                 self.error = f"NOT saved, and not done: {error}"
-            self.refresh()
+            self._show()
+
+    def _said_again(self, name: str, seen: dict[str, Any]) -> bool:
+        """Tell whether a request only repeats one whose answer the person had not seen yet."""
+        if name not in VERDICTS or not _REQUESTS[name] <= seen.keys() or seen["branch"] is None:
+            return False
+        branch = check_integer(seen["branch"], "branch", 0, len(self.session.branches) - 1)
+        decision = int(self.session.decisions[branch])
+        return decision == VERDICTS[name] and decision != seen["decision"]
+
+    def _check_seen(self, name: str, seen: dict[str, Any], given: dict[str, Any]) -> None:
+        """Raise ValueError in words for people unless what was seen is still so."""
+        parts = _REQUESTS[name]
+        lacking = sorted(parts - seen.keys())
+        if lacking:
+            raise ValueError(f"{name} must say what was seen: {', '.join(lacking)}")
+        if "tool" in parts:
+            self._check_tool(name, check_choice(seen["tool"], TOOLS, "tool"))
+        if "branch" in parts and not (name == "click" and self.tool != "decide"):
+            self._check_branch(name, seen, given)
+        if "turn" in parts and seen["turn"] != self.turn:
+            raise ValueError("Something else was done meanwhile; nothing was changed. Try again")
+
+    def _check_tool(self, name: str, seen: str) -> None:
+        if seen != self.tool:
+            raise ValueError(
+                f"You are {DOING[self.tool]} meanwhile, no longer {DOING[seen]}; "
+                f"nothing was changed"
+            )
+        if self.tool != "decide" and name in ("accept", "reject", "next", "previous"):
+            raise ValueError(
+                f"You are {DOING[self.tool]}, and no branch is asked about; nothing was changed. "
+                f"Escape leads back to deciding"
+            )
+
+    def _check_branch(self, name: str, seen: dict[str, Any], given: dict[str, Any]) -> None:
+        branch, meant = seen["branch"], self.chosen
+        if branch is not None:
+            check_integer(branch, "branch", 0, len(self.session.branches) - 1)
+            decision = int(self.session.decisions[branch])
+            if "decision" in _REQUESTS[name] and decision != seen["decision"]:
+                is_open = decision == UNDECIDED
+                became = "is open again" if is_open else f"has been {WORDS[decision]}"
+                raise ValueError(f"Branch {branch + 1} {became} meanwhile; nothing was changed")
+        if name == "click":
+            where = given.get("row"), given.get("column")
+            meant = self.session.nearest(where, given.get("reach", REACH))
+        if meant != branch:
+            now = "No branch" if meant is None else f"Branch {meant + 1}"
+            verb = "meant by this click" if name == "click" else "asked about"
+            was = "none" if branch is None else f"branch {branch + 1}"
+            raise ValueError(f"{now} is {verb} meanwhile, not {was}; nothing was changed")
 
     def watch(self, watcher: Callable[[], object]) -> None:
         """Call a function without arguments whenever there may be something new to show."""
@@ -380,8 +467,17 @@ class AnnotationApp:
 
     def refresh(self) -> None:
         """Tell the screens that there may be something new to show."""
+        self.turn += 1
+        self._mark = self._marked()
+        self._show()
+
+    def _show(self) -> None:
         for watcher in self._watchers:
             watcher()
+
+    def _marked(self) -> tuple[object, ...]:
+        """Return what differs if the session was used without this app."""
+        return self.session.decisions.tobytes(), self.session.progress()
 
     # --- What there is to see ------------------------------------------------------------------
 
@@ -459,9 +555,25 @@ class AnnotationApp:
         display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
 
-#: The methods that the screen may call: to decide, to draw, and the rest.
-_REQUESTS = (
-    "accept", "reject", "choose", "next", "previous", "click",
-    "take", "put", "drop", "cancel", "finish", "widen",
-    "undo", "redo", "learn", "sort", "export",
-)  # fmt: skip
+#: The methods that the screen may call, and what of that which was seen must still be so: about
+#: the branch for what decides, the turn for what acts on whatever was done last.
+_REQUESTS: dict[str, frozenset[str]] = {
+    "accept": frozenset({"tool", "branch", "decision"}),
+    "reject": frozenset({"tool", "branch", "decision"}),
+    "click": frozenset({"tool", "branch", "decision"}),
+    "next": frozenset({"tool", "branch"}),
+    "previous": frozenset({"tool"}),
+    "put": frozenset({"tool"}),
+    "finish": frozenset({"tool", "turn"}),
+    "undo": frozenset({"turn"}),
+    "redo": frozenset({"turn"}),
+    # These decide nothing, or mean the same whatever has happened.
+    "choose": frozenset(),
+    "take": frozenset(),
+    "drop": frozenset(),
+    "cancel": frozenset(),
+    "widen": frozenset(),
+    "learn": frozenset(),
+    "sort": frozenset(),
+    "export": frozenset(),
+}

@@ -5,6 +5,11 @@
 // before the answer, which takes a tenth of a second: until then the screen says "Saving", and
 // without an answer the decision goes again. The browser owns only where one looks (place, zoom,
 // opacities), and leaves it in the trait `look`, so that it outlives a reload.
+//
+// An answer may come while a hand is on the screen, and it must not change under the hand what that
+// is about to do. So every request says what the person saw when the key or the button went down
+// (`now`), and Python refuses what is no longer so. What has the focus or is pressed is changed in
+// place, never replaced, disabled or hidden, and the focus is moved by the person alone.
 
 const DRAWN = "#56B4E9"; // sky blue
 const ERASED = "#D55E00"; // vermilion
@@ -14,26 +19,32 @@ const HINTS = [["removed", "#CC79A7"], ["added", "#009E73"]]; // as rejected and
 const DECISIONS = { accept: 1, reject: -1 };
 const REACH = 10; // how far from a branch a click may be, in pixels of the screen
 const PATIENCE = 5000; // milliseconds without an answer before the person is told
+const DOUBLE = 400; // milliseconds within which a second click belongs to the first one
+const FAR = 0.3; // how strong the open branches are that do not lie near the one that is asked about
+const NEAR = 70; // how near that is, in pixels of the screen
+const PAGE = 2 ** 20; // how many requests a page may send: two pages must not share numbers
+const DOING = { decide: "Deciding", draw: "Drawing", erase: "Erasing" };
 
-// Every command: its keys, its name in the help, and what it does.
+// Every command: its keys, its name in the help, what it does, and whether it is about the cross:
+// such a key counts on the picture only, where a person sees the cross.
 const COMMANDS = [
   [["a"], "accept the branch", (d) => d.decide("accept")],
   [["r"], "reject the branch", (d) => d.decide("reject")],
-  [["n"], "later: next in the queue", (d) => d.send("next")],
-  [["p"], "back to the one before", (d) => d.send("previous")],
+  [["n"], "later: next in the queue", (d) => d.go("next")],
+  [["p"], "back to the one before", (d) => d.go("previous")],
   [["z", "Ctrl+z"], "undo", (d) => d.send("undo")],
   [["y", "Ctrl+y", "Ctrl+Z"], "redo", (d) => d.send("redo")],
   [["l"], "learn from the decisions", (d) => d.send("learn")],
   [["d"], "draw a line", (d) => d.send("take", { tool: "draw" })],
   [["e"], "erase along a line", (d) => d.send("take", { tool: "erase" })],
   [["Escape"], "give the line up, back to deciding", (d) => d.send("cancel")],
-  [["Enter"], "finish the line (deciding: click at the cross)", (d) => d.enter(false)],
+  [["Enter"], "finish the line (deciding: click at the cross)", (d) => d.enter(), true],
   [["Backspace"], "take the last point back", (d) => d.send("drop")],
   [["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"], "move the cross", null],
   [["Alt+arrow"], "move the cross by one pixel", null],
   [["Shift+arrow"], "move the picture", null],
-  [[" "], "click at the cross", (d) => d.clickAtCross(false)],
-  [["x"], "reject at the cross", (d) => d.clickAtCross(true)],
+  [[" "], "click at the cross", (d) => d.clickAtCross(false), true],
+  [["x"], "reject at the cross", (d) => d.clickAtCross(true), true],
   [["+", "="], "nearer", (d) => d.zoom(1.4)],
   [["-"], "farther", (d) => d.zoom(1 / 1.4)],
   [["0"], "the whole image", (d) => d.fit()],
@@ -123,6 +134,16 @@ function areaOf(flat, width) {
   return { fill, edge };
 }
 
+/** Write words into an element, if they are other ones: a screen reader speaks what is written. */
+function say(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+/** Say whether a button can be pressed. It can be focused either way: the keys must not get lost. */
+function enable(button, can) {
+  button.setAttribute("aria-disabled", String(!can));
+}
+
 const percent = (p) => `${Math.round(100 * p)} %`;
 
 // --- The desk -----------------------------------------------------------------------------------
@@ -136,14 +157,20 @@ class Desk {
     this.look = { x: 0, y: 0, scale: 0, mask: 0.7, lines: 1, contrast: 1, follow: true };
     Object.assign(this.look, model.get("look"));
     this.cross = null; // [column, row] in pixels; null until a key moves it
-    this.hovered = -1;
+    this.hovered = -1; // the branch that a click would mean
+    this.pointed = null; // where that is: column and row
     this.hidden = false;
     this.asked = new Map(); // requests without an answer: number -> moment
-    this.last = Math.floor(Math.random() * 1e6) * 1000; // two pages must not share numbers
+    this.page = Math.floor(Math.random() * 2 ** 30) * PAGE;
+    this.last = this.page; // the number of the last request
+    this.down = {}; // what the person saw when a key or a pointer went down last
+    this.items = new Map(); // the buttons of the queue: branch -> button
+    this.words = null; // what is told until the person has gone on: { text, after, since }
     this.notes = {}; // for measuring
     this.picture = this.plain = null;
     this.maskCanvas = document.createElement("canvas");
-    this.layer = document.createElement("canvas"); // the lines, as they stand on the screen
+    // The lines as they stand on the screen: what is open, and what is decided.
+    this.layers = { open: document.createElement("canvas"), decided: document.createElement("canvas") };
     this.maskTurn = 0;
     this.hints = {}; // what either answer about the chosen branch would change in the mask
     this.read();
@@ -187,14 +214,20 @@ class Desk {
   // --- What stands on the desk ------------------------------------------------------------------
 
   build(el) {
-    const button = (label, key, title, onclick, more = {}) =>
-      make(
+    const button = (label, key, title, act, more = {}) => {
+      const onclick = (event) => {
+        if (event.currentTarget.getAttribute("aria-disabled") === "true") return;
+        this.event = event;
+        act(this.seenBy(event));
+      };
+      return make(
         "button",
         { type: "button", title, onclick, ...more },
         label,
         ...(key ? [make("kbd", { "aria-hidden": "true" }, key)] : []),
       );
-    const send = (name, about) => () => this.send(name, about);
+    };
+    const send = (name, about) => (seen) => this.send(name, about, seen);
     this.tools = {};
     for (const [tool, label, key, title] of [
       ["decide", "Decide", "Esc", "click a branch: accept it; again, or right button: reject it"],
@@ -208,16 +241,15 @@ class Desk {
     this.export = button("Export", "", "write mask and lines beside the journal", send("export"));
     this.radius = make("input", {
       type: "number", min: 0, max: 50, step: 0.5,
-      onchange: () => this.send("widen", { radius: Math.max(0, Number(this.radius.value) || 0) }),
+      onchange: () => this.widen(),
     });
     this.finish = button("Finish the line", "Enter", "draw or erase it", send("finish"));
     this.lineTools = make(
-      "span.group", {}, make("label", {}, "Half width ", this.radius), this.finish,
+      "div.line.off", {}, make("label", {}, "Half width ", this.radius), this.finish,
     );
     const bar = make(
       "div.row", { role: "toolbar", "aria-label": "Tools" },
       make("span.group", {}, ...Object.values(this.tools)),
-      this.lineTools,
       make("span.group", {}, this.undo, this.redo),
       make("span.group", {}, this.learn, this.export),
       make("span.grow"),
@@ -236,18 +268,18 @@ class Desk {
     this.tip = make("div.tip", { hidden: "", "aria-live": "polite" }); // tells where the cross is
     // Over the picture, not above it: what comes and goes must not move it under the pointer.
     this.alert = make("div", { role: "alert" });
-    this.stage = make("div.stage", {}, this.canvas, this.tip, this.alert);
+    this.stage = make("div.stage", {}, this.lineTools, this.canvas, this.tip, this.alert);
 
     this.title = make("h4", {}, "");
     this.about = make("div", {}, "");
     this.bare = make("canvas", { width: 232, height: 232, "aria-hidden": "true" });
     this.map = make("canvas", { width: 232, height: 232, "aria-hidden": "true" });
     this.map.addEventListener("pointerdown", (event) => this.jump(event));
-    this.yes = button("Accept", "A", "it is real", () => this.decide("accept"));
+    this.yes = button("Accept", "A", "it is real", (seen) => this.decide("accept", seen));
     this.yes.classList.add("yes");
-    this.no = button("Reject", "R", "it is not", () => this.decide("reject"));
+    this.no = button("Reject", "R", "it is not", (seen) => this.decide("reject", seen));
     this.no.classList.add("no");
-    this.later = button("Later", "N", "ask about it again at the end", send("next"));
+    this.later = button("Later", "N", "ask about it again at the end", (seen) => this.go("next", seen));
     const card = make(
       "section.card", { "aria-label": "The branch that is asked about" },
       this.title, this.about,
@@ -266,15 +298,16 @@ class Desk {
       make("option", { value: "doubt" }, "most doubtful mask first"),
       make("option", { value: "gain" }, "largest expected gain first"),
     );
+    this.allDone = make("span", { hidden: "" }, "All branches are decided.");
     this.queue = make("div.queue");
     const progress = make(
       "section", { "aria-label": "Progress" },
-      make("h5", {}, "Progress"),
-      make("div.bar", { "aria-hidden": "true" }, this.bar.yes, this.bar.no),
       this.counts,
+      make("div.bar", { "aria-hidden": "true" }, this.bar.yes, this.bar.no),
     );
     const queue = make(
       "section", {}, make("h5", {}, make("label", {}, "Queue: ", this.order)), this.queue,
+      this.allDone,
     );
     this.sliders = {};
     const sliders = make("div.sliders");
@@ -290,10 +323,10 @@ class Desk {
         this.remember();
       };
       this.sliders[name] = make("input", {
-        type: "range", min: low, max: high, step: 0.05, oninput, "aria-label": label,
+        type: "range", min: low, max: high, step: 0.05, oninput,
       });
       this.sliders[name].value = this.look[name];
-      sliders.append(make("span", {}, label), this.sliders[name]);
+      sliders.append(make("label", {}, make("span", {}, label), this.sliders[name]));
     }
     this.follow = make("input", {
       type: "checkbox",
@@ -304,10 +337,10 @@ class Desk {
     });
     this.follow.checked = this.look.follow;
     const view = make(
-      "section", { "aria-label": "View" }, make("h5", {}, "Opacity and contrast"), sliders,
+      "section.view", { "aria-label": "View" }, make("h5", {}, "Opacity and contrast"), sliders,
       make("label", {}, this.follow, " turn to each branch"),
     );
-    const side = make("aside.side", {}, card, progress, queue, view, this.legend());
+    const side = make("aside.side", {}, card, make("div.lists", {}, progress, queue));
 
     this.status = make("p", { role: "status", "aria-live": "polite" });
     this.saved = make("span.saved");
@@ -319,18 +352,17 @@ class Desk {
     );
     this.root = make(
       "div.toposeg-desk", {},
-      bar, make("div.body", {}, this.stage, side),
-      make("div.row.foot", {}, this.status, this.saved), this.help,
+      bar, this.stage, side, make("div.row.foot", {}, this.status, this.saved), this.legend(),
+      view, this.help,
     );
-    el.append(this.root);
+    el.append(make("div.toposeg-desk-place", {}, this.root)); // by whose width it is laid out
   }
 
   legend() {
     const sign = (draw) => {
       const space = "http://www.w3.org/2000/svg";
       const svg = document.createElementNS(space, "svg");
-      svg.setAttribute("width", 40);
-      svg.setAttribute("height", 14);
+      svg.setAttribute("viewBox", "0 0 40 14");
       svg.setAttribute("aria-hidden", "true");
       svg.innerHTML = draw;
       return svg;
@@ -348,40 +380,50 @@ class Desk {
     const cross = (colour) =>
       `<path d="M16 3l8 8m0-8l-8 8" stroke="black" stroke-width="4"/>` +
       `<path d="M16 3l8 8m0-8l-8 8" stroke="${colour}" stroke-width="2"/>`;
-    const grid = make("div.legend");
-    for (const kind of [...this.kinds].reverse())
-      grid.append(
-        line(
-          kind.colour, kind.width, kind.dash.join(" "), kind.decision > 0 ? "white" : "black",
-          kind.decision < 0 ? cross(kind.colour) : "",
-        ),
-        make("span", {}, kind.name),
-      );
-    grid.append(
-      sign('<path d="M3 7H37" stroke="black" stroke-width="12"/><path d="M4 7H36" stroke="white" stroke-width="9"/><path d="M4 7H36" stroke="black" stroke-width="3"/>'),
-      make("span", {}, "asked now"),
-      area(HINTS[1][1], '<path d="M8 5h.1m8 0h.1m8 0h.1M12 10h.1m8 0h.1m8 0h.1" stroke-linecap="round"/>'),
-      make("span", {}, "would come"),
-      area(HINTS[0][1], '<path d="M6 11L14 3M14 11L22 3M22 11L30 3M30 11L34 7"/>'),
-      make("span", {}, "would go"),
-      line(DRAWN, 3, "", "black"), make("span", {}, "drawn"),
-      line(ERASED, 3, "7 3 2 3", "black"), make("span", {}, "erased"),
+    const signs = [...this.kinds].reverse().map((kind) => [
+      kind.name,
+      line(
+        kind.colour, kind.width, kind.dash.join(" "), kind.decision > 0 ? "white" : "black",
+        kind.decision < 0 ? cross(kind.colour) : "",
+      ),
+    ]);
+    signs.push(
+      ["asked now", sign('<path d="M3 7H37" stroke="black" stroke-width="12"/><path d="M4 7H36" stroke="white" stroke-width="9"/><path d="M4 7H36" stroke="black" stroke-width="3"/>')],
+      ["would come", area(HINTS[1][1], '<path d="M9 5h.1m11 0h.1m11 0h.1M14 10h.1m11 0h.1" stroke-linecap="round"/>')],
+      ["would go", area(HINTS[0][1], '<path d="M5 12L15 2M15 12L25 2M25 12L35 2"/>')],
+      ["drawn", line(DRAWN, 3, "", "black")],
+      ["erased", line(ERASED, 3, "7 3 2 3", "black")],
     );
-    return make("section", { "aria-label": "Legend" }, make("h5", {}, "Signs"), grid);
+    const items = signs.map(([name, drawn]) => make("li", {}, drawn, name));
+    return make("ul.legend", { "aria-label": "Signs" }, ...items);
   }
 
   // --- Events -----------------------------------------------------------------------------------
 
   listen() {
-    const on = (target, name, f, options) => target.addEventListener(name, f, options);
+    this.gone = new AbortController();
+    const on = (target, name, f, options = {}) =>
+      target.addEventListener(name, f, { signal: this.gone.signal, ...options });
+    // Before anything else: a click counts for what was to be seen when it began.
+    on(this.root, "pointerdown", () => this.begin("pointer"), { capture: true });
+    on(this.root, "keydown", (event) => event.repeat || this.begin("key"), { capture: true });
+    on(this.root, "keyup", () => setTimeout(() => delete this.down.key)); // after its click
     on(this.root, "keydown", (event) => this.key(event));
     on(this.root, "keyup", (event) => event.key.toLowerCase() === "h" && this.hide(false));
-    on(this.canvas, "blur", () => this.hide(false));
+    on(this.root, "focusin", () => this.forgetCross());
+    on(this.root, "focusout", () => setTimeout(() => this.arrange())); // when the focus has arrived
+    on(this.queue, "pointerdown", () => (this.queueHeld = true));
+    for (const name of ["pointerup", "pointercancel", "blur"])
+      on(window, name, () => this.queueHeld && setTimeout(() => this.letQueueGo()));
+    on(this.canvas, "blur", () => {
+      this.forgetCross();
+      this.hide(false);
+    });
     on(this.canvas, "pointerdown", (event) => this.press(event));
     on(this.canvas, "pointermove", (event) => this.move(event));
     on(this.canvas, "pointerup", (event) => this.release(event));
-    on(this.canvas, "pointercancel", () => (this.held = null));
-    on(this.canvas, "pointerleave", () => this.hover(-1));
+    on(this.canvas, "pointercancel", () => this.letGo());
+    on(this.canvas, "pointerleave", () => this.cross || this.hover(null));
     on(this.canvas, "dblclick", () => this.tool !== "decide" && this.send("finish"));
     on(this.canvas, "contextmenu", (event) => {
       event.preventDefault();
@@ -398,6 +440,7 @@ class Desk {
 
   close() {
     clearInterval(this.clock);
+    this.gone.abort();
     this.watcher.disconnect();
     this.model.off(null, this.changed);
   }
@@ -409,38 +452,113 @@ class Desk {
     this.update();
   }
 
+  /** Return what is to be seen now: the tool, the branch that is asked about, what is known of it. */
+  now() {
+    const branch = this.state.chosen;
+    const turn = this.state.turn + this.asked.size;
+    return { tool: this.tool, branch, decision: this.known[branch] ?? null, turn };
+  }
+
+  /** A hand goes down: keep what it sees, and let go what was told it long enough ago. */
+  begin(kind) {
+    this.down[kind] = this.now();
+    if (!this.words || performance.now() - this.words.since < 1000) return;
+    this.words = null;
+    this.tell();
+  }
+
+  /** Return what the person saw when the click began that an event ends. */
+  seenBy(click) {
+    return this.down[click.detail ? "pointer" : "key"] ?? this.now();
+  }
+
   /** Ask Python to do something; every request gets a number, and is answered with it. */
-  send(name, about = {}, expected = null) {
+  send(name, about = {}, seen = this.now(), expected = null) {
     const id = ++this.last;
     const since = performance.now();
     const begun = this.event?.timeStamp ?? since;
-    this.asked.set(id, { since, begun, expected });
-    this.model.send({ do: name, id, ...about });
+    this.asked.set(id, { name, since, begun, expected });
+    this.model.send({ do: name, id, seen, ...about });
+    this.count();
     if (!expected) return;
     this.expect();
     this.tell();
     this.draw({ shown: begun });
   }
 
+  /** For tests: how many requests of this page were answered, and how many are not yet. */
+  count() {
+    const { dataset } = this.root;
+    dataset.waiting = this.asked.size;
+    dataset.answered = this.last - this.page - this.asked.size;
+  }
+
+  /** Take away the requests that are answered; return the last one of this answer. */
+  settle() {
+    const done = this.model.get("done");
+    if (done <= this.page || done >= this.page + PAGE) return null; // that of another page
+    const request = this.asked.get(done);
+    for (const id of this.asked.keys()) if (id <= done) this.asked.delete(id);
+    return request ? { done, ...request } : null;
+  }
+
   /** Lay the decisions that have no answer yet over those that Python knows. */
   expect() {
-    const done = this.model.get("done");
-    this.decisions = numbers(this.model.get("decisions"), Int8Array);
+    this.decisions = this.known.slice();
     if (this.slow) return; // who knows whether they will ever count
-    for (const [id, { expected }] of this.asked)
-      if (id > done && expected) this.decisions[expected.branch] = expected.decision;
+    for (const { expected } of this.asked.values())
+      if (expected) this.decisions[expected.branch] = expected.decision;
+  }
+
+  /** Say whether a request of some kind has no answer yet. */
+  isAsked(test) {
+    return [...this.asked.values()].some(test);
   }
 
   /** Say whether a decision on the screen is not known to be in the journal. */
   get isSaving() {
-    const done = this.model.get("done");
-    return [...this.asked].some(([id, { expected }]) => id > done && expected);
+    return this.isAsked(({ expected }) => expected);
   }
 
-  /** Answer the question as it stands on the screen, even if Python is a question ahead. */
-  decide(verb) {
-    const branch = this.state.chosen;
-    if (branch !== null) this.send(verb, { branch }, { branch, decision: DECISIONS[verb] });
+  /** Tell the person something, until that has been read and the work goes on. */
+  inform(text) {
+    this.words = { text, after: this.last, since: performance.now() };
+    this.tell();
+  }
+
+  /** Answer the question as it stood on the screen, even if Python is a question ahead. */
+  decide(verb, seen = this.now()) {
+    if (this.asksNothing(seen) || seen.branch === null) return;
+    this.judge(verb, {}, seen, DECISIONS[verb]);
+  }
+
+  /** Go to another question. */
+  go(name, seen = this.now()) {
+    if (!this.asksNothing(seen)) this.send(name, {}, seen);
+  }
+
+  /** Say whether there was no question on the screen, and tell so. */
+  asksNothing({ tool }) {
+    if (tool === "decide") return false;
+    this.inform(`${DOING[tool]}: no branch is asked about. Esc leads back to deciding.`);
+    return true;
+  }
+
+  /** Send a decision, unless one about the same branch is on its way. */
+  judge(name, about, seen, decision) {
+    const { branch } = seen;
+    if (this.isAsked(({ expected }) => expected?.branch === branch))
+      this.inform(`Branch ${branch + 1} is being saved: this was not done in addition.`);
+    else this.send(name, about, seen, { branch, decision });
+  }
+
+  widen() {
+    const radius = this.radius.valueAsNumber;
+    if (radius >= 0) this.send("widen", { radius });
+    else {
+      this.radius.value = this.state.radius;
+      this.inform("Half the width of a line must be a number of pixels, 0 or more.");
+    }
   }
 
   askPatience() {
@@ -461,9 +579,14 @@ class Desk {
     const pressed = event.target.closest("button, summary");
     if (field && (event.key.length === 1 || event.key.startsWith("Arrow") || field.type === "number"))
       return;
-    if (pressed && (event.key === "Enter" || event.key === " ")) return;
+    if (pressed && (event.key === "Enter" || event.key === " ")) {
+      if (event.repeat) event.preventDefault(); // a button that is held is pressed once
+      return;
+    }
+    const pictured = event.target === this.canvas;
     this.event = event;
     if (ARROWS[event.key] && !ctrl) {
+      if (!pictured) return;
       const [x, y] = ARROWS[event.key];
       if (event.shiftKey) this.pan((-x * this.stage.clientWidth) / 6, (-y * this.stage.clientHeight) / 6);
       else this.moveCross(x, y, event.altKey);
@@ -471,10 +594,10 @@ class Desk {
       const letter = event.key.length === 1 && !ctrl ? event.key.toLowerCase() : event.key;
       const name = ctrl ? `Ctrl+${letter}` : letter;
       const command = COMMANDS.find(([names, , act]) => act && names.includes(name));
-      if (!command || (event.altKey && !ctrl)) return;
+      if (!command || (command[3] && !pictured) || (event.altKey && !ctrl)) return;
       event.stopPropagation(); // Ctrl+Z, too
       // A key that is held must not decide about branches that nobody has looked at.
-      if (!event.repeat || "+-=zy".includes(letter)) command[2](this);
+      if (!event.repeat || "+-=".includes(letter)) command[2](this);
     }
     event.preventDefault();
   }
@@ -488,46 +611,86 @@ class Desk {
 
   press(event) {
     this.canvas.focus({ preventScroll: true });
-    this.cross = null;
-    this.held = { x: event.clientX, y: event.clientY, button: event.button, moved: false };
+    this.forgetCross();
+    const { clientX: x, clientY: y, button } = event;
+    const aim = this.aimAt(this.place(event));
+    // After the picture has turned by itself something else lies under the pointer than was meant.
+    const blind = this.unaimed && event.pointerType === "mouse";
+    this.held = { x, y, button, moved: false, reject: button === 2 || event.shiftKey, aim, blind };
     this.canvas.setPointerCapture(event.pointerId);
   }
 
   move(event) {
+    if (event.movementX || event.movementY) {
+      this.unaimed = false;
+      this.forgetCross(); // the pointer has taken over
+    }
     if (this.held) {
       const [dx, dy] = [event.clientX - this.held.x, event.clientY - this.held.y];
       if (!this.held.moved && Math.hypot(dx, dy) < 5) return;
       this.held = { ...this.held, moved: true, x: event.clientX, y: event.clientY };
       this.pan(dx, dy);
     } else if (this.tool === "decide") {
-      this.hover(this.nearest(...this.place(event)), event);
-    } else this.hover(-1);
+      this.hover(this.place(event));
+    } else this.hover(null);
   }
 
   release(event) {
     const held = this.held;
-    this.held = null;
+    this.letGo();
     if (!held || held.moved || held.button === 1) return;
     this.event = event;
-    this.clickAt(this.place(event), held.button === 2 || event.shiftKey);
+    if (held.blind)
+      return this.inform("The picture has turned: move the pointer to what you mean, then click.");
+    const { timeStamp: at } = event;
+    const { clientX: x, clientY: y } = event;
+    const last = this.clicked;
+    this.clicked = { at, x, y };
+    const again = last && at - last.at < DOUBLE && Math.hypot(x - last.x, y - last.y) < 5;
+    if (again && held.aim.branch !== null)
+      return this.inform("A double click counts once: click again to turn the decision round.");
+    this.clickAt(held.aim, held.reject);
   }
 
-  clickAt([column, row], reject) {
+  /** The pointer is free again: what had to wait for it is done. */
+  letGo() {
+    this.held = null;
+    if (this.turnsLater) this.turnToAsked();
+  }
+
+  /** Return what a click at a place would be about: as `now`, but the branch is the one meant. */
+  aimAt([column, row]) {
+    const found = this.tool === "decide" ? this.nearest(column, row) : -1;
+    const branch = found < 0 ? null : found;
+    const decision = branch === null ? null : this.known[branch];
+    return { ...this.now(), branch, decision, column, row, reach: REACH / this.look.scale };
+  }
+
+  clickAt({ column, row, reach, ...seen }, reject) {
     if (column <= -0.5 || row <= -0.5 || column >= this.width - 0.5 || row >= this.height - 0.5) return;
-    const branch = this.tool === "decide" ? this.nearest(column, row) : -1;
-    const decision = reject || this.decisions[branch] === 1 ? -1 : 1; // as AnnotationApp.click
-    const about = { row, column, reject, reach: REACH / this.look.scale };
-    this.send("click", about, branch < 0 ? null : { branch, decision });
+    if (seen.tool !== "decide") return this.send("put", { row, column }, seen);
+    const about = { row, column, reject, reach };
+    const decision = reject || seen.decision === 1 ? -1 : 1; // as AnnotationApp.click
+    if (seen.branch === null) this.send("click", about, seen);
+    else this.judge("click", about, seen, decision);
   }
 
   clickAtCross(reject) {
-    if (this.cross) this.clickAt(this.cross, reject);
+    if (this.cross) this.clickAt(this.aimAt(this.cross), reject);
     else this.moveCross(0, 0, true);
   }
 
   enter() {
     if (this.tool === "decide") this.clickAtCross(false);
     else this.send("finish");
+  }
+
+  /** Whoever comes back to the picture must see anew where a key would click. */
+  forgetCross() {
+    if (!this.cross) return;
+    this.cross = null;
+    this.hover(null);
+    this.draw();
   }
 
   moveCross(x, y, fine) {
@@ -543,7 +706,6 @@ class Desk {
     const [w, h] = [this.stage.clientWidth, this.stage.clientHeight];
     const out = (v, n) => (v < 30 ? 30 - v : v > n - 30 ? n - 30 - v : 0);
     this.pan(out(sx, w), out(sy, h));
-    if (this.tool === "decide") this.hover(this.nearest(...this.cross));
   }
 
   /** Return the branch that a click means, by the rule of AnnotationSession.nearest; -1: none. */
@@ -565,16 +727,16 @@ class Desk {
     return found;
   }
 
-  hover(branch, event) {
+  /** Show which branch a click at a place means; it may become another one with each answer. */
+  hover(place = this.pointed) {
+    this.pointed = place;
+    const branch = place && this.tool === "decide" ? this.nearest(...place) : -1;
     this.tip.hidden = branch < 0;
     if (branch >= 0) {
-      this.tip.textContent = this.tipOf(branch);
-      const box = this.canvas.getBoundingClientRect();
-      const [x, y] = event
-        ? [event.clientX - box.left, event.clientY - box.top]
-        : this.screen(this.branches[branch].middle);
-      this.tip.style.left = `${Math.min(x + 14, box.width - 190)}px`;
-      this.tip.style.top = `${Math.min(y + 16, box.height - 30)}px`;
+      say(this.tip, this.tipOf(branch));
+      const [x, y] = this.screen(place.map((v) => v + 0.5));
+      this.tip.style.left = `${Math.min(x + 14, this.stage.clientWidth - 190)}px`;
+      this.tip.style.top = `${Math.min(y + 16, this.stage.clientHeight - 30)}px`;
     }
     this.canvas.style.cursor = branch >= 0 ? "pointer" : this.tool === "decide" ? "grab" : "crosshair";
     if (branch !== this.hovered) {
@@ -617,9 +779,24 @@ class Desk {
     };
     this.look.x = inside(x, this.width, this.stage.clientWidth / scale);
     this.look.y = inside(y, this.height, this.stage.clientHeight / scale);
-    this.hover(-1); // the mouse rests, but what lay under it has moved on
+    const [cx, cy] = this.cross ? this.screen(this.cross.map((v) => v + 0.5)) : [-1, -1];
+    const seen = cx >= 0 && cy >= 0 && cx <= this.stage.clientWidth && cy <= this.stage.clientHeight;
+    if (!seen) this.cross = null; // no key may click where nobody looks
+    // The mouse rests, but what lay under it has moved on.
+    this.hover(this.cross);
     this.draw();
     this.remember();
+  }
+
+  /** Turn to the chosen branch because of an answer: where the hand was, there is something else. */
+  turnToAsked() {
+    this.turnsLater = Boolean(this.held);
+    if (this.turnsLater) return;
+    const { x, y, scale } = this.look;
+    this.visit();
+    if (x === this.look.x && y === this.look.y && scale === this.look.scale) return;
+    this.unaimed = true;
+    this.forgetCross();
   }
 
   pan(dx, dy) {
@@ -647,14 +824,12 @@ class Desk {
   }
 
   /** Turn to the chosen branch, if it cannot be seen well from here. */
-  visit(always = false) {
+  visit(always = false, anyway = this.look.follow || always) {
     const branch = this.branches[this.state.chosen];
-    if (!branch || !(this.look.follow || always)) return;
+    if (!branch || !anyway) return;
     const [x0, y0, x1, y1] = branch.box;
     const [w, h] = [this.stage.clientWidth, this.stage.clientHeight];
-    const [left, top] = this.screen([x0, y0]);
-    const [right, bottom] = this.screen([x1, y1]);
-    const seen = left > 0.06 * w && top > 0.06 * h && right < 0.94 * w && bottom < 0.94 * h;
+    const seen = this.isInView(w, h);
     const near = Math.max(this.whole(), Math.min(w, h) / 240);
     const far = Math.max(this.whole(), Math.min((0.8 * w) / (x1 - x0), (0.8 * h) / (y1 - y0)));
     if (seen && !always && this.look.scale >= Math.min(near, far)) return;
@@ -700,8 +875,30 @@ class Desk {
     if (!w || !h) return;
     this.canvas.width = Math.round(w * ratio);
     this.canvas.height = Math.round(h * ratio);
-    if (!this.look.scale) this.fit();
+    this.refit(w, h);
     this.paint(); // at once: a canvas that was resized is blank
+  }
+
+  /** Keep in a stage of another size what was in the middle, and in view what is asked about. */
+  refit(w, h) {
+    const { look } = this;
+    const [w0, h0] = this.size ?? [w, h];
+    this.size = [w, h];
+    const was = Math.min(w0 / this.width, h0 / this.height); // the scale of the whole image
+    if (!look.scale || Math.abs(look.scale / was - 1) < 1e-6) return this.fit();
+    const seen = this.isInView(w0, h0, 0);
+    this.turn([look.x + w0 / look.scale / 2, look.y + h0 / look.scale / 2], look.scale);
+    if (seen && !this.isInView(w, h, 0)) this.visit(false, true);
+  }
+
+  /** Say whether the branch that is asked about lies in a stage of some size, off its margin. */
+  isInView(w, h, margin = 0.06) {
+    const branch = this.branches[this.state.chosen];
+    if (!branch) return false;
+    const [left, top] = this.screen(branch.box.slice(0, 2));
+    const [right, bottom] = this.screen(branch.box.slice(2));
+    const [x, y] = [margin * w, margin * h];
+    return left >= x && top >= y && right <= w - x && bottom <= h - y;
   }
 
   // --- What Python says -------------------------------------------------------------------------
@@ -711,24 +908,35 @@ class Desk {
     this.due = true; // one answer changes several traits
     queueMicrotask(async () => {
       this.due = false;
-      this.read();
+      const request = this.read();
       const first = this.visits === undefined;
       const turns = !first && this.visits !== this.state.visits;
       this.visits = this.state.visits;
+      this.listenToAnswer(request, first);
       this.write();
+      if (turns) this.turnToAsked();
+      this.count();
       await this.readMask();
-      if (turns) this.visit();
-      const done = this.model.get("done");
-      const request = this.asked.get(done);
-      for (const id of this.asked.keys()) if (id <= done) this.asked.delete(id);
       if (request) this.askPatience();
-      this.draw(request && { answered: { done, begun: request.begun } });
+      this.draw(request && { answered: request });
     });
   }
 
+  /** What went wrong is told until something that the person asked for after that is answered. */
+  listenToAnswer(request, first) {
+    const { error } = this.state;
+    const isNew = error && (request || first || error !== this.lastError);
+    this.lastError = error;
+    if (isNew) this.words = { text: error, after: this.last, since: performance.now() };
+    else if (request && this.words && request.done > this.words.after) this.words = null;
+  }
+
+  /** Take over all that Python says, in one go with the request that it answers, if it does. */
   read() {
     this.state = this.model.get("state");
     this.tool = this.state.tool;
+    this.known = numbers(this.model.get("decisions"), Int8Array);
+    const request = this.settle();
     this.expect();
     this.probability = numbers(this.model.get("probability"), Float32Array);
     const path = (view) => {
@@ -742,6 +950,7 @@ class Desk {
       if (this.hints[name]?.view !== view)
         this.hints[name] = { view, ...areaOf(numbers(view, Int32Array), this.width) };
     }
+    return request;
   }
 
   /** Unpack the mask into a canvas of its own; an answer that comes late is dropped. */
@@ -790,83 +999,158 @@ class Desk {
     this.maskCanvas.getContext("2d").putImageData(image, 0, top);
   }
 
-  /** Write all that stands in words and buttons. */
+  /** Write all that stands in words and buttons, in place: a hand may be on each of them. */
   write() {
     const { state } = this;
-    const focused = this.root.contains(document.activeElement);
     const { progress } = state;
     const chosen = this.branches[state.chosen];
-    const drawing = this.tool !== "decide";
+    const deciding = this.tool === "decide";
     for (const [tool, button] of Object.entries(this.tools))
       button.setAttribute("aria-pressed", String(tool === this.tool));
-    this.lineTools.hidden = !drawing;
-    this.finish.disabled = !state.points.length;
-    this.radius.value = state.radius;
-    this.undo.disabled = !state.undo;
-    this.redo.disabled = !state.redo;
-    this.learn.disabled = !state.learns;
-    this.export.disabled = !state.keeps;
-    for (const button of [this.yes, this.no]) button.disabled = !chosen;
-    this.later.disabled = !progress.left;
-    if (chosen) {
-      const kind = this.kinds.find((one) => one.decision === this.decisions[state.chosen]);
-      this.title.textContent = `Branch ${state.chosen + 1} of ${progress.branches}: ${kind.name}`;
-      this.about.textContent =
+    enable(this.finish, state.points.length);
+    enable(this.undo, state.undo);
+    enable(this.redo, state.redo);
+    enable(this.learn, state.learns);
+    enable(this.export, state.keeps);
+    for (const button of [this.yes, this.no]) enable(button, chosen && deciding);
+    enable(this.later, progress.left && deciding);
+    if (!deciding) {
+      const count = state.points.length;
+      say(this.title, `${DOING[this.tool]} a line`);
+      say(this.about, `${count} point${count === 1 ? "" : "s"} · Esc leads back to deciding`);
+    } else if (chosen) {
+      const kind = this.kinds.find((one) => one.decision === this.known[state.chosen]);
+      say(this.title, `Branch ${state.chosen + 1} of ${progress.branches}: ${kind.name}`);
+      say(
+        this.about,
         `model: ${percent(this.probability[state.chosen])} real · ` +
-        `${chosen.size} pixel${chosen.size === 1 ? "" : "s"} long`;
+          `${chosen.size} pixel${chosen.size === 1 ? "" : "s"} long`,
+      );
     } else {
-      this.title.textContent = "There are no branches";
-      this.about.textContent = "Draw what should be in the mask.";
+      say(this.title, "There are no branches");
+      say(this.about, "Draw what should be in the mask.");
     }
     const part = (count) => `${(100 * count) / Math.max(progress.branches, 1)}%`;
     this.bar.yes.style.width = part(progress.accepted);
     this.bar.no.style.width = part(progress.rejected);
-    this.counts.textContent =
+    say(
+      this.counts,
       `${progress.accepted} accepted, ${progress.rejected} rejected, ${progress.left} open` +
-      (progress.drawn + progress.erased
-        ? `; ${progress.drawn} drawn, ${progress.erased} erased` : "");
-    this.order.value = state.order;
-    this.queue.replaceChildren(
-      ...state.queue.map((k) =>
-        make(
-          "button",
-          {
-            type: "button", title: `turn to branch ${k + 1}`,
-            "aria-label": `Branch ${k + 1}, ${percent(this.probability[k])} real`,
-            "aria-pressed": String(k === state.chosen),
-            onclick: () => this.send("choose", { branch: k }),
-          },
-          `${k + 1} · ${percent(this.probability[k])}`,
-        ),
-      ),
-      ...(state.queue.length ? [] : ["All branches are decided."]),
+        (progress.drawn + progress.erased
+          ? `; ${progress.drawn} drawn, ${progress.erased} erased` : ""),
     );
-    // A button that is gone or cannot be pressed any more must not take the keys along.
-    const active = document.activeElement;
-    const lost = !this.root.contains(active) || active.disabled || active.closest("[hidden]");
-    if (focused && lost) this.canvas.focus({ preventScroll: true });
+    // What is being typed or chosen stays, and what was and has no answer yet, too.
+    const asked = (name) => this.isAsked((request) => request.name === name);
+    if (document.activeElement !== this.radius && !asked("widen")) this.radius.value = state.radius;
+    if (this.order.value !== state.order && !asked("sort")) this.order.value = state.order;
+    this.arrange();
     this.tell();
+  }
+
+  /** Show the tools of lines while one draws, and the queue as it is. */
+  arrange() {
+    const { activeElement } = document;
+    const needed = this.tool !== "decide" || this.lineTools.contains(activeElement);
+    this.lineTools.classList.toggle("off", !needed);
+    this.writeQueue(activeElement);
+  }
+
+  letQueueGo() {
+    this.queueHeld = false;
+    this.writeQueue(document.activeElement);
+  }
+
+  /** Bring the buttons of the queue into line with it, around the one that has the focus. */
+  writeQueue(active) {
+    if (this.queueHeld) return; // none may move away under the pointer that presses it
+    const wanted = this.state.queue;
+    for (const [k, item] of this.items) {
+      if (wanted.includes(k) || item === active) continue;
+      item.remove();
+      this.items.delete(k);
+    }
+    for (const k of wanted) if (!this.items.has(k)) this.items.set(k, this.queueItem(k));
+    for (const [k, item] of this.items) this.writeItem(k, item);
+    const items = wanted.map((k) => this.items.get(k));
+    const there = [...this.queue.children];
+    const rest = there.indexOf(active);
+    const middle = items.includes(active) ? items.indexOf(active) : rest;
+    const order = rest < 0 ? items : items.filter((item) => item !== active).toSpliced(middle, 0, active);
+    if (order.some((item, k) => item !== there[k])) {
+      const pivot = rest < 0 ? null : active; // to move it would take its focus away
+      for (const item of order.slice(0, pivot ? middle : 0)) this.queue.insertBefore(item, pivot);
+      for (const item of order.slice(pivot ? middle + 1 : 0)) this.queue.append(item);
+    }
+    this.allDone.hidden = wanted.length > 0;
+  }
+
+  queueItem(k) {
+    const onclick = (event) => {
+      this.event = event;
+      this.send("choose", { branch: k });
+    };
+    const thumb = make("canvas", { width: 96, height: 96, "aria-hidden": "true" });
+    const about = { type: "button", title: `turn to branch ${k + 1}`, onclick };
+    const item = make("button", about, thumb, make("b", {}, String(k + 1)), make("span"));
+    this.paintThumb(k, item);
+    return item;
+  }
+
+  /** Paint a branch of the queue as it lies in the image. */
+  paintThumb(k, item) {
+    const canvas = item.querySelector("canvas");
+    const context = canvas.getContext("2d");
+    const branch = this.branches[k];
+    const [x0, y0, x1, y1] = branch.box;
+    const scale = this.paintCrop(context, branch.box, 28, 1.5);
+    const size = 1 / scale;
+    const shown = branch.size > 1 ? branch.path : new Path2D();
+    if (branch.size === 1) shown.arc((x0 + x1) / 2, (y0 + y1) / 2, 10 * size, 0, 2 * Math.PI);
+    context.lineCap = context.lineJoin = "round";
+    this.stroke(context, shown, "#000000", 9 * size);
+    this.stroke(context, shown, "#ffffff", 4.5 * size);
+  }
+
+  /** Paint the image alone around a box, as large as the canvas; return the scale. */
+  paintCrop(context, [x0, y0, x1, y1], least, margin) {
+    const side = context.canvas.width;
+    const scale = side / Math.max(least, margin * (x1 - x0), margin * (y1 - y0));
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, side, side);
+    const [left, top] = [(x0 + x1) / 2, (y0 + y1) / 2].map((middle) => side / 2 - middle * scale);
+    context.setTransform(scale, 0, 0, scale, left, top);
+    context.imageSmoothingEnabled = scale < 2;
+    context.drawImage(this.plain, 0, 0);
+    return scale;
+  }
+
+  writeItem(k, item) {
+    const { name } = this.kinds.find((one) => one.decision === this.known[k]);
+    const chance = percent(this.probability[k]);
+    const label = `Branch ${k + 1}, ${this.known[k] ? name : `${chance} real`}`;
+    if (item.getAttribute("aria-label") !== label) item.setAttribute("aria-label", label);
+    item.setAttribute("aria-pressed", String(k === this.state.chosen));
+    say(item.lastChild, this.known[k] ? name : chance);
   }
 
   /** Say what went wrong, what is asked, and whether the work is saved. */
   tell() {
     const { state } = this;
-    if (this.hovered >= 0) this.tip.textContent = this.tipOf(this.hovered);
+    this.hover();
     const silent =
       "The kernel does not answer: it is busy, or it has ended. What is shown as saved is in the " +
       "journal; if the kernel has ended, run the cell again and go on there.";
-    const alert = this.slow ? silent : state.error;
-    if (this.alert.textContent !== alert) this.alert.textContent = alert;
-    if (this.status.textContent !== state.text) this.status.textContent = state.text;
+    say(this.alert, this.slow ? silent : (this.words?.text ?? ""));
+    say(this.status, state.text);
     if (this.isSaving && !this.slow) {
       this.saved.classList.remove("bad");
-      this.saved.textContent = "… Saving";
+      say(this.saved, "… Saving");
       return;
     }
     const unsaved = this.slow || state.error.startsWith("NOT saved") || !state.keeps;
     this.saved.classList.toggle("bad", Boolean(unsaved));
     const last = this.slow ? "No answer. " : state.error.startsWith("NOT saved") ? "Last action NOT saved. " : "";
-    this.saved.textContent = `${unsaved ? "⚠" : "✓"} ${last}${state.saved}`;
+    say(this.saved, `${unsaved ? "⚠" : "✓"} ${last}${state.saved}`);
   }
 
   // --- Drawing ----------------------------------------------------------------------------------
@@ -885,6 +1169,7 @@ class Desk {
     this.thumb.width = Math.max(1, Math.round(this.width * side));
     this.thumb.height = Math.max(1, Math.round(this.height * side));
     this.thumb.getContext("2d").drawImage(this.plain, 0, 0, this.thumb.width, this.thumb.height);
+    for (const [k, item] of this.items) this.paintThumb(k, item);
   }
 
   /** Draw with the next frame; `note` is what to write down once that is on the screen. */
@@ -895,6 +1180,7 @@ class Desk {
     requestAnimationFrame(() => {
       this.waiting = false;
       this.paint();
+      this.root.dataset.cross = this.cross ?? ""; // for tests, as what follows
       const { shown, answered } = this.notes;
       this.notes = {};
       if (!shown && !answered) return;
@@ -954,11 +1240,19 @@ class Desk {
       this.stroke(context, chosen.path, "#ffffff", 9.5 * px);
       for (const [name, colour] of HINTS) this.paintHint(context, this.hints[name], name, colour, px);
     }
-    this.paintLayer(px);
-    context.save();
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.drawImage(this.layer, 0, 0);
-    context.restore();
+    this.paintLayers(px);
+    this.paintLayer(context, this.layers.open, FAR);
+    if (chosen) {
+      const [x0, y0, x1, y1] = chosen.box;
+      const margin = NEAR * px;
+      context.save();
+      context.beginPath();
+      context.roundRect(x0 - margin, y0 - margin, x1 - x0 + 2 * margin, y1 - y0 + 2 * margin, margin);
+      context.clip();
+      this.paintLayer(context, this.layers.open, 1);
+      context.restore();
+    }
+    this.paintLayer(context, this.layers.decided, 1);
     for (const { drawn, line } of this.strokes) {
       if (!line) continue;
       this.stroke(context, line, "#000000", 4 * px);
@@ -975,6 +1269,15 @@ class Desk {
     }
   }
 
+  /** Paint a layer as it is, or fainter. */
+  paintLayer(context, layer, part) {
+    context.save();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalAlpha *= part;
+    context.drawImage(layer, 0, 0);
+    context.restore();
+  }
+
   /** Paint over which pixels an answer would take away or add: stripes or dots, and a border. */
   paintHint(context, { fill, edge }, name, colour, px) {
     this.patterns ??= {};
@@ -987,10 +1290,10 @@ class Desk {
   }
 
   /**
-   * Bring the layer of the lines into line with the decisions. Dashed lines by the thousand take a
+   * Bring the layers of the lines into line with the decisions. Dashed lines by the thousand take a
    * tenth of a second, so as long as the view rests, only what is near a changed branch is redone.
    */
-  paintLayer(px) {
+  paintLayers(px) {
     const { x, y, scale } = this.look;
     const { width, height } = this.canvas;
     const view = [x, y, scale, width, height].join();
@@ -998,42 +1301,52 @@ class Desk {
     for (let k = 0; k < this.branches.length; k++)
       if (this.painted?.[k] !== this.decisions[k]) changed.push(this.branches[k].box);
     this.painted = this.decisions;
-    const context = this.layer.getContext("2d");
-    if (view !== this.layerView || changed.length > 20) {
-      [this.layer.width, this.layer.height] = [width, height];
-      this.layerView = view;
-      const ratio = window.devicePixelRatio || 1;
-      context.setTransform(ratio * scale, 0, 0, ratio * scale, -x * scale * ratio, -y * scale * ratio);
-      context.lineJoin = "round";
-      this.paintLines(context, px, [x, y, x + width * px, y + height * px]);
-      return;
-    }
-    for (const [x0, y0, x1, y1] of changed) {
-      const margin = 10 * px;
-      const area = [x0 - margin, y0 - margin, x1 + margin, y1 + margin];
-      context.save();
-      context.beginPath();
-      context.rect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
-      context.clip();
-      context.clearRect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
-      this.paintLines(context, px, area);
-      context.restore();
+    const anew = view !== this.layerView || changed.length > 20;
+    this.layerView = view;
+    const ratio = window.devicePixelRatio || 1;
+    for (const [name, layer] of Object.entries(this.layers)) {
+      const context = layer.getContext("2d");
+      const kinds = this.kinds.filter(({ decision }) => (decision === 0) === (name === "open"));
+      if (anew) {
+        [layer.width, layer.height] = [width, height];
+        context.setTransform(ratio * scale, 0, 0, ratio * scale, -x * scale * ratio, -y * scale * ratio);
+        context.lineJoin = "round";
+        this.paintLines(context, px, kinds, [x, y, x + width * px, y + height * px]);
+        continue;
+      }
+      for (const [x0, y0, x1, y1] of changed) {
+        const margin = 10 * px;
+        const area = [x0 - margin, y0 - margin, x1 + margin, y1 + margin];
+        context.save();
+        context.beginPath();
+        context.rect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
+        context.clip();
+        context.clearRect(area[0], area[1], area[2] - area[0], area[3] - area[1]);
+        this.paintLines(context, px, kinds, area);
+        context.restore();
+      }
     }
   }
 
-  /** Paint the branches that meet an area of the image. */
-  paintLines(context, px, [left, top, right, bottom]) {
+  /** Paint the branches of some kinds that meet an area of the image. */
+  paintLines(context, px, kinds, [left, top, right, bottom]) {
     const meets = ({ box: [x0, y0, x1, y1] }) => x1 >= left && y1 >= top && x0 <= right && y0 <= bottom;
     // Far away, thousands of wide edges would hide the image: lines grow with the zoom.
     const size = px * Math.min(1, 0.45 + 0.2 / px);
-    for (const kind of this.kinds) {
+    for (const kind of kinds) {
       const all = new Path2D();
+      const specks = new Path2D(); // open, of one pixel, and far away: a small point is enough
       const crosses = new Path2D();
       const arm = 5 * size;
       for (const [k, branch] of this.branches.entries()) {
         if (this.decisions[k] !== kind.decision || !meets(branch)) continue;
-        all.addPath(branch.path);
         const [mx, my] = branch.middle;
+        if (branch.size === 1 && kind.decision === 0 && px > 0.3) {
+          specks.moveTo(mx + 1.2 * size, my);
+          specks.arc(mx, my, 1.2 * size, 0, 2 * Math.PI);
+          continue;
+        }
+        all.addPath(branch.path);
         if (kind.decision < 0)
           for (const s of [-1, 1]) {
             crosses.moveTo(mx - arm, my - s * arm);
@@ -1044,6 +1357,8 @@ class Desk {
       this.stroke(context, all, kind.decision > 0 ? "#ffffff" : "#000000", (kind.width + 1.8) * size);
       context.lineCap = "butt";
       this.stroke(context, all, kind.colour, kind.width * size, kind.dash.map((d) => d * size));
+      context.fillStyle = "rgba(255, 255, 255, 0.55)";
+      context.fill(specks);
       this.stroke(context, crosses, "#000000", 4 * size);
       this.stroke(context, crosses, kind.colour, 2 * size);
     }
@@ -1082,17 +1397,13 @@ class Desk {
   /** Paint the surroundings of the chosen branch without anything over them; rings mark its ends. */
   paintBare() {
     const context = this.bare.getContext("2d");
-    const side = this.bare.width;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, side, side);
     const branch = this.branches[this.state.chosen];
-    if (!branch) return;
-    const [x0, y0, x1, y1] = branch.box;
-    const reach = Math.max(48, 1.5 * (x1 - x0), 1.5 * (y1 - y0));
-    const scale = side / reach;
-    context.setTransform(scale, 0, 0, scale, side / 2 - ((x0 + x1) / 2) * scale, side / 2 - ((y0 + y1) / 2) * scale);
-    context.imageSmoothingEnabled = scale < 2;
-    context.drawImage(this.plain, 0, 0);
+    if (!branch) {
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.clearRect(0, 0, this.bare.width, this.bare.height);
+      return;
+    }
+    const scale = this.paintCrop(context, branch.box, 48, 1.5);
     for (const end of branch.ends) {
       const ring = new Path2D();
       const [x, y] = [(end % this.width) + 0.5, Math.floor(end / this.width) + 0.5];

@@ -6,6 +6,10 @@ page that is loaded anew shows what was there before. One thing the browser draw
 as soon as it is clicked. Until Python has answered, which it does when the journal is on the disk,
 the screen says "Saving" in place of "Saved"; if there is no answer, the branch is open again.
 
+The answer may come while a hand is on the screen. So each request says what the person saw, and the
+app refuses what is no longer so (`AnnotationApp.do`); and the browser changes what it shows in
+place, leaves what has the focus or is pressed alone, and never moves the focus by itself.
+
 Why a canvas of our own: ``tests/workbook/desk/test_browser.py`` measures it against plotly, which
 the explorers use.
 """
@@ -114,6 +118,7 @@ class AnnotationView(anywidget.AnyWidget):
             "state": {
                 "chosen": app.chosen,
                 "visits": app.visits,
+                "turn": app.turn,
                 "tool": app.tool,
                 "order": app.order,
                 "points": [list(point) for point in app.points],

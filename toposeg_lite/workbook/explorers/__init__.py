@@ -31,7 +31,7 @@ a kernel, a picture and a sentence without. `Dashboard` holds all of them in tab
 """
 
 from .annotating import AnnotationExplorer
-from .base import Explorer, read_image, show
+from .base import Explorer, show
 from .comparison import ComparisonExplorer
 from .dashboard import Dashboard
 from .gradient import GradientExplorer
@@ -39,6 +39,7 @@ from .morse import MorseExplorer
 from .painting import PaintExplorer
 from .persistence import PersistenceExplorer
 from .structures import StructureExplorer
+from .uploads import read_image
 from .volumes import VolumeExplorer, read_volume
 from .warping import WarpExplorer
 

@@ -10,8 +10,9 @@ from traitlets import Any as AnyTrait
 
 from ...data import photos
 from . import views
-from .base import Explorer, read_image
+from .base import Explorer
 from .examples import CROP
+from .uploads import bring_image
 
 if TYPE_CHECKING:  # torch, which a trained model needs, takes long to load
     from ..desk import AnnotationApp
@@ -58,11 +59,24 @@ class AnnotationExplorer(Explorer):
         from ...annotation import AnnotationSession
         from ..desk import AnnotationApp
 
+        self._image, self._likelihood = image, likelihood
         self.app = AnnotationApp(AnnotationSession(image, likelihood))
 
     def describe(self) -> str:
         """Say what is asked, and how far the work has come."""
         return self.app.describe()
+
+    def brief(self) -> str:
+        """Say the same: the app's own line of text is short."""
+        return self.app.describe()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what `restore` begins with again; decisions are not kept."""
+        return {"image": self._image, "likelihood": self._likelihood}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Begin again with the picture of a snapshot."""
+        self.begin(snapshot["image"], snapshot["likelihood"])
 
     def picture(self) -> Figure:
         """Draw the picture with its branches and decisions."""
@@ -83,20 +97,24 @@ class _AnnotationView(views.View):
     def __init__(self, model: AnnotationExplorer) -> None:
         self.model = model
         self.place = _Place([])
+        self.shown: AnnotationApp | None = None
         self.box = widgets.VBox([self.bring_own(), self.place])
         self.redraw()
         model.observe(self.redraw, "app")
 
-    def take(self, file: bytes) -> None:
+    def take(self, file: bytes) -> tuple[str, ...]:
         """Annotate the reader's own picture, whose brightness is taken for the likelihood."""
-        image = read_image(file, dark=self.dark.value, size=SIDE)
-        self.model.begin(image, image)
+        taken = bring_image(file, dark=self.dark.value, size=SIDE)
+        self.model.begin(taken.values, taken.values)
+        return (*taken.notes, "its brightness is taken for the likelihood")
 
-    def say(self, sentence: str) -> None:
+    def say(self, sentence: str, brief: str = "") -> None:
         """Have the app say what went wrong."""
         self.model.app.error = sentence
         self.model.app.refresh()
 
     def redraw(self, change: Any = None) -> None:
-        """Show the present app."""
-        self.place.children = [self.model.app.view()]
+        """Show the present app, unless it is there already."""
+        if self.model.app is not self.shown:
+            self.shown = self.model.app
+            self.place.children = [self.shown.view()]

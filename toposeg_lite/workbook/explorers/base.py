@@ -1,31 +1,21 @@
-"""What all explorers share: their own shape, how they are shown, how pictures are read."""
+"""What all explorers share: their own shape, how they are shown."""
 
 from __future__ import annotations
 
 import base64
-import io
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, Self
 
 import anywidget
 import ipywidgets as widgets
-import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from PIL import Image, UnidentifiedImageError
 from plotly.serializers import custom_serializers
-from skimage.color import rgb2gray
-from skimage.transform import resize
-from skimage.util import img_as_float
 from traitlets import HasTraits
 
-from ...checks import check_integer
 from .. import figures
 
-__all__ = ["Explorer", "read_image", "show"]
+__all__ = ["Explorer", "show"]
 
 
 class Explorer(HasTraits):
@@ -37,6 +27,7 @@ class Explorer(HasTraits):
 
     chapter = ""
     title = ""
+    state: tuple[str, ...] = ()  # the traits that `restore` sets, in an order that it can
 
     @classmethod
     def example(cls) -> Self:
@@ -47,6 +38,19 @@ class Explorer(HasTraits):
         """Say in words, with numbers, what there is to see."""
         raise NotImplementedError
 
+    def brief(self) -> str:
+        """Say in one short sentence what matters most."""
+        raise NotImplementedError
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the present state, for `restore`."""
+        return {name: getattr(self, name) for name in self.state}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back to a state that `snapshot` returned."""
+        for name, value in snapshot.items():
+            setattr(self, name, value)
+
     def picture(self) -> Figure:
         """Draw what there is to see, without a screen."""
         raise NotImplementedError
@@ -54,72 +58,6 @@ class Explorer(HasTraits):
     def view(self) -> widgets.Box:
         """Return the widgets that show this model and change it."""
         raise NotImplementedError
-
-
-def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.ndarray:
-    """Turn the bytes of a picture file into a likelihood for the explorers.
-
-    Whatever Pillow reads is taken. If `dark`, the structures are darker than their surroundings,
-    and are made bright. The longer side is reduced to `size` pixels if it has more. Returned is an
-    (H, W) array of float64: grey values, stretched to [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If the bytes are no picture, or one with NaN or infinite values, or all pixels have the same
-        value.
-
-    Examples
-    --------
-    >>> file = io.BytesIO()
-    >>> Image.fromarray(np.array([[0, 51], [102, 255]], np.uint8)).save(file, "PNG")
-    >>> read_image(file.getvalue(), dark=True)
-    array([[1. , 0.8],
-           [0.6, 0. ]])
-    """
-    check_integer(size, "size", 1)
-    with _opened(content) as picture:
-        grey = _grey(_pixels(picture))
-    shrink = size / max(grey.shape)
-    if shrink < 1:
-        shape = [max(1, round(side * shrink)) for side in grey.shape]
-        grey = resize(grey, shape, anti_aliasing=True)
-    return _stretched(grey, dark, "pixels of the picture")
-
-
-def _stretched(grey: np.ndarray, dark: bool, what: str) -> np.ndarray:
-    """Stretch grey values to [0, 1], and turn them round if the structures are dark."""
-    low, high = grey.min(), grey.max()
-    if not low < high:
-        raise ValueError(f"all {what} have the same value: there is nothing to see")
-    grey = (grey - low) / (high - low)
-    return 1 - grey if dark else grey
-
-
-@contextmanager
-def _opened(content: bytes) -> Iterator[Image.Image]:
-    """Open a picture file; what Pillow has against it becomes a ValueError, also while it reads."""
-    broken = (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
-    try:
-        yield Image.open(io.BytesIO(content))
-    except UnidentifiedImageError as error:  # its message names an object in memory
-        raise ValueError("the file is no picture that Pillow can read") from error
-    except broken as error:
-        raise ValueError(f"the file is no picture that Pillow can read: {error}") from error
-
-
-def _pixels(picture: Image.Image) -> np.ndarray:
-    """Return grey values (H, W) or colours (H, W, 3) of a picture, in the type it holds them in."""
-    grey = picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16")
-    pixels = np.asarray(picture if grey else picture.convert("RGB"))
-    if not np.isfinite(pixels).all():
-        raise ValueError("the picture holds values that are NaN or infinite")
-    return pixels
-
-
-def _grey(pixels: np.ndarray) -> np.ndarray:
-    """Return grey values as float64, those of colours in [0, 1]."""
-    return pixels.astype(float) if pixels.ndim == 2 else rgb2gray(img_as_float(pixels))
 
 
 def show(explorer: Explorer) -> None:
@@ -140,6 +78,16 @@ def show(explorer: Explorer) -> None:
     display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
 
+# Of plotly's configuration: nobody wants to put a medical image on the web by one click.
+PLAIN = {
+    "displayModeBar": False,
+    "displaylogo": False,
+    "showLink": False,
+    "plotlyServerURL": "",
+    "doubleClick": "reset",
+}
+
+
 class LiveFigure(go.FigureWidget):
     """A figure that is whole on every page, also on one that joins late.
 
@@ -156,6 +104,11 @@ class LiveFigure(go.FigureWidget):
             state["_widget_data"] = to_json(deepcopy(self._data), self)
             state["_widget_layout"] = to_json(deepcopy(self._layout_obj._props), self)
         return state
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Make the figure without plotly's tool bar, which offers to upload what is drawn."""
+        super().__init__(*arguments, **options)
+        self._config: dict[str, Any] = {**PLAIN}
 
     def reopen(self) -> None:
         """Offer the whole figure as it is now to pages, as one that was never known before."""

@@ -74,6 +74,8 @@ class ComparisonExplorer(Explorer):
     seeds = UpTo(lambda model: len(model.now.seeds), low=1)
     image = UpTo(lambda model: model.now.images)
 
+    state = ("run", "metric", "network", "seeds", "image")
+
     def __init__(
         self,
         runs: Mapping[str, Run],
@@ -180,6 +182,16 @@ class ComparisonExplorer(Explorer):
         except FileNotFoundError:  # an installed package comes without the workbook
             return cls({"invented": _invented()})
 
+    def brief(self) -> str:
+        """Say in one sentence how much the loss changes the score."""
+        row: dict[Any, Any] = self.table.loc[self.network].to_dict()
+        digits = 3 if max(row["control"], row["score"]) < 1.5 else 2
+        return (
+            f"{self.network} against the control: {self.now.metrics[self.metric]} "
+            f"{row['difference']:+.{digits}f}, 95 % interval {row['low']:.{digits}f} to "
+            f"{row['high']:.{digits}f}."
+        )
+
     def describe(self) -> str:
         """Say in words what the picture shows."""
         run, table = self.now, self.table
@@ -272,8 +284,23 @@ class _ComparisonView(views.FigureView):
     first = "run"
     drawing = False  # whether controls are brought into line, and lead nothing
 
+    clickable = ("xy", "x2y2")
+
+    def arrange(self, width: int) -> None:
+        wide, gap = views.room(self.figure, width), 110
+        if width >= 950:
+            across = (wide - 2 * gap) / 3
+            cells = [(k * (across + gap), 0, across, 300) for k in range(3)]
+        else:
+            across = (wide - gap) / 2
+            cells = [(0, 0, across, 260), (across + gap, 0, across, 260), (0, 360, wide, 200)]
+        views.place(self.figure, width, cells)
+
     def lay_out(self) -> go.Figure:
-        titles = ("difference to the control", "test images", "on the validation images")
+        titles = (
+            "difference to the control: click a loss", "test images: click a dot",
+            "on the validation images",
+        )  # fmt: skip
         figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.1)
         better_side = {
             "type": "rect", "yref": "y domain", "xref": "x", "y0": 0, "y1": 1, "line": {"width": 0},
@@ -352,7 +379,10 @@ class _ComparisonView(views.FigureView):
             "seeds": views.integer_slider("Seeds that count", 1),
             "image": views.integer_slider("Marked image"),
         }
-        return [self.row("run", "metric", "network"), self.row("seeds", "image")]
+        return [
+            self.row("run", "metric", "network"),
+            self.row("seeds", "image", self.way_back()),
+        ]
 
     def choose_network(self, trace: Any, points: Any, state: Any) -> None:
         """Look at the network whose square or ring was clicked."""

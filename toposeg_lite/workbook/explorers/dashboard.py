@@ -71,6 +71,10 @@ class Dashboard(Explorer):
             f"is {self.opened}. {self.explorer.describe()}"
         )
 
+    def brief(self) -> str:
+        """Say what the open explorer says."""
+        return self.explorer.brief()
+
     def picture(self) -> Figure:
         """Draw the explorer in the open tab with matplotlib."""
         return self.explorer.picture()

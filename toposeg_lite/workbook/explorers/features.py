@@ -72,6 +72,14 @@ class FeatureExplorer(Explorer):
             return text + "is essential: it never dies, and its death is set to 0."
         return text + f"dies at {pairs.death[k]:.2f} in {self._place(dies)}."
 
+    def _mark(self) -> str:
+        """Return some words about the marked pair, after a semicolon, or nothing."""
+        if not self.selected:
+            return ""
+        k = self.selected - 1
+        kind, persistence = self.kinds[self.shown.dimension[k]], self.shown.persistence[k]
+        return f"; marked: {kind} {self.selected}, persistence {persistence:.2f}"
+
     def _place(self, index: int) -> str:
         axes = ("slice", "row", "column")[-self.image.ndim :]
         place = np.unravel_index(index, self.image.shape)

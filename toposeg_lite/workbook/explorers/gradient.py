@@ -15,9 +15,9 @@ from ...topology.grid import check_image, check_mask
 from .. import figures
 from ..figures.words import count, count_shape
 from . import examples, views
-from .base import read_image
 from .persistence import PersistenceExplorer, _PersistenceView
 from .traits import OneOf, UpTo
+from .uploads import bring_image, parting, unsure_copy
 
 __all__ = ["GradientExplorer"]
 
@@ -159,6 +159,26 @@ class GradientExplorer(PersistenceExplorer):
         }
         return cls(*examples.gap(), losses, step=3, min_persistence=0.1, selected=2)
 
+    def brief(self) -> str:
+        """Say in one sentence how far the descent has come."""
+        return (
+            f"Step {self.step} of {self.steps}: loss {self.values[self.step]:.3f}; at threshold "
+            f"{self.threshold:.2f} {count_shape(self.betti)}."
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the present state, for `restore`."""
+        names = ("start", "truth", *self._set_back)
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back to a state that `snapshot` returned."""
+        self.take(snapshot["start"], snapshot["truth"])
+        for name in self._set_back:
+            setattr(self, name, snapshot[name])
+
+    _set_back = ("connectivity", "loss", "step", "min_persistence", "threshold", "selected")
+
     def describe(self) -> str:
         """Say in words what the picture shows."""
         raised, lowered = int((self.pull > 0).sum()), int((self.pull < 0).sum())
@@ -190,7 +210,7 @@ class GradientExplorer(PersistenceExplorer):
 class _GradientView(_PersistenceView):
     """The view of a `GradientExplorer`: the same, with a player and the loss on the right."""
 
-    titles = ("likelihood and pull", "persistence diagram", "loss")
+    titles = ("likelihood and pull", "persistence diagram: click a dot", "loss")
 
     def build_image(self) -> None:
         super().build_image()
@@ -219,9 +239,18 @@ class _GradientView(_PersistenceView):
         player = self.add_player("step", interval=300)
         return [self.row("step", player, "loss"), *rows]
 
-    def take(self, file: bytes) -> None:
-        """Descend from the reader's own picture."""
-        self.model.take(read_image(file, dark=self.dark.value, size=UPLOADED))
+    def take(self, file: bytes) -> tuple[str, ...]:
+        """Descend from a copy of the reader's own picture that is not quite right."""
+        taken = bring_image(file, dark=self.dark.value, size=UPLOADED)
+        start = unsure_copy(taken.values)
+        threshold = parting(taken.values)
+        self.model.threshold = parting(start)
+        self.model.take(start, taken.values >= threshold)
+        made = (
+            f"the truth is what is bright, from {threshold:.2f} on (Otsu's method); the descent "
+            f"starts from a copy that is blurred and shifted"
+        )
+        return (*taken.notes, made)
 
     def draw_third(self, name: str, whole: bool) -> None:
         """Draw the loss, and the pixels on which its gradient acts."""

@@ -15,6 +15,7 @@ from ..figures.words import count, count_neighbours
 from . import examples, views
 from .base import Explorer
 from .traits import Connectivity, Fraction, Likelihood, UpTo
+from .uploads import bring_image
 
 __all__ = ["MorseExplorer"]
 
@@ -54,6 +55,8 @@ class MorseExplorer(Explorer):
     """
 
     chapter, title = "05", "Ridges"
+
+    state = ("connectivity", "image", "min_persistence", "saddle_level", "selected")
 
     complex_: MorseComplex
     shown: figures.MorseView
@@ -127,6 +130,16 @@ class MorseExplorer(Explorer):
         """Return an explorer of the vessels in a photograph of a retina, one branch marked."""
         return cls(examples.vessels()[0], saddle_level=0.15, selected=1)
 
+    def brief(self) -> str:
+        """Say in one sentence how many branches are left, and what is marked."""
+        kept, skeleton = int(self.shown.kept.sum()), self.skeleton
+        marked = ""
+        if self.selected:
+            fate = "kept" if self.shown.kept[self.selected - 1] else "cut"
+            marked = f"; branch {self.selected} is {fate}"
+        parts = count(figures.count_parts(skeleton), "part")
+        return f"{kept} of {count(self.branch_count, 'branch')} kept, in {parts}{marked}."
+
     def describe(self) -> str:
         """Say in words what the picture shows."""
         view, number = self.shown, self.branch_count
@@ -179,7 +192,24 @@ def _has(number: int) -> str:
 class _MorseView(views.ChartView):
     """The view of a `MorseExplorer`: a large image, and two charts on its right."""
 
-    titles = ("likelihood and skeleton", "branches", "along the marked branch")
+    titles = (
+        "likelihood and skeleton: click a branch", "branches: click a dot",
+        "along the marked branch",
+    )  # fmt: skip
+    clickable = ("xy", "x2y2")
+
+    def arrange(self, width: int) -> None:
+        wide, gap = views.room(self.figure, width), 80
+        if width >= views.ONE_ROW:
+            large = min(0.55 * wide, 640)
+            small, low = wide - large - gap, (large - 90) / 2
+            cells = [(0, 0, large, large), (large + gap, 0, small, low),
+                     (large + gap, low + 90, small, low)]  # fmt: skip
+        else:
+            large, small = min(wide, 560), (wide - gap) / 2
+            cells = [(0, 0, large, large), (0, large + 100, small, 220),
+                     (small + gap, large + 100, small, 220)]  # fmt: skip
+        views.place(self.figure, width, cells)
 
     def build_image(self) -> None:
         """Make the image with its skeleton, the marked branch, and room for a large picture."""
@@ -254,6 +284,13 @@ class _MorseView(views.ChartView):
             self.row("selected", "connectivity"),
             self.bring_own(),
         ]
+
+    def take(self, file: bytes) -> tuple[str, ...]:
+        """Look at the reader's own picture, with nothing cut."""
+        taken = bring_image(file, dark=self.dark.value)
+        self.model.saddle_level = 0.0
+        self.model.image = taken.values
+        return (*taken.notes, "saddle level 0: nothing is cut")
 
     def pick_on_image(self, trace: Any, points: Any, state: Any) -> None:
         """Mark the shortest branch through the pixel of the skeleton that was clicked."""

@@ -15,10 +15,11 @@ from ...metrics import report
 from ...topology.components import betti_numbers
 from .. import figures
 from ..figures.painting import check_small
-from ..figures.words import count_neighbours, count_shape
+from ..figures.words import count, count_neighbours, count_shape
 from . import views
-from .base import Explorer, read_image
+from .base import Explorer
 from .traits import Checked, Connectivity, UpTo, check_pair
+from .uploads import bring_image, parting
 
 __all__ = ["PaintExplorer"]
 
@@ -114,6 +115,25 @@ class PaintExplorer(Explorer):
         mask[6, 5], mask[7, 3] = False, True
         return cls(mask, truth, row=6, column=5)
 
+    def brief(self) -> str:
+        """Say in one sentence what is painted, and how much of it is wrong."""
+        wrong = int((self.mask != self.truth).sum())
+        return (
+            f"Painted: {count_shape(self.betti)}; {count(wrong, 'pixel')} "
+            f"differ{'s' * (wrong == 1)} from the truth."
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the present state, for `restore`."""
+        names = ("mask", "truth", "connectivity", "row", "column")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back to a state that `snapshot` returned."""
+        self.take(snapshot["mask"], snapshot["truth"])
+        for name in ("connectivity", "row", "column"):
+            setattr(self, name, snapshot[name])
+
     def describe(self) -> str:
         """Say in words what the picture shows."""
         truth = betti_numbers(self.truth, connectivity=self.connectivity)
@@ -151,10 +171,20 @@ class _PaintView(views.FigureView):
     """The view of a `PaintExplorer`: the grid, and a table of numbers beside it."""
 
     first = "mask"
+    clickable = ("xy",)
 
     def lay_out(self) -> go.Figure:
         # A hand that trembles paints, and does not zoom.
-        return views.laid_out(go.Figure(), width=640, height=520, top=40, dragmode=False)
+        hint = {"text": "click a pixel to paint it or wipe it out", "x": 0.5, "y": 1.01}
+        hint |= {"xref": "paper", "yref": "paper", "showarrow": False, "yanchor": "bottom"}
+        figure = go.Figure(layout={"annotations": [hint]})
+        views.laid_out(figure, width=640, height=520, top=40, dragmode=False)
+        # The letters' signs, too, which are specks in the grid.
+        return figure.update_layout(legend_itemsizing="constant")
+
+    def arrange(self, width: int) -> None:
+        width = min(width - 310 if width > 800 else width, 640)  # beside the table or above it
+        views.place(self.figure, width, [(0, 0, views.room(self.figure, width), 0.66 * width)])
 
     def build_middle(self) -> widgets.HBox:
         self.table = widgets.HTML()
@@ -228,9 +258,12 @@ class _PaintView(views.FigureView):
             row, column = points.point_inds[0]
             self.model.toggle(int(row), int(column))
 
-    def take(self, file: bytes) -> None:
+    def take(self, file: bytes) -> tuple[str, ...]:
         """Paint on the reader's own picture, small and in two values."""
-        self.model.take(read_image(file, dark=self.dark.value, size=UPLOADED) >= 0.5)
+        taken = bring_image(file, dark=self.dark.value, size=UPLOADED)
+        threshold = parting(taken.values)
+        self.model.take(taken.values >= threshold)
+        return (*taken.notes, f"foreground from {threshold:.2f} on, by Otsu's method")
 
     def last_values(self) -> dict[str, int]:
         height, width = self.model.mask.shape

@@ -13,6 +13,7 @@ from ..figures.words import count, count_neighbours, count_shape
 from . import examples, views
 from .features import FeatureExplorer
 from .traits import Connectivity, Likelihood
+from .uploads import bring_image, parting
 
 __all__ = ["PersistenceExplorer"]
 
@@ -35,6 +36,7 @@ class PersistenceExplorer(FeatureExplorer):
     chapter, title = "02", "Persistence"
 
     kinds = ("component", "hole")
+    state = ("connectivity", "image", "min_persistence", "threshold", "selected")
 
     image = Likelihood(ndim=2)
     connectivity = Connectivity()
@@ -83,6 +85,10 @@ class PersistenceExplorer(FeatureExplorer):
             f"above {self.min_persistence:.2f}.{self._describe_marked()}"
         )
 
+    def brief(self) -> str:
+        """Say in one sentence what is alive at the threshold, and what is marked."""
+        return f"At threshold {self.threshold:.2f}: {count_shape(self.betti)}{self._mark()}."
+
     def picture(self) -> Figure:
         """Draw the explorer's present state with matplotlib."""
         return figures.persistence_summary(
@@ -97,7 +103,8 @@ class PersistenceExplorer(FeatureExplorer):
 class _PersistenceView(views.ChartView):
     """The view of a `PersistenceExplorer`: image, persistence diagram, barcode."""
 
-    titles = ("likelihood", "persistence diagram", "barcode")
+    titles = ("likelihood", "persistence diagram: click a dot", "barcode")
+    clickable = ("x2y2",)
 
     def build_image(self) -> None:
         """Make the part on the left: grey image, superlevel set, marked pixels."""
@@ -149,6 +156,12 @@ class _PersistenceView(views.ChartView):
             self.row("selected", "connectivity"),
             self.bring_own(),
         ]
+
+    def take(self, file: bytes) -> tuple[str, ...]:
+        """Look at the reader's own picture, at a threshold that parts bright from dark."""
+        taken = bring_image(file, dark=self.dark.value)
+        self.model.image, self.model.threshold = taken.values, parting(taken.values)
+        return (*taken.notes, f"threshold {self.model.threshold:.2f} by Otsu's method")
 
     def last_values(self) -> dict[str, int]:
         return {"selected": len(self.model.shown)}

@@ -10,7 +10,6 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
-from skimage.util import img_as_float
 
 from ...checks import check_number
 from ...data import photos
@@ -19,8 +18,10 @@ from ...topology.grid import check_image
 from .. import figures
 from ..figures.words import count
 from . import views
-from .base import Explorer, _grey, _opened, _pixels
+from .base import Explorer
+from .likeness import strangeness
 from .traits import Checked, OneOf, UpTo
+from .uploads import bring_colours
 
 if TYPE_CHECKING:  # torch takes long to load, and other explorers do without
     from ...structures import StructureDistribution, StructureModel, StructureSamples, Uncertainty
@@ -75,6 +76,8 @@ class StructureExplorer(Explorer):
     """
 
     chapter, title = "07", "Structures"
+
+    state = ("image", "mode", "n", "temperature", "shown", "sample", "selected")
 
     distribution: StructureDistribution
     samples: StructureSamples
@@ -170,12 +173,46 @@ class StructureExplorer(Explorer):
             place = int(branches.owner.ravel()[nearest[row, column]])
         return int(np.flatnonzero(self.order == place)[0]) + 1 if place >= 0 else 0
 
+    @property
+    def strangeness(self) -> float:
+        """How far the image is from those that the library's own models have learned from.
+
+        Above 1 it is strange; 0 for other models, of whose images nothing is known. See the module
+        `likeness`.
+        """
+        from ...structures.pretrained import is_shipped
+
+        known = is_shipped(self.models[self.mode]) and len(self.image) == 3
+        return strangeness(self.image) if known else 0.0
+
+    def _describe_strange(self) -> str:
+        """Return a sentence about an image that is strange, and a space, or nothing."""
+        far = self.strangeness
+        if far <= 1:
+            return ""
+        return (
+            f"This does not look like what the model has learned: in colour and contrast it is "
+            f"{far:.1f} times as far from the training images as counts as alike, so that the "
+            f"answers may mean nothing. "
+        )
+
+    def brief(self) -> str:
+        """Say in one sentence what the sample keeps."""
+        kept = self.samples.kept
+        b0, b1 = betti_numbers(self.samples.masks[self.sample - 1])
+        return (
+            f"{'Careful, a strange image: ' * (self.strangeness > 1)}"
+            f"Sample {self.sample} of {self.n} keeps {int(kept[self.sample - 1].sum())} of "
+            f"{count(kept.shape[1], 'branch')}: {count(b0, 'component')} and {count(b1, 'loop')}."
+        )
+
     def describe(self) -> str:
         """Say in words what the picture shows."""
         kept = self.samples.kept.sum(1)
         b0, b1 = betti_numbers(self.samples.masks[self.sample - 1])
         unsure = int((self.uncertainty.entropy > 0.5).sum())
         text = (
+            f"{self._describe_strange()}"
             f"Model {self.mode!r}, temperature {self.temperature:.2f}. Sample {self.sample} of "
             f"{self.n} keeps {kept[self.sample - 1]} of "
             f"{count(self.samples.kept.shape[1], 'branch')} and has "
@@ -230,28 +267,25 @@ def _check_temperature(value: Any) -> float:
     return temperature
 
 
-def _read_colours(content: bytes, channels: int) -> np.ndarray:
-    """Return the middle of a picture file at its own scale, as the models take it."""
-    with _opened(content) as picture:
-        pixels = _pixels(picture)
-    low, high = pixels.min(), pixels.max()
-    if pixels.dtype.kind in "if" and (low < 0 or high > 1):  # types that do not say where they end
-        pixels = (pixels - low) / ((high - low) or 1)
-    pixels = img_as_float(pixels)
-    if channels == 1:
-        pixels = _grey(pixels)
-    elif pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], channels, axis=2)
-    row, column = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
-    piece = pixels[row : row + SIDE, column : column + SIDE]
-    return np.moveaxis(piece, -1, 0) if piece.ndim == 3 else piece[None]
-
-
 class _StructureView(views.FigureView):
     """The view of a `StructureExplorer`: a sample, and a map of branches and one of pixels."""
 
+    clickable = ("xy", "x2y2")
+
+    def arrange(self, width: int) -> None:
+        gap = 40
+        self.figure.layout.margin.r = 100  # for the scale of the colours
+        wide = views.room(self.figure, width)
+        if width >= views.ONE_ROW:
+            side = (wide - 2 * gap) / 3
+            cells: list[views.Cell] = [(k * (side + gap), 0, side, side) for k in range(3)]
+        else:
+            side = (wide - gap) / 2
+            cells = [(0, 0, side, side), (side + gap, 0, side, side), (0, side + 90, side, side)]
+        views.place(self.figure, width, cells, below=50)
+
     def lay_out(self) -> go.Figure:
-        titles = ("sample", "each branch", "each pixel")
+        titles = ("sample: click a branch", "each branch: click it", "each pixel")
         figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.04)
         return views.laid_out(figure, height=430, top=60, legend=None, showlegend=False)
 
@@ -309,9 +343,11 @@ class _StructureView(views.FigureView):
             if number:
                 self.model.selected = number
 
-    def take(self, file: bytes) -> None:
+    def take(self, file: bytes) -> tuple[str, ...]:
         """Look at the middle of the reader's own picture."""
-        self.model.image = _read_colours(file, len(self.model.image))
+        taken = bring_colours(file, len(self.model.image), side=SIDE)
+        self.model.image = taken.values
+        return taken.notes
 
     def last_values(self) -> dict[str, int]:
         return {"sample": self.model.n, "selected": len(self.model.order)}

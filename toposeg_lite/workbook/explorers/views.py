@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as widgets
@@ -19,45 +20,101 @@ from PIL import Image
 from plotly.subplots import make_subplots
 
 from .. import figures
-from .base import LiveFigure, read_image
+from .base import LiveFigure
+from .words import Words
 
 __all__ = ["ChartView", "FigureView", "View"]
 
 
+# What `uploads` reads, and no more, is offered by the browser.
+NARROWEST, WIDEST = 480, 1500  # pixels of a figure
+SCROLL_BAR = 24  # pixels that are left free: it comes and goes
+ONE_ROW = 876  # from this width on three parts stand side by side
+ACCEPTED = ".png,.jpg,.jpeg,.tif,.tiff,.bmp,.gif,.ppm,.pgm"
+
+
 class View:
-    """The widgets of an explorer: `box` is what is displayed, `text` says what there is to see."""
+    """The widgets of an explorer: `box` is what is displayed, `words` say what there is to see."""
 
     model: Any
     box: widgets.Box
-    text: widgets.HTML
+    words: Words
+    own: tuple[str, bytes] | None = None  # the reader's own file, as long as it is looked at
+    quiet = False  # whether several changes are one, which is drawn at its end
 
     def bring_own(
-        self, what: str = "image", accept: str = "image/*", *, dark: bool = True
-    ) -> widgets.HBox:
-        """Return a row with which readers bring a file of their own, and say if it is `dark`."""
+        self, what: str = "image", accept: str = ACCEPTED, *, dark: bool = True
+    ) -> widgets.VBox:
+        """Return a row with which readers bring a file of their own, and leave it again.
+
+        If `dark`, they can say that its structures are. Below it stands what was done with it.
+        """
         self.upload = widgets.FileUpload(
             description=f"Your own {what}", accept=accept, layout={"width": "14em"}
         )
         self.dark = widgets.Checkbox(description="its structures are dark", indent=False)
+        self.notice = widgets.HTML()
         self.upload.observe(self.take_upload, "value")
-        return widgets.HBox([self.upload, self.dark] if dark else [self.upload])
+        self.dark.observe(self.take_again, "value")
+        row = [self.upload, self.dark] if dark else [self.upload]
+        return widgets.VBox([widgets.HBox([*row, self.way_back()]), self.notice])
+
+    def way_back(self) -> widgets.Button:
+        """Return a button that leads back to the state in which the view was made."""
+        self.begun = self.model.snapshot()
+        button = widgets.Button(description="Back to the start", layout={"width": "12em"})
+        button.on_click(self.go_back)
+        return button
+
+    def go_back(self, button: Any = None) -> None:
+        """Show again what was there at first."""
+        self.own = None
+        if hasattr(self, "notice"):
+            self.notice.value, self.dark.value = "", False
+        with self.as_one():
+            self.model.restore(self.begun)
+
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """Make several changes of the model, and draw once at their end."""
+        self.quiet = True
+        try:
+            yield
+        finally:
+            self.quiet = False
+        self.redraw()
 
     def take_upload(self, change: Any) -> None:
         """Take the reader's own file, or say why it cannot be taken."""
         if change.new:
             file = change.new[0]
-            try:
-                self.take(bytes(file["content"]))
-            except ValueError as error:
-                self.say(f"{file['name']} was not taken: {error}.")
+            self.upload.value = ()  # so that the same file can be taken again
+            self.try_to_take(file["name"], bytes(file["content"]))
 
-    def take(self, file: bytes) -> None:
-        """Look at the reader's own picture."""
-        self.model.image = read_image(file, dark=self.dark.value)
+    def take_again(self, change: Any = None) -> None:
+        """Take the reader's own file once more, for the box beside it has changed."""
+        if self.own is not None:
+            self.try_to_take(*self.own)
 
-    def say(self, sentence: str) -> None:
-        """Write the line of text, which a screen reader is told of."""
-        self.text.value = f'<p role="status" aria-live="polite">{html.escape(sentence)}</p>'
+    def try_to_take(self, name: str, content: bytes) -> None:
+        """Take a file and say what was done with it, or why it cannot be taken."""
+        try:
+            with self.as_one():
+                notes = self.take(content)
+        except ValueError as error:
+            self.say(f"{name} was not taken: {error}.")
+            return
+        self.own = (name, content)
+        said = "; ".join(notes) or "taken as it is"
+        self.notice.value = f"<p>{html.escape(f'{name}: {said}.')}</p>"
+
+    def take(self, file: bytes) -> tuple[str, ...]:
+        """Look at the reader's own picture; return what was done with it."""
+        raise NotImplementedError
+
+    def say(self, sentence: str, brief: str = "") -> None:
+        """Write the words, of whose first sentence a screen reader is told."""
+        self.words.text, self.words.brief = sentence, brief or sentence
 
     def redraw(self, change: Any = None) -> None:
         """Bring all widgets into line with the model."""
@@ -73,19 +130,35 @@ class FigureView(View):
     figure: LiveFigure
     controls: dict[str, Any]  # by the trait that each of them leads
     first = "image"  # the trait whose change draws everything, as at first
+    clickable: tuple[str, ...] = ()  # plotly's names of the parts that hear a click
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self.figure = LiveFigure(self.lay_out())
-        self.text = widgets.HTML()
+        self.words = Words(label=self.called(), clickable=list(self.clickable))
         with self.figure.batch_update():
             self.build_traces()
         self.controls = {}
-        self.box = widgets.VBox([*self.build_controls(), self.build_middle(), self.text])
+        self.box = widgets.VBox([*self.build_controls(), self.build_middle(), self.words])
         for trait, control in self.controls.items():
             control.observe(self.leader(trait), "value")
         self.redraw()
         model.observe(self.redraw)
+        self.words.observe(self.fit, "room")
+
+    def called(self) -> str:
+        """Return the name of the figure: the titles of its parts."""
+        titles = [title.text for title in self.figure.layout.annotations]
+        return f"{self.model.title}: {', '.join(titles)}" if titles else self.model.title
+
+    def fit(self, change: Any) -> None:
+        """Lay the parts out anew in the room that there is."""
+        with self.figure.batch_update():
+            self.arrange(min(max(change.new - SCROLL_BAR, NARROWEST), WIDEST))
+
+    def arrange(self, width: int) -> None:
+        """Lay the parts out in so many pixels; two parts or more wrap where they would be small."""
+        raise NotImplementedError
 
     def lay_out(self) -> go.Figure:
         """Return the figure without traces."""
@@ -113,10 +186,12 @@ class FigureView(View):
 
     def redraw(self, change: Any = None) -> None:
         """Bring controls, figure and text into line with the model."""
+        if self.quiet:
+            return
         self.lead_controls()
         with self.figure.batch_update():
             self.draw(change.name if change else self.first)
-        self.say(self.model.describe())
+        self.say(self.model.describe(), self.model.brief())
 
     def lead_controls(self) -> None:
         """Let the controls show what the model holds."""
@@ -160,6 +235,7 @@ class FigureView(View):
         """Return buttons that play a slider, with so many milliseconds for each step."""
         slider = self.controls[trait]
         self.player = widgets.Play(min=slider.min, max=slider.max, interval=interval)
+        self.words.played = slider.description
         widgets.jslink((self.player, "value"), (slider, "value"))
         return self.player
 
@@ -178,6 +254,17 @@ class ChartView(FigureView):
         """Return a figure of three parts in a row."""
         figure = make_subplots(1, 3, subplot_titles=self.titles, horizontal_spacing=0.07)
         return laid_out(figure, height=480, top=60, legend=-0.16)
+
+    def arrange(self, width: int) -> None:
+        """Put the parts in a row, or the third one below the others."""
+        wide, gap = room(self.figure, width), 70
+        if width >= ONE_ROW:
+            side = (wide - 2 * gap) / 3
+            cells: list[Cell] = [(k * (side + gap), 0, side, side) for k in range(3)]
+        else:
+            side = (wide - gap) / 2
+            cells = [(0, 0, side, side), (side + gap, 0, side, side), (0, side + 100, wide, 190)]
+        place(self.figure, width, cells)
 
     def build_traces(self) -> None:
         """Make the traces part by part, and let the dots listen to a pointer."""
@@ -246,6 +333,35 @@ def laid_out(
         hovermode="closest",
         **options,
     )
+
+
+Cell = tuple[float, float, float, float]
+"""Left, top, width and height of a part, in pixels from the corner of the plotting area."""
+
+
+def room(figure: Any, width: int) -> float:
+    """Return how wide the plotting area of a figure of this width is."""
+    return width - figure.layout.margin.l - figure.layout.margin.r
+
+
+def place(figure: Any, width: int, cells: Sequence[Cell], *, below: int = 100) -> None:
+    """Put the parts of a figure, with their titles, into these cells, and the legend below."""
+    layout = figure.layout
+    wide, high = room(figure, width), max(top + height for _, top, _, height in cells)
+    layout.margin.b = below
+    layout.update(width=width, height=round(high + layout.margin.t + below))
+    in_space = "scene" in layout.to_plotly_json()
+    for number, (left, top, across, down) in enumerate(cells, 1):
+        x = [left / wide, min((left + across) / wide, 1)]
+        y = [max(1 - (top + down) / high, 0), 1 - top / high]
+        ending = "" if number == 1 else str(number)
+        if number == len(cells) and in_space:
+            layout.scene.domain = {"x": x, "y": y}
+        else:
+            layout[f"xaxis{ending}"].domain, layout[f"yaxis{ending}"].domain = x, y
+        if layout.annotations:
+            layout.annotations[number - 1].update(x=sum(x) / 2, y=y[1])
+    layout.legend.y = -55 / high
 
 
 def slider(kind: Any, label: str, **options: Any) -> Any:

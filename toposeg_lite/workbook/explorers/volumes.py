@@ -8,21 +8,18 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from PIL import ImageSequence
 from plotly.subplots import make_subplots
 from scipy.special import expit
 from skimage.filters import gaussian
-from skimage.transform import resize
 
-from ...checks import check_integer
 from ...data import synthetic
 from ...topology.morse import MorseComplex, Skeleton, morse_complex
 from .. import figures
 from ..figures.words import count
 from . import views
-from .base import _grey, _opened, _pixels, _stretched
 from .features import FeatureExplorer
 from .traits import Fraction, Likelihood, UpTo
+from .uploads import bring_volume, parting
 
 __all__ = ["VolumeExplorer", "read_volume"]
 
@@ -37,7 +34,8 @@ def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.nda
     ------
     ValueError
         If the bytes are no picture, or one with NaN or infinite values, if its pages differ in
-        size, or all voxels have the same value.
+        size, or all voxels have the same value; if it has more voxels than the environment variable
+        ``TOPOSEG_MAX_UPLOAD`` allows (33,554,432 without it).
 
     Examples
     --------
@@ -49,16 +47,7 @@ def read_volume(content: bytes, *, dark: bool = False, size: int = 64) -> np.nda
     >>> read_volume(file.getvalue())[:, 0, 0].tolist()
     [0.0, 0.2, 1.0]
     """
-    check_integer(size, "size", 1)
-    with _opened(content) as file:
-        pages = [_grey(_pixels(page)) for page in ImageSequence.Iterator(file)]
-    if len({page.shape for page in pages}) > 1:
-        raise ValueError("the pages of the picture have different sizes")
-    volume = np.stack(pages)
-    shape = [min(side, size) for side in volume.shape]
-    if volume.shape != tuple(shape):
-        volume = resize(volume, shape, anti_aliasing=True)
-    return _stretched(volume, dark, "voxels")
+    return bring_volume(content, dark=dark, size=size).values
 
 
 class VolumeExplorer(FeatureExplorer):
@@ -86,6 +75,7 @@ class VolumeExplorer(FeatureExplorer):
     chapter, title = "13", "Volumes"
 
     kinds = ("component", "tunnel", "cavity")
+    state = ("image", "threshold", "min_persistence", "selected", "position")
 
     image = Likelihood(ndim=3)
     min_persistence = Fraction(0.1)
@@ -143,6 +133,14 @@ class VolumeExplorer(FeatureExplorer):
         explorer.selected = 1 + int(np.flatnonzero(explorer.shown.dimension == 1)[0])
         return explorer
 
+    def brief(self) -> str:
+        """Say in one sentence which slice is shown, and what is alive at the threshold."""
+        components, tunnels, cavities = map(count, self.betti, self.kinds)
+        return (
+            f"Slice {self.position}, threshold {self.threshold:.2f}: {components}, {tunnels} and "
+            f"{cavities}{self._mark()}."
+        )
+
     def describe(self) -> str:
         """Say in words what the picture shows."""
         share, skeleton = 100 * (self.image >= self.threshold).mean(), self.skeleton
@@ -179,10 +177,17 @@ class VolumeExplorer(FeatureExplorer):
 class _VolumeView(views.FigureView):
     """The view of a `VolumeExplorer`: the slice, and the skeleton in space."""
 
+    def arrange(self, width: int) -> None:
+        wide, gap = views.room(self.figure, width), 40
+        side = min(0.45 * wide, 500)
+        cells = [(0, 0, side, side), (side + gap, 0, wide - side - gap, side)]
+        views.place(self.figure, width, cells, below=110)
+
     def lay_out(self) -> go.Figure:
         figure = make_subplots(
             1, 2, specs=[[{}, {"type": "scene"}]], column_widths=[0.45, 0.55],
-            subplot_titles=("slice", "skeleton and its shadow"), horizontal_spacing=0.05,
+            subplot_titles=("slice", "skeleton and its shadow: click for the slice"),
+            horizontal_spacing=0.05,
         )  # fmt: skip
         # Turning the skeleton outlives a move of a slider.
         return views.laid_out(figure, height=560, uirevision="keep")
@@ -197,8 +202,9 @@ class _VolumeView(views.FigureView):
             1,
             views.image_trace(),
             views.marks("skeleton", "circle", figures.SKELETON),
-            views.marks("birth voxel", "diamond", figures.BIRTH),
-            views.marks("death voxel", "x", figures.DEATH),
+            # Rarely in the slice: those in space have the entries in the legend.
+            views.marks("birth voxel", "diamond", figures.BIRTH).update(showlegend=False),
+            views.marks("death voxel", "x", figures.DEATH).update(showlegend=False),
         )
         self.here.marker.size = 8
         self.add_image_axes()
@@ -213,8 +219,8 @@ class _VolumeView(views.FigureView):
                 _space_line(color="black", width=3),
                 _space_line(color=figures.SKELETON, width=5),
                 _space_marks("circle", figures.SKELETON, 3),
-                _space_marks("diamond", figures.BIRTH, 6),
-                _space_marks("x", figures.DEATH, 5),
+                _space_marks("diamond", figures.BIRTH, 6, "birth voxel"),
+                _space_marks("x", figures.DEATH, 5, "death voxel"),
             )
         )
         self.lines.update(hoverinfo="x+y+z")
@@ -244,9 +250,12 @@ class _VolumeView(views.FigureView):
         if points.point_inds:
             self.model.position = int(trace.z[points.point_inds[0]])
 
-    def take(self, file: bytes) -> None:
-        """Look at the reader's own volume."""
-        self.model.image = read_volume(file, dark=self.dark.value)
+    def take(self, file: bytes) -> tuple[str, ...]:
+        """Look at the reader's own volume, at a threshold that parts bright from dark."""
+        taken = bring_volume(file, dark=self.dark.value)
+        self.model.threshold = parting(taken.values)
+        self.model.image = taken.values
+        return (*taken.notes, f"threshold {self.model.threshold:.2f} by Otsu's method")
 
     def last_values(self) -> dict[str, int]:
         return {"position": len(self.model.image) - 1, "selected": len(self.model.shown)}
@@ -289,10 +298,12 @@ def _space_line(**line: Any) -> go.Scatter3d:
     return go.Scatter3d(mode="lines", hoverinfo="skip", showlegend=False, line=line)
 
 
-def _space_marks(symbol: str, colour: str, size: int) -> go.Scatter3d:
-    """Return a trace of signs in space; those in the slice have the entry in the legend."""
+def _space_marks(symbol: str, colour: str, size: int, name: str = "") -> go.Scatter3d:
+    """Return a trace of signs in space, with an entry in the legend if it has a name."""
     marker = {"symbol": symbol, "size": size, "color": colour}
-    return go.Scatter3d(mode="markers", marker=marker, hoverinfo="x+y+z", showlegend=False)
+    return go.Scatter3d(
+        mode="markers", marker=marker, hoverinfo="x+y+z", name=name, showlegend=bool(name)
+    )
 
 
 def _place(trace: Any, x: Any, y: Any, z: Any) -> None:

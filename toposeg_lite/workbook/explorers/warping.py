@@ -18,8 +18,9 @@ from ...topology.warping import flip_order
 from .. import figures
 from ..figures.words import count, count_neighbours, count_shape
 from . import examples, views
-from .base import Explorer, read_image
+from .base import Explorer
 from .traits import Checked, Connectivity, Fraction, Likelihood, OneOf, UpTo, check_pair
+from .uploads import bring_image, parting, unsure_copy
 
 __all__ = ["WarpExplorer"]
 
@@ -140,6 +141,30 @@ class WarpExplorer(Explorer):
         explorer.step = len(explorer.order) // 2
         return explorer
 
+    def brief(self) -> str:
+        """Say in one sentence how far the warp has come, and whether the pixel may flip."""
+        now = self.now
+        different = int((now != self.goal).sum())
+        verdict = figures.verdict(now, self.pixel, connectivity=self.connectivity)
+        return (
+            f"After {self.step} of {count(len(self.order), 'flip')} {count(different, 'pixel')} "
+            f"differ{'s' * (different == 1)}; row {self.row}, column {self.column} is "
+            f"{verdict.split(':')[0].split('.')[0].lower()}."
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the present state, for `restore`."""
+        names = ("image", "target", *self._set_back)
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back to a state that `snapshot` returned."""
+        self.take(snapshot["image"], snapshot["target"])
+        for name in self._set_back:
+            setattr(self, name, snapshot[name])
+
+    _set_back = ("threshold", "connectivity", "direction", "step", "row", "column")
+
     def describe(self) -> str:
         """Say in words what the picture shows."""
         now = self.now
@@ -181,8 +206,17 @@ class WarpExplorer(Explorer):
 class _WarpView(views.FigureView):
     """The view of a `WarpExplorer`: both masks, and the neighbourhood of the chosen pixel."""
 
+    clickable = ("xy",)
+
+    def arrange(self, width: int) -> None:
+        wide, gap = views.room(self.figure, width), 40
+        large = min(0.6 * (wide - gap), 520)
+        small = min(wide - gap - large, large)
+        cells = [(0, 0, large, large), (large + gap, 0, small, large)]
+        views.place(self.figure, width, cells)
+
     def lay_out(self) -> go.Figure:
-        titles = ("the mask on its way", "neighbourhood of the chosen pixel")
+        titles = ("the mask on its way: click a pixel", "neighbourhood of the chosen pixel")
         figure = make_subplots(1, 2, subplot_titles=titles, column_widths=[0.62, 0.38])
         return views.laid_out(figure, height=560)
 
@@ -269,9 +303,20 @@ class _WarpView(views.FigureView):
             with self.model.hold_trait_notifications():
                 self.model.row, self.model.column = int(row), int(column)
 
-    def take(self, file: bytes) -> None:
-        """Warp the reader's own picture."""
-        self.model.take(read_image(file, dark=self.dark.value))
+    def take(self, file: bytes) -> tuple[str, ...]:
+        """Warp a copy of the reader's own picture, which is not quite right, towards it."""
+        taken = bring_image(file, dark=self.dark.value)
+        copy, threshold = unsure_copy(taken.values), parting(taken.values)
+        self.model.threshold = parting(copy)
+        self.model.take(copy, taken.values >= threshold)
+        critical = np.argwhere(self.model.critical)[:1].ravel().tolist()
+        if critical:
+            self.model.row, self.model.column = critical
+        made = (
+            f"the target is what is bright, from {threshold:.2f} on (Otsu's method); the mask that "
+            f"is warped is of a copy that is blurred and shifted"
+        )
+        return (*taken.notes, made)
 
     def last_values(self) -> dict[str, int]:
         height, width = self.model.image.shape

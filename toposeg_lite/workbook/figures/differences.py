@@ -48,7 +48,7 @@ def comparison_figure(
     Each sample is a row; volumes are shown as projections along their first axis. Each name is a
     column, `side` inches wide: `predictions` has a mask for each sample under it, in light grey
     (what it misses of the reference is dark grey), and `differences` what `topology_differences`
-    finds in each mask.
+    finds in each mask. Pixels that a sample ignores are grey in its reference.
 
     Examples
     --------
@@ -79,7 +79,10 @@ def comparison_figure(
         axes[0].imshow(colour, cmap="gray", vmin=0, vmax=1)
         axes[0].set_title(f"image: {sample.name}", fontsize="medium")
         truth = _flat(sample.mask, ndim)
-        axes[1].imshow(truth, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        known = truth.astype(float)
+        if sample.ignored is not None:
+            known[_flat(sample.ignored, ndim) & ~truth] = 0.5
+        axes[1].imshow(known, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes[1].set_title("reference", fontsize="medium")
         for ax, (name, masks) in zip(axes[2:], predictions.items(), strict=True):
             mask = _flat(masks[row], ndim)

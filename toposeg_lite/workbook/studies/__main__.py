@@ -1,14 +1,14 @@
 """The commands: ``python -m toposeg_lite.workbook.studies COMMAND``; --help lists them.
 
 Without COMMAND it is ``notebook``. ``-p dataset brick -p weight '[0.1, 1]'`` sets parameters of
-notebook and study. Every parameter is checked before anything is made or trained, and what was
-stopped goes on.
+notebook and study; ``-p images DIR -p masks DIR`` train on your own images, with
+``-p ignore 255`` without the pixels that hold 255. Every parameter is checked before anything is
+made or trained, and what was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -17,11 +17,12 @@ from typing import Any
 
 from papermill.exceptions import PapermillExecutionError
 
-from ...files import write_atomically
+from ...files import make_folder, reading, write_atomically
+from ...training.records import read_json
 from .calibration import CalibrationCommand
 from .make_pretrained import PretrainedCommand
 from .notebook import NOTEBOOK, read_value, run_notebook
-from .options import add_options
+from .options import TEXTS, add_options, gather_folder
 from .orders import OrdersCommand
 from .scores import study_tables
 from .study import ARMS, Study, StudyConfig
@@ -47,7 +48,7 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
     ".json"; the scores of each test image are put beside it, ending in ".csv". "arms" are the names
     of some of `study.ARMS` (all). The others are those of `StudyConfig.from_parameters`.
     """
-    given = dict(parameters or {})
+    given = gather_folder(parameters or {})
     out, name, results = (given.pop(key, None) for key in ("out", "name", "results"))
     if results is not None and Path(results).suffix != ".json":
         raise ValueError(f"results must be a file whose name ends in .json; got {results!r}")
@@ -62,6 +63,8 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
             raise ValueError(f"a study takes no {key!r}: name arms and seeds")
     arms = [known[arm] for arm in wanted]
     config = StudyConfig.from_parameters(**BUDGET | given, arms=arms)
+    if results is not None:
+        make_folder(Path(results).parent)
     folder = Path(out or "runs") / (name or f"{config.shared.dataset}-study")
     Study(config, folder).run()
     if results is not None:
@@ -85,12 +88,19 @@ def _study_command(chosen: argparse.Namespace) -> None:
 
 def _table_command(chosen: argparse.Namespace) -> None:
     """Print the tables of a ``study.json``."""
-    print(study_tables(json.loads(chosen.file.read_text())))
+    results = read_json(chosen.file)
+    with reading(chosen.file, "study"):
+        tables = study_tables(results)
+    print(tables)
 
 
 def _parameters(chosen: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters that were given by ``-p``."""
-    return {name: read_value(text) for name, text in chosen.p}
+    given = {}
+    for name, text in chosen.p:
+        value = read_value(text)
+        given[name] = text if name in TEXTS and not isinstance(value, str | None) else value
+    return given
 
 
 def _fields_command(chosen: argparse.Namespace) -> None:

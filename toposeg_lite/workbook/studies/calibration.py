@@ -35,7 +35,6 @@ References
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -49,6 +48,7 @@ from torch import Tensor, nn
 
 from ...checks import check_integer, check_number
 from ...data import Dataset, load_dataset
+from ...files import make_folder, reading
 from ...models import UNet
 from ...structures import (
     BranchSet,
@@ -58,7 +58,7 @@ from ...structures import (
     scale_probabilities,
 )
 from ...training import TrainConfig, train
-from ...training.records import git_commit, plain, versions, write_json
+from ...training.records import git_commit, plain, read_json, versions, write_json
 from .fitting import (
     as_batch,
     cross_train,
@@ -160,8 +160,7 @@ def calibration_study(
     check_splits(data)
     check_integer(options.passes, "passes", 1)
     split_parts(data, options.folds)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(out)
     decisive = ("passes", "threshold_steps", "folds", "min_persistence")
     seeds: dict[str, Any] = {}
     for seed in options.seeds:
@@ -170,8 +169,10 @@ def calibration_study(
         facts = {"channels": data.channels, "config": replace(seeded, root=None).as_dict()}
         facts |= {name: getattr(options, name) for name in decisive}
         if path.exists():
-            entry = json.loads(path.read_text())
-            if entry["about"] != facts:
+            entry = read_json(path)
+            with reading(path, "seed of a study"):
+                about, _ = entry["about"], [dict(row) for row in entry["rows"]]
+            if about != facts:
                 raise ValueError(f"{path} is of another study: name another folder, or remove it")
         else:
             rows, diagrams = _measure(data, seeded, folder, options, progress)
@@ -246,6 +247,7 @@ def _measure(
 def read_calibration(path: str | Path | None = None) -> tuple[pd.DataFrame, dict[str, Reliability]]:
     """Read a ``study.json``; by default that which the workbook quotes.
 
+    A file that is missing raises a FileNotFoundError, one that is damaged or another a ValueError.
     Returned are the table of `calibration_study`, and the diagram of each method ("branch, scaled":
     after temperature scaling), all seeds together, each with the same weight: `count` sums to their
     number.
@@ -253,16 +255,23 @@ def read_calibration(path: str | Path | None = None) -> tuple[pd.DataFrame, dict
     place = REFERENCE_RUNS / "chase_db1-calibration.json" if path is None else Path(path)
     if not place.is_file():
         raise FileNotFoundError(f"there is no study of calibration at {place}")
-    content = json.loads(place.read_text())
-    seeds = list(content["seeds"].values())
+    content = read_json(place)
+    with reading(place, "study of calibration"):
+        return _tables(list(content["seeds"].values()), check_integer(content["bins"], "bins", 1))
+
+
+def _tables(seeds: list[dict[str, Any]], bins: int) -> tuple[pd.DataFrame, dict[str, Reliability]]:
+    """Return the table of all seeds, and the diagram of each method over them."""
     table = pd.DataFrame([row for seed in seeds for row in seed["rows"]])
-    edges = np.linspace(0, 1, content["bins"] + 1)
     diagrams = {}
     for name in seeds[0]["reliability"]:
         count, probability, frequency = (
             np.array([seed["reliability"][name][key] for seed in seeds], dtype=float)
             for key in ("count", "probability", "frequency")
         )
+        if not count.shape == probability.shape == frequency.shape == (len(seeds), bins):
+            raise ValueError(f"the diagram {name!r} has not {bins} bins")
+        edges = np.linspace(0, 1, bins + 1)
         count /= count.sum(1, keepdims=True)
         total = count.sum(0)
         means = (

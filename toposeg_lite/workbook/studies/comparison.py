@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from ...checks import check_flag, check_integer
 from ...data import Dataset
 from ...differences import KINDS, Difference, topology_differences
-from ...files import write_atomically
+from ...files import make_folder, write_atomically
 from ...training import Checkpoint, Evaluation
-from ...training.records import git_commit, rows, versions, write_json
+from ...training.records import git_commit, machine, rows, versions, write_json
 from ..figures import png
 from ..figures.differences import comparison_figure, training_figure
 from .scores import COLUMNS, judge, mean_scores
@@ -63,8 +63,7 @@ def prepare_folder(
             raise FileExistsError(
                 f"{folder} holds a run: pass resume=True to go on with it, or another name"
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return make_folder(folder)
 
 
 def _holds_run(folder: Path) -> bool:
@@ -256,7 +255,9 @@ class Comparison(Study):
         self._need_scores()
         return {
             label: [
-                topology_differences(mask, sample.mask, connectivity=self.config.connectivity)
+                topology_differences(
+                    mask, sample.mask, connectivity=self.config.connectivity, ignored=sample.ignored
+                )
                 for mask, sample in zip(self._masks(label), self.data.test, strict=True)
             ]
             for label in ("control", self.arm.name)
@@ -290,12 +291,17 @@ class Comparison(Study):
         return figure
 
     def curves(self) -> Figure:
-        """Draw the Dice + cross-entropy of parent, control and chosen arm over the steps."""
+        """Draw the Dice + cross-entropy of parent, control and chosen arm over the steps.
+
+        The picture is also written to ``training.png`` in the run's folder.
+        """
         networks = {label: self.networks[name] for label, name in self.compared.items()}
-        return training_figure(
+        figure = training_figure(
             {label: network.history for label, network in networks.items()},
             {label: network.start for label, network in networks.items()},
         )
+        write_atomically(self.folder / "training.png", png(figure))
+        return figure
 
     # Results
 
@@ -324,6 +330,7 @@ class Comparison(Study):
             },
             "times": times,
             "versions": versions(),
+            "machine": machine(),
             "git_commit": git_commit(),
         }
         write_json(self.folder / "metrics.json", results)

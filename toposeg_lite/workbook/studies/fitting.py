@@ -26,6 +26,7 @@ from ...training import TrainConfig, draw_batch, train
 __all__ = [
     "Unseen",
     "as_batch",
+    "check_all_labelled",
     "cross_train",
     "even_data",
     "fit_structures",
@@ -67,8 +68,22 @@ class Unseen(NamedTuple):
     samples: tuple[Sample, ...]
 
 
+def check_all_labelled(data: Dataset) -> None:
+    """Refuse a data set with ignored pixels: nobody can say of a branch on them whether it is real.
+
+    Training and scores of pixels take them; see `toposeg_lite.data.Sample`.
+    """
+    for sample in (*data.train, *data.validation, *data.test):
+        if sample.ignored is not None and sample.ignored.any():
+            raise ValueError(
+                f"{sample.name!r} has {np.count_nonzero(sample.ignored)} pixels without a label; a "
+                f"study of branches needs one at every pixel. Cut these images, or leave them out"
+            )
+
+
 def split_parts(data: Dataset, folds: int) -> list[tuple[Sample, ...]]:
     """Divide the training images into parts of neighbours, as even as can be."""
+    check_all_labelled(data)
     count = len(data.train)
     if check_integer(folds, "folds", 2) > count:
         raise ValueError(

@@ -23,7 +23,7 @@ from torch import nn
 
 from ... import metrics
 from ...data import Dataset, Sample, load_dataset, photos
-from ...files import write_atomically
+from ...files import make_folder, write_atomically
 from ...models import UNet
 from ...structures import EvenLight, StructureDistribution, StructureModel
 from ...structures.pretrained import NAME, pack
@@ -55,6 +55,8 @@ def make_pretrained(
     ending: the files get ``.safetensors`` and ``.json``, and what is in the latter is returned.
     Images of elsewhere, `others`, are scored, too.
     """
+    out = Path(out)
+    make_folder(out.parent)
     checkpoint = load_checkpoint(unet)
     config = checkpoint.config
     plain = UNet(1, width=config.width, depth=config.depth, seed=config.seed).eval()
@@ -95,7 +97,6 @@ def make_pretrained(
         "versions": versions(),
         "git_commit": git_commit(),
     }
-    out = Path(out)
     write_atomically(out.with_name(f"{out.name}.safetensors"), content)
     write_json(out.with_name(f"{out.name}.json"), facts)
     return facts
@@ -165,8 +166,8 @@ class PretrainedCommand:
         """Make the file and print its scores."""
         config = training_of(self, self.dataset)
         data = load_dataset(config.dataset, root=config.root)
-        folder = Path(self.folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(self.folder)
+        make_folder(Path(self.out).parent)
         path = folder / f"unet-{config.seed}.safetensors"
         light = even_data(data)
         train(config, data=light, model=new_network(light, config, UNet), out=path, resume=True)

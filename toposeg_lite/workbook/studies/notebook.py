@@ -7,6 +7,7 @@ in ``<out>/<name>/``, where the executed notebook and an HTML page of it stay be
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import sys
@@ -16,11 +17,12 @@ from typing import Any
 
 import nbformat
 import papermill
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from ...files import write_atomically
 from .comparison import prepare_folder
+from .options import gather_folder
+from .run_page import run_page
 from .study import NOTEBOOKS, StudyConfig
 
 __all__ = ["NOTEBOOK", "PLACE", "read_parameters", "read_value", "run_notebook"]
@@ -28,6 +30,8 @@ __all__ = ["NOTEBOOK", "PLACE", "read_parameters", "read_value", "run_notebook"]
 NOTEBOOK = "09_run_a_full_training.ipynb"
 #: Parameters that say where a run is kept; all others are those of `StudyConfig.from_parameters`.
 PLACE = ("out", "name", "resume")
+#: The state of a progress bar: its name and how far it is.
+BAR = re.compile(r"[^\n%|]*\d+%\|")
 
 
 def read_value(text: str) -> Any:
@@ -49,7 +53,9 @@ def run_notebook(
 ) -> Path:
     """Check the parameters, make the run's folder, execute the notebook in it; return the folder.
 
-    `parameters` replace those in the notebook's cell of parameters; `notebook` is chapter 09 of the
+    `parameters` replace those in the notebook's cell of parameters; others that
+    `StudyConfig.from_parameters` knows, and those of your own images (see `gather_folder`), become
+    part of its ``options``. `notebook` is chapter 09 of the
     workbook unless given. The folder then holds the executed notebook, ``report.html`` and what the
     notebook left. A cell that fails raises a PapermillExecutionError: the notebook in the folder
     shows where, and checkpoints stay for ``resume``.
@@ -60,14 +66,18 @@ def run_notebook(
             f"there is no notebook {path}: the workbook is not part of the installed package, so "
             f"name it with --notebook"
         )
-    given = dict(parameters or {})
+    given = gather_folder(parameters or {})
     defaults = read_parameters(path)
-    unknown = [name for name in given if name not in defaults]
+    known = StudyConfig.parameter_names()
+    unknown = [name for name in given if name not in (*defaults, *known)]
     if unknown:
         raise ValueError(
             f"unknown parameter {', '.join(map(repr, unknown))}; "
-            f"the notebook takes {', '.join(defaults)}"
+            f"the notebook takes {', '.join(dict.fromkeys([*defaults, *known]))}"
         )
+    further = {name: given.pop(name) for name in [*given] if name not in defaults}
+    if further:
+        given["options"] = {**defaults["options"], **given.get("options", {}), **further}
     values = defaults | given
     place = {name: values.pop(name) for name in PLACE}
     options = values.pop("options")
@@ -97,15 +107,37 @@ def run_notebook(
             page = nbformat.read(executed, as_version=4)
             _keep_last_bars(page)
             write_atomically(executed, nbformat.writes(page).encode())
-            # The default template leaves out the alternative text of pictures; this one keeps it.
-            html, _ = HTMLExporter(template_name="classic").from_notebook_node(page)
-            write_atomically(folder / "report.html", html.encode())
+            write_atomically(folder / "report.html", _report(folder, page).encode())
     return folder
 
 
+def _report(folder: Path, notebook: NotebookNode) -> str:
+    """Return the page of a run from the notebook and what it left in its folder."""
+    metrics = folder / "metrics.json"
+    results = json.loads(metrics.read_bytes()) if metrics.is_file() else None
+    files = {name: folder / f"{name}.png" for name in ("comparison", "training")}
+    pictures = {name: path.read_bytes() for name, path in files.items() if path.is_file()}
+    return run_page(notebook, results, pictures)
+
+
 def _keep_last_bars(notebook: NotebookNode) -> None:
-    """Keep of every line that was overwritten while a bar moved only its last state."""
+    """Keep of every line that was overwritten while a bar moved only its last state.
+
+    The kernel's messages arrive as hundreds of outputs, and the returns between the states of a bar
+    may be lost on the way: then a state is known by the bar's name and its percentage.
+    """
     for cell in notebook.cells:
+        kept: list[NotebookNode] = []
         for output in cell.get("outputs", []):
+            if output.output_type != "stream":
+                kept.append(output)
+                continue
+            if kept and kept[-1].output_type == "stream" and kept[-1].name == output.name:
+                kept[-1].text += "\r" * bool(BAR.match(output.text)) + output.text
+            else:
+                kept.append(output)
+        for output in kept:
             if output.output_type == "stream":
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+        if "outputs" in cell:
+            cell.outputs = kept

@@ -4,11 +4,40 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from ...training import TrainConfig
 
-__all__ = ["add_options", "option", "training_of"]
+__all__ = ["TEXTS", "add_options", "gather_folder", "option", "training_of"]
+
+#: Parameters whose values are texts, also where they look like numbers: ``-p name 2024``.
+TEXTS = ("dataset", "images", "loss", "mask_suffix", "mask_variable", "masks", "name", "out",
+         "results", "root", "variable")  # fmt: skip
+#: What `toposeg_lite.data.folder` takes and a command names by itself. Its name, seed and patch
+#: mean something else there; they go into ``-p own_folder "{...}"``.
+OWN_IMAGES = ("images", "masks", "mask_suffix", "foreground", "ignore", "scale", "variable",
+              "mask_variable", "split", "labels")  # fmt: skip
+
+
+def gather_folder(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with those of your own images gathered, as `TrainConfig` takes them.
+
+    Examples
+    --------
+    >>> gather_folder({"images": "a", "masks": "b", "ignore": 255, "batch": 2})
+    {'batch': 2, 'own_folder': {'images': 'a', 'masks': 'b', 'ignore': 255}, 'dataset': 'folder'}
+    """
+    values = {name: value for name, value in given.items() if name not in OWN_IMAGES}
+    own = {name: value for name, value in given.items() if name in OWN_IMAGES}
+    if own:
+        values["own_folder"] = {**values.get("own_folder", {}), **own}
+    if values.get("own_folder") and values.setdefault("dataset", "folder") != "folder":
+        raise ValueError(
+            f"images and masks of your own are a data set by themselves; got "
+            f"dataset={values['dataset']!r} and {', '.join(values['own_folder'])}"
+        )
+    return values
 
 
 def option(default: Any, help: str | None = None) -> Any:

@@ -47,7 +47,6 @@ the run in the file. The files of the first two are in the history, at 5cdf713 a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,11 +65,12 @@ from ...annotation import (
 from ...annotation.simulate import Order
 from ...checks import check_choice, check_integer
 from ...data import Dataset, Sample, load_dataset
+from ...files import make_folder, reading
 from ...models import UNet
 from ...structures import StructureModel
 from ...training import TrainConfig, train
-from ...training.records import git_commit, versions, write_json
-from .fitting import known_branches, new_network
+from ...training.records import git_commit, read_json, versions, write_json
+from .fitting import check_all_labelled, known_branches, new_network
 from .options import option, training_of
 from .statistics import compare_networks
 from .study import REFERENCE_RUNS, check_splits
@@ -136,10 +136,10 @@ def order_study(
         "mixed": "leave",
         "labels": data.labels,
     }
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    check_all_labelled(data)
+    folder = make_folder(out)
     path = folder / "about.json"
-    if path.exists() and json.loads(path.read_text()) != facts:
+    if path.exists() and read_json(path) != facts:
         raise ValueError(f"{folder} holds another study: name another folder, or remove it")
     write_json(path, facts)
     model: StructureModel | None = None
@@ -156,7 +156,11 @@ def order_study(
             write_json(path, _simulate(model, sample, data, facts, config.seed))
             if progress:
                 print(f"{data.name} {sample.name}: simulated", flush=True)
-        images[sample.name] = json.loads(path.read_text())
+        images[sample.name] = entry = read_json(path)
+        with reading(path, "image of a study"):
+            for name, _, _ in ORDERS:
+                for metric in METRICS:
+                    np.array(entry["curves"][name][metric], float).reshape(PARTS + 1)
     curves = [entry.pop("curves") for entry in images.values()]
     means = {
         name: {
@@ -263,10 +267,17 @@ def _mean_curve(curves: Sequence[AnnotationCurve], metric: str) -> list[float]:
 def read_orders(path: str | Path | None = None) -> dict[str, Any]:
     """Return what `order_study` found, by data set, from a file that the command has written.
 
-    By default this is the file that the workbook quotes.
+    By default this is the file that the workbook quotes. One that is damaged or another raises a
+    ValueError.
     """
     place = REFERENCE_RUNS / "annotation-orders.json" if path is None else Path(path)
-    return json.loads(place.read_text())
+    content = read_json(place)
+    with reading(place, "study of orders"):
+        for results in content.values():
+            order_scores(results)[["seed", *METRICS]].astype(float)
+            for curves in results["curves"].values():
+                np.array([curves[metric] for metric in METRICS], float).reshape(len(METRICS), -1)
+    return content
 
 
 def order_scores(results: dict[str, Any]) -> pd.DataFrame:
@@ -322,6 +333,8 @@ class OrdersCommand(OrderOptions):
 
     def run(self) -> None:
         """Make a study of each data set and print their tables."""
+        if self.results:
+            make_folder(Path(self.results).parent)
         studies = {}
         for name in self.datasets:
             config = training_of(self, name)
@@ -329,7 +342,7 @@ class OrdersCommand(OrderOptions):
             studies[name] = order_study(data, config, Path(self.out) / name, self)
         if self.results:
             file = Path(self.results)
-            before = json.loads(file.read_text()) if file.exists() else {}
+            before = dict(read_json(file)) if file.exists() else {}
             write_json(file, before | studies)
         for name, results in studies.items():
             for metric in METRICS:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pandas as pd
 
+from ...files import reading
+from ...training.records import read_json
 from .scores import COLUMNS
 from .statistics import KEYS
 from .study import REFERENCE_RUNS, StudyConfig
@@ -86,7 +88,7 @@ def read_runs(folder: str | os.PathLike[str] | None = None) -> dict[str, Run]:
 
     The default are the reference runs of the workbook, which are not part of an installed package.
     Other files are left alone. If there is no such folder, or the scores of a study are missing, it
-    raises a FileNotFoundError.
+    raises a FileNotFoundError; if one of them is damaged, a ValueError.
 
     Examples
     --------
@@ -100,15 +102,18 @@ def read_runs(folder: str | os.PathLike[str] | None = None) -> dict[str, Run]:
     read: list[Run] = []
     comparisons: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
     for path in sorted(place.glob("*.json")):
-        results = json.loads(path.read_text())
+        results = read_json(path)
         if not isinstance(results, dict):
             continue
-        if {"networks", "parameters", "settings"} <= set(results):
-            read.append(_read_study(path, results))
-        elif {"test", "validation", "times", "chosen_weight"} <= set(results):
-            same = json.dumps(_all_but_seed(results), sort_keys=True)
-            comparisons.setdefault(same, []).append((path, results))
-    read += [_read_comparisons(files) for files in comparisons.values()]
+        with reading(path, "study or comparison"):
+            if {"networks", "parameters", "settings"} <= set(results):
+                read.append(_read_study(path, results))
+            elif {"test", "validation", "times", "chosen_weight"} <= set(results):
+                same = json.dumps(_all_but_seed(results), sort_keys=True)
+                comparisons.setdefault(same, []).append((path, results))
+    for files in comparisons.values():
+        with reading(files[0][0], "comparison"):
+            read.append(_read_comparisons(files))
     if not read:
         raise ValueError(f"{place} holds no results of a study or a comparison")
     read.sort(key=lambda run: (-len(run.scores), run.name))

@@ -143,13 +143,13 @@ def study_tables(results: Mapping[str, Any]) -> str:
             [
                 name,
                 ", ".join(f"{weight:g}" for weight in weights if weight),
-                *(_spread(tests[name][key], digits[key]) for key in shown),
+                *(spread(tests[name][key], digits[key]) for key in shown),
                 f"{share:.0%}".replace("%", " %"),
             ]
         )
     differences = [
         [name]
-        + [_spread(table[key] - tests["control"][key], digits[key], sign="+") for key in shown]
+        + [spread(table[key] - tests["control"][key], digits[key], sign="+") for key in shown]
         for name, table in tests.items()
         if name not in ("parent", "control")
     ]
@@ -157,7 +157,7 @@ def study_tables(results: Mapping[str, Any]) -> str:
     return f"{first}\n\n{_markdown(['arm - control', *titles], differences)}"
 
 
-def _spread(values: pd.Series, digits: int, sign: str = "") -> str:
+def spread(values: pd.Series, digits: int, sign: str = "") -> str:
     """Return mean ± standard deviation as a table shows them, without the zero before the point."""
     numbers = [f"{values.mean():{sign}.{digits}f}"]
     if len(values) > 1:

@@ -22,6 +22,7 @@ its own networks::
     <folder>/seed0/cldice-0.5.test.json          the chosen weight alone
     <folder>/study.json                          the results: means
     <folder>/study.csv                           the scores of each test image
+    <folder>/study.html                          the page that shows both
 
 References
 ----------
@@ -39,17 +40,25 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from ...checks import check_choice, check_flag, check_integer, check_number
-from ...data import Dataset, load_dataset
-from ...files import write_atomically
+from ...data import Dataset
+from ...files import make_folder, reading, write_atomically
 from ...topology.grid import check_connectivity
 from ...training import Checkpoint, Evaluation, TrainConfig, evaluate, train
 from ...training.checkpoint import digest
 from ...training.config import check_sides, resolve_sides
-from ...training.records import git_commit, plain, rows, versions, write_json
+from ...training.records import (
+    git_commit,
+    machine,
+    plain,
+    read_json,
+    rows,
+    versions,
+    write_json,
+)
 from .scores import COLUMNS, choose_weight, mean_scores
+from .study_page import study_page
 
 __all__ = ["ARMS", "NOTEBOOKS", "REFERENCE_RUNS", "Arm", "Study", "StudyConfig", "check_splits"]
 
@@ -198,14 +207,13 @@ class StudyConfig:
         >>> config.arms[0].name, config.arms[0].weights, config.seeds
         ('cldice', (0.5,), (3,))
         """
-        training = [f.name for f in dataclasses.fields(TrainConfig)]
-        training = [name for name in training if name not in ("steps", "anneal")]
         own = [f.name for f in dataclasses.fields(cls) if f.name != "shared"]
-        unknown = [name for name in values if name not in (*training, *own)]
+        training = [name for name in cls.parameter_names() if name not in own]
+        unknown = [name for name in values if name not in cls.parameter_names()]
         if unknown:
             raise ValueError(
                 f"unknown parameter {', '.join(map(repr, unknown))}; "
-                f"there are {', '.join([*training, *own])}"
+                f"there are {', '.join(cls.parameter_names())}"
             )
         fields = {name: value for name, value in values.items() if name in own}
         weight = values.pop("weight", WEIGHTS)
@@ -215,6 +223,13 @@ class StudyConfig:
             fields["arms"] = (Arm(shared.loss, shared.loss, shared.loss_options, weights),)
             fields = {"seeds": (shared.seed,), "in_patches": True} | fields
         return cls(shared, **fields)
+
+    @classmethod
+    def parameter_names(cls) -> list[str]:
+        """Return the names that `from_parameters` knows."""
+        training = [f.name for f in dataclasses.fields(TrainConfig)]
+        own = [f.name for f in dataclasses.fields(cls) if f.name != "shared"]
+        return [*(name for name in training if name not in ("steps", "anneal")), *own]
 
     def parameters(self) -> dict[str, Any]:
         """Return what `from_parameters` makes this study of one loss of; JSON can keep it."""
@@ -254,7 +269,7 @@ class StudyConfig:
 
     def load(self) -> Dataset:
         """Load the data set and check that this study fits it."""
-        data = load_dataset(self.shared.dataset, root=self.shared.root)
+        data = self.shared.load()
         self.check(data)
         return data
 
@@ -319,7 +334,7 @@ class Study:
         config.check(self.data)
         self.folder = Path(folder)
         for seed in config.seeds:
-            self._folder(seed).mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder(seed))
         self.say = say or (lambda line: print(line, flush=True))
         self.progress = progress
         self.chosen: dict[tuple[int, str], float] = {}
@@ -362,11 +377,13 @@ class Study:
                 for label in self._compared(self.config.seeds[0])
             },
             "versions": versions(),
-            "threads": torch.get_num_threads(),
+            "machine": machine(),
         }
         write_json(self.folder / "study.json", results)
         scores = pd.concat(tests).set_index(["network", "weight", "seed", "image"])
         write_atomically(self.folder / "study.csv", scores.to_csv(float_format="%.6g").encode())
+        page = study_page(results, scores.reset_index())
+        write_atomically(self.folder / "study.html", page.encode())
         return results
 
     # Training
@@ -454,12 +471,26 @@ class Study:
             "patch": self._patch,
         }
         path = self._folder(seed) / f"{name}.{split}.json"
-        kept = json.loads(path.read_bytes()) if path.is_file() else {}
-        if {key: kept.get(key) for key in scored} != scored:
+        kept = read_json(path) if path.is_file() else {}
+        with reading(path, "table of scores"):
+            is_ours = {key: kept.get(key) for key in scored} == scored
+        if not is_ours:
             table = self._evaluate(network, split).table
             kept = scored | {"git_commit": self._commit, "images": rows(table)}
             write_json(path, kept)
-        return pd.DataFrame.from_dict(kept["images"], orient="index").rename_axis("image")
+        with reading(path, "table of scores"):
+            return self._table(kept["images"], split)
+
+    def _table(self, images: dict[str, dict[str, Any]], split: str) -> pd.DataFrame:
+        """Return the scores of the images of a split, all of them and no others, as a table."""
+        table = pd.DataFrame.from_dict(images, orient="index").rename_axis("image")
+        names = {sample.name for sample in getattr(self.data, split)}
+        if {name.split(", class ")[0] for name in table.index} != names:
+            raise ValueError("it holds the scores of other images")
+        for key in COLUMNS:
+            if key in table:
+                table[key] = table[key].astype(float)
+        return table
 
     @property
     def _patch(self) -> int | None:
@@ -484,7 +515,7 @@ class Study:
         name, weight = self._compared(seed)[label]
         arm = next((arm for arm in self.config.arms if arm.name == label), None)
         tried = {w: arm.file(w) for w in self._tried(seed, arm)} if arm else {0.0: label}
-        kept = json.loads((self._folder(seed) / f"{name}.validation.json").read_bytes())
+        kept = read_json(self._folder(seed) / f"{name}.validation.json")
         return {
             "weight": weight,
             "validation": {

@@ -1,0 +1,35 @@
+"""The library's tests on each Python, and on the oldest packages that it says it takes.
+
+    nox                      all sessions
+    nox -s "tests-3.13"      one of them
+    nox -s oldest -- tests/topology
+
+A Python that is not there is passed over. Left out are what a screen, a notebook or a night is
+needed for: `make test` and `make nightly` are the place for these.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+TESTS = ["-q", "-m", "not browser and not notebook and not nightly"]
+
+
+def run_tests(session: nox.Session, constraints: str) -> None:
+    """Install the library within constraints, and run its tests, or those that are named."""
+    session.install("-c", constraints, "-e", ".[dev]")
+    environment = {"NUMBA_CACHE_DIR": session.create_tmp(), "OMP_WAIT_POLICY": "passive"}
+    session.run("pytest", *TESTS, *session.posargs, env=environment)
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def tests(session: nox.Session) -> None:
+    """Test with the versions of constraints.txt."""
+    run_tests(session, "constraints.txt")
+
+
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Test with the lower bounds of pyproject.toml, which constraints-oldest.txt repeats."""
+    run_tests(session, "constraints-oldest.txt")

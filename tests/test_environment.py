@@ -1,0 +1,81 @@
+"""`toposeg_lite.check`: OK, or one line for each thing that is missing."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import toposeg_lite
+from toposeg_lite import environment
+
+NEEDED = [
+    "numpy>=2.0",
+    "Pillow>=11",
+    "torch>=2.6; python_version >= '3.0'",
+    "winonly>=1; sys_platform == 'no such system'",
+    "pytest>=8; extra == 'dev'",
+]
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Return versions by name, which `check` sees in place of what is installed."""
+    versions = {"numpy": "2.1", "Pillow": "11.0", "torch": "2.7.0rc1+cpu"}
+
+    def version(name):
+        if name not in versions:
+            raise PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(environment, "requires", lambda name: NEEDED)
+    monkeypatch.setattr(environment, "version", version)
+    return versions
+
+
+def test_all_is_here(installed, capsys):
+    assert toposeg_lite.check() is None
+    said = capsys.readouterr().out
+    assert said == "OK: Python and all 3 packages that toposeg-lite needs\n"
+
+
+def test_each_missing_or_old_package_has_a_line(installed, capsys):
+    del installed["Pillow"]
+    installed["torch"] = "2.5"
+    toposeg_lite.check()
+    assert capsys.readouterr().out.splitlines() == [
+        "run `pip install 'Pillow>=11'` (installed: None)",
+        "run `pip install 'torch>=2.6'` (installed: 2.5)",
+    ]
+
+
+def test_the_advice_is_what_pip_takes(installed, capsys):
+    installed.clear()
+    toposeg_lite.check()
+    lines = capsys.readouterr().out.splitlines()
+    asked = [Requirement(line.split("'")[1]) for line in lines]
+    assert [str(each) for each in asked] == ["numpy>=2.0", "Pillow>=11", "torch>=2.6"]
+
+
+def test_a_copy_that_is_not_installed(monkeypatch, capsys):
+    def requires(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(environment, "requires", requires)
+    toposeg_lite.check()
+    assert "toposeg-lite is missing: run `pip install -e .`" in capsys.readouterr().out
+
+
+def test_an_old_python_is_said(installed, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 4))
+    toposeg_lite.check()
+    assert capsys.readouterr().out == "install Python 3.11 or newer\n"
+
+
+def test_the_oldest_python_is_that_of_the_package():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={'.'.join(map(str, environment.PYTHON))}"

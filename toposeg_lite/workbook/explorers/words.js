@@ -1,0 +1,141 @@
+// The words below an explorer, and what its widgets lack: names and values for a screen reader, a
+// ring of focus, a hand over what can be clicked. Everything is text: no word becomes an element.
+
+const BUTTONS = {
+  "fa-play": "Play",
+  "fa-pause": "Pause",
+  "fa-stop": "Stop",
+  "fa-repeat": "Repeat",
+  "fa-retweet": "Repeat",
+};
+
+function paragraph(el, kind) {
+  const made = document.createElement("p");
+  made.className = kind;
+  el.appendChild(made);
+  return made;
+}
+
+// Write a sentence, and mark the numbers that differ from the one before.
+function write(place, text, before) {
+  const words = text.split(/(\s+)/);
+  const old = before.split(/(\s+)/);
+  const alike = words.length === old.length;
+  let head = 0;
+  while (head < words.length && words[head] === old[head]) head += 1;
+  let tail = 0;
+  while (tail < words.length - head && words.at(-1 - tail) === old.at(-1 - tail)) tail += 1;
+  place.replaceChildren(
+    ...words.map((word, k) => {
+      const changed = alike ? word !== old[k] : k >= head && k < words.length - tail;
+      if (!before || !changed || !/\d/.test(word)) return document.createTextNode(word);
+      const mark = document.createElement("mark");
+      mark.textContent = word;
+      return mark;
+    }),
+  );
+}
+
+function set(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+function nameSliders(box) {
+  for (const slider of box.querySelectorAll(".widget-slider")) {
+    const label = slider.querySelector(".widget-label")?.textContent.trim();
+    const readout = slider.querySelector(".widget-readout");
+    if (!label) continue;
+    for (const handle of slider.querySelectorAll(".noUi-handle")) {
+      set(handle, "aria-label", label);
+      if (readout) set(handle, "aria-valuetext", readout.textContent.trim());
+    }
+    if (readout) {
+      set(readout, "role", "textbox");
+      set(readout, "aria-label", `${label}, value`);
+    }
+  }
+}
+
+function nameButtons(box, played) {
+  for (const button of box.querySelectorAll(".widget-play button")) {
+    const sign = button.querySelector("i")?.classList ?? button.classList;
+    const name = Object.keys(BUTTONS).find((each) => sign.contains(each));
+    if (name) set(button, "aria-label", `${BUTTONS[name]}: ${played}`);
+  }
+  // The widget counts files, which are taken and put away at once.
+  for (const button of box.querySelectorAll(".widget-upload"))
+    for (const node of button.childNodes)
+      if (node.nodeType === 3 && / \(\d+\)$/.test(node.data))
+        node.data = node.data.replace(/ \(\d+\)$/, "");
+}
+
+function namePictures(box, label, said, clickable) {
+  for (const plot of box.querySelectorAll(".js-plotly-plot")) {
+    set(plot, "role", "img");
+    set(plot, "aria-label", label);
+    set(plot, "aria-describedby", said.id);
+    for (const area of plot.querySelectorAll(".nsewdrag[data-subplot]"))
+      if (clickable.includes(area.dataset.subplot)) area.style.cursor = "pointer";
+  }
+}
+
+export default {
+  render({ model, el }) {
+    el.classList.add("toposeg-words");
+    const brief = paragraph(el, "toposeg-brief");
+    set(brief, "role", "status");
+    set(brief, "aria-live", "polite");
+    const long = paragraph(el, "toposeg-said");
+    long.id = `toposeg-said-${Math.random().toString(36).slice(2)}`;
+
+    let before = "";
+    let briefBefore = "";
+    const say = () => {
+      const [text, short] = [model.get("text"), model.get("brief")];
+      if (text !== before) write(long, text, before);
+      if (short !== briefBefore) write(brief, short, briefBefore);
+      [before, briefBefore] = [text, short];
+      long.hidden = text === short;
+    };
+    say();
+    model.on("change:text change:brief", say);
+
+    let waiting = 0;
+    let watcher, measure;
+    const tend = () => {
+      waiting = 0;
+      const box = el.parentElement;
+      if (!box) return;
+      nameSliders(box);
+      nameButtons(box, model.get("played"));
+      namePictures(box, model.get("label"), long, model.get("clickable"));
+    };
+    const soon = () => {
+      if (!waiting) waiting = requestAnimationFrame(tend);
+    };
+    const begin = () => {
+      const box = el.parentElement;
+      if (!box) return void (waiting = requestAnimationFrame(begin));
+      waiting = 0;
+      box.classList.add("toposeg-explorer");
+      watcher = new MutationObserver(soon);
+      watcher.observe(box, { subtree: true, childList: true, characterData: true });
+      measure = new ResizeObserver(() => {
+        const room = Math.floor(el.clientWidth);
+        // A scroll bar that comes and goes with the words is no reason to lay out anew.
+        if (room < 200 || Math.abs(room - model.get("room")) < 24) return;
+        model.set("room", room);
+        model.save_changes();
+      });
+      measure.observe(el);
+      tend();
+    };
+    begin();
+    return () => {
+      cancelAnimationFrame(waiting);
+      watcher?.disconnect();
+      measure?.disconnect();
+      model.off("change:text change:brief", say);
+    };
+  },
+};

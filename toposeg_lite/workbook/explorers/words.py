@@ -1,0 +1,30 @@
+"""The words below an explorer: a widget that speaks, and tells how much room there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anywidget
+from traitlets import Int, List, Unicode
+
+__all__ = ["Words"]
+
+
+class Words(anywidget.AnyWidget):
+    """A sentence that a screen reader is told of, and the whole text below it.
+
+    Both are set as text, so what they hold never becomes HTML. Numbers that have changed are
+    marked. The browser's part also names what stands beside it: sliders with their values, the
+    buttons that play them, figures; and it measures the `room`, in pixels, as soon as it is shown.
+    """
+
+    _esm = Path(__file__).with_name("words.js")
+    _css = Path(__file__).with_name("words.css")
+
+    brief = Unicode().tag(sync=True)
+    text = Unicode().tag(sync=True)
+    label = Unicode().tag(sync=True)  # what the figure is called
+    played = Unicode().tag(sync=True)  # the label of the slider that the buttons play
+    clickable: Any = List().tag(sync=True)  # plotly's names of the parts that hear a click
+    room = Int(0).tag(sync=True)
