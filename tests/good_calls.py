@@ -16,6 +16,7 @@ from bad_values import (
     BAD_PATH,
     BAD_POSITIVE,
     BAD_SIZE,
+    BAD_SPACING,
     BAD_TEXT,
     CUBE,
     EMPTY,
@@ -48,6 +49,7 @@ PATCH = {word: value for word, value in BAD_SIZE.items() if word != "None"}
 DIMENSION = {word: value for word, value in BAD_INDEX.items() if word != "None"}
 NETWORK = models.UNet(1, width=2, depth=2)
 NO_MAP = {"None": None, "a list": [1], "a number": 1, "a text": "unet"}
+BAD_SPACING_3D = {w: v for w, v in BAD_SPACING.items() if w != "of three"} | {"of two": (1.0, 2.0)}
 #: The names that messages say are the caller's, and of limits the caller takes care.
 WORDS = {"name": "a word for the message", "names": "words for the message"}
 LIMITS = {"low": "the programmer's", "high": "the programmer's", "positive": "the programmer's"}
@@ -56,17 +58,18 @@ CALLS = [
     *[
         call(
             function,
-            {**pair, **options},
-            {"patch": PATCH, "dimension": DIMENSION, "ignored": IGNORED},
+            {**pair, **options, "ignored": pair["prediction"]},
+            {"patch": PATCH, "dimension": DIMENSION, "ignored": IGNORED, "spacing": spacing},
         )
-        for pair in (PAIR, VOLUMES)
+        for pair, spacing in ((PAIR, BAD_SPACING), (VOLUMES, BAD_SPACING_3D))
         for function, options in [
             (metrics.dice, {}),
-            (metrics.cldice, {}),
+            (metrics.cldice, {"spacing": (2, 2, 2)[: pair["truth"].ndim]}),
             (metrics.betti_error,
              {"dimension": 1, "patch": 2, "connectivity": 1, "border": "closed"}),
             (metrics.betti_matching_error, {"dimension": 0, "patch": 2, "connectivity": 1}),
-            (metrics.warping_error, {"connectivity": 1}),
+            (metrics.warping_error,
+             {"connectivity": 1, "spacing": (3, 2, 1)[: pair["truth"].ndim]}),
             (metrics.adjusted_rand_index, {"connectivity": 1, "labels": "background"}),
             (metrics.variation_of_information, {"connectivity": 1, "labels": "background"}),
             (metrics.report,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from math import log2
 
 import numpy as np
@@ -600,8 +600,15 @@ def smooth_masks(seed, shape=(11, 14)):
     return first ^ (fields[1] > 0.35), first, fields[2] > 0.2
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=str)
-@pytest.mark.parametrize("shape", [(11, 14), (5, 6, 7)])
+OF_SHAPES = [
+    *product([(11, 14), (5, 6, 7)], METRICS),
+    ((11, 14), partial(metrics.warping_error, spacing=(2.5, 1.0))),
+    ((5, 6, 7), partial(metrics.warping_error, spacing=(3.0, 1.0, 0.7))),
+    ((5, 6, 7), partial(metrics.cldice, spacing=(3.0, 1.0, 0.7))),
+]
+
+
+@pytest.mark.parametrize(("shape", "metric"), OF_SHAPES, ids=str)
 def test_what_masks_hold_at_ignored_pixels_changes_nothing(metric, shape):
     for seed in range(4):
         prediction, truth, ignored = smooth_masks(seed, shape)
@@ -614,6 +621,21 @@ def test_what_masks_hold_at_ignored_pixels_changes_nothing(metric, shape):
         # A mask that is right where anybody knows is perfect.
         right = np.where(ignored, noise[0], truth)
         assert metric(right, truth, ignored=ignored) == perfect(metric)
+
+
+@pytest.mark.parametrize("metric", [metrics.cldice, metrics.warping_error])
+def test_a_spacing_counts_beside_ignored_pixels(metric):
+    differ = 0
+    for seed in range(8):
+        prediction, truth, ignored = smooth_masks(seed, (8, 12, 13))
+        values = [
+            metric(prediction, truth, ignored=ignored, spacing=spacing)
+            for spacing in (None, (0.3, 0.3, 0.3), (4, 1, 1), (12, 3, 3))
+        ]
+        assert values[0] == values[1]  # only ratios count
+        assert values[2] == values[3]
+        differ += values[0] != values[2]
+    assert differ
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=str)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import jobs, losses, matchings, structures, volumes
+from . import cldice, jobs, losses, matchings, structures, volumes
 from .harness import Row
 
 # The name of each group, the threads it may use (None: all cores), and its rows.
@@ -13,6 +13,7 @@ GROUPS: dict[str, tuple[int | None, Callable[[int], Iterator[Row]]]] = {
     "memory": (1, jobs.memory_rows),
     "loss": (None, jobs.loss_rows),
     "step": (None, losses.step_rows),
+    "cldice": (1, cldice.cldice_rows),
     "matchings": (1, matchings.matching_rows),
     "structures": (None, structures.structure_rows),
     "masks": (1, jobs.mask_rows),

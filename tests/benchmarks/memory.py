@@ -36,10 +36,15 @@ def bytes_per_pixel(contender: str, kind: str, size: int, ndim: int = 2) -> floa
     ndim : int
         2 for an image, 3 for a volume.
     """
+    return alone(__name__, contender, kind, str(size), str(ndim))
+
+
+def alone(module: str, *arguments: str) -> float:
+    """Run a module of this package in a process of its own; return the number that it prints."""
     if not Path("/proc/self/clear_refs").exists():
         raise Unavailable("the peak size of a process can be reset on Linux only")
     run = subprocess.run(
-        [sys.executable, "-m", __name__, contender, kind, str(size), str(ndim)],
+        [sys.executable, "-m", module, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -47,7 +52,7 @@ def bytes_per_pixel(contender: str, kind: str, size: int, ndim: int = 2) -> floa
         env=environment(MALLOC_MMAP_THRESHOLD_="65536", MALLOC_TRIM_THRESHOLD_="65536"),
     )
     if run.returncode:
-        raise RuntimeError(f"measuring the memory of {contender} failed:\n{run.stderr}")
+        raise RuntimeError(f"measuring the memory of {arguments[0]} failed:\n{run.stderr}")
     return float(run.stdout)
 
 

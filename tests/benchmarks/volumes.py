@@ -152,6 +152,43 @@ def cells_rows(rounds: int, size: int = 64) -> Iterator[Row]:
         )
 
 
+def sibling_rows(rounds: int, size: int = 96) -> Iterator[Row]:
+    """The Morse complex and a warp beside the persistence pairs of the same volume.
+
+    The complex holds these pairs, with the paths and the basins that belong to them: it may take
+    three times as long. Agreement is that of how many pairs of dimension 0 there are.
+    """
+    from toposeg_lite.topology import homotopy_warp, morse_complex, persistence_pairs
+
+    name = "its persistence pairs"
+
+    def same(ours: Any, theirs: Any) -> None:
+        joins = np.count_nonzero(ours.branches().dimension == 0)
+        assert joins == np.count_nonzero(theirs.dimension == 0) - 1, "the highest peak never joins"
+
+    for kind, make in inputs.VOLUMES.items():
+        volume = make(size).astype(np.float32)
+        pairs = Call(partial(persistence_pairs, volume, connectivity=1))
+        cube = "x".join([str(size)] * 3)
+        complex_ = Call(partial(morse_complex, volume))
+        yield from measure(
+            Job(
+                name=f"discrete Morse complex of a volume, {kind}",
+                size=cube,
+                ours=complex_,
+                peers={name: pairs},
+                required={name: 1 / 3},
+                same={name: same},
+            ),
+            rounds,
+        )
+        truth = ndimage.gaussian_filter(volume, 1.0) > 0.5
+        warp = Call(partial(homotopy_warp, volume > 0.5, truth))
+        yield from measure(
+            Job(f"homotopy warp of a volume, {kind}", cube, warp, {name: pairs}), rounds
+        )
+
+
 def betti_rows(rounds: int, size: int = 128) -> Iterator[Row]:
     """Betti numbers of a volume beside cc3d's components and scikit-image's Euler number.
 
@@ -236,7 +273,63 @@ def thinning_rows(rounds: int) -> Iterator[Row]:
         )
 
 
+def _loss_call(pair: tuple[np.ndarray, np.ndarray], **options: Any) -> Call:
+    """Return the topological loss of one volume, forward and backward."""
+    import torch
+
+    from toposeg_lite.losses import TopologicalLoss
+
+    leaf = torch.from_numpy(pair[0][None, None].astype(np.float32)).requires_grad_()
+    target, loss = torch.from_numpy(pair[1][None]), TopologicalLoss(**options)
+
+    def run() -> float:
+        leaf.grad = None
+        value = loss(leaf, target)
+        value.backward()
+        return value.item()
+
+    return Call(run)
+
+
+def matching_rows(rounds: int) -> Iterator[Row]:
+    """What it costs to match tunnels by place: all voxels, or thin tubes and little else."""
+    for size, seed in ((64, 0), (80, 0)):  # truths with tunnels
+        pair = inputs.volume_pair(size, seed)
+        for matching, least in (("spatial", 0.5), ("betti", 0.25)):
+            yield from measure(
+                Job(
+                    name=f"topological loss of a volume, {matching}, 5 % foreground, no floor",
+                    size="x".join([str(size)] * 3),
+                    ours=_loss_call(pair, matching=matching, floor=0),
+                    peers={"the same, rank": _loss_call(pair, matching="rank", floor=0)},
+                    required={"the same, rank": least},
+                ),
+                rounds,
+            )
+    pair = inputs.tubes(128)
+    flat = pair[0].astype(np.float32).ravel()
+    for matching in ("spatial", "betti"):
+        yield from measure(
+            Job(
+                name=f"topological loss of a volume, {matching}, 1.3 % above the floor",
+                size="128x128x128",
+                ours=_loss_call(pair, matching=matching),
+                peers={"np.argsort": Call(partial(np.argsort, flat))},
+            ),
+            rounds,
+        )
+
+
 def volume_rows(rounds: int) -> Iterator[Row]:
     """Return all rows of this module."""
-    for rows in (persistence_rows, memory_rows, limit_rows, cells_rows, betti_rows, thinning_rows):
+    for rows in (
+        persistence_rows,
+        matching_rows,
+        memory_rows,
+        limit_rows,
+        cells_rows,
+        sibling_rows,
+        betti_rows,
+        thinning_rows,
+    ):
         yield from rows(rounds)

@@ -953,6 +953,7 @@ def _swallow(depths, steps, spots, labels, no_keys):
         around[0] = p
         n = 1
         way = p  # to the deepest basin: of the pixels around that lead there, the lowest
+        several = False
         deepest = find_root(root, basin[p])
         for k in range(steps.size):
             for q in (p - steps[k], p + steps[k]):
@@ -962,11 +963,14 @@ def _swallow(depths, steps, spots, labels, no_keys):
                 n += 1
                 other = find_root(root, basin[q])
                 if other != deepest:
+                    several = True
                     nearer = is_older(depths, other, deepest)
                 else:
                     nearer = values[q] > values[way] or (values[q] == values[way] and q < way)
                 if nearer:
                     way, deepest = q, other
+        if not several:  # at most spots; what met there has met before
+            continue
         own = find_root(root, basin[p])
         for q in around[:n]:
             b = find_root(root, basin[q])

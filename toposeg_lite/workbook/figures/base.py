@@ -277,9 +277,9 @@ def png(figure: Figure, *, dpi: int = 80) -> bytes:
     """
     if not isinstance(figure, Figure):
         raise TypeError(f"figure must be a matplotlib Figure; got {type(figure).__name__}")
-    dpi = check_number(dpi, "dpi", positive=True)
+    dots = check_number(dpi, "dpi", positive=True)
     drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=dpi, facecolor="white")
+    figure.savefig(drawn, dpi=dots, facecolor="white")
     picture = Image.open(drawn).convert("RGB")
     # Maximum coverage keeps the colours of small signs, which beside a photograph are rare.
     few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
