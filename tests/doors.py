@@ -19,6 +19,9 @@ from typing import Any
 import numpy as np
 import torch
 from bad_values import BY_NAME, Kind
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 RECORD = Path(__file__).with_name("public_names.json")
 
@@ -169,6 +172,14 @@ def missing(doors: Mapping[str, list[str]], calls: list[Call]) -> list[str]:
     return lacking
 
 
+def drawn(figure: Axes | Figure) -> bytes:
+    """Return the pixels of a figure, or of the figure of some axes."""
+    whole: Any = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
+    canvas = FigureCanvasAgg(whole)
+    canvas.draw()
+    return bytes(canvas.buffer_rgba())
+
+
 def same(first: Any, second: Any) -> bool:
     """Return whether two results are equal, bit by bit."""
     if isinstance(first, np.ndarray):
@@ -182,6 +193,10 @@ def same(first: Any, second: Any) -> bool:
         return first.keys() == second.keys() and all(same(v, second[k]) for k, v in first.items())
     if isinstance(first, float):
         return first == second or (first != first and second != second)
+    if isinstance(first, Axes | Figure):
+        return drawn(first) == drawn(second)
+    if hasattr(first, "describe"):  # an explorer, or an app
+        return bool(first.describe() == second.describe())
     if hasattr(first, "__dataclass_fields__"):
         names = [name for name in first.__dataclass_fields__ if not name.startswith("_")]
         return all(same(getattr(first, name), getattr(second, name)) for name in names)
