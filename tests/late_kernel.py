@@ -226,7 +226,7 @@ class Hand:
         self.log = []
         self.now = self.free = 0.0  # the moment, and the one from which the kernel is free
         self.wire = deque()  # what the kernel has to do: moment, request, what, seen
-        self.last_release = None
+        self.latest = LATEST
         source = Path(desk.__file__).parent
         code, style = (source.joinpath(f"view.{kind}").read_text() for kind in ("js", "css"))
         self.sent = strokes_packed(self.traits())
@@ -297,7 +297,8 @@ class Hand:
     def look(self):
         look = self.page.evaluate(LOOK)
         assert not look["moved"], f"the screen has moved the focus to {look['moved']}"
-        return look
+        own = sum(request is not None for _, request, _, _ in self.wire)
+        return look | {"turn": self.known_turn + own}
 
     # --- What a person sees ----------------------------------------------------------------
 
@@ -305,8 +306,7 @@ class Hand:
         """Return what a person sees: the tool, the branch that is asked about, its decision."""
         tools = {"Decide": "decide", "Draw": "draw", "Erase": "erase"}
         (tool,) = (tools[b["name"]] for b in look["buttons"] if b["name"] in tools and b["pressed"])
-        own = sum(request is not None for _, request, _, _ in self.wire)
-        seen = {"tool": tool, "branch": None, "decision": None, "turn": self.known_turn + own}
+        seen = {"tool": tool, "branch": None, "decision": None, "turn": look["turn"]}
         if tool == "decide":
             branch, state = re.match(r"Branch (\d+) of \d+: (\w+)", look["title"]).groups()
             seen |= {"branch": int(branch) - 1, "decision": DECISIONS[state]}
@@ -346,7 +346,7 @@ class Hand:
         if what[0] == "put":
             point = int(np.floor(request["row"] + 0.5)), int(np.floor(request["column"] + 0.5))
             what = ("put", point)
-        self.free = max(self.free, self.now) + self.rng.uniform(0, LATEST)
+        self.free = max(self.free, self.now) + self.rng.uniform(0, self.latest)
         self.post(self.free, request, what, seen)
 
     def post(self, moment, *rest):

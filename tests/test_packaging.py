@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -128,6 +129,17 @@ def test_everything_is_pinned_and_no_address_is_given():
     extras = PROJECT["optional-dependencies"].values()
     asked = chain(PROJECT["dependencies"], *extras)
     assert {name_of(requirement) for requirement in asked} <= set(pins)
+
+
+def test_the_oldest_versions_that_are_tried_are_the_lower_bounds():
+    nifti = PROJECT["optional-dependencies"]["nifti"]
+    bounds = [line.split(">=") for line in chain(PROJECT["dependencies"], nifti)]
+    oldest = {name: Version(version) for name, version in bounds}
+    # Older wheels of torch ask for gigabytes of CUDA: its bound alone is not tried.
+    oldest["torch"] = Version("2.13.0")
+    lines = (ROOT / "constraints-oldest.txt").read_text().splitlines()
+    pins = [line.split("==") for line in lines]
+    assert {name: Version(version) for name, version in pins} == oldest
 
 
 def test_the_kernels_load_without_torch_plotly_and_jupyter():

@@ -16,7 +16,7 @@
 # - read Betti errors together with the settings they depend on;
 # - say what a loss mended, what it broke, and what it cost.
 #
-# Instead of running this notebook by hand, `make run` (or `python -m toposeg_lite.training`) executes it and keeps everything in a folder of its own, with a page to send to a colleague, `report.html`: verdict, picture and tables first, code folded. Every line of the next cell can be changed from there: `make run ARGS="-p dataset brick -p seed 1"`.
+# Instead of running this notebook by hand, `make run` (or `python -m toposeg_lite.training`) executes it and keeps everything in a folder of its own, with a page to send to a colleague, `report.html`: verdict, picture and tables first, code folded. Every line of the next cell can be changed from there: `make run ARGS="-p dataset brick -p seed 1"`. Your own images: `make run ARGS="-p images DIR -p masks DIR"`, where each mask is called like its image; with `-p ignore 255`, pixels of a mask that hold 255 teach nothing and cost nothing.
 
 # %% run-01 tags=["parameters"]
 dataset = "retina"  # one of toposeg_lite.data.list_datasets()

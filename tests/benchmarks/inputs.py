@@ -77,5 +77,34 @@ def volume_noise(size: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, size, 3]).random((size, size, size))
 
 
+def volume_pair(size: int, seed: int = 0, share: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    """Return smooth logits with noise, and the truth: blobs and worms, a share of all voxels."""
+    rng = np.random.default_rng([seed, size, 5])
+    shape = (size, size, size)
+    field = gaussian_filter(rng.standard_normal(shape), 3, mode="wrap")
+    field /= field.std()
+    edge = np.quantile(field, 1 - share)
+    logits = np.clip(6 * (field - edge), -6, 6)
+    coarse = gaussian_filter(rng.standard_normal(shape), 1.5, mode="wrap")
+    logits += 0.7 * coarse / coarse.std() + 0.07 * rng.standard_normal(shape)
+    return logits, field > edge
+
+
+def tubes(size: int, seed: int = 0, share: float = 0.013) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits of thin tubes and their truth; all but a share lies below -7, as it does for a
+    trained network: a likelihood of less than 0.001.
+    """
+    rng = np.random.default_rng([seed, size, 7])
+    shape = (size, size, size)
+    one, two = (gaussian_filter(rng.standard_normal(shape), 8, mode="wrap") for _ in range(2))
+    away = np.hypot(one / one.std(), two / two.std())
+    edge = np.quantile(away, 0.7 * share)
+    logits = np.maximum(5 * (1 - (away / edge) ** 2), -30)
+    coarse = gaussian_filter(rng.standard_normal(shape), 1.5, mode="wrap")
+    logits += 0.7 * coarse / coarse.std() + 0.07 * rng.standard_normal(shape)
+    cut = np.quantile(logits, 1 - share)
+    return np.where(logits > cut, logits, np.minimum(logits, cut) - max(cut + 7.1, 0)), away < edge
+
+
 IMAGES = {"likelihood": likelihood, "noise": noise}
 VOLUMES = {"likelihood": volume, "noise": volume_noise}

@@ -273,8 +273,55 @@ def thinning_rows(rounds: int) -> Iterator[Row]:
         )
 
 
+def _loss_call(pair: tuple[np.ndarray, np.ndarray], **options: Any) -> Call:
+    """Return the topological loss of one volume, forward and backward."""
+    import torch
+
+    from toposeg_lite.losses import TopologicalLoss
+
+    leaf = torch.from_numpy(pair[0][None, None].astype(np.float32)).requires_grad_()
+    target, loss = torch.from_numpy(pair[1][None]), TopologicalLoss(**options)
+
+    def run() -> float:
+        leaf.grad = None
+        value = loss(leaf, target)
+        value.backward()
+        return value.item()
+
+    return Call(run)
+
+
+def matching_rows(rounds: int) -> Iterator[Row]:
+    """What it costs to match tunnels by place: all voxels, or thin tubes and little else."""
+    for size, seed in ((64, 0), (80, 0)):  # truths with tunnels
+        pair = inputs.volume_pair(size, seed)
+        for matching, least in (("spatial", 0.5), ("betti", 0.25)):
+            yield from measure(
+                Job(
+                    name=f"topological loss of a volume, {matching}, 5 % foreground, no floor",
+                    size="x".join([str(size)] * 3),
+                    ours=_loss_call(pair, matching=matching, floor=0),
+                    peers={"the same, rank": _loss_call(pair, matching="rank", floor=0)},
+                    required={"the same, rank": least},
+                ),
+                rounds,
+            )
+    pair = inputs.tubes(128)
+    flat = pair[0].astype(np.float32).ravel()
+    for matching in ("spatial", "betti"):
+        yield from measure(
+            Job(
+                name=f"topological loss of a volume, {matching}, 1.3 % above the floor",
+                size="128x128x128",
+                ours=_loss_call(pair, matching=matching),
+                peers={"np.argsort": Call(partial(np.argsort, flat))},
+            ),
+            rounds,
+        )
+
+
 def volume_rows(rounds: int) -> Iterator[Row]:
     """Return all rows of this module."""
-    groups = (persistence_rows, memory_rows, limit_rows, cells_rows, sibling_rows)
+    groups = (persistence_rows, matching_rows, memory_rows, limit_rows, cells_rows, sibling_rows)
     for rows in (*groups, betti_rows, thinning_rows):
         yield from rows(rounds)

@@ -175,6 +175,12 @@ CASES = [
         ValueError,
         "min_persistence must be finite and zero or above",
     ),
+    (
+        "loss floor",
+        lambda: losses.TopologicalLoss(floor=-0.1),
+        ValueError,
+        "floor must be finite and zero or above",
+    ),
     ("window 0", lambda: losses.TopologicalLoss(window=0), ValueError, "window must be at least 1"),
     ("window 6.5", lambda: losses.TopologicalLoss(window=6.5), TypeError, "window must be an int"),
     (

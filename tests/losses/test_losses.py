@@ -46,6 +46,7 @@ TOPOLOGICAL_OPTIONS = {
     "matched_weight": [1.0, 0.3],
     "unmatched_weight": [1.0, 2.0],
     "min_persistence": [0.0, 0.1],
+    "floor": [None, 0.0, 0.2],
     "border": [None, "open", "closed"],
     "window": [None, 4, (3, 5)],
     "overlap": [0],

@@ -122,6 +122,8 @@ CASES = [
         "got nan",
     ),
     ("pairs, None", lambda: persistence_pairs(IMAGE, min_persistence=None), TypeError, "a number"),
+    ("pairs, floor", lambda: persistence_pairs(IMAGE, floor=-0.1), ValueError, "floor must be fin"),
+    ("pairs, no floor", lambda: persistence_pairs(IMAGE, floor=None), TypeError, "a number"),
     # --- components ---
     ("label grey", lambda: components.label_components(IMAGE), ValueError, "mask must hold only 0"),
     (

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -31,8 +28,8 @@ from .options import (
 
 __all__ = ["TopologicalLoss", "topological_loss"]
 
-# Voxels of a window above which the tunnels take many seconds: all else takes a hundredth of that.
-MANY_VOXELS = 40**3
+# The default floor of volumes: `tools/measure_floor.py` shows what it changes.
+FLOOR = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +43,7 @@ class TopologicalOptions(Options):
     matched_weight: float = 1.0
     unmatched_weight: float = 1.0
     min_persistence: float = 0.0
+    floor: float | None = None
     border: Border | None = None
     window: int | Sequence[int] | None = None
     overlap: int | Sequence[int] = 0
@@ -60,6 +58,8 @@ class TopologicalOptions(Options):
         if self.dimension_weights is not None:
             self._check(_each_a_number, "dimension_weights")
         self._check(check_number, "matched_weight", "unmatched_weight", "min_persistence")
+        if self.floor is not None:
+            self._check(check_number, "floor")
         if self.border is not None:
             check_border(self.border)
         _check_window(self.window, self.overlap)
@@ -142,6 +142,12 @@ class TopologicalLoss(LossOnHost):
         which a pixel is drawn to its target, with the matched. Default 1 and 1.
     min_persistence : float
         Pairs whose persistence is not above it are left alone. Default 0.
+    floor : float, optional
+        Likelihoods at it or below are taken for nothing: features that are born there are left
+        alone, and components and tunnels that would die there die at 0 instead, so that nothing
+        draws at the pixel of their death. 0 is exact. Default: 0 for images and 0.001 for volumes,
+        where the time grows with the number of voxels above it, or in the truth; value and gradient
+        change by less than a thousandth (`tools/measure_floor.py`).
     border : {"open", "closed"}, optional
         Whether the outside is background, or a frame of foreground of value 1 that closes what the
         border cuts off. The frame itself has no gradient, but its features count among the truth's.
@@ -169,9 +175,7 @@ class TopologicalLoss(LossOnHost):
     `toposeg_lite.topology.matching`. Under all but "spatial", train the network with a pixel loss
     first, or use windows.
 
-    Time is linear in the number of pixels, but for the tunnels of a volume under "spatial" and
-    "betti", which take seconds for a crop of 32 x 48 x 48: leave them out (``dimensions=[0, 2]``),
-    or take "rank". A window or a volume of more than 40 x 40 x 40 voxels warns of it once.
+    Time is about linear in the number of pixels, or of voxels above the floor.
 
     References
     ----------
@@ -261,8 +265,6 @@ def _costs(host: OnHost, options: TopologicalOptions) -> tuple[np.ndarray, np.nd
     images = likelihoods(host.scores)
     batch, channels = images.shape[:2]
     windows = _windows(images.shape[2:], options.window, options.overlap)
-    if images.ndim == 5:
-        _warn_of_tunnels(math.prod(side.stop - side.start for side in windows[0]), options)
     places = [(b, k, *window) for b, k, window in product(range(batch), host.classes, windows)]
 
     def cost(at: tuple[Any, ...]) -> tuple[float, np.ndarray] | None:
@@ -295,25 +297,6 @@ def _costs(host: OnHost, options: TopologicalOptions) -> tuple[np.ndarray, np.nd
     return values / counted, gradient
 
 
-def _warn_of_tunnels(voxels: int, options: TopologicalOptions) -> None:
-    """Say why a loss takes so long where it matches the tunnels of many voxels by place."""
-    by_place = options.matching in ("spatial", "betti")
-    tunnels = options.dimensions is None or 1 in options.dimensions
-    if by_place and tunnels and voxels > MANY_VOXELS:
-        _warn_once_of_tunnels()
-
-
-@cache
-def _warn_once_of_tunnels() -> None:
-    """Warn, at the first call only: a training would repeat it at every step."""
-    warnings.warn(
-        "TopologicalLoss needs about ten seconds or more for the tunnels of a volume of this size: "
-        "leave them out (dimensions=(0, 2)), take smaller windows (window=32) or matching='rank'",
-        RuntimeWarning,
-        stacklevel=2,
-    )
-
-
 def _window_cost(
     image: np.ndarray, mask: np.ndarray, options: TopologicalOptions
 ) -> tuple[float, np.ndarray]:
@@ -325,12 +308,14 @@ def _window_cost(
             f"dimension_weights must have {image.ndim} entries, one for each dimension of "
             f"features in an image with {image.ndim} axes; got {weights}"
         )
+    floor = options.floor if options.floor is not None else (0.0, FLOOR)[image.ndim - 2]
     pairs = persistence_pairs(
         image,
         connectivity=options.connectivity,
         dimensions=options.dimensions,
         border=border,
         min_persistence=options.min_persistence,
+        floor=floor,
     )
     matched, missing, places = match_to_mask(
         pairs,
@@ -341,7 +326,7 @@ def _window_cost(
         border=border,
         dimensions=options.dimensions,
     )
-    essential = pairs.death_index < 0
+    essential = pairs.death_index == -1
     features = int(np.count_nonzero(matched)) + len(missing)
     empty = border == "open" and not mask.any()
     if empty:  # one pair is drawn to (0, 0), though no feature stands behind that

@@ -64,18 +64,23 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .components import betti_numbers
 from .frame import flat_steps, inside, plane_steps, unframe
+from .grid import Border
 from .kernels import kernel
 from .order import argsort_falling, empty_keys, find_root
 from .persistence import COMPONENTS_AROUND, PersistencePairs, persistence_pairs
+from .sparse import frame_voxels, framed_indices
 from .tunnels import (
     Filtration,
     Grid,
+    draw_loops,
     entering_voxels,
     fill_loops,
     filter_cells,
     leave_out_cavities,
     make_grid,
+    open_loops,
 )
 
 __all__ = ["betti_matching", "names"]
@@ -231,7 +236,8 @@ def _tunnels(
             later = both.order[side.values[both.order] == 0]
             first = side.order[: side.order.size - later.size]
             rows = _filtered(side._replace(order=np.concatenate((first, later))), grid, closed)
-        squares = fill_loops(grid, rows, columns)[edges]
+        closed_by, squares, _ = fill_loops(grid, rows, columns)
+        squares = squares[np.searchsorted(closed_by, edges)]  # in the end every loop is filled
         shared = np.intersect1d(shared, squares)
         named[k] = dict(zip(squares.tolist(), names.tolist(), strict=True))
     first, second = (
@@ -241,18 +247,22 @@ def _tunnels(
 
 
 def closing_edges(
-    image: np.ndarray, mask: np.ndarray, count: int, connectivity: int, closed: bool
+    image: np.ndarray, mask: np.ndarray, connectivity: int, closed: bool, floor: float
 ) -> np.ndarray:
     """Return the edges that close those tunnels of an image which are matched to some of a mask.
 
-    They are named as in `PersistencePairs`; some may close nothing of a length. `count` is the
-    number of the mask's tunnels.
+    They are named as in `PersistencePairs`; some may close nothing of a length.
 
-    All these are born before everything else, so the order of the rest is free, as far as they are
-    concerned: it is that of the comparison image, and one matrix says both which squares fill the
-    mask's tunnels in the comparison image and that these squares fill something.
+    All tunnels of the mask are born before everything else, so the order of the rest is free, as
+    far as they are concerned: it is that of the comparison image, and one matrix says both which
+    squares fill them there, and that these squares fill something.
+
+    With a `floor` only the voxels above it and the mask's are looked at. A tunnel of the mask that
+    lives on in the comparison image is a loop there, and is matched to the tunnel of the image that
+    is born with the first loop like it, up to what was filled or matched before; older ones of the
+    mask come first.
     """
-    side = _ordered(image, closed)
+    side = _ordered(image, closed) if floor == 0 else _ordered_above(image, mask, closed, floor)
     grid = make_grid(side.shape, side.order, connectivity > 1)
     solid = np.pad(mask, 1).ravel()
     later = side.order[~solid[side.order]]
@@ -260,19 +270,39 @@ def closing_edges(
     columns = _filtered(side._replace(order=both), grid, closed)
     leave_out_cavities(grid, columns)
     age = 16 * (later.size + 1)  # that of the mask's last voxel, at least
-    filled = fill_loops(grid, columns, columns, (age, count))
-    squares = filled[(columns.edges >= age) & (columns.edges < columns.first)]
-    squares = squares[(squares >= 0) & (columns.squares[squares] < age)]
+    border: Border = "closed" if closed else "open"
+    count = betti_numbers(mask, connectivity=connectivity, border=border)[1]
+    edges, squares, others = fill_loops(grid, columns, columns, (age, count))
+    squares = squares[(columns.edges[edges] >= age) & (columns.squares[squares] < age)]
+    loops: list[np.ndarray] = []
+    if len(squares) < count:  # only above a floor
+        living = open_loops(grid, columns, others)
+        loops = draw_loops(grid, columns, others, living[columns.edges[living] >= age])
+    elif floor == 0:
+        columns.squares[columns.squares < columns.squares[squares].min(initial=age)] = 0
     values = side.values[entering_voxels(columns, columns.squares[squares])]
     squares = squares[values < 1]  # else they fill it at once, for the comparison image is 1, too
-    if not len(squares):
+    if not len(squares) and not loops:
         return np.empty(0, np.int64)
-    last = columns.squares[squares].min()
-    columns.squares[columns.squares < last] = 0
     rows = filter_cells(grid, side.order, np.flatnonzero(side.rank < 0) if closed else None, 1)
-    filled = fill_loops(grid, rows, columns)
-    ages = rows.edges[np.flatnonzero(np.isin(filled, squares))]
+    edges, filling, _ = fill_loops(grid, rows, columns, loops=tuple(loops))
+    ages = rows.edges[edges[np.isin(filling, squares) | (filling < 0)]]
     return 16 * unframe(entering_voxels(rows, ages), side.shape) + (ages & 15)
+
+
+def _ordered_above(image: np.ndarray, mask: np.ndarray, closed: bool, floor: float) -> _Ordered:
+    """Order what is above a floor, then the rest of a mask, as `_ordered` does all of an image."""
+    flat = image.ravel()
+    voxels = np.flatnonzero((flat > floor) | mask.ravel()).astype(np.int32)
+    values = flat[voxels]
+    values[values <= floor] = 0
+    order = framed_indices(voxels[argsort_falling(values, empty_keys(image.dtype))], image.shape)
+    framed = np.pad(image, 1, constant_values=closed)
+    rank = np.full(framed.size, order.size, np.int32)
+    if closed:
+        rank[frame_voxels(framed.shape)] = -1
+    rank[order] = np.arange(order.size, dtype=np.int32)
+    return _Ordered(framed.shape, framed.ravel(), order, rank)
 
 
 def _is_mask(image: _Ordered) -> bool:
@@ -293,9 +323,7 @@ def _own_tunnels(
     The tunnels are those of a length: the two voxels have different values.
     """
     leave_out_cavities(grid, cells)
-    filled = fill_loops(grid, cells, cells)
-    edges = np.flatnonzero(filled >= 0)
-    squares = filled[edges]
+    edges, squares, _ = fill_loops(grid, cells, cells)
     born = entering_voxels(cells, cells.edges[edges])
     died = entering_voxels(cells, cells.squares[squares])
     lasts = image.values[born] != image.values[died]

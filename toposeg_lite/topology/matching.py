@@ -264,7 +264,9 @@ def match_to_mask(
     essential pair is matched, even if the mask is empty.
 
     Image and mask must be checked; `pairs` are of the same connectivity and border. `dimensions`
-    are those in which missing features are looked for.
+    are those in which missing features are looked for. What lies at the floor of the pairs or below
+    is not looked at to match tunnels: `closing_edges` says what becomes of those that live on
+    there. Components, holes and cavities are matched as without a floor.
     """
     connectivity, closed = check_connectivity(connectivity, mask.ndim), border == "closed"
     wanted = check_dimensions(dimensions, mask.ndim)
@@ -447,11 +449,14 @@ def _betti_rows(
         for k, flag in enumerate(wanted)
     ]
     matched = []
-    known = pairs._closing
-    if mask.ndim == 3 and wanted[1] and known is not None and connectivity > 1:
-        edges = closing_edges(image, mask, there[1], connectivity, closed)
-        matched.append(np.flatnonzero((pairs.dimension == 1) & np.isin(known, edges)))
-        wanted[1] = False
+    if mask.ndim == 3 and wanted[1] and pairs._closing is not None:
+        tunnels = pairs.dimension == 1
+        if (pairs._closing[tunnels] >= 0).all():
+            edges = closing_edges(image, mask, connectivity, closed, pairs._floor)
+            matched.append(np.flatnonzero(tunnels & np.isin(pairs._closing, edges)))
+            wanted[1] = False
+    if not any(wanted):
+        return np.concatenate(matched) if matched else np.empty(0, np.int64)
     named = betti_matching(image, mask, connectivity, closed, wanted)
     for k, (sought, partner) in enumerate(named):
         rows = _positions(pairs, k, mask.shape, sought)
@@ -493,13 +498,13 @@ def _positions(
 
 def _essential(pairs: PersistencePairs) -> np.ndarray:
     """Say which pairs never die."""
-    return pairs.death_index < 0
+    return pairs.death_index == -1
 
 
 def _pixels(pairs: PersistencePairs) -> np.ndarray:
     """Return one number a pair that sorts by birth pixel, then by death pixel."""
     last = max(pairs.death_index.max(initial=0), pairs.birth_index.max(initial=0))
-    return (pairs.birth_index + 1) * (last + 2) + pairs.death_index + 1
+    return (pairs.birth_index + 1) * (last + 3) + pairs.death_index + 2
 
 
 def _largest(merit: np.ndarray, tie: np.ndarray, count: int) -> np.ndarray:

@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,9 +52,13 @@ from .frame import NEIGHBOURS, plane_steps, upper_masks
 from .grid import Border, check_border, check_connectivity, check_dimensions, check_image
 from .kernels import kernel
 from .order import empty_keys, find_root, sort_falling
-from .volumes import pairs_3d
+from .sparse import CENSORED, pairs_above
+from .volumes import assemble, pairs_3d
 
 __all__ = ["PersistencePairs", "persistence_pairs"]
+
+# The share of a volume above the floor from which on it is not worth while to pick voxels.
+MOST_ABOVE = 0.4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,7 +76,8 @@ class PersistencePairs:
         Flat indices (C order) of the pixels that carry these values: a maximum and a saddle for a
         component, a saddle and a minimum for a hole or a cavity, two saddles for a tunnel. -1
         where there is none: the death of an essential component, the birth of a feature of the
-        closed frame.
+        closed frame. -2: it lives on at the floor (see `persistence_pairs`), and is said to die
+        at 0.
 
     Notes
     -----
@@ -88,8 +93,9 @@ class PersistencePairs:
     birth_index: np.ndarray
     death_index: np.ndarray
     # For the matchings: the edge that closes a tunnel, as its number at its voxel (see `tunnels`)
-    # and 16 times the voxel; -1 where it is not known.
+    # and 16 times the voxel; -1 where it is not known. And the floor below which nobody looked.
     _closing: np.ndarray | None = None
+    _floor: float = 0.0
 
     def __len__(self) -> int:
         return len(self.dimension)
@@ -125,6 +131,7 @@ class PersistencePairs:
             self.birth_index[which],
             self.death_index[which],
             None if self._closing is None else self._closing[which],
+            self._floor,
         )
 
 
@@ -135,6 +142,7 @@ def persistence_pairs(
     dimensions: Iterable[int] | None = None,
     border: Border = "open",
     min_persistence: float = 0.0,
+    floor: float = 0.0,
 ) -> PersistencePairs:
     """Pair the births and deaths of all components and holes of an image's superlevel sets.
 
@@ -147,6 +155,13 @@ def persistence_pairs(
         Default: all.
     min_persistence : float
         Keep pairs whose persistence is strictly above it. Essential components are always kept.
+    floor : float
+        Keep pairs that are born above it, and leave out what happens at it or below: a component,
+        and a tunnel of a volume, that lives on there dies at 0 and by no pixel (``death_index``
+        is -2). All else is as it would be without: births, deaths above the floor, and the deaths
+        of holes and cavities, wherever they lie. In a volume of which little is above the floor,
+        time grows with what is. The essential component is always kept. Default 0: nothing is
+        left out.
 
     Notes
     -----
@@ -189,6 +204,7 @@ def persistence_pairs(
     closed = check_border(border) == "closed"
     wanted = check_dimensions(dimensions, image.ndim)
     min_persistence = check_number(min_persistence, "min_persistence")
+    floor = check_number(floor, "floor")
     # Counted in int32 are the pixels of the framed image, and the edges of a volume framed twice.
     # It is the frame that makes a thin image large.
     if image.ndim == 2:
@@ -201,13 +217,40 @@ def persistence_pairs(
             f"may have 2**31 pixels, a volume 2**31 edges. Cut it into tiles"
         )
     least = image.dtype.type(min_persistence)  # compare as NumPy would compare the result
+    kept = least if floor == 0 else least * 0  # what the floor makes longer is judged after it
     if image.ndim == 3:
-        return PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, least))
-    no_keys = empty_keys(image.dtype)
-    components, holes = wanted
-    return PersistencePairs(
-        *_pairs_2d(image, no_keys, connectivity, closed, components, holes, least)
-    )
+        above = np.count_nonzero(image > floor) / image.size
+        # With connectivity 1 the pairs of all voxels do not know which edges close their tunnels.
+        if floor > 0 and 0 < above < (MOST_ABOVE if connectivity > 1 else 2):
+            sparse = pairs_above(image, connectivity, closed, wanted, floor)
+            return replace(_as_pairs(assemble(image, sparse, least)), _floor=floor)
+        pairs = _as_pairs(pairs_3d(image, connectivity, closed, wanted, kept))
+    else:
+        no_keys = empty_keys(image.dtype)
+        components, holes = wanted
+        pairs = PersistencePairs(
+            *_pairs_2d(image, no_keys, connectivity, closed, components, holes, kept)
+        )
+    return _censored(pairs, floor, image.ndim, least) if floor > 0 else pairs
+
+
+def _as_pairs(columns: tuple[np.ndarray, ...]) -> PersistencePairs:
+    """Make pairs of the arrays that `volumes.assemble` returns."""
+    dimension, birth, death, birth_index, death_index, closing = columns
+    return PersistencePairs(dimension, birth, death, birth_index, death_index, closing)
+
+
+def _censored(
+    pairs: PersistencePairs, floor: float, ndim: int, least: np.floating
+) -> PersistencePairs:
+    """Leave out what is born at a floor or below, and what is known of deaths there."""
+    essential = pairs.death_index == -1
+    pairs = pairs[(pairs.birth > floor) | essential]
+    lives = (pairs.death <= floor) & (pairs.dimension < ndim - 1) & (pairs.death_index >= 0)
+    death, death_index = pairs.death.copy(), pairs.death_index.copy()
+    death[lives], death_index[lives] = 0, CENSORED
+    pairs = replace(pairs, death=death, death_index=death_index, _floor=floor)
+    return pairs[(pairs.persistence > least) | (pairs.death_index == -1)]
 
 
 # --- The table: what the eight neighbours say about a pixel ----------------------------------

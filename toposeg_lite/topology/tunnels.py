@@ -105,14 +105,9 @@ def make_grid(shape: tuple[int, ...], voxels: np.ndarray, full: bool) -> Grid:
     """Return the grid near some voxels, given by their flat indices into a framed volume."""
     steps = flat_steps(np.eye(3, dtype=int), shape)
     near = np.zeros(int(np.prod(shape)), np.bool_)
-    near[voxels] = True
-    if full:  # the corners of a voxel
-        for step in steps:
-            near[step:] |= near[:-step].copy()
-    else:  # the first points of all cells at a voxel, and of the faces of its cubes
-        for step in steps:
-            near[:-step] |= near[step:].copy()
-            near[step:] |= near[:-step].copy()
+    # The corners of a voxel; or the first points of all cells at it, and of the faces of its cubes.
+    for corner in product((0, 1) if full else (-1, 0, 1), repeat=3):
+        near[voxels + np.array(corner) @ steps] = True
     around, beside = np.empty((3, 4), np.int64), np.empty((3, 4), np.int64)
     for a in range(3):
         b, c = (a + 1) % 3, (a + 2) % 3
@@ -146,31 +141,58 @@ def filter_cells(
 
 def leave_out_cavities(grid: Grid, filtration: Filtration) -> None:
     """Make the ages of squares that close a cavity negative."""
-    outside = filtration.age.size
-    node = np.full(outside + 1, outside, np.int32)
-    _leave_out_cavities(
-        grid.points,
-        grid.steps,
-        grid.full,
-        filtration.age,
-        filtration.squares,
-        filtration.first,
-        node,
-    )
+    _, age, _, squares, first = filtration
+    _leave_out_cavities(grid.points, grid.steps, grid.full, age, squares, first)
 
 
 def fill_loops(
-    grid: Grid, rows: Filtration, columns: Filtration, enough: tuple[int, int] = (0, -1)
-) -> np.ndarray:
-    """Return for each edge the square that fills the loop which it closes, -1 where none does.
+    grid: Grid,
+    rows: Filtration,
+    columns: Filtration,
+    enough: tuple[int, int] = (0, -1),
+    loops: tuple[np.ndarray, ...] = (),
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the edges whose loops are filled, the squares that fill them, and all other edges.
 
     `columns` went through `leave_out_cavities`. With `enough`, an age and a number, we may end when
-    so many edges of at least this age are filled by squares of a lesser age.
+    so many edges of at least this age are filled by squares of a lesser age. `loops`, of edges, are
+    further columns, after all squares: what is left of loop number k fills one as number -1 - k.
     """
     filled = np.zeros(rows.edges.size, np.int32)
-    _fill_loops(grid, rows, columns, filled, *enough)
-    filled -= 1
-    return filled
+    start = np.cumsum([0, *map(len, loops)])
+    chains = np.concatenate([np.empty(0, np.int64), *loops])
+    _fill_loops(grid, rows, columns, filled, enough, (chains, start))
+    return _gather(grid.points, rows.edges, rows.first, filled)
+
+
+def open_loops(grid: Grid, cells: Filtration, edges: np.ndarray) -> np.ndarray:
+    """Return those of some edges that close a loop, the first first.
+
+    `edges` are all those that `fill_loops` did not fill for these cells as rows and columns.
+    """
+    edges = edges[np.argsort(-cells.edges[edges].astype(np.int64))]
+    return _join_points(edges, grid.points, grid.steps, _on_frame(grid, cells))[0]
+
+
+def draw_loops(
+    grid: Grid, cells: Filtration, edges: np.ndarray, some: np.ndarray
+) -> list[np.ndarray]:
+    """Return loops, each as its edges, of which the last is one of `some`, from `open_loops`."""
+    edges = edges[np.argsort(-cells.edges[edges].astype(np.int64))]
+    there = _on_frame(grid, cells)
+    _, joins = _join_points(edges, grid.points, grid.steps, there)
+    up = _grow_trees(joins, grid.points, grid.steps, there)
+    return [_climb(edge, up, grid.steps) for edge in some]
+
+
+def _on_frame(grid: Grid, cells: Filtration) -> np.ndarray:
+    """Say which points are a part of the frame: all these are one."""
+    there = np.zeros(cells.age.size, np.bool_)
+    if cells.age[0] > cells.order.size:
+        corners = np.array(list(product((0, 1), repeat=3))) if grid.full else np.zeros((1, 3), int)
+        around = grid.points[:, None] - corners @ grid.steps
+        there[grid.points] = (cells.age[around] > cells.order.size).any(1)
+    return there
 
 
 def entering_voxels(filtration: Filtration, ages: np.ndarray) -> np.ndarray:
@@ -203,14 +225,20 @@ def _has_cube(p, steps, full, age, squares):
 
 
 @kernel
-def _leave_out_cavities(points, steps, full, age, squares, first, node):
+def _leave_out_cavities(points, steps, full, age, squares, first):
     """Negate the ages of squares that let two cubes meet, or a cube and the outside.
 
     We walk backwards. The cubes' components are trees in `node`, where everything leads to the last
     entry at first: that is the outside. The last square around each cube is one of those sought,
     whatever the others do; only what is left of them needs an order.
     """
-    outside = node.size - 1
+    outside = age.size
+    node = np.empty(outside + 1, np.int32)  # what is not written to takes no memory
+    node[outside] = outside
+    for p in points:
+        node[p] = outside
+        for step in steps:
+            node[p - step] = outside
     for p in points:
         if _has_cube(p, steps, full, age, squares):
             node[p] = p
@@ -240,9 +268,12 @@ def _leave_out_cavities(points, steps, full, age, squares, first, node):
                 left = np.concatenate((left, left))
             left[n] = s
             n += 1
-    last = np.full(node.size if n else 0, -1, np.int32)
+    last_around = np.empty(node.size, np.int32)
+    last_around[outside] = -1
+    for p in points:
+        last_around[p] = -1
     while n > 0:
-        n = _join_by_last(left, n, steps, squares, node, last)
+        n = _join_by_last(left, n, steps, squares, node, last_around)
 
 
 @kernel
@@ -250,7 +281,7 @@ def _join_by_last(left, n, steps, squares, node, last):
     """Let each component of cubes meet another at the last of some squares; negate their ages.
 
     `left[:n]` are the squares to choose from. Those between two components are moved to its
-    beginning, and their number is returned. `last` is full of -1, before and after.
+    beginning, and their number is returned. `last` is -1 for all cubes, before and after.
     """
     outside = node.size - 1
     kept = found = 0
@@ -280,30 +311,38 @@ def _join_by_last(left, n, steps, squares, node, last):
 
 
 @kernel
-def _fill_loops(grid, rows, columns, filled, age, count):
+def _fill_loops(grid, rows, columns, filled, enough, loops):
     """Write for each edge one more than the number of the square that fills its loop.
 
     `filled` is given full of zeros. A negative entry of it, while we work, is that of a column that
-    is stored; all other columns are as they were. Keys grow in the order of entry. `age` and
-    `count` say what is enough.
+    is stored; all other columns are as they were. Keys grow in the order of entry. `loops` are the
+    edges of all, and where each begins.
     """
+    age, count = enough
+    chains, begin = loops
     around, edges, frame, squares = grid.around, rows.edges, rows.first, columns.squares
     rest = _pair_apparent(grid, edges, squares, columns.first, filled)
     for p in grid.points if count > 0 else grid.points[:0]:
         for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
             count -= age <= edges[e] < frame and filled[e] > 0 and squares[filled[e] - 1] < age
-    pivots, start = np.full(rest.size, -1), np.zeros(rest.size + 1, np.int64)
+    total = rest.size + begin.size - 1
+    pivots, start = np.full(total, -1), np.zeros(total + 1, np.int64)
     store, heap = np.empty(1024, np.int64), np.empty(1024, np.int64)
-    for k in range(rest.size):
+    for k in range(total):
         if count == 0:
             break
         start[k + 1] = start[k]
-        e = _last_edge(rest[k], around, edges)
-        if filled[e] == 0:
-            filled[e] = rest[k] + 1
-            count -= age <= edges[e] and squares[rest[k]] < age
-            continue
-        size, heap = _add(heap, 0, rest[k], around, edges, frame)
+        size, is_square = 0, k < rest.size
+        if is_square:
+            e = _last_edge(rest[k], around, edges)
+            if filled[e] == 0:
+                filled[e] = rest[k] + 1
+                count -= age <= edges[e] and squares[rest[k]] < age
+                continue
+            size, heap = _add(heap, 0, rest[k], around, edges, frame)
+        else:
+            for e in chains[begin[k - rest.size] : begin[k - rest.size + 1]]:
+                size, heap = push(heap, size, (frame - np.int64(edges[e])) << 31 | e)
         while True:
             size = cancel_pairs(heap, size)
             if size == 0:
@@ -319,11 +358,11 @@ def _fill_loops(grid, rows, columns, filled, age, count):
         if size > 0:
             pivots[k] = heap[0] & _NUMBER
             filled[pivots[k]] = -1 - k
-            count -= age <= edges[pivots[k]] and squares[rest[k]] < age
+            count -= is_square and age <= edges[pivots[k]] and squares[rest[k]] < age
         start[k + 1], store = _store(heap, size, store, start[k])
-    for k in range(rest.size):
+    for k in range(total):
         if pivots[k] >= 0:
-            filled[pivots[k]] = rest[k] + 1
+            filled[pivots[k]] = rest[k] + 1 if k < rest.size else rest.size - 1 - k
 
 
 @kernel
@@ -389,3 +428,93 @@ def _add(heap, size, s, around, edges, frame):
         if 0 < edges[e] < frame:
             size, heap = push(heap, size, (frame - np.int64(edges[e])) << 31 | e)
     return size, heap
+
+
+@kernel
+def _gather(points, edges, first, filled):
+    """List the edges that are filled, and with what, and all others that enter."""
+    n = m = 0
+    for p in points:
+        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
+            n += filled[e] != 0
+            m += filled[e] == 0 and 0 < edges[e] < first
+    some, squares, others = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(m, np.int64)
+    n = m = 0
+    for p in points:
+        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
+            if filled[e] != 0:
+                some[n], squares[n] = e, filled[e] - 1 if filled[e] > 0 else filled[e]
+                n += 1
+            elif 0 < edges[e] < first:
+                others[m] = e
+                m += 1
+    return some, squares, others
+
+
+@kernel
+def _join_points(edges, points, steps, there):
+    """Join points by edges in their order; return those that close a loop, and those that join.
+
+    All points that are `there` are one.
+    """
+    parent = np.empty(there.size + 1, np.int32)
+    parent[there.size] = there.size
+    for p in points:
+        parent[p] = there.size if there[p] else p
+    closing, joins = np.empty(edges.size, np.int64), np.empty(edges.size, np.int64)
+    n = m = 0
+    for e in edges:
+        one, other = find_root(parent, e // 3), find_root(parent, e // 3 + steps[e % 3])
+        if one == other:
+            closing[n] = e
+            n += 1
+        else:
+            parent[min(one, other)] = max(one, other)
+            joins[m] = e
+            m += 1
+    return closing[:n], joins[:m]
+
+
+@kernel
+def _grow_trees(joins, points, steps, there):
+    """Return for each point the edge on its way to a root, -1 at a root; what is `there` is one."""
+    joined = np.zeros(3 * there.size, np.bool_)
+    for e in joins:
+        joined[e] = True
+    up = np.full(there.size, -1, np.int32)
+    seen = there.copy()
+    queue = np.empty(points.size + 1, np.int64)
+    for is_root in (True, False):  # first what hangs on the frame
+        for p in points:
+            if (is_root and not there[p]) or (not is_root and seen[p]):
+                continue
+            seen[p] = True
+            queue[0], size, at = p, 1, 0
+            while at < size:
+                q = queue[at]
+                at += 1
+                for axis in range(3):
+                    for way in range(2):
+                        e = 3 * (q - way * steps[axis]) + axis
+                        other = q + (1 - 2 * way) * steps[axis]
+                        if joined[e] and not seen[other]:
+                            seen[other], up[other] = True, e
+                            queue[size] = other
+                            size += 1
+    return up
+
+
+@kernel
+def _climb(edge, up, steps):
+    """Return an edge and the ways from both its ends to the root; what is there twice is none."""
+    chain, n = np.empty(1024, np.int64), 1
+    chain[0] = edge
+    for p in (edge // 3, edge // 3 + steps[edge % 3]):
+        while up[p] >= 0:
+            if n == chain.size:
+                chain = np.concatenate((chain, chain))
+            e = np.int64(up[p])
+            chain[n] = e
+            n += 1
+            p = e // 3 if p != e // 3 else e // 3 + steps[e % 3]
+    return chain[:n].copy()

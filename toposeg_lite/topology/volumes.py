@@ -58,8 +58,7 @@ def pairs_3d(
 
     `wanted` says of each dimension whether it is; kept is what is more persistent than `least`.
     """
-    values = image.ravel()
-    order = argsort_falling(values, empty_keys(image.dtype))
+    order = argsort_falling(image.ravel(), empty_keys(image.dtype))
     if connectivity == 1:
         pairs, _ = _pairs(image.shape, order, closed, wanted)
         closing = np.full(len(pairs[1][0]), -1)
@@ -81,14 +80,21 @@ def pairs_3d(
     if wanted[2] and closed:
         born, died = pairs[2]
         pairs[2] = np.append(born, -1), np.append(died, order[-1])
-    dimension = np.repeat(np.arange(3, dtype=np.int8), [len(born) for born, _ in pairs])
-    birth_index, death_index = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
+    edges = [closing if k == 1 else np.full(len(pairs[k][0]), -1) for k in range(3)]
+    return assemble(image, [(*pairs[k], edges[k]) for k in range(3)], least)
+
+
+def assemble(
+    image: np.ndarray, pairs: list[tuple[np.ndarray, ...]], least: np.floating
+) -> tuple[np.ndarray, ...]:
+    """Make the arrays of `PersistencePairs` of births, deaths and closing edges by dimension."""
+    values = image.ravel()
+    dimension = np.repeat(np.arange(3, dtype=np.int8), [len(born) for born, *_ in pairs])
+    birth_index, death_index, closing = (np.concatenate(part) for part in zip(*pairs, strict=True))
     birth = np.where(birth_index < 0, image.dtype.type(1), values[birth_index])
     death = np.where(death_index < 0, image.dtype.type(0), values[death_index])
-    closing_edge = np.full(len(dimension), -1)
-    closing_edge[dimension == 1] = closing
-    keep = (birth - death > least) | (death_index < 0)
-    columns = (dimension, birth, death, birth_index, death_index, closing_edge)
+    keep = (birth - death > least) | (death_index == -1)
+    columns = (dimension, birth, death, birth_index, death_index, closing)
     return tuple(column[keep] for column in columns)
 
 

@@ -235,6 +235,64 @@ def test_what_is_typed_or_chosen_stays_whatever_is_answered(tmp_path):
         assert "must be a number of pixels" in look["alert"]
 
 
+def turn_away(hand):
+    """Have a cell choose a branch that is out of sight."""
+    hand.app.choose(next(k for k in range(len(hand.app.session.branches)) if not is_shown(hand, k)))
+    hand.witness.turn += 1
+    hand.tell()
+    assert is_shown(hand, hand.app.chosen)
+
+
+def find_a_branch(hand):
+    """Move the pointer until it is on a branch; return where that is on the screen."""
+    x, y, width, height = hand.look()["stage"]
+    for part in np.random.default_rng(0).uniform(0.1, 0.9, (100, 2)):
+        at = x + part[0] * width, y + part[1] * height
+        hand.page.mouse.move(*at)
+        if hand.look()["tip"]:
+            return at
+    raise AssertionError("no branch is in sight")
+
+
+@pytest.mark.browser
+def test_nothing_is_decided_where_nobody_has_looked_since_the_picture_turned(tmp_path):
+    with at_the_desk(tmp_path) as hand:
+        hand.focus_on(".stage canvas")
+        for _ in range(4):
+            hand.key("+")
+        hand.key("ArrowRight")
+        hand.advance(32)
+        assert hand.look()["cross"]
+        turn_away(hand)
+        assert not hand.look()["cross"]
+        hand.key("Enter")
+        hand.advance(32)
+        assert hand.look()["cross"]  # there it is to be seen again
+        find_a_branch(hand)
+        hand.advance(32)
+        assert not hand.look()["cross"]
+        turn_away(hand)
+        hand.page.mouse.down()
+        hand.page.mouse.up()
+        hand.expect(None, None)
+        assert "The picture has turned" in hand.look()["alert"]
+        hand.advance(1000)
+        # A double click counts once, with a late kernel and with a quick one.
+        hand.key("0")
+        for hand.latest in (LATEST, 0):
+            find_a_branch(hand)
+            seen = hand.under(hand.look())
+            for what in (("click", False), None):
+                hand.page.mouse.down()
+                hand.page.mouse.up()
+                hand.expect(what, seen)
+                hand.advance(100)
+            hand.told()
+            hand.wait()
+            hand.advance(500)
+        assert [name for name, _ in hand.done()] == ["accept", "reject"]
+
+
 @pytest.mark.browser
 def test_two_pages_do_not_answer_each_other(tmp_path):
     """A request of another page is answered first: that of this one still waits."""
