@@ -39,7 +39,7 @@ CASES = [
         NotADirectoryError,
         "no file can be written in the folder .*runs: .* Choose another place",
     ),
-    ("folder of no name", lambda: make_folder(None), TypeError, "str, bytes or os.PathLike"),
+    ("folder of no name", lambda: make_folder(None), TypeError, "path; got None"),
     # --- metrics ---
     *[
         (

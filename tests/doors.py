@@ -32,8 +32,24 @@ RECORDS = {
 }  # fmt: skip
 #: What others write and the library calls: nothing of it is the library's to check.
 PROTOCOLS = {"BranchModel"}
-#: Methods that only the library calls, with what it made itself.
+#: Functions and methods that only the library calls, with what it checked or made itself.
 INNER = {
+    *(
+        f"files.{name}"
+        for name in (
+            "atomic_file",
+            "check_room",
+            "free_room",
+            "make_folder",
+            "one_writer",
+            "reading",
+            "remove_abandoned",
+            "size_text",
+            "try_lock",
+            "unlock",
+        )
+    ),
+    "workbook.explorers.base.Explorer",  # the base, which nobody makes
     *(
         f"losses.{loss}Loss.costs"
         for loss in ("morse.Morse", "topological.Topological", "warping.HomotopyWarping")
@@ -104,6 +120,12 @@ def parameters_of(door: Any) -> list[str]:
     return [p.name for p in taken if p.name not in ("self", "cls") and p.kind != p.VAR_POSITIONAL]
 
 
+def controls_of(explorer: Any) -> dict[str, Any]:
+    """Return the traits of an explorer that check their values, by name."""
+    traits = getattr(explorer, "class_traits", dict)()
+    return {name: trait for name, trait in sorted(traits.items()) if hasattr(trait, "check")}
+
+
 def doors_of(thing: Any) -> Iterator[tuple[str, list[str]]]:
     """Yield the name and the parameters of each door of one public function or class."""
     if inspect.isfunction(thing):
@@ -113,6 +135,8 @@ def doors_of(thing: Any) -> Iterator[tuple[str, list[str]]]:
         return
     if thing.__name__ not in RECORDS:
         yield name_of(thing), parameters_of(thing)
+    for name in controls_of(thing):
+        yield f"{name_of(thing)}.{name}", [name]
     for label in dir(thing):
         method = inspect.getattr_static(thing, label)
         method = getattr(method, "__func__", method)

@@ -588,6 +588,13 @@ METRICS = [
 BEST_IS_ONE = {metrics.dice, metrics.cldice, metrics.adjusted_rand_index}
 
 
+def named(value):
+    """Name a test: a function by its name, for its address is another in each process."""
+    if isinstance(value, partial):
+        return f"{value.func.__name__}-{value.keywords}"
+    return value.__name__ if callable(value) else str(value)
+
+
 def perfect(metric):
     return 1.0 if getattr(metric, "func", metric) in BEST_IS_ONE else 0.0
 
@@ -608,7 +615,7 @@ OF_SHAPES = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "metric"), OF_SHAPES, ids=str)
+@pytest.mark.parametrize(("shape", "metric"), OF_SHAPES, ids=named)
 def test_what_masks_hold_at_ignored_pixels_changes_nothing(metric, shape):
     for seed in range(4):
         prediction, truth, ignored = smooth_masks(seed, shape)
@@ -638,7 +645,7 @@ def test_a_spacing_counts_beside_ignored_pixels(metric):
     assert differ
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=str)
+@pytest.mark.parametrize("metric", METRICS, ids=named)
 def test_nothing_ignored_is_no_change_and_all_ignored_no_error(metric):
     prediction, truth, _ = smooth_masks(9)
     none, everything = np.zeros(truth.shape, bool), np.ones(truth.shape, bool)

@@ -322,6 +322,14 @@ def matching_rows(rounds: int) -> Iterator[Row]:
 
 def volume_rows(rounds: int) -> Iterator[Row]:
     """Return all rows of this module."""
-    groups = (persistence_rows, matching_rows, memory_rows, limit_rows, cells_rows, sibling_rows)
-    for rows in (*groups, betti_rows, thinning_rows):
+    for rows in (
+        persistence_rows,
+        matching_rows,
+        memory_rows,
+        limit_rows,
+        cells_rows,
+        sibling_rows,
+        betti_rows,
+        thinning_rows,
+    ):
         yield from rows(rounds)

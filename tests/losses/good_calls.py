@@ -11,6 +11,7 @@ from bad_values import (
     BAD_TARGET,
     LABELS,
     LOGITS,
+    NO_INTEGER,
     Kind,
 )
 from doors import call
@@ -40,6 +41,11 @@ WINDOW: Kind = {word: v for word, v in BAD_SIZE.items() if word not in ("None", 
 OVERLAP: Kind = WINDOW | {"None": None, "as large as the window": 2, "larger": (0, 9)}
 OVERLAP.pop("zero")
 OVERLAP.pop("of zero")
+IGNORED: Kind = {word: value for word, value in NO_INTEGER.items() if word != "None"} | {
+    "background": 0,
+    "a class": 1,
+    "huge": 2**63,
+}
 CHOICES = dict.fromkeys(("matching", "pixel_loss", "structure", "of", "skeleton"), BAD_CHOICE)
 NO_MAP: Kind = {"a list": [1], "a text": "dice", "a number": 2}
 OPTIONS = {
@@ -85,6 +91,7 @@ BAD = CHOICES | {
     "floor": BAD_NUMBER,
     "window": WINDOW,
     "overlap": OVERLAP,
+    "ignore_index": IGNORED,
 }
 #: What a module cannot know before it meets images.
 KNOWN_LATER = {

@@ -13,13 +13,15 @@ CENSORED = -2
 
 
 def random_image(rng, ndim):
-    """An image of noise, smooth or not, with ties or none."""
+    """An image of noise, smooth or not, with ties or none; half of them are islands."""
     image = rng.random(tuple(rng.integers(1, 11, ndim)))
     if rng.random() < 0.5:
         image = gaussian_filter(image, rng.choice([0.4, 0.7, 1.0]))
         image = (image - image.min()) / (np.ptp(image) + 1e-9)
     levels = rng.choice([0, 0, 2, 3, 6])
-    return np.round(image * levels) / levels if levels else image
+    image = np.round(image * levels) / levels if levels else image
+    # A rim of nothing: behind it components live on at a floor, even where the border is closed.
+    return np.pad(image, 1) if rng.random() < 0.5 else image
 
 
 def rows(pairs):
@@ -37,8 +39,8 @@ def test_pairs_above_the_floor_are_the_dense_ones_with_their_deaths_clipped(
     """Both ways to find them; what is expected is read from the pairs of the whole image."""
     monkeypatch.setattr(persistence, "MOST_ABOVE", 2.0 if sparse else 0.0)
     rng = np.random.default_rng([ndim, border == "open"])
-    above = censored = 0
-    for connectivity in (1, ndim) * 20:
+    above, censored = 0, [0] * ndim
+    for connectivity in (1, ndim) * 40:
         image, floor = random_image(rng, ndim), rng.choice([0.01, 0.2, 0.5, 0.7])
         options = {"connectivity": connectivity, "border": border}
         found = persistence_pairs(image, floor=floor, **options)
@@ -48,15 +50,15 @@ def test_pairs_above_the_floor_are_the_dense_ones_with_their_deaths_clipped(
                 continue
             if death <= floor and dimension < ndim - 1 and died != -1:
                 death, died = 0.0, CENSORED
-                censored += 1
+                censored[dimension] += 1
             expected.append((dimension, birth, death, born, died))
         assert rows(found) == sorted(expected)
         above += len(expected)
         least = persistence_pairs(image, floor=floor, min_persistence=0.3, **options)
         strong = found[(found.persistence > 0.3) | (found.death_index == -1)]
         assert rows(least) == rows(strong)
-    assert above > 100
-    assert censored > 2
+    assert above > 300
+    assert min(censored[:-1]) > 50
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -113,7 +115,7 @@ def test_tunnels_filled_above_the_floor_are_matched_as_without_one(connectivity,
     """A floor below all values censors nothing, but the voxels are picked all the same."""
     rng, matched = np.random.default_rng(3), 0
     options = {"connectivity": connectivity, "border": border}
-    for _ in range(25):
+    for _ in range(50):
         image = 0.1 + 0.9 * random_image(rng, 3)
         mask = rng.random(image.shape) < rng.random()
         image = np.where(mask, np.minimum(image + 0.3, 1), image)
@@ -127,7 +129,7 @@ def test_tunnels_filled_above_the_floor_are_matched_as_without_one(connectivity,
         assert chosen[0] == chosen[1]
         assert np.array_equal(results[0].missing_pixel, results[1].missing_pixel)
         matched += int(results[0].matched.sum())
-    assert matched > 50
+    assert matched > 200
 
 
 def test_two_rings_that_live_on_are_matched_to_their_own():

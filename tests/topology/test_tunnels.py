@@ -59,13 +59,13 @@ def test_the_matches_are_those_of_the_grid_that_is_twice_as_fine(connectivity, c
     rng = np.random.default_rng([connectivity, closed])
     matched = 0
     for kinds in product(KINDS, KINDS):
-        for _ in range(3):
+        for _ in range(8):
             first, second = random_pair(rng, kinds)
             found = betti_matching(first, second, connectivity, closed, TUNNELS)[1]
             expected = matched_tunnels(first, second, connectivity, closed)
             assert sorted(zip(*(side.tolist() for side in found), strict=True)) == expected
             matched += len(expected)
-    assert matched > 100
+    assert matched > 300
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -88,7 +88,7 @@ def test_so_they_are_in_a_volume_of_some_size(connectivity, dtype):
 def test_a_volume_s_own_tunnels_are_its_pairs(kind, connectivity, closed):
     """The pairs come from another complex, with the dual connectivity, and another reduction."""
     rng, count = np.random.default_rng(5), 0
-    for _ in range(8):
+    for _ in range(24):
         shape = tuple(rng.integers(1, 12, 3))
         volume = random_volume(rng, shape, kind)
         image = _ordered(volume, closed)
@@ -99,7 +99,7 @@ def test_a_volume_s_own_tunnels_are_its_pairs(kind, connectivity, closed):
         pairs = persistence_pairs(volume, connectivity=connectivity, border=border, dimensions=[1])
         assert Counter(found.tolist()) == Counter(names(pairs, 1, shape).tolist())
         count += len(found)
-    assert count > (2 if kind == "plateaus" else 10)
+    assert count > 50
 
 
 def test_a_chain_of_rings_is_matched_ring_by_ring():
@@ -138,7 +138,7 @@ def test_pairs_know_the_edges_that_close_their_tunnels(closed):
 @pytest.mark.parametrize("connectivity", [1, 3])
 def test_a_mask_s_partners_are_found_without_its_own_tunnels(connectivity, closed):
     rng, border, matched = np.random.default_rng(7), "closed" if closed else "open", 0
-    for kind in KINDS * 12:
+    for kind in KINDS * 36:
         first, _ = random_pair(rng, (kind, kind))
         mask = random_volume(rng, first.shape, ("noise", "smooth")[rng.integers(2)])
         mask = mask > np.quantile(mask, rng.random())
@@ -152,4 +152,4 @@ def test_a_mask_s_partners_are_found_without_its_own_tunnels(connectivity, close
         expected = matched_tunnels(first, mask, connectivity, closed)
         assert sorted(names_there.tolist()) == sorted(name for name, _ in expected)
         matched += len(expected)
-    assert matched > 10
+    assert matched > 100

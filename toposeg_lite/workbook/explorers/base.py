@@ -48,8 +48,14 @@ class Explorer(HasTraits):
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a state that `snapshot` returned."""
+        self._check_snapshot(snapshot)
         for name, value in snapshot.items():
             setattr(self, name, value)
+
+    def _check_snapshot(self, snapshot: Any) -> None:
+        """Refuse what `snapshot` of such an explorer cannot have returned."""
+        if not isinstance(snapshot, dict) or snapshot.keys() != self.snapshot().keys():
+            raise TypeError(f"snapshot must be what snapshot() returned; got {str(snapshot)[:80]}")
 
     def picture(self) -> Figure:
         """Draw what there is to see, without a screen."""
