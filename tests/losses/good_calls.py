@@ -59,8 +59,8 @@ OPTIONS = {
     },
     losses.topological_loss: {
         "matching": "rank", "connectivity": 1, "dimensions": (0, 1), "dimension_weights": (1, 2),
-        "matched_weight": 1, "unmatched_weight": 2, "min_persistence": 0.1, "border": "open",
-        "window": 2, "overlap": 1, "reduction": "mean", "ignore_index": 254,
+        "matched_weight": 1, "unmatched_weight": 2, "min_persistence": 0.1, "floor": 0.1,
+        "border": "open", "window": 2, "overlap": 1, "reduction": "mean", "ignore_index": 254,
     },
     losses.homotopy_warping_loss: {
         "pixel_loss": "dice", "connectivity": 1, "spacing": [1.5, 1], "reduction": "sum",
@@ -88,6 +88,7 @@ BAD = CHOICES | {
     "dimension_weights": WEIGHTS,
     "matched_weight": BAD_NUMBER,
     "unmatched_weight": BAD_NUMBER,
+    "floor": BAD_NUMBER,
     "window": WINDOW,
     "overlap": OVERLAP,
     "ignore_index": IGNORED,
@@ -98,7 +99,7 @@ KNOWN_LATER = {
     "spacing": ["of three"],
     "window": ["of three axes"],
 }
-MAY_BE_NONE = {"border"}
+MAY_BE_NONE = {"border", "floor"}
 
 
 MIN_PERSISTENCE = {losses.topological_loss: {"min_persistence": BAD_NUMBER}}

@@ -24,6 +24,7 @@ CASES = [
     (ClDiceLoss, {"iterations": 2}),
     *((TopologicalLoss, {"matching": m}) for m in ("spatial", "rank", "wasserstein", "betti")),
     (TopologicalLoss, {"window": 4, "overlap": 1}),
+    (TopologicalLoss, {"floor": 0.3}),
     (TopologicalLoss, {"window": 5, "border": "open", "connectivity": 1}),
     (HomotopyWarpingLoss, {}),
     (HomotopyWarpingLoss, {"pixel_loss": "dice", "connectivity": 1}),

@@ -65,8 +65,8 @@ CALLS = [
     *[
         call(
             topology.persistence_pairs,
-            {"image": image, "dimensions": [0], "min_persistence": 0.1, **OPTIONS},
-            {"min_persistence": BAD_NUMBER},
+            {"image": image, "dimensions": [0], "min_persistence": 0.1, "floor": 0.1, **OPTIONS},
+            {"min_persistence": BAD_NUMBER, "floor": BAD_NUMBER},
         )
         for image in (IMAGE, CUBE, IMAGE.astype(np.float16), ROW, MASK)
     ],
