@@ -63,10 +63,12 @@ function nameButtons(box, played) {
     if (name) set(button, "aria-label", `${BUTTONS[name]}: ${played}`);
   }
   // The widget counts files, which are taken and put away at once.
-  for (const button of box.querySelectorAll(".widget-upload"))
+  for (const button of box.querySelectorAll(".widget-upload")) {
     for (const node of button.childNodes)
       if (node.nodeType === 3 && / \(\d+\)$/.test(node.data))
         node.data = node.data.replace(/ \(\d+\)$/, "");
+    set(button, "aria-label", button.textContent.trim()); // without the sign of its font
+  }
 }
 
 function namePictures(box, label, said, clickable) {
