@@ -28,7 +28,7 @@ def bytes_per_pixel(contender: str, kind: str, size: int, ndim: int = 2) -> floa
     Parameters
     ----------
     contender : str
-        A name in `jobs.PERSISTENCE`.
+        A name in `jobs.PERSISTENCE` or, for an image, in `growth.CONTENDERS`.
     kind : str
         A name in `inputs.IMAGES` or `inputs.VOLUMES`.
     size : int
@@ -75,9 +75,9 @@ def _kilobytes(field: str) -> int:
 
 
 def _main(contender: str, kind: str, size: int, ndim: int) -> None:
-    from . import inputs, jobs
+    from . import growth, inputs, jobs
 
-    prepare = jobs.PERSISTENCE[contender]
+    prepare = (growth.CONTENDERS | jobs.PERSISTENCE)[contender]
     make = {2: inputs.IMAGES, 3: inputs.VOLUMES}[ndim][kind]
     prepare(make(TINY if ndim == 2 else TINY // 4))()
     print(peak_beyond_now(prepare(make(size))) / size**ndim)

@@ -211,7 +211,8 @@ def _image_bars(base: _Ordered, traced: _Traced, cells: Cells) -> np.ndarray:
     order, parent = base.order, np.arange(base.rank.size, dtype=np.int32)
     if len(base.shape) == 2:
         links = COMPONENTS_AROUND[1 if len(cells.adjacent) == 8 else 0]
-        keep = _leave_out(base.rank, traced.oldest, base.shape[1], links, parent)
+        keep = np.ones(base.rank.size, np.bool_)
+        _leave_out(base.rank, traced.oldest, base.shape[1], links, parent, keep)
         order = order[keep[order]]
     steps = flat_steps(cells.near, base.shape)
     return _follow(order, base.rank, base.values, parent, traced, cells, steps)
@@ -487,13 +488,12 @@ class _Groups(NamedTuple):
 
 
 @kernel
-def _leave_out(rank, oldest, width, links, parent):
-    """Let pixels that change nothing point to a neighbour in `parent`; say which others are left.
+def _leave_out(rank, oldest, width, links, parent, keep):
+    """Let pixels that change nothing point to a neighbour in `parent`, and no more `keep` them.
 
     A pixel of a plane changes nothing if all its neighbours that are there before it belong to one
     component, by `links`, and one of them knows an older cell of the other image.
     """
-    keep = np.ones(rank.size, np.bool_)
     steps = plane_steps(width)
     way = np.zeros(256, np.int32)  # 0 where no component is near, or several
     for mask in range(256):
@@ -517,7 +517,6 @@ def _leave_out(rank, oldest, width, links, parent):
             if older[i] and step != 0:
                 keep[start + i] = False
                 parent[start + i] = start + i + step
-    return keep
 
 
 _NONE, _SEVERAL = -1, -2  # what `_root_nearby` says in place of a root

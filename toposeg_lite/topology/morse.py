@@ -107,7 +107,7 @@ from .frame import OFFSETS, flat_steps, inside, later_steps, plane_steps, unfram
 from .grid import check_connectivity, check_image, dual_connectivity
 from .kernels import kernel
 from .loops import loop_deaths_3d
-from .order import argsort_falling, empty_keys, find_root
+from .order import argsort_falling, empty_keys, find_root, sort_falling
 
 __all__ = ["Branches", "MorseComplex", "Skeleton", "morse_complex"]
 
@@ -981,7 +981,8 @@ def _swallow(depths, steps, spots, labels, no_keys):
                 gone[m] = b
                 persistence[m] = values[pits[b]] - values[p]
     gone[0] = find_root(root, np.int32(0))
-    order = argsort_falling(persistence[1:], no_keys)
+    items = np.arange(pits.size - 1).astype(np.int32)
+    order = sort_falling(persistence[1:].copy(), items, no_keys)
     rank = np.zeros(pits.size, np.int32)
     falling = np.empty_like(persistence)
     falling[0] = np.inf
