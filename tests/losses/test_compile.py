@@ -54,8 +54,12 @@ BACKENDS = [
         ],
     ),
 ]
-# What torch asks itself, unseen by users, where it compiles what comes after a loss.
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+pytestmark = [
+    # What torch asks itself, unseen by users, where it compiles what comes after a loss.
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
+    # What torch says of itself, with or without a loss, on 3.13.0 alone.
+    pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0"),
+]
 
 
 @pytest.fixture(autouse=True)
