@@ -226,7 +226,9 @@ def persistence_pairs(
             return replace(_as_pairs(assemble(image, sparse, least)), _floor=floor)
         pairs = _as_pairs(pairs_3d(image, connectivity, closed, wanted, kept))
     else:
-        pairs = PersistencePairs(*_pairs_2d(image, connectivity, closed, tuple(wanted), kept))
+        columns = _pairs_2d(image, connectivity, closed, tuple(wanted), kept)
+        dimension, birth, death, birth_index, death_index = columns
+        pairs = PersistencePairs(dimension, birth, death, birth_index, death_index)
     return _censored(pairs, floor, image.ndim, least) if floor > 0 else pairs
 
 
