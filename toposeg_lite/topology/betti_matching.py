@@ -289,7 +289,7 @@ def closing_edges(
     if len(squares) < count:  # only above a floor
         living = open_loops(grid, columns, others)
         loops = draw_loops(grid, columns, others, living[columns.edges[living] >= age])
-    elif floor == 0:
+    else:  # all are filled, and what comes later than that fills none of them
         columns.squares[columns.squares < columns.squares[squares].min(initial=age)] = 0
     values = side.values[entering_voxels(columns, columns.squares[squares])]
     squares = squares[values < 1]  # else they fill it at once, for the comparison image is 1, too
