@@ -64,9 +64,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .components import betti_numbers
 from .frame import flat_steps, inside, plane_steps, unframe
-from .grid import Border
 from .kernels import kernel
 from .order import argsort_falling, empty_keys, find_root
 from .persistence import COMPONENTS_AROUND, PersistencePairs, persistence_pairs
@@ -262,11 +260,12 @@ def _tunnels(
 
 
 def closing_edges(
-    image: np.ndarray, mask: np.ndarray, connectivity: int, closed: bool, floor: float
+    image: np.ndarray, mask: np.ndarray, connectivity: int, closed: bool, floor: float, count: int
 ) -> np.ndarray:
     """Return the edges that close those tunnels of an image which are matched to some of a mask.
 
-    They are named as in `PersistencePairs`; some may close nothing of a length.
+    They are named as in `PersistencePairs`; some may close nothing of a length. The mask has
+    `count` tunnels.
 
     All tunnels of the mask are born before everything else, so the order of the rest is free, as
     far as they are concerned: it is that of the comparison image, and one matrix says both which
@@ -285,15 +284,13 @@ def closing_edges(
     columns = _filtered(side._replace(order=both), grid, closed)
     leave_out_cavities(grid, columns)
     age = 16 * (later.size + 1)  # that of the mask's last voxel, at least
-    border: Border = "closed" if closed else "open"
-    count = betti_numbers(mask, connectivity=connectivity, border=border)[1]
     edges, squares, others = fill_loops(grid, columns, columns, (age, count))
     squares = squares[(columns.edges[edges] >= age) & (columns.squares[squares] < age)]
     loops: list[np.ndarray] = []
     if len(squares) < count:  # only above a floor
         living = open_loops(grid, columns, others)
         loops = draw_loops(grid, columns, others, living[columns.edges[living] >= age])
-    elif floor == 0:
+    else:  # all are filled, and what comes later than that fills none of them
         columns.squares[columns.squares < columns.squares[squares].min(initial=age)] = 0
     values = side.values[entering_voxels(columns, columns.squares[squares])]
     squares = squares[values < 1]  # else they fill it at once, for the comparison image is 1, too

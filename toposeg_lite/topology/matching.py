@@ -272,6 +272,9 @@ def match_to_mask(
     connectivity, closed = check_connectivity(connectivity, mask.ndim), border == "closed"
     wanted = check_dimensions(dimensions, mask.ndim)
     missing: list[np.ndarray] = []  # pixels, for each dimension
+    betti: Sequence[int] = ()
+    if matching != "spatial" or any(wanted[1:-1]):
+        betti = betti_numbers(mask, connectivity=connectivity, border=border)
     if matching == "spatial":
         matched = np.zeros(len(pairs), np.bool_)
         for k in range(mask.ndim):
@@ -280,10 +283,9 @@ def match_to_mask(
                 continue
             if 0 < k < mask.ndim - 1:
                 tunnels = [k == j for j in range(mask.ndim)]
-                rows = _betti_rows(pairs, image, mask, connectivity, closed, tunnels)
+                rows = _betti_rows(pairs, image, mask, connectivity, closed, tunnels, betti)
                 matched[rows] = True
-                count = betti_numbers(mask, connectivity=connectivity, border=border)[k]
-                missing.append(np.full(count - len(rows), -1))
+                missing.append(np.full(betti[k] - len(rows), -1))
                 continue
             regions, count = _regions(mask, k, connectivity, closed)
             rows, at = _best_inside(pairs, k, regions)
@@ -292,11 +294,10 @@ def match_to_mask(
             pixels[at] = -1
             missing.append(pixels[pixels >= 0])
     else:
-        betti = betti_numbers(mask, connectivity=connectivity, border=border)
-        betti = tuple(count if wanted[k] else 0 for k, count in enumerate(betti))
+        there, betti = betti, [count if wanted[k] else 0 for k, count in enumerate(betti)]
         if matching == "betti":
             matched = np.zeros(len(pairs), np.bool_)
-            matched[_betti_rows(pairs, image, mask, connectivity, closed, wanted)] = True
+            matched[_betti_rows(pairs, image, mask, connectivity, closed, wanted, there)] = True
         else:
             matched = matched_to_mask(pairs, betti, matching)
         partners = np.bincount(pairs.dimension[matched], minlength=mask.ndim)
@@ -440,10 +441,12 @@ def _betti_rows(
     connectivity: int,
     closed: bool,
     wanted: list[bool],
+    there: Sequence[int],
 ) -> np.ndarray:
-    """Return the positions of the pairs that the Betti matching matches to features of a mask."""
-    border: Border = "closed" if closed else "open"
-    there = betti_numbers(mask, connectivity=connectivity, border=border)
+    """Return the positions of the pairs that the Betti matching matches to features of a mask.
+
+    `there` are the mask's Betti numbers.
+    """
     # What neither has need not be looked for. An empty mask has an essential component, too.
     wanted = [
         flag and (k == 0 or there[k] > 0) and bool((pairs.dimension == k).any())
@@ -453,7 +456,7 @@ def _betti_rows(
     if mask.ndim == 3 and wanted[1] and pairs._closing is not None:
         tunnels = pairs.dimension == 1
         if (pairs._closing[tunnels] >= 0).all():
-            edges = closing_edges(image, mask, connectivity, closed, pairs._floor)
+            edges = closing_edges(image, mask, connectivity, closed, pairs._floor, there[1])
             matched.append(np.flatnonzero(tunnels & np.isin(pairs._closing, edges)))
             wanted[1] = False
     # Where nothing is above a floor there is the essential pair at most, and it may lie anywhere.

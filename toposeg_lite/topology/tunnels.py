@@ -142,7 +142,9 @@ def filter_cells(
 def leave_out_cavities(grid: Grid, filtration: Filtration) -> None:
     """Make the ages of squares that close a cavity negative."""
     _, age, _, squares, first = filtration
-    _leave_out_cavities(grid.points, grid.steps, grid.full, age, squares, first)
+    # Large arrays are NumPy's where they can be: those of the kernels come in smaller pages.
+    room = np.empty((2, age.size + 1), np.int32)
+    _leave_out_cavities(grid, age, squares, first, room[0], room[1])
 
 
 def fill_loops(
@@ -225,15 +227,15 @@ def _has_cube(p, steps, full, age, squares):
 
 
 @kernel
-def _leave_out_cavities(points, steps, full, age, squares, first):
+def _leave_out_cavities(grid, age, squares, first, node, last_around):
     """Negate the ages of squares that let two cubes meet, or a cube and the outside.
 
     We walk backwards. The cubes' components are trees in `node`, where everything leads to the last
     entry at first: that is the outside. The last square around each cube is one of those sought,
-    whatever the others do; only what is left of them needs an order.
+    whatever the others do; only what is left of them needs an order. `node` and `last_around` are
+    given empty.
     """
-    outside = age.size
-    node = np.empty(outside + 1, np.int32)  # what is not written to takes no memory
+    points, steps, full, outside = grid.points, grid.steps, grid.full, age.size
     node[outside] = outside
     for p in points:
         node[p] = outside
@@ -268,7 +270,6 @@ def _leave_out_cavities(points, steps, full, age, squares, first):
                 left = np.concatenate((left, left))
             left[n] = s
             n += 1
-    last_around = np.empty(node.size, np.int32)
     last_around[outside] = -1
     for p in points:
         last_around[p] = -1
@@ -437,18 +438,17 @@ def _gather(points, edges, first, filled):
     for p in points:
         for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
             n += filled[e] != 0
-            m += filled[e] == 0 and 0 < edges[e] < first
-    some, squares, others = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(m, np.int64)
+            m += (filled[e] == 0) & (edges[e] > 0) & (edges[e] < first)
+    some, others = np.empty(n + 1, np.int64), np.empty(m + 1, np.int64)
+    squares = np.empty(n + 1, np.int64)
     n = m = 0
     for p in points:
-        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
-            if filled[e] != 0:
-                some[n], squares[n] = e, filled[e] - 1 if filled[e] > 0 else filled[e]
-                n += 1
-            elif 0 < edges[e] < first:
-                others[m] = e
-                m += 1
-    return some, squares, others
+        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):  # no branch in here: none is foreseen
+            some[n], squares[n] = e, filled[e] - np.int64(filled[e] > 0)
+            others[m] = e
+            n += filled[e] != 0
+            m += (filled[e] == 0) & (edges[e] > 0) & (edges[e] < first)
+    return some[:n], squares[:n], others[:m]
 
 
 @kernel
