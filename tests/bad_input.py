@@ -39,8 +39,38 @@ CASES = [
         NotADirectoryError,
         "no file can be written in the folder .*runs: .* Choose another place",
     ),
-    ("folder of no name", lambda: make_folder(None), TypeError, "str, bytes or os.PathLike"),
+    ("folder of no name", lambda: make_folder(None), TypeError, "path; got None"),
     # --- metrics ---
+    *[
+        (
+            f"{function.__name__} {what}",
+            lambda f=function, s=spacing: f(MASK, MASK, spacing=s),
+            *error,
+        )
+        for function in (metrics.cldice, metrics.warping_error)
+        for what, spacing, *error in [
+            ("spacing of three", (1, 1, 1), ValueError, "a length for each of 2 axes"),
+            ("spacing of a number", 2, TypeError, "a length for each of 2 axes"),
+            (
+                "spacing infinite",
+                (np.inf, 1),
+                ValueError,
+                "each of spacing must be finite and above",
+            ),
+        ]
+    ],
+    (
+        "clDice of an image with a spacing",
+        lambda: metrics.cldice(MASK, MASK, spacing=(2, 1)),
+        ValueError,
+        "Zhang's thinning measures no distances",
+    ),
+    (
+        "clDice of empty images with a spacing",
+        lambda: metrics.cldice(0 * MASK, 0 * MASK, spacing=(2, 1)),
+        ValueError,
+        "Zhang's thinning measures no distances",
+    ),
     *[
         (f"{name} {what}", lambda f=function, a=arguments: f(*a), error, text)
         for name, function in [

@@ -174,6 +174,34 @@ BAD_IMAGES: Kind = {  # of a network in 2D with one channel
     "no row": LOGITS[:, :, :0],
 }
 BAD_NDIM: Kind = NO_INTEGER | {"1": 1, "4": 4, "-2": -2, "2.0": 2.0}
+#: No length for each axis, of an image in 2D; None is good.
+BAD_SPACING: Kind = {
+    "a number": 2.0,
+    "a text": "1,2",
+    "of none": (),
+    "of one": (1.0,),
+    "of three": (1.0, 2.0, 3.0),
+    "of four": (1.0, 2.0, 3.0, 4.0),
+    "of zero": (0.0, 1.0),
+    "negative": (-1.0, 1.0),
+    "of NaN": (float("nan"), 1.0),
+    "infinite": (float("inf"), 1.0),
+    "of texts": ("1", "2"),
+    "of flags": (True, True),
+    "of None": (None, 1.0),
+    "nested": ((1.0, 2.0), (1.0, 2.0)),
+    "an array of two axes": np.ones((2, 2)),
+    "far apart": (1.0, 2000.0),
+    "a set": {1.0, 2.0},
+    "a tensor": torch.ones(2),
+}
+#: No label that no class has; None is good.
+BAD_IGNORE_INDEX: Kind = {k: v for k, v in NO_INTEGER.items() if k != "None"} | {
+    "of the background": 0,
+    "of the foreground": 1,
+    "beyond 64 bits": 2**63,
+    "below 64 bits": -(2**63) - 1,
+}
 #: No array of real numbers, of whatever shape.
 NO_REALS: Kind = NO_NUMBERS | {
     "None": None,
@@ -195,6 +223,7 @@ BY_NAME: dict[str, Kind] = {
     "border": BAD_CHOICE,
     "connectivity": BAD_CONNECTIVITY,
     "dimensions": BAD_DIMENSIONS,
+    "ignore_index": BAD_IGNORE_INDEX,
     "image": BAD_LIKELIHOOD,
     "labels": BAD_CHOICE,
     "likelihood": BAD_LIKELIHOOD,
@@ -208,6 +237,7 @@ BY_NAME: dict[str, Kind] = {
     "saddle_level": BAD_FRACTION,
     "seed": BAD_SEED,
     "smooth": BAD_POSITIVE,
+    "spacing": BAD_SPACING,
     "target": BAD_MASK,
     "threshold": BAD_FRACTION,
     "truth": BAD_MASK,

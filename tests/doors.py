@@ -19,6 +19,9 @@ from typing import Any
 import numpy as np
 import torch
 from bad_values import BY_NAME, Kind
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 RECORD = Path(__file__).with_name("public_names.json")
 
@@ -32,8 +35,28 @@ RECORDS = {
 }  # fmt: skip
 #: What others write and the library calls: nothing of it is the library's to check.
 PROTOCOLS = {"BranchModel"}
-#: Methods that only the library calls, with what it made itself.
+#: Functions and methods that only the library calls, with what it checked or made itself.
 INNER = {
+    *(
+        f"files.{name}"
+        for name in (
+            "atomic_file",
+            "check_room",
+            "free_room",
+            "make_folder",
+            "one_writer",
+            "reading",
+            "remove_abandoned",
+            "size_text",
+            "try_lock",
+            "unlock",
+        )
+    ),
+    "workbook.explorers.base.Explorer",  # the base, which nobody makes
+    *(
+        f"losses.{loss}Loss.costs"
+        for loss in ("morse.Morse", "topological.Topological", "warping.HomotopyWarping")
+    ),
     *(f"structures.head.BranchHead.{name}" for name in ("build", "distribution", "learn", "loss")),
     *(
         f"structures.threshold.Threshold.{name}"
@@ -100,6 +123,12 @@ def parameters_of(door: Any) -> list[str]:
     return [p.name for p in taken if p.name not in ("self", "cls") and p.kind != p.VAR_POSITIONAL]
 
 
+def controls_of(explorer: Any) -> dict[str, Any]:
+    """Return the traits of an explorer that check their values, by name."""
+    traits = getattr(explorer, "class_traits", dict)()
+    return {name: trait for name, trait in sorted(traits.items()) if hasattr(trait, "check")}
+
+
 def doors_of(thing: Any) -> Iterator[tuple[str, list[str]]]:
     """Yield the name and the parameters of each door of one public function or class."""
     if inspect.isfunction(thing):
@@ -109,6 +138,8 @@ def doors_of(thing: Any) -> Iterator[tuple[str, list[str]]]:
         return
     if thing.__name__ not in RECORDS:
         yield name_of(thing), parameters_of(thing)
+    for name in controls_of(thing):
+        yield f"{name_of(thing)}.{name}", [name]
     for label in dir(thing):
         method = inspect.getattr_static(thing, label)
         method = getattr(method, "__func__", method)
@@ -141,6 +172,14 @@ def missing(doors: Mapping[str, list[str]], calls: list[Call]) -> list[str]:
     return lacking
 
 
+def drawn(figure: Axes | Figure) -> bytes:
+    """Return the pixels of a figure, or of the figure of some axes."""
+    whole: Any = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
+    canvas = FigureCanvasAgg(whole)
+    canvas.draw()
+    return bytes(canvas.buffer_rgba())
+
+
 def same(first: Any, second: Any) -> bool:
     """Return whether two results are equal, bit by bit."""
     if isinstance(first, np.ndarray):
@@ -154,6 +193,10 @@ def same(first: Any, second: Any) -> bool:
         return first.keys() == second.keys() and all(same(v, second[k]) for k, v in first.items())
     if isinstance(first, float):
         return first == second or (first != first and second != second)
+    if isinstance(first, Axes | Figure):
+        return drawn(first) == drawn(second)
+    if hasattr(first, "describe"):  # an explorer, or an app
+        return bool(first.describe() == second.describe())
     if hasattr(first, "__dataclass_fields__"):
         names = [name for name in first.__dataclass_fields__ if not name.startswith("_")]
         return all(same(getattr(first, name), getattr(second, name)) for name in names)

@@ -10,11 +10,13 @@ from bad_values import (
     BAD_FRACTION,
     BAD_IMAGES,
     BAD_INDEX,
+    BAD_MASK,
     BAD_NDIM,
     BAD_NUMBER,
     BAD_PATH,
     BAD_POSITIVE,
     BAD_SIZE,
+    BAD_SPACING,
     BAD_TEXT,
     CUBE,
     EMPTY,
@@ -30,8 +32,11 @@ from toposeg_lite import calibration, checks, metrics, models
 from toposeg_lite.differences import topology_differences
 from toposeg_lite.files import write_atomically
 
-PAIR = {"prediction": MASK, "truth": ~MASK}
-VOLUMES = {"prediction": CUBE > 0.5, "truth": CUBE > 0.7}
+PAIR = {"prediction": MASK, "truth": ~MASK, "ignored": IMAGE > 0.8}
+VOLUMES = {"prediction": CUBE > 0.5, "truth": CUBE > 0.7, "ignored": CUBE > 0.9}
+IGNORED = {word: value for word, value in BAD_MASK.items() if word != "None"} | {
+    "another shape": MASK.T
+}
 CHANCES = {"probabilities": IMAGE, "truth": MASK, "weights": IMAGE}
 BAD_CHANCE_PAIR = {
     "probabilities": BAD_CHANCES | {"empty": EMPTY, "another shape": IMAGE.T},
@@ -42,21 +47,29 @@ BAD_CHANCE_PAIR = {
 }
 PATCH = {word: value for word, value in BAD_SIZE.items() if word != "None"}
 DIMENSION = {word: value for word, value in BAD_INDEX.items() if word != "None"}
+NETWORK = models.UNet(1, width=2, depth=2)
+NO_MAP = {"None": None, "a list": [1], "a number": 1, "a text": "unet"}
+BAD_SPACING_3D = {w: v for w, v in BAD_SPACING.items() if w != "of three"} | {"of two": (1.0, 2.0)}
 #: The names that messages say are the caller's, and of limits the caller takes care.
 WORDS = {"name": "a word for the message", "names": "words for the message"}
 LIMITS = {"low": "the programmer's", "high": "the programmer's", "positive": "the programmer's"}
 
 CALLS = [
     *[
-        call(function, {**pair, **options}, {"patch": PATCH, "dimension": DIMENSION})
-        for pair in (PAIR, VOLUMES)
+        call(
+            function,
+            {**pair, **options, "ignored": pair["prediction"]},
+            {"patch": PATCH, "dimension": DIMENSION, "ignored": IGNORED, "spacing": spacing},
+        )
+        for pair, spacing in ((PAIR, BAD_SPACING), (VOLUMES, BAD_SPACING_3D))
         for function, options in [
             (metrics.dice, {}),
-            (metrics.cldice, {}),
+            (metrics.cldice, {"spacing": (2, 2, 2)[: pair["truth"].ndim]}),
             (metrics.betti_error,
              {"dimension": 1, "patch": 2, "connectivity": 1, "border": "closed"}),
             (metrics.betti_matching_error, {"dimension": 0, "patch": 2, "connectivity": 1}),
-            (metrics.warping_error, {"connectivity": 1}),
+            (metrics.warping_error,
+             {"connectivity": 1, "spacing": (3, 2, 1)[: pair["truth"].ndim]}),
             (metrics.adjusted_rand_index, {"connectivity": 1, "labels": "background"}),
             (metrics.variation_of_information, {"connectivity": 1, "labels": "background"}),
             (metrics.report,
@@ -80,9 +93,17 @@ CALLS = [
          **dict.fromkeys(("width", "depth"), BAD_SIZE)},
     ),
     call(
+        models.UNet.from_weights,
+        {"options": {"in_channels": 1, "width": 2, "depth": 2}, "weights": NETWORK.state_dict()},
+        {"options": NO_MAP | {"unknown": {"in_channels": 1, "height": 2}, "wider": {"width": 4}},
+         "weights": NO_MAP | {"none": {}, "of numbers": {"head.weight": 1},
+                              "another network's": models.UNet(1, width=2).state_dict()}},
+        of=lambda **given: sum(p.sum() for p in models.UNet.from_weights(**given).parameters()),
+    ),
+    call(
         models.UNet.forward, {"images": LOGITS},
         {"images": BAD_IMAGES | {"two channels": torch.zeros(1, 2, 3, 4)}},
-        of=models.UNet(1, width=2, depth=2),
+        of=NETWORK,
     ),
     call(
         checks.check_choice, {"value": "open", "choices": ["open", "closed"], "name": "value"},

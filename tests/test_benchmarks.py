@@ -320,6 +320,7 @@ def test_groups_run_with_their_number_of_threads(monkeypatch):
     assert seen == [
         ("persistence", "1", "1"),
         ("memory", "1", "1"),
+        ("growth", "1", "1"),
         ("loss", "5", "5"),
         ("step", "5", "5"),
         ("matchings", "1", "1"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from math import log2
 
 import numpy as np
@@ -588,6 +588,13 @@ METRICS = [
 BEST_IS_ONE = {metrics.dice, metrics.cldice, metrics.adjusted_rand_index}
 
 
+def named(value):
+    """Name a test: a function by its name, for its address is another in each process."""
+    if isinstance(value, partial):
+        return f"{value.func.__name__}-{value.keywords}"
+    return value.__name__ if callable(value) else str(value)
+
+
 def perfect(metric):
     return 1.0 if getattr(metric, "func", metric) in BEST_IS_ONE else 0.0
 
@@ -600,8 +607,15 @@ def smooth_masks(seed, shape=(11, 14)):
     return first ^ (fields[1] > 0.35), first, fields[2] > 0.2
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=str)
-@pytest.mark.parametrize("shape", [(11, 14), (5, 6, 7)])
+OF_SHAPES = [
+    *product([(11, 14), (5, 6, 7)], METRICS),
+    ((11, 14), partial(metrics.warping_error, spacing=(2.5, 1.0))),
+    ((5, 6, 7), partial(metrics.warping_error, spacing=(3.0, 1.0, 0.7))),
+    ((5, 6, 7), partial(metrics.cldice, spacing=(3.0, 1.0, 0.7))),
+]
+
+
+@pytest.mark.parametrize(("shape", "metric"), OF_SHAPES, ids=named)
 def test_what_masks_hold_at_ignored_pixels_changes_nothing(metric, shape):
     for seed in range(4):
         prediction, truth, ignored = smooth_masks(seed, shape)
@@ -616,7 +630,22 @@ def test_what_masks_hold_at_ignored_pixels_changes_nothing(metric, shape):
         assert metric(right, truth, ignored=ignored) == perfect(metric)
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=str)
+@pytest.mark.parametrize("metric", [metrics.cldice, metrics.warping_error])
+def test_a_spacing_counts_beside_ignored_pixels(metric):
+    differ = 0
+    for seed in range(8):
+        prediction, truth, ignored = smooth_masks(seed, (8, 12, 13))
+        values = [
+            metric(prediction, truth, ignored=ignored, spacing=spacing)
+            for spacing in (None, (0.3, 0.3, 0.3), (4, 1, 1), (12, 3, 3))
+        ]
+        assert values[0] == values[1]  # only ratios count
+        assert values[2] == values[3]
+        differ += values[0] != values[2]
+    assert differ
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=named)
 def test_nothing_ignored_is_no_change_and_all_ignored_no_error(metric):
     prediction, truth, _ = smooth_masks(9)
     none, everything = np.zeros(truth.shape, bool), np.ones(truth.shape, bool)

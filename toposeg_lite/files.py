@@ -52,17 +52,16 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     ...     make_folder(Path(place) / "runs" / "first").is_dir()
     True
     """
-    folder = Path(path)
+    folder = check_path(path, "path")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Permissions, read-only disks, links: only a try tells.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise type(error)(
-            f"no file can be written in the folder {folder}: {error.strerror or error}. "
-            f"Choose another place"
-        ) from error
+        text = f"no file can be written in the folder {folder}: {error.strerror or error}"
+        # With the same number it is of the same kind, for whoever handles a full or read-only disk.
+        raise OSError(error.errno, f"{text}. Choose another place") from error
     return folder
 
 
@@ -129,7 +128,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     False
     half
     """
-    path = Path(path)
+    path = check_path(path, "path")
     remove_abandoned(path)
     partial, file = _open_partial(path)
     try:
@@ -153,7 +152,7 @@ def remove_abandoned(path: str | os.PathLike[str]) -> None:
     A writer locks its file; the lock ends with its process, however that ends. What cannot be
     removed stays.
     """
-    path = Path(path)
+    path = check_path(path, "path")
     ours = re.compile(re.escape(_short(path)) + r"\.[0-9a-f]{8}\.partial")
     try:
         names = os.listdir(path.parent)
@@ -284,7 +283,7 @@ def one_writer(path: str | os.PathLike[str]) -> Iterator[None]:
     ['net.lock']
     []
     """
-    path = Path(path)
+    path = check_path(path, "path")
     place = path.with_name(f"{path.name}.lock")
     file = _take_lock(place, f"{path} is being made by another process: waiting until it ends")
     try:

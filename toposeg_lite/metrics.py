@@ -54,7 +54,7 @@ Other masks and options are refused with a TypeError or ValueError.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from typing import Any, Literal
@@ -65,7 +65,14 @@ from .calibration import expected_calibration_error
 from .checks import check_choice, check_integer, check_same_shape
 from .topology.betti_matching import betti_matching
 from .topology.components import betti_numbers, overlap_sizes
-from .topology.grid import Border, check_border, check_connectivity, check_mask, dual_connectivity
+from .topology.grid import (
+    Border,
+    check_border,
+    check_connectivity,
+    check_mask,
+    check_spacing,
+    dual_connectivity,
+)
 from .topology.ignored import fill_ignored, to_labelled
 from .topology.skeleton import thin_mask
 from .topology.union import Parts, components_in_union, holes_in_union, shared_homes
@@ -112,12 +119,23 @@ def dice(prediction: Any, truth: Any, *, ignored: Any = None) -> float:
     return 2 * common / total if total else 1.0
 
 
-def cldice(prediction: Any, truth: Any, *, ignored: Any = None) -> float:
+def cldice(
+    prediction: Any, truth: Any, *, spacing: Sequence[float] | None = None, ignored: Any = None
+) -> float:
     """Centreline Dice: how far the skeletons of two masks lie inside each other's mask.
 
     The *topology precision* is the fraction of the prediction's skeleton inside the truth, the
     *topology sensitivity* the fraction of the truth's skeleton inside the prediction; clDice is
     their harmonic mean [1]_. A thin branch weighs as much as a thick one of the same length.
+
+    Parameters
+    ----------
+    prediction, truth, ignored
+        See the module's docstring.
+    spacing : sequence of float, optional
+        Of the voxels along each axis (z, y, x), in any unit: see `toposeg_lite.topology`. The
+        skeletons of volumes are those of solids in space then. Refused in 2D, where the thinning
+        measures no distances.
 
     Returns
     -------
@@ -151,18 +169,20 @@ def cldice(prediction: Any, truth: Any, *, ignored: Any = None) -> float:
     (0.97, 0.5)
     """
     prediction, truth, _, ignored = _check_masks(prediction, truth, None, ignored)
+    spacing = check_spacing(spacing, truth.ndim)
     prediction, truth = _fill(prediction, truth, ignored)
+    lines = [thin_mask(mask, spacing) for mask in (prediction, truth)]
     if not prediction.any() and not truth.any():
         return 1.0
     if not prediction.any() or not truth.any():
         return 0.0
 
-    def share(mask: np.ndarray, other: np.ndarray) -> float:
+    def share(line: np.ndarray, other: np.ndarray) -> float:
         """Return how much of a skeleton lies in the other mask; 1 if all of it is ignored."""
-        line = thin_mask(mask) if ignored is None else thin_mask(mask) & ~ignored
+        line = line if ignored is None else line & ~ignored
         return float(other[line].mean()) if line.any() else 1.0
 
-    precision, sensitivity = share(prediction, truth), share(truth, prediction)
+    precision, sensitivity = share(lines[0], truth), share(lines[1], prediction)
     total = precision + sensitivity
     return 2 * precision * sensitivity / total if total else 0.0
 
@@ -264,13 +284,26 @@ def betti_matching_error(
 
 
 def warping_error(
-    prediction: Any, truth: Any, *, connectivity: int | None = None, ignored: Any = None
+    prediction: Any,
+    truth: Any,
+    *,
+    connectivity: int | None = None,
+    spacing: Sequence[float] | None = None,
+    ignored: Any = None,
 ) -> float:
     """Fraction of the pixels that still differ when the truth was warped towards the prediction.
 
     The truth is grown and shrunk towards the prediction as far as its topology allows (see
     `toposeg_lite.topology.homotopy_warp`). Differences of width and place disappear; what stays are
     the pixels at which the prediction breaks, merges, opens or fills something [1]_.
+
+    Parameters
+    ----------
+    prediction, truth, connectivity, ignored
+        See the module's docstring.
+    spacing : sequence of float, optional
+        Of the pixels along each axis (z, y, x), in any unit: see `toposeg_lite.topology`. The
+        nearest to the truth's boundary are warped first.
 
     Returns
     -------
@@ -294,12 +327,12 @@ def warping_error(
     prediction, truth, connectivity, ignored = _check_masks(
         prediction, truth, connectivity, ignored
     )
+    warp = partial(homotopy_warp, connectivity=connectivity, spacing=spacing)
     if ignored is None:
-        critical = homotopy_warp(truth, prediction, connectivity=connectivity).critical
-        return int(np.count_nonzero(critical)) / truth.size
+        return int(np.count_nonzero(warp(truth, prediction).critical)) / truth.size
     prediction, of_prediction = fill_ignored(prediction, ignored)
     truth, of_truth = fill_ignored(truth, ignored)
-    critical = homotopy_warp(truth, prediction, connectivity=connectivity).critical
+    critical = warp(truth, prediction).critical
     critical = to_labelled(critical, truth, of_prediction, of_truth)
     return int(np.count_nonzero(critical)) / max(int(np.count_nonzero(~ignored)), 1)
 

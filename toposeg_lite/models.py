@@ -150,6 +150,11 @@ class UNet(nn.Module):
         >>> UNet.from_weights(options, first.state_dict()).width
         2
         """
+        for name, given in (("options", options), ("weights", weights)):
+            if not isinstance(given, Mapping):
+                raise TypeError(f"{name} must map names to values; got {type(given).__name__}")
+        if not all(isinstance(weight, Tensor) for weight in weights.values()):
+            raise TypeError("weights must map names to torch tensors")
         wanted = dict(options)
         channels, width = wanted.get("in_channels"), wanted.get("width", 16)
         depth = sum(name.startswith("down.") and name.endswith(".0.weight") for name in weights)
@@ -164,7 +169,9 @@ class UNet(nn.Module):
             network = cls(**wanted)
             network.load_state_dict(weights)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"the weights are another network's than {wanted}: {error}") from None
+            raise ValueError(
+                f"weights and options {wanted} are of different networks: {error}"
+            ) from None
         return network
 
     def forward(self, images: Tensor) -> Tensor:

@@ -508,7 +508,7 @@ def test_a_likelihood_file_is_bounded_before_it_is_unpacked(tmp_path):
             (46341, 46341),
             r"cannot be read: holds 2,147,488,281 values .*TOPOSEG_MAX_PIXELS to 2147",
         ),
-        ((5, 5), "is not the likelihood that"),
+        ((5, 5), "its header says 25 bytes, which is not what it holds"),
     ):
         likelihood_file(kept, shape, 46341**2)
         arguments = [str(tmp_path / "a.jsonl"), str(tmp_path / "image.npy")]
@@ -544,7 +544,7 @@ def test_a_likelihood_file_holds_numbers_and_no_pickle(tmp_path):
     with pytest.raises(ValueError, match="it holds no array of numbers"):
         begin(path, likelihood=None)
     likelihood_file(kept, (5, 5), 24)
-    with pytest.raises(ValueError, match="cut off: 24 of 25 bytes"):
+    with pytest.raises(ValueError, match="its header says 25 bytes, which is not what it holds"):
         begin(path, likelihood=None)
     likelihood_file(kept, (-5, 5), 25)
     with pytest.raises(ValueError, match="is damaged: its header says shape"):
@@ -589,12 +589,12 @@ def full(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def read_only(monkeypatch):
-    """Refuse to open files for writing, as a file system does that is mounted to be read."""
+def read_only(monkeypatch, folder):
+    """Refuse to open a folder's files for writing, as a disk does that is mounted to be read."""
     real = os.open
 
     def refuse(path, flags, *more, **options):
-        if flags & (os.O_WRONLY | os.O_RDWR):
+        if flags & (os.O_WRONLY | os.O_RDWR) and os.path.dirname(path) == str(folder):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
         return real(path, flags, *more, **options)
 
@@ -615,15 +615,15 @@ def test_a_journal_that_cannot_be_written_is_opened_to_look_and_export(
         if kind == "full":
             patch.setattr(os, "write", full)
         else:
-            read_only(patch)
+            read_only(patch, path.parent)
         with pytest.warns(UserWarning, match=r"a\.jsonl cannot be written.* actions are refused"):
             session = begin(path, likelihood=likelihood)
         reason = "No space left" if kind == "full" else "Read-only file system"
         assert session.obstacle.startswith(reason)
         assert state(session) == wanted
         session.queue(), session.progress(), session.effect(0)
-        session.export(tmp_path / "elsewhere.png")
-        session.export(tmp_path / "elsewhere.geojson")
+        session.export(tmp_path / "another disk" / "a.png")
+        session.export(tmp_path / "another disk" / "a.geojson")
         trial = session.copy()
         trial.accept(4)
         assert trial.decisions[4] == 1
@@ -660,7 +660,7 @@ def test_a_new_journal_on_a_full_disk_leaves_no_file(tmp_path, monkeypatch, afte
 
 
 def test_a_new_journal_that_cannot_be_made_is_refused_with_its_name(tmp_path, monkeypatch):
-    read_only(monkeypatch)
+    read_only(monkeypatch, tmp_path)
     with pytest.raises(OSError, match=r"Read-only.*a\.jsonl cannot be written. Nothing was begun"):
         begin(tmp_path / "a.jsonl")
     assert os.listdir(tmp_path) == []
@@ -689,7 +689,7 @@ def test_a_journal_to_read_does_not_keep_its_owner_out(tmp_path, monkeypatch):
     owner = begin(path)
     owner.accept(0)
     with monkeypatch.context() as patch:
-        read_only(patch)
+        read_only(patch, tmp_path)
         with pytest.warns(UserWarning, match="Read-only"):
             visitor = begin(path, likelihood=None)
     assert visitor.decisions[0] == 1

@@ -35,7 +35,16 @@ def noise(size: int, seed: int = 0) -> np.ndarray:
 
 def loss_batch(count: int = 4, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
     """Return logits and truth of a batch, (count, 1, size, size) of float32, the truth 0 and 1."""
-    pairs = [logits_and_mask(size, seed) for seed in range(count)]
+    return _batch([logits_and_mask(size, seed) for seed in range(count)])
+
+
+def volume_batch(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a batch as `loss_batch` does, of cubes: (count, 1, size, size, size)."""
+    return _batch([volume_logits_and_mask(size, seed) for seed in range(count)])
+
+
+def _batch(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Stack logits and masks, with one channel, as float32."""
     logits, masks = (np.stack(arrays)[:, None] for arrays in zip(*pairs, strict=True))
     return logits.astype(np.float32), masks.astype(np.float32)
 
@@ -46,15 +55,21 @@ def mask_pair(size: int) -> tuple[np.ndarray, np.ndarray]:
     return logits > 0, truth
 
 
-def volume(size: int, seed: int = 0) -> np.ndarray:
-    """Return a likelihood as `likelihood` does, of curved walls in a cube of the given side."""
+def volume_logits_and_mask(size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `logits_and_mask` does, for curved walls in a cube of the given side."""
     rng = np.random.default_rng([seed, size, 3])
     shape = (size, size, size)
     field = gaussian_filter(rng.standard_normal(shape), 4, mode="wrap")
     logits = 6 * np.exp(-((field / (0.35 * field.std())) ** 2)) - 3
+    mask = logits > 0
     coarse = gaussian_filter(rng.standard_normal(shape), 1.5, mode="wrap")
     logits += 0.7 * coarse / coarse.std() + 0.07 * rng.standard_normal(shape)
-    return 1 / (1 + np.exp(-logits))
+    return logits, mask
+
+
+def volume(size: int, seed: int = 0) -> np.ndarray:
+    """Return a likelihood as `likelihood` does, of curved walls in a cube of the given side."""
+    return 1 / (1 + np.exp(-volume_logits_and_mask(size, seed)[0]))
 
 
 def volume_noise(size: int, seed: int = 0) -> np.ndarray:

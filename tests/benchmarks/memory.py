@@ -29,8 +29,8 @@ def bytes_per_pixel(contender: str, kind: str, size: int, ndim: int = 2) -> floa
     Parameters
     ----------
     contender : str
-        A name in `jobs.PERSISTENCE`; or for a pair a matching, by which the topological loss is
-        calculated, forward and backward.
+        A name in `jobs.PERSISTENCE` or, for an image, in `growth.CONTENDERS`; or for a pair a
+        matching, by which the topological loss is calculated, forward and backward.
     kind : str
         A name in `inputs.IMAGES` or `inputs.VOLUMES`; or in `inputs.PAIRS`.
     size : int
@@ -38,10 +38,15 @@ def bytes_per_pixel(contender: str, kind: str, size: int, ndim: int = 2) -> floa
     ndim : int
         2 for an image, 3 for a volume.
     """
+    return alone(__name__, contender, kind, str(size), str(ndim))
+
+
+def alone(module: str, *arguments: str) -> float:
+    """Run a module of this package in a process of its own; return the number that it prints."""
     if not Path("/proc/self/clear_refs").exists():
         raise Unavailable("the peak size of a process can be reset on Linux only")
     run = subprocess.run(
-        [sys.executable, "-m", __name__, contender, kind, str(size), str(ndim)],
+        [sys.executable, "-m", module, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -49,7 +54,7 @@ def bytes_per_pixel(contender: str, kind: str, size: int, ndim: int = 2) -> floa
         env=environment(MALLOC_MMAP_THRESHOLD_="65536", MALLOC_TRIM_THRESHOLD_="65536"),
     )
     if run.returncode:
-        raise RuntimeError(f"measuring the memory of {contender} failed:\n{run.stderr}")
+        raise RuntimeError(f"measuring the memory of {arguments[0]} failed:\n{run.stderr}")
     return float(run.stdout)
 
 
@@ -72,7 +77,7 @@ def _kilobytes(field: str) -> int:
 
 
 def _main(contender: str, kind: str, size: int, ndim: int) -> None:
-    from . import inputs, jobs, volumes
+    from . import growth, inputs, jobs, volumes
 
     prepare: Callable[[Any], Callable[[], Any]]
     make: Callable[[int], Any]
@@ -81,7 +86,7 @@ def _main(contender: str, kind: str, size: int, ndim: int) -> None:
         prepare = partial(volumes.run_loss, matching=contender)
     else:
         make = {2: inputs.IMAGES, 3: inputs.VOLUMES}[ndim][kind]
-        prepare = jobs.PERSISTENCE[contender]
+        prepare = (growth.CONTENDERS | jobs.PERSISTENCE)[contender]
     prepare(make(TINY if ndim == 2 else TINY // 4))()
     print(peak_beyond_now(prepare(make(size))) / size**ndim)
 

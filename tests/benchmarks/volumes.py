@@ -153,6 +153,43 @@ def cells_rows(rounds: int, size: int = 64) -> Iterator[Row]:
         )
 
 
+def sibling_rows(rounds: int, size: int = 96) -> Iterator[Row]:
+    """The Morse complex and a warp beside the persistence pairs of the same volume.
+
+    The complex holds these pairs, with the paths and the basins that belong to them: it may take
+    three times as long. Agreement is that of how many pairs of dimension 0 there are.
+    """
+    from toposeg_lite.topology import homotopy_warp, morse_complex, persistence_pairs
+
+    name = "its persistence pairs"
+
+    def same(ours: Any, theirs: Any) -> None:
+        joins = np.count_nonzero(ours.branches().dimension == 0)
+        assert joins == np.count_nonzero(theirs.dimension == 0) - 1, "the highest peak never joins"
+
+    for kind, make in inputs.VOLUMES.items():
+        volume = make(size).astype(np.float32)
+        pairs = Call(partial(persistence_pairs, volume, connectivity=1))
+        cube = "x".join([str(size)] * 3)
+        complex_ = Call(partial(morse_complex, volume))
+        yield from measure(
+            Job(
+                name=f"discrete Morse complex of a volume, {kind}",
+                size=cube,
+                ours=complex_,
+                peers={name: pairs},
+                required={name: 1 / 3},
+                same={name: same},
+            ),
+            rounds,
+        )
+        truth = ndimage.gaussian_filter(volume, 1.0) > 0.5
+        warp = Call(partial(homotopy_warp, volume > 0.5, truth))
+        yield from measure(
+            Job(f"homotopy warp of a volume, {kind}", cube, warp, {name: pairs}), rounds
+        )
+
+
 def betti_rows(rounds: int, size: int = 128) -> Iterator[Row]:
     """Betti numbers of a volume beside cc3d's components and scikit-image's Euler number.
 
@@ -348,6 +385,7 @@ def volume_rows(rounds: int) -> Iterator[Row]:
         loss_memory_rows,
         limit_rows,
         cells_rows,
+        sibling_rows,
         betti_rows,
         thinning_rows,
     ):

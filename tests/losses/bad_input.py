@@ -369,6 +369,46 @@ CASES = [
         TypeError,
         "saddle_level must be a number",
     ),
+    *[
+        (f"{loss.__name__} spacing {what}", lambda f=loss, s=spacing: f(spacing=s), error, text)
+        for loss in (losses.HomotopyWarpingLoss, losses.MorseLoss, losses.ClDiceLoss)
+        for what, spacing, error, text in [
+            ("a number", 2.0, TypeError, "spacing must hold a length for each of 2 or 3 axes"),
+            ("a text", "1,1,1", TypeError, "spacing must hold a length for each of 2 or 3 axes"),
+            ("of one", (1.0,), ValueError, "spacing must hold a length.*z, y, x"),
+            ("of zero", (0.0, 1.0), ValueError, "each of spacing must be finite and above zero"),
+            ("NaN", (np.nan, 1.0), ValueError, "each of spacing must be finite and above zero"),
+            ("of texts", ("1", "1"), TypeError, "each of spacing must be a number"),
+            ("far apart", (1.0, 2000.0), ValueError, "must not differ by more than 1000 times"),
+        ]
+    ],
+    *[
+        (
+            f"{loss.__name__} spacing of a volume",
+            lambda f=loss: f(spacing=(3.0, 1.0, 1.0))(LOGITS, LABELS),
+            ValueError,
+            "spacing must hold a length for each of 2 axes",
+        )
+        for loss in (losses.HomotopyWarpingLoss, losses.MorseLoss, losses.ClDiceLoss)
+    ],
+    (
+        "thin clDice of an image with a spacing",
+        lambda: losses.cldice_loss(LOGITS, LABELS, skeleton="thin", spacing=(3.0, 1.0)),
+        ValueError,
+        "Zhang's thinning measures no distances",
+    ),
+    (
+        "clDice skeleton",
+        lambda: losses.ClDiceLoss(skeleton="hard"),
+        ValueError,
+        "skeleton must be one of 'soft', 'thin'; got 'hard'",
+    ),
+    (
+        "clDice iterations of a thin skeleton",
+        lambda: losses.ClDiceLoss(skeleton="thin", iterations=3),
+        ValueError,
+        "iterations belongs to skeleton='soft'",
+    ),
     (
         "Morse dilation",
         lambda: losses.MorseLoss(dilation=-1),

@@ -11,6 +11,7 @@ from bad_values import (
     BAD_TARGET,
     LABELS,
     LOGITS,
+    NO_INTEGER,
     Kind,
 )
 from doors import call
@@ -40,24 +41,35 @@ WINDOW: Kind = {word: v for word, v in BAD_SIZE.items() if word not in ("None", 
 OVERLAP: Kind = WINDOW | {"None": None, "as large as the window": 2, "larger": (0, 9)}
 OVERLAP.pop("zero")
 OVERLAP.pop("of zero")
-CHOICES = dict.fromkeys(("matching", "pixel_loss", "structure", "of"), BAD_CHOICE)
+IGNORED: Kind = {word: value for word, value in NO_INTEGER.items() if word != "None"} | {
+    "background": 0,
+    "a class": 1,
+    "huge": 2**63,
+}
+CHOICES = dict.fromkeys(("matching", "pixel_loss", "structure", "of", "skeleton"), BAD_CHOICE)
 NO_MAP: Kind = {"a list": [1], "a text": "dice", "a number": 2}
 OPTIONS = {
     losses.dice_bce_loss: {
         "dice_weight": 0.5, "bce_weight": 2, "smooth": 0.1, "reduction": "sum",
+        "ignore_index": 254,
     },
-    losses.cldice_loss: {"iterations": 2, "smooth": 0.1, "reduction": "none"},
+    losses.cldice_loss: {
+        "skeleton": "soft", "iterations": 2, "smooth": 0.1, "spacing": (2, 1), "reduction": "none",
+        "ignore_index": -100,
+    },
     losses.topological_loss: {
         "matching": "rank", "connectivity": 1, "dimensions": (0, 1), "dimension_weights": (1, 2),
-        "matched_weight": 1, "unmatched_weight": 2, "min_persistence": 0.1, "border": "open",
-        "window": 2, "overlap": 1, "reduction": "mean",
+        "matched_weight": 1, "unmatched_weight": 2, "min_persistence": 0.1, "floor": 0.1,
+        "border": "open", "window": 2, "overlap": 1, "reduction": "mean", "ignore_index": 254,
     },
     losses.homotopy_warping_loss: {
-        "pixel_loss": "dice", "connectivity": 1, "reduction": "sum",
+        "pixel_loss": "dice", "connectivity": 1, "spacing": [1.5, 1], "reduction": "sum",
+        "ignore_index": -100,
     },
     losses.morse_loss: {
         "structure": "patches", "of": "both", "min_persistence": 0.2, "saddle_level": 0.1,
-        "dilation": 1, "pixel_loss": "dice", "connectivity": 1, "reduction": "none",
+        "dilation": 1, "pixel_loss": "dice", "connectivity": 1, "spacing": (2, 1),
+        "reduction": "none", "ignore_index": 254,
     },
 }  # fmt: skip
 MODULES = {
@@ -76,12 +88,18 @@ BAD = CHOICES | {
     "dimension_weights": WEIGHTS,
     "matched_weight": BAD_NUMBER,
     "unmatched_weight": BAD_NUMBER,
+    "floor": BAD_NUMBER,
     "window": WINDOW,
     "overlap": OVERLAP,
+    "ignore_index": IGNORED,
 }
 #: What a module cannot know before it meets images.
-KNOWN_LATER = {"dimension_weights": ["three for 2 axes"], "window": ["of three axes"]}
-MAY_BE_NONE = {"border"}
+KNOWN_LATER = {
+    "dimension_weights": ["three for 2 axes"],
+    "spacing": ["of three"],
+    "window": ["of three axes"],
+}
+MAY_BE_NONE = {"border", "floor"}
 
 
 MIN_PERSISTENCE = {losses.topological_loss: {"min_persistence": BAD_NUMBER}}
@@ -98,6 +116,11 @@ def bad_options(function, module):
             later = [*later, "None"]
         kinds[name] = {word: value for word, value in kind.items() if word not in later}
     return kinds
+
+
+def started(loss):
+    """Return a function that starts a loss and asks for its result, as what is bad may come up."""
+    return lambda logits, target: loss.start(logits, target).result()
 
 
 SUM = {"parts": {"dice": losses.DiceBCELoss(), "cldice": losses.ClDiceLoss()}}
@@ -123,13 +146,17 @@ CALLS = [
         call(MODULES[function], options, bad_options(function, module=True))
         for function, options in OPTIONS.items()
     ],
+    call(losses.cldice_loss, {**BATCH, "skeleton": "thin"}, BAD | {"skeleton": BAD_CHOICE}),
     *[call(kind.forward, BATCH, BAD, of=kind()) for kind in MODULES.values()],
+    *[call(kind.start, BATCH, BAD, of=started(kind())) for kind in MODULES.values()],
+    call(losses.ClDiceLoss.start, BATCH, BAD, of=started(losses.ClDiceLoss(skeleton="thin"))),
     call(
         losses.SumLoss,
         {**SUM, "weights": {"dice": 2}, "starts": {"cldice": 3}, "warm_up": {"cldice": 2}},
         SUM_BAD,
     ),
     call(losses.SumLoss.forward, BATCH, BAD, of=losses.SumLoss(**SUM)),
+    call(losses.SumLoss.start, BATCH, BAD, of=started(losses.SumLoss(**SUM))),
     call(
         losses.SumLoss.set_extra_state, {"state": torch.tensor(3)},
         {"state": {"None": None, "a text": "3", "two": torch.tensor([3, 4]), "-1": torch.tensor(-1),

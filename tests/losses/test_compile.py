@@ -33,6 +33,7 @@ LOSSES = [
     (HomotopyWarpingLoss, {"pixel_loss": "dice"}),
     (MorseLoss, {"of": "both"}),
     (ClDiceLoss, {"iterations": 2}),
+    (ClDiceLoss, {"skeleton": "thin"}),
 ]
 FUNCTIONS = [
     dice_bce_loss,
@@ -53,8 +54,12 @@ BACKENDS = [
         ],
     ),
 ]
-# What torch asks itself, unseen by users, where it compiles what comes after a loss.
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+pytestmark = [
+    # What torch asks itself, unseen by users, where it compiles what comes after a loss.
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
+    # What torch says of itself, with or without a loss, on 3.13.0 alone.
+    pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -181,3 +186,23 @@ def test_without_torch_compile_the_compiler_is_not_loaded():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("loss", [*(loss for loss, _ in LOSSES), make_sum], ids=name_of)
+def test_a_compiled_step_may_start_a_loss(loss, backend):
+    def step(kind, logits, target):
+        scaled = logits * 2
+        pending = kind.start(scaled, target)
+        other = (scaled**2).mean()
+        return other + pending.result()
+
+    plain, started, compiled = loss(), loss(), torch.compile(step, backend=backend)
+    for logits, target in of_sizes(1, (16, 16, 20)):
+        leaf, twin = (logits.clone().requires_grad_() for _ in range(2))
+        value = compiled(started, leaf, target)
+        other = ((2 * twin) ** 2).mean() + plain(2 * twin, target)
+        value.backward()
+        other.backward()
+        torch.testing.assert_close(value, other)
+        torch.testing.assert_close(leaf.grad, twin.grad)

@@ -24,15 +24,35 @@ CASES = [
     (ClDiceLoss, {"iterations": 2}),
     *((TopologicalLoss, {"matching": m}) for m in ("spatial", "rank", "wasserstein", "betti")),
     (TopologicalLoss, {"window": 4, "overlap": 1}),
+    (TopologicalLoss, {"floor": 0.3}),
     (TopologicalLoss, {"window": 5, "border": "open", "connectivity": 1}),
     (HomotopyWarpingLoss, {}),
     (HomotopyWarpingLoss, {"pixel_loss": "dice", "connectivity": 1}),
     (MorseLoss, {}),
     (MorseLoss, {"of": "both", "dilation": 1}),
     (MorseLoss, {"of": "both", "structure": "patches", "pixel_loss": "dice"}),
+    (ClDiceLoss, {"skeleton": "thin"}),
 ]
+#: With a spacing; the last two measure nothing in 2D.
+SPACED = [
+    (HomotopyWarpingLoss, {}),
+    (MorseLoss, {"of": "both", "structure": "patches"}),
+    (ClDiceLoss, {"iterations": 2}),
+    (MorseLoss, {"of": "truth"}),
+    (ClDiceLoss, {"skeleton": "thin"}),
+]
+SPACINGS = {2: (2.5, 1.0), 3: (3.0, 1.0, 0.7)}
 SHAPES = [(2, 1, 9, 13), (2, 3, 9, 13), (2, 1, 4, 6, 5), (2, 3, 4, 6, 5)]
 INDEX = 255
+
+
+def cases(axes):
+    """All losses, with options for so many axes."""
+    spaced = SPACED if axes == 3 else SPACED[:-2]
+    return CASES + [(loss, {**options, "spacing": SPACINGS[axes]}) for loss, options in spaced]
+
+
+OF_SHAPES = [(shape, *case) for shape in SHAPES for case in cases(len(shape) - 2)]
 
 
 def test_no_loss_is_forgotten():
@@ -47,14 +67,19 @@ def batch(shape, seed=3, dtype=torch.float64):
 
 
 def run(module, logits, target):
-    logits = logits.detach().clone().requires_grad_()
-    value = module(logits, target)
-    value.sum().backward()
-    return value.detach(), logits.grad
+    """Value and gradient of a loss that is called, which those of one that is started equal."""
+    found = []
+    for call in (module, lambda *given: module.start(*given).result()):
+        leaf = logits.detach().clone().requires_grad_()
+        value = call(leaf, target)
+        value.sum().backward()
+        found.append((value.detach(), leaf.grad))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+    return found[0]
 
 
-@pytest.mark.parametrize(("loss", "options"), CASES, ids=name_of)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("shape", "loss", "options"), OF_SHAPES, ids=name_of)
 def test_nothing_at_ignored_pixels_matters(shape, loss, options):
     logits, labels, ignored = batch(shape)
     module = loss(**options, ignore_index=INDEX, reduction="none")
@@ -74,7 +99,7 @@ def test_nothing_at_ignored_pixels_matters(shape, loss, options):
         assert torch.equal(slope_again, slope)
 
 
-@pytest.mark.parametrize(("loss", "options"), CASES, ids=name_of)
+@pytest.mark.parametrize(("loss", "options"), cases(2), ids=name_of)
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
 def test_the_gradient_is_that_of_the_value(shape, loss, options):
     logits, labels, ignored = batch((1, shape[1], 5, 6), seed=11)
@@ -84,8 +109,7 @@ def test_the_gradient_is_that_of_the_value(shape, loss, options):
     assert torch.autograd.gradcheck(lambda x: module(x, target), logits, eps=1e-7, atol=1e-6)
 
 
-@pytest.mark.parametrize(("loss", "options"), CASES, ids=name_of)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("shape", "loss", "options"), OF_SHAPES, ids=name_of)
 def test_no_ignored_pixel_changes_no_bit(shape, loss, options):
     logits, labels, ignored = batch(shape, dtype=torch.float32)
     plain, option = (
@@ -103,8 +127,7 @@ def test_no_ignored_pixel_changes_no_bit(shape, loss, options):
     assert torch.equal(slope_mixed[0], slope[0])
 
 
-@pytest.mark.parametrize(("loss", "options"), CASES, ids=name_of)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("shape", "loss", "options"), OF_SHAPES, ids=name_of)
 def test_an_image_that_is_ignored_altogether_costs_nothing(shape, loss, options):
     logits, labels, ignored = batch(shape)
     ignored[0] = True
@@ -121,7 +144,7 @@ def test_an_image_that_is_ignored_altogether_costs_nothing(shape, loss, options)
     assert (slope == 0).all()
 
 
-@pytest.mark.parametrize(("loss", "options"), CASES, ids=name_of)
+@pytest.mark.parametrize(("loss", "options"), cases(2), ids=name_of)
 def test_labels_and_channels_say_the_same(loss, options):
     logits, labels, ignored = batch((2, 3, 9, 13))
     module = loss(**options, ignore_index=INDEX)
@@ -199,6 +222,7 @@ TOPOLOGY = [
     (HomotopyWarpingLoss, {}),
     (MorseLoss, {}),
     (MorseLoss, {"of": "both"}),
+    (ClDiceLoss, {"skeleton": "thin"}),
 ]
 HIDDEN = {
     "break": (
@@ -250,7 +274,7 @@ SEEN = {
     ("loss", "options", "name"),
     [
         (loss, options, name)
-        for loss, options in TOPOLOGY[:4] + TOPOLOGY[5:6]
+        for loss, options in TOPOLOGY[:4] + TOPOLOGY[5:6] + TOPOLOGY[-1:]
         for name in SEEN
         # An empty prediction has a component, however low, that rank takes for the true one.
         if (options, name) != ({"matching": "rank"}, "missing")
@@ -285,6 +309,53 @@ def test_no_feature_of_ignored_pixels_divides_the_loss():
         assert module(few, truth) == module(many, truth) > 0
 
 
+def test_a_thin_skeleton_is_that_of_the_filled_masks_without_what_is_ignored():
+    loss = ClDiceLoss(skeleton="thin", ignore_index=INDEX)
+    # The last of the ignored pixels touches the background, so all are, and two lines are left.
+    text = ".......  .#####.  .??????  .#####.  ......."
+    value, slope = run(loss, sure(text, 2.0), drawn(text))
+    sensitivity = (10 / (1 + np.exp(-2.0)) + 1) / 11  # all of the prediction's skeleton is right
+    assert value.item() == pytest.approx(1 - 2 * sensitivity / (1 + sensitivity), abs=1e-12)
+    assert torch.equal(slope[:, 0] != 0, drawn(text) == 1)
+    # Now all around is foreground. The skeleton of the block is its middle, of which nobody knows.
+    text = "#######  #?????#  #?????#  #?????#  #######"
+    value, slope = run(loss, sure(text, 2.0), drawn(text))
+    assert value == 0
+    assert not slope.any()
+
+
+@pytest.mark.parametrize(("loss", "options"), SPACED, ids=name_of)
+def test_a_spacing_counts_beside_ignored_pixels(loss, options):
+    logits, labels, ignored = batch((2, 1, 8, 12, 13))
+    labels[0] = 1  # two cells, and a wall between them, whose middle leans by the spacing
+    labels[0, :2, :3, :3] = labels[0, 6:, 9:, 10:] = 0
+    ignored[0] = False
+    ignored[0, 3:5, 4:8, 4:8] = True
+    target = labels.masked_fill(ignored, INDEX)
+    values = [
+        run(loss(**options, spacing=spacing, ignore_index=INDEX), logits, target)[1]
+        for spacing in (None, (0.3, 0.3, 0.3), (4.0, 1.0, 1.0), (12.0, 3.0, 3.0))
+    ]
+    assert torch.equal(values[0], values[1])  # only ratios count
+    assert torch.equal(values[2], values[3])
+    assert not torch.equal(values[0], values[2])
+
+
+@pytest.mark.parametrize(("loss", "options"), cases(2), ids=name_of)
+def test_a_started_loss_refuses_what_a_called_one_does(loss, options):
+    logits, labels, ignored = batch((2, 3, 9, 13))
+    module = loss(**options, ignore_index=2)
+    for call in (module, lambda *given: module.start(*given).result()):
+        with pytest.raises(ValueError, match="ignore_index must be none of the labels of 3"):
+            call(logits, labels)
+    if module.uses_threads:  # it needs no values, so it is said at once
+        with pytest.raises(ValueError, match="ignore_index must be none of the labels of 3"):
+            module.start(logits, labels)
+    pending = loss(**options, ignore_index=-1).start(logits, labels.masked_fill(ignored, INDEX))
+    with pytest.raises(ValueError, match=r"labels from 0 to 2.*to 255"):
+        pending.result()
+
+
 def test_windows_without_a_label_do_not_count():
     logits, labels, _ = batch((1, 1, 8, 12))
     target = labels.clone()
@@ -312,7 +383,12 @@ def test_sums_ignore_what_their_parts_do():
 def test_second_derivatives_of_plain_torch_are_right():
     logits, labels, ignored = batch((2, 1, 5, 6))
     target = labels.masked_fill(ignored, INDEX)
-    for loss in (DiceBCELoss(ignore_index=INDEX), ClDiceLoss(iterations=1, ignore_index=INDEX)):
+    for loss in (
+        DiceBCELoss(ignore_index=INDEX),
+        ClDiceLoss(iterations=1, ignore_index=INDEX),
+        ClDiceLoss(iterations=2, spacing=(2.0, 1.0), ignore_index=INDEX),
+        ClDiceLoss(skeleton="thin", ignore_index=INDEX),
+    ):
         point = (logits / 2).requires_grad_()
         assert torch.autograd.gradgradcheck(lambda x, f=loss: f(x, target), point, atol=1e-4)
 

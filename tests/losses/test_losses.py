@@ -63,6 +63,7 @@ DICE_BCE_OPTIONS = {
 WARPING_OPTIONS = {
     "pixel_loss": ["cross_entropy", "dice"],
     "connectivity": [None, 1, 2],
+    "spacing": [None, (1.0, 3.0)],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
 }
@@ -78,7 +79,9 @@ MORSE_OPTIONS = {
     "ignore_index": [None, 255],
 }
 CLDICE_OPTIONS = {
+    "skeleton": ["soft", "thin"],
     "iterations": [10, 0, 2],
+    "spacing": [None, (1.0, 2.0)],
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
@@ -101,6 +104,7 @@ OPTIONS = [
     *((HomotopyWarpingLoss, options) for options in one_changed_at_a_time(WARPING_OPTIONS)),
     *((MorseLoss, options) for options in one_changed_at_a_time(MORSE_OPTIONS)),
     (MorseLoss, {"structure": "patches", "of": "both", "saddle_level": 0.3, "dilation": 1}),
+    (MorseLoss, {"structure": "patches", "of": "truth", "spacing": (1.0, 4.0)}),
     *((ClDiceLoss, options) for options in one_changed_at_a_time(CLDICE_OPTIONS)),
 ]
 
@@ -126,6 +130,10 @@ def test_gradients_equal_finite_differences(channels, loss, options):
         (HomotopyWarpingLoss, {"connectivity": 1, "pixel_loss": "dice"}),
         (MorseLoss, {"structure": "patches", "of": "both", "pixel_loss": "dice"}),
         (MorseLoss, {"of": "both", "saddle_level": 0.4, "min_persistence": 0.2}),
+        (MorseLoss, {"of": "truth", "spacing": (3.0, 1.0, 1.0)}),
+        (HomotopyWarpingLoss, {"spacing": (3.0, 1.0, 1.0)}),
+        (ClDiceLoss, {"skeleton": "thin", "spacing": (3.0, 1.0, 1.0)}),
+        (ClDiceLoss, {"spacing": (3.0, 1.0, 1.5), "iterations": 4}),
     ],
     ids=name_of,
 )
@@ -466,29 +474,33 @@ class Elsewhere(torch.Tensor):
         return self.as_subclass(torch.Tensor).clone()
 
 
+def to_host(*tensors):
+    return [copy.wait() for copy in common._send_to_host(*tensors)]
+
+
 def test_a_tensor_on_another_device_is_copied_once_for_all_that_share():
     tensor = torch.arange(3.0).as_subclass(Elsewhere)
-    (copy,) = common._to_host(tensor)
+    (copy,) = to_host(tensor)
     assert copy.tolist() == [0, 1, 2]
-    common._to_host(tensor)
+    to_host(tensor)
     assert Elsewhere.fetched == 2  # nothing is kept without need
     with common.shared_copies():
-        shared = common._to_host(tensor, tensor)
-        again = common._to_host(tensor)
+        shared = to_host(tensor, tensor)
+        again = to_host(tensor)
         assert Elsewhere.fetched == 3
         assert shared[0] is shared[1] is again[0]
         tensor += 1
-        assert common._to_host(tensor)[0].tolist() == [1, 2, 3]
+        assert to_host(tensor)[0].tolist() == [1, 2, 3]
         assert Elsewhere.fetched == 4
         for value in range(20):  # the place of one that is gone may be another's: no copy is its
             passing = torch.full((1,), value).as_subclass(Elsewhere)
-            assert common._to_host(passing)[0].item() == value
+            assert to_host(passing)[0].item() == value
             del passing
         assert Elsewhere.fetched == 24
-    common._to_host(tensor)
+    to_host(tensor)
     assert Elsewhere.fetched == 25
     here = torch.zeros(2)
-    assert common._to_host(here)[0].data_ptr() == here.data_ptr()
+    assert to_host(here)[0].data_ptr() == here.data_ptr()
 
 
 def test_no_loss_is_forgotten():

@@ -17,6 +17,7 @@ from toposeg_lite.losses import (
 )
 
 SMOOTH = [(DiceBCELoss, {}), (ClDiceLoss, {"iterations": 2}), (ClDiceLoss, {"iterations": 0})]
+SMOOTH += [(ClDiceLoss, {"skeleton": "thin"})]
 FIRST_ONLY = [
     (TopologicalLoss, {}),
     (TopologicalLoss, {"window": 6, "matching": "betti"}),

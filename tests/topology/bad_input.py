@@ -316,6 +316,21 @@ CASES = [
         ValueError,
         "persistence must lie",
     ),
+    # --- spacing ---
+    *[
+        (
+            f"{function.__name__} {what}",
+            lambda f=function, s=spacing: f(MASK, MASK, spacing=s),
+            *error,
+        )
+        for function in (warping.homotopy_warp, warping.flip_order)
+        for what, spacing, *error in [
+            ("spacing of three", (1, 1, 1), ValueError, "a length for each of 2 axes"),
+            ("spacing of a number", 2, TypeError, "a length for each of 2 axes"),
+            ("spacing negative", (-1, 1), ValueError, "each of spacing must be finite and above"),
+            ("spacing far apart", (1, 1e9), ValueError, "more than 1000 times"),
+        ]
+    ],
     # --- matching ---
     ("match NaN", lambda: match_pairs(NAN, MASK), ValueError, "prediction holds 2 values that are"),
     ("match truth NaN", lambda: match_pairs(IMAGE, NAN), ValueError, "truth holds 2 values"),

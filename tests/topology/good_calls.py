@@ -58,13 +58,15 @@ CALLS = [
     call(topology.betti_numbers, {"mask": CUBE > 0.5, **OPTIONS}),
     call(topology.simple_points, {"mask": MASK, "connectivity": 2}),
     call(topology.simple_points, {"mask": CUBE > 0.5, "connectivity": 3}),
-    call(topology.homotopy_warp, {"mask": MASK, "target": ~MASK, "connectivity": 1}),
-    call(topology.flip_order, {"mask": MASK, "target": ~MASK, "connectivity": 1}),
+    *[
+        call(function, {"mask": MASK, "target": ~MASK, "connectivity": 1, "spacing": (2, 1)})
+        for function in (topology.homotopy_warp, topology.flip_order)
+    ],
     *[
         call(
             topology.persistence_pairs,
-            {"image": image, "dimensions": [0], "min_persistence": 0.1, **OPTIONS},
-            {"min_persistence": BAD_NUMBER},
+            {"image": image, "dimensions": [0], "min_persistence": 0.1, "floor": 0.1, **OPTIONS},
+            {"min_persistence": BAD_NUMBER, "floor": BAD_NUMBER},
         )
         for image in (IMAGE, CUBE, IMAGE.astype(np.float16), ROW, MASK)
     ],

@@ -196,6 +196,9 @@ IMAGES = {
     "thin in 3D": random_image(5, (2, 9, 2), levels=9),
     # Two equally low ways lead from one pixel to the deepest pit, by way of two basins.
     "equal ways": digits("031323 123223 333333 132023 223101", 4),
+    # A pixel's neighbour of the same value enters later, and only there meets the basin beyond.
+    "equal borders": digits("222 132 220 321 033 123", 4),
+    "equal borders, wider": digits("21121 21020 20111 02212", 4),
     # Basins meet at many pixels of one value, and the first of these in raster order comes last.
     "equal spots in 3D": digits("011011012 020211021", 3).reshape(2, 3, 3),
 }

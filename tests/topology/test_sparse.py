@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, label
 
 from toposeg_lite.topology import persistence, persistence_pairs
+from toposeg_lite.topology.betti_matching import betti_matching, components_above
 from toposeg_lite.topology.matching import match_to_mask
 
 CENSORED = -2
@@ -151,3 +152,50 @@ def test_two_rings_that_live_on_are_matched_to_their_own():
             tunnels = pairs[found.matched & (pairs.dimension == 1)]
             assert tunnels.birth.tolist() == [0.6]
             assert (found.missing_dimension == 1).sum() == 1
+
+
+@pytest.mark.parametrize("border", ["open", "closed"])
+@pytest.mark.parametrize("connectivity", [1, 3])
+def test_components_are_matched_as_without_a_floor_below_all_values(connectivity, border):
+    """The voxels are picked all the same, but none is discarded."""
+    rng, matched = np.random.default_rng(4), 0
+    for _ in range(80):
+        image = 0.1 + 0.9 * random_image(rng, 3)
+        mask = rng.random(image.shape) < rng.random() ** 2
+        closed = border == "closed"
+        expected = betti_matching(image, mask, connectivity, closed, [True, False, False])[0]
+        found = components_above(image, mask, connectivity, closed, 0.05)
+        pairs = [
+            sorted(zip(*map(np.ndarray.tolist, both), strict=True)) for both in (found, expected)
+        ]
+        assert pairs[0] == pairs[1]
+        matched += len(pairs[0])
+    assert matched > 50
+
+
+@pytest.mark.parametrize("connectivity", [1, 3])
+@pytest.mark.parametrize(
+    ("image", "truth", "births"),
+    [
+        # Each blob that lives on is matched to its own, and the false one between them is not.
+        ([0.9, 0, 0.7, 0, 0.8], [1, 0, 0, 0, 1], [0.8, 0.9]),
+        # The essential one is matched always: here it takes the place of the truth's first.
+        ([0.9, 0, 0.7, 0, 0.8], [0, 0, 1, 0, 1], [0.8, 0.9]),
+        ([0.7, 0, 0.9, 0, 0.8], [1, 0, 0, 0, 1], [0.8, 0.9]),
+        # Where the truth's first has nothing above the floor, nothing is lost by that.
+        ([0.9, 0, 0.04, 0, 0.8], [0, 0, 1, 0, 1], [0.8, 0.9]),
+        # Both are in one component of the truth, which bridges what the floor parts.
+        ([0.9, 0.04, 0.8, 0, 0.7], [1, 1, 1, 0, 0], [0.9]),
+        # They meet above the floor.
+        ([0.9, 0.2, 0.8, 0, 0.7], [1, 0, 1, 0, 1], [0.7, 0.8, 0.9]),
+        # Nothing is above the floor, or in the truth.
+        ([0.04, 0, 0.03, 0, 0.02], [0, 0, 1, 0, 0], [0.04]),
+        ([0.9, 0, 0.7, 0, 0.8], [0, 0, 0, 0, 0], [0.9]),
+    ],
+)
+def test_components_that_live_on_at_the_floor(image, truth, births, connectivity):
+    volume, mask = np.array([[image]]), np.array([[truth]], bool)
+    pairs = persistence_pairs(volume, floor=0.05, connectivity=connectivity)
+    found = match_to_mask(pairs, volume, mask, "betti", connectivity=connectivity, border="open")
+    assert sorted(pairs.birth[found.matched].tolist()) == births
+    assert len(found.missing_dimension) == max(label(truth)[1] - len(births), 0)

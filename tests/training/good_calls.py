@@ -43,7 +43,8 @@ PREDICTED: Kind = NO_REALS | {
 }  # fmt: skip
 WINDOW: Kind = SIDES | {"of three sides": (8, 8, 8)}
 CONFIG = {
-    "dataset": "brick", "root": None, "loss": "topological", "loss_options": {}, "weight": 1,
+    "dataset": "brick", "own_folder": {}, "root": None, "loss": "topological",
+    "loss_options": {}, "weight": 1,
     "steps": 2, "patch": 8, "batch": 2, "light": 0.1, "augment": {}, "seed": 0, "width": 2,
     "depth": 2, "learning_rate": 0.1, "anneal": True, "clip": 1, "precision": "float32",
     "checkpoint_every": 2, "validate_every": 2, "patience": 2, "validation_window": 8,
@@ -53,6 +54,8 @@ CALLS = [
     call(
         TrainConfig, CONFIG,
         {
+            "own_folder": {"None": None, "a text": "photos", "a list": ["photos"],
+                           "of one of the library's sets": {"images": "a", "masks": "b"}},
             "dataset": BAD_CHOICE, "root": {"a number": 3, "bytes": b"data"}, "loss": BAD_CHOICE,
             "loss_options": {"None": None, "a list": [1], "a text": "rank", "of numbers": {1: 2},
                              "no JSON": {"min_persistence": np.float32(0.5)}},

@@ -22,6 +22,7 @@ from training_data import DATA, TINY, assert_same
 from toposeg_lite.data import Dataset, Sample
 from toposeg_lite.files import write_atomically
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
+from toposeg_lite.losses.base import Loss
 from toposeg_lite.models import UNet
 from toposeg_lite.training import (
     TrainConfig,
@@ -124,6 +125,18 @@ def test_training_equals_a_loop_written_by_hand(config):
     np.testing.assert_allclose(end.history["loss"], losses, rtol=1e-4)
     for name, tensor in weights.items():
         torch.testing.assert_close(end.weights[name], tensor, rtol=2e-3, atol=2e-4)
+
+
+def test_what_is_computed_meanwhile_changes_no_bit(monkeypatch):
+    ends = [train(TINY, data=DATA, progress=False)]
+    # Now nothing begins before it is asked for.
+    monkeypatch.setattr(TopologicalLoss, "start", Loss.start)
+    monkeypatch.setattr(loop._Steps, "_take", loop._Steps._draw)
+    ends.append(train(TINY, data=DATA, progress=False))
+    for name, weight in ends[0].weights.items():
+        assert torch.equal(weight, ends[1].weights[name]), name
+    parts = ["loss", "dice_bce", "added"]
+    assert ends[0].history[parts].equals(ends[1].history[parts])
 
 
 def test_history_holds_the_parts_of_the_loss_and_their_seconds():

@@ -47,6 +47,21 @@ float64. The losses with kernels on the CPU (topological, warping, Morse) copy l
 from a GPU once and spread the images over as many threads as torch uses; no bit depends on that
 number. Ctrl-C ends a batch within one image.
 
+*Beside the network.* ``pending = loss.start(logits, target)`` returns at once, ``pending.result()``
+is what ``loss(logits, target)`` returns, bit by bit, with its gradient. In between the kernels run
+in threads of their own, while the caller does something else: the pixel loss, the next batch; from
+a GPU the tensors are under way meanwhile. Of a `SumLoss` all parts start at once. Until the result
+is there, neither tensor may be changed in place (it is noticed, and refused). Wrong shapes and
+types are raised by `start`, wrong values by `result`; Ctrl-C there, or dropping the handle, ends
+the threads within one image. Losses that are plain torch are computed in `result`.
+
+>>> import torch
+>>> logits, target = torch.zeros(1, 1, 2, 2), torch.tensor([[[0, 1], [1, 0]]])
+>>> pending = TopologicalLoss().start(logits, target)
+>>> pixels = dice_bce_loss(logits, target)  # while the kernels run
+>>> pixels + pending.result()
+tensor(1.5306)
+
 Second derivatives (``create_graph=True``, Hessians) are right for `DiceBCELoss` and `ClDiceLoss`;
 those with kernels on the CPU have first derivatives only and raise RuntimeError. `torch.compile`
 leaves every loss as it is and compiles what is around it, so ``fullgraph=True`` is refused; so are
@@ -62,12 +77,10 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from torch import nn
-
 from ..checks import check_choice
+from .base import Loss
 from .cldice import ClDiceLoss, cldice_loss
 from .morse import MorseLoss, morse_loss
-from .options import Loss
 from .pixels import DiceBCELoss, dice_bce_loss
 from .sums import SumLoss
 from .topological import TopologicalLoss, topological_loss
@@ -98,7 +111,7 @@ LOSSES: dict[str, type[Loss]] = {
 }
 
 
-def make_loss(name: str, **options: Any) -> nn.Module:
+def make_loss(name: str, **options: Any) -> Loss:
     """Build a loss by its name in `LOSSES`, with the options that its class takes.
 
     Examples

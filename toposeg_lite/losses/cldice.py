@@ -1,20 +1,41 @@
-"""Centreline Dice (Shit 2021): overlap measured along soft skeletons."""
+"""Centreline Dice (Shit 2021): overlap measured along skeletons, soft or thin."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checks import check_integer, check_number
+from ..checks import check_choice, check_integer, check_number
+from ..topology.grid import check_spacing
 from ..topology.ignored import fill_batch
-from .common import check_logits_and_target, foreground, reduce, uncompiled
-from .options import Loss, Options, Reduction, check_ignore_index, check_reduction, takes
+from ..topology.skeleton import thin_mask
+from ..topology.threads import Background
+from .base import Loss, PendingLoss
+from .common import (
+    OnHost,
+    at_least_float32,
+    begin_copy,
+    check_logits_and_target,
+    foreground,
+    in_threads,
+    reduce,
+    uncompiled,
+)
+from .options import (
+    Options,
+    Reduction,
+    check_any_spacing,
+    check_ignore_index,
+    check_reduction,
+    takes,
+)
 
 __all__ = ["ClDiceLoss", "cldice_loss"]
 
@@ -23,13 +44,21 @@ __all__ = ["ClDiceLoss", "cldice_loss"]
 class ClDiceOptions(Options):
     """The checked options of `ClDiceLoss`, which explains them."""
 
+    skeleton: Literal["soft", "thin"] = "soft"
     iterations: int = 10
     smooth: float = 1.0
+    spacing: Sequence[float] | None = None
     reduction: Reduction = "mean"
     ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        check_choice(self.skeleton, ("soft", "thin"), "skeleton")
         self._check(check_integer, "iterations")
+        if self.skeleton == "thin" and self.iterations != ClDiceOptions.iterations:
+            raise ValueError(
+                f"iterations belongs to skeleton='soft'; got {self.iterations} and skeleton='thin'"
+            )
+        self._check(check_any_spacing, "spacing")
         self._check(partial(check_number, positive=True), "smooth")
         check_reduction(self.reduction)
         self._check(check_ignore_index, "ignore_index")
@@ -38,23 +67,39 @@ class ClDiceOptions(Options):
 class ClDiceLoss(Loss):
     r"""Centreline Dice: how much of each skeleton lies in the other's foreground [1]_.
 
-    With the soft skeletons :math:`S_p, S_g` of likelihood p and mask g,
+    With skeletons :math:`S_p, S_g` of likelihood p and mask g,
 
     .. math:: 1 - \frac{2 \, T_p T_s}{T_p + T_s}, \quad
               T_p = \frac{\sum S_p g + s}{\sum S_p + s}, \quad
               T_s = \frac{\sum S_g p + s}{\sum S_g + s}.
 
-    The skeleton of a grey image is what remains of its ridges under repeated erosion: the minimum
-    along the axes; what an opening then removes is skeleton. It is a relaxation, made of minima
-    and maxima, and knows nothing of Betti numbers: cheap connections count as much as true ones.
+    The *soft* skeleton of a grey image is what remains of its ridges under repeated erosion: the
+    minimum along the axes; what an opening then removes is skeleton. It is a relaxation, made of
+    minima and maxima, and knows nothing of Betti numbers: cheap connections count as much as true
+    ones. All these images are kept for the gradient, some 60 of them: too many for large ones.
+
+    The *thin* one is exact, and needs a fraction of the memory. The masks of truth and prediction
+    (what is likelier than not; of several classes the likeliest) are thinned to lines one pixel
+    wide, :math:`K_g` and :math:`K_p`, which keep components, loops and cavities, and then held
+    fixed; :math:`S_g = K_g` and :math:`S_p = K_p \, p`. So the gradient goes through the overlap
+    alone: p rises along the truth's skeleton, and falls along the prediction's where that lies
+    outside the truth. Away from both it is 0, so use it beside a pixel loss. The thinning runs on
+    the CPU.
 
     Parameters
     ----------
+    skeleton : {"soft", "thin"}
+        Which skeletons. Default "soft", the paper's.
     iterations : int
-        How often to erode: at least half the width, in pixels, of the widest structure. Time grows
-        in proportion. Default 10.
+        How often to erode for soft ones: at least half the width, in pixels, of the widest
+        structure. Time and memory grow in proportion. Default 10.
     smooth : float
         The number s > 0 of pixels that are added to both sides of the fractions. Default 1.
+    spacing : sequence of float, optional
+        Of the pixels along each axis (z, y, x), in any unit: see `toposeg_lite.topology`. Soft
+        skeletons are eroded by the smallest of them each time, along a coarser axis only when that
+        amounts to one more of its pixels. Thin ones are those of solids in space; in 2D, where
+        the thinning measures nothing, it is refused. Default: all axes are alike.
 
     References
     ----------
@@ -77,19 +122,32 @@ class ClDiceLoss(Loss):
     @takes(ClDiceOptions)
     def __init__(self, **options: Any) -> None:
         super().__init__(ClDiceOptions(**options))
+        self.uses_threads = self.options.skeleton == "thin"
 
     @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        smooth, iterations = self.options.smooth, self.options.iterations
-        logits, target, ignored = check_logits_and_target(logits, target, self.options.ignore_index)
+        options = self.options
+        if options.skeleton == "thin":
+            return self.start(logits, target).result()
+        logits, target, ignored = check_logits_and_target(logits, target, options.ignore_index)
+        spacing = check_spacing(options.spacing, logits.ndim - 2)
         likelihood, mask = foreground(logits, target)
         truth = mask.to(likelihood.dtype)
         if ignored is not None:
             likelihood, truth = (_fill(image, ignored) for image in (likelihood, truth))
-        lines, true_lines = (_soft_skeleton(image, iterations) for image in (likelihood, truth))
+        lines, true_lines = (
+            _soft_skeleton(image, options.iterations, spacing) for image in (likelihood, truth)
+        )
         if ignored is not None:
             lines, true_lines = (line.masked_fill(ignored, 0) for line in (lines, true_lines))
+        return self._overlap(likelihood, truth, lines, true_lines)
+
+    def _overlap(
+        self, likelihood: Tensor, truth: Tensor, lines: Tensor, true_lines: Tensor
+    ) -> Tensor:
+        """Return the loss of images with these skeletons."""
+        smooth = self.options.smooth
 
         def share(line: Tensor, area: Tensor) -> Tensor:
             """Return how much of a skeleton lies in the foreground, for each image and class."""
@@ -98,6 +156,24 @@ class ClDiceLoss(Loss):
         precision, sensitivity = share(lines, truth), share(true_lines, likelihood)
         cldice = 2 * precision * sensitivity / (precision + sensitivity)
         return reduce(1 - cldice.mean(1), self.options.reduction)
+
+    @uncompiled
+    def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
+        """Let the thinning begin in threads of its own, and return: see the package."""
+        if self.options.skeleton == "soft":
+            return super().start(logits, target)
+        arrive = begin_copy(logits, target, self.options.ignore_index)
+        spacing = check_spacing(self.options.spacing, logits.ndim - 2)
+        thinning = Background(lambda: _thin_skeletons(arrive(), spacing))
+
+        def finish() -> Tensor:
+            truth, *skeletons = (torch.from_numpy(part) for part in thinning.wait())
+            scores = at_least_float32(logits)
+            likelihood, _ = foreground(scores, scores)
+            truth, lines, true_lines = (part.to(likelihood) for part in (truth, *skeletons))
+            return self._overlap(likelihood, truth, lines * likelihood, true_lines)
+
+        return PendingLoss(logits, target, finish)
 
 
 @takes(ClDiceOptions)
@@ -121,22 +197,61 @@ def _fill(images: Tensor, ignored: Tensor) -> Tensor:
     return images.flatten(2).gather(2, index).reshape(images.shape)
 
 
-def _soft_skeleton(image: Tensor, iterations: int) -> Tensor:
+def _soft_skeleton(
+    image: Tensor, iterations: int, spacing: tuple[float, ...] | None = None
+) -> Tensor:
     """Collect what an opening removes from `image` and from its first `iterations` erosions.
 
     Where that is anything, the image is a ridge no wider than the opening at that erosion.
     """
-    axes = tuple(range(2, image.ndim))
-    eroded = _Extreme.apply(image, axes, torch.minimum)
+    sizes = spacing or (1.0,) * (image.ndim - 2)
     skeleton = torch.zeros_like(image)
-    for last in reversed(range(iterations + 1)):
+    axes = _due_axes(1, sizes)
+    eroded = _Extreme.apply(image, axes, torch.minimum)
+    for step in range(1, iterations + 2):
         opened = eroded
         for axis in axes:  # one axis after the other: diagonal neighbours too
             opened = _Extreme.apply(opened, (axis,), torch.maximum)
         skeleton = skeleton + (1 - skeleton) * F.relu(image - opened)
-        if last:
+        if step <= iterations:
+            axes = _due_axes(step + 1, sizes)
             image, eroded = eroded, _Extreme.apply(eroded, axes, torch.minimum)
     return skeleton
+
+
+def _due_axes(step: int, sizes: Sequence[float]) -> tuple[int, ...]:
+    """Return along which axes of a batch an erosion reaches one more pixel at this step, from 1 on.
+
+    Examples
+    --------
+    >>> [_due_axes(step, (2.5, 1.0, 1.0)) for step in range(1, 6)]
+    [(3, 4), (3, 4), (2, 3, 4), (3, 4), (2, 3, 4)]
+    """
+    nearly = 1e-6  # what rounding took from a whole number
+    return tuple(
+        axis
+        for axis, size in enumerate(sizes, start=2)
+        if (step + nearly) // size > (step - 1 + nearly) // size
+    )
+
+
+def _thin_skeletons(
+    host: OnHost, spacing: tuple[float, ...] | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the foreground's masks, and the skeletons of the prediction and of them, all of bool.
+
+    Each is (B, K, *spatial); no skeleton has an ignored pixel.
+    """
+    truths = host.masks[:, host.classes]
+    masks = np.stack([host.predicted(), truths])
+    if host.ignored is not None:
+        masks = np.stack([fill_batch(each, host.ignored)[0] for each in masks])
+    flat = masks.reshape(-1, *masks.shape[3:])
+    thinned = np.stack(in_threads(lambda mask: thin_mask(mask, spacing), list(flat)))
+    thinned = thinned.reshape(masks.shape)
+    if host.ignored is not None:
+        thinned &= ~host.ignored[:, None]
+    return truths, *thinned
 
 
 class _Extreme(torch.autograd.Function):

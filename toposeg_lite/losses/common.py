@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 import torch
@@ -16,9 +16,13 @@ from ..checks import check_integer
 from ..topology.threads import Item, Result, map_in_threads
 from .options import Reduction
 
+Arguments = ParamSpec("Arguments")
+
 __all__ = [
     "OnHost",
+    "at_least_float32",
     "attach",
+    "begin_copy",
     "check_and_copy",
     "check_logits_and_target",
     "foreground",
@@ -47,10 +51,10 @@ def check_logits_and_target(
     ignored : (B, 1, *spatial) tensor of bool
         Where the target is `ignore_index`; None if it is so nowhere.
     """
-    _check_kinds(logits, target, name)
+    _check_kinds(logits, target, ignore_index, name)
     target, ignored = _set_aside(target, logits.shape, ignore_index)
     _check_values(logits, target, name)
-    return _at_least_float32(logits), _channels(target, logits.shape), ignored
+    return at_least_float32(logits), _channels(target, logits.shape), ignored
 
 
 class OnHost(NamedTuple):
@@ -58,9 +62,9 @@ class OnHost(NamedTuple):
 
     Attributes
     ----------
-    logits : (B, C, *spatial) tensor of float32 or float64
-        On their own device and part of the graph: `attach` needs them.
-    scores : (B, C, *spatial) array
+    logits : (B, C, *spatial) tensor
+        As they were given, on their own device and part of the graph: `attach` needs them.
+    scores : (B, C, *spatial) array of float32 or float64
         Their values.
     masks : (B, C, *spatial) array of bool
         Binary for C = 1, one-hot for C > 1; ignored pixels are background.
@@ -78,6 +82,13 @@ class OnHost(NamedTuple):
         """The channels of the foreground."""
         return range(1 if self.scores.shape[1] > 1 else 0, self.scores.shape[1])
 
+    def predicted(self) -> np.ndarray:
+        """Return the masks of the prediction, (B, K, *spatial): of its likeliest classes."""
+        if self.scores.shape[1] == 1:
+            return self.scores > 0
+        names = np.array(self.classes).reshape(-1, *[1] * (self.scores.ndim - 2))
+        return self.scores.argmax(1)[:, None] == names
+
 
 def check_and_copy(logits: Any, target: Any, ignore_index: int | None = None) -> OnHost:
     """Check what a loss is given and return its values in the CPU's memory.
@@ -85,23 +96,47 @@ def check_and_copy(logits: Any, target: Any, ignore_index: int | None = None) ->
     What lies there already is not copied. From a GPU both tensors are copied once, as they are
     (half precision is half the bytes), and checked here, so that the GPU is waited for only once.
     """
-    _check_kinds(logits, target)
-    here, there = _to_host(logits, target)
-    there, ignored = _set_aside(there, here.shape, ignore_index)
-    _check_values(here, there)
-    return OnHost(
-        _at_least_float32(logits),
-        _at_least_float32(here).numpy(),
-        _channels(there, here.shape).numpy(),
-        None if ignored is None else ignored[:, 0].numpy(),
-    )
+    return begin_copy(logits, target, ignore_index)()
 
 
-# The copies within the present `shared_copies`. The originals are kept too, so that their ids
-# stay theirs.
-_COPIES: ContextVar[dict[tuple[int, int], tuple[Tensor, Tensor]] | None] = ContextVar(
-    "copies", default=None
-)
+def begin_copy(logits: Any, target: Any, ignore_index: int | None = None) -> Callable[[], OnHost]:
+    """Begin what `check_and_copy` does; the function that is returned waits for the end of it.
+
+    It may be called by another thread. Until then the GPU goes on, and so does the caller.
+    """
+    _check_kinds(logits, target, ignore_index)
+    copies = _send_to_host(logits, target)
+
+    def arrive() -> OnHost:
+        here, there = (copy.wait() for copy in copies)
+        there, ignored = _set_aside(there, here.shape, ignore_index)
+        _check_values(here, there)
+        return OnHost(
+            logits,
+            at_least_float32(here).numpy(),
+            _channels(there, here.shape).numpy(),
+            None if ignored is None else ignored[:, 0].numpy(),
+        )
+
+    return arrive
+
+
+class _Copy(NamedTuple):
+    """A tensor in the CPU's memory, as soon as it has arrived there."""
+
+    there: Tensor
+    original: Tensor  # kept, so that its id stays its own
+    arrives: Any  # the event in the GPU's queue; None where nothing is waited for
+
+    def wait(self) -> Tensor:
+        """Return the copy when it is whole."""
+        if self.arrives is not None:
+            self.arrives.synchronize()
+        return self.there
+
+
+# The copies within the present `shared_copies`.
+_COPIES: ContextVar[dict[tuple[int, int], _Copy] | None] = ContextVar("copies", default=None)
 
 
 @contextmanager
@@ -114,31 +149,31 @@ def shared_copies() -> Iterator[None]:
         _COPIES.reset(token)
 
 
-def _to_host(*tensors: Tensor) -> list[Tensor]:
-    """Return tensors as they are, without gradient, in the CPU's memory.
+def _send_to_host(*tensors: Tensor) -> list[_Copy]:
+    """Begin to copy tensors, without gradient, to the CPU, if they are not there.
 
-    All copies from a GPU are under way, into pinned memory, before the first is waited for.
+    From a GPU they go into pinned memory.
     """
     shared = _COPIES.get()
     copies = {} if shared is None else shared
-    on_host, new = [], False
+    sent = []
     for tensor in tensors:
         if tensor.device.type == "cpu":
-            on_host.append(tensor.detach())
+            sent.append(_Copy(tensor.detach(), tensor, None))
             continue
         key = (id(tensor), 0 if tensor.is_inference() else tensor._version)
         if key not in copies:
-            copies[key] = (tensor.detach().to("cpu", non_blocking=tensor.is_cuda), tensor)
-            new |= tensor.is_cuda
-        on_host.append(copies[key][0])
-    if new:
-        arrived = torch.cuda.Event()
-        arrived.record(torch.cuda.current_stream(tensors[0].device))
-        arrived.synchronize()
-    return on_host
+            arrives = None
+            there = tensor.detach().to("cpu", non_blocking=tensor.is_cuda)
+            if tensor.is_cuda:
+                arrives = torch.cuda.Event()
+                arrives.record(torch.cuda.current_stream(tensor.device))
+            copies[key] = _Copy(there, tensor, arrives)
+        sent.append(copies[key])
+    return sent
 
 
-def _check_kinds(logits: Any, target: Any, name: str = "target") -> None:
+def _check_kinds(logits: Any, target: Any, ignore_index: int | None, name: str = "target") -> None:
     """Check all that can be said without looking at the values."""
     for label, tensor in (("logits", logits), (name, target)):
         if not isinstance(tensor, Tensor):
@@ -179,6 +214,11 @@ def _check_kinds(logits: Any, target: Any, name: str = "target") -> None:
         raise TypeError(
             f"{name} must hold integer labels for {classes} classes; got {target.dtype}"
         )
+    if ignore_index is not None and 0 <= ignore_index < max(classes, 2):
+        raise ValueError(
+            f"ignore_index must be none of the labels of {max(classes, 2)} classes, 0 to "
+            f"{max(classes, 2) - 1}; got {ignore_index}"
+        )
 
 
 def _set_aside(
@@ -190,12 +230,6 @@ def _set_aside(
     """
     if ignore_index is None:
         return target, None
-    classes = max(shape[1], 2)
-    if 0 <= ignore_index < classes:
-        raise ValueError(
-            f"ignore_index must be none of the labels of {classes} classes, 0 to {classes - 1}; "
-            f"got {ignore_index}"
-        )
     if not target.is_floating_point():
         # Comparing with a number that the type cannot hold would compare with another one.
         limits = None if target.dtype == torch.bool else torch.iinfo(target.dtype)
@@ -258,7 +292,7 @@ def read_step(state: Any) -> int:
     return check_integer(state.item() if one else state, "state")
 
 
-def _at_least_float32(logits: Tensor) -> Tensor:
+def at_least_float32(logits: Tensor) -> Tensor:
     """Return half precision as float32, everything else as it is."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
@@ -377,16 +411,16 @@ class _OnlyFirst(torch.autograd.Function):
             )
 
 
-def uncompiled(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def uncompiled(method: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Let the method of a loss run as it is inside of `torch.compile`, which cannot trace it.
 
     The compiler is handed the method only when it is at work: loading it takes a second or two.
     """
 
-    @wraps(forward)
-    def run(self: Any, logits: Tensor, target: Tensor) -> Tensor:
+    @wraps(method)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         if torch.compiler.is_compiling():
-            return torch.compiler.disable(forward)(self, logits, target)
-        return forward(self, logits, target)
+            return torch.compiler.disable(method)(*args, **kwargs)
+        return method(*args, **kwargs)
 
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -11,13 +12,21 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ..checks import check_choice, check_fraction, check_integer
-from ..topology.grid import check_connectivity
+from ..topology.grid import check_connectivity, check_spacing
 from ..topology.ignored import fill_batch
 from ..topology.morse import morse_complex
 from ..topology.skeleton import thin_mask
+from .base import LossOnHost
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
-from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce, uncompiled
-from .options import Loss, Options, Reduction, check_ignore_index, check_reduction, takes
+from .common import OnHost, in_threads, likelihoods
+from .options import (
+    Options,
+    Reduction,
+    check_any_spacing,
+    check_ignore_index,
+    check_reduction,
+    takes,
+)
 
 Structure = Literal["skeleton", "patches"]
 Of = Literal["prediction", "truth", "both"]
@@ -36,6 +45,7 @@ class MorseOptions(Options):
     dilation: int = 0
     pixel_loss: PixelLoss = "cross_entropy"
     connectivity: int | None = None
+    spacing: Sequence[float] | None = None
     reduction: Reduction = "mean"
     ignore_index: int | None = None
 
@@ -46,11 +56,12 @@ class MorseOptions(Options):
         self._check(check_integer, "dilation")
         check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
         check_connectivity(self.connectivity, 2)  # only an image can refuse 2, in 3D
+        self._check(check_any_spacing, "spacing")
         check_reduction(self.reduction)
         self._check(check_ignore_index, "ignore_index")
 
 
-class MorseLoss(Loss):
+class MorseLoss(LossOnHost):
     """The Morse loss: a pixel loss on the ridges of the likelihood, and nowhere else [1]_.
 
     Seen as a landscape, a likelihood image has ridges where the network suspects thin structures,
@@ -82,6 +93,10 @@ class MorseLoss(Loss):
         What to add up on the structures. Default: the cross-entropy, as in the paper.
     connectivity : int, optional
         Of the foreground. In 2D: 1 for 4 neighbours or 2 for 8 (default); in 3D: 1 for 6 (default).
+    spacing : sequence of float, optional
+        Of the pixels along each axis (z, y, x), in any unit: see `toposeg_lite.topology`. For the
+        truth's patches, and in 3D its skeleton; in 2D that measures nothing, and refuses it.
+        Default: all axes are alike.
 
     Notes
     -----
@@ -131,12 +146,9 @@ class MorseLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(MorseOptions(**options))
 
-    @uncompiled
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        host = check_and_copy(logits, target, self.options.ignore_index)
-        costs = loss_on_chosen(host, _structures(host, self.options), self.options.pixel_loss)
-        return reduce(attach(host.logits, *costs), self.options.reduction)
+    def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (B,) values of the images and their gradients by the logits."""
+        return loss_on_chosen(host, _structures(host, self.options), self.options.pixel_loss)
 
 
 @takes(MorseOptions)
@@ -162,6 +174,7 @@ def _structures(host: OnHost, options: MorseOptions) -> np.ndarray:
         raise ValueError(
             "connectivity must be 1 (6 neighbours, the default) for structures of volumes; got 2"
         )
+    spacing = check_spacing(options.spacing, host.scores.ndim - 2)
     images, masks = likelihoods(host.scores), host.masks
     if host.ignored is not None:
         images, masks = (fill_batch(each, host.ignored)[0] for each in (images, masks))
@@ -173,7 +186,7 @@ def _structures(host: OnHost, options: MorseOptions) -> np.ndarray:
         if options.of != "truth":
             chosen |= _of_prediction(image, options)
         if options.of != "prediction":
-            chosen |= _of_truth(mask, options)
+            chosen |= _of_truth(mask, options, spacing)
         chosen = _dilate(chosen, options.dilation)
         return chosen if host.ignored is None else chosen & ~host.ignored[place[0]]
 
@@ -190,15 +203,17 @@ def _of_prediction(image: np.ndarray, options: MorseOptions) -> np.ndarray:
     return ridges & (image >= options.saddle_level)
 
 
-def _of_truth(mask: np.ndarray, options: MorseOptions) -> np.ndarray:
+def _of_truth(
+    mask: np.ndarray, options: MorseOptions, spacing: tuple[float, ...] | None
+) -> np.ndarray:
     """Return the structures of a mask: thin lines or walls inside its foreground."""
     if options.structure == "skeleton":
-        return thin_mask(mask)
+        return thin_mask(mask, spacing)
     if mask.all():
         return np.zeros_like(mask)  # nothing to divide, and no background to measure from
     # How deep inside: the only pits are the components of the background, and the basins meet
     # half-way between them.
-    depth = distance_transform_edt(mask).astype(np.float32)
+    depth = distance_transform_edt(mask, sampling=spacing).astype(np.float32)
     depth /= max(depth.max(), 1)
     return _borders(depth, morse_complex(depth, connectivity=options.connectivity).patches())
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, overload
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..checks import check_choice, check_integer
-from ..topology.grid import check_connectivity
+from ..topology.grid import check_connectivity, check_spacing
 
 __all__ = [
-    "Loss",
     "Options",
     "Reduction",
     "check_any_connectivity",
+    "check_any_spacing",
     "check_ignore_index",
     "check_reduction",
     "takes",
@@ -76,19 +75,10 @@ class takes(Generic[Names]):
         return function
 
 
-class Loss(nn.Module):
-    """A module that holds the options of a loss and shows them."""
-
-    options: Any
-
-    def __init__(self, options: Options) -> None:
-        super().__init__()
-        self.options = options
-
-    def extra_repr(self) -> str:
-        """Show the options."""
-        names = [field.name for field in fields(self.options)]
-        return ", ".join(f"{name}={getattr(self.options, name)!r}" for name in names)
+def check_any_spacing(spacing: Any, name: str) -> tuple[float, ...] | None:
+    """Return a checked spacing as plain numbers. Only an image can say how many there must be."""
+    check_spacing(spacing)
+    return None if spacing is None else tuple(float(length) for length in spacing)
 
 
 def check_reduction(reduction: Any) -> None:

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_number
+from .base import Loss
 from .common import check_logits_and_target, foreground, reduce, uncompiled
-from .options import Loss, Options, Reduction, check_ignore_index, check_reduction, takes
+from .options import Options, Reduction, check_ignore_index, check_reduction, takes
 
 __all__ = ["DiceBCELoss", "dice_bce_loss"]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..checks import check_choice, check_integer, check_number, check_text
+from .base import PendingLoss, start
 from .common import read_step, shared_copies, uncompiled
 
 __all__ = ["SumLoss"]
@@ -61,6 +62,8 @@ class SumLoss(nn.Module):
     {'pixels': tensor(1.0931), 'topology': tensor(0.4375)}
     """
 
+    uses_threads = True  # its parts may: see `Loss`
+
     def __init__(
         self,
         parts: Mapping[str, nn.Module],
@@ -106,25 +109,62 @@ class SumLoss(nn.Module):
     @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the sum for `logits` and `target` (shapes: see the package's docstring)."""
-        total: Tensor | None = None
-        self.values = {}
+        factors = self._begun()
         with shared_copies():
-            for name, factor in self.factors().items():
-                if factor == 0:
-                    continue
-                value = self.parts[name](logits, target)
-                if value.ndim:
-                    raise ValueError(
-                        f"parts[{name!r}] must return a scalar; got the shape "
-                        f"{tuple(value.shape)}. Build it with reduction='mean'"
-                    )
-                self.values[name] = value.detach()
-                total = factor * value if total is None else total + factor * value
-        if total is None:
+            values = {name: self.parts[name](logits, target) for name in self._in_order(factors)}
+        total = self._add(factors, values)
+        self._count()
+        return total
+
+    @uncompiled
+    def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
+        """Start all parts at once and return; see the package's docstring.
+
+        The step counts from here. The parts that are plain torch are computed when the result is
+        asked for, before anything is waited for.
+        """
+        factors = self._begun()
+        with shared_copies():
+            pending = {name: start(self.parts[name], logits, target) for name in factors}
+        self._count()
+
+        def finish() -> Tensor:
+            values = {name: pending[name].result() for name in self._in_order(factors)}
+            return self._add(factors, values)
+
+        return PendingLoss(logits, target, finish)
+
+    def _begun(self) -> dict[str, float]:
+        """Return the factors of the parts that have begun."""
+        self.values = {}
+        factors = {name: factor for name, factor in self.factors().items() if factor}
+        if not factors:
             raise ValueError(f"no part has begun at step {self.step}: step must not be negative")
+        return factors
+
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        """Return the parts in the order of their graphs: those without threads come first.
+
+        By this order torch adds up their gradients, and the bits of a sum depend on it.
+        """
+        return sorted(names, key=lambda name: getattr(self.parts[name], "uses_threads", False))
+
+    def _count(self) -> None:
+        """Count a call in training."""
         if self.training and torch.is_grad_enabled():
             self.step += 1
-        return total
+
+    def _add(self, factors: dict[str, float], values: dict[str, Tensor]) -> Tensor:
+        """Return the weighted sum of the parts' values, and keep these."""
+        for name, value in values.items():
+            if value.ndim:
+                raise ValueError(
+                    f"parts[{name!r}] must return a scalar; got the shape "
+                    f"{tuple(value.shape)}. Build it with reduction='mean'"
+                )
+        self.values = {name: values[name].detach() for name in factors}
+        first, *others = (factor * values[name] for name, factor in factors.items())
+        return sum(others, start=first)
 
     def get_extra_state(self) -> Tensor:
         """Return the step for the `state_dict`."""

@@ -15,9 +15,9 @@ from ..topology.grid import Border, check_border, check_dimensions
 from ..topology.ignored import fill_ignored
 from ..topology.matching import MATCHINGS, MatchingName, match_to_mask
 from ..topology.persistence import persistence_pairs
-from .common import OnHost, attach, check_and_copy, in_threads, likelihoods, reduce, uncompiled
+from .base import LossOnHost
+from .common import OnHost, in_threads, likelihoods
 from .options import (
-    Loss,
     Options,
     Reduction,
     check_any_connectivity,
@@ -107,7 +107,7 @@ def _of_axes(value: Any, name: str, low: int) -> list[int]:
     return [check_integer(size, name, low) for size in axes]
 
 
-class TopologicalLoss(Loss):
+class TopologicalLoss(LossOnHost):
     r"""The topological loss: squared distance between persistence diagrams [1]_.
 
     Each persistence pair :math:`(b, d)` of the likelihood is given a target: (1, 0) if it is
@@ -202,11 +202,9 @@ class TopologicalLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(TopologicalOptions(**options))
 
-    @uncompiled
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        host = check_and_copy(logits, target, self.options.ignore_index)
-        return reduce(attach(host.logits, *_costs(host, self.options)), self.options.reduction)
+    def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (B,) values of the images and their gradients by the logits."""
+        return _costs(host, self.options)
 
 
 @takes(TopologicalOptions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +11,17 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice
-from ..topology.grid import check_connectivity
+from ..topology.grid import check_connectivity, check_spacing
 from ..topology.ignored import fill_batch, to_labelled
 from ..topology.warping import warp_batch
+from .base import LossOnHost
 from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
-from .common import OnHost, attach, check_and_copy, reduce, uncompiled
+from .common import OnHost
 from .options import (
-    Loss,
     Options,
     Reduction,
     check_any_connectivity,
+    check_any_spacing,
     check_ignore_index,
     check_reduction,
     takes,
@@ -34,17 +36,19 @@ class WarpingOptions(Options):
 
     pixel_loss: PixelLoss = "cross_entropy"
     connectivity: int | None = None
+    spacing: Sequence[float] | None = None
     reduction: Reduction = "mean"
     ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
         check_any_connectivity(self.connectivity)
+        self._check(check_any_spacing, "spacing")
         check_reduction(self.reduction)
         self._check(check_ignore_index, "ignore_index")
 
 
-class HomotopyWarpingLoss(Loss):
+class HomotopyWarpingLoss(LossOnHost):
     r"""The homotopy warping loss: a pixel loss where the topology is wrong, and nowhere else [1]_.
 
     The prediction's mask and the truth differ in many pixels, most of which do no harm: a line is
@@ -68,6 +72,9 @@ class HomotopyWarpingLoss(Loss):
         What to add up on the critical pixels. Default: the cross-entropy.
     connectivity : int, optional
         Of the foreground: 1 (4 or 6 neighbours) or the number of axes (8 or 26; default).
+    spacing : sequence of float, optional
+        Of the pixels along each axis (z, y, x), in any unit: see `toposeg_lite.topology`. The
+        nearest to a boundary are warped first. Default: all axes are alike.
 
     Notes
     -----
@@ -110,13 +117,10 @@ class HomotopyWarpingLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(WarpingOptions(**options))
 
-    @uncompiled
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        host = check_and_copy(logits, target, self.options.ignore_index)
-        critical = _critical(host, self.options.connectivity)
-        costs = loss_on_chosen(host, critical, self.options.pixel_loss)
-        return reduce(attach(host.logits, *costs), self.options.reduction)
+    def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (B,) values of the images and their gradients by the logits."""
+        critical = _critical(host, self.options)
+        return loss_on_chosen(host, critical, self.options.pixel_loss)
 
 
 @takes(WarpingOptions)
@@ -136,23 +140,19 @@ def homotopy_warping_loss(logits: Tensor, target: Tensor, **options: Any) -> Ten
     return HomotopyWarpingLoss(**options)(logits, target)
 
 
-def _critical(host: OnHost, connectivity: int | None) -> np.ndarray:
+def _critical(host: OnHost, options: WarpingOptions) -> np.ndarray:
     """Return the critical pixels of both warps of each foreground class, (B, K, *spatial)."""
     spatial = host.scores.shape[2:]
-    connectivity = check_connectivity(connectivity, len(spatial))
-    if host.scores.shape[1] == 1:
-        predictions, truths = host.scores > 0, host.masks
-    else:
-        likeliest = host.scores.argmax(1)[:, None]
-        predictions = likeliest == np.array(host.classes).reshape(-1, *[1] * len(spatial))
-        truths = host.masks[:, 1:]
+    connectivity = check_connectivity(options.connectivity, len(spatial))
+    spacing = check_spacing(options.spacing, len(spatial))
+    predictions, truths = host.predicted(), host.masks[:, host.classes]
     if host.ignored is not None:
         (predictions, of_prediction), (truths, of_truth) = (
             fill_batch(masks, host.ignored) for masks in (predictions, truths)
         )
     starts = np.stack([truths, predictions]).reshape(-1, *spatial)
     targets = np.stack([predictions, truths]).reshape(-1, *spatial)
-    warped = warp_batch(starts, targets, connectivity, torch.get_num_threads())
+    warped = warp_batch(starts, targets, connectivity, torch.get_num_threads(), spacing)
     critical = (warped != targets).reshape(2, *predictions.shape).any(0)
     if host.ignored is not None:
         for at in np.ndindex(critical.shape[:2]):

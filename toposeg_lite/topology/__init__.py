@@ -14,6 +14,11 @@ border : {"open", "closed"}
     says whether the outside is background (default) or begins with a frame of foreground, one pixel
     wide and of value 1.
 
+spacing : sequence of float, optional
+    is the distance between neighbouring pixels along each axis, in the order of the axes (z, y, x)
+    and in any unit, for the functions that measure distances. Only the ratios count: they measure
+    in multiples of the smallest. By default all axes are alike. No topology depends on it.
+
 Other input is refused with a TypeError or ValueError before anything is computed. Pixels are named
 by flat indices (C order), by which ties are broken, so all results are deterministic. The kernels
 release the GIL.

@@ -206,12 +206,27 @@ def _trace_cells(image: _Ordered, cells: Cells) -> _Traced:
     return _Traced(image.rank, image.order, oldest, codes, int(cells.first_codes[:, 1].min()))
 
 
+def _trace_some(image: _Ordered, voxels: np.ndarray, cells: Cells) -> _Traced:
+    """Give the cells of some voxels their numbers, as `_trace_cells` does those of all."""
+    codes = len(cells.near)
+    room = image.rank.size * codes
+    dtype = np.int32 if room < 2**31 else np.int64
+    steps, least = flat_steps(cells.near, image.shape), np.full(voxels.size, room, dtype)
+    for pixel, code in cells.first_codes:
+        near = image.rank[voxels + steps[pixel]].astype(dtype, copy=False)
+        np.minimum(least, near * dtype(codes) + dtype(code), out=least)
+    oldest = np.empty(image.rank.size, dtype)
+    oldest[voxels] = least
+    return _Traced(image.rank, image.order, oldest, codes, int(cells.first_codes[:, 1].min()))
+
+
 def _image_bars(base: _Ordered, traced: _Traced, cells: Cells) -> np.ndarray:
     """Say which pixels of two images end together: see `_follow`."""
     order, parent = base.order, np.arange(base.rank.size, dtype=np.int32)
     if len(base.shape) == 2:
         links = COMPONENTS_AROUND[1 if len(cells.adjacent) == 8 else 0]
-        keep = _leave_out(base.rank, traced.oldest, base.shape[1], links, parent)
+        keep = np.ones(base.rank.size, np.bool_)
+        _leave_out(base.rank, traced.oldest, base.shape[1], links, parent, keep)
         order = order[keep[order]]
     steps = flat_steps(cells.near, base.shape)
     return _follow(order, base.rank, base.values, parent, traced, cells, steps)
@@ -296,13 +311,49 @@ def _ordered_above(image: np.ndarray, mask: np.ndarray, closed: bool, floor: flo
     voxels = np.flatnonzero((flat > floor) | mask.ravel()).astype(np.int32)
     values = flat[voxels]
     values[values <= floor] = 0
-    order = framed_indices(voxels[argsort_falling(values, empty_keys(image.dtype))], image.shape)
-    framed = np.pad(image, 1, constant_values=closed)
-    rank = np.full(framed.size, order.size, np.int32)
+    shape = tuple(n + 2 for n in image.shape)
+    return _order_some(framed_indices(voxels, image.shape), values, shape, closed)
+
+
+def _order_some(
+    voxels: np.ndarray, values: np.ndarray, shape: tuple[int, ...], closed: bool
+) -> _Ordered:
+    """Order some voxels of a framed volume, given by rising index, and let no others enter."""
+    order = voxels[argsort_falling(values, empty_keys(values.dtype))]
+    room = np.zeros(int(np.prod(shape)), values.dtype)
+    room[voxels] = values
+    rank = np.full(room.size, order.size, np.int32)
     if closed:
-        rank[frame_voxels(framed.shape)] = -1
+        frame = frame_voxels(shape)
+        room[frame], rank[frame] = 1, -1
     rank[order] = np.arange(order.size, dtype=np.int32)
-    return _Ordered(framed.shape, framed.ravel(), order, rank)
+    return _Ordered(shape, room, order, rank)
+
+
+def components_above(
+    image: np.ndarray, mask: np.ndarray, connectivity: int, closed: bool, floor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Match the components of a volume above a floor to those of a mask, as `betti_matching` does.
+
+    Only the voxels above the floor and the mask's are looked at, so some components live on in the
+    comparison image. The oldest of the volume and the oldest of the mask in one of these are
+    matched; but those of the two that hold the essential ones meet before.
+    """
+    sides = [_ordered_above(image, mask, closed, floor)]
+    order = np.sort(sides[0].order)
+    solid = np.pad(mask, 1).ravel()[order]
+    highest = np.maximum(sides[0].values[order], solid)
+    dtype = image.dtype
+    sides.append(_order_some(order, solid.astype(dtype), sides[0].shape, closed))
+    both = _order_some(order, highest, sides[0].shape, closed)
+    cells = _list_cells(3, connectivity > 1, True)
+    ends = [_image_bars(both, _trace_some(side, both.order, cells), cells) for side in sides]
+    at = np.flatnonzero((ends[0] >= 0) & (ends[1] >= 0))
+    first, second = (end[at] for end in ends)
+    essential = (0, 0) if closed else [side.order[0] for side in sides]
+    here, there = np.flatnonzero(first == essential[0]), np.flatnonzero(second == essential[1])
+    first[[*here, *there]] = first[[*there, *here]]
+    return unframe(first, both.shape), unframe(second, both.shape)
 
 
 def _is_mask(image: _Ordered) -> bool:
@@ -487,13 +538,12 @@ class _Groups(NamedTuple):
 
 
 @kernel
-def _leave_out(rank, oldest, width, links, parent):
-    """Let pixels that change nothing point to a neighbour in `parent`; say which others are left.
+def _leave_out(rank, oldest, width, links, parent, keep):
+    """Let pixels that change nothing point to a neighbour in `parent`, and no more `keep` them.
 
     A pixel of a plane changes nothing if all its neighbours that are there before it belong to one
     component, by `links`, and one of them knows an older cell of the other image.
     """
-    keep = np.ones(rank.size, np.bool_)
     steps = plane_steps(width)
     way = np.zeros(256, np.int32)  # 0 where no component is near, or several
     for mask in range(256):
@@ -517,7 +567,6 @@ def _leave_out(rank, oldest, width, links, parent):
             if older[i] and step != 0:
                 keep[start + i] = False
                 parent[start + i] = start + i + step
-    return keep
 
 
 _NONE, _SEVERAL = -1, -2  # what `_root_nearby` says in place of a root
@@ -536,8 +585,8 @@ def _follow(order, rank, values, parent, traced, cells, steps):
     `_Components`; `traced` is the other image. `cells` are those of the foreground, or of the
     background if the order is reversed, and `steps` lead to the pixels of `cells.near`.
 
-    Returns at the oldest pixel of each component that ends, and of the one that stays, the pixel of
-    the other image that ends with it; -1 where a bar has no length and at all other pixels.
+    Returns at the oldest pixel of each component that ends, or stays, the pixel of the other image
+    that ends, or stays, with it; -1 where a bar has no length and at all other pixels.
     """
     if rank[0] < 0:  # the frame is there: it is its first pixel
         for p in range(rank.size):
@@ -548,7 +597,7 @@ def _follow(order, rank, values, parent, traced, cells, steps):
     best[0] = traced.known - traced.codes  # of the frame
     partner = np.full(rank.size, -1, np.int32)
     components = _Components(rank, values, parent, best, partner)
-    count = len(foreign)
+    count, living = len(foreign), int(rank[0] < 0)
     group, pixel = np.empty(count, np.int64), np.empty(count, np.int32)
     new = np.empty(count, np.int64)
     groups = _Groups(group, pixel, new)
@@ -559,6 +608,7 @@ def _follow(order, rank, values, parent, traced, cells, steps):
             if root == _NONE:
                 root = p
                 best[p] = oldest[p]
+                living += 1
             parent[p] = root
             best[root] = min(best[root], oldest[p])
             continue
@@ -583,10 +633,18 @@ def _follow(order, rank, values, parent, traced, cells, steps):
             young = find_root(parent, pixel[b])
             if old != young:
                 _meet(old, young, values[p], components, traced)
+                living -= 1
         # All own cells are in one group now, and the first cell is one of them.
         parent[p] = find_root(parent, pixel[_first_of_group(group, 0)])
-    stays = find_root(parent, steps[-1])  # the image's first pixel; at the end all is one component
-    partner[stays] = traced.order[best[stays] // traced.codes] if best[stays] >= 0 else 0
+    if rank[0] < 0:
+        partner[0] = 0 if best[0] < 0 else traced.order[best[0] // traced.codes]
+        living -= 1
+    for p in order:  # where all pixels enter one component stays, and it has come first
+        if living == 0:
+            break
+        if parent[p] == p:
+            partner[p] = 0 if best[p] < 0 else traced.order[best[p] // traced.codes]
+            living -= 1
     return partner
 
 

@@ -91,23 +91,45 @@ def plane_steps(width):
 def upper_masks(framed):
     """Return for each pixel the byte whose bit i says that NEIGHBOURS[i] is upper.
 
-    A neighbour with a smaller flat index is upper when its value is equal, hence >= and >. The
-    frame's own bytes stay 0.
+    A neighbour with a smaller flat index is upper when its value is equal. The frame's own bytes
+    stay 0.
     """
-    height, width = framed.shape
-    masks = np.zeros((height, width), np.uint8)
-    for r in range(1, height - 1):
-        above, here, below, out = framed[r - 1], framed[r], framed[r + 1], masks[r]
-        for c in range(1, width - 1):  # no branch in here, so the compiler vectorises it
-            value = here[c]
-            out[c] = (
-                np.uint8(above[c - 1] >= value)
-                | np.uint8(above[c] >= value) << 1
-                | np.uint8(above[c + 1] >= value) << 2
-                | np.uint8(here[c - 1] >= value) << 3
-                | np.uint8(here[c + 1] > value) << 4
-                | np.uint8(below[c - 1] > value) << 5
-                | np.uint8(below[c] > value) << 6
-                | np.uint8(below[c + 1] > value) << 7
-            )
+    masks = np.zeros(framed.shape, np.uint8)
+    for r in range(1, framed.shape[0] - 1):
+        _upper_masks_of_row(framed[r - 1], framed[r], framed[r + 1], masks[r])
     return masks
+
+
+@kernel
+def write_upper_masks(image, frame, masks):
+    """Write the `upper_masks` of an image framed by a value, which are larger than the image.
+
+    No framed copy of the image is made but for three rows at a time.
+    """
+    height, width = image.shape
+    masks[0], masks[height + 1] = 0, 0
+    rows = np.full((3, width + 2), frame, image.dtype)
+    for r in range(height + 1):
+        below = rows[(r + 1) % 3]
+        for c in range(width):
+            below[c + 1] = image[r, c] if r < height else frame
+        if r > 0:
+            masks[r, 0], masks[r, width + 1] = 0, 0
+            _upper_masks_of_row(rows[(r - 1) % 3], rows[r % 3], below, masks[r])
+
+
+@kernel
+def _upper_masks_of_row(above, here, below, masks):
+    """Write the masks of a row between two others, but for its ends; hence >= and >."""
+    for c in range(1, here.size - 1):  # no branch in here, so the compiler vectorises it
+        value = here[c]
+        masks[c] = (
+            np.uint8(above[c - 1] >= value)
+            | np.uint8(above[c] >= value) << 1
+            | np.uint8(above[c + 1] >= value) << 2
+            | np.uint8(here[c - 1] >= value) << 3
+            | np.uint8(here[c + 1] > value) << 4
+            | np.uint8(below[c - 1] > value) << 5
+            | np.uint8(below[c] > value) << 6
+            | np.uint8(below[c + 1] > value) << 7
+        )

@@ -29,11 +29,12 @@ References
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from ..checks import check_choice, check_reals
+from ..checks import check_choice, check_number, check_reals
 
 Border = Literal["open", "closed"]
 
@@ -44,6 +45,7 @@ __all__ = [
     "check_dimensions",
     "check_image",
     "check_mask",
+    "check_spacing",
     "dual_connectivity",
 ]
 
@@ -112,6 +114,34 @@ def dual_connectivity(connectivity: int, ndim: int) -> int:
     (1, 3)
     """
     return ndim if check_connectivity(connectivity, ndim) == 1 else 1
+
+
+def check_spacing(spacing: Any, ndim: int | None = None) -> tuple[float, ...] | None:
+    """Return the spacing of pixels along each axis in multiples of the smallest, None if all are 1.
+
+    `spacing` holds a length for each of the `ndim` axes (None: for 2 or 3), in the order of the
+    axes and in any unit: only ratios count. None means that all are equal. One axis may be at most
+    1000 times as coarse as another.
+
+    Examples
+    --------
+    >>> check_spacing((3.0, 0.5, 0.5), 3), check_spacing((0.7, 0.7), 2)
+    ((6.0, 1.0, 1.0), None)
+    """
+    if spacing is None:
+        return None
+    axes = "2 or 3" if ndim is None else str(ndim)
+    wanted = f"spacing must hold a length for each of {axes} axes, in their order (z, y, x)"
+    if isinstance(spacing, str) or not isinstance(spacing, Sequence | np.ndarray):
+        raise TypeError(f"{wanted}; got {spacing!r}")
+    if len(spacing) not in ((2, 3) if ndim is None else (ndim,)):
+        raise ValueError(f"{wanted}; got {spacing!r}")
+    lengths = [check_number(length, "each of spacing", positive=True) for length in spacing]
+    finest = min(lengths)
+    if max(lengths) > 1000 * finest:
+        raise ValueError(f"spacing must not differ by more than 1000 times; got {spacing!r}")
+    ratios = tuple(length / finest for length in lengths)
+    return ratios if any(ratio > 1 for ratio in ratios) else None
 
 
 def _check_array(array: Any, name: str, ndim: int | tuple[int, ...]) -> np.ndarray:

@@ -64,7 +64,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ..checks import check_choice, check_same_shape
-from .betti_matching import betti_matching, closing_edges, names
+from .betti_matching import betti_matching, closing_edges, components_above, names
 from .components import betti_numbers, label_components
 from .grid import (
     Border,
@@ -265,8 +265,9 @@ def match_to_mask(
 
     Image and mask must be checked; `pairs` are of the same connectivity and border. `dimensions`
     are those in which missing features are looked for. What lies at the floor of the pairs or below
-    is not looked at to match tunnels: `closing_edges` says what becomes of those that live on
-    there. Components, holes and cavities are matched as without a floor.
+    is not looked at to match tunnels, nor the components of volumes by "betti": `closing_edges` and
+    `components_above` say what becomes of those that live on there. All others, and holes and
+    cavities, are matched as without a floor.
     """
     connectivity, closed = check_connectivity(connectivity, mask.ndim), border == "closed"
     wanted = check_dimensions(dimensions, mask.ndim)
@@ -455,16 +456,21 @@ def _betti_rows(
             edges = closing_edges(image, mask, connectivity, closed, pairs._floor)
             matched.append(np.flatnonzero(tunnels & np.isin(pairs._closing, edges)))
             wanted[1] = False
-    if not any(wanted):
-        return np.concatenate(matched) if matched else np.empty(0, np.int64)
-    named = betti_matching(image, mask, connectivity, closed, wanted)
-    for k, (sought, partner) in enumerate(named):
+    # Where nothing is above a floor there is the essential pair at most, and it may lie anywhere.
+    above = mask.ndim == 3 and wanted[0] and 0 < pairs._floor < pairs.birth.max()
+    wanted[0] &= not above
+    named: list[tuple[int, tuple[np.ndarray, np.ndarray]]] = []
+    if any(wanted):
+        named += enumerate(betti_matching(image, mask, connectivity, closed, wanted))
+    if above:
+        named.append((0, components_above(image, mask, connectivity, closed, pairs._floor)))
+    for k, (sought, partner) in named:
         rows = _positions(pairs, k, mask.shape, sought)
         keep = rows >= 0
         if k == 0:  # a component of no length is none of the mask's, but for the essential one
             keep &= (partner < 0) | mask.ravel()[partner] | _essential(pairs)[rows]
         matched.append(rows[keep])
-    return np.concatenate(matched)
+    return np.concatenate([np.empty(0, np.int64), *matched])
 
 
 def _positions(
@@ -476,8 +482,10 @@ def _positions(
     """
     at = np.flatnonzero(pairs.dimension == dimension)
     present = names(pairs[at], dimension, shape)
-    if dimension in (0, len(shape) - 1):  # names are pixels, and none stands twice
-        row_of = np.full(np.prod(shape) + 1, -1)  # the last entry is for the frame, -1
+    size = int(np.prod(shape))
+    many = 16 * len(at) > size
+    if many and dimension in (0, len(shape) - 1):  # names are pixels, and none stands twice
+        row_of = np.full(size + 1, -1)  # the last entry is for the frame, -1
         row_of[present] = at
         return row_of[sought]
     at = at[np.argsort(present, kind="stable")]

@@ -107,7 +107,7 @@ from .frame import OFFSETS, flat_steps, inside, later_steps, plane_steps, unfram
 from .grid import check_connectivity, check_image, dual_connectivity
 from .kernels import kernel
 from .loops import loop_deaths_3d
-from .order import argsort_falling, empty_keys, find_root
+from .order import argsort_falling, empty_keys, find_root, sort_falling
 
 __all__ = ["Branches", "MorseComplex", "Skeleton", "morse_complex"]
 
@@ -953,6 +953,7 @@ def _swallow(depths, steps, spots, labels, no_keys):
         around[0] = p
         n = 1
         way = p  # to the deepest basin: of the pixels around that lead there, the lowest
+        several = False
         deepest = find_root(root, basin[p])
         for k in range(steps.size):
             for q in (p - steps[k], p + steps[k]):
@@ -962,11 +963,14 @@ def _swallow(depths, steps, spots, labels, no_keys):
                 n += 1
                 other = find_root(root, basin[q])
                 if other != deepest:
+                    several = True
                     nearer = is_older(depths, other, deepest)
                 else:
                     nearer = values[q] > values[way] or (values[q] == values[way] and q < way)
                 if nearer:
                     way, deepest = q, other
+        if not several:  # at most spots; what met there has met before
+            continue
         own = find_root(root, basin[p])
         for q in around[:n]:
             b = find_root(root, basin[q])
@@ -977,7 +981,8 @@ def _swallow(depths, steps, spots, labels, no_keys):
                 gone[m] = b
                 persistence[m] = values[pits[b]] - values[p]
     gone[0] = find_root(root, np.int32(0))
-    order = argsort_falling(persistence[1:], no_keys)
+    items = np.arange(pits.size - 1).astype(np.int32)
+    order = sort_falling(persistence[1:].copy(), items, no_keys)
     rank = np.zeros(pits.size, np.int32)
     falling = np.empty_like(persistence)
     falling[0] = np.inf

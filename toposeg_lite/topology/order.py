@@ -26,13 +26,19 @@ def sort_falling(values, items, no_keys):
     stable radix sort of these integers, lowest digit first, sorts the values. `no_keys`, from
     `empty_keys`, says how wide they are. `values` (at most 2) and `items` are used up.
     """
+    return _sort_between(values, items, np.empty_like(values), np.empty_like(items), no_keys)
+
+
+@kernel
+def _sort_between(values, items, spare_values, spare_items, no_keys):
+    """Do the work of `sort_falling`, from these arrays to the spare ones and back."""
     for i in range(values.size):
         values[i] += 0  # turns a negative zero into zero
-    keys = values.view(no_keys.dtype)
-    digit = 11
-    key_buffer, item_buffer = np.empty_like(keys), np.empty_like(items)
+    keys, key_buffer = values.view(no_keys.dtype), spare_values.view(no_keys.dtype)
+    digit = 11 if keys.size > 1024 else 8  # of few items the digits are counted in less room
+    item_buffer = spare_items
     start = np.empty(1 << digit, np.int64)
-    # The bits of 2.0 lie below bit 31 (float32) or 63 (float64): three or six digits.
+    # The bits of 2.0 lie below bit 31 (float32) or 63 (float64): three or six digits of eleven.
     for shift in range(0, 8 * keys.itemsize - 2, digit):
         start[:] = 0
         for i in range(keys.size):
@@ -49,10 +55,13 @@ def sort_falling(values, items, no_keys):
     return items
 
 
-@kernel
-def argsort_falling(values, no_keys):
-    """Return the order that sorts numbers from 0 to 2 falling, equal ones as they stand."""
-    return sort_falling(values.copy(), np.arange(values.size).astype(np.int32), no_keys)
+def argsort_falling(values: np.ndarray, no_keys: np.ndarray) -> np.ndarray:
+    """Return the order that sorts numbers from 0 to 2 falling, equal ones as they stand.
+
+    NumPy makes the arrays, for it asks Linux for large pages; a kernel's come page by page.
+    """
+    values, items = values.copy(), np.arange(values.size, dtype=np.int32)
+    return _sort_between(values, items, np.empty_like(values), np.empty_like(items), no_keys)
 
 
 @kernel

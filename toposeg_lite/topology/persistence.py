@@ -48,7 +48,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks import check_integer, check_number
-from .frame import NEIGHBOURS, plane_steps, upper_masks
+from .frame import NEIGHBOURS, plane_steps, write_upper_masks
 from .grid import Border, check_border, check_connectivity, check_dimensions, check_image
 from .kernels import kernel
 from .order import empty_keys, find_root, sort_falling
@@ -226,11 +226,9 @@ def persistence_pairs(
             return replace(_as_pairs(assemble(image, sparse, least)), _floor=floor)
         pairs = _as_pairs(pairs_3d(image, connectivity, closed, wanted, kept))
     else:
-        no_keys = empty_keys(image.dtype)
-        components, holes = wanted
-        pairs = PersistencePairs(
-            *_pairs_2d(image, no_keys, connectivity, closed, components, holes, kept)
-        )
+        columns = _pairs_2d(image, connectivity, closed, tuple(wanted), kept)
+        dimension, birth, death, birth_index, death_index = columns
+        pairs = PersistencePairs(dimension, birth, death, birth_index, death_index)
     return _censored(pairs, floor, image.ndim, least) if floor > 0 else pairs
 
 
@@ -286,161 +284,247 @@ def _tabulate_components(connectivity: int) -> np.ndarray:
 COMPONENTS_AROUND = np.stack([_tabulate_components(connectivity) for connectivity in (1, 2)])
 
 
-# --- Kernels ----------------------------------------------------------------------------------
+# --- Planes -----------------------------------------------------------------------------------
 
 
-class _Landscape(NamedTuple):
-    """An image and what its eight neighbours say about each pixel. All indices are framed ones."""
+def _pairs_2d(
+    image: np.ndarray, connectivity: int, closed: bool, wanted: tuple[bool, ...], least: Any
+) -> tuple[np.ndarray, ...]:
+    """Compute the five arrays of `PersistencePairs` for an image that was checked.
 
-    image: np.ndarray  # without its frame
-    frame: float  # the value of the frame
+    What the first kernel needs is gone before the second writes the result, which can be as large:
+    it is what needs the most memory on noise.
+    """
+    # The frame lies above all values (closed) or below them (open): it comes before every tie.
+    frame = image.dtype.type(2.0 if closed else -1.0)
+    found = _pair_extrema(image, frame, _make_room(image), connectivity, wanted, least)
+    return _list_pairs(image, closed, found, wanted, least)
+
+
+class _Room(NamedTuple):
+    """Memory for what is as large as the framed image: numba's own arrays would come page by page.
+
+    All indices are framed ones.
+    """
+
     masks: np.ndarray  # the upper neighbours of each pixel, as bits
-    steps: np.ndarray  # to the eight neighbours
+    leads: np.ndarray  # of each pixel what it points to, or ``~number`` of its basin
+    no_keys: np.ndarray  # see `sort_falling`
+
+
+def _make_room(image: np.ndarray) -> _Room:
+    """Return room for the framed image."""
+    height, width = (n + 2 for n in image.shape)
+    masks, leads = np.empty((height, width), np.uint8), np.empty(height * width, np.int32)
+    return _Room(masks, leads, empty_keys(image.dtype))
 
 
 @kernel
-def _pad(image, value):
-    """Return a copy of `image` with one pixel of `value` around it."""
-    height, width = image.shape
-    padded = np.empty((height + 2, width + 2), image.dtype)
-    padded[0] = value
-    padded[height + 1] = value
-    for r in range(height):
-        padded[r + 1, 0] = value
-        padded[r + 1, width + 1] = value
-        for c in range(width):
-            padded[r + 1, c + 1] = image[r, c]
-    return padded
+def _find_critical(room, upper, lower):
+    """Return the flat indices of all saddles, maxima and minima, rising.
 
-
-@kernel
-def _sorted_saddles(padded, masks, links, no_keys):
-    """Return the flat indices of all saddles by falling value, equal values by index."""
-    flat = masks.ravel()
-    n = 0
-    for p in range(flat.size):
-        n += links[flat[p], 1] >= 0
-    saddles = np.empty(n + 1, np.int32)  # one more, so that the loop below needs no branch
-    n = 0
-    for p in range(flat.size):
-        saddles[n] = p
-        n += links[flat[p], 1] >= 0
-    saddles = saddles[:n]
-    return sort_falling(padded.ravel()[saddles], saddles, no_keys)
-
-
-@kernel
-def _survey(image, frame, links, no_keys):
-    """Return the landscape of an image framed by a value, and its sorted saddles.
-
-    The padded copy of the image, which is the largest array of all, lives no longer than this.
+    Before the maxima, and before the minima, stands the frame, as its first pixel. `upper` and
+    `lower` are the tables of the foreground and of the background.
     """
-    padded = _pad(image, frame)
-    masks = upper_masks(padded)
-    saddles = _sorted_saddles(padded, masks, links, no_keys)
-    return _Landscape(image, frame, masks, plane_steps(masks.shape[1])), saddles
-
-
-@kernel
-def _point(land, foreground, links, parent):
-    """Let every pixel point to a neighbour that enters before it, extrema to themselves.
-
-    Without `foreground` the order is the reverse, that of the background. The frame points to its
-    first pixel, number 0, which stands for the whole outside.
-    """
-    height, width = land.masks.shape
-    flip = 0 if foreground else 255
-    step = np.zeros(256, np.int32)
-    for mask in range(256):
-        if links[mask ^ flip, 0] >= 0:
-            step[mask] = land.steps[links[mask ^ flip, 0]]
-    parent[:] = 0
+    masks, flat, places = room.masks, room.masks.ravel(), room.leads  # not needed for leads yet
+    height, width = masks.shape
+    is_saddle, is_maximum, is_minimum = upper[:, 1] >= 0, upper[:, 0] < 0, lower[::-1, 0] < 0
+    is_extremum = is_maximum | is_minimum
+    # Saddles from the front, extrema from the back; written always, so that there is no branch.
+    front, back = 0, places.size - 1
     for r in range(1, height - 1):
         for c in range(1, width - 1):
+            mask, p = masks[r, c], r * width + c
+            places[front] = places[back] = p
+            front += is_saddle[mask]
+            back -= is_extremum[mask]
+    extrema = places[:back:-1]
+    maxima, minima = np.empty(extrema.size + 2, np.int32), np.empty(extrema.size + 2, np.int32)
+    maxima[0] = minima[0] = 0
+    above = below = 1
+    for p in extrema:
+        maxima[above] = minima[below] = p
+        above += is_maximum[flat[p]]
+        below += is_minimum[flat[p]]
+    return places[:front].copy(), maxima[:above], minima[:below]
+
+
+class _Saddles(NamedTuple):
+    """The saddles of an image."""
+
+    pixels: np.ndarray  # their flat indices, rising
+    # Positions in `pixels` of those that may pair anything: by falling value, then by index.
+    order: np.ndarray
+    wanted: np.ndarray  # whether they may
+
+
+@kernel
+def _gather(image, frame, pixels):
+    """Return the values at flat indices into the framed image; number 0 stands for the frame."""
+    flat, width = image.ravel(), image.shape[1]
+    values = np.empty(pixels.size, image.dtype)
+    for i in range(pixels.size):
+        values[i] = flat[_unpad(pixels[i], width)] if pixels[i] else frame
+    return values
+
+
+class _Basins(NamedTuple):
+    """The maxima (or minima) of an image, numbered by flat index; the frame is number 0.
+
+    A basin are the pixels from which the pointers lead to one of them.
+    """
+
+    pixels: np.ndarray
+    heights: np.ndarray
+
+
+@kernel
+def _point(room, foreground, links, pixels):
+    """Let every pixel point to a neighbour that enters before it, the extrema `pixels` to ~number.
+
+    Without `foreground` the order is the reverse, that of the background. `room.leads` is written.
+    """
+    masks, leads = room.masks, room.leads
+    height, width = masks.shape
+    flip = 0 if foreground else 255
+    steps, step = plane_steps(width), np.zeros(256, np.int32)
+    for mask in range(256):
+        if links[mask ^ flip, 0] >= 0:
+            step[mask] = steps[links[mask ^ flip, 0]]
+    leads[:width], leads[leads.size - width :] = ~0, ~0
+    for r in range(1, height - 1):
+        leads[r * width], leads[(r + 1) * width - 1] = ~0, ~0
+        for c in range(1, width - 1):
             p = r * width + c
-            parent[p] = p + step[land.masks[r, c]]
+            leads[p] = p + step[masks[r, c]]
+    for number in range(1, pixels.size):
+        leads[pixels[number]] = ~number
 
 
 @kernel
-def _value(values, width, frame, p):
-    """Return the value at a flat index into the padded image; number 0 stands for the frame."""
-    return values[_unpad(p, width)] if p else frame
+def _basin_of(leads, p):
+    """Follow the pointers from `p` to the number of its basin, and shorten the way for others."""
+    up = leads[p]
+    while up >= 0:
+        leads[p] = further = leads[up]
+        p, up = up, further
+    return ~up
 
 
 @kernel
-def _merge(land, saddles, foreground, links, parent, min_persistence):
+def _basins_around(saddles, room, foreground, links):
+    """Return the first two basins beside each wanted saddle, the second as ~ if there are more.
+
+    The saddles are walked row by row, where what one asks for is at hand from the last; only this
+    table, and not the image, is walked in the order of the values, which jumps.
+    """
+    flat, leads, steps = room.masks.ravel(), room.leads, plane_steps(room.masks.shape[1])
+    flip = 0 if foreground else 255
+    around = np.empty((saddles.pixels.size, 2), np.int32)
+    for j in range(saddles.pixels.size):
+        if saddles.wanted[j]:
+            p = saddles.pixels[j]
+            mask = flat[p] ^ flip
+            around[j, 0] = _basin_of(leads, p + steps[links[mask, 0]])
+            second = _basin_of(leads, p + steps[links[mask, 1]])
+            around[j, 1] = second if links[mask, 2] < 0 else ~second
+    return around
+
+
+@kernel
+def _merge(image, saddles, basins, room, foreground, links, min_persistence):
     """Merge components at the saddles and pair the younger ones.
 
     With `foreground` the saddles are walked as they stand, falling, and maxima are paired. Without
     it they are walked backwards, the components are those of the background, and minima are paired.
 
-    Returns each extremum that is paired, its saddle, and the saddles that close loops, falling:
-    those where two background components meet. All are flat indices into the padded image.
+    Returns each extremum that is paired, its saddle, and the one to which all pixels belong at the
+    end, all as flat indices into the padded image; then the saddles that close loops: those where
+    two background components meet.
     """
-    values, width, frame, steps = land.image.ravel(), land.image.shape[1], land.frame, land.steps
-    flat = land.masks.ravel()
+    values, width, heights = image.ravel(), image.shape[1], basins.heights
+    flat, leads, steps = room.masks.ravel(), room.leads, plane_steps(width + 2)
     flip = 0 if foreground else 255
-    most = 0
-    for s in saddles:
-        for i in range(1, 4):
-            most += links[flat[s] ^ flip, i] >= 0
-    extremum, saddle = np.empty(most, np.int32), np.empty(most, np.int32)
-    closing = np.empty(saddles.size if foreground else 0, np.int32)
+    around = _basins_around(saddles, room, foreground, links)
+    parent = np.arange(heights.size).astype(np.int32)
+    extremum, saddle = np.empty(heights.size, np.int32), np.empty(heights.size, np.int32)
+    order = saddles.order
     pairs = loops = 0
-    for j in range(saddles.size):
-        s = saddles[j] if foreground else saddles[saddles.size - 1 - j]
-        mask = flat[s] ^ flip
-        closes = False
-        old = find_root(parent, s + steps[links[mask, 0]])
-        for i in range(1, 4):
-            if links[mask, i] < 0:
-                break
-            young = find_root(parent, s + steps[links[mask, i]])
+    for i in range(order.size):
+        j = order[i if foreground else order.size - 1 - i]
+        s, closes = saddles.pixels[j], False
+        old, near = find_root(parent, around[j, 0]), around[j, 1]
+        for k in range(1, 4):
+            if k > 1:
+                way = links[flat[s] ^ flip, k] if around[j, 1] < 0 else -1
+                if way < 0:
+                    break
+                near = _basin_of(leads, s + steps[way])
+            young = find_root(parent, max(near, ~near))
             if young == old:
                 closes = True
                 continue
-            height = _value(values, width, frame, young)
-            other = _value(values, width, frame, old)
-            if foreground:
-                swap = height > other or (height == other and young < old)
-            else:
-                swap = height < other or (height == other and young > old)
-            if swap:
-                old, young, height = young, old, other
+            height, other = heights[young], heights[old]
+            if (height > other or (height == other and young < old)) == foreground:
+                old, young = young, old
             parent[young] = old
-            if abs(height - _value(values, width, frame, s)) > min_persistence:
-                extremum[pairs], saddle[pairs] = young, s
+            if abs(heights[young] - values[_unpad(s, width)]) > min_persistence:
+                extremum[pairs], saddle[pairs] = basins.pixels[young], s
                 pairs += 1
-        if foreground and closes:
-            closing[loops] = s
-            loops += 1
-    return extremum[:pairs], saddle[:pairs], closing[:loops]
+        if foreground:
+            saddles.wanted[j], order[loops] = closes, j
+            loops += closes
+    stays = find_root(parent, _basin_of(leads, width + 3))  # that of the image's first pixel
+    saddles = _Saddles(saddles.pixels, order[:loops], saddles.wanted)
+    return extremum[:pairs], saddle[:pairs], np.int64(basins.pixels[stays]), saddles
 
 
 @kernel
-def _pairs_2d(image, no_keys, connectivity, closed, components, holes, min_persistence):
-    """Compute the five arrays of `PersistencePairs` for an image that was checked.
+def _pair_extrema(image, frame, room, connectivity, wanted, min_persistence):
+    """Pair maxima and minima with saddles, as flat indices into the padded image.
 
-    The arrays of one byte or more a pixel are gone before the result is written, which can be as
-    large: it is what needs the most memory on noise.
+    Returns each maximum with its saddle, each minimum with its own (empty for what is not wanted),
+    and the maximum and the minimum that have no saddle; the latter with a closed frame only.
     """
-    width = image.shape[1]
-    # The frame lies above all values (closed) or below them (open): it comes before every tie.
-    frame = image.dtype.type(2.0 if closed else -1.0)
-    peaks, cols, pits, rims, root, pit = _pair_extrema(
-        image, no_keys, connectivity, frame, components, holes, min_persistence
-    )
-    values = image.ravel()
-    pit = _unpad(pit, width)
-    frame_hole = holes and closed and 1 - values[pit] > min_persistence
-    n = int(components)
+    # The background has the dual connectivity, 2 with 1 and 1 with 2.
+    upper, lower = COMPONENTS_AROUND[connectivity - 1], COMPONENTS_AROUND[2 - connectivity]
+    write_upper_masks(image, frame, room.masks)
+    pixels, maxima, minima = _find_critical(room, upper, lower)
+    values, positions = _gather(image, frame, pixels), np.arange(pixels.size).astype(np.int32)
+    order = sort_falling(values, positions, room.no_keys)
+    saddles = _Saddles(pixels, order, np.ones(pixels.size, np.bool_))
+    root = pit = np.int64(image.shape[1] + 3)
+    peaks = cols = pits = rims = pixels[:0]
+    if wanted[0]:
+        _point(room, True, upper, maxima)
+        basins = _Basins(maxima, _gather(image, frame, maxima))
+        peaks, cols, root, saddles = _merge(
+            image, saddles, basins, room, True, upper, min_persistence
+        )
+    if wanted[1]:
+        _point(room, False, lower, minima)
+        basins = _Basins(minima, _gather(image, frame, minima))
+        pits, rims, pit, _ = _merge(image, saddles, basins, room, False, lower, min_persistence)
+    return peaks, cols, pits, rims, root, pit
+
+
+@kernel
+def _list_pairs(image, closed, found, wanted, min_persistence):
+    """Write the arrays of `PersistencePairs` for what `_pair_extrema` has found."""
+    peaks, cols, pits, rims, root, pit = found
+    values, width = image.ravel(), image.shape[1]
+    frame_hole = False
+    if wanted[1] and closed:
+        pit = _unpad(pit, width)
+        frame_hole = 1 - values[pit] > min_persistence
+    n = int(wanted[0])
     n0, n1 = n + peaks.size, rims.size
     total = n0 + n1 + frame_hole
     dimension = np.zeros(total, np.int8)
     dimension[n0:] = 1
     birth, death = np.empty(total, image.dtype), np.empty(total, image.dtype)
     birth_index, death_index = np.empty(total, np.int64), np.empty(total, np.int64)
-    if components:
+    if wanted[0]:
         birth_index[0] = -1 if closed else _unpad(root, width)
         birth[0] = 1 if closed else values[birth_index[0]]
         death[0], death_index[0] = 0, -1
@@ -454,32 +538,6 @@ def _pairs_2d(image, no_keys, connectivity, closed, components, holes, min_persi
         birth[total - 1], death[total - 1] = 1, values[pit]
         birth_index[total - 1], death_index[total - 1] = -1, pit
     return dimension, birth, death, birth_index, death_index
-
-
-@kernel
-def _pair_extrema(image, no_keys, connectivity, frame, components, holes, min_persistence):
-    """Pair maxima and minima with saddles, as flat indices into the padded image.
-
-    Returns each maximum with its saddle, each minimum with its own (empty for what is not wanted),
-    and the maximum and the minimum that have no saddle; the latter with a closed frame only.
-    """
-    # The background has the dual connectivity, 2 with 1 and 1 with 2.
-    upper, lower = COMPONENTS_AROUND[connectivity - 1], COMPONENTS_AROUND[2 - connectivity]
-    land, saddles = _survey(image, frame, upper, no_keys)
-    parent = np.empty(land.masks.size, np.int32)
-    somewhere = image.shape[1] + 3  # the image's first pixel; at the end all is one component
-    root = pit = np.int64(somewhere)
-    peaks = cols = pits = rims = saddles[:0]
-    if components:
-        _point(land, True, upper, parent)
-        peaks, cols, saddles = _merge(land, saddles, True, upper, parent, min_persistence)
-        root = np.int64(find_root(parent, somewhere))
-    if holes:
-        _point(land, False, lower, parent)
-        pits, rims, _ = _merge(land, saddles, False, lower, parent, min_persistence)
-        if frame > 1:
-            pit = np.int64(find_root(parent, somewhere))
-    return peaks, cols, pits, rims, root, pit
 
 
 @kernel

@@ -37,6 +37,10 @@ junction are less than 2 R - r + 1 apart: the ball around the end hardly leaves 
 the radius around the junction. The shortest spurs, in whole pixels, are cut at once, and what is
 left is peeled again from their junctions on, until there is no spur.
 
+**Spacing.** Where the pixels of one axis lie further apart than those of another, depths, steps and
+spurs are measured in multiples of the smallest spacing, which then stands for the pixel above. The
+neighbourhoods, and with them the topology, do not change.
+
 A mask of which nothing may be peeled or cut is its own skeleton, and every skeleton is.
 
 References
@@ -55,18 +59,30 @@ from skimage.morphology import skeletonize
 
 from .frame import OFFSETS, flat_steps
 from .kernels import kernel
-from .warping import nearest_along, pad_mask, simple_code, simple_table, unpad_mask
+from .warping import (
+    nearest_along,
+    pad_mask,
+    simple_code,
+    simple_table,
+    squared_distances,
+    unpad_mask,
+)
 
 __all__ = ["thin_mask"]
 
 
-def thin_mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def thin_mask(
+    mask: NDArray[np.bool_], spacing: tuple[float, ...] | None = None
+) -> NDArray[np.bool_]:
     """Thin a checked mask to its skeleton, under full connectivity (8 or 26 neighbours).
 
     Parameters
     ----------
     mask : (H, W) or (D, H, W) array of bool
         The foreground. Outside lies background.
+    spacing : tuple of float, optional
+        Of a volume's voxels, as `check_spacing` returns it. In 2D it is refused, for Zhang's
+        thinning measures nothing.
 
     Returns
     -------
@@ -86,17 +102,26 @@ def thin_mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     array([0, 1, 1, 1, 1, 1, 1, 1, 0])
     """
     if mask.ndim == 3:
-        return thin_by_depth(mask)
+        return thin_by_depth(mask, spacing)
+    if spacing is not None:
+        raise ValueError(
+            "spacing must be None, or all its entries equal, for the skeleton of an image with 2 "
+            "axes: Zhang's thinning measures no distances"
+        )
     return skeletonize(mask.copy())  # it asks for an array that may be written to
 
 
-def thin_by_depth(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def thin_by_depth(
+    mask: NDArray[np.bool_], spacing: tuple[float, ...] | None = None
+) -> NDArray[np.bool_]:
     """Thin a checked mask by the rules in the module's docstring.
 
     Parameters
     ----------
     mask : (H, W) or (D, H, W) array of bool
         The foreground. Outside lies background.
+    spacing : tuple of float, optional
+        Of the pixels along each axis, as `check_spacing` returns it.
 
     Returns
     -------
@@ -121,28 +146,36 @@ def thin_by_depth(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     flat = padded.ravel()
     pixels = np.flatnonzero(flat)
     depth, height, width = (1, *padded.shape)[-3:]
-    squared = _squared_depths(flat, pixels, depth, height, width)
     offsets = OFFSETS[mask.ndim, mask.ndim]
+    if spacing is None:
+        squared = _squared_depths(flat, pixels, depth, height, width)
+        order, sizes = _shallow_first(pixels, squared), np.ones(mask.ndim)
+    else:
+        sizes = np.array(spacing)
+        squared = squared_distances(padded, sizes).ravel()
+        order = pixels[np.argsort(squared[pixels], kind="stable")]
     grid = _Grid(
         squared=squared,
         fields=_fields(padded.shape),
         steps=flat_steps(offsets, padded.shape),
-        lengths=np.sqrt((offsets**2).sum(axis=1)),
+        lengths=np.sqrt(((offsets * sizes) ** 2).sum(axis=1)),
+        sizes=np.append(np.ones(3 - mask.ndim), sizes),
         table=simple_table(True),
         height=height,
         width=width,
     )
-    _thin(flat, _shallow_first(pixels, squared), grid)
+    _thin(flat, order, grid)
     return unpad_mask(padded)
 
 
 class _Grid(NamedTuple):
     """What the kernels know of a padded, flat mask; the depths are those before the thinning."""
 
-    squared: NDArray[np.int32]  # depth of each pixel, squared; 0 in the background
+    squared: NDArray  # depth of each pixel, squared: int32, or float64 where spacings differ
     fields: NDArray[np.uint8]  # field of each pixel
     steps: NDArray[np.int64]  # to the 8 or 26 neighbours,
     lengths: NDArray[np.float64]  # and how long these steps are
+    sizes: NDArray[np.float64]  # of a pixel, along z, y and x
     table: NDArray[np.bool_]  # which neighbourhoods make a pixel simple, in 2D
     height: int
     width: int
@@ -289,7 +322,7 @@ def _cut_spurs(flat, order, grid):
         junction = _follow(flat, end, steps)
         if junction < 0:
             continue
-        length = _spur_length(end, junction, grid.squared, grid.height, grid.width)
+        length = _spur_length(end, junction, grid)
         if length < shortest:
             shortest = length
             ends.clear()
@@ -322,12 +355,13 @@ def _follow(flat, end, steps):
 
 
 @kernel
-def _spur_length(end, junction, squared, height, width):
+def _spur_length(end, junction, grid):
     """Return the length of a line in whole pixels if it is a spur, else infinity."""
+    squared, width, height = grid.squared, grid.width, grid.height
     layer = height * width
-    dz = end // layer - junction // layer
-    dy = end // width % height - junction // width % height
-    dx = end % width - junction % width
+    dz = (end // layer - junction // layer) * grid.sizes[0]
+    dy = (end // width % height - junction // width % height) * grid.sizes[1]
+    dx = (end % width - junction % width) * grid.sizes[2]
     length = np.sqrt(dz * dz + dy * dy + dx * dx)
     outer = np.rint(np.sqrt(squared[junction]))
     inner = min(np.rint(np.sqrt(squared[end])), outer)

@@ -55,7 +55,9 @@ differ wait in one heap, whose key is the squared distance to the boundary of th
 the nearest foreground), and then the flat index. The nearest goes first, so the mask is peeled and
 grown in layers and fronts meet halfway [3]_. A pixel that is refused is offered again when its
 neighbourhood has changed. In other words: the first simple pixel in the order flips, until none is
-left. Every flip removes one difference, so there is an end.
+left. Every flip removes one difference, so there is an end. With a *spacing*, the distances are
+lengths in space: in a volume of thick slices the fronts go on within the slices first. Whether a
+pixel is simple does not depend on it.
 
 References
 ----------
@@ -70,17 +72,18 @@ References
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from ..checks import check_same_shape
 from .frame import OFFSETS, flat_steps, unframe
-from .grid import check_connectivity, check_mask
+from .grid import check_connectivity, check_mask, check_spacing
 from .kernels import kernel
 from .threads import map_in_threads
 
@@ -137,11 +140,18 @@ def simple_points(mask: Any, *, connectivity: int | None = None) -> NDArray[np.b
     return unpad_mask(simple)
 
 
-def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) -> WarpResult:
+def homotopy_warp(
+    mask: Any,
+    target: Any,
+    *,
+    connectivity: int | None = None,
+    spacing: Sequence[float] | None = None,
+) -> WarpResult:
     """Deform a mask towards a target as far as its topology allows.
 
     Simple pixels where the two differ are flipped in the order that the module's docstring defines,
-    until none is left. Both masks have one shape; see the package's docstring for the connectivity.
+    until none is left. Both masks have one shape; see the package's docstring for the connectivity
+    and the spacing.
 
     Returns
     -------
@@ -169,11 +179,17 @@ def homotopy_warp(mask: Any, target: Any, *, connectivity: int | None = None) ->
     [[1, 4]]
     """
     mask, target, full = _check_pair(mask, target, connectivity)
-    warped = _warp(mask, target, full)
+    warped = _warp(mask, target, full, check_spacing(spacing, mask.ndim))
     return WarpResult(warped, warped != target)
 
 
-def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> NDArray[np.int64]:
+def flip_order(
+    mask: Any,
+    target: Any,
+    *,
+    connectivity: int | None = None,
+    spacing: Sequence[float] | None = None,
+) -> NDArray[np.int64]:
     """List the pixels that `homotopy_warp` flips, in the order in which it flips them.
 
     Flipping the first k of them in the mask shows the warp after k steps; after each step the
@@ -193,7 +209,7 @@ def flip_order(mask: Any, target: Any, *, connectivity: int | None = None) -> ND
     """
     mask, target, full = _check_pair(mask, target, connectivity)
     padded = pad_mask(mask)
-    order = _flip(padded, mask, target, full)
+    order = _flip(padded, mask, target, full, check_spacing(spacing, mask.ndim))
     return unframe(order, padded.shape)
 
 
@@ -208,27 +224,40 @@ def _check_pair(
 
 
 def warp_batch(
-    masks: NDArray[np.bool_], targets: NDArray[np.bool_], connectivity: int, workers: int = 1
+    masks: NDArray[np.bool_],
+    targets: NDArray[np.bool_],
+    connectivity: int,
+    workers: int = 1,
+    spacing: tuple[float, ...] | None = None,
 ) -> NDArray[np.bool_]:
     """Warp each mask of a batch (B, *spatial) towards its target; nothing is checked.
 
-    Both are boolean arrays. The kernels release the GIL, so `workers` threads share the batch; the
-    result does not depend on their number.
+    Both are boolean arrays; the spacing is as `check_spacing` returns it. The kernels release the
+    GIL, so `workers` threads share the batch; the result does not depend on their number.
     """
     full = connectivity == masks.ndim - 1
     pairs = list(zip(masks, targets, strict=True))
-    return np.stack(map_in_threads(lambda pair: _warp(*pair, full), pairs, workers))
+    return np.stack(map_in_threads(lambda pair: _warp(*pair, full, spacing), pairs, workers))
 
 
-def _warp(mask: NDArray[np.bool_], target: NDArray[np.bool_], full: bool) -> NDArray[np.bool_]:
+def _warp(
+    mask: NDArray[np.bool_],
+    target: NDArray[np.bool_],
+    full: bool,
+    spacing: tuple[float, ...] | None,
+) -> NDArray[np.bool_]:
     """Return the warped mask as a new array; nothing is checked."""
     padded = pad_mask(mask)
-    _flip(padded, mask, target, full)
+    _flip(padded, mask, target, full, spacing)
     return unpad_mask(padded)
 
 
 def _flip(
-    padded: NDArray[np.uint8], mask: NDArray[np.bool_], target: NDArray[np.bool_], full: bool
+    padded: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    target: NDArray[np.bool_],
+    full: bool,
+    spacing: tuple[float, ...] | None,
 ) -> NDArray[np.int64]:
     """Warp `padded`, the padded mask, in place and return its flipped flat indices in order."""
     differs = mask != target
@@ -236,7 +265,15 @@ def _flip(
         return np.empty(0, np.int64)
     todo = pad_mask(differs)
     depth, height, width = (1, *padded.shape)[-3:]
-    keys = _order_keys(padded.ravel(), todo.ravel(), depth, height, width)
+    if spacing is None:
+        keys = _order_keys(padded.ravel(), todo.ravel(), depth, height, width)
+    else:
+        keys = np.zeros(padded.size, np.int64)
+        pixels = np.flatnonzero(todo)
+        inner, outer = (squared_distances(m, spacing).ravel() for m in (padded, 1 - padded))
+        # The distances' places among all that occur are whole numbers, as the keys want them.
+        _, place = np.unique((inner + outer)[pixels], return_inverse=True)  # one of the two is 0
+        keys[pixels] = place * padded.size + pixels
     return _flip_simple(
         padded.ravel(), todo.ravel(), keys, _steps(padded), full, simple_table(full)
     )
@@ -250,6 +287,16 @@ def pad_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 def unpad_mask(padded: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the mask without the pixels around it, as an array of its own."""
     return padded[(slice(1, -1),) * padded.ndim].astype(np.bool_)
+
+
+def squared_distances(
+    padded: NDArray[np.uint8], spacing: Sequence[float] | np.ndarray
+) -> NDArray[np.float64]:
+    """Return the squared distance of each pixel to the nearest 0, where pixels have this spacing.
+
+    It is rounded, so that what is equally far is equal.
+    """
+    return np.round(distance_transform_edt(padded, sampling=spacing) ** 2, 6)
 
 
 def _steps(padded: NDArray[np.uint8]) -> NDArray[np.int64]:

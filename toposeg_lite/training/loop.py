@@ -33,7 +33,9 @@ from ..data import Dataset, Sample
 from ..data.samples import IGNORED_HOW, check_labelled
 from ..files import check_room, make_folder, one_writer
 from ..losses import DiceBCELoss, make_loss
+from ..losses.base import start as start_loss
 from ..models import UNet
+from ..topology.threads import Background
 from .augment import check_augment, make_augmentation
 from .checkpoint import (
     HISTORY,
@@ -454,10 +456,10 @@ class _Steps:
         if run.optimizer:
             _restore_optimizer(self.optimizer, run.optimizer)
         self.net.train()
-        self.losses: list[tuple[float, nn.Module]] = [(1.0, DiceBCELoss(ignore_index=IGNORED))]
-        if config.weight:
-            options = {**config.loss_options, "ignore_index": IGNORED}
-            self.losses.append((config.weight, make_loss(config.loss, **options)))
+        options = {**config.loss_options, "ignore_index": IGNORED}
+        self.pixels = DiceBCELoss(ignore_index=IGNORED)
+        self.added = make_loss(config.loss, **options) if config.weight else None
+        self.ahead: tuple[int, Background[list[Tensor]]] | None = None  # a step, what it sees
 
     def make(self, step: int) -> list[float]:
         """Make one step and return its row of the history."""
@@ -469,12 +471,12 @@ class _Steps:
             done = (step - self.start) / self.config.steps
             rate = self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
             self.optimizer.param_groups[0]["lr"] = rate
-        image, mask = self._draw(step)
+        image, mask = (tensor.to(self.device) for tensor in self._take(step))
         use_bfloat16 = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, use_bfloat16):
             logits = self.net(image)
-        gradient, values, seconds = self._lose(logits, mask)
-        total = sum(factor * value for (factor, _), value in zip(self.losses, values, strict=True))
+        gradient, pixels, added, seconds_added = self._lose(step, logits, mask)
+        total = pixels + self.config.weight * added
         if not math.isfinite(total):
             raise FloatingPointError(
                 f"the loss became {total} at step {step}: lower the learning rate or the weight"
@@ -483,34 +485,49 @@ class _Steps:
         self.accelerator.backward((logits.float() * gradient).sum())
         self.accelerator.clip_grad_norm_(self.net.parameters(), self.config.clip)
         self.prepared_optimizer.step()
-        added, seconds_added = (values[1], seconds[1]) if len(values) > 1 else (0.0, 0.0)
-        return [total, values[0], added, _clock(self.device) - clock, seconds_added]
+        return [total, pixels, added, _clock(self.device) - clock, seconds_added]
 
-    def _draw(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return this process's share of the crops of a step, on its device."""
+    def _take(self, step: int) -> list[Tensor]:
+        """Return what a step sees; the step before may have had it drawn."""
+        ahead, self.ahead = self.ahead, None
+        return ahead[1].wait() if ahead is not None and ahead[0] == step else self._draw(step)
+
+    def _draw(self, step: int) -> list[Tensor]:
+        """Return this process's share of the crops of a step and of their masks."""
         names = ("seed", "patch", "batch", "light", "augment")
         options = {name: getattr(self.config, name) for name in names}
         images, masks = draw_batch(self.data.train, step=step, **options)
         share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
-        image, mask = (torch.from_numpy(array[share].copy()) for array in (images, masks))
-        return image.to(self.device), mask.to(self.device)
+        return [torch.from_numpy(array[share].copy()) for array in (images, masks)]
 
-    def _lose(self, logits: Tensor, mask: Tensor) -> tuple[Tensor, list[float], list[float]]:
-        """Return the gradient of all losses at the logits, their values, and their seconds.
+    def _lose(self, step: int, logits: Tensor, mask: Tensor) -> tuple[Tensor, float, float, float]:
+        """Return the gradient of all losses at the logits, their values, and seconds.
 
-        Each loss sends its gradient to a copy of the logits, where it can be timed alone; the sum
-        then goes through the network once.
+        Each loss sends its gradient to a copy of the logits; the sum then goes through the network
+        once. While the kernels of the added loss run, the next batch is drawn and the pixel loss
+        computed. The seconds are those that the added loss costs the step: its start, and the
+        waiting for its end.
         """
         leaf = logits.detach().float().requires_grad_()
-        values, seconds = [], []
-        for factor, loss in self.losses:
+        before = _clock(self.device)
+        pending = None if self.added is None else start_loss(self.added, leaf, mask)
+        seconds = time.perf_counter() - before
+        if pending is not None and step + 1 < self.start + self.config.steps:
+            # What fails there, or interrupts it, is raised by the step that wants it.
+            self.ahead = step + 1, Background(lambda: self._draw(step + 1))
+        value = self.pixels(leaf, mask)
+        value.backward()
+        pixels = float(self.accelerator.reduce(value.detach(), "mean"))
+        if pending is None:
+            added = seconds = 0.0
+        else:
             before = _clock(self.device)
-            value = loss(leaf, mask)
-            (factor * value).backward()
-            values.append(float(self.accelerator.reduce(value.detach(), "mean")))
-            seconds.append(_clock(self.device) - before)
+            value = pending.result()
+            (self.config.weight * value).backward()
+            added = float(self.accelerator.reduce(value.detach(), "mean"))
+            seconds += _clock(self.device) - before
         assert leaf.grad is not None
-        return leaf.grad, values, seconds
+        return leaf.grad, pixels, added, seconds
 
     def look(self, run: Checkpoint, made: int) -> Checkpoint:
         """Add the scores of the validation images to a run, and its network if it is best."""

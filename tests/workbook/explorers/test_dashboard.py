@@ -172,7 +172,8 @@ def test_the_app_asks_about_a_piece_of_the_photograph_and_shows_every_decision()
     assert model.app.session.path is None
     assert model.describe().startswith(screen.state["text"])
     asked = model.app.chosen
-    model.app.do({"do": "accept"})
+    seen = {"tool": "decide", "branch": asked, "decision": 0}
+    model.app.do({"do": "accept", "seen": seen})
     assert model.app.session.decisions[asked] == 1
     assert "1 accepted" in screen.state["text"]
     assert model.describe().startswith(screen.state["text"])

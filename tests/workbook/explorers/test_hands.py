@@ -29,7 +29,7 @@ from toposeg_lite.workbook.explorers import (
     WarpExplorer,
 )
 from toposeg_lite.workbook.explorers.annotating import _AnnotationView
-from toposeg_lite.workbook.explorers.base import LiveFigure
+from toposeg_lite.workbook.explorers.base import LiveFigure, complete
 from toposeg_lite.workbook.explorers.comparison import _ComparisonView
 from toposeg_lite.workbook.explorers.gradient import _GradientView
 from toposeg_lite.workbook.explorers.likeness import strangeness
@@ -337,6 +337,32 @@ def test_no_figure_offers_a_tool_bar_or_an_upload(name):
             figure.reopen()
             assert figure.get_state()["_config"]["displayModeBar"] is False
     assert any(isinstance(figure, LiveFigure) for figure in all_of(view.box))
+
+
+@every
+def test_a_page_that_draws_late_is_told_everything_once_more(name):
+    """What a page's model of the figure holds afterwards is what the figure holds."""
+    view = view_of(name)
+    figure = next(part for part in all_of(complete(view.box)) if isinstance(part, LiveFigure))
+    told = []
+    figure.observe(lambda change: told.append(change.new), "_py2js_update")
+    view.words._handle_custom_msg({"drawn": True}, [])
+    assert told == []  # nothing has changed since the figure was offered
+    view.words.room = 700
+    told.clear()
+    view.words._handle_custom_msg({"drawn": True}, [])
+    (message,) = filter(None, told)
+    assert message["style_traces"] == list(range(len(figure.data)))
+    for place, trace in enumerate(figure._data):
+        sent = {key: values[place] for key, values in message["style_data"].items()}
+        kept = {key: value for key, value in sent.items() if value is not None}
+        expected = {key: value for key, value in trace.items() if key not in ("type", "uid")}
+        np.testing.assert_equal(kept, expected)
+    layout = figure._layout
+    np.testing.assert_equal(
+        message["layout_data"], {key: part for key, part in layout.items() if key != "template"}
+    )
+    assert message["layout_data"]["width"] == figure.layout.width
 
 
 @every

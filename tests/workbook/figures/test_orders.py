@@ -45,7 +45,10 @@ def test_curves_are_named_with_their_mean_height():
         ),
         (lambda: figures.branches_by_value(np.eye(4), [], [], label="", chosen=0), "chosen"),
         (lambda: figures.order_curves({}, ylabel=""), "one at least"),
-        (lambda: figures.order_curves({"a": ([0, 1], [2])}, ylabel=""), "'a' must have as many"),
+        (
+            lambda: figures.order_curves({"a": ([0, 1], [2])}, ylabel=""),
+            "'a' of curves must have",
+        ),
     ],
 )
 def test_figures_refuse_bad_input(call, word):

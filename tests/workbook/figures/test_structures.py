@@ -46,11 +46,11 @@ def test_pixels_have_the_colours_of_the_scale():
 
 
 def test_what_pixels_are_unsure_of():
-    likelihood = np.array([0.0, 0.5, 0.75])
+    likelihood = np.array([[0.0, 0.5, 0.75]])
     np.testing.assert_array_equal(figures.pixel_values_of(likelihood, "probability"), likelihood)
     bits = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25))
-    np.testing.assert_allclose(figures.pixel_values_of(likelihood, "entropy"), [0, 1, bits])
-    np.testing.assert_allclose(figures.pixel_values_of(likelihood, "variance"), [0, 0.25, 0.1875])
+    np.testing.assert_allclose(figures.pixel_values_of(likelihood, "entropy"), [[0, 1, bits]])
+    np.testing.assert_allclose(figures.pixel_values_of(likelihood, "variance"), [[0, 0.25, 0.1875]])
 
 
 def test_grey_is_the_mean_of_the_channels_from_black_to_white():

@@ -78,7 +78,7 @@ CASES = [
         "compare weight 0",
         lambda: compare(weight=0),
         ValueError,
-        r"each weight must be finite and above zero; got 0",
+        r"each of weights must be finite and above zero; got 0",
     ),
     (
         "compare no weight",
@@ -102,7 +102,7 @@ CASES = [
         "compare weight None",
         lambda: compare(weight=None),
         TypeError,
-        r"each weight must be a number; got None",
+        r"each of weights must be a number; got None",
     ),
     (
         "compare steps 0",

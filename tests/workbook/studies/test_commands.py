@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from training_data import rings
 
 from toposeg_lite.training import loop
 from toposeg_lite.workbook.studies import Comparison, StudyConfig, fitting
-from toposeg_lite.workbook.studies.__main__ import main
+from toposeg_lite.workbook.studies.__main__ import COMMANDS, main
 from toposeg_lite.workbook.studies.notebook import NOTEBOOK, PLACE, read_parameters
 from toposeg_lite.workbook.studies.scores import study_tables
 from toposeg_lite.workbook.studies.study import NOTEBOOKS, REFERENCE_RUNS
@@ -53,6 +53,40 @@ def test_words_that_no_command_knows_are_refused(capsys, words, text):
     with pytest.raises(SystemExit):
         main(words)
     assert text in capsys.readouterr().err
+
+
+#: What a command makes of "-p NAME VALUE" for any of these but the place of data is checked first.
+PARAMETERS = [name for name in StudyConfig.parameter_names() if name != "root"]
+NUMBERS = [
+    (command, field.name)
+    for command, kind in COMMANDS.items()
+    for field in fields(kind)
+    if isinstance(field.default, int | float) and field.default is not False
+]
+
+
+@pytest.mark.parametrize("value", ["{'no such': 1}", "-1", "[[]]"])
+@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("command", ["study", "notebook"])
+def test_each_parameter_is_refused_by_its_name_before_anything_is_made(
+    tmp_path, monkeypatch, capsys, command, name, value
+):
+    monkeypatch.chdir(tmp_path)
+    assert main([command, "-p", name, value]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    # Of the options of a loss and of changes of images, the one that is unknown is named.
+    assert name.rstrip("s") in told or "no such" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("command", "name"), NUMBERS)
+def test_each_number_of_a_command_is_refused_by_its_option(capsys, command, name):
+    words = f"--{name.replace('_', '-')}"
+    with pytest.raises(SystemExit) as stopped:
+        main([command, words, "none"])
+    assert stopped.value.code == 2
+    assert f"argument {words}: invalid" in capsys.readouterr().err
 
 
 # --- Own images ----------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ def test_a_killed_run_goes_on_with_resume_to_the_same_numbers(finished, tmp_path
         ),
         ({"options": {"speed": 3}}, "unknown parameter 'speed'; there are dataset, root, loss"),
         ({"options": 3}, "options must map names to values; got 3"),
-        ({"weight": [0.1, -1]}, "each weight must be finite and above zero; got -1"),
+        ({"weight": [0.1, -1]}, "each of weights must be finite and above zero; got -1"),
         ({"patch": [8, 8, 8]}, "patch must name one side for each of the 2 axes"),
         ({"resume": "yes"}, "resume must be True or False; got 'yes'"),
         ({"name": "a/b"}, "name must be a plain folder name; got 'a/b'"),

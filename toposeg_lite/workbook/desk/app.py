@@ -16,8 +16,9 @@ import numpy as np
 
 from ...annotation import AnnotationSession
 from ...annotation.edits import stroke_path
+from ...annotation.inputs import check_picture
 from ...annotation.session import QUEUE_ORDERS, QueueOrder
-from ...checks import check_choice, check_integer
+from ...checks import check_choice, check_flag, check_integer, check_number, check_real, check_reals
 from ...topology.branches import ACCEPTED, REJECTED, UNDECIDED
 from ...topology.discs import fit_radius
 
@@ -34,6 +35,27 @@ VERDICTS = {"accept": ACCEPTED, "reject": REJECTED}
 
 # The app that has each journal open in this process, so that a cell can be run again.
 _AT_WORK: WeakValueDictionary[Path, AnnotationApp] = WeakValueDictionary()
+
+
+def _check_shown(picture: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a picture of an image of this shape as an array, or refuse it."""
+    shown = check_reals(picture, "picture")
+    if shown.ndim not in (2, 3) or shown.shape[-2:] != tuple(shape):
+        raise ValueError(
+            f"picture must have shape {shape}, after an axis of channels or without one; "
+            f"got {shown.shape}"
+        )
+    if not np.isfinite(shown).all():
+        raise ValueError("picture holds values that are NaN or infinite")
+    return shown
+
+
+def _check_real(value: Any, name: str) -> float:
+    """Return a place along an axis, which may lie outside of the image."""
+    number = check_real(value, name)
+    if not np.isfinite(number):
+        raise ValueError(f"{name} must be a finite number; got {value!r}")
+    return number
 
 
 class AnnotationApp:
@@ -99,12 +121,7 @@ class AnnotationApp:
                 f"session must be one of an image; its volume has shape {session.shape}. "
                 f"Annotate slices, or decide by the methods of the session"
             )
-        shown = session.image if picture is None else np.asarray(picture)
-        if shown.ndim not in (2, 3) or shown.shape[-2:] != session.shape:
-            raise ValueError(
-                f"picture must have shape {session.shape}, after an axis of channels or without "
-                f"one; got {shown.shape}"
-            )
+        shown = session.image if picture is None else _check_shown(picture, session.shape)
         self.session, self.shown = session, shown
         self.tool = "decide"
         self.order: QueueOrder = "uncertainty"
@@ -148,6 +165,8 @@ class AnnotationApp:
             earlier = _AT_WORK.get(Path(path).resolve())
             if earlier is not None:
                 earlier.close()
+        if picture is not None:  # before there is a journal
+            _check_shown(picture, check_picture(image).shape[-2:])
         session = AnnotationSession(image, likelihood, path, **options)
         try:
             return cls(session, picture=picture)
@@ -240,6 +259,9 @@ class AnnotationApp:
         Whole numbers are the middles of pixels. A click that rejects is one with the right button.
         `reach` is how far from the click a branch may be, in pixels.
         """
+        row, column = _check_real(row, "row"), _check_real(column, "column")
+        check_flag(reject, "reject")
+        check_number(reach, "reach")
         if self.tool != "decide":
             self.put(row, column)
             return
@@ -265,10 +287,12 @@ class AnnotationApp:
         """Lead the line on to a point of the image, rounded to a pixel."""
         if self.tool == "decide":
             raise ValueError("tool must be 'draw' or 'erase' to put points; it is 'decide'")
+        row, column = _check_real(row, "row"), _check_real(column, "column")
         point = (int(np.floor(row + 0.5)), int(np.floor(column + 0.5)))
         if not all(0 <= p < n for p, n in zip(point, self.session.shape, strict=True)):
             raise ValueError(
-                f"the point must lie inside the image of shape {self.session.shape}; got {point}"
+                f"row and column must lie inside the image of shape {self.session.shape}; "
+                f"got {point}"
             )
         if self.points[-1:] != [point]:
             self.points.append(point)
@@ -391,6 +415,8 @@ class AnnotationApp:
         has been at work. What `_REQUESTS` names of a method must still be so; if it is not, nothing
         is done, and `error` says why. Saying again what has been decided already is no error.
         """
+        if not isinstance(request, dict):
+            raise TypeError(f"request must be a dict; got {type(request).__name__}")
         given = {key: value for key, value in request.items() if key not in ("do", "id", "seen")}
         seen = request.get("seen", {})
         self.error = self.note = ""
@@ -463,6 +489,8 @@ class AnnotationApp:
 
     def watch(self, watcher: Callable[[], object]) -> None:
         """Call a function without arguments whenever there may be something new to show."""
+        if not callable(watcher):
+            raise TypeError(f"watcher must be a function; got {watcher!r}")
         self._watchers.append(watcher)
 
     def refresh(self) -> None:

@@ -59,8 +59,8 @@ class AnnotationExplorer(Explorer):
         from ...annotation import AnnotationSession
         from ..desk import AnnotationApp
 
-        self._image, self._likelihood = image, likelihood
         self.app = AnnotationApp(AnnotationSession(image, likelihood))
+        self._image, self._likelihood = image, likelihood
 
     def describe(self) -> str:
         """Say what is asked, and how far the work has come."""
@@ -76,6 +76,7 @@ class AnnotationExplorer(Explorer):
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Begin again with the picture of a snapshot."""
+        self._check_snapshot(snapshot)
         self.begin(snapshot["image"], snapshot["likelihood"])
 
     def picture(self) -> Figure:

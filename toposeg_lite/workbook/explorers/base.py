@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, Self
 
 import anywidget
@@ -11,7 +12,7 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from plotly.serializers import custom_serializers
-from traitlets import HasTraits
+from traitlets import HasTraits, Unicode
 
 from .. import figures
 
@@ -48,8 +49,14 @@ class Explorer(HasTraits):
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a state that `snapshot` returned."""
+        self._check_snapshot(snapshot)
         for name, value in snapshot.items():
             setattr(self, name, value)
+
+    def _check_snapshot(self, snapshot: Any) -> None:
+        """Refuse what `snapshot` of such an explorer cannot have returned."""
+        if not isinstance(snapshot, dict) or snapshot.keys() != self.snapshot().keys():
+            raise TypeError(f"snapshot must be what snapshot() returned; got {str(snapshot)[:80]}")
 
     def picture(self) -> Figure:
         """Draw what there is to see, without a screen."""
@@ -93,8 +100,11 @@ class LiveFigure(go.FigureWidget):
 
     Plotly tells a page of each change, but offers to pages that come later the figure as it was
     when it was made: empty. A page of Voila is such a page, and so is one that is loaded anew. Even
-    a page that is there misses changes while it loads plotly: hence `complete`.
+    a page that is there misses changes while it loads plotly: hence `complete` and `repeat`.
     """
+
+    _esm = Path(__file__).with_name("figure.js")
+    _plotly = Unicode().tag(sync=True)  # the code that plotly's own widget has for `_esm`
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """Return what a page is told; all of it (without `key`) holds traces and layout as now."""
@@ -109,11 +119,26 @@ class LiveFigure(go.FigureWidget):
         """Make the figure without plotly's tool bar, which offers to upload what is drawn."""
         super().__init__(*arguments, **options)
         self._config: dict[str, Any] = {**PLAIN}
+        self._plotly = str(go.FigureWidget._esm)
+        self._offered = 0
 
     def reopen(self) -> None:
         """Offer the whole figure as it is now to pages, as one that was never known before."""
         self.comm, self._model_id = None, None
         self.open()
+        self._offered = self._last_layout_edit_id
+
+    def repeat(self) -> None:
+        """Tell pages everything once more, if anything has changed since the figure was offered.
+
+        A slider stands on the page long before plotly does. What it changes meanwhile is lost.
+        """
+        if self._last_layout_edit_id == self._offered:
+            return
+        names = sorted({name for trace in self._data for name in trace} - {"type", "uid"})
+        traces = {name: [deepcopy(trace.get(name)) for trace in self._data] for name in names}
+        layout = {k: deepcopy(v) for k, v in self._layout_obj._props.items() if k != "template"}
+        self._send_update_msg(traces, layout, list(range(len(self._data))))
 
 
 class KeyGuard(anywidget.AnyWidget):

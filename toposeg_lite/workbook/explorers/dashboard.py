@@ -48,6 +48,8 @@ class Dashboard(Explorer):
     def __init__(self, names: Iterable[str] | None = None, *, opened: str | None = None) -> None:
         super().__init__()
         known = _explorers()
+        if isinstance(names, str) or not isinstance(names, Iterable | None):
+            raise TypeError(f"names must be those of explorers; got {names!r}")
         self.names = list(known if names is None else names)
         if not self.names:
             raise ValueError("names must hold one name at least")

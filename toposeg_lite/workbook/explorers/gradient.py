@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from ...checks import check_integer, check_number, check_same_shape
+from ...checks import check_choice, check_integer, check_number, check_same_shape
 from ...topology.components import betti_numbers
 from ...topology.grid import check_image, check_mask
 from .. import figures
@@ -85,6 +85,9 @@ class GradientExplorer(PersistenceExplorer):
             raise TypeError(f"losses must map one name at least to a loss; got {losses!r}")
         self.losses, self.rate = dict(losses), check_number(rate, "rate", positive=True)
         self.steps = check_integer(steps, "steps", 1)
+        check_integer(step, "step", 0, self.steps)
+        if loss is not None:
+            check_choice(loss, list(self.losses), "loss")
         self._runs: dict[str, tuple[np.ndarray, np.ndarray, list[float]]] = {}
         super().__init__(self.start, **options)
         self.loss = next(iter(self.losses)) if loss is None else loss
@@ -173,6 +176,7 @@ class GradientExplorer(PersistenceExplorer):
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a state that `snapshot` returned."""
+        self._check_snapshot(snapshot)
         self.take(snapshot["start"], snapshot["truth"])
         for name in self._set_back:
             setattr(self, name, snapshot[name])

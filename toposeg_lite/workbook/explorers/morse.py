@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
+from ...checks import check_integer
 from ...topology.morse import MorseComplex, Skeleton, morse_complex
 from .. import figures
 from ..figures.words import count, count_neighbours
@@ -112,6 +113,9 @@ class MorseExplorer(Explorer):
 
     def branch_at(self, row: int, column: int) -> int:
         """Return the number of the shortest branch through a pixel, kept before cut; 0 for none."""
+        height, width = self.image.shape[-2:]
+        row = check_integer(row, "row", 0, height - 1)
+        column = check_integer(column, "column", 0, width - 1)
         if self._numbers is None:
             whole = self.complex_.branches(self.min_persistence)
             cut = self.complex_.branches(self.min_persistence, self.saddle_level)

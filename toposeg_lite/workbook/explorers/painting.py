@@ -67,9 +67,9 @@ class PaintExplorer(Explorer):
         super().__init__()
         self.connectivity = connectivity
         self.take(mask, truth)
+        self.row, self.column = row, column
         self._measure()
         self.observe(self._measure, ["mask", "truth", "connectivity"])
-        self.row, self.column = row, column
 
     def take(self, mask: Any, truth: Any = None) -> None:
         """Take another mask, which may have another size, and its truth: by default itself."""
@@ -130,6 +130,7 @@ class PaintExplorer(Explorer):
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a state that `snapshot` returned."""
+        self._check_snapshot(snapshot)
         self.take(snapshot["mask"], snapshot["truth"])
         for name in ("connectivity", "row", "column"):
             setattr(self, name, snapshot[name])

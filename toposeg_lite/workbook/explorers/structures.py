@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 
-from ...checks import check_number
+from ...checks import check_integer, check_number, check_reals
 from ...data import photos
 from ...topology import betti_numbers
 from ...topology.grid import check_image
@@ -115,13 +115,15 @@ class StructureExplorer(Explorer):
         for name, model in models.items():
             if not isinstance(model, StructureModel) or model.ndim != 2:
                 raise TypeError(f"models must be StructureModels of images; {name!r} is {model!r}")
+        check_integer(seed, "seed")
         self.models, self.seed = dict(models), seed
         self._known: dict[str, StructureDistribution] = {}
         self.image = image
         self.mode = next(iter(self.models)) if mode is None else mode
         self.n, self.temperature, self.shown = n, temperature, shown
+        self.sample = sample
         self._look()
-        self.sample, self.selected = sample, selected
+        self.selected = selected
         self.observe(self._forget, "image")
         self.observe(self._look, ["mode", "n", "temperature"])
 
@@ -164,6 +166,9 @@ class StructureExplorer(Explorer):
 
         Of pixels beside a path, as the maps colour them, it is the path's.
         """
+        height, width = self.image.shape[-2:]
+        row = check_integer(row, "row", 0, height - 1)
+        column = check_integer(column, "column", 0, width - 1)
         branches = self.distribution.branches
         if not len(branches):
             return 0
@@ -253,7 +258,7 @@ class StructureExplorer(Explorer):
 
 
 def _check_channels(image: Any) -> np.ndarray:
-    image = np.asarray(image)
+    image = check_reals(image, "image")
     if image.ndim != 3 or not len(image):
         raise ValueError(f"image must have the shape (channels, H, W); got {image.shape}")
     channels = [check_image(channel, "image", ndim=2) for channel in image]

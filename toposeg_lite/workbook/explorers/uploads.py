@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -27,7 +28,7 @@ from skimage.filters import gaussian, threshold_otsu
 from skimage.transform import resize
 from skimage.util import img_as_float
 
-from ...checks import check_integer
+from ...checks import check_flag, check_integer
 from ...data.files import number_in_environment
 
 __all__ = [
@@ -119,6 +120,14 @@ def read_image(content: bytes, *, dark: bool = False, size: int = 256) -> np.nda
     return bring_image(content, dark=dark, size=size).values
 
 
+def _check(content: Any, dark: Any, size: Any) -> None:
+    """Refuse bad arguments of `bring_image` and `bring_volume` by their names."""
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise TypeError(f"content must be the bytes of a file; got {type(content).__name__}")
+    check_flag(dark, "dark")
+    check_integer(size, "size", 1)
+
+
 def bring_image(content: bytes, *, dark: bool = False, size: int = 256) -> Brought:
     """Do as `read_image`, and say what was done.
 
@@ -129,7 +138,7 @@ def bring_image(content: bytes, *, dark: bool = False, size: int = 256) -> Broug
     >>> bring_image(file.getvalue(), size=50).notes
     ('scaled from 100 x 100 to 50 x 50 pixels', 'grey values 0 to 0.5 stretched to 0 to 1')
     """
-    check_integer(size, "size", 1)
+    _check(content, dark, size)
     notes = []
     with _decoding():
         picture = _open(content)
@@ -158,7 +167,7 @@ def bring_volume(content: bytes, *, dark: bool = False, size: int = 64) -> Broug
     >>> bring_volume(file.getvalue()).values[:, 0, 0].tolist()
     [0.0, 0.2, 1.0]
     """
-    check_integer(size, "size", 1)
+    _check(content, dark, size)
     with _decoding():
         picture = _open(content)
         pages, sizes = [], []

@@ -145,6 +145,7 @@ class FigureView(View):
         self.redraw()
         model.observe(self.redraw)
         self.words.observe(self.fit, "room")
+        self.words.on_msg(self.hear)
 
     def called(self) -> str:
         """Return the name of the figure: the titles of its parts."""
@@ -155,6 +156,10 @@ class FigureView(View):
         """Lay the parts out anew in the room that there is."""
         with self.figure.batch_update():
             self.arrange(min(max(change.new - SCROLL_BAR, NARROWEST), WIDEST))
+
+    def hear(self, words: Any, message: Any, buffers: Any = None) -> None:
+        """Show a page that has just drawn its first picture what it missed."""
+        self.figure.repeat()
 
     def arrange(self, width: int) -> None:
         """Lay the parts out in so many pixels; two parts or more wrap where they would be small."""

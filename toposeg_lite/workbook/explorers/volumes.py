@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from scipy.special import expit
 from skimage.filters import gaussian
 
+from ...checks import check_integer
 from ...data import synthetic
 from ...topology.morse import MorseComplex, Skeleton, morse_complex
 from .. import figures
@@ -95,6 +96,8 @@ class VolumeExplorer(FeatureExplorer):
     ) -> None:
         super().__init__()
         self.image, self.threshold, self.min_persistence = image, threshold, min_persistence
+        if position is not None:
+            check_integer(position, "position", 0, len(self.image) - 1)
         self._measure()
         self.observe(self._measure, ["image"])
         self.observe(self._look, ["threshold", "min_persistence"])

@@ -83,12 +83,17 @@ class WarpExplorer(Explorer):
         super().__init__()
         self.order = np.zeros(0, np.int64)
         self.threshold, self.connectivity, self.direction = threshold, connectivity, direction
-        self.take(image, target)
+        self.take(image, check_mask(target, "target", ndim=2))
+        for name, place in (("row", row), ("column", column)):
+            if place is not None:
+                setattr(self, name, place)
         self._measure()
         self.observe(self._measure, ["image", "target", "threshold", "connectivity", "direction"])
         first = np.argwhere(self.critical)[:1].ravel().tolist() or [0, 0]
-        self.row = first[0] if row is None else row
-        self.column = first[1] if column is None else column
+        if row is None:
+            self.row = first[0]
+        if column is None:
+            self.column = first[1]
         self.step = step
 
     def take(self, image: Any, target: Any = None) -> None:
@@ -159,6 +164,7 @@ class WarpExplorer(Explorer):
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a state that `snapshot` returned."""
+        self._check_snapshot(snapshot)
         self.take(snapshot["image"], snapshot["target"])
         for name in self._set_back:
             setattr(self, name, snapshot[name])

@@ -63,10 +63,12 @@ function nameButtons(box, played) {
     if (name) set(button, "aria-label", `${BUTTONS[name]}: ${played}`);
   }
   // The widget counts files, which are taken and put away at once.
-  for (const button of box.querySelectorAll(".widget-upload"))
+  for (const button of box.querySelectorAll(".widget-upload")) {
     for (const node of button.childNodes)
       if (node.nodeType === 3 && / \(\d+\)$/.test(node.data))
         node.data = node.data.replace(/ \(\d+\)$/, "");
+    set(button, "aria-label", button.textContent.trim()); // without the sign of its font
+  }
 }
 
 function namePictures(box, label, said, clickable) {
@@ -77,6 +79,12 @@ function namePictures(box, label, said, clickable) {
     for (const area of plot.querySelectorAll(".nsewdrag[data-subplot]"))
       if (clickable.includes(area.dataset.subplot)) area.style.cursor = "pointer";
   }
+}
+
+// Whether plotly has drawn its first picture, and hears clicks. What the kernel says before that is
+// lost: it comes before there is an ear, or breaks off the first picture, whose end plotly waits for.
+function isDrawn(plot) {
+  return plot._ev?.listenerCount("plotly_click") > 0;
 }
 
 export default {
@@ -101,11 +109,27 @@ export default {
     model.on("change:text change:brief", say);
 
     let waiting = 0;
+    let told = false; // the kernel knows that the picture is there
     let watcher, measure;
+    const tellRoom = () => {
+      const room = Math.floor(el.clientWidth);
+      // A scroll bar that comes and goes with the words is no reason to lay out anew.
+      if (!told || room < 200 || Math.abs(room - model.get("room")) < 24) return;
+      model.set("room", room);
+      model.save_changes();
+    };
+    const tellDrawn = (box) => {
+      const plots = [...box.querySelectorAll(".js-plotly-plot")];
+      if (told || !plots.length || !plots.every(isDrawn)) return;
+      told = true;
+      model.send({ drawn: true });
+      tellRoom();
+    };
     const tend = () => {
       waiting = 0;
       const box = el.parentElement;
       if (!box) return;
+      tellDrawn(box);
       nameSliders(box);
       nameButtons(box, model.get("played"));
       namePictures(box, model.get("label"), long, model.get("clickable"));
@@ -120,18 +144,14 @@ export default {
       box.classList.add("toposeg-explorer");
       watcher = new MutationObserver(soon);
       watcher.observe(box, { subtree: true, childList: true, characterData: true });
-      measure = new ResizeObserver(() => {
-        const room = Math.floor(el.clientWidth);
-        // A scroll bar that comes and goes with the words is no reason to lay out anew.
-        if (room < 200 || Math.abs(room - model.get("room")) < 24) return;
-        model.set("room", room);
-        model.save_changes();
-      });
+      measure = new ResizeObserver(tellRoom);
       measure.observe(el);
       tend();
     };
     begin();
+    document.addEventListener("plotlywidget-after-render", soon);
     return () => {
+      document.removeEventListener("plotlywidget-after-render", soon);
       cancelAnimationFrame(waiting);
       watcher?.disconnect();
       measure?.disconnect();

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from ...checks import check_integer
+from ...checks import check_integer, check_reals
 from ...topology.components import betti_numbers
-from .base import HOLE, LOWERED, RAISED, TRUTH, _axes
+from .base import HOLE, LOWERED, RAISED, TRUTH, _axes, _check_paths
 from .morse import path_lines
 from .words import count
 
@@ -40,11 +40,7 @@ def picture_colours(image: Any) -> np.ndarray:
     >>> picture_colours([[-1.0, 0.0, 1.0]])[..., 0]
     array([[  0, 128, 255]], dtype=uint8)
     """
-    array = np.asarray(image, np.float64)
-    if array.ndim not in (2, 3):
-        raise ValueError(
-            f"image must have shape (H, W) or (channels, H, W); got shape {array.shape}"
-        )
+    array = _check_picture(image, "image")
     if array.ndim == 3 and len(array) == 3:
         colours = np.moveaxis(array, 0, -1)
     else:
@@ -53,6 +49,18 @@ def picture_colours(image: Any) -> np.ndarray:
     low, high = colours.min(), colours.max()
     scale = 255 / (high - low) if high > low else 0.0
     return np.floor((colours - low) * scale + 0.5).astype(np.uint8)
+
+
+def _check_picture(image: Any, name: str) -> np.ndarray:
+    """Return an image of any channels as an array, or refuse it."""
+    array = np.asarray(check_reals(image, name), np.float64)
+    if array.ndim not in (2, 3):
+        raise ValueError(
+            f"{name} must have shape (H, W) or (channels, H, W); got shape {array.shape}"
+        )
+    if array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(f"{name} must hold finite numbers, and one at least")
+    return array
 
 
 def annotated_image(
@@ -87,7 +95,9 @@ def annotated_image(
     """
     colours = picture_colours(image)
     shape = colours.shape[:2]
-    decided = np.asarray(decisions)
+    paths = _check_paths(paths, shape)
+    drawn, erased = _check_paths(drawn, shape, "drawn"), _check_paths(erased, shape, "erased")
+    decided = check_reals(decisions, "decisions")
     if decided.shape != (len(paths),) or not np.isin(decided, (-1, 0, 1)).all():
         raise ValueError(
             f"decisions must be -1, 0 or 1 for each of the {len(paths)} paths; got {decisions!r}"
@@ -118,8 +128,8 @@ def annotated_image(
             sign |= cross
         signs.append(Line2D([], [], **sign, **style))
     for name, strokes, colour, dashes in (
-        ("drawn", list(drawn), TRUTH, "-"),
-        ("erased", list(erased), HOLE, "-."),
+        ("drawn", drawn, TRUTH, "-"),
+        ("erased", erased, HOLE, "-."),
     ):
         if strokes:
             line = path_lines(strokes, shape)
@@ -155,8 +165,14 @@ def annotation_summary(
     >>> [ax.get_title() for ax in annotation_summary(session).axes]
     ['0 accepted, 0 rejected, 1 open', 'the mask: 1 component, 0 holes']
     """
+    from ...annotation import AnnotationSession  # with what it needs; drawing alone does not
+
+    if not isinstance(session, AnnotationSession):
+        raise TypeError(f"session must be an AnnotationSession; got {type(session).__name__}")
     if len(session.shape) != 2:
         raise ValueError(f"session must be one of an image; its volume has shape {session.shape}")
+    if picture is not None:
+        picture = _check_picture(picture, "picture")
     figure = Figure(figsize=(9.6, 5.2))
     figure.subplots_adjust(left=0.07, right=0.98, bottom=0.2, top=0.93, wspace=0.16)
     left, right = figure.subplots(1, 2)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from ...checks import check_integer, check_same_shape
+from ...checks import check_integer, check_number, check_reals, check_same_shape
 from ...topology.grid import check_image, check_mask
 
 __all__ = [
@@ -53,10 +54,17 @@ KINDS = ((0, "component", COMPONENT, "o"), (1, "hole", HOLE, "^"))
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     """Return `ax`, or the only axes of a new figure."""
     if ax is not None:
-        return ax
+        return _check_axes(ax)
     figure = Figure(figsize=size)
     figure.subplots_adjust(left=0.16, right=0.97, bottom=0.19, top=0.92)
     return figure.subplots()
+
+
+def _check_axes(ax: Any) -> Any:
+    """Refuse what nothing can be drawn into."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"ax must be Axes of Matplotlib; got {type(ax).__name__}")
+    return ax
 
 
 def parts(count: int) -> tuple[Figure, list[Axes]]:
@@ -132,6 +140,44 @@ def _rgb(colour: str) -> list[int]:
     return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
 
 
+def _check_values(values: Any, count: int, things: str) -> np.ndarray:
+    """Return finite numbers, one for each of so many things, or refuse them."""
+    array = np.asarray(check_reals(values, "values"), np.float64)
+    if array.shape != (count,) or not np.isfinite(array).all():
+        raise ValueError(
+            f"values must hold a finite number for each of the {count} {things}; "
+            f"got shape {array.shape}"
+        )
+    return array
+
+
+def _check_shape(shape: Any, ndims: tuple[int, ...] = (2, 3)) -> tuple[int, ...]:
+    """Return the sides of an image or volume, or refuse them."""
+    words = " or ".join({2: "two", 3: "three"}[n] for n in ndims)
+    if isinstance(shape, str) or not isinstance(shape, Sequence):
+        raise TypeError(f"shape must have {words} entries; got {shape!r}")
+    if len(shape) not in ndims:
+        raise ValueError(f"shape must have {words} entries; got {shape!r}")
+    return tuple(check_integer(side, "each of shape", 1) for side in shape)
+
+
+def _check_paths(paths: Any, shape: tuple[int, ...], name: str = "paths") -> list[np.ndarray]:
+    """Return paths as a list of arrays of flat indices in an image of that shape."""
+    if isinstance(paths, str) or not isinstance(paths, Iterable):
+        raise TypeError(f"{name} must hold arrays of flat indices; got {paths!r}")
+    arrays = [np.asarray(path) for path in paths]
+    size = math.prod(shape)
+    for path in arrays:
+        if path.ndim != 1 or path.dtype.kind not in "iu":
+            raise TypeError(f"{name} must hold arrays of flat indices; got {path!r}")
+        if not path.size or path.min() < 0 or path.max() >= size:
+            raise ValueError(
+                f"{name} must hold arrays of flat indices, 0 to {size - 1} and one at least; "
+                f"got {path!r}"
+            )
+    return arrays
+
+
 def _check_few(array: np.ndarray, most: int, name: str) -> np.ndarray:
     """Refuse what has more pixels or voxels a side than can be drawn one by one."""
     if max(array.shape) > most:
@@ -149,6 +195,8 @@ def image_row(images: Sequence[Any], titles: Sequence[str]) -> Figure:
     >>> len(image_row([np.eye(3), np.eye(3, 4)], ["square", "oblong"]).axes)
     2
     """
+    if isinstance(images, str) or not isinstance(images, Sequence | np.ndarray):
+        raise TypeError(f"images must be a sequence of images; got {type(images).__name__}")
     if len(images) != len(titles) or not len(images):
         raise ValueError(
             f"titles must name every image, and there must be one at least; "
@@ -229,8 +277,9 @@ def png(figure: Figure, *, dpi: int = 80) -> bytes:
     """
     if not isinstance(figure, Figure):
         raise TypeError(f"figure must be a matplotlib Figure; got {type(figure).__name__}")
+    dots = check_number(dpi, "dpi", positive=True)
     drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=dpi, facecolor="white")
+    figure.savefig(drawn, dpi=dots, facecolor="white")
     picture = Image.open(drawn).convert("RGB")
     # Maximum coverage keeps the colours of small signs, which beside a photograph are rare.
     few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)

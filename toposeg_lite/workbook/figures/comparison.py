@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ...checks import check_choice
-from .base import COMPONENT, DEATH, HOLE, RAISED, TRUTH, _axes
+from ...checks import check_choice, check_real
+from .base import COMPONENT, DEATH, HOLE, RAISED, TRUTH, _axes, _check_axes
 from .painting import METRICS
 
 __all__ = [
@@ -61,6 +61,7 @@ def sorted_by_outcome(pairs: pd.DataFrame, metric: str) -> tuple[np.ndarray, ...
     >>> [kind.tolist() for kind in sorted_by_outcome(pairs, "betti_error")]
     [[True, False], [False, False], [False, True]]
     """
+    pairs = _table(pairs, ("control", "score"), "pairs")
     gain = (pairs["score"] - pairs["control"]).to_numpy().round(12)
     gain = gain if higher_is_better(metric) else -gain
     return gain > 0, gain < 0, gain == 0
@@ -124,6 +125,9 @@ def difference_forest(
     upwards = higher_is_better(metric)
     if selected is not None:
         check_choice(selected, table.index.tolist(), "selected")
+    if seeds is not None and not isinstance(seeds, pd.DataFrame):
+        raise TypeError(f"seeds must be a DataFrame; got {type(seeds).__name__}")
+    _check_axes(ax)
     if ax is None:
         height = 1.5 + 0.42 * len(table)
         ax = Figure(figsize=(7.2, height)).add_axes((0.26, 0.9 / height, 0.71, 1 - 1.25 / height))
@@ -187,19 +191,20 @@ def paired_scores(
     ['better: 1', 'worse: 0', 'equal: 1']
     """
     pairs = _table(pairs, ("control", "score"), "pairs")
+    kinds = sorted_by_outcome(pairs, metric)
+    if selected is not None:
+        check_choice(selected, pairs.index.tolist(), "selected")
     ax = _axes(ax, (4.2, 4.2))
     values = pairs[["control", "score"]].to_numpy()
     room = 0.06 * max(float(np.ptp(values)), 1e-3)
     ends = [values.min() - room, values.max() + room]
     ax.plot(ends, ends, color="gray", lw=1)
     signs = (("better", "o", BETTER), ("worse", "^", WORSE), ("equal", "D", "0.5"))
-    kinds = sorted_by_outcome(pairs, metric)
     for (name, marker, colour), some in zip(signs, kinds, strict=True):
         style: dict[str, Any] = {"marker": marker, "ls": "", "ms": 6, "alpha": 0.6, "mew": 0}
         label = f"{name}: {int(some.sum())}"
         ax.plot(values[some, 0], values[some, 1], color=colour, label=label, **style)
     if selected is not None:
-        check_choice(selected, pairs.index.tolist(), "selected")
         x, y = pairs.loc[selected, ["control", "score"]]
         ax.plot(x, y, "o", ms=13, mew=2, mfc="none", color="black")
     ax.set(xlim=ends, ylim=ends, xlabel=f"{title}, control", ylabel=f"{title}, {network}")
@@ -246,10 +251,19 @@ def weight_curves(
     >>> ax.lines[1].get_ydata().tolist()
     [-1, -2]
     """
+    higher_is_better(metric)
     validation = _table(validation, ("network", "seed", "weight", metric), "validation")
     control = validation[validation["network"] == "control"].set_index("seed")[metric]
     arms = [name for name in validation["network"].unique() if name not in ("control", "parent")]
+    if not isinstance(networks, Sequence | None):
+        raise TypeError(f"networks must be a sequence of names; got {networks!r}")
     names = arms if networks is None else [check_choice(n, arms, "networks") for n in networks]
+    if not names:
+        raise ValueError("networks must be one or more; got none")
+    if not isinstance(chosen, Mapping | None):
+        raise TypeError(f"chosen must map networks and seeds to weights; got {chosen!r}")
+    if margin is not None:
+        margin = check_real(margin, "margin")
     ax = _axes(ax, (5.2, 4.2))
     ax.axhline(0, color="black", ls="--", lw=1)
     if margin is not None:
@@ -310,6 +324,9 @@ def comparison_summary(
     >>> len(comparison_summary(table, pairs, validation, **options).axes)
     3
     """
+    check_choice(network, _table(table, ("difference",), "table").index.tolist(), "network")
+    if image is not None:
+        check_choice(image, _table(pairs, ("control", "score"), "pairs").index.tolist(), "image")
     figure = Figure(figsize=(12, 4.4))
     left = figure.add_axes((0.15, 0.22, 0.24, 0.67))
     middle = figure.add_axes((0.455, 0.22, 0.25, 0.67))

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...checks import check_integer, check_same_shape
+from ...checks import check_fraction, check_integer, check_reals, check_same_shape
 from ...topology.grid import check_image, check_mask
 from ...topology.persistence import PersistencePairs
 from .base import LOWERED, RAISED, TRUTH, _axes, _grey, _legend_below, _sign, outline, parts
@@ -44,7 +44,7 @@ def strongest(pull: np.ndarray, limit: int = 100) -> tuple[np.ndarray, np.ndarra
 
 def _check_pull(pull: Any) -> np.ndarray:
     """Return a pull as an array, or refuse what holds no finite numbers."""
-    array = np.asarray(pull)
+    array = check_reals(pull, "pull")
     if array.dtype.kind not in "iuf":
         raise TypeError(f"pull must hold numbers; got the dtype {array.dtype}")
     if not np.isfinite(array).all():
@@ -115,12 +115,17 @@ def gradient_step(
     >>> figure.axes[2].get_title()
     'loss: 0.500 at step 1'
     """
-    figure, (left, middle, right) = parts(3)
     marked = _marked(pairs, selected)
-    truth = check_mask(truth, "truth", ndim=2)
-    check_same_shape(np.asarray(image), truth, ("image", "truth"))
-    check_same_shape(np.asarray(image), np.asarray(pull), ("image", "pull"))
-    check_integer(step, "step", 0, len(values) - 1)
+    image, truth = check_image(image, ndim=2), check_mask(truth, "truth", ndim=2)
+    pull = _check_pull(pull)
+    check_same_shape(image, truth, ("image", "truth"))
+    check_same_shape(image, pull, ("image", "pull"))
+    check_fraction(threshold, "threshold")
+    losses = check_reals(values, "values")
+    if losses.ndim != 1 or not losses.size or not np.isfinite(losses).all():
+        raise ValueError(f"values must be finite numbers in a row; got {values!r}")
+    check_integer(step, "step", 0, len(losses) - 1)
+    figure, (left, middle, right) = parts(3)
     image_with_pairs(image, marked, threshold=threshold, title="likelihood and pull", ax=left)
     left.plot(*outline(truth), color=TRUTH, lw=1.2)
     above = left.get_legend()

@@ -12,7 +12,7 @@ from matplotlib.patches import Circle
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ...checks import check_fraction, check_integer, check_same_shape
+from ...checks import check_fraction, check_integer, check_reals, check_same_shape
 from ...topology.grid import check_image
 from ...topology.morse import MorseComplex, Skeleton
 from .base import (
@@ -20,6 +20,8 @@ from .base import (
     HOLE,
     _axes,
     _borders,
+    _check_paths,
+    _check_shape,
     _dots,
     _grey,
     _legend_below,
@@ -73,8 +75,7 @@ def gradient_field(
     (2, 1)
     """
     array = check_image(image, ndim=2)
-    black = [_edge(pair, array.shape, "arrows") for pair in arrows]
-    thick = [_edge(pair, array.shape, "critical") for pair in critical]
+    black, thick = _edges(arrows, array.shape, "arrows"), _edges(critical, array.shape, "critical")
     ax = pixel_values(array, title=title, mask=mask, ax=ax)
     for start, stop in thick:
         rows, columns = np.transpose([start + 0.27 * (stop - start), stop - 0.27 * (stop - start)])
@@ -86,6 +87,13 @@ def gradient_field(
     for p in set(np.ndindex(array.shape)) - {tuple(start.tolist()) for start, _ in black}:
         ax.add_patch(Circle((p[1], p[0]), 0.36, fill=False, ec=COMPONENT, lw=2.2))
     return ax
+
+
+def _edges(pairs: Any, shape: tuple[int, ...], name: str) -> list[np.ndarray]:
+    """Return pairs of neighbouring pixels as edges, or refuse them."""
+    if not isinstance(pairs, Iterable):
+        raise TypeError(f"{name} must hold pairs of pixels; got {pairs!r}")
+    return [_edge(pair, shape, name) for pair in pairs]
 
 
 def _edge(pair: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
@@ -183,6 +191,11 @@ def _check_complex(complex_: Any, image: np.ndarray) -> None:
         raise ValueError(f"complex_ must be of the image {image.shape}; got one {complex_.shape}")
 
 
+def _check_skeleton(skeleton: Any) -> None:
+    if not isinstance(skeleton, Skeleton):
+        raise TypeError(f"skeleton must be a Skeleton; got {type(skeleton).__name__}")
+
+
 def count_parts(skeleton: Skeleton) -> int:
     """Count the connected parts of a skeleton's graph.
 
@@ -194,8 +207,7 @@ def count_parts(skeleton: Skeleton) -> int:
     >>> count_parts(complex_.skeleton()), count_parts(complex_.skeleton(saddle_level=0.5))
     (1, 2)
     """
-    if not isinstance(skeleton, Skeleton):
-        raise TypeError(f"skeleton must be a Skeleton; got {type(skeleton).__name__}")
+    _check_skeleton(skeleton)
     count = len(skeleton.nodes)
     links = (np.ones(len(skeleton.edges)), tuple(skeleton.edges.T))
     return int(connected_components(coo_array(links, (count, count)), directed=False)[0])
@@ -211,6 +223,8 @@ def path_lines(paths: Sequence[np.ndarray], shape: tuple[int, ...]) -> tuple[np.
     >>> x.tolist(), y.tolist()
     ([0.0, 1.0, nan, 2.0, nan], [0.0, 1.0, nan, 0.0, nan])
     """
+    shape = _check_shape(shape)
+    paths = _check_paths(paths, shape)
     if not len(paths):
         return (np.zeros(0, np.float32),) * len(shape)
     ends = np.cumsum([len(path) for path in paths])
@@ -226,6 +240,7 @@ def lonely_peaks(skeleton: Skeleton) -> tuple[np.ndarray, ...]:
     >>> [axis.tolist() for axis in lonely_peaks(skeleton)]
     [[0.0, 2.0], [0.0, 0.0], [0.0, 0.0]]
     """
+    _check_skeleton(skeleton)
     lonely = np.setdiff1d(np.arange(len(skeleton.nodes)), skeleton.edges)
     places = np.unravel_index(skeleton.nodes[lonely], skeleton.mask.shape)
     return tuple(axis.astype(np.float32) for axis in reversed(places))
@@ -351,7 +366,9 @@ def image_with_patches(
     >>> ax.lines[0].get_xdata().tolist()[:2], ax.lines[0].get_ydata().tolist()[:2]
     ([0.5, 0.5], [-0.5, 0.5])
     """
-    array, labels = check_image(image, ndim=2), np.asarray(patches)
+    array, labels = check_image(image, ndim=2), check_reals(patches, "patches")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"patches must hold integers; got the dtype {labels.dtype}")
     check_same_shape(array, labels, ("image", "patches"))
     ax = _axes(ax, (4.2, 4.4))
     _grey(ax, array, title)

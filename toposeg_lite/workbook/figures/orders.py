@@ -11,9 +11,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.patheffects import withStroke
 
-from ...checks import check_integer
+from ...checks import check_integer, check_real, check_reals
 from .annotation import picture_colours
-from .base import _axes
+from .base import _axes, _check_paths, _check_values
 
 __all__ = ["ORDER_STYLES", "branches_by_value", "order_curves"]
 
@@ -64,13 +64,11 @@ def branches_by_value(
     [2]
     """
     colours = picture_colours(image)
-    numbers = np.asarray(values, np.float64)
-    if numbers.shape != (len(paths),) or not np.isfinite(numbers).all():
-        raise ValueError(
-            f"values must hold a finite number for each of the {len(paths)} paths; "
-            f"got shape {numbers.shape}"
-        )
-    low, high = limits
+    paths = _check_paths(paths, colours.shape[:2])
+    numbers = _check_values(values, len(paths), "paths")
+    if not isinstance(limits, Sequence) or len(limits) != 2:
+        raise TypeError(f"limits must be two numbers; got {limits!r}")
+    low, high = (check_real(limit, "each of limits") for limit in limits)
     if not low < high:
         raise ValueError(f"limits must rise; got {limits}")
     if chosen is not None:
@@ -126,14 +124,18 @@ def order_curves(
     >>> ax.get_legend().get_texts()[0].get_text()
     'doubt: 3'
     """
+    if not isinstance(curves, Mapping):
+        raise TypeError(f"curves must map names to curves; got {type(curves).__name__}")
     if not curves:
         raise ValueError("curves must hold one at least; got none")
     ax = _axes(ax, (5.6, 4.4))
-    for k, (name, (clicks, values)) in enumerate(curves.items()):
-        x, y = np.asarray(clicks, np.float64), np.asarray(values, np.float64)
+    for k, (name, curve) in enumerate(curves.items()):
+        if not isinstance(curve, Sequence) or len(curve) != 2:
+            raise TypeError(f"curves must hold pairs (clicks, values); got {curve!r}")
+        x, y = (np.asarray(check_reals(side, "curves"), np.float64) for side in curve)
         if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
             raise ValueError(
-                f"the curve {name!r} must have as many values as clicks, two or more; "
+                f"the curve {name!r} of curves must have as many values as clicks, two or more; "
                 f"got shapes {x.shape} and {y.shape}"
             )
         colour, marker = ORDER_STYLES.get(name, ("black", "."))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from ...checks import check_same_shape
+from ...checks import check_flag, check_integer, check_same_shape
 from ...metrics import report
 from ...topology.components import betti_numbers, label_components
 from ...topology.grid import check_connectivity, check_mask, dual_connectivity
@@ -22,6 +22,7 @@ from .base import (
     SUPERLEVEL,
     TRUTH,
     _axes,
+    _check_axes,
     _check_few,
     _legend_below,
     _pixel_grid,
@@ -83,6 +84,7 @@ def part_name(number: int) -> str:
     >>> [part_name(number) for number in (2, 27, -2, 0)]
     ['B', 'AA', '2', '']
     """
+    check_integer(number, "number", -(2**63))
     if number <= 0:
         return str(-number) if number else ""
     return chr(ord("A") + (number - 1) % 26) * (1 + (number - 1) // 26)
@@ -110,10 +112,13 @@ def mask_parts(
     """
     mask = check_small(mask)
     goal = mask if truth is None else check_small(truth, "truth")
-    numbers = numbered_parts(mask, connectivity=connectivity)
-    height, width = mask.shape
+    check_same_shape(mask, goal, ("mask", "truth"))
+    check_flag(legend, "legend")
     if pixel is not None:
         pixel = _check_pixel(pixel, mask.shape)
+    _check_axes(ax)
+    numbers = numbered_parts(mask, connectivity=connectivity)
+    height, width = mask.shape
     colours = mask_colours(mask, goal)
     ax = _axes(ax, (4.2, 4.4))
     ax.imshow(colours, interpolation="nearest")
@@ -161,6 +166,8 @@ def metric_rows(numbers: Mapping[str, Any]) -> list[tuple[str, str, str, bool]]:
     >>> metric_rows(report([[1, 0, 1]], [[1, 1, 1]]))[2]
     ('Betti error', '1', '0', True)
     """
+    if not isinstance(numbers, Mapping) or not {key for _, key, _ in METRICS} <= set(numbers):
+        raise TypeError(f"numbers must be a report of toposeg_lite.metrics; got {numbers!r}")
     rows = []
     for name, key, perfect in METRICS:
         value = numbers[key]

@@ -140,6 +140,8 @@ def persistence_diagram(
     ['2 components', '0 holes', 'filled: alive at 0.50']
     """
     pairs, selected = _check_pairs(pairs), _check_selected(selected, pairs)
+    if threshold is not None:
+        check_fraction(threshold, "threshold")
     ax = _axes(ax, (4.2, 4.4))
     style: dict[str, Any] = {"line_width": 1, "alpha": 0.8, "ring": (15, 1)}
     signs = _draw_diagram(ax, pairs, KINDS, threshold, selected, **style)
@@ -234,6 +236,7 @@ def persistence_summary(
     >>> len(persistence_summary(image, persistence_pairs(image), threshold=0.5).axes)
     3
     """
+    check_fraction(threshold, "threshold")
     figure, (left, middle, right) = parts(3)
     marked = _marked(pairs, selected)
     image_with_pairs(image, marked, threshold=threshold, title="likelihood", ax=left)

@@ -13,9 +13,21 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from ...calibration import Reliability, entropy
-from ...checks import check_choice, check_integer, check_same_shape
+from ...checks import check_choice, check_integer, check_number, check_reals, check_same_shape
 from ...topology.grid import check_image
-from .base import COMPONENT, HOLE, LOWERED, RAISED, SUPERLEVEL, _axes, _grey, _legend_below, _sign
+from .base import (
+    COMPONENT,
+    HOLE,
+    LOWERED,
+    RAISED,
+    SUPERLEVEL,
+    _axes,
+    _check_paths,
+    _check_values,
+    _grey,
+    _legend_below,
+    _sign,
+)
 from .morse import path_lines
 
 if TYPE_CHECKING:  # torch takes long to load, and drawing does not need it
@@ -43,6 +55,12 @@ _REACH = 1.5  # pixels from a path that are coloured as it is, so that thin ones
 _SERIES = ((COMPONENT, "o"), (HOLE, "^"), (RAISED, "s"), (LOWERED, "D"), ("black", "v"))
 
 
+def _check_made(given: Any, kind: type, name: str) -> None:
+    """Refuse what is no record of that kind."""
+    if not isinstance(given, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}; got {type(given).__name__}")
+
+
 def grey_of(image: Any) -> np.ndarray:
     """Return an image of any number of channels in grey: their mean, from black to white.
 
@@ -52,7 +70,7 @@ def grey_of(image: Any) -> np.ndarray:
     >>> grey_of(np.array([[[0.2, 0.3, 0.3]], [[0.2, 0.3, 0.5]]])).round(2)
     array([[0. , 0.5, 1. ]])
     """
-    image = np.asarray(image)
+    image = check_reals(image, "image")
     if image.ndim == 3 and len(image):
         image = np.stack([check_image(channel, "image", ndim=2) for channel in image]).mean(0)
     image = check_image(image, "image", ndim=2)
@@ -74,18 +92,17 @@ def branch_colours(
     >>> branch_colours(np.zeros((1, 3)), branches, [1.0]).tolist()[0][1]
     [253, 231, 36]
     """
+    from ...structures import BranchSet
+
     grey = check_image(grey, "grey", ndim=2)
+    _check_made(branches, BranchSet, "branches")
+    painted = np.append(_check_values(values, len(branches), "branches"), 0.0)
+    check_number(largest, "largest", positive=True)
     check_same_shape(grey, branches.likelihood, ("grey", "the branches' likelihood"))
     owner = branches.region
     if len(branches):
         away, nearest = branches.nearest
         owner = np.where((owner < 0) & (away <= _REACH), branches.owner.ravel()[nearest], owner)
-    painted = np.append(np.asarray(values, float), 0.0)
-    if painted.shape != (len(branches) + 1,):
-        raise ValueError(
-            f"values must hold one number for each of the {len(branches)} branches; "
-            f"got the shape {np.shape(values)}"
-        )
     colours = np.repeat((110 + 110 * grey)[..., None], 3, axis=2)
     some = owner >= 0
     colours[some] = 255 * _COLOURS(painted[owner[some]] / largest)[:, :3]
@@ -98,7 +115,11 @@ def pixel_colours(values: Any, *, largest: float = 1.0) -> np.ndarray:
     >>> pixel_colours(np.array([[0.0, 0.5]]), largest=0.5).tolist()
     [[[68, 1, 84], [253, 231, 36]]]
     """
-    return (255 * _COLOURS(np.asarray(values, float) / largest)[..., :3]).astype(np.uint8)
+    numbers = np.asarray(check_reals(values, "values"), float)
+    if numbers.ndim != 2 or not np.isfinite(numbers).all():
+        raise ValueError(f"values must be finite numbers, (H, W); got shape {numbers.shape}")
+    check_number(largest, "largest", positive=True)
+    return (255 * _COLOURS(numbers / largest)[..., :3]).astype(np.uint8)
 
 
 def image_with_walks(
@@ -119,6 +140,9 @@ def image_with_walks(
     [0.0, 1.0, 2.0]
     """
     image = check_image(image, ndim=2)
+    if isinstance(paths, str) or not isinstance(paths, Sequence):
+        raise TypeError(f"paths must hold groups of paths; got {paths!r}")
+    paths = [_check_paths(group, image.shape) for group in paths]
     if len(names) != len(paths) or len(paths) > len(_SERIES):
         raise ValueError(
             f"names must name every group of paths, at most {len(_SERIES)}; "
@@ -198,8 +222,14 @@ def structure_summary(
     >>> [ax.get_title() for ax in figure.axes][:3]
     ['sample 1 of 2', 'each branch', 'each pixel']
     """
+    from ...structures import StructureDistribution, StructureSamples, Uncertainty
+
     grey = check_image(grey, "grey", ndim=2)
     check_choice(shown, tuple(MAPS), "shown")
+    _check_made(distribution, StructureDistribution, "distribution")
+    _check_made(samples, StructureSamples, "samples")
+    if uncertainty is not None:
+        _check_made(uncertainty, Uncertainty, "uncertainty")
     check_integer(sample, "sample", 0, len(samples) - 1)
     branches = distribution.branches
     if selected is not None:
@@ -233,11 +263,11 @@ def pixel_values_of(likelihood: np.ndarray, shown: str) -> np.ndarray:
 
     `shown` is one of `MAPS`: the entropy or variance of the likelihood, or the likelihood itself.
 
-    >>> pixel_values_of(np.array([0.5, 1.0]), "entropy")
-    array([1., 0.])
+    >>> pixel_values_of(np.array([[0.5, 1.0]]), "entropy")
+    array([[1., 0.]])
     """
     check_choice(shown, tuple(MAPS), "shown")
-    likelihood = likelihood.astype(np.float64)
+    likelihood = check_image(likelihood, "likelihood", ndim=2).astype(np.float64)
     if shown == "probability":
         return likelihood
     return entropy(likelihood) if shown == "entropy" else likelihood * (1 - likelihood)

@@ -22,7 +22,9 @@ from .base import (
     HOLE,
     SUPERLEVEL,
     _axes,
+    _check_axes,
     _check_few,
+    _check_shape,
     _legend_below,
     _sign,
     pixel_values,
@@ -88,7 +90,7 @@ def voxel_block(mask: Any, *, title: str = "", ax: Axes | None = None) -> Axes:
     ('a plate', 'slice')
     """
     array = _check_few(check_mask(mask, "mask", ndim=3), SMALL, "mask")
-    drawn: Any = ax
+    drawn: Any = _check_axes(ax)
     if ax is None:
         drawn = Figure(figsize=(3.4, 3.6)).add_subplot(projection="3d")
     heap = array.transpose(2, 1, 0)  # columns to the right, rows to the back, slices upwards
@@ -130,6 +132,8 @@ def volume_diagram(
     ['1 component', '0 tunnels', '1 cavity']
     """
     _check_selected(selected, _check_pairs(pairs))
+    if threshold is not None:
+        check_fraction(threshold, "threshold")
     ax = _axes(ax, (4.2, 4.2))
     style: dict[str, Any] = {"line_width": 1.2, "alpha": 0.85, "ring": (13, 1.5)}
     signs = _draw_diagram(ax, pairs, VOLUME_KINDS, threshold, selected, **style)
@@ -149,9 +153,7 @@ def box_lines(shape: tuple[int, int, int]) -> Lines:
     >>> len(x), np.nanmax(x), np.nanmax(y), np.nanmax(z)
     (36, np.float32(3.5), np.float32(2.5), np.float32(1.5))
     """
-    if len(shape) != 3:
-        raise ValueError(f"shape must have three entries; got {shape!r}")
-    sides = np.array([check_integer(side, "each of shape", 1) for side in shape]) - 0.5
+    sides = np.array(_check_shape(shape, (3,))) - 0.5
     corners = np.array(list(np.ndindex(2, 2, 2)))
     edges = [
         [*np.where(corner, sides, -0.5), *np.where(corner + step, sides, -0.5), *[np.nan] * 3]
@@ -170,7 +172,9 @@ def slice_frame(shape: tuple[int, ...], position: int) -> Lines:
     >>> x.tolist(), set(z.tolist())
     ([-0.5, 3.5, 3.5, -0.5, -0.5], {1.0})
     """
-    right, front = shape[2] - 0.5, shape[1] - 0.5
+    depth, height, width = _check_shape(shape, (3,))
+    check_integer(position, "position", 0, depth - 1)
+    right, front = width - 0.5, height - 0.5
     x = np.array([-0.5, right, right, -0.5, -0.5], np.float32)
     y = np.array([-0.5, -0.5, front, front, -0.5], np.float32)
     return x, y, np.full(5, position, np.float32)
@@ -241,9 +245,10 @@ def volume_summary(
     array = check_image(image, ndim=3)
     _check_complex(complex_, array)
     level = check_fraction(threshold, "threshold")
-    skeleton = complex_.skeleton(check_fraction(min_persistence, "min_persistence"), level)
+    check_fraction(min_persistence, "min_persistence")
     check_integer(position, "position", 0, len(array) - 1)
-    ends = _pair_signs(array.shape, pairs, selected)
+    ends = _pair_signs(array.shape, _check_pairs(pairs), selected)
+    skeleton = complex_.skeleton(min_persistence, level)
     figure = Figure(figsize=(10.4, 5.4))
     grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.2], left=0.055, right=0.97, bottom=0.19,
                                top=0.93, wspace=0.04)  # fmt: skip

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from skimage.measure import label
 
-from ...checks import check_integer, check_same_shape
+from ...checks import check_integer, check_reals, check_same_shape
 from ...topology.grid import check_connectivity, check_mask
 from .base import (
     COMPONENT,
@@ -113,6 +113,10 @@ def links_around(numbers: np.ndarray, connectivity: int) -> list[list[tuple[int,
     >>> links_around(np.array([[1, 1, 0], [0, 0, 0], [0, 0, 0]]), 2)
     [[(0, 0), (0, 1)]]
     """
+    numbers = check_reals(numbers, "numbers")
+    if numbers.shape != (3, 3) or numbers.dtype.kind not in "iu":
+        raise ValueError(f"numbers must be a (3, 3) array of int; got shape {numbers.shape}")
+    connectivity = check_connectivity(check_integer(connectivity, "connectivity"), 2)
     links = []
     cells = [(row, column) for row, column in np.argwhere(numbers).tolist()]
     for cell, other in combinations(cells, 2):

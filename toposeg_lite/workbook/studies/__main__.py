@@ -54,7 +54,9 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
         raise ValueError(f"results must be a file whose name ends in .json; got {results!r}")
     known = {arm.name: arm for arm in ARMS}
     wanted = given.pop("arms", list(known))
-    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(wanted, Sequence) or not all(isinstance(name, str) for name in wanted):
+        raise TypeError(f"arms must be names; got {wanted!r}")
     unknown = [repr(arm) for arm in wanted if arm not in known]
     if unknown:
         raise ValueError(f"unknown arm {', '.join(unknown)}; there are {', '.join(known)}")

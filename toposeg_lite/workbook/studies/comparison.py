@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...checks import check_flag, check_integer
+from ...checks import check_flag, check_integer, check_path
 from ...data import Dataset
 from ...differences import KINDS, Difference, topology_differences
 from ...files import make_folder, write_atomically
@@ -47,18 +47,19 @@ def prepare_folder(
     if not isinstance(config, StudyConfig):
         raise TypeError(f"config must be a StudyConfig; got {type(config).__name__}")
     check_flag(resume, "resume")
+    out = check_path(out, "out")
     if name is None:
         base = f"{config.shared.dataset}-{config.arms[0].name}-seed{config.seeds[0]}"
-        folder, number = Path(out) / base, 1
+        folder, number = out / base, 1
         while _holds_run(folder):
-            following = Path(out) / f"{base}-{number + 1}"
+            following = out / f"{base}-{number + 1}"
             if resume and not _holds_run(following):
                 break
             folder, number = following, number + 1
     else:
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
             raise ValueError(f"name must be a plain folder name; got {name!r}")
-        folder = Path(out) / name
+        folder = out / name
         if _holds_run(folder) and not resume:
             raise FileExistsError(
                 f"{folder} holds a run: pass resume=True to go on with it, or another name"

@@ -31,7 +31,10 @@ def gather_folder(given: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: value for name, value in given.items() if name not in OWN_IMAGES}
     own = {name: value for name, value in given.items() if name in OWN_IMAGES}
     if own:
-        values["own_folder"] = {**values.get("own_folder", {}), **own}
+        more = values.get("own_folder", {})
+        if not isinstance(more, Mapping):
+            raise TypeError(f"own_folder must map what data.folder takes to values; got {more!r}")
+        values["own_folder"] = {**more, **own}
     if values.get("own_folder") and values.setdefault("dataset", "folder") != "folder":
         raise ValueError(
             f"images and masks of your own are a data set by themselves; got "

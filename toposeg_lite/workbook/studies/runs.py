@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...checks import check_path
 from ...files import reading
 from ...training.records import read_json
 from .scores import COLUMNS
@@ -96,7 +97,7 @@ def read_runs(folder: str | os.PathLike[str] | None = None) -> dict[str, Run]:
     >>> runs["retina-topological"].seeds, runs["retina-topological"].arms
     ([0, 1], ['topological'])
     """
-    place = REFERENCE_RUNS if folder is None else Path(folder)
+    place = REFERENCE_RUNS if folder is None else check_path(folder, "folder")
     if not place.is_dir():
         raise FileNotFoundError(f"there is no folder {place}: name one that holds results")
     read: list[Run] = []

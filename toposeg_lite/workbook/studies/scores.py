@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...checks import check_reals
 from ...training.checkpoint import DICE_MARGIN
 
 __all__ = ["COLUMNS", "choose_weight", "judge", "mean_scores", "study_tables"]
@@ -55,6 +56,8 @@ def choose_weight(scores: pd.DataFrame) -> float:
     ... )
     1.0
     """
+    if not isinstance(scores, pd.DataFrame):
+        raise TypeError(f"scores must be a DataFrame; got {type(scores).__name__}")
     if not len(scores):
         raise ValueError("scores are empty: there is no weight to choose from")
     if 0 not in scores.index or len(scores) == 1:
@@ -62,12 +65,17 @@ def choose_weight(scores: pd.DataFrame) -> float:
             f"scores must have a row for the control, weight 0, and one for each weight to choose "
             f"from; got the rows {scores.index.tolist()}"
         )
+    measured = "betti_matching_error" in scores
+    if "dice" not in scores or not (measured or "betti_error" in scores):
+        raise ValueError(
+            f"scores must have the columns dice, and betti_matching_error or betti_error; "
+            f"got {', '.join(map(str, scores.columns))}"
+        )
     arms = scores.drop(index=0)
     least = float(scores["dice"][0]) - DICE_MARGIN
     kept = arms[arms["dice"] >= least]
     if kept.empty:
         kept = arms[arms["dice"] == arms["dice"].max()]
-    measured = "betti_matching_error" in kept
     error = kept["betti_matching_error" if measured else "betti_error"]
     return float(kept[error == error.min()].index.min())
 
@@ -86,6 +94,10 @@ def judge(arm: Sequence[float], control: Sequence[float]) -> str:
     >>> judge([1.0, 3.0], [2.0, 2.5])
     'no clear difference'
     """
+    for name, errors in (("arm", arm), ("control", control)):
+        numbers = check_reals(errors, name)
+        if numbers.ndim != 1 or not np.isfinite(numbers).all():
+            raise ValueError(f"{name} must be finite numbers in a row; got {errors!r}")
     if not len(arm) or len(arm) != len(control):
         raise ValueError(
             f"arm and control must name the errors of the same images; "
@@ -127,7 +139,11 @@ def study_tables(results: Mapping[str, Any]) -> str:
     | --- | --- |
     | arm | +.030 ± .014 |
     """
-    networks = results["networks"]
+    networks = results.get("networks") if isinstance(results, Mapping) else None
+    if not isinstance(networks, Mapping) or "control" not in networks:
+        raise ValueError(
+            f"results must be those of a study, with its control; got {str(results)[:80]}"
+        )
     tests = {
         name: pd.DataFrame({seed: entry["test"] for seed, entry in entries.items()}).T
         for name, entries in networks.items()

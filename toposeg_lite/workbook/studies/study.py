@@ -41,7 +41,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...checks import check_choice, check_flag, check_integer, check_number
+from ...checks import check_choice, check_flag, check_integer, check_number, check_path
 from ...data import Dataset
 from ...files import make_folder, reading, write_atomically
 from ...topology.grid import check_connectivity
@@ -90,8 +90,11 @@ class Arm:
                 f"name must be a plain file name, and neither 'parent' nor 'control'; "
                 f"got {self.name!r}"
             )
+        TrainConfig("brick", loss=self.loss, loss_options=self.loss_options)  # which checks both
+        if isinstance(self.weights, str) or not isinstance(self.weights, Sequence):
+            raise TypeError(f"weights must be a sequence of numbers; got {self.weights!r}")
         # The control already has weight 0.
-        weights = tuple(check_number(w, "each weight", positive=True) for w in self.weights)
+        weights = tuple(check_number(w, "each of weights", positive=True) for w in self.weights)
         if not 1 <= len(weights) <= 6:
             raise ValueError(f"there must be one to six weights to try; got {self.weights}")
         if len(set(weights)) < len(weights):
@@ -100,7 +103,7 @@ class Arm:
 
     def file(self, weight: float) -> str:
         """Return how the files of its network with a weight are called."""
-        return f"{self.name}-{weight:g}"
+        return f"{self.name}-{check_number(weight, 'weight'):g}"
 
 
 #: The arms of a study that names none: every loss that can be added to the pixel loss.
@@ -262,6 +265,8 @@ class StudyConfig:
 
     def arm_config(self, seed: int, arm: Arm | None = None, weight: float = 0.0) -> TrainConfig:
         """Return how an arm goes on from the parent of a seed; without an arm, the control."""
+        if not isinstance(arm, Arm | None):
+            raise TypeError(f"arm must be an Arm; got {type(arm).__name__}")
         loss: Any = {} if arm is None else {"loss": arm.loss, "loss_options": arm.loss_options}
         return dataclasses.replace(
             self.shared, steps=self.finetune_steps, seed=seed, anneal=True, weight=weight, **loss
@@ -284,6 +289,8 @@ class StudyConfig:
 
 def check_splits(data: Dataset) -> None:
     """Raise a ValueError unless a data set has images to train on, to choose on and to score."""
+    if not isinstance(data, Dataset):
+        raise TypeError(f"data must be a Dataset; got {type(data).__name__}")
     for split in ("train", "validation", "test"):
         if not getattr(data, split):
             raise ValueError(
@@ -329,10 +336,14 @@ class Study:
     ) -> None:
         if not isinstance(config, StudyConfig):
             raise TypeError(f"config must be a StudyConfig; got {type(config).__name__}")
+        folder = check_path(folder, "folder")
+        if say is not None and not callable(say):
+            raise TypeError(f"say must be a function of a text; got {say!r}")
+        check_flag(progress, "progress")
         self.config = config
         self.data = config.load() if data is None else data
         config.check(self.data)
-        self.folder = Path(folder)
+        self.folder = folder
         for seed in config.seeds:
             make_folder(self._folder(seed))
         self.say = say or (lambda line: print(line, flush=True))
