@@ -108,3 +108,5 @@ def tubes(size: int, seed: int = 0, share: float = 0.013) -> tuple[np.ndarray, n
 
 IMAGES = {"likelihood": likelihood, "noise": noise}
 VOLUMES = {"likelihood": volume, "noise": volume_noise}
+# Logits of a volume and their truth, by what is above a floor.
+PAIRS = {"5 % foreground": volume_pair, "1.3 % above the floor": tubes}

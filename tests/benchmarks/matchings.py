@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -11,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from . import inputs, peers
-from .harness import Call, Contender, Job, Row, Unavailable, measure
+from .harness import Call, Contender, Job, Row, Unavailable, environment, measure
 
 PEER = "topolosses (C++)"
+MOST_MEMORY, MOST_SECONDS = 8, 180  # GiB and seconds that it may take for one large volume
 
 
 def _authors() -> Any:
@@ -103,3 +109,49 @@ def matching_rows(rounds: int) -> Iterator[Row]:
     for kind, connectivity in product(inputs.VOLUMES, (1, 3)):
         yield from measure(matching_job(kind, 32, connectivity, 3), rounds)
     yield from measure(matching_job("likelihood", 64, 1, 3), rounds)
+
+
+@dataclass(frozen=True)
+class Once:
+    """A contender that has run once, elsewhere, for it takes long."""
+
+    taken: float
+
+    def result(self) -> None:
+        return None
+
+    def seconds(self, calls: int) -> float:
+        del calls
+        return self.taken
+
+
+def run_once(size: int, gibibytes: float = MOST_MEMORY, seconds: float = MOST_SECONDS) -> Once:
+    """Let the program match `inputs.tubes` to their truth, within bounds of memory and time."""
+    run = [sys.executable, "-m", __name__, str(size), str(gibibytes)]
+    try:
+        done = subprocess.run(
+            run, capture_output=True, text=True, check=False, env=environment(), timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"it takes more than {seconds} s for {size}x{size}x{size}") from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        if "alloc" in lines[-1] or "Memory" in lines[-1]:
+            lines.append(f"it takes more than {gibibytes} GiB for {size}x{size}x{size}")
+        raise Unavailable(lines[-1])
+    return Once(float(done.stdout))
+
+
+def _main(size: int, gibibytes: float) -> None:
+    """Be the other process: write how long the matching takes."""
+    images = [1 / (1 + np.exp(-inputs.tubes(size)[0])), inputs.tubes(size)[1].astype(np.float64)]
+    match = _authors().compute_matching
+    most = int(gibibytes * 2**30)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    start = time.perf_counter()
+    match(*(-image for image in images))
+    print(time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]), float(sys.argv[2]))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ def bytes_per_pixel(contender: str, kind: str, size: int, ndim: int = 2) -> floa
     Parameters
     ----------
     contender : str
-        A name in `jobs.PERSISTENCE` or, for an image, in `growth.CONTENDERS`.
+        A name in `jobs.PERSISTENCE` or, for an image, in `growth.CONTENDERS`; or for a pair a
+        matching, by which the topological loss is calculated, forward and backward.
     kind : str
-        A name in `inputs.IMAGES` or `inputs.VOLUMES`.
+        A name in `inputs.IMAGES` or `inputs.VOLUMES`; or in `inputs.PAIRS`.
     size : int
         The side of the square image or of the cube.
     ndim : int
@@ -75,10 +77,16 @@ def _kilobytes(field: str) -> int:
 
 
 def _main(contender: str, kind: str, size: int, ndim: int) -> None:
-    from . import growth, inputs, jobs
+    from . import growth, inputs, jobs, volumes
 
-    prepare = (growth.CONTENDERS | jobs.PERSISTENCE)[contender]
-    make = {2: inputs.IMAGES, 3: inputs.VOLUMES}[ndim][kind]
+    prepare: Callable[[Any], Callable[[], Any]]
+    make: Callable[[int], Any]
+    if kind in inputs.PAIRS:
+        make = inputs.PAIRS[kind]
+        prepare = partial(volumes.run_loss, matching=contender)
+    else:
+        make = {2: inputs.IMAGES, 3: inputs.VOLUMES}[ndim][kind]
+        prepare = (growth.CONTENDERS | jobs.PERSISTENCE)[contender]
     prepare(make(TINY if ndim == 2 else TINY // 4))()
     print(peak_beyond_now(prepare(make(size))) / size**ndim)
 

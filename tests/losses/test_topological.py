@@ -409,3 +409,22 @@ def test_an_error_in_a_thread_is_raised_to_the_caller():
                 topological_loss(logits, target, dimension_weights=(1, 1, 1))
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("matching", ["spatial", "betti", "rank"])
+def test_the_floor_of_volumes_is_a_thousandth_and_changes_less_than_that(matching):
+    """Among others tunnels and components that would die below it, and grains born there."""
+    rng = np.random.default_rng(21)
+    logits = torch.tensor(rng.normal(-6, 4, (1, 1, 9, 10, 11)))
+    target = torch.tensor(rng.random((1, 9, 10, 11)) < 0.2)
+    found = {}
+    for floor in (None, 0.001, 0.0):
+        leaf = logits.clone().requires_grad_()
+        value = topological_loss(leaf, target, matching=matching, floor=floor)
+        value.backward()
+        found[floor] = value.item(), leaf.grad
+    assert found[None][0] == found[0.001][0] != found[0.0][0]
+    assert torch.equal(found[None][1], found[0.001][1])
+    assert found[None][0] == pytest.approx(found[0.0][0], rel=1e-3)
+    assert not torch.equal(found[None][1], found[0.0][1])
+    assert (found[None][1] - found[0.0][1]).norm() < 1e-3 * found[0.0][1].norm()
