@@ -170,7 +170,7 @@ def without_docstring(node):
 
 def test_the_core_is_read_in_an_afternoon():
     files = core_files()
-    assert sum(len(path.read_text().splitlines()) for path in files) <= 10_500
+    assert sum(len(path.read_text().splitlines()) for path in files) <= 10_650
     long, wide = [], []
     for path in files:
         source = path.read_text()
