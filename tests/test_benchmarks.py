@@ -323,6 +323,7 @@ def test_groups_run_with_their_number_of_threads(monkeypatch):
         ("growth", "1", "1"),
         ("loss", "5", "5"),
         ("step", "5", "5"),
+        ("cldice", "1", "1"),
         ("matchings", "1", "1"),
         ("structures", "5", "5"),
         ("masks", "1", "1"),

@@ -236,7 +236,7 @@ def test_a_disk_that_fills_in_training_keeps_the_last_checkpoint(disk, monkeypat
     )
     with pytest.raises(OSError, match=text):
         train(TINY, data=DATA, out=path, progress=False)
-    assert made == [0, 1, 2, 3]
+    assert made == [0, 1, 2, 3, 4]  # the next crops are drawn while a step is computed
     assert load_checkpoint(path).step == 2
     monkeypatch.undo()
     (disk / "stuff").unlink()
@@ -297,8 +297,8 @@ def test_a_study_on_a_full_disk_goes_on_when_there_is_room(disk, tmp_path):
     scores = [(place / "study.csv").read_bytes() for place in (disk / "study", tmp_path / "whole")]
     assert scores[0] == scores[1]
     read_only(disk)
-    with pytest.raises(OSError, match=r"Read-only file system: .*study\.json cannot be written"):
-        study(disk / "study")  # all is read; the results would be written anew
+    with pytest.raises(OSError, match=r"no file can be written in .*study.*: Read-only file"):
+        study(disk / "study")  # refused at the door
 
 
 @pytest.mark.parametrize("name", ["control.test.json", "control.safetensors"])
@@ -379,7 +379,7 @@ def test_a_journal_is_opened_where_nothing_can_be_written(disk, tmp_path, kind):
         with pytest.raises(OSError, match=r"(No space left|Read-only).*All that it holds is kept"):
             session.accept(1)
         np.testing.assert_array_equal(session.mask(), wanted)
-        with pytest.raises(OSError, match=r"mask\.png cannot be written"):
+        with pytest.raises(OSError, match=r"mask\.png cannot be written|no file can be written"):
             session.export(disk / "mask.png")
     assert path.read_bytes() == content
     assert (tmp_path / "mask.png").exists()

@@ -30,6 +30,7 @@ def test_the_names_are_listed():
         "chase_db1",
         "isbi2012_membranes",
         "crackforest",
+        "epfl_roads",
         "vesselnn_3d",
         "betti_matching_examples",
     ]

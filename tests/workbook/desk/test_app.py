@@ -754,7 +754,7 @@ def test_a_journal_that_cannot_be_written_says_so_on_the_screen(tmp_path, monkey
         app = AnnotationApp.open(IMAGE, IMAGE, path, radius=0)
     assert "No space left" in app.describe()
     assert "actions are refused" in app.describe()
-    app.do({"do": "accept"})
+    app.do({"do": "accept", "seen": seen(app)})
     assert app.error.startswith("NOT saved, and not done: ")
     assert "eye.jsonl" in app.error
     app.close()

@@ -122,9 +122,9 @@ class GradientExplorer(PersistenceExplorer):
         if self.loss not in self._runs:
             import torch
 
-            start = torch.from_numpy(self.start).clamp(1e-4, 1 - 1e-4)
+            start = torch.tensor(self.start).clamp(1e-4, 1 - 1e-4)
             logits = start.logit()[None, None].requires_grad_()
-            target = torch.from_numpy(self.truth)[None, None].to(logits.dtype)
+            target = torch.tensor(self.truth)[None, None].to(logits.dtype)
             images, pulls, values = [], [], []
             for _ in range(self.steps + 1):
                 value = self.losses[self.loss](logits, target)

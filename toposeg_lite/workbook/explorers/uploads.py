@@ -136,7 +136,7 @@ def bring_image(content: bytes, *, dark: bool = False, size: int = 256) -> Broug
     >>> file = io.BytesIO()
     >>> Image.fromarray(np.eye(100, dtype=np.uint8)).save(file, "PNG")
     >>> bring_image(file.getvalue(), size=50).notes
-    ('scaled from 100 x 100 to 50 x 50 pixels', 'grey values 0 to 0.5 stretched to 0 to 1')
+    ('scaled from 100 x 100 to 50 x 50 pixels', 'grey values 0 to 0.4521 stretched to 0 to 1')
     """
     _check(content, dark, size)
     notes = []
@@ -239,7 +239,8 @@ def parting(likelihood: np.ndarray) -> float:
     >>> parting(np.array([[0.0, 0.1, 0.1, 0.9, 1.0]]))
     0.5
     """
-    cut = threshold_otsu(likelihood)
+    # The cut is the middle of a bin of the histogram, all of which lies below.
+    cut = threshold_otsu(likelihood) + np.ptp(likelihood) / 512
     below, above = likelihood[likelihood <= cut].max(), likelihood[likelihood > cut].min()
     return round(float(below + above) / 2, 2)
 
