@@ -301,7 +301,7 @@ def test_samples_and_branches(tmp_path):
         expect(text).to_contain_text("temperature 1.12")
         marked = said_after(page, "Branch 2 of ")
         other = partial(expect(text).not_to_contain_text, marked)
-        click(page, IMAGE, 113.5 / 256, 90.5 / 256, other, which=1)  # one more branch, on its map
+        click(page, IMAGE, 115.5 / 256, 90.5 / 256, other, which=1)  # a branch, in its middle
         expect(text).to_contain_text("Branch ")
         press(page, "Marked branch", "Home")
         expect(text).not_to_contain_text("Branch ")

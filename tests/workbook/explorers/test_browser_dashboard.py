@@ -75,7 +75,7 @@ def brings_own_files(page, panel, text):
         chooser.value.set_files({"name": name, "mimeType": kind, "buffer": content})
         if name == "notes.png":
             expect(text).to_contain_text(
-                "notes.png was not taken: the file is no picture that Pillow can read."
+                "notes.png was not taken: the file is no picture that Pillow can read (PNG"
             )
         else:
             expect(text).not_to_contain_text("was not taken")

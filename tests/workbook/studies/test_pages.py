@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from html.parser import HTMLParser
@@ -208,6 +209,14 @@ def test_volumes_have_no_betti_matching_error():
     page = Page(run_page(notebook(), made))
     assert "Betti matching error ↓" not in page.text
     assert "3.00 → 1.50" in page.text
+
+
+def test_no_picture_is_there_twice():
+    data = {"image/png": base64.b64encode(PICTURE).decode(), "text/plain": "a figure"}
+    shown = new_code_cell("show", outputs=[new_output("display_data", data=data)])
+    both = {"comparison": PICTURE, "training": PICTURE}
+    assert len(Page(run_page(notebook(shown), results(), both)).attributes("img")) == 2
+    assert len(Page(run_page(notebook(shown))).attributes("img")) == 1  # the only place for it
 
 
 def test_a_run_that_failed_says_so_first():

@@ -102,7 +102,7 @@ def run_page(
             f"<pre>python -m toposeg_lite.training {escape(command)}</pre>",
             html_table(named_values(parameters), "All parameters of the run"),
         ),
-        folded("The notebook, with its code", _notebook(notebook)),
+        folded("The notebook, with its code", _notebook(notebook, bool(pictures))),
     ]
     return html_page(title, body)
 
@@ -196,8 +196,11 @@ def _failure(notebook: NotebookNode) -> str | None:
     return None
 
 
-def _notebook(notebook: NotebookNode) -> str:
-    """Return a notebook as HTML: without progress bars, and without links to files beside it."""
+def _notebook(notebook: NotebookNode, pictured: bool = False) -> str:
+    """Return a notebook as HTML: without progress bars, and without links to files beside it.
+
+    Where its pictures stand above, `pictured`, they are not shown twice.
+    """
     page = NotebookNode(notebook)
     page.cells = []
     for cell in notebook.cells:
@@ -211,6 +214,7 @@ def _notebook(notebook: NotebookNode) -> str:
                 output
                 for output in cell.outputs
                 if not (output.output_type == "stream" and output.name == "stderr")
+                and not (pictured and "image/png" in output.get("data", {}))
             ]
         page.cells.append(cell)
     # Of nbconvert's templates this one keeps alternative texts, and brings no scripts to fetch.
