@@ -175,9 +175,11 @@ def missing(doors: Mapping[str, list[str]], calls: list[Call]) -> list[str]:
 def drawn(figure: Axes | Figure) -> bytes:
     """Return the pixels of a figure, or of the figure of some axes."""
     whole: Any = figure.get_figure(root=True) if isinstance(figure, Axes) else figure
-    canvas = FigureCanvasAgg(whole)
-    canvas.draw()
-    return bytes(canvas.buffer_rgba())
+    if not hasattr(whole, "first_drawn"):  # a second drawing of the same figure may move its parts
+        canvas = FigureCanvasAgg(whole)
+        canvas.draw()
+        whole.first_drawn = bytes(canvas.buffer_rgba())
+    return whole.first_drawn
 
 
 def same(first: Any, second: Any) -> bool:
