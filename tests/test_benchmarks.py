@@ -121,6 +121,11 @@ def test_a_wrong_answer_is_never_timed():
     assert all(entry[1] == "result" for entry in diary)
 
 
+def test_a_row_of_numpys_numbers_is_one_that_json_keeps():
+    row = harness.Row("walk", "a mile", "s", np.float64(1), "peer", np.float64(3), np.float64(3), 2)
+    assert json.loads(json.dumps(row.as_dict()))["met"] is True
+
+
 @pytest.mark.parametrize("field", ["required", "same"])
 def test_a_misspelt_peer_is_refused(field):
     job = Job("walk", "a mile", Call(int), {"peer": Call(int)}, **{field: {"pear": 1}})

@@ -120,7 +120,7 @@ class Row:
         """Whether the requirement is met; None without one. What was not measured is not met."""
         if self.required is None:
             return None
-        return self.ratio is not None and self.ratio >= self.required
+        return self.ratio is not None and bool(self.ratio >= self.required)
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "met": self.met}
