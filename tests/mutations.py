@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import struct
+import subprocess
+import sys
 import time
 from collections import Counter
 from copy import deepcopy
+from pathlib import Path
 
 SECONDS = 20  # for one file, on a busy machine
 MEGABYTES = 600  # more than at the beginning
@@ -19,6 +23,21 @@ ODD = (
 )  # fmt: skip
 #: Stands for a list in a list in a list, deeper than any reader goes.
 NEST = "@nest"
+
+
+def read_mutated(program, kind, seed, count, keep):
+    """Read mutated files in a process of its own; return its table of what happened."""
+    last = keep / f"last.{kind}"
+    shared = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, str(program), kind, str(seed), str(count), str(last)],
+        capture_output=True,
+        text=True,
+        timeout=300 + count,
+        env={**os.environ, "TOPOSEG_MAX_PIXELS": "1000000", "PYTHONPATH": shared},
+    )
+    assert done.returncode == 0, f"{last}: exit {done.returncode}\n{done.stderr[-3000:]}"
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def mutate(data, rng):
