@@ -65,6 +65,8 @@ __all__ = ["ARMS", "NOTEBOOKS", "REFERENCE_RUNS", "Arm", "Study", "StudyConfig",
 #: Where the workbook keeps its notebooks and its stored runs; an installed package has none.
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 REFERENCE_RUNS = NOTEBOOKS / "reference_runs"
+#: How scores were taken: it stands beside them.
+SETTINGS = ("connectivity", "patch", "border", "labels")
 
 
 # --- What is compared -------------------------------------------------------------------------
@@ -464,8 +466,7 @@ class Study:
         if (seed, name, split) not in self._tables:
             table = self._find_scores(seed, name, split)
             self._tables[seed, name, split] = table
-            settings = ("connectivity", "patch", "border", "labels")
-            self.settings = {key: plain(table[key].iloc[0]) for key in settings}
+            self.settings = {key: plain(table[key].iloc[0]) for key in SETTINGS}
             self.settings["reference"] = self.data.reference
             means = mean_scores(table).items()
             text = ", ".join(f"{COLUMNS[key]} {mean:.3f}" for key, mean in means)
@@ -494,10 +495,12 @@ class Study:
 
     def _table(self, images: dict[str, dict[str, Any]], split: str) -> pd.DataFrame:
         """Return the scores of the images of a split, all of them and no others, as a table."""
-        table = pd.DataFrame.from_dict(images, orient="index").rename_axis("image")
         names = {sample.name for sample in getattr(self.data, split)}
-        if {name.split(", class ")[0] for name in table.index} != names:
+        if {name.split(", class ")[0] for name in images} != names:
             raise ValueError("it holds the scores of other images")
+        if any({*SETTINGS, "dice"} - image.keys() for image in images.values()):
+            raise ValueError("an image has no scores, or nothing says how they were taken")
+        table = pd.DataFrame.from_dict(images, orient="index").rename_axis("image")
         for key in COLUMNS:
             if key in table:
                 table[key] = table[key].astype(float)
