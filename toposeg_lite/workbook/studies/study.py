@@ -43,11 +43,12 @@ import pandas as pd
 
 from ...checks import check_choice, check_flag, check_integer, check_number, check_path
 from ...data import Dataset
-from ...files import make_folder, reading, write_atomically
+from ...files import check_room, make_folder, reading, write_atomically
 from ...topology.grid import check_connectivity
 from ...training import Checkpoint, Evaluation, TrainConfig, evaluate, train
-from ...training.checkpoint import digest
+from ...training.checkpoint import checkpoint_size, digest
 from ...training.config import check_sides, resolve_sides
+from ...training.loop import default_network
 from ...training.records import (
     git_commit,
     machine,
@@ -366,6 +367,7 @@ class Study:
         scores, versions and commit. ``study.csv`` holds the scores of each test image, to 6
         significant digits: a row for each network, seed and image.
         """
+        self._check_room()
         for seed in self.config.seeds:
             self._train(seed, "parent", self.config.parent_config(seed))
             self._train(seed, "control", self.config.arm_config(seed))
@@ -400,6 +402,24 @@ class Study:
         return results
 
     # Training
+
+    def _check_room(self) -> None:
+        """Refuse a study whose networks will not all fit on the disk, before the first is made."""
+        config, first = self.config, self.config.seeds[0]
+        parent, arm = config.parent_config(first), config.arm_config(first)
+        _, model = default_network(self.data, parent)
+        sizes = []
+        for seed in config.seeds:
+            # An arm of which one weight is to be trained, and nobody knows yet which, needs a file.
+            one = seed != first and config.choose_on == "first"
+            files = [[a.file(weight) for weight in a.weights] for a in config.arms]
+            needed = files if one else [[name] for names in files for name in names]
+            for names in [["parent"], ["control"], *needed]:
+                paths = [self._folder(seed) / f"{name}.safetensors" for name in names]
+                if not any(path.exists() for path in paths):
+                    sizes.append(checkpoint_size(model, parent if names == ["parent"] else arm))
+        text = f"the {len(sizes)} networks of the study that are still to be trained"
+        check_room(self.folder, sum(sizes), text)
 
     def _folder(self, seed: int) -> Path:
         """Return where the files of the networks of a seed are kept."""
