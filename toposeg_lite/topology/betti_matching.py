@@ -249,8 +249,8 @@ def _tunnels(
             later = both.order[side.values[both.order] == 0]
             first = side.order[: side.order.size - later.size]
             rows = _filtered(side._replace(order=np.concatenate((first, later))), grid, closed)
-        closed_by, squares, _ = fill_loops(grid, rows, columns)
-        squares = squares[np.searchsorted(closed_by, edges)]  # in the end every loop is filled
+        _, filled = fill_loops(grid, rows, columns)
+        squares = filled[edges] - 1  # in the end every loop is filled
         shared = np.intersect1d(shared, squares)
         named[k] = dict(zip(squares.tolist(), names.tolist(), strict=True))
     first, second = (
@@ -280,16 +280,18 @@ def closing_edges(
     grid = make_grid(side.shape, side.order, connectivity > 1)
     solid = np.pad(mask, 1).ravel()
     later = side.order[~solid[side.order]]
-    both = np.concatenate((np.flatnonzero(solid).astype(np.int32), later))
+    # In that of the image the mask's own voxels make the shortest columns.
+    both = np.concatenate((side.order[solid[side.order]], later))
     columns = _filtered(side._replace(order=both), grid, closed)
     leave_out_cavities(grid, columns)
     age = 16 * (later.size + 1)  # that of the mask's last voxel, at least
-    edges, squares, others = fill_loops(grid, columns, columns, (age, count))
-    squares = squares[(columns.edges[edges] >= age) & (columns.squares[squares] < age)]
+    edges, filled = fill_loops(grid, columns, columns, (age, count))
+    squares = filled[edges[columns.edges[edges] >= age]] - 1
+    squares = squares[columns.squares[squares] < age]
     loops: list[np.ndarray] = []
     if len(squares) < count:  # only above a floor
-        living = open_loops(grid, columns, others)
-        loops = draw_loops(grid, columns, others, living[columns.edges[living] >= age])
+        living, forest = open_loops(grid, columns, filled)
+        loops = draw_loops(grid, columns, forest, living[columns.edges[living] >= age])
     else:  # all are filled, and what comes later than that fills none of them
         columns.squares[columns.squares < columns.squares[squares].min(initial=age)] = 0
     values = side.values[entering_voxels(columns, columns.squares[squares])]
@@ -297,8 +299,9 @@ def closing_edges(
     if not len(squares) and not loops:
         return np.empty(0, np.int64)
     rows = filter_cells(grid, side.order, np.flatnonzero(side.rank < 0) if closed else None, 1)
-    edges, filling, _ = fill_loops(grid, rows, columns, loops=tuple(loops))
-    ages = rows.edges[edges[np.isin(filling, squares) | (filling < 0)]]
+    edges, filled = fill_loops(grid, rows, columns, loops=tuple(loops))
+    by = filled[edges]
+    ages = rows.edges[edges[np.isin(by, squares + 1) | (by < 0)]]
     return 16 * unframe(entering_voxels(rows, ages), side.shape) + (ages & 15)
 
 
@@ -371,7 +374,8 @@ def _own_tunnels(
     The tunnels are those of a length: the two voxels have different values.
     """
     leave_out_cavities(grid, cells)
-    edges, squares, _ = fill_loops(grid, cells, cells)
+    edges, filled = fill_loops(grid, cells, cells)
+    squares = filled[edges] - 1
     born = entering_voxels(cells, cells.edges[edges])
     died = entering_voxels(cells, cells.squares[squares])
     lasts = image.values[born] != image.values[died]

@@ -94,16 +94,19 @@ def _tunnels_above(
     grid = make_grid(framed, order, full)
     cells = filter_cells(grid, order, frame)
     leave_out_cavities(grid, cells)
-    edges, squares, others = fill_loops(grid, cells, cells)
-    living = open_loops(grid, cells, others)
-    fills = cells.squares[squares]
-    died = unframe(entering_voxels(cells, fills), framed)
+    edges, filled = fill_loops(grid, cells, cells)
+    living, _ = open_loops(grid, cells, filled)
     ages = cells.edges[np.concatenate((edges, living))]
+    fills = np.concatenate((cells.squares[filled[edges] - 1], np.zeros_like(living)))
+    # Most tunnels are closed and filled by one voxel: they have no length.
+    lasting = ages >> 4 != fills >> 4
+    ages, fills = ages[lasting], fills[lasting]
+    rising = np.lexsort((ages & 15, -(fills >> 4), ages >> 4))
+    ages, fills = ages[rising], fills[rising]
     born = unframe(entering_voxels(cells, ages), framed)
-    died = np.concatenate((died, np.full(len(living), CENSORED)))
-    fills = np.concatenate((fills, np.zeros_like(living)))
-    rising = np.lexsort((-(fills >> 4), ages >> 4))
-    return born[rising], died[rising], (16 * born + (ages & 15))[rising]
+    died = np.full(len(born), CENSORED)
+    died[fills > 0] = unframe(entering_voxels(cells, fills[fills > 0]), framed)
+    return born, died, 16 * born + (ages & 15)
 
 
 def _cavities_above(
