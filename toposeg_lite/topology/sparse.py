@@ -127,19 +127,32 @@ def _cavities_above(
     if not closed:
         for axis in range(3):
             outer[np.take(labels, (0, -1), axis)] = True
-    # The pieces inside, the last to be filled first; of equal voxels that with the largest index.
-    inner = np.flatnonzero((labels.ravel() > 0) & ~outer[labels.ravel()])
-    inner = inner[np.lexsort((-inner, image.ravel()[inner]))]
-    pieces, lowest = np.unique(labels.ravel()[inner], return_index=True)
+    pits = _lowest_voxels(image.ravel(), labels.ravel(), outer)
+    # The pieces inside, the last to be filled first; of equal ones that with the largest index.
+    pieces = np.flatnonzero(pits >= 0)
+    pieces = pieces[np.lexsort((-pits[pieces], image.ravel()[pits[pieces]]))]
     place = np.full(count + 1, -1, np.int64)
-    by_depth = np.argsort(lowest)
-    place[pieces[by_depth]] = np.arange(len(pieces))  # 0 for the lowest
-    around = np.pad(labels, 1).ravel()
+    place[pieces] = np.arange(len(pieces))  # 0 for the lowest
+    around = np.zeros(framed, np.int32)
+    if len(pieces):
+        around[1:-1, 1:-1, 1:-1] = labels
     steps = flat_steps(OFFSETS[3, dual], framed)
-    born, died = _close_above(order, rank, around, place, steps, len(pieces), closed)
-    pits = np.concatenate((voxels, inner[lowest[by_depth]][::-1]))  # the later, the lower
-    birth, death = np.where(born < 0, -1, voxels[born] if n else -1), pits[died]
+    born, died = _close_above(order, rank, around.ravel(), place, steps, len(pieces), closed)
+    last = np.concatenate((voxels, pits[pieces][::-1]))  # the later, the lower
+    birth, death = np.where(born < 0, -1, voxels[born] if n else -1), last[died]
     return birth, death, np.full(len(birth), -1)
+
+
+@kernel
+def _lowest_voxels(values, labels, outer):
+    """Return the last of the lowest voxels of each label, -1 for number 0 and those outside."""
+    pits = np.full(outer.size, -1, np.int64)
+    for p in range(values.size):
+        label = labels[p]
+        if label > 0 and not outer[label]:
+            if pits[label] < 0 or values[p] <= values[pits[label]]:
+                pits[label] = p
+    return pits
 
 
 @kernel
