@@ -357,5 +357,4 @@ def _window_cost(
     slopes = np.concatenate([scale * off_birth, scale * off_death, missing_scale * off_place])
     real = pixels >= 0  # the frame and an essential death are constants
     gradient = np.bincount(pixels[real], 2 * slopes[real], image.size).reshape(image.shape)
-    gradient /= features + 1
-    return value / (features + 1), gradient
+    return value / (features + 1), gradient / (features + 1)

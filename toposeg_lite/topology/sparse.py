@@ -123,7 +123,7 @@ def _cavities_above(
     low.ravel()[voxels] = False
     dual = dual_connectivity(connectivity, 3)
     labels, count = label_components(low, connectivity=dual)
-    outer = np.zeros(count + 1, np.bool_)
+    outer = np.arange(count + 1) == 0
     if not closed:
         for axis in range(3):
             outer[np.take(labels, (0, -1), axis)] = True
@@ -145,13 +145,12 @@ def _cavities_above(
 
 @kernel
 def _lowest_voxels(values, labels, outer):
-    """Return the last of the lowest voxels of each label, -1 for number 0 and those outside."""
+    """Return the last of the lowest voxels of each label, -1 for those outside."""
     pits = np.full(outer.size, -1, np.int64)
     for p in range(values.size):
         label = labels[p]
-        if label > 0 and not outer[label]:
-            if pits[label] < 0 or values[p] <= values[pits[label]]:
-                pits[label] = p
+        if not outer[label] and (pits[label] < 0 or values[p] <= values[pits[label]]):
+            pits[label] = p
     return pits
 
 
