@@ -227,7 +227,12 @@ def _image_bars(base: _Ordered, traced: _Traced, cells: Cells) -> np.ndarray:
         _leave_out(base.rank, traced.oldest, base.shape[1], links, parent, keep)
         order = order[keep[order]]
     steps = flat_steps(cells.near, base.shape)
-    return _follow(order, base.rank, base.values, parent, traced, cells, steps)
+    # Made here, for a kernel's own arrays come in smaller pages.
+    best, partner = np.empty_like(traced.oldest), np.full(base.rank.size, -1, np.int32)
+    _follow(
+        order, _Components(base.rank, base.values, parent, best, partner), traced, cells, steps
+    )
+    return partner
 
 
 def _tunnels(
@@ -527,7 +532,7 @@ class _Components(NamedTuple):
     values: np.ndarray
     parent: np.ndarray  # leads to the root of each component, its first pixel
     best: np.ndarray  # for each root the oldest cell of the other image in its component
-    partner: np.ndarray  # what `_follow` returns
+    partner: np.ndarray  # what `_follow` finds
 
 
 class _Groups(NamedTuple):
@@ -574,7 +579,7 @@ _NONE, _SEVERAL = -1, -2  # what `_root_nearby` says in place of a root
 
 
 @kernel
-def _follow(order, rank, values, parent, traced, cells, steps):
+def _follow(order, components, traced, cells, steps):
     """Follow the components of an image, and in each the oldest cell of another image.
 
     Most pixels have one component beside them, or none, and join it. Where several meet, all cells
@@ -582,22 +587,20 @@ def _follow(order, rank, values, parent, traced, cells, steps):
     touches a pixel which is there already belongs to this pixel's component.
 
     `order` are the pixels in the order in which they enter; some may be left out, if they point to
-    a neighbour in `parent`, where all others are their own parents. `rank`, `values`: see
-    `_Components`; `traced` is the other image. `cells` are those of the foreground, or of the
-    background if the order is reversed, and `steps` lead to the pixels of `cells.near`.
+    a neighbour in `parent`, where all others are their own parents. `traced` is the other image.
+    `cells` are those of the foreground, or of the background if the order is reversed, and `steps`
+    lead to the pixels of `cells.near`.
 
-    Returns at the oldest pixel of each component that ends, or stays, the pixel of the other image
-    that ends, or stays, with it; -1 where a bar has no length and at all other pixels.
+    Writes in `partner`, full of -1, at the oldest pixel of each component that ends, or stays, the
+    pixel of the other image that ends, or stays, with it, if the bar has a length.
     """
+    rank, values, parent, best, partner = components
     if rank[0] < 0:  # the frame is there: it is its first pixel
         for p in range(rank.size):
             if rank[p] < 0:
                 parent[p] = 0
     oldest, foreign, gates = traced.oldest, cells.foreign, cells.gates
-    best = np.empty_like(oldest)
     best[0] = traced.known - traced.codes  # of the frame
-    partner = np.full(rank.size, -1, np.int32)
-    components = _Components(rank, values, parent, best, partner)
     count, living = len(foreign), int(rank[0] < 0)
     group, pixel = np.empty(count, np.int64), np.empty(count, np.int32)
     new = np.empty(count, np.int64)
@@ -646,7 +649,6 @@ def _follow(order, rank, values, parent, traced, cells, steps):
         if parent[p] == p:
             partner[p] = 0 if best[p] < 0 else traced.order[best[p] // traced.codes]
             living -= 1
-    return partner
 
 
 @kernel
