@@ -94,16 +94,19 @@ def _tunnels_above(
     grid = make_grid(framed, order, full)
     cells = filter_cells(grid, order, frame)
     leave_out_cavities(grid, cells)
-    edges, squares, others = fill_loops(grid, cells, cells)
-    living = open_loops(grid, cells, others)
-    fills = cells.squares[squares]
-    died = unframe(entering_voxels(cells, fills), framed)
+    edges, filled = fill_loops(grid, cells, cells)
+    living, _ = open_loops(grid, cells, filled)
     ages = cells.edges[np.concatenate((edges, living))]
+    fills = np.concatenate((cells.squares[filled[edges] - 1], np.zeros_like(living)))
+    # Most tunnels are closed and filled by one voxel: they have no length.
+    lasting = ages >> 4 != fills >> 4
+    ages, fills = ages[lasting], fills[lasting]
+    rising = np.lexsort((ages & 15, -(fills >> 4), ages >> 4))
+    ages, fills = ages[rising], fills[rising]
     born = unframe(entering_voxels(cells, ages), framed)
-    died = np.concatenate((died, np.full(len(living), CENSORED)))
-    fills = np.concatenate((fills, np.zeros_like(living)))
-    rising = np.lexsort((-(fills >> 4), ages >> 4))
-    return born[rising], died[rising], (16 * born + (ages & 15))[rising]
+    died = np.full(len(born), CENSORED)
+    died[fills > 0] = unframe(entering_voxels(cells, fills[fills > 0]), framed)
+    return born, died, 16 * born + (ages & 15)
 
 
 def _cavities_above(
@@ -120,23 +123,35 @@ def _cavities_above(
     low.ravel()[voxels] = False
     dual = dual_connectivity(connectivity, 3)
     labels, count = label_components(low, connectivity=dual)
-    outer = np.zeros(count + 1, np.bool_)
+    outer = np.arange(count + 1) == 0
     if not closed:
         for axis in range(3):
             outer[np.take(labels, (0, -1), axis)] = True
-    # The pieces inside, the last to be filled first; of equal voxels that with the largest index.
-    inner = np.flatnonzero((labels.ravel() > 0) & ~outer[labels.ravel()])
-    inner = inner[np.lexsort((-inner, image.ravel()[inner]))]
-    pieces, lowest = np.unique(labels.ravel()[inner], return_index=True)
+    pits = _lowest_voxels(image.ravel(), labels.ravel(), outer)
+    # The pieces inside, the last to be filled first; of equal ones that with the largest index.
+    pieces = np.flatnonzero(pits >= 0)
+    pieces = pieces[np.lexsort((-pits[pieces], image.ravel()[pits[pieces]]))]
     place = np.full(count + 1, -1, np.int64)
-    by_depth = np.argsort(lowest)
-    place[pieces[by_depth]] = np.arange(len(pieces))  # 0 for the lowest
-    around = np.pad(labels, 1).ravel()
+    place[pieces] = np.arange(len(pieces))  # 0 for the lowest
+    around = np.zeros(framed, np.int32)
+    if len(pieces):
+        around[1:-1, 1:-1, 1:-1] = labels
     steps = flat_steps(OFFSETS[3, dual], framed)
-    born, died = _close_above(order, rank, around, place, steps, len(pieces), closed)
-    pits = np.concatenate((voxels, inner[lowest[by_depth]][::-1]))  # the later, the lower
-    birth, death = np.where(born < 0, -1, voxels[born] if n else -1), pits[died]
+    born, died = _close_above(order, rank, around.ravel(), place, steps, len(pieces), closed)
+    last = np.concatenate((voxels, pits[pieces][::-1]))  # the later, the lower
+    birth, death = np.where(born < 0, -1, voxels[born] if n else -1), last[died]
     return birth, death, np.full(len(birth), -1)
+
+
+@kernel
+def _lowest_voxels(values, labels, outer):
+    """Return the last of the lowest voxels of each label, -1 for those outside."""
+    pits = np.full(outer.size, -1, np.int64)
+    for p in range(values.size):
+        label = labels[p]
+        if not outer[label] and (pits[label] < 0 or values[p] <= values[pits[label]]):
+            pits[label] = p
+    return pits
 
 
 @kernel

@@ -105,9 +105,12 @@ def make_grid(shape: tuple[int, ...], voxels: np.ndarray, full: bool) -> Grid:
     """Return the grid near some voxels, given by their flat indices into a framed volume."""
     steps = flat_steps(np.eye(3, dtype=int), shape)
     near = np.zeros(int(np.prod(shape)), np.bool_)
+    near[voxels] = True
     # The corners of a voxel; or the first points of all cells at it, and of the faces of its cubes.
-    for corner in product((0, 1) if full else (-1, 0, 1), repeat=3):
-        near[voxels + np.array(corner) @ steps] = True
+    for step in steps:
+        near[step:] |= near[:-step]
+        if not full:
+            near[:-step] |= near[step:]
     around, beside = np.empty((3, 4), np.int64), np.empty((3, 4), np.int64)
     for a in range(3):
         b, c = (a + 1) % 3, (a + 2) % 3
@@ -143,8 +146,9 @@ def leave_out_cavities(grid: Grid, filtration: Filtration) -> None:
     """Make the ages of squares that close a cavity negative."""
     _, age, _, squares, first = filtration
     # Large arrays are NumPy's where they can be: those of the kernels come in smaller pages.
-    room = np.empty((2, age.size + 1), np.int32)
-    _leave_out_cavities(grid, age, squares, first, room[0], room[1])
+    node = np.empty(age.size + 1, np.int32)
+    left = _join_at_last(grid, age, squares, first, node)
+    _join_cubes(left[np.argsort(squares[left].astype(np.int64))], grid.steps, squares, node)
 
 
 def fill_loops(
@@ -153,37 +157,39 @@ def fill_loops(
     columns: Filtration,
     enough: tuple[int, int] = (0, -1),
     loops: tuple[np.ndarray, ...] = (),
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the edges whose loops are filled, the squares that fill them, and all other edges.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges whose loops are filled, in no special order, and what fills each edge.
 
-    `columns` went through `leave_out_cavities`. With `enough`, an age and a number, we may end when
-    so many edges of at least this age are filled by squares of a lesser age. `loops`, of edges, are
-    further columns, after all squares: what is left of loop number k fills one as number -1 - k.
+    That is one more than the number of a square, 0 where nothing does. `columns` went through
+    `leave_out_cavities`. With `enough`, an age and a number, we may end when so many edges of at
+    least this age are filled by squares of a lesser age. `loops`, of edges, are further columns,
+    after all squares: what is left of number k fills one as -1 - k.
     """
-    filled = np.zeros(rows.edges.size, np.int32)
     start = np.cumsum([0, *map(len, loops)])
     chains = np.concatenate([np.empty(0, np.int64), *loops])
-    _fill_loops(grid, rows, columns, filled, enough, (chains, start))
-    return _gather(grid.points, rows.edges, rows.first, filled)
+    filled, found = np.zeros(rows.edges.size, np.int32), np.empty(3 * grid.points.size, np.int32)
+    rest, n = _pair_apparent(grid, rows.edges, columns, filled, found)
+    rest = rest[np.argsort(-columns.squares[rest].astype(np.int64))]
+    n = _fill_loops(grid, rows, columns, (filled, found, n), (rest, chains, start), enough)
+    return found[:n], filled
 
 
-def open_loops(grid: Grid, cells: Filtration, edges: np.ndarray) -> np.ndarray:
-    """Return those of some edges that close a loop, the first first.
+def open_loops(grid: Grid, cells: Filtration, filled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges that close a loop which no square fills, the first first, and a forest.
 
-    `edges` are all those that `fill_loops` did not fill for these cells as rows and columns.
+    `filled` is what `fill_loops` says for these cells as rows and columns; the forest are the edges
+    with which components meet.
     """
+    edges = _list_others(grid.points, cells.edges, cells.first, filled)
     edges = edges[np.argsort(-cells.edges[edges].astype(np.int64))]
-    return _join_points(edges, grid.points, grid.steps, _on_frame(grid, cells))[0]
+    return _join_points(edges, grid.points, grid.steps, _on_frame(grid, cells))
 
 
 def draw_loops(
-    grid: Grid, cells: Filtration, edges: np.ndarray, some: np.ndarray
+    grid: Grid, cells: Filtration, forest: np.ndarray, some: np.ndarray
 ) -> list[np.ndarray]:
     """Return loops, each as its edges, of which the last is one of `some`, from `open_loops`."""
-    edges = edges[np.argsort(-cells.edges[edges].astype(np.int64))]
-    there = _on_frame(grid, cells)
-    _, joins = _join_points(edges, grid.points, grid.steps, there)
-    up = _grow_trees(joins, grid.points, grid.steps, there)
+    up = _grow_trees(forest, grid.points, grid.steps, _on_frame(grid, cells))
     return [_climb(edge, up, grid.steps) for edge in some]
 
 
@@ -216,24 +222,12 @@ def _set_ages(points, age, steps, ties, full, ages):
 
 
 @kernel
-def _has_cube(p, steps, full, age, squares):
-    """Say whether the cube number p is there at the end."""
-    if full:
-        return age[p] > 0
-    for axis in range(3):
-        if squares[3 * p + axis] == 0 or squares[3 * (p + steps[axis]) + axis] == 0:
-            return False
-    return True
+def _join_at_last(grid, age, squares, first, node):
+    """Let each cube meet the one, or the outside, behind the last square around it.
 
-
-@kernel
-def _leave_out_cavities(grid, age, squares, first, node, last_around):
-    """Negate the ages of squares that let two cubes meet, or a cube and the outside.
-
-    We walk backwards. The cubes' components are trees in `node`, where everything leads to the last
-    entry at first: that is the outside. The last square around each cube is one of those sought,
-    whatever the others do; only what is left of them needs an order. `node` and `last_around` are
-    given empty.
+    That square is one of those sought, whatever the others do, so its age is made negative. The
+    components are trees in `node`, which is given empty; its last entry is the outside. Returns the
+    squares that are left between two of them.
     """
     points, steps, full, outside = grid.points, grid.steps, grid.full, age.size
     node[outside] = outside
@@ -242,8 +236,11 @@ def _leave_out_cavities(grid, age, squares, first, node, last_around):
         for step in steps:
             node[p - step] = outside
     for p in points:
-        if _has_cube(p, steps, full, age, squares):
-            node[p] = p
+        there = age[p] > 0
+        for axis in range(0 if full else 3):  # else all around it must be there
+            around = squares[3 * p + axis] * squares[3 * (p + steps[axis]) + axis]
+            there = around != 0 if axis == 0 else there & (around != 0)
+        node[p] = p if there else outside
     for p in points:
         if node[p] == outside:
             continue
@@ -260,72 +257,40 @@ def _leave_out_cavities(grid, age, squares, first, node, last_around):
             node[p] = beyond
     for p in points:
         node[p] = find_root(node, p)
-    left, n = np.empty(1024, np.int64), 0
+    left, n = np.empty(3 * points.size, np.int64), 0
     for p in points:
         for axis in range(3):
             s = 3 * np.int64(p) + axis
-            if not 0 < squares[s] < first or node[p] == node[p - steps[axis]]:
-                continue
-            if n == left.size:
-                left = np.concatenate((left, left))
-            left[n] = s
-            n += 1
-    last_around[outside] = -1
-    for p in points:
-        last_around[p] = -1
-    while n > 0:
-        n = _join_by_last(left, n, steps, squares, node, last_around)
+            left[n] = s  # written always and kept at times: no branch to mispredict
+            n += (0 < squares[s] < first) & (node[p] != node[p - steps[axis]])
+    return left[:n]
 
 
 @kernel
-def _join_by_last(left, n, steps, squares, node, last):
-    """Let each component of cubes meet another at the last of some squares; negate their ages.
-
-    `left[:n]` are the squares to choose from. Those between two components are moved to its
-    beginning, and their number is returned. `last` is -1 for all cubes, before and after.
-    """
-    outside = node.size - 1
-    kept = found = 0
-    roots = np.empty(2 * n, np.int32)
-    for s in left[:n]:
+def _join_cubes(order, steps, squares, node):
+    """Let cubes meet at some squares, one after the other; negate the ages of those that do it."""
+    for s in order:
         one, other = find_root(node, s // 3), find_root(node, s // 3 - steps[s % 3])
-        if one == other:
-            continue
-        left[kept] = s
-        kept += 1
-        for root in (one, other):
-            if last[root] < 0:
-                roots[found] = root
-                found += 1
-                last[root] = s
-            elif squares[s] < squares[last[root]]:
-                last[root] = s
-    for root in roots[:found]:
-        s = np.int64(last[root])
-        last[root] = -1
-        if root == outside or squares[s] < 0:
-            continue
-        one, other = find_root(node, s // 3), find_root(node, s // 3 - steps[s % 3])
-        node[min(one, other)] = max(one, other)
-        squares[s] = -squares[s]
-    return kept
+        if one != other:
+            node[min(one, other)] = max(one, other)
+            squares[s] = -squares[s]
 
 
 @kernel
-def _fill_loops(grid, rows, columns, filled, enough, loops):
-    """Write for each edge one more than the number of the square that fills its loop.
+def _fill_loops(grid, rows, columns, apparent, others, enough):
+    """Fill all other loops, after the apparent ones; return how many are filled.
 
-    `filled` is given full of zeros. A negative entry of it, while we work, is that of a column that
-    is stored; all other columns are as they were. Keys grow in the order of entry. `loops` are the
-    edges of all, and where each begins.
+    `apparent` is what `_pair_apparent` wrote, and now writes on, and how many it found; `others`
+    are the squares that are left, in order, the edges of all `loops`, and where each begins. A
+    negative number is that of a column that is stored, while we work; all other columns are as they
+    were. Keys grow in the order of entry.
     """
+    filled, found, n = apparent
+    rest, chains, begin = others
     age, count = enough
-    chains, begin = loops
     around, edges, frame, squares = grid.around, rows.edges, rows.first, columns.squares
-    rest = _pair_apparent(grid, edges, squares, columns.first, filled)
-    for p in grid.points if count > 0 else grid.points[:0]:
-        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
-            count -= age <= edges[e] < frame and filled[e] > 0 and squares[filled[e] - 1] < age
+    for e in found[:n] if count > 0 else found[:0]:
+        count -= age <= edges[e] < frame and squares[filled[e] - 1] < age
     total = rest.size + begin.size - 1
     pivots, start = np.full(total, -1), np.zeros(total + 1, np.int64)
     store, heap = np.empty(1024, np.int64), np.empty(1024, np.int64)
@@ -337,7 +302,8 @@ def _fill_loops(grid, rows, columns, filled, enough, loops):
         if is_square:
             e = _last_edge(rest[k], around, edges)
             if filled[e] == 0:
-                filled[e] = rest[k] + 1
+                filled[e], found[n] = rest[k] + 1, e
+                n += 1
                 count -= age <= edges[e] and squares[rest[k]] < age
                 continue
             size, heap = _add(heap, 0, rest[k], around, edges, frame)
@@ -357,13 +323,15 @@ def _fill_loops(grid, rows, columns, filled, enough, loops):
                 for i in range(start[-1 - filled[e]], start[-filled[e]]):
                     size, heap = push(heap, size, store[i])
         if size > 0:
-            pivots[k] = heap[0] & _NUMBER
+            pivots[k] = found[n] = heap[0] & _NUMBER
+            n += 1
             filled[pivots[k]] = -1 - k
             count -= is_square and age <= edges[pivots[k]] and squares[rest[k]] < age
         start[k + 1], store = _store(heap, size, store, start[k])
     for k in range(total):
         if pivots[k] >= 0:
             filled[pivots[k]] = rest[k] + 1 if k < rest.size else rest.size - 1 - k
+    return n
 
 
 @kernel
@@ -379,16 +347,18 @@ def _store(heap, size, store, used):
 
 
 @kernel
-def _pair_apparent(grid, edges, squares, first, filled):
-    """Write in `filled` what is apparent; return the other squares in the order of entry."""
-    around, beside = grid.around, grid.beside
-    rest, ages = np.empty(1024, np.int64), np.empty(1024, np.int64)
-    n = 0
+def _pair_apparent(grid, edges, columns, filled, found):
+    """Write in `filled`, of zeros, one more than the number of the apparent square of each edge.
+
+    These edges are listed in `found`. Returns the other squares, and the length of the list.
+    """
+    around, beside, squares = grid.around, grid.beside, columns.squares
+    rest, m, n = np.empty(1024, np.int64), 0, 0
     for p in grid.points:
         for axis in range(3):
             s = 3 * np.int64(p) + axis
             age = squares[s]
-            if not 0 < age < first:
+            if not 0 < age < columns.first:
                 continue
             last = _last_edge(s, around, edges)
             along = last % 3
@@ -398,13 +368,14 @@ def _pair_apparent(grid, edges, squares, first, filled):
                 and squares[last + beside[along, 2]] <= age
                 and squares[last + beside[along, 3]] <= age
             ):
-                filled[last] = s + 1
+                filled[last], found[n] = s + 1, last
+                n += 1
                 continue
-            if n == rest.size:
-                rest, ages = np.concatenate((rest, rest)), np.concatenate((ages, ages))
-            rest[n], ages[n] = s, -np.int64(age)
-            n += 1
-    return rest[:n][np.argsort(ages[:n])]
+            if m == rest.size:
+                rest = np.concatenate((rest, rest))
+            rest[m] = s
+            m += 1
+    return rest[:m], n
 
 
 _NUMBER = (1 << 31) - 1  # the part of a key that is the edge's number
@@ -432,23 +403,14 @@ def _add(heap, size, s, around, edges, frame):
 
 
 @kernel
-def _gather(points, edges, first, filled):
-    """List the edges that are filled, and with what, and all others that enter."""
-    n = m = 0
+def _list_others(points, edges, first, filled):
+    """List all edges that enter after the frame, but for those that are filled."""
+    others, n = np.empty(3 * points.size, np.int64), 0
     for p in points:
         for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
-            n += filled[e] != 0
-            m += (filled[e] == 0) & (edges[e] > 0) & (edges[e] < first)
-    some, others = np.empty(n + 1, np.int64), np.empty(m + 1, np.int64)
-    squares = np.empty(n + 1, np.int64)
-    n = m = 0
-    for p in points:
-        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):  # no branch in here: none is foreseen
-            some[n], squares[n] = e, filled[e] - np.int64(filled[e] > 0)
-            others[m] = e
-            n += filled[e] != 0
-            m += (filled[e] == 0) & (edges[e] > 0) & (edges[e] < first)
-    return some[:n], squares[:n], others[:m]
+            others[n] = e  # written always and kept at times: no branch to mispredict
+            n += (0 < edges[e] < first) & (filled[e] == 0)
+    return others[:n]
 
 
 @kernel
@@ -476,10 +438,10 @@ def _join_points(edges, points, steps, there):
 
 
 @kernel
-def _grow_trees(joins, points, steps, there):
+def _grow_trees(forest, points, steps, there):
     """Return for each point the edge on its way to a root, -1 at a root; what is `there` is one."""
     joined = np.zeros(3 * there.size, np.bool_)
-    for e in joins:
+    for e in forest:
         joined[e] = True
     up = np.full(there.size, -1, np.int32)
     seen = there.copy()
