@@ -17,6 +17,9 @@ from report_masks import PLACE
 
 from toposeg_lite.report import ReportOptions, make_report
 
+#: Names of files with no place for that of the pair, or two.
+STARS = {"no star": "_p", "two stars": "*_*", "empty": ""}
+
 
 def given(kind):
     """Return bad forms of what may also be None."""
@@ -37,10 +40,10 @@ CALLS = [
     call(
         ReportOptions,
         {"labels": "background", "connectivity": 1, "border": "closed", "patch": 8,
-         "foreground": "zero", "ignore": 255, "threshold": 0.5, "prediction_suffix": "_p",
-         "truth_suffix": "_t"},
+         "foreground": "zero", "ignore": 255, "threshold": 0.5, "prediction_names": "*_p",
+         "truth_names": "t_*"},
         {"foreground": BAD_CHOICE, "patch": given(BAD_SIZE), "ignore": given(NO_INTEGER) | {"0": 0},
          "connectivity": given(BAD_CONNECTIVITY), "threshold": given(BAD_FRACTION) | {"0": 0.0},
-         "prediction_suffix": BAD_TEXT, "truth_suffix": BAD_TEXT},
+         "prediction_names": BAD_TEXT | STARS, "truth_names": BAD_TEXT | STARS},
     ),
 ]  # fmt: skip

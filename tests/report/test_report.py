@@ -170,19 +170,22 @@ def test_no_masks_at_all(tmp_path):
         report({n: tmp_path / n for n in ("mine", "truth")}, tmp_path / "report")
 
 
-def test_names_may_have_endings_of_their_own(places, tmp_path):
+def test_names_may_hold_more_than_that_of_the_pair(places, tmp_path):
     for name in MINE:
         (places["mine"] / f"{name}.png").rename(places["mine"] / f"{name}_pred.png")
-        (places["truth"] / f"{name}.png").rename(places["truth"] / f"{name}_gt.png")
-    suffixes = {"prediction_suffix": "_pred", "truth_suffix": "_gt"}
-    table = report(places, tmp_path / "report", **suffixes)
+        (places["truth"] / f"{name}.png").rename(places["truth"] / f"the_{name}_gt.png")
+    names = {"prediction_names": "*_pred", "truth_names": "the_*_gt"}
+    table = report(places, tmp_path / "report", **names)
     assert table["image"].tolist() == sorted(MINE)
     write_png(places["mine"] / "ring.png", np.ones((3, 8)))
-    with pytest.raises(ValueError, match=r"ring\.png: a prediction's name must end in '_pred'"):
-        report(places, tmp_path / "report", **suffixes)
+    with pytest.raises(ValueError, match=r"ring\.png: is not named like '\*_pred'"):
+        report(places, tmp_path / "report", **names)
     write_png(places["mine"] / "ring_pred.tif", np.ones((3, 8)))
     with pytest.raises(ValueError, match=r"ring_pred\.tif: has the same name as ring_pred\.png"):
-        report(places, tmp_path / "report", **suffixes)
+        report(places, tmp_path / "report", **names)
+    (places["mine"] / "_pred.png").write_bytes(b"")  # no name at all
+    with pytest.raises(ValueError, match=r"/_pred\.png: is not named like '\*_pred'"):
+        report(places, tmp_path / "report", **names)
 
 
 def test_methods_in_folders_of_one_name_are_told_apart(places, tmp_path):

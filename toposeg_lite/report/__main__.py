@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "foreground": "which value of a mask is the structure: nonzero, or zero",
         "ignore": "the value of true pixels that have no label",
         "threshold": "predictions are likelihoods: the structure is where they are so high",
-        "prediction_suffix": "what the name of a prediction has more, before the ending",
-        "truth_suffix": "what the name of a truth has more",
+        "prediction_names": "how predictions are called: * is the name of the pair (*)",
+        "truth_names": "how truths are called, for example 'label_*' (*)",
     }
     for field in fields(ReportOptions):
         parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..checks import check_choice, check_integer, check_number
+from ..checks import check_choice, check_integer, check_number, check_text
 from ..topology.grid import Border, check_border
 
 __all__ = ["ReportOptions"]
@@ -34,9 +34,10 @@ class ReportOptions:
         Predictions are likelihoods in [0, 1] (unsigned integers are divided by the largest value of
         their type), and the structure is where they are at least so high. None means that
         predictions are masks.
-    prediction_suffix, truth_suffix : str
-        What their names have more than the name of the pair, before the ending: with ``_pred`` the
-        prediction ``cell7_pred.png`` goes with the truth ``cell7.tif``.
+    prediction_names, truth_names : str
+        What the files are called before their endings; one ``*`` stands for the name of the pair.
+        With ``image_*`` and ``label_*`` the prediction ``image_07.png`` goes with the truth
+        ``label_07.tif``.
 
     Examples
     --------
@@ -51,8 +52,8 @@ class ReportOptions:
     foreground: Literal["nonzero", "zero"] = "nonzero"
     ignore: int | None = None
     threshold: float | None = None
-    prediction_suffix: str = ""
-    truth_suffix: str = ""
+    prediction_names: str = "*"
+    truth_names: str = "*"
 
     def __post_init__(self) -> None:
         check_choice(self.labels, ("foreground", "background"), "labels")
@@ -69,8 +70,8 @@ class ReportOptions:
             plain["threshold"] = check_number(self.threshold, "threshold")
             if not 0 < plain["threshold"] <= 1:
                 raise ValueError(f"threshold must be above 0 and at most 1; got {self.threshold}")
-        for name in ("prediction_suffix", "truth_suffix"):
-            if not isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} must be a string; got {getattr(self, name)!r}")
+        for name in ("prediction_names", "truth_names"):
+            if check_text(getattr(self, name), name).count("*") != 1:
+                raise ValueError(f"{name} must hold one *; got {getattr(self, name)!r}")
         for name, number in plain.items():
             object.__setattr__(self, name, number)

@@ -38,18 +38,19 @@ def find_pairs(
     methods: dict[str, Path], truths: Path, options: ReportOptions, problems: list[str]
 ) -> list[Pair]:
     """Return the pairs of each method, sorted by name, and note all files without a partner."""
-    wanted = _by_name(truths, one_form(options.truth_suffix), "truth", problems)
+    wanted = _by_name(truths, options.truth_names, problems)
     pairs = []
     for method, folder in methods.items():
-        suffix = one_form(options.prediction_suffix)
-        found = _by_name(folder, suffix, "prediction", problems)
+        found = _by_name(folder, options.prediction_names, problems)
         for name in sorted(found.keys() - wanted.keys()):
             others = {key: path.name for key, path in wanted.items() if key not in found}
-            text = f"{found[name]}: no truth {name}{options.truth_suffix}.* in {truths}"
+            file = options.truth_names.replace("*", name)
+            text = f"{found[name]}: no truth {file}.* in {truths}"
             problems.append(text + almost_same(name, others))
         for name in sorted(wanted.keys() - found.keys()):
             others = {key: path.name for key, path in found.items() if key not in wanted}
-            text = f"{wanted[name]}: no prediction {name}{options.prediction_suffix}.* in {folder}"
+            file = options.prediction_names.replace("*", name)
+            text = f"{wanted[name]}: no prediction {file}.* in {folder}"
             problems.append(text + almost_same(name, others))
         shared = sorted(found.keys() & wanted.keys())
         pairs += [Pair(method, name, found[name], wanted[name]) for name in shared]
@@ -58,15 +59,17 @@ def find_pairs(
     return pairs
 
 
-def _by_name(place: Path, suffix: str, label: str, problems: list[str]) -> dict[str, Path]:
-    """Return the files of a folder by the name of their pair."""
+def _by_name(place: Path, pattern: str, problems: list[str]) -> dict[str, Path]:
+    """Return the files of a folder by what stands in their names for the star of a pattern."""
+    before, after = map(one_form, pattern.split("*"))
     named: dict[str, Path] = {}
     for path in usable_files([place], problems):
         key = one_form(stem(path))
-        if not key.endswith(suffix):
-            problems.append(f"{path}: a {label}'s name must end in {suffix!r}")
+        long = len(key) > len(before) + len(after)
+        if not (long and key.startswith(before) and key.endswith(after)):
+            problems.append(f"{path}: is not named like {pattern!r}")
             continue
-        known = named.setdefault(key[: len(key) - len(suffix)], path)
+        known = named.setdefault(key[len(before) : len(key) - len(after)], path)
         if known is not path:
             problems.append(f"{path}: has the same name as {known.name}")
     return named
