@@ -154,10 +154,10 @@ class ClDiceLoss(Loss):
         skeletons = [_soft_skeleton(area, options.iterations, spacing) for area in areas]
         if ignored is not None:
             skeletons = [line.masked_fill(ignored, 0) for line in skeletons]
-        return self._measure(logits, areas[1], *skeletons, ignored)
+        return self._measure(logits, areas[1], ignored, *skeletons)
 
     def _measure(
-        self, logits: Tensor, truth: Tensor, lines: Tensor, true_lines: Tensor, ignored: Any
+        self, logits: Tensor, truth: Tensor, ignored: Any, lines: Tensor, true_lines: Tensor
     ) -> Tensor:
         """Return the loss of images with these skeletons, which leave out what is ignored."""
         if self.options.measure == "cross_entropy":
@@ -191,7 +191,7 @@ class ClDiceLoss(Loss):
             likelihood, _ = foreground(scores, scores)
             truth, lines, true_lines = (torch.from_numpy(mask).to(likelihood) for mask in masks)
             known = None if ignored is None else torch.from_numpy(ignored).to(logits.device)
-            return self._measure(scores, truth, lines * likelihood, true_lines, known)
+            return self._measure(scores, truth, known, lines * likelihood, true_lines)
 
         return PendingLoss(logits, target, finish)
 

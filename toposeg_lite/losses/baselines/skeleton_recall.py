@@ -133,7 +133,7 @@ def skeleton_recall_loss(logits: Tensor, target: Tensor, **options: Any) -> Tens
 def _tubes(host: OnHost, radius: int) -> np.ndarray:
     """Return the tubes of the K foreground classes, (B, K, *spatial) of bool."""
     masks = host.masks[:, host.classes]
-    whole = masks.any(1)
+    whole = masks.max(1)
     if host.ignored is not None:
         whole = fill_batch(whole[:, None], host.ignored)[0][:, 0]
 

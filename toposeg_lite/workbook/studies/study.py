@@ -318,17 +318,10 @@ class StudyConfig:
         shared = TrainConfig(**{name: values[name] for name in training if name in values})
         if "arms" not in fields:
             weights = weight if isinstance(weight, list | tuple) else (weight,)
-            ratios = [wanted_ratio(check_weight(w)) for w in weights if isinstance(w, str)]
-            balance = bool(weights) and len(ratios) == len(weights)
-            fields["arms"] = (
-                Arm(
-                    shared.loss,
-                    shared.loss,
-                    shared.loss_options,
-                    ratios if balance else weights,
-                    balance,
-                ),
-            )
+            balance = bool(weights) and all(isinstance(each, str) for each in weights)
+            if balance:
+                weights = [wanted_ratio(check_weight(each)) or 0.0 for each in weights]
+            fields["arms"] = (Arm(shared.loss, shared.loss, shared.loss_options, weights, balance),)
             if fields.get("groups"):
                 raise ValueError("groups are scored by a study of named arms: say which arms")
             fields = {"seeds": (shared.seed,), "in_patches": True} | fields
