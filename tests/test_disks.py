@@ -28,6 +28,7 @@ from toposeg_lite.files import atomic_file, check_room, one_writer, write_atomic
 from toposeg_lite.training import TrainConfig, load_checkpoint, loop, train
 from toposeg_lite.training.checkpoint import checkpoint_size
 from toposeg_lite.workbook.studies import Arm, Study, StudyConfig
+from toposeg_lite.workbook.studies import study as studies_study
 
 IMAGE = np.random.default_rng(0).random((24, 30)).round(2)
 STUDY = StudyConfig(
@@ -299,6 +300,44 @@ def test_a_study_on_a_full_disk_goes_on_when_there_is_room(disk, tmp_path):
     read_only(disk)
     with pytest.raises(OSError, match=r"no file can be written in .*study.*: Read-only file"):
         study(disk / "study")  # refused at the door
+
+
+@pytest.mark.parametrize("choose_on", ["each", "first"])
+def test_a_study_asks_for_the_room_of_all_its_networks_before_the_first(
+    tmp_path, monkeypatch, choose_on
+):
+    """It asks for as much as they take in the end, and after a stop for what is missing."""
+    asked = []
+    monkeypatch.setattr(
+        studies_study, "check_room", lambda folder, size, text: asked.append((size, text))
+    )
+    arm = replace(STUDY.arms[0], weights=(0.1, 1.0))
+    config = replace(STUDY, arms=(arm,), seeds=(0, 1), choose_on=choose_on)
+    place = tmp_path / "study"
+    Study(config, place, data=DATA, say=lambda line: None).run()
+    networks = sorted(place.glob("seed*/*.safetensors"))
+    assert len(networks) == (8 if choose_on == "each" else 7)
+    taken = sum(path.stat().st_size for path in networks)
+    size, text = asked.pop()
+    assert taken <= size <= 1.2 * taken
+    assert text == f"the {len(networks)} networks of the study that are still to be trained"
+    for path in networks[-2:]:  # an arm of the second seed, and its control or parent
+        path.unlink()
+    Study(config, place, data=DATA, say=lambda line: None).run()
+    assert asked.pop()[1].startswith("the 2 networks")
+    Study(config, place, data=DATA, say=lambda line: None).run()
+    assert asked.pop() == (0, "the 0 networks of the study that are still to be trained")
+    assert asked == []
+
+
+def test_a_study_without_room_for_its_networks_trains_none(disk):
+    fill(disk, but=90_000)
+    arms = tuple(replace(STUDY.arms[0], name=f"rank{k}", weights=(0.1, 1.0)) for k in range(6))
+    config = replace(STUDY, arms=arms)
+    text = r"No space left on device: the 14 networks of the study .* need .* Nothing was begun"
+    with pytest.raises(OSError, match=text):
+        Study(config, disk / "study", data=DATA, say=lambda line: None).run()
+    assert not list((disk / "study").rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize("name", ["control.test.json", "control.safetensors"])

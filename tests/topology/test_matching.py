@@ -16,7 +16,7 @@ from toposeg_lite.topology.components import betti_numbers, label_components
 from toposeg_lite.topology.matching import (
     MATCHINGS,
     MatchingName,
-    _pixels,
+    _falling,
     _positions,
     match_pairs,
     match_to_mask,
@@ -158,16 +158,32 @@ def test_ties_in_the_truth_go_by_the_pixels_of_birth(matching):
     assert result.truth.birth_index[result.matched[:, 1]].tolist() == [0, 4]
 
 
-def test_pairs_are_numbered_by_birth_pixel_and_then_by_death_pixel():
-    """All pairs of ten pixels, with the frame and the pair that never dies among them."""
-    births, deaths = np.mgrid[-1:10, -1:10].reshape(2, -1)
-    for keep in (births < 11, births < 4, deaths < 4):
-        some = births[keep], deaths[keep]
-        count = len(some[0])
-        pairs = PersistencePairs(
-            np.zeros(count, np.int8), np.ones(count), np.zeros(count), some[0], some[1]
+def test_equal_merits_go_by_birth_then_by_birth_pixel_and_then_by_death_pixel():
+    """Pairs of ten pixels and two values, the frame and a pair that never dies among them."""
+    births, deaths, high = np.mgrid[-1:10, -1:10, 0:2].reshape(3, -1)
+    pairs = PersistencePairs(
+        np.zeros(births.size, np.int8), 0.5 + high, high.astype(float), births, deaths
+    )
+    order = _falling(np.ones(births.size), pairs)
+    told = list(zip(1 - high[order], births[order], deaths[order], strict=True))
+    assert told == sorted(told)
+    merit = np.arange(births.size)
+    assert (_falling(merit, pairs) == merit[::-1]).all()
+
+
+@pytest.mark.parametrize("matching", ["spatial", "rank", "wasserstein"])
+def test_no_cost_depends_on_how_ties_lie(matching):
+    """Two pairs of persistence .0625, one of which is matched: the same one from left and right."""
+    image = np.array([[0.875, 0.625, 0.5, 0.25, 0.3125, 0.0, 0.0625]])
+    truth = np.array([[1, 1, 1, 1, 1, 0, 1]], bool) if matching == "spatial" else image > 0.3
+    for axes in ((0, 1), (1, 0)):
+        result, turned = (
+            match_pairs(a.transpose(axes), b.transpose(axes), matching=matching, connectivity=1)
+            for a, b in ((image, truth), (image[:, ::-1], truth[:, ::-1]))
         )
-        assert (np.diff(_pixels(pairs)) > 0).all()
+        assert turned.cost == pytest.approx(result.cost, abs=1e-12)
+        births = result.prediction.birth[result.matched[:, 0]]
+        assert sorted(births) == sorted(turned.prediction.birth[turned.matched[:, 0]])
 
 
 @pytest.mark.parametrize(
@@ -218,7 +234,7 @@ def test_rank_pairs_the_sorted_diagrams(connectivity, border, levels):
             ranked = []
             for pairs in (result.prediction, result.truth):
                 rows = [
-                    (b - d, -bi, -di, i)
+                    (b - d, b, -bi, -di, i)
                     for i, (k, b, d, bi, di) in enumerate(
                         zip(
                             pairs.dimension,
@@ -522,6 +538,7 @@ def test_spatial_takes_the_most_persistent_pair_inside(shape, full, border):
                         inside,
                         key=lambda i: (
                             -pairs.persistence[i],
+                            -pairs.birth[i],
                             pairs.birth_index[i],
                             pairs.death_index[i],
                         ),

@@ -40,8 +40,9 @@ A mostly filled hole (0.8 inside a ring of 0.9) is a feature of persistence 0.1 
 lies where the true one does; "wasserstein" fills it, for going to the diagonal and leaving the true
 hole unmatched costs 0.505, matching them 0.65.
 
-**Ties.** Features of equal merit go by the flat index of their birth pixel, then of their death
-pixel; the frame of a closed border comes first.
+**Ties.** Of features of equal merit the one of the higher birth comes first, so that no cost by
+rank depends on how an image is turned; equal ones go by the flat index of their birth pixel, then
+of their death pixel. The frame of a closed border comes first.
 
 References
 ----------
@@ -320,7 +321,7 @@ def matched_to_mask(
         at = np.flatnonzero((pairs.dimension == dimension) & finite)
         some = pairs[at]
         merit = some.persistence if matching == "rank" else _gain(some.birth, some.death, 1.0, 0.0)
-        best = _largest(merit, _pixels(some), count - 1 if dimension == 0 else count)
+        best = _largest(merit, some, count - 1 if dimension == 0 else count)
         matched[at[best[merit[best] > 0]]] = True
     return matched
 
@@ -388,7 +389,7 @@ def _best_inside(
     at = np.flatnonzero(pairs.dimension == dimension)
     some = pairs[at]
     region = regions[some.birth_index if dimension == 0 else some.death_index]
-    order = np.lexsort((_pixels(some), -some.persistence))
+    order = _falling(some.persistence, some)
     order = order[region[order] > 0]
     numbers, best = np.unique(region[order], return_index=True)
     return at[order[best]], numbers
@@ -512,24 +513,23 @@ def _essential(pairs: PersistencePairs) -> np.ndarray:
     return pairs.death_index == -1
 
 
-def _pixels(pairs: PersistencePairs) -> np.ndarray:
-    """Return one number a pair that sorts by birth pixel, then by death pixel."""
-    last = max(pairs.death_index.max(initial=0), pairs.birth_index.max(initial=0))
-    return (pairs.birth_index + 1) * (last + 3) + pairs.death_index + 2
+def _falling(merit: np.ndarray, pairs: PersistencePairs) -> np.ndarray:
+    """Return the order of pairs by falling merit, then birth, and by rising pixels."""
+    birth = pairs.birth.astype(np.float64)
+    return np.lexsort((pairs.death_index, pairs.birth_index, -birth, -merit))
 
 
-def _largest(merit: np.ndarray, tie: np.ndarray, count: int) -> np.ndarray:
-    """Return the positions of the `count` largest merits, falling; equal ones by rising `tie`.
+def _largest(merit: np.ndarray, pairs: PersistencePairs, count: int) -> np.ndarray:
+    """Return the positions of the `count` pairs of largest merit, in the order of `_falling`.
 
-    Linear in the number of merits, for `count` is small and they are many.
+    Linear in the number of pairs, for `count` is small and they are many.
     """
     if count <= 0:
         return np.empty(0, np.intp)
     if count >= len(merit):
-        near = np.arange(len(merit))
-    else:
-        near = np.flatnonzero(merit >= np.partition(merit, -count)[-count])
-    return near[np.lexsort((tie[near], -merit[near]))[:count]]
+        return _falling(merit, pairs)[:count]
+    near = np.flatnonzero(merit >= np.partition(merit, -count)[-count])
+    return near[_falling(merit[near], pairs[near])[:count]]
 
 
 def _gain(birth: Any, death: Any, true_birth: Any, true_death: Any) -> Any:
@@ -546,7 +546,7 @@ def _gain(birth: Any, death: Any, true_birth: Any, true_death: Any) -> Any:
 def _by_rank(first: PersistencePairs, second: PersistencePairs) -> tuple[np.ndarray, np.ndarray]:
     """Match the most persistent of `first` and of `second`, then the next, and so on."""
     count = min(len(first), len(second))
-    rows, columns = (_largest(p.persistence, _pixels(p), count) for p in (first, second))
+    rows, columns = (_largest(p.persistence, p, count) for p in (first, second))
     return rows, columns
 
 
@@ -555,12 +555,12 @@ def _by_wasserstein(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match so that the sum of the gains is the largest possible."""
     # In the order of the ranks first, so that the result knows only pixels, not places in arrays.
-    at, true_at = (_largest(p.persistence, _pixels(p), len(p)) for p in (first, second))
+    at, true_at = (_largest(p.persistence, p, len(p)) for p in (first, second))
     first, second = first[at], second[true_at]
     true = second.birth.astype(np.float64), second.death.astype(np.float64)
     if len(second) and all(np.all(end == end[0]) for end in true):
         gain = _gain(first.birth, first.death, true[0][0], true[1][0])
-        rows = _largest(gain, _pixels(first), len(second))
+        rows = _largest(gain, first, len(second))
         keep = gain[rows] > 0
         return at[rows[keep]], true_at[: len(rows)][keep]
     # A match without gain is as good as none: with gains cut off at zero, an assignment of the

@@ -272,6 +272,14 @@ def _tell_of_threads(kept: Checkpoint, path: Path) -> None:
         )
 
 
+def default_network(data: Dataset, config: TrainConfig) -> tuple[dict[str, Any], UNet]:
+    """Return the arguments of the network that `train` makes where none is given, and itself."""
+    network = {"in_channels": data.channels, "ndim": data.ndim, "seed": config.seed}
+    network |= {"width": config.width, "depth": config.depth}
+    network |= {"out_channels": _count_classes(data.train)}
+    return network, UNet(**network)
+
+
 def _check_room_for(run: Checkpoint, model: nn.Module, path: Path) -> None:
     """Refuse a run whose checkpoints will not fit on the disk, before its first step."""
     several = run.config.steps > run.config.checkpoint_every
@@ -393,10 +401,7 @@ def train(
         raise ValueError(f"validate_every needs validation images; {data.name} has none")
     network: dict[str, Any] = {}
     if model is None:
-        network = {"in_channels": data.channels, "ndim": data.ndim, "seed": config.seed}
-        network |= {"width": config.width, "depth": config.depth}
-        network |= {"out_channels": _count_classes(data.train)}
-        model = UNet(**network)
+        network, model = default_network(data, config)
     if start is not None:
         start.model(model, last=True)
     first = 0 if start is None else start.step

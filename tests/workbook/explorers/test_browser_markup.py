@@ -70,11 +70,24 @@ data
 data.train[0]
 """,
     """
+from dataclasses import replace
+from IPython.display import display
+display(replace(data.train[0], notes=(evil("note"),)), replace(data, terms=evil("terms")))
+print(evil("terms"))
+""",
+    """
 figures.show(figures.image_row([image], [evil("title").replace("$", "")]), evil("alt"))
 """,
     """
 from toposeg_lite.workbook.desk import AnnotationApp
-app = AnnotationApp.open(image, image, Path(name("journal") + ".jsonl"))
+journal = Path(name("journal") + ".jsonl")
+app = AnnotationApp.open(image, image, journal)
+with journal.open("a") as file:
+    file.write(evil("line") + "\\n")
+app = AnnotationApp.open(image, image, journal)
+assert app.session.problems, "the line that is none is left out, and told"
+app.do({"do": "export"})
+assert "<b id=evil>" in app.note
 app.show()
 app
 """,
@@ -138,7 +151,7 @@ def test_markup_in_names_stays_text_in_jupyterlab(tmp_path):
             timeout=2 * WAIT,
         )
         assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
-        for place in range(2, 9):  # what is out of sight need not be drawn
+        for place in range(2, 10):  # what is out of sight need not be drawn
             page.evaluate(f"window.jupyterapp.shell.currentWidget.content.scrollToItem({place})")
             page.wait_for_timeout(700)
             harmless(page, dialogs)

@@ -204,6 +204,29 @@ def test_a_study_of_other_networks_is_refused(tmp_path):
         run(tmp_path, other)
 
 
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda images: images.update(a=images["ring-0"]), "other images"),
+        (lambda images: images.pop("ring-0"), "other images"),
+        (lambda images: images["ring-0"].pop("dice"), "no scores"),
+        (lambda images: images["ring-1"].pop("border"), "no scores"),
+        (lambda images: images.update({"ring-0": [[images["ring-0"]]]}), "no attribute 'keys'"),
+        (lambda images: images.update({"ring-0": None}), "no attribute 'keys'"),
+        (lambda images: images["ring-0"].update(dice="x"), "could not convert"),
+    ],
+)
+def test_a_damaged_table_of_scores_is_refused_by_name(tmp_path, damage, reason):
+    config = replace(SMALL, arms=(replace(RANK, weights=(0.1,)),), seeds=(0,))
+    run(tmp_path, config)
+    path = tmp_path / "seed0" / "control.test.json"
+    kept = json.loads(path.read_bytes())
+    damage(kept["images"])
+    path.write_text(json.dumps(kept))
+    with pytest.raises(ValueError, match=f"{path.name} is no table of scores .*{reason}"):
+        run(tmp_path, config)
+
+
 def entry(weight: float, dice: float, error: float, share: float = 0.0) -> dict:
     return {
         "weight": weight, "share_of_loss": share,

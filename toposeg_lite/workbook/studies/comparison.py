@@ -155,6 +155,7 @@ class Comparison(Study):
 
     def train_parent(self) -> None:
         """Train the network from which all others start."""
+        self._check_room()
         self._train(self.seed, "parent", self.config.parent_config(self.seed))
 
     def train_arms(self) -> None:

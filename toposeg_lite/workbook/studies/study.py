@@ -44,12 +44,13 @@ import pandas as pd
 
 from ...checks import check_choice, check_flag, check_integer, check_number, check_path
 from ...data import Dataset, Sample, list_datasets, load_dataset
-from ...files import make_folder, reading, write_atomically
+from ...files import check_room, make_folder, reading, write_atomically
 from ...topology.grid import check_connectivity
 from ...training import Checkpoint, Evaluation, TrainConfig, evaluate, train
 from ...training.balance import check_weight, wanted_ratio
-from ...training.checkpoint import digest
+from ...training.checkpoint import checkpoint_size, digest
 from ...training.config import check_data_options, check_sides, resolve_sides
+from ...training.loop import default_network
 from ...training.records import (
     git_commit,
     machine,
@@ -67,6 +68,8 @@ __all__ = ["ARMS", "NOTEBOOKS", "REFERENCE_RUNS", "Arm", "Study", "StudyConfig",
 #: Where the workbook keeps its notebooks and its stored runs; an installed package has none.
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 REFERENCE_RUNS = NOTEBOOKS / "reference_runs"
+#: How scores were taken: it stands beside them.
+SETTINGS = ("connectivity", "patch", "border", "labels")
 
 
 # --- What is compared -------------------------------------------------------------------------
@@ -486,6 +489,7 @@ class Study:
         significant digits: a row for each network, seed and image. Further groups of test images
         are under "groups", and each has a table of its own.
         """
+        self._check_room()
         for seed in self.config.seeds:
             self._train(seed, "parent", self.config.parent_config(seed))
             self._train(seed, "control", self.config.arm_config(seed))
@@ -532,6 +536,24 @@ class Study:
         write_atomically(self.folder / f"{name}.csv", scores.to_csv(float_format="%.6g").encode())
 
     # Training
+
+    def _check_room(self) -> None:
+        """Refuse a study whose networks will not all fit on the disk, before the first is made."""
+        config, first = self.config, self.config.seeds[0]
+        parent, arm = config.parent_config(first), config.arm_config(first)
+        _, model = default_network(self.data, parent)
+        sizes = []
+        for seed in config.seeds:
+            # An arm of which one weight is to be trained, and nobody knows yet which, needs a file.
+            one = seed != first and config.choose_on == "first"
+            files = [[a.file(weight) for weight in a.weights] for a in config.arms]
+            needed = files if one else [[name] for names in files for name in names]
+            for names in [["parent"], ["control"], *needed]:
+                paths = [self._folder(seed) / f"{name}.safetensors" for name in names]
+                if not any(path.exists() for path in paths):
+                    sizes.append(checkpoint_size(model, parent if names == ["parent"] else arm))
+        text = f"the {len(sizes)} networks of the study that are still to be trained"
+        check_room(self.folder, sum(sizes), text)
 
     def _folder(self, seed: int) -> Path:
         """Return where the files of the networks of a seed are kept."""
@@ -607,8 +629,8 @@ class Study:
 
     def _settings_of(self, table: pd.DataFrame, data: Dataset) -> dict[str, Any]:
         """Return on what the scores of a table depend."""
-        keys = ("connectivity", "patch", "border", "labels")
-        return {key: plain(table[key].iloc[0]) for key in keys} | {"reference": data.reference}
+        kept = {key: plain(table[key].iloc[0]) for key in SETTINGS}
+        return kept | {"reference": data.reference}
 
     def _data_of(self, split: str) -> Dataset:
         """Return the data set whose images are scored: ours, or that of a further group."""
@@ -640,10 +662,12 @@ class Study:
 
     def _table(self, images: dict[str, dict[str, Any]], split: str) -> pd.DataFrame:
         """Return the scores of the images of a split, all of them and no others, as a table."""
-        table = pd.DataFrame.from_dict(images, orient="index").rename_axis("image")
         names = {sample.name for sample in self._samples(split)}
-        if {name.split(", class ")[0] for name in table.index} != names:
+        if {name.split(", class ")[0] for name in images} != names:
             raise ValueError("it holds the scores of other images")
+        if any({*SETTINGS, "dice"} - image.keys() for image in images.values()):
+            raise ValueError("an image has no scores, or nothing says how they were taken")
+        table = pd.DataFrame.from_dict(images, orient="index").rename_axis("image")
         for key in COLUMNS:
             if key in table:
                 table[key] = table[key].astype(float)
