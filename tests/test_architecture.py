@@ -162,6 +162,11 @@ def core_files():
     ]
 
 
+def is_baseline(path):
+    """Others' methods, kept to compare with: who wants to know how ours work passes them over."""
+    return path.parent == PACKAGE / "losses" / "baselines"
+
+
 def without_docstring(node):
     lines = node.end_lineno - node.lineno + 1
     docstring = ast.get_docstring(node, clean=False)
@@ -170,7 +175,8 @@ def without_docstring(node):
 
 def test_the_core_is_read_in_an_afternoon():
     files = core_files()
-    assert sum(len(path.read_text().splitlines()) for path in files) <= 10_650
+    read = [path for path in files if not is_baseline(path)]
+    assert sum(len(path.read_text().splitlines()) for path in read) <= 10_650
     long, wide = [], []
     for path in files:
         source = path.read_text()

@@ -40,7 +40,6 @@ labels : {"foreground", "background"}
     Whose components are segments; all other pixels together are one more. "background" suits
     membranes, mortar and roads, where the foreground is the boundary between regions; its
     components have the dual connectivity.
-
 ignored : array of bool, optional
     True at pixels that do not count, because nobody knows what is there. What truth or prediction
     say at them changes no metric. Pixels are counted without them; skeletons, segments and features
@@ -172,10 +171,8 @@ def cldice(
     spacing = check_spacing(spacing, truth.ndim)
     prediction, truth = _fill(prediction, truth, ignored)
     lines = [thin_mask(mask, spacing) for mask in (prediction, truth)]
-    if not prediction.any() and not truth.any():
-        return 1.0
-    if not prediction.any() or not truth.any():
-        return 0.0
+    if not (prediction.any() and truth.any()):
+        return float(prediction.any() == truth.any())
 
     def share(line: np.ndarray, other: np.ndarray) -> float:
         """Return how much of a skeleton lies in the other mask; 1 if all of it is ignored."""
@@ -218,11 +215,9 @@ def betti_error(
     >>> betti_error(broken, ring), betti_error(broken, ring, dimension=1)
     (2.0, 1.0)
     """
-    masks = prediction, truth, connectivity, ignored = _check_masks(
-        prediction, truth, connectivity, ignored
-    )
+    masks = _check_masks(prediction, truth, connectivity, ignored)
     check_border(border)
-    dimension, patch = _check_dimension(dimension, truth.ndim), _check_patch(patch)
+    dimension, patch = _check_dimension(dimension, masks[1].ndim), _check_patch(patch)
     errors = _betti_errors(masks, patch, border)
     return sum(errors) if dimension is None else errors[dimension]
 
@@ -266,7 +261,6 @@ def betti_matching_error(
     --------
     A blob in the wrong place, and a blob that is only moved a little:
 
-    >>> import numpy as np
     >>> truth, wrong, near = np.zeros((3, 5, 9), bool)
     >>> truth[1:3, 1:4], wrong[2:4, 6:8], near[2:4, 2:5] = True, True, True
     >>> betti_matching_error(wrong, truth), betti_error(wrong, truth)
@@ -274,12 +268,11 @@ def betti_matching_error(
     >>> betti_matching_error(near, truth)
     0.0
     """
-    masks = prediction, truth, connectivity, ignored = _check_masks(
-        prediction, truth, connectivity, ignored
-    )
-    dimension, patch = _check_dimension(dimension, truth.ndim), _check_patch(patch)
-    wanted = [dimension in (None, k) for k in range(truth.ndim)]
-    count = partial(_count_unmatched, connectivity=connectivity, wanted=wanted)
+    masks = _check_masks(prediction, truth, connectivity, ignored)
+    ndim = masks[1].ndim
+    dimension, patch = _check_dimension(dimension, ndim), _check_patch(patch)
+    wanted = [dimension in (None, k) for k in range(ndim)]
+    count = partial(_count_unmatched, connectivity=masks[2], wanted=wanted)
     return sum(_mean_over_patches(count, masks, patch))
 
 
@@ -453,8 +446,7 @@ def report(
     matching_error = {}
     common: dict[str, Any] = {"connectivity": connectivity, "ignored": ignored}
     if truth.ndim == 2:  # in a volume it takes too long to be always wanted
-        error = betti_matching_error(prediction, truth, **common)
-        matching_error["betti_matching_error"] = error
+        matching_error["betti_matching_error"] = betti_matching_error(prediction, truth, **common)
     return {
         "dice": dice(prediction, truth, ignored=ignored),
         "cldice": cldice(prediction, truth, ignored=ignored),

@@ -20,6 +20,9 @@ ADDED: dict[str, tuple[str, dict[str, Any], bool]] = {
     "Morse, skeleton": ("morse", {"of": "both"}, True),
     "Morse, patches": ("morse", {"of": "both", "structure": "patches"}, True),
     "clDice": ("cldice", {}, False),
+    "clDice, cross-entropy": ("cldice", {"measure": "cross_entropy"}, False),
+    "skeleton recall": ("skeleton_recall", {}, False),
+    "SCNP": ("scnp", {}, False),
 }
 
 

@@ -46,7 +46,9 @@ IGNORED: Kind = {word: value for word, value in NO_INTEGER.items() if word != "N
     "a class": 1,
     "huge": 2**63,
 }
-CHOICES = dict.fromkeys(("matching", "pixel_loss", "structure", "of", "skeleton"), BAD_CHOICE)
+CHOICES = dict.fromkeys(
+    ("matching", "pixel_loss", "structure", "of", "skeleton", "measure"), BAD_CHOICE
+)
 NO_MAP: Kind = {"a list": [1], "a text": "dice", "a number": 2}
 OPTIONS = {
     losses.dice_bce_loss: {
@@ -54,8 +56,8 @@ OPTIONS = {
         "ignore_index": 254,
     },
     losses.cldice_loss: {
-        "skeleton": "soft", "iterations": 2, "smooth": 0.1, "spacing": (2, 1), "reduction": "none",
-        "ignore_index": -100,
+        "skeleton": "soft", "measure": "dice", "iterations": 2, "smooth": 0.1, "spacing": (2, 1),
+        "reduction": "none", "ignore_index": -100,
     },
     losses.topological_loss: {
         "matching": "rank", "connectivity": 1, "dimensions": (0, 1), "dimension_weights": (1, 2),
@@ -71,6 +73,13 @@ OPTIONS = {
         "dilation": 1, "pixel_loss": "dice", "connectivity": 1, "spacing": (2, 1),
         "reduction": "none", "ignore_index": 254,
     },
+    losses.skeleton_recall_loss: {
+        "tube": 1, "smooth": 0.1, "reduction": "sum", "ignore_index": -100,
+    },
+    losses.scnp_loss: {
+        "neighbourhood": 5, "dice_weight": 0.5, "bce_weight": 2, "smooth": 0.1, "reduction": "none",
+        "ignore_index": 254,
+    },
 }  # fmt: skip
 MODULES = {
     losses.dice_bce_loss: losses.DiceBCELoss,
@@ -78,12 +87,16 @@ MODULES = {
     losses.topological_loss: losses.TopologicalLoss,
     losses.homotopy_warping_loss: losses.HomotopyWarpingLoss,
     losses.morse_loss: losses.MorseLoss,
+    losses.skeleton_recall_loss: losses.SkeletonRecallLoss,
+    losses.scnp_loss: losses.SCNPLoss,
 }
 BAD = CHOICES | {
     "target": BAD_TARGET,
     "dice_weight": BAD_NUMBER,
     "bce_weight": BAD_NUMBER,
     "iterations": BAD_COUNT,
+    "tube": BAD_COUNT,
+    "neighbourhood": BAD_SIZE | {"even": 4},
     "dilation": BAD_COUNT,
     "dimension_weights": WEIGHTS,
     "matched_weight": BAD_NUMBER,
@@ -166,5 +179,15 @@ CALLS = [
     call(
         losses.make_loss, {"name": "dice_bce"},
         {"name": BAD_CHOICE, "options": {"unknown": 1}},
+    ),
+    call(
+        losses.make_loss,
+        {"name": "sum", "parts": {"cldice": {}}, "weights": {"cldice": 2}, "starts": {"cldice": 0},
+         "warm_up": {"cldice": 3}, "ignore_index": 255},
+        {"name": BAD_CHOICE, **{k: SUM_BAD[k] for k in ("weights", "starts", "warm_up")},
+         "ignore_index": IGNORED,
+         "parts": NO_MAP | {"None": None, "empty": {}, "of losses": SUM["parts"],
+                            "of another name": {"dice": {}}, "of numbers": {"cldice": 2},
+                            "of no name": {"": {}}, "unknown option": {"cldice": {"window": 2}}}},
     ),
 ]  # fmt: skip

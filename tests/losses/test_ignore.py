@@ -14,6 +14,8 @@ from toposeg_lite.losses import (
     DiceBCELoss,
     HomotopyWarpingLoss,
     MorseLoss,
+    SCNPLoss,
+    SkeletonRecallLoss,
     SumLoss,
     TopologicalLoss,
     make_loss,
@@ -32,6 +34,11 @@ CASES = [
     (MorseLoss, {"of": "both", "dilation": 1}),
     (MorseLoss, {"of": "both", "structure": "patches", "pixel_loss": "dice"}),
     (ClDiceLoss, {"skeleton": "thin"}),
+    (ClDiceLoss, {"measure": "cross_entropy", "iterations": 2}),
+    (ClDiceLoss, {"measure": "cross_entropy", "skeleton": "thin"}),
+    (SkeletonRecallLoss, {}),
+    (SCNPLoss, {}),
+    (SCNPLoss, {"neighbourhood": 5}),
 ]
 #: With a spacing; the last two measure nothing in 2D.
 SPACED = [

@@ -17,16 +17,20 @@ from toposeg_lite.losses import (
     DiceBCELoss,
     HomotopyWarpingLoss,
     MorseLoss,
+    SCNPLoss,
+    SkeletonRecallLoss,
     TopologicalLoss,
     cldice_loss,
     common,
     dice_bce_loss,
     homotopy_warping_loss,
     morse_loss,
+    scnp_loss,
+    skeleton_recall_loss,
     topological_loss,
 )
 from toposeg_lite.topology.matching import MATCHINGS
-from toposeg_lite.workbook.studies.study import ARMS
+from toposeg_lite.workbook.studies.study import ARMS, FURTHER_ARMS
 
 FUNCTIONS = {
     DiceBCELoss: dice_bce_loss,
@@ -34,6 +38,8 @@ FUNCTIONS = {
     HomotopyWarpingLoss: homotopy_warping_loss,
     MorseLoss: morse_loss,
     ClDiceLoss: cldice_loss,
+    SkeletonRecallLoss: skeleton_recall_loss,
+    SCNPLoss: scnp_loss,
 }
 
 # --- Gradients --------------------------------------------------------------------------------
@@ -80,8 +86,23 @@ MORSE_OPTIONS = {
 }
 CLDICE_OPTIONS = {
     "skeleton": ["soft", "thin"],
+    "measure": ["dice", "cross_entropy"],
     "iterations": [10, 0, 2],
     "spacing": [None, (1.0, 2.0)],
+    "smooth": [1.0, 1e-3],
+    "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
+}
+SKELETON_RECALL_OPTIONS = {
+    "tube": [2, 0],
+    "smooth": [1.0, 1e-3],
+    "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
+}
+SCNP_OPTIONS = {
+    "neighbourhood": [3, 1, 5],
+    "dice_weight": [1.0, 0.4],
+    "bce_weight": [1.0, 0.0],
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
@@ -106,6 +127,9 @@ OPTIONS = [
     (MorseLoss, {"structure": "patches", "of": "both", "saddle_level": 0.3, "dilation": 1}),
     (MorseLoss, {"structure": "patches", "of": "truth", "spacing": (1.0, 4.0)}),
     *((ClDiceLoss, options) for options in one_changed_at_a_time(CLDICE_OPTIONS)),
+    (ClDiceLoss, {"skeleton": "thin", "measure": "cross_entropy"}),
+    *((SkeletonRecallLoss, o) for o in one_changed_at_a_time(SKELETON_RECALL_OPTIONS)),
+    *((SCNPLoss, options) for options in one_changed_at_a_time(SCNP_OPTIONS)),
 ]
 
 
@@ -134,6 +158,7 @@ def test_gradients_equal_finite_differences(channels, loss, options):
         (HomotopyWarpingLoss, {"spacing": (3.0, 1.0, 1.0)}),
         (ClDiceLoss, {"skeleton": "thin", "spacing": (3.0, 1.0, 1.0)}),
         (ClDiceLoss, {"spacing": (3.0, 1.0, 1.5), "iterations": 4}),
+        (ClDiceLoss, {"measure": "cross_entropy", "iterations": 2}),
     ],
     ids=name_of,
 )
@@ -256,9 +281,12 @@ def test_memory_orders_do_not_matter(loss):
         torch.testing.assert_close(other.grad, leaf.grad)
 
 
-# Which of equally near pixels a warp leaves over is decided by their indices.
+# Which of equally near pixels a warp leaves over is decided by their indices, and Zhang's thinning
+# takes the sides of a structure in turn.
 @pytest.mark.parametrize(
-    "loss", [f for f in FUNCTIONS if f is not HomotopyWarpingLoss], ids=name_of
+    "loss",
+    [f for f in FUNCTIONS if f not in (HomotopyWarpingLoss, SkeletonRecallLoss)],
+    ids=name_of,
 )
 def test_flips_and_transposes_change_nothing(loss):
     logits, target = random_batch(15, (2, 3, 9, 13), torch.float64)
@@ -343,6 +371,9 @@ def test_as_many_images_as_torch_has_threads_are_worked_on_at_once(
         (MorseLoss, {"of": "both"}),
         (MorseLoss, {"structure": "patches", "of": "both", "saddle_level": 0.7, "dilation": 1}),
         (ClDiceLoss, {}),
+        (ClDiceLoss, {"measure": "cross_entropy"}),
+        (SkeletonRecallLoss, {}),
+        (SCNPLoss, {}),
     ],
     ids=name_of,
 )
@@ -508,4 +539,5 @@ def test_no_loss_is_forgotten():
     assert set(FUNCTIONS) == {kind for kind, _ in OPTIONS} == set(LOSSES.values())
     added = set(LOSSES) - {"dice_bce"}
     assert {arm.loss for arm in ARMS} == added
+    assert {arm.loss for arm in FURTHER_ARMS} <= {*added, "sum"}
     assert {name for name, _, _ in ADDED.values()} == added

@@ -100,6 +100,133 @@ CASES = [
         r"the largest is 255, and 254 below it are in no mask, such as 1\. .*without gaps",
     ),
     # --- training ---
+    *[
+        (f"train a sum {what}", lambda o=options: TrainConfig(loss="sum", loss_options=o), *rest)
+        for what, options, *rest in [
+            ("of nothing", {}, ValueError, "loss_options of the loss 'sum' must name its parts"),
+            ("of a list", {"parts": ["cldice"]}, TypeError, "parts must map names to losses"),
+            ("of no parts", {"parts": {}}, TypeError, "parts must map names to losses; got"),
+            (
+                "of an unknown loss",
+                {"parts": {"topology": {}}},
+                ValueError,
+                r"parts\['topology'\]: loss must be one of 'dice_bce', .*; got 'topology'",
+            ),
+            (
+                "in a sum",
+                {"parts": {"sum": {"parts": {"cldice": {}}}}},
+                ValueError,
+                r"parts\['sum'\]: loss must be one of",
+            ),
+            (
+                "with an unknown option",
+                {"parts": {"cldice": {"steps": 3}}},
+                TypeError,
+                r"parts\['cldice'\]: cldice has no option 'steps'; it takes skeleton",
+            ),
+            (
+                "with a bad option",
+                {"parts": {"first": {"loss": "cldice", "iterations": -1}}},
+                ValueError,
+                r"parts\['first'\]: iterations must be at least 0",
+            ),
+            (
+                "with options that are a number",
+                {"parts": {"cldice": 0.5}},
+                TypeError,
+                r"parts\['cldice'\]: 'float' object is not a mapping",
+            ),
+            (
+                "with a weight of another",
+                {"parts": {"cldice": {}}, "weights": {"topological": 1}},
+                ValueError,
+                "each name in weights must be one of 'cldice'; got 'topological'",
+            ),
+            (
+                "with an option of no sum",
+                {"parts": {"cldice": {}}, "window": 8},
+                TypeError,
+                "sum has no option 'window'; it takes parts, weights, starts, warm_up, ignore",
+            ),
+            (
+                "with a part that ignores",
+                {"parts": {"cldice": {"ignore_index": 255}}},
+                ValueError,
+                "loss_options must name no ignore_index",
+            ),
+            (
+                "that ignores",
+                {"parts": {"cldice": {}}, "ignore_index": 255},
+                ValueError,
+                "loss_options must name no ignore_index",
+            ),
+            (
+                "with a part that is not reduced",
+                {"parts": {"cldice": {"reduction": "none"}}},
+                ValueError,
+                "loss_options must name a reduction to one number",
+            ),
+            (
+                "that begins late",
+                {"parts": {"cldice": {}}, "starts": {"cldice": 3}},
+                ValueError,
+                "one part at least must start at step 0",
+            ),
+        ]
+    ],
+    (
+        "train a sum in 3D",
+        lambda: TrainConfig(
+            loss="sum",
+            loss_options={"parts": {"cldice": {}, "topological": {"dimensions": [2]}}},
+        ).check(2),
+        ValueError,
+        r"the loss 'sum' .* does not fit images with 2 axes: dimensions must name some",
+    ),
+    (
+        "train a loss that is not reduced",
+        lambda: TrainConfig(loss_options={"reduction": "none"}),
+        ValueError,
+        "loss_options must name a reduction to one number, 'mean' or 'sum'",
+    ),
+    (
+        "train weight of no rule",
+        lambda: TrainConfig(weight="balanced:0.5"),
+        TypeError,
+        "weight must be a number, or 'balance:' and a ratio above zero, as in 'balance:0.5'; got",
+    ),
+    (
+        "train weight of no ratio",
+        lambda: TrainConfig(weight="balance:half"),
+        ValueError,
+        "weight must be a number, or 'balance:' and a ratio above zero.*; got 'balance:half'",
+    ),
+    (
+        "train data options of another data set",
+        lambda: TrainConfig("brick", data_options={"labels": "noisy"}),
+        ValueError,
+        "data_options must name options of the data set: brick takes seed, masks; got 'labels'",
+    ),
+    (
+        "train data options of own images",
+        lambda: TrainConfig(
+            "folder", own_folder={"images": "a", "masks": "b"}, data_options={"seed": 1}
+        ),
+        ValueError,
+        "data_options must name options of the data set: they are in own_folder; got 'seed'",
+    ),
+    (
+        "train data options of a value that the data set refuses",
+        lambda: TrainConfig("brick", data_options={"masks": "gold"}).load(),
+        ValueError,
+        "masks must be one of .*; got 'gold'",
+    ),
+    (
+        "train hues of grey images",
+        lambda: TrainConfig("brick", augment={"RandHue": {}}).check(2),
+        ValueError,
+        r"augment\['RandHue'\] does not fit crops .*only images of 3 channels .* these have 1",
+    ),
     (
         "train loss in 3D",
         lambda: TrainConfig(loss_options={"dimension_weights": (1, 1)}, patch=8).check(3),
@@ -177,7 +304,7 @@ CASES = [
         "train weight text",
         lambda: TrainConfig(weight="auto"),
         TypeError,
-        r"weight must be a number; got 'auto'",
+        r"weight must be a number, or 'balance:' and .*; got 'auto'",
     ),
     ("train steps 0", lambda: TrainConfig(steps=0), ValueError, r"steps must be at least 1; got 0"),
     (

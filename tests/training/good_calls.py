@@ -35,6 +35,9 @@ AUGMENT: Kind = {
     "a list": ["RandGaussianNoise"], "a text": "RandGaussianNoise", "unknown": {"RandFlip": {}},
     "of a number": {"RandGaussianNoise": 0.5}, "a chance of 7": {"RandGaussianNoise": {"prob": 7}},
     "an unknown option": {"RandGaussianNoise": {"chance": 1}},
+    "a hue beyond the circle": {"RandHue": {"shift": 0.6}}, "no flag": {"RandHue": {"single": 1}},
+    "a shift of one hue": {"RandHue": {"shift": 0.1, "single": True}},
+    "too much colour": {"RandHue": {"saturation": 2}},
 }  # fmt: skip
 SAMPLES: Kind = {"None": None, "none": [], "a number": 3, "of arrays": [IMAGE], "a text": "rings"}
 PREDICTED: Kind = NO_REALS | {
@@ -48,6 +51,7 @@ CONFIG = {
     "steps": 2, "patch": 8, "batch": 2, "light": 0.1, "augment": {}, "seed": 0, "width": 2,
     "depth": 2, "learning_rate": 0.1, "anneal": True, "clip": 1, "precision": "float32",
     "checkpoint_every": 2, "validate_every": 2, "patience": 2, "validation_window": 8,
+    "data_options": {"masks": "silver"},
 }  # fmt: skip
 
 CALLS = [
@@ -63,13 +67,21 @@ CALLS = [
             **dict.fromkeys(("validate_every", "patience"), BAD_COUNT),
             **dict.fromkeys(("patch", "validation_window"), SIDES),
             **dict.fromkeys(("learning_rate", "clip"), BAD_POSITIVE),
-            "weight": BAD_NUMBER, "light": BELOW_1, "augment": AUGMENT | {"None": None},
+            "weight": BAD_NUMBER | {
+                "of no rule": "ratio:0.5", "a rule of nothing": "balance:", "zero": "balance:0",
+                "of NaN": "balance:nan", "of infinity": "balance:inf", "negative": "balance:-1",
+            },
+            "data_options": {"None": None, "a list": [1], "a text": "noisy",
+                             "of others": {"labels": "noisy"}, "of numbers": {1: 2},
+                             "no JSON": {"masks": np.zeros(2)}},
+            "light": BELOW_1, "augment": AUGMENT | {"None": None},
             "anneal": BAD_FLAG, "precision": BAD_CHOICE,
         },
     ),
     call(
-        TrainConfig.check, {"ndim": 2},
-        {"ndim": {"None": None, "a text": "2", "1": 1, "4": 4, "2.0": 2.0, "True": True}},
+        TrainConfig.check, {"ndim": 2, "channels": 3},
+        {"ndim": {"None": None, "a text": "2", "1": 1, "4": 4, "2.0": 2.0, "True": True},
+         "channels": BAD_SIZE},
         of=TINY.check,
     ),
     call(

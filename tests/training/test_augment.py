@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import json
 import sys
 from dataclasses import replace
@@ -14,7 +15,7 @@ from training_data import DATA, TINY
 from toposeg_lite.data import Sample
 from toposeg_lite.training import TrainConfig, draw_batch, load_checkpoint, train
 from toposeg_lite.training import loop as training_loop
-from toposeg_lite.training.augment import TRANSFORMS, make_augmentation
+from toposeg_lite.training.augment import TRANSFORMS, make_augmentation, recolour
 
 #: Options that the class has no default for, or that change little by default.
 OPTIONS = {
@@ -142,3 +143,84 @@ def test_without_monai_the_message_says_what_to_install(monkeypatch):
     assert TrainConfig().augment == {}
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'toposeg-lite\[augment\]'"):
         TrainConfig(augment=NOISE)
+
+
+# --- Hue ---------------------------------------------------------------------------------------
+
+
+def by_colorsys(image, change):
+    """Take every pixel to HSV and back with Python's own module."""
+    pixels = [
+        colorsys.hsv_to_rgb(*change(*colorsys.rgb_to_hsv(*p))) for p in image.reshape(3, -1).T
+    ]
+    return np.array(pixels).T.reshape(image.shape)
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.1, -0.4, 1 / 3, 0.5])
+def test_hues_turn_as_colorsys_has_them(turn):
+    image = crop((3, 9, 12)).astype(np.float64)
+    image[:, 0] = image[0, 0]  # greys, which have no hue
+    image[:, 1] = 0
+    image[1, 2] = image[0, 2]  # two channels alike
+    expected = by_colorsys(image, lambda h, s, v: ((h + turn) % 1, s, v))
+    turned = recolour(image, turn=turn)
+    np.testing.assert_allclose(turned, expected, atol=1e-12)
+    np.testing.assert_allclose(turned.max(0), image.max(0))
+    np.testing.assert_allclose(turned.min(0), image.min(0), atol=1e-12)
+    if turn == 0:
+        np.testing.assert_allclose(turned, image, atol=1e-12)
+
+
+def test_one_hue_for_all_and_stronger_colours_as_colorsys_has_them():
+    image = crop((3, 9, 12)).astype(np.float64)
+
+    def change(h, s, v):
+        return 0.4, min(s + 0.3, 1), min(v + 0.2, 1)
+
+    one = recolour(image, turn=0.4, single=True, saturation=0.3, brightness=0.2)
+    np.testing.assert_allclose(one, by_colorsys(image, change), atol=1e-12)
+
+
+def test_a_random_hue_is_any_hue_and_no_more_is_changed_than_is_asked_for():
+    red = np.zeros((3, 4, 4), np.float32)
+    red[0] = 0.6
+    hues = []
+    for seed in range(200):
+        change = make_augmentation({"RandHue": {"prob": 1}})
+        changed = change(red, np.random.default_rng(seed))
+        assert changed.dtype == np.float32
+        np.testing.assert_array_equal(changed, changed[:, :1, :1].repeat(4, 1).repeat(4, 2))
+        hue, saturation, value = colorsys.rgb_to_hsv(*changed[:, 0, 0])
+        assert (saturation, value) == pytest.approx((1, 0.6), abs=1e-6)
+        hues.append(hue)
+    assert np.histogram(hues, 8, (0, 1))[0].min() > 8  # of 25 on average
+    little = make_augmentation({"RandHue": {"prob": 1, "shift": 0.05}})
+    turned = [little(red, np.random.default_rng(seed))[:, 0, 0] for seed in range(50)]
+    off = [(colorsys.rgb_to_hsv(*each)[0] + 0.5) % 1 - 0.5 for each in turned]
+    assert 0.03 < np.abs(off).max() <= 0.05 + 1e-6
+    strong = make_augmentation({"RandHue": {"prob": 1, "saturation": 0.5, "brightness": 0.3}})
+    values = [strong(red / 2, np.random.default_rng(seed)).max() for seed in range(50)]
+    assert 0.3 <= min(values) < 0.35
+    assert 0.55 < max(values) <= 0.6 + 1e-6
+
+
+def test_the_chance_of_a_hue_holds_for_each_crop_and_masks_stay():
+    image = np.zeros((3, 8, 8), np.float32)
+    image[0] = 0.5
+    sample = Sample("red", image, np.eye(8, dtype=bool))
+    options = {"step": 0, "seed": 0, "patch": 8, "batch": 400}
+    images, masks = draw_batch([sample], **options, augment={"RandHue": {"prob": 0.5}})
+    changed = (images != image).any(axis=(1, 2, 3))
+    assert 160 < changed.sum() < 240
+    np.testing.assert_array_equal(masks, draw_batch([sample], **options)[1])
+
+
+def test_a_hue_needs_no_monai_and_three_channels(monkeypatch):
+    monkeypatch.setitem(sys.modules, "monai", None)
+    config = TrainConfig(augment={"RandHue": {"prob": 0.5}}, patch=8)
+    config.check(2, channels=3)
+    config.check(3, channels=3)
+    with pytest.raises(ValueError, match=r"augment\['RandHue'\].*these have 1"):
+        config.check(2)
+    with pytest.raises(ValueError, match=r"augment\['RandHue'\].*these have 1"):
+        train(replace(TINY, augment={"RandHue": {}}), data=DATA, progress=False)

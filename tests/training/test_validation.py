@@ -22,6 +22,7 @@ from toposeg_lite.training import (
     predict,
     train,
 )
+from toposeg_lite.training.checkpoint import HISTORY
 
 LOOKING = replace(TINY, validate_every=1, learning_rate=0.02)
 
@@ -198,7 +199,7 @@ def test_event_files_hold_the_parts_of_the_loss_and_every_look(tmp_path):
     end = train(replace(LOOKING, validate_every=3), data=DATA, events=tmp_path, progress=False)
     found = scalars(read_events(tmp_path))
     assert set(found) == {
-        *(f"training/{name}" for name in ("loss", "dice_bce", "added", "seconds", "seconds_added")),
+        *(f"training/{name}" for name in HISTORY),
         "validation/dice", "validation/betti_matching_error",
     }  # fmt: skip
     for name in ("loss", "dice_bce", "added"):

@@ -109,6 +109,13 @@ def list_datasets() -> list[str]:
     return [*_PHOTOS, *_DRAWINGS, *benchmarks.TERMS]
 
 
+def options_of(name: str) -> list[str]:
+    """Return the names of the options that `load_dataset` takes for a data set, besides seed."""
+    if name in benchmarks.TERMS:
+        return list(inspect.signature(getattr(benchmarks, name)).parameters)[1:]
+    return ["masks"] if name in _PHOTOS else []
+
+
 def load_dataset(
     name: str, *, root: str | PathLike[str] | None = None, seed: int = 0, **options: Any
 ) -> Dataset:
@@ -152,11 +159,7 @@ def load_dataset(
     check_choice(name, list_datasets(), "name")
     seed = check_integer(seed, "seed")
     root = None if root is None else check_path(root, "root")
-    taken = []
-    if name in _PHOTOS:
-        taken = ["masks"]
-    elif name in benchmarks.TERMS:
-        taken = list(inspect.signature(getattr(benchmarks, name)).parameters)[1:]
+    taken = options_of(name)
     for option in options:
         if option not in taken:
             takes = f"the options {', '.join(taken)}" if taken else "no options"

@@ -10,6 +10,8 @@ them when it is made (`options.py`); the module keeps it as its `options`.
 `HomotopyWarpingLoss`  pixels where no deformation makes prediction and truth agree (Hu 2022)
 `MorseLoss`            ridges of the likelihood, or walls between its basins (Hu 2021)
 `ClDiceLoss`           soft skeletons: what each misses of the other mask (Shit 2021)
+`SkeletonRecallLoss`   what the prediction misses of the truth's skeleton (Kirchhoff 2024)
+`SCNPLoss`             every pixel answers for its worst neighbour (Valverde 2026)
 `SumLoss`              a weighted sum of these or any others, each from its own step on
 =====================  ===========================================================================
 
@@ -62,7 +64,7 @@ the threads within one image. Losses that are plain torch are computed in `resul
 >>> pixels + pending.result()
 tensor(1.5306)
 
-Second derivatives (``create_graph=True``, Hessians) are right for `DiceBCELoss` and `ClDiceLoss`;
+Second derivatives (``create_graph=True``, Hessians) are right for the losses that are plain torch;
 those with kernels on the CPU have first derivatives only and raise RuntimeError. `torch.compile`
 leaves every loss as it is and compiles what is around it, so ``fullgraph=True`` is refused; so are
 the transforms of `torch.func`, as the values are looked at.
@@ -75,10 +77,12 @@ unless you have set it; where torch comes first, set it yourself before Python s
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from ..checks import check_choice
 from .base import Loss
+from .baselines import SCNPLoss, SkeletonRecallLoss, scnp_loss, skeleton_recall_loss
 from .cldice import ClDiceLoss, cldice_loss
 from .morse import MorseLoss, morse_loss
 from .pixels import DiceBCELoss, dice_bce_loss
@@ -92,6 +96,8 @@ __all__ = [
     "DiceBCELoss",
     "HomotopyWarpingLoss",
     "MorseLoss",
+    "SCNPLoss",
+    "SkeletonRecallLoss",
     "SumLoss",
     "TopologicalLoss",
     "cldice_loss",
@@ -99,6 +105,8 @@ __all__ = [
     "homotopy_warping_loss",
     "make_loss",
     "morse_loss",
+    "scnp_loss",
+    "skeleton_recall_loss",
     "topological_loss",
 ]
 
@@ -108,20 +116,41 @@ LOSSES: dict[str, type[Loss]] = {
     "warping": HomotopyWarpingLoss,
     "morse": MorseLoss,
     "cldice": ClDiceLoss,
+    "skeleton_recall": SkeletonRecallLoss,
+    "scnp": SCNPLoss,
 }
 
 
-def make_loss(name: str, **options: Any) -> Loss:
+def make_loss(name: str, **options: Any) -> Loss | SumLoss:
     """Build a loss by its name in `LOSSES`, with the options that its class takes.
+
+    The name "sum" builds a `SumLoss`. Its `parts` then map names of losses to their options; a part
+    of another name says its loss as the option "loss". An `ignore_index` is that of all parts.
 
     Examples
     --------
     >>> make_loss("dice_bce", smooth=0.1)
     DiceBCELoss(dice_weight=1.0, bce_weight=1.0, smooth=0.1, reduction='mean', ignore_index=None)
+    >>> make_loss("sum", parts={"cldice": {}, "other": {"loss": "morse", "dilation": 1}}).factors()
+    {'cldice': 1.0, 'other': 1.0}
     """
-    loss = LOSSES[check_choice(name, tuple(LOSSES), "name")]
+    loss = LOSSES.get(check_choice(name, (*LOSSES, "sum"), "name"), _sum_of)
     known = inspect.signature(loss).parameters
     for option in options:
         if option not in known:
             raise TypeError(f"{name} has no option {option!r}; it takes {', '.join(known)}")
     return loss(**options)
+
+
+def _sum_of(parts: Any, weights: Any = None, starts: Any = None, warm_up: Any = None,
+            ignore_index: int | None = None) -> SumLoss:  # fmt: skip
+    """Build a sum whose parts are losses by name."""
+    made = dict(parts) if isinstance(parts, Mapping) else parts  # which the sum refuses
+    for part in made if isinstance(made, dict) else ():
+        try:
+            options = {"loss": part, "ignore_index": ignore_index, **made[part]}
+            loss = check_choice(options.pop("loss"), tuple(LOSSES), "loss")
+            made[part] = make_loss(loss, **options)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"parts[{part!r}]: {error}") from error
+    return SumLoss(made, weights=weights, starts=starts, warm_up=warm_up)

@@ -36,8 +36,9 @@ from .options import (
     check_reduction,
     takes,
 )
+from .pixels import kept_share, pixel_entropy
 
-__all__ = ["ClDiceLoss", "cldice_loss"]
+__all__ = ["ClDiceLoss", "Extreme", "cldice_loss"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class ClDiceOptions(Options):
     """The checked options of `ClDiceLoss`, which explains them."""
 
     skeleton: Literal["soft", "thin"] = "soft"
+    measure: Literal["dice", "cross_entropy"] = "dice"
     iterations: int = 10
     smooth: float = 1.0
     spacing: Sequence[float] | None = None
@@ -53,13 +55,19 @@ class ClDiceOptions(Options):
 
     def __post_init__(self) -> None:
         check_choice(self.skeleton, ("soft", "thin"), "skeleton")
+        check_choice(self.measure, ("dice", "cross_entropy"), "measure")
         self._check(check_integer, "iterations")
-        if self.skeleton == "thin" and self.iterations != ClDiceOptions.iterations:
-            raise ValueError(
-                f"iterations belongs to skeleton='soft'; got {self.iterations} and skeleton='thin'"
-            )
         self._check(check_any_spacing, "spacing")
         self._check(partial(check_number, positive=True), "smooth")
+        for name, owner, wanted in (
+            ("iterations", "skeleton", "soft"),
+            ("smooth", "measure", "dice"),
+        ):
+            given, chosen = getattr(self, name), getattr(self, owner)
+            if chosen != wanted and given != getattr(ClDiceOptions, name):
+                raise ValueError(
+                    f"{name} belongs to {owner}={wanted!r}; got {given} and {owner}={chosen!r}"
+                )
         check_reduction(self.reduction)
         self._check(check_ignore_index, "ignore_index")
 
@@ -86,10 +94,15 @@ class ClDiceLoss(Loss):
     outside the truth. Away from both it is 0, so use it beside a pixel loss. The thinning runs on
     the CPU.
 
+    *Centreline cross-entropy* [2]_ is the mean over the pixels of :math:`c \, (S_p + S_g)`, where
+    c is their cross-entropy. Its published code has skeletons of the first class alone.
+
     Parameters
     ----------
     skeleton : {"soft", "thin"}
         Which skeletons. Default "soft", the paper's.
+    measure : {"dice", "cross_entropy"}
+        What is measured along them. Default "dice".
     iterations : int
         How often to erode for soft ones: at least half the width, in pixels, of the widest
         structure. Time and memory grow in proportion. Default 10.
@@ -105,6 +118,8 @@ class ClDiceLoss(Loss):
     ----------
     .. [1] S. Shit et al., "clDice - a novel topology-preserving loss function for tubular structure
            segmentation", CVPR 2021. arXiv:2003.07311
+    .. [2] C. Acebes et al., "The centerline-cross entropy loss for vessel-like structure
+           segmentation", MICCAI 2024. https://github.com/cesaracebes/centerline_CE (88338855)
 
     Examples
     --------
@@ -133,26 +148,30 @@ class ClDiceLoss(Loss):
         logits, target, ignored = check_logits_and_target(logits, target, options.ignore_index)
         spacing = check_spacing(options.spacing, logits.ndim - 2)
         likelihood, mask = foreground(logits, target)
-        truth = mask.to(likelihood.dtype)
+        areas = [likelihood, mask.to(likelihood.dtype)]
         if ignored is not None:
-            likelihood, truth = (_fill(image, ignored) for image in (likelihood, truth))
-        lines, true_lines = (
-            _soft_skeleton(image, options.iterations, spacing) for image in (likelihood, truth)
-        )
+            areas = [_fill(area, ignored) for area in areas]
+        skeletons = [_soft_skeleton(area, options.iterations, spacing) for area in areas]
         if ignored is not None:
-            lines, true_lines = (line.masked_fill(ignored, 0) for line in (lines, true_lines))
-        return self._overlap(likelihood, truth, lines, true_lines)
+            skeletons = [line.masked_fill(ignored, 0) for line in skeletons]
+        return self._measure(logits, areas[1], ignored, *skeletons)
 
-    def _overlap(
-        self, likelihood: Tensor, truth: Tensor, lines: Tensor, true_lines: Tensor
+    def _measure(
+        self, logits: Tensor, truth: Tensor, ignored: Any, lines: Tensor, true_lines: Tensor
     ) -> Tensor:
-        """Return the loss of images with these skeletons."""
+        """Return the loss of images with these skeletons, which leave out what is ignored."""
+        if self.options.measure == "cross_entropy":
+            rest = [1 - truth.sum(1, keepdim=True)] if logits.shape[1] > 1 else []
+            entropy = pixel_entropy(logits, torch.cat([*rest, truth], 1))[:, None]
+            values = (entropy * (lines + true_lines)).flatten(2).mean(2).mean(1)
+            return reduce(values / kept_share(ignored, values), self.options.reduction)
         smooth = self.options.smooth
 
         def share(line: Tensor, area: Tensor) -> Tensor:
             """Return how much of a skeleton lies in the foreground, for each image and class."""
             return ((line * area).flatten(2).sum(2) + smooth) / (line.flatten(2).sum(2) + smooth)
 
+        likelihood, _ = foreground(logits, logits)
         precision, sensitivity = share(lines, truth), share(true_lines, likelihood)
         cldice = 2 * precision * sensitivity / (precision + sensitivity)
         return reduce(1 - cldice.mean(1), self.options.reduction)
@@ -167,11 +186,12 @@ class ClDiceLoss(Loss):
         thinning = Background(lambda: _thin_skeletons(arrive(), spacing))
 
         def finish() -> Tensor:
-            truth, *skeletons = (torch.from_numpy(part) for part in thinning.wait())
+            *masks, ignored = thinning.wait()
             scores = at_least_float32(logits)
             likelihood, _ = foreground(scores, scores)
-            truth, lines, true_lines = (part.to(likelihood) for part in (truth, *skeletons))
-            return self._overlap(likelihood, truth, lines * likelihood, true_lines)
+            truth, lines, true_lines = (torch.from_numpy(mask).to(likelihood) for mask in masks)
+            known = None if ignored is None else torch.from_numpy(ignored).to(logits.device)
+            return self._measure(scores, truth, known, lines * likelihood, true_lines)
 
         return PendingLoss(logits, target, finish)
 
@@ -207,15 +227,15 @@ def _soft_skeleton(
     sizes = spacing or (1.0,) * (image.ndim - 2)
     skeleton = torch.zeros_like(image)
     axes = _due_axes(1, sizes)
-    eroded = _Extreme.apply(image, axes, torch.minimum)
+    eroded = Extreme.apply(image, axes, torch.minimum)
     for step in range(1, iterations + 2):
         opened = eroded
         for axis in axes:  # one axis after the other: diagonal neighbours too
-            opened = _Extreme.apply(opened, (axis,), torch.maximum)
+            opened = Extreme.apply(opened, (axis,), torch.maximum)
         skeleton = skeleton + (1 - skeleton) * F.relu(image - opened)
         if step <= iterations:
             axes = _due_axes(step + 1, sizes)
-            image, eroded = eroded, _Extreme.apply(eroded, axes, torch.minimum)
+            image, eroded = eroded, Extreme.apply(eroded, axes, torch.minimum)
     return skeleton
 
 
@@ -237,10 +257,10 @@ def _due_axes(step: int, sizes: Sequence[float]) -> tuple[int, ...]:
 
 def _thin_skeletons(
     host: OnHost, spacing: tuple[float, ...] | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the foreground's masks, and the skeletons of the prediction and of them, all of bool.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return the foreground's masks, the skeletons of the prediction and of them, what is ignored.
 
-    Each is (B, K, *spatial); no skeleton has an ignored pixel.
+    All are (B, K, *spatial), of bool; no skeleton has an ignored pixel.
     """
     truths = host.masks[:, host.classes]
     masks = np.stack([host.predicted(), truths])
@@ -251,10 +271,10 @@ def _thin_skeletons(
     thinned = thinned.reshape(masks.shape)
     if host.ignored is not None:
         thinned &= ~host.ignored[:, None]
-    return truths, *thinned
+    return truths, *thinned, host.ignored
 
 
-class _Extreme(torch.autograd.Function):
+class Extreme(torch.autograd.Function):
     """The smallest or largest value among each pixel and its neighbours along `axes`.
 
     It is max pooling, but by comparing shifted copies of the whole image, many times as fast on a

@@ -14,7 +14,7 @@ from .base import Loss
 from .common import check_logits_and_target, foreground, reduce, uncompiled
 from .options import Options, Reduction, check_ignore_index, check_reduction, takes
 
-__all__ = ["DiceBCELoss", "dice_bce_loss"]
+__all__ = ["DiceBCELoss", "dice_bce_loss", "dice_bce_values", "kept_share", "pixel_entropy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,23 +75,35 @@ class DiceBCELoss(Loss):
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
         options = self.options
         logits, target, ignored = check_logits_and_target(logits, target, options.ignore_index)
-        truth = target.to(logits.dtype)
-        if logits.shape[1] == 1:
-            entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-        else:
-            entropy = -(truth * logits.log_softmax(1)).sum(1)
-        likelihood, mask = foreground(logits, truth)  # the mask is 0 at ignored pixels
-        kept: Tensor | float = 1.0
-        if ignored is not None:
-            likelihood = likelihood.masked_fill(ignored, 0)
-            entropy = entropy.masked_fill(ignored.reshape(entropy.shape), 0)
-            kept = (~ignored).flatten(1).sum(1).clamp(min=1).to(logits) / ignored[0].numel()
-        both = (likelihood * mask).flatten(2).sum(2)
-        each = likelihood.flatten(2).sum(2) + mask.flatten(2).sum(2)
-        dice = (2 * both + options.smooth) / (each + options.smooth)
-        values = options.dice_weight * (1 - dice.mean(1))
-        values = values + options.bce_weight * entropy.flatten(1).mean(1) / kept
-        return reduce(values, options.reduction)
+        return reduce(dice_bce_values(logits, target, ignored, options), options.reduction)
+
+
+def dice_bce_values(logits: Tensor, target: Tensor, ignored: Tensor | None, options: Any) -> Tensor:
+    """Return the (B,) values of checked input; `options` has what `DiceBCELoss` has."""
+    truth = target.to(logits.dtype)
+    entropy = pixel_entropy(logits, truth)
+    likelihood, mask = foreground(logits, truth)  # the mask is 0 at ignored pixels
+    if ignored is not None:
+        likelihood = likelihood.masked_fill(ignored, 0)
+        entropy = entropy.masked_fill(ignored[:, 0], 0)
+    both = (likelihood * mask).flatten(2).sum(2)
+    each = likelihood.flatten(2).sum(2) + mask.flatten(2).sum(2)
+    dice = (2 * both + options.smooth) / (each + options.smooth)
+    values = options.dice_weight * (1 - dice.mean(1))
+    return values + options.bce_weight * entropy.flatten(1).mean(1) / kept_share(ignored, values)
+
+
+def pixel_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Return the (B, *spatial) cross-entropy of each pixel; the truth has the logits' shape."""
+    if logits.shape[1] == 1:
+        return F.binary_cross_entropy_with_logits(logits, truth, reduction="none")[:, 0]
+    return -(truth * logits.log_softmax(1)).sum(1)
+
+
+def kept_share(ignored: Tensor | None, like: Tensor) -> Tensor | float:
+    """Return the (B,) share of pixels that are not ignored, but never 0."""
+    kept = None if ignored is None else (~ignored).flatten(1)
+    return 1.0 if kept is None else kept.sum(1).clamp(min=1).to(like) / kept.shape[1]
 
 
 @takes(DiceBCEOptions)

@@ -40,8 +40,11 @@ __all__ = [
     "load_checkpoint",
 ]
 
-#: What is recorded of every step: losses, then seconds of the whole step and of the added loss.
-HISTORY = ("loss", "dice_bce", "added", "seconds", "seconds_added")
+#: What is recorded of every step: losses, then seconds of the whole step and of the added loss, the
+#: norm of the added loss's gradient at the logits over the pixel loss's, and the weight it had.
+HISTORY = (
+    "loss", "dice_bce", "added", "seconds", "seconds_added", "gradient_ratio", "weight",
+)  # fmt: skip
 #: What is recorded of every look at the validation images: the step, then means over the images.
 VALIDATION = ("step", "dice", "betti_matching_error")
 #: A network whose Dice on the validation images is further below another one's is not chosen.
@@ -191,6 +194,8 @@ def _unpack(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
         if not isinstance(facts[name], kind):
             raise TypeError(f"{name} must be a {kind.__name__}; got {facts[name]!r}")
     history = tensors.pop("history").double().numpy()
+    if history.ndim == 2 and history.shape[1] == 5:  # older files know no gradient and no weight
+        history = np.pad(history, [(0, 0), (0, 2)], constant_values=np.nan)
     validation = tensors.pop("validation", torch.empty(0, len(VALIDATION))).double().numpy()
     for name, table, shape in (
         ("history", history, (step - start, len(HISTORY))),
@@ -221,7 +226,7 @@ def checkpoint_size(model: nn.Module, config: TrainConfig) -> int:
     Examples
     --------
     >>> checkpoint_size(UNet(1, width=2, depth=2), TrainConfig(steps=10))
-    14950
+    15110
     """
     state = model.state_dict()
     weights = sum(tensor.numel() * tensor.element_size() for tensor in state.values())

@@ -17,8 +17,10 @@ from torch import nn
 from ..checks import check_choice, check_flag, check_integer, check_number, check_text
 from ..data import Dataset, list_datasets, load_dataset
 from ..data import folder as own_images
+from ..data import options_of as options_of_dataset
 from ..losses import LOSSES, make_loss
 from .augment import check_augment, try_augment
+from .balance import check_weight
 
 __all__ = ["TrainConfig"]
 
@@ -76,6 +78,48 @@ def _check_own_folder(given: Any, dataset: str) -> dict[str, Any]:
     return checked
 
 
+def check_data_options(given: Any, dataset: str, name: str = "data_options") -> dict[str, Any]:
+    """Return options of a data set as plain values that JSON can hold, else raise."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} must map options of the data set to values; got {given!r}")
+    # Those of your own images are in own_folder.
+    known = [] if dataset == "folder" else ["seed", *options_of_dataset(dataset)]
+    checked = {}
+    for option, value in given.items():
+        if option not in known:
+            takes = f"{dataset} takes {', '.join(known)}" if known else "they are in own_folder"
+            raise ValueError(f"{name} must name options of the data set: {takes}; got {option!r}")
+        checked[option] = value.item() if isinstance(value, np.generic) else value
+    try:
+        json.dumps(checked)
+    except TypeError as error:
+        raise TypeError(f"{name} must hold what JSON can: {error}") from None
+    return checked
+
+
+def _check_loss(loss: str, given: Any) -> None:
+    """Raise an error unless the options of a loss, and of its parts, fit a training."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"loss_options must map names to values; got {given!r}")
+    for name in given:
+        check_text(name, "each name in loss_options")
+    if loss == "sum" and "parts" not in given:
+        raise ValueError("loss_options of the loss 'sum' must name its parts")
+    make_loss(loss, **given)
+    for options in [given, *(given["parts"].values() if loss == "sum" else ())]:
+        if options.get("ignore_index") is not None:
+            raise ValueError(
+                "loss_options must name no ignore_index: which pixels are ignored is said by the "
+                "data, in Sample.ignored (folder(..., ignore=LABEL) sets it)"
+            )
+        if options.get("reduction") == "none":
+            raise ValueError("loss_options must name a reduction to one number, 'mean' or 'sum'")
+    try:
+        json.dumps(dict(given))
+    except TypeError as error:
+        raise TypeError(f"loss_options must hold what JSON can: {error}") from None
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides the numbers of a training run; checked when it is made.
@@ -89,11 +133,16 @@ class TrainConfig:
     root : str, optional
         The folder of downloaded data sets. It decides no number, so a resumed run may change it.
     loss : str
-        The loss that is added to Dice + cross-entropy: a key of `toposeg_lite.losses.LOSSES`.
+        The loss that is added to Dice + cross-entropy: a key of `toposeg_lite.losses.LOSSES`, or
+        "sum" for several.
     loss_options : dict
-        Options of that loss, by name.
-    weight : float
+        Options of that loss, by name. Of a sum they are its `parts`, each with its own options, and
+        if wanted `weights`, `starts` and `warm_up` of parts, as `losses.make_loss` takes them. Its
+        steps are those of this run.
+    weight : float or str
         The factor of the added loss; 0 leaves it out, and then not even computes it.
+        ``"balance:0.5"`` chooses it at every step, so that the gradient of the added loss has half
+        the norm of the pixel loss's, on average over some steps; see `training.balance`.
     steps : int
         Number of steps of this run, not counting those of a checkpoint that it starts from.
     patch : int or tuple of int
@@ -104,7 +153,8 @@ class TrainConfig:
         How much the light of a crop is changed at random, from 0 to below 1; see `draw_batch`.
     augment : dict of dict
         Further random changes of the values of crops: names of MONAI's transforms, each with its
-        options, e.g. ``{"RandGaussianNoise": {"prob": 0.5, "std": 0.05}}``; see `training.augment`.
+        options, e.g. ``{"RandGaussianNoise": {"prob": 0.5, "std": 0.05}}``, and "RandHue" for the
+        hue of colour images; see `training.augment`.
     seed : int
         Decides the first weights and the crops.
     width, depth : int
@@ -131,18 +181,24 @@ class TrainConfig:
     own_folder : dict
         Your own images: what `toposeg_lite.data.folder` takes, but for `group`, by name, e.g.
         ``{"images": "cells", "masks": "cells/masks", "ignore": 255}``.
+    data_options : dict
+        What `load_dataset` takes of this data set besides `root`, by name, e.g. of topomortar
+        ``{"labels": "noisy", "training": 10}``.
 
     Examples
     --------
     >>> TrainConfig(loss="topological", loss_options={"matching": "rank"}, weight=0.1).batch
     4
+    >>> both = {"parts": {"topological": {}, "cldice": {"iterations": 5}}, "weights": {"cldice": 2}}
+    >>> TrainConfig(loss="sum", loss_options=both, weight="balance:0.5").weight
+    'balance:0.5'
     """
 
     dataset: str = "retina"
     root: str | None = None
     loss: str = "topological"
     loss_options: Mapping[str, Any] = field(default_factory=dict)
-    weight: float = 0.1
+    weight: float | str = 0.1
     steps: int = 800
     patch: int | tuple[int, ...] = 128
     batch: int = 4
@@ -160,38 +216,26 @@ class TrainConfig:
     patience: int = 0
     validation_window: int | tuple[int, ...] = 256
     own_folder: Mapping[str, Any] = field(default_factory=dict)
+    data_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choice(self.dataset, [*list_datasets(), "folder"], "dataset")
         if not (self.root is None or isinstance(self.root, str)):
             raise TypeError(f"root must be a text or None; got {self.root!r}")
-        check_choice(self.loss, tuple(LOSSES), "loss")
-        if not isinstance(self.loss_options, Mapping):
-            raise TypeError(f"loss_options must map names to values; got {self.loss_options!r}")
-        for name in self.loss_options:
-            check_text(name, "each name in loss_options")
-        make_loss(self.loss, **self.loss_options)
-        if self.loss_options.get("ignore_index") is not None:
-            raise ValueError(
-                "loss_options must name no ignore_index: which pixels are ignored is said by the "
-                "data, in Sample.ignored (folder(..., ignore=LABEL) sets it)"
-            )
-        try:
-            json.dumps(dict(self.loss_options))
-        except TypeError as error:
-            raise TypeError(f"loss_options must hold what JSON can: {error}") from None
+        _check_loss(check_choice(self.loss, (*LOSSES, "sum"), "loss"), self.loss_options)
         check_augment(self.augment)
         check_choice(self.precision, PRECISIONS, "precision")
         checked: dict[str, Any] = {"anneal": check_flag(self.anneal, "anneal")}
         checked["own_folder"] = _check_own_folder(self.own_folder, self.dataset)
+        checked["data_options"] = check_data_options(self.data_options, self.dataset)
+        checked["weight"] = check_weight(self.weight)
+        checked["light"] = check_number(self.light, "light")
         for name in ("steps", "batch", "width", "depth", "checkpoint_every"):
             checked[name] = check_integer(getattr(self, name), name, 1)
         for name in ("seed", "validate_every", "patience"):
             checked[name] = check_integer(getattr(self, name), name)
         for name in ("patch", "validation_window"):
             checked[name] = check_sides(getattr(self, name), name)
-        for name in ("weight", "light"):
-            checked[name] = check_number(getattr(self, name), name)
         for name in ("learning_rate", "clip"):
             checked[name] = check_number(getattr(self, name), name, positive=True)
         if checked["light"] >= 1:
@@ -207,15 +251,15 @@ class TrainConfig:
         """Load the data set."""
         if self.own_folder:
             return own_images(**self.own_folder)
-        return load_dataset(self.dataset, root=self.root)
+        return load_dataset(self.dataset, root=self.root, **self.data_options)
 
-    def check(self, ndim: int) -> None:
-        """Raise an error unless patch, added loss and `augment` fit images with `ndim` axes."""
+    def check(self, ndim: int, channels: int = 1) -> None:
+        """Raise an error unless patch, added loss and `augment` fit images with such axes."""
         ndim = check_integer(ndim, "ndim", 2, 3)
         sides = resolve_sides(self.patch, ndim, "patch")
-        try_augment(self.augment, (1, *sides))
+        try_augment(self.augment, (check_integer(channels, "channels", 1), *sides))
         resolve_sides(self.validation_window, ndim, "validation_window")
-        if self.weight > 0:  # a try on the smallest images tells before any training
+        if self.weight:  # a try on the smallest images tells before any training
             tiny = torch.zeros(1, 1, *[2] * ndim)
             try:
                 make_loss(self.loss, **self.loss_options)(tiny, tiny)
@@ -230,7 +274,8 @@ class TrainConfig:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["loss_options"] = dict(self.loss_options)
         values["augment"] = {name: dict(options) for name, options in self.augment.items()}
-        values["own_folder"] = dict(self.own_folder)
-        if not self.own_folder:  # so that what was begun before there was this field can go on
-            del values["own_folder"]
+        for name in ("own_folder", "data_options"):
+            values[name] = dict(getattr(self, name))
+            if not values[name]:  # so that what was begun before there was this field can go on
+                del values[name]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

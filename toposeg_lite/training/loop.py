@@ -32,11 +32,12 @@ from ..checks import check_flag, check_integer, check_number, check_path
 from ..data import Dataset, Sample
 from ..data.samples import IGNORED_HOW, check_labelled
 from ..files import check_room, make_folder, one_writer
-from ..losses import DiceBCELoss, make_loss
+from ..losses import DiceBCELoss, SumLoss, make_loss
 from ..losses.base import start as start_loss
 from ..models import UNet
 from ..topology.threads import Background
 from .augment import check_augment, make_augmentation
+from .balance import Balance, wanted_ratio
 from .checkpoint import (
     HISTORY,
     VALIDATION,
@@ -311,7 +312,7 @@ def train(
 ) -> Checkpoint:
     """Train a network and return it as a checkpoint: the one in `out` after the last step.
 
-    The loss of a step is Dice + cross-entropy, plus ``config.weight`` times the added loss. Devices
+    The loss of a step is Dice + cross-entropy, plus the added loss times its weight. Devices
     and processes are accelerate's: the same call runs on a CPU, a GPU, or several, which then share
     each batch: a script under ``accelerate launch``, or in a notebook
     ``accelerate.notebook_launcher(train, (config,), num_processes=2)``.
@@ -357,7 +358,7 @@ def train(
     --------
     >>> end = train(TrainConfig(dataset="brick", steps=2, patch=32, width=2), progress=False)
     >>> end.step, list(end.history)
-    (2, ['loss', 'dice_bce', 'added', 'seconds', 'seconds_added'])
+    (2, ['loss', 'dice_bce', 'added', 'seconds', 'seconds_added', 'gradient_ratio', 'weight'])
     """
     if not isinstance(config, TrainConfig):
         raise TypeError(f"config must be a TrainConfig; got {type(config).__name__}")
@@ -395,7 +396,7 @@ def train(
     check_labelled([*data.train, *data.validation])
     if all(s.ignored is not None and s.ignored.all() for s in data.train):
         raise ValueError(f"all pixels of the training images of {data.name!r} are ignored")
-    config.check(data.ndim)
+    config.check(data.ndim, data.channels)
     if config.validate_every and not data.validation:
         raise ValueError(f"validate_every needs validation images; {data.name} has none")
     network: dict[str, Any] = {}
@@ -464,6 +465,9 @@ class _Steps:
         options = {**config.loss_options, "ignore_index": IGNORED}
         self.pixels = DiceBCELoss(ignore_index=IGNORED)
         self.added = make_loss(config.loss, **options) if config.weight else None
+        ratio = wanted_ratio(config.weight)
+        seen = run.history["gradient_ratio"]
+        self.balance = None if ratio is None else Balance(ratio, seen)
         self.ahead: tuple[int, Background[list[Tensor]]] | None = None  # a step, what it sees
 
     def make(self, step: int) -> list[float]:
@@ -480,8 +484,8 @@ class _Steps:
         use_bfloat16 = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, use_bfloat16):
             logits = self.net(image)
-        gradient, pixels, added, seconds_added = self._lose(step, logits, mask)
-        total = pixels + self.config.weight * added
+        gradient, pixels, added, seconds_added, ratio, weight = self._lose(step, logits, mask)
+        total = pixels + weight * added
         if not math.isfinite(total):
             raise FloatingPointError(
                 f"the loss became {total} at step {step}: lower the learning rate or the weight"
@@ -490,7 +494,7 @@ class _Steps:
         self.accelerator.backward((logits.float() * gradient).sum())
         self.accelerator.clip_grad_norm_(self.net.parameters(), self.config.clip)
         self.prepared_optimizer.step()
-        return [total, pixels, added, _clock(self.device) - clock, seconds_added]
+        return [total, pixels, added, _clock(self.device) - clock, seconds_added, ratio, weight]
 
     def _take(self, step: int) -> list[Tensor]:
         """Return what a step sees; the step before may have had it drawn."""
@@ -505,8 +509,10 @@ class _Steps:
         share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
         return [torch.from_numpy(array[share].copy()) for array in (images, masks)]
 
-    def _lose(self, step: int, logits: Tensor, mask: Tensor) -> tuple[Tensor, float, float, float]:
-        """Return the gradient of all losses at the logits, their values, and seconds.
+    def _lose(
+        self, step: int, logits: Tensor, mask: Tensor
+    ) -> tuple[Tensor, float, float, float, float, float]:
+        """Return the gradient of all losses at the logits, their values, seconds, ratio and weight.
 
         Each loss sends its gradient to a copy of the logits; the sum then goes through the network
         once. While the kernels of the added loss run, the next batch is drawn and the pixel loss
@@ -515,24 +521,32 @@ class _Steps:
         """
         leaf = logits.detach().float().requires_grad_()
         before = _clock(self.device)
+        if isinstance(self.added, SumLoss):
+            self.added.step = step - self.start  # of this run, also where it was resumed
         pending = None if self.added is None else start_loss(self.added, leaf, mask)
         seconds = time.perf_counter() - before
         if pending is not None and step + 1 < self.start + self.config.steps:
             # What fails there, or interrupts it, is raised by the step that wants it.
             self.ahead = step + 1, Background(lambda: self._draw(step + 1))
         value = self.pixels(leaf, mask)
-        value.backward()
+        (slope,) = torch.autograd.grad(value, leaf)
         pixels = float(self.accelerator.reduce(value.detach(), "mean"))
         if pending is None:
-            added = seconds = 0.0
-        else:
-            before = _clock(self.device)
-            value = pending.result()
-            (self.config.weight * value).backward()
-            added = float(self.accelerator.reduce(value.detach(), "mean"))
-            seconds += _clock(self.device) - before
-        assert leaf.grad is not None
-        return leaf.grad, pixels, added, seconds
+            return slope, pixels, 0.0, 0.0, 0.0, 0.0
+        before = _clock(self.device)
+        value = pending.result()
+        (added_slope,) = torch.autograd.grad(value, leaf)
+        added = float(self.accelerator.reduce(value.detach(), "mean"))
+        seconds += _clock(self.device) - before
+        ratio = self._ratio(added_slope, slope)
+        weight = self.balance.weight(ratio) if self.balance else float(self.config.weight)
+        return slope.add_(added_slope, alpha=weight), pixels, added, seconds, ratio, weight
+
+    def _ratio(self, first: Tensor, second: Tensor) -> float:
+        """Return the norm of one gradient over that of another, of all processes together."""
+        squares = torch.stack([each.double().square().sum() for each in (first, second)])
+        first_square, second_square = self.accelerator.reduce(squares, "sum").tolist()
+        return math.sqrt(first_square / second_square) if second_square else 0.0
 
     def look(self, run: Checkpoint, made: int) -> Checkpoint:
         """Add the scores of the validation images to a run, and its network if it is best."""

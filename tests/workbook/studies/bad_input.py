@@ -150,7 +150,7 @@ CASES = [
         "compare several",
         lambda: Comparison(StudyConfig(TrainConfig("brick"), seeds=(0, 1)), "/nowhere"),
         ValueError,
-        r"a comparison is a study of one arm and one seed; config has 7 and 2",
+        r"a comparison is a study of one arm and one seed; config has 9 and 2",
     ),
     (
         "study in patches",

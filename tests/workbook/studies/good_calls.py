@@ -14,6 +14,7 @@ from bad_values import (
     BAD_FLAG,
     BAD_NUMBER,
     BAD_PATH,
+    BAD_POSITIVE,
     BAD_SEED,
     BAD_SIZE,
     IMAGE,
@@ -65,6 +66,19 @@ SEEDS: Kind = {"None": None, "a number": 0, "a text": "01", "none": (), "equal":
                "negative": (-1,), "halves": (0.5,), "of texts": ("0",)}  # fmt: skip
 ARMS: Kind = {"None": None, "a number": 0, "a text": "rank", "none": (), "of texts": ("rank",),
               "equal": (RANK, RANK)}  # fmt: skip
+GROUPS = {"marked": {"masks": "annotated"}}
+NO_GROUPS: Kind = {
+    "None": None,
+    "a list": [1],
+    "a text": "angles",
+    "of a number": {"a": 1},
+    "of a path": {"a/b": {}},
+    "of no name": {"": {}},
+    "of numbers": {1: {}},
+    "of others": {"a": {"labels": "noisy"}},
+    "of no set": {"a": {"dataset": "none"}},
+    "of a set that is a number": {"a": {"dataset": 3}},
+}
 WINDOW: Kind = {word: value for word, value in BAD_SIZE.items() if word != "a list"}
 PATHS: Kind = BAD_PATH | {"None": None}
 DATASET: Kind = {**NOTHING, "no test images": replace(DATA, test=())}
@@ -75,18 +89,25 @@ ERRORS: Kind = NO_REALS | {"none": [], "one more": [1.0, 2.0, 3.0], "NaN": [np.n
 CALLS: list[Call] = [
     call(
         Arm, {"name": "rank", "loss": "topological", "loss_options": {"matching": "rank"},
-              "weights": (0.5, 1.0)},
-        {"name": NAME, "loss": BAD_CHOICE, "loss_options": OPTIONS, "weights": WEIGHTS},
+              "weights": (0.5, 1.0), "balance": True},
+        {"name": NAME, "loss": BAD_CHOICE, "loss_options": OPTIONS, "weights": WEIGHTS,
+         "balance": BAD_FLAG},
     ),
     call(Arm.file, {"weight": 0.5}, {"weight": BAD_NUMBER}, of=RANK.file),
+    call(Arm.factor, {"weight": 0.5}, {"weight": BAD_POSITIVE}, of=RANK.factor),
     call(
         StudyConfig,
         {"shared": SHARED, "arms": [RANK], "seeds": (0,), "pretrain_steps": 1,
          "finetune_steps": 1, "window": 8, "connectivity": 1, "in_patches": True,
-         "choose_on": "each"},
+         "choose_on": "each", "groups": GROUPS},
         {"shared": NOTHING, "arms": ARMS, "seeds": SEEDS, "pretrain_steps": BAD_SIZE,
          "finetune_steps": BAD_SIZE, "window": WINDOW, "connectivity": BAD_CONNECTIVITY,
-         "in_patches": BAD_FLAG, "choose_on": BAD_CHOICE},
+         "in_patches": BAD_FLAG, "choose_on": BAD_CHOICE,
+         "groups": NO_GROUPS},
+    ),
+    call(
+        StudyConfig.load_group, {"name": "marked"}, {"name": BAD_CHOICE},
+        of=replace(SMALL, groups=GROUPS).load_group,
     ),
     call(
         StudyConfig.arm_config, {"seed": 0, "arm": RANK, "weight": 0.5},

@@ -25,7 +25,7 @@ from .notebook import NOTEBOOK, read_value, run_notebook
 from .options import TEXTS, add_options, gather_folder
 from .orders import OrdersCommand
 from .scores import study_tables
-from .study import ARMS, Study, StudyConfig
+from .study import ARMS, Study, StudyConfig, read_arms
 
 __all__ = ["main", "run_study"]
 
@@ -46,33 +46,28 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
     Of `parameters`, "out" is the folder of all runs ("runs"), "name" that of this one in it
     (``<dataset>-study``), which is returned. "results" is a further file for the results, ending in
     ".json"; the scores of each test image are put beside it, ending in ".csv". "arms" are the names
-    of some of `study.ARMS` (all). The others are those of `StudyConfig.from_parameters`.
+    of some of `study.ARMS` (all) and `study.FURTHER_ARMS`, or mappings of the fields of `Arm`, e.g.
+    of a sum of losses. The others are those of `StudyConfig.from_parameters`.
     """
     given = gather_folder(parameters or {})
     out, name, results = (given.pop(key, None) for key in ("out", "name", "results"))
     if results is not None and Path(results).suffix != ".json":
         raise ValueError(f"results must be a file whose name ends in .json; got {results!r}")
-    known = {arm.name: arm for arm in ARMS}
-    wanted = given.pop("arms", list(known))
-    wanted = [wanted] if isinstance(wanted, str) else wanted
-    if not isinstance(wanted, Sequence) or not all(isinstance(name, str) for name in wanted):
-        raise TypeError(f"arms must be names; got {wanted!r}")
-    unknown = [repr(arm) for arm in wanted if arm not in known]
-    if unknown:
-        raise ValueError(f"unknown arm {', '.join(unknown)}; there are {', '.join(known)}")
+    arms = read_arms(given.pop("arms")) if "arms" in given else ARMS
     for key in ("loss", "loss_options", "weight", "seed"):
         if key in given:
             raise ValueError(f"a study takes no {key!r}: name arms and seeds")
-    arms = [known[arm] for arm in wanted]
     config = StudyConfig.from_parameters(**BUDGET | given, arms=arms)
     if results is not None:
         make_folder(Path(results).parent)
     folder = Path(out or "runs") / (name or f"{config.shared.dataset}-study")
     Study(config, folder).run()
     if results is not None:
-        for ending in (".json", ".csv"):
-            kept = (folder / "study").with_suffix(ending)
-            write_atomically(Path(results).with_suffix(ending), kept.read_bytes())
+        endings = [".json", ".csv", *(f"-{group}.csv" for group in config.groups)]
+        for ending in endings:
+            place = Path(results).with_suffix("")
+            kept = (folder / f"study{ending}").read_bytes()
+            write_atomically(place.with_name(f"{place.name}{ending}"), kept)
     return folder
 
 

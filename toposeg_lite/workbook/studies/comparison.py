@@ -113,6 +113,8 @@ class Comparison(Study):
                 f"a comparison is a study of one arm and one seed; config has {len(config.arms)} "
                 f"and {len(config.seeds)}"
             )
+        if isinstance(config, StudyConfig) and config.groups:
+            raise ValueError("a comparison scores the test images alone; config has groups of more")
         super().__init__(config, folder, data=data, say=lambda line: None, progress=progress)
         self._events = self.folder / "events"
         (self.arm,), (self.seed,) = config.arms, config.seeds

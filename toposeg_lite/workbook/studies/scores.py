@@ -107,7 +107,7 @@ def study_tables(results: Mapping[str, Any]) -> str:
 
     `results` are what `Study.run` returns, or ``study.json`` holds. Each network has a row. Scores
     are the mean over the test images, then mean ± standard deviation over the seeds. Differences
-    are taken seed by seed, arm minus control.
+    are taken seed by seed, arm minus control. Further groups of test images follow, by their names.
 
     Examples
     --------
@@ -133,6 +133,19 @@ def study_tables(results: Mapping[str, Any]) -> str:
         raise ValueError(
             f"results must be those of a study, with its control; got {str(results)[:80]}"
         )
+    tables = [_tables(networks)]
+    for group, entry in results.get("groups", {}).items():
+        tests = entry["networks"]
+        there = {
+            name: {seed: kept | {"test": tests[name][seed]} for seed, kept in seeds.items()}
+            for name, seeds in networks.items()
+        }
+        tables.append(f"Test images: {group}\n\n{_tables(there)}")
+    return "\n\n".join(tables)
+
+
+def _tables(networks: Mapping[str, Any]) -> str:
+    """Return the two tables of one group of test images."""
     tests = {
         name: pd.DataFrame({seed: entry["test"] for seed, entry in entries.items()}).T
         for name, entries in networks.items()

@@ -22,6 +22,7 @@ its own networks::
     <folder>/seed0/cldice-0.5.test.json          the chosen weight alone
     <folder>/study.json                          the results: means
     <folder>/study.csv                           the scores of each test image
+    <folder>/study-angles.csv                    those of a further group of test images
     <folder>/study.html                          the page that shows both
 
 References
@@ -42,12 +43,13 @@ from typing import Any
 import pandas as pd
 
 from ...checks import check_choice, check_flag, check_integer, check_number, check_path
-from ...data import Dataset
+from ...data import Dataset, Sample, list_datasets, load_dataset
 from ...files import check_room, make_folder, reading, write_atomically
 from ...topology.grid import check_connectivity
 from ...training import Checkpoint, Evaluation, TrainConfig, evaluate, train
+from ...training.balance import check_weight, wanted_ratio
 from ...training.checkpoint import checkpoint_size, digest
-from ...training.config import check_sides, resolve_sides
+from ...training.config import check_data_options, check_sides, resolve_sides
 from ...training.loop import default_network
 from ...training.records import (
     git_commit,
@@ -77,14 +79,23 @@ SETTINGS = ("connectivity", "patch", "border", "labels")
 class Arm:
     """One loss of a study: its name in tables and files, and what is added in training.
 
-    `loss` and `loss_options` are those of `TrainConfig`, `weights` one to six to choose from on the
-    validation images, each above zero.
+    `loss` and `loss_options` are those of `TrainConfig`, so the loss "sum" adds several; `weights`
+    are one to six to choose from on the validation images, each above zero. With `balance` they are
+    ratios of gradients, of which `TrainConfig` makes the weight of each step: ``"balance:0.5"``.
+
+    Examples
+    --------
+    >>> parts = {"topological": {"matching": "spatial"}, "cldice": {}}
+    >>> arm = Arm("both", "sum", {"parts": parts}, weights=(0.5, 1), balance=True)
+    >>> arm.file(0.5), arm.factor(0.5)
+    ('both-0.5', 'balance:0.5')
     """
 
     name: str
     loss: str
     loss_options: Mapping[str, Any] = field(default_factory=dict)
     weights: Sequence[float] = (0.1, 0.3, 1.0)
+    balance: bool = False
 
     def __post_init__(self) -> None:
         plain_name = isinstance(self.name, str) and Path(self.name).name == self.name
@@ -96,6 +107,7 @@ class Arm:
         TrainConfig("brick", loss=self.loss, loss_options=self.loss_options)  # which checks both
         if isinstance(self.weights, str) or not isinstance(self.weights, Sequence):
             raise TypeError(f"weights must be a sequence of numbers; got {self.weights!r}")
+        check_flag(self.balance, "balance")
         # The control already has weight 0.
         weights = tuple(check_number(w, "each of weights", positive=True) for w in self.weights)
         if not 1 <= len(weights) <= 6:
@@ -108,6 +120,11 @@ class Arm:
         """Return how the files of its network with a weight are called."""
         return f"{self.name}-{check_number(weight, 'weight'):g}"
 
+    def factor(self, weight: float) -> float | str:
+        """Return the weight as `TrainConfig` takes it."""
+        number = check_number(weight, "weight", positive=True)
+        return f"balance:{number!r}" if self.balance else number
+
 
 #: The arms of a study that names none: every loss that can be added to the pixel loss.
 ARMS = (
@@ -118,13 +135,63 @@ ARMS = (
     Arm("warping", "warping", weights=(0.02, 0.1, 0.5)),
     Arm("morse-skeleton", "morse", {"structure": "skeleton"}, (0.3, 1.0, 3.0)),
     Arm("morse-patches", "morse", {"structure": "patches"}, (0.3, 1.0, 3.0)),
+    Arm("skeleton-recall", "skeleton_recall", weights=(0.2, 0.5, 1.0)),
+    Arm("scnp", "scnp", weights=(0.3, 1.0, 3.0)),
 )
+_SPATIAL = {"matching": "spatial"}
+#: Further arms that a study can name: other options of the same losses, and sums of two.
+FURTHER_ARMS = (
+    Arm("clce", "cldice", {"measure": "cross_entropy"}, (0.3, 1.0, 3.0)),
+    Arm("topological-windows", "topological", {**_SPATIAL, "window": 64, "overlap": 16},
+        (0.5, 1.5, 4.0)),
+    Arm("warping-dice", "warping", {"pixel_loss": "dice"}, (0.1, 0.3, 1.0)),
+    Arm("morse-both-dice", "morse", {"of": "both", "pixel_loss": "dice"}, (0.3, 1.0, 3.0)),
+    Arm("topological+cldice", "sum",
+        {"parts": {"topological": _SPATIAL, "cldice": {}}, "weights": {"topological": 4.0}},
+        (0.2, 0.5, 1.0)),
+    Arm("topological+warping", "sum",
+        {"parts": {"topological": _SPATIAL, "warping": {"pixel_loss": "dice"}},
+         "weights": {"warping": 0.2}},
+        (0.5, 1.5, 4.0)),
+)  # fmt: skip
+
+
+def read_arms(wanted: Any) -> tuple[Arm, ...]:
+    """Return arms that are named, or described by mappings of the fields of `Arm`.
+
+    Examples
+    --------
+    >>> described = {"name": "thin", "loss": "cldice", "loss_options": {"skeleton": "thin"}}
+    >>> [arm.name for arm in read_arms(["warping", described])]
+    ['warping', 'thin']
+    """
+    known = {arm.name: arm for arm in (*ARMS, *FURTHER_ARMS)}
+    wanted = [wanted] if isinstance(wanted, str | Mapping) else wanted
+    if not isinstance(wanted, Sequence) or not all(isinstance(w, str | Mapping) for w in wanted):
+        raise TypeError(f"arms must be names, or map the fields of Arm to values; got {wanted!r}")
+    fields = [field.name for field in dataclasses.fields(Arm)]
+    arms = []
+    for arm in wanted:
+        if isinstance(arm, Mapping):
+            for name in arm:
+                check_choice(name, fields, f"arms must map fields of Arm: each name in {arm!r}")
+            if not {"name", "loss"} <= set(arm):
+                raise ValueError(f"arms must have a name and a loss; got {arm!r}")
+            arms.append(Arm(**arm))
+        elif arm in known:
+            arms.append(known[arm])
+        else:
+            raise ValueError(f"unknown arm {arm!r}; there are {', '.join(known)}")
+    return tuple(arms)
+
+
 #: The weights that are tried of a single loss.
 WEIGHTS = (0.05, 0.1, 0.2, 0.4)
 #: Fields of `TrainConfig` that the arms and the seeds of a study decide.
 _OF_ARMS = ("loss", "loss_options", "weight", "seed")
 #: Fields of `StudyConfig` beside those that all networks share.
 _SCHEDULE = ("pretrain_steps", "finetune_steps", "window", "connectivity", "in_patches")
+_SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -151,6 +218,10 @@ class StudyConfig:
     choose_on : {"each", "first"}
         Whether the weight of an arm is chosen for every seed anew, or on the first seed and kept
         for the others, which costs one network for each further seed instead of all.
+    groups : dict of dict
+        Further groups of test images, by a name for each, that are scored when the test images are:
+        options of the data set that differ there, or "dataset", another data set, and its options,
+        e.g. of topomortar ``{"angles": {"group": "angles"}}``.
 
     Examples
     --------
@@ -168,6 +239,7 @@ class StudyConfig:
     connectivity: int | None = None
     in_patches: bool = False
     choose_on: str = "first"
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.shared, TrainConfig):
@@ -198,6 +270,29 @@ class StudyConfig:
             check_connectivity(self.connectivity, 3)
         for arm in self.arms:
             self.arm_config(self.seeds[0], arm, arm.weights[0])
+        if not isinstance(self.groups, Mapping):
+            raise TypeError(f"groups must map names to options of a data set; got {self.groups!r}")
+        for name in self.groups:
+            if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
+                raise ValueError(f"each name in groups must be a plain file name; got {name!r}")
+            self._group(name)
+
+    def _group(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Return the data set of a further group of test images and its options, checked."""
+        given = self.groups[name]
+        if not isinstance(given, Mapping):
+            raise TypeError(f"groups[{name!r}] must map options to values; got {given!r}")
+        options = dict(given)
+        dataset = options.pop("dataset", self.shared.dataset)
+        check_choice(dataset, list_datasets(), f"the dataset of groups[{name!r}]")
+        if "dataset" not in given:
+            options = {**self.shared.data_options, **options}
+        return dataset, check_data_options(options, dataset, f"groups[{name!r}]")
+
+    def load_group(self, name: str) -> Dataset:
+        """Load the data set that has a further group of test images."""
+        dataset, options = self._group(check_choice(name, tuple(self.groups), "name"))
+        return load_dataset(dataset, root=self.shared.root, **options)
 
     @classmethod
     def from_parameters(cls, **values: Any) -> StudyConfig:
@@ -226,7 +321,12 @@ class StudyConfig:
         shared = TrainConfig(**{name: values[name] for name in training if name in values})
         if "arms" not in fields:
             weights = weight if isinstance(weight, list | tuple) else (weight,)
-            fields["arms"] = (Arm(shared.loss, shared.loss, shared.loss_options, weights),)
+            balance = bool(weights) and all(isinstance(each, str) for each in weights)
+            if balance:
+                weights = [wanted_ratio(check_weight(each)) or 0.0 for each in weights]
+            fields["arms"] = (Arm(shared.loss, shared.loss, shared.loss_options, weights, balance),)
+            if fields.get("groups"):
+                raise ValueError("groups are scored by a study of named arms: say which arms")
             fields = {"seeds": (shared.seed,), "in_patches": True} | fields
         return cls(shared, **fields)
 
@@ -239,7 +339,8 @@ class StudyConfig:
 
     def parameters(self) -> dict[str, Any]:
         """Return what `from_parameters` makes this study of one loss of; JSON can keep it."""
-        values = self.shared.as_dict() | {"weight": list(self.arms[0].weights)}
+        arm = self.arms[0]
+        values = self.shared.as_dict() | {"weight": [arm.factor(each) for each in arm.weights]}
         del values["steps"], values["anneal"]
         return values | self._schedule()
 
@@ -253,6 +354,7 @@ class StudyConfig:
             "arms": [dataclasses.asdict(arm) | {"weights": list(arm.weights)} for arm in self.arms],
             "seeds": list(self.seeds),
             "choose_on": self.choose_on,
+            "groups": {name: dict(options) for name, options in self.groups.items()},
         }
 
     def _schedule(self) -> dict[str, Any]:
@@ -270,10 +372,13 @@ class StudyConfig:
         """Return how an arm goes on from the parent of a seed; without an arm, the control."""
         if not isinstance(arm, Arm | None):
             raise TypeError(f"arm must be an Arm; got {type(arm).__name__}")
-        loss: Any = {} if arm is None else {"loss": arm.loss, "loss_options": arm.loss_options}
-        return dataclasses.replace(
-            self.shared, steps=self.finetune_steps, seed=seed, anneal=True, weight=weight, **loss
-        )
+        values: dict[str, Any] = {"steps": self.finetune_steps, "seed": seed, "anneal": True}
+        values["weight"] = check_number(weight, "weight")
+        if arm is not None:
+            values |= {"loss": arm.loss, "loss_options": arm.loss_options}
+            if values["weight"]:
+                values["weight"] = arm.factor(weight)
+        return dataclasses.replace(self.shared, **values)
 
     def load(self) -> Dataset:
         """Load the data set and check that this study fits it."""
@@ -285,7 +390,7 @@ class StudyConfig:
         """Raise a ValueError unless this study fits `data`, and it has all three splits."""
         check_splits(data)
         for arm in self.arms:
-            self.arm_config(self.seeds[0], arm, arm.weights[0]).check(data.ndim)
+            self.arm_config(self.seeds[0], arm, arm.weights[0]).check(data.ndim, data.channels)
         resolve_sides(self.window, data.ndim, "window")
         check_connectivity(self.connectivity, data.ndim)
 
@@ -294,7 +399,7 @@ def check_splits(data: Dataset) -> None:
     """Raise a ValueError unless a data set has images to train on, to choose on and to score."""
     if not isinstance(data, Dataset):
         raise TypeError(f"data must be a Dataset; got {type(data).__name__}")
-    for split in ("train", "validation", "test"):
+    for split in _SPLITS:
         if not getattr(data, split):
             raise ValueError(
                 f"the data set {data.name!r} has no {split} images: a study trains on one split, "
@@ -354,9 +459,25 @@ class Study:
         self.chosen: dict[tuple[int, str], float] = {}
         self.settings: dict[str, Any] = {}
         self._events: Path | None = None  # for those of each training, if they are kept
+        self._group: tuple[str, Dataset] | None = None  # the one that was loaded last
+        for group in config.groups:
+            self._load_group(group)
         self._commit = git_commit()  # of the code that runs, not of later edits to its files
         self._networks: dict[tuple[int, str], Checkpoint] = {}
         self._tables: dict[tuple[int, str, str], pd.DataFrame] = {}
+
+    def _load_group(self, name: str) -> Dataset:
+        """Return the data set that has a further group of test images; one at a time is kept."""
+        if self._group is None or self._group[0] != name:
+            data, ours = self.config.load_group(name), self.data
+            if (data.channels, data.ndim) != (ours.channels, ours.ndim) or not data.test:
+                raise ValueError(
+                    f"groups[{name!r}] must have test images like those of {ours.name!r}, with "
+                    f"{ours.channels} channels and {ours.ndim} axes; it has {len(data.test)}, with "
+                    f"{data.channels} and {data.ndim}"
+                )
+            self._group = name, data
+        return self._group[1]
 
     def run(self) -> dict[str, Any]:
         """Train all networks, choose the weights, score the test images once; return the results.
@@ -365,7 +486,8 @@ class Study:
         and seed, its weight, the mean scores of the test images, those of the validation images for
         each weight that was tried, and the times of a step; beside it parameters, settings of the
         scores, versions and commit. ``study.csv`` holds the scores of each test image, to 6
-        significant digits: a row for each network, seed and image.
+        significant digits: a row for each network, seed and image. Further groups of test images
+        are under "groups", and each has a table of its own.
         """
         self._check_room()
         for seed in self.config.seeds:
@@ -377,29 +499,41 @@ class Study:
                 self._train_arm(seed, arm)
                 self._choose(seed, arm)
         # Every weight is chosen: only now does anybody look at the test images.
-        tests = []
-        for seed in self.config.seeds:
-            for label, (name, weight) in self._compared(seed).items():
-                table = self._score(seed, name, "test").filter(list(COLUMNS)).reset_index()
-                tests.append(table.assign(network=label, weight=weight, seed=seed))
-        splits = ("train", "validation", "test")
+        scores = self._test("test")
+        groups = {}
+        for group in self.config.groups:
+            self._write_scores(f"study-{group}", self._test(f"test-{group}"))
+            groups[group] = self._group_entry(group)
         results = {
             "parameters": self.config.as_dict(),
             "settings": self.settings,
-            "images": {split: len(getattr(self.data, split)) for split in splits},
+            "images": {split: len(getattr(self.data, split)) for split in _SPLITS},
             "networks": {
                 label: {str(seed): self._entry(seed, label) for seed in self.config.seeds}
                 for label in self._compared(self.config.seeds[0])
             },
+            "groups": groups,
             "versions": versions(),
             "machine": machine(),
         }
         write_json(self.folder / "study.json", results)
-        scores = pd.concat(tests).set_index(["network", "weight", "seed", "image"])
-        write_atomically(self.folder / "study.csv", scores.to_csv(float_format="%.6g").encode())
+        self._write_scores("study", scores)
         page = study_page(results, scores.reset_index())
         write_atomically(self.folder / "study.html", page.encode())
         return results
+
+    def _test(self, split: str) -> pd.DataFrame:
+        """Score the networks that are compared on test images; return the scores of each image."""
+        tests = []
+        for seed in self.config.seeds:
+            for label, (name, weight) in self._compared(seed).items():
+                table = self._score(seed, name, split).filter(list(COLUMNS)).reset_index()
+                tests.append(table.assign(network=label, weight=weight, seed=seed))
+        return pd.concat(tests).set_index(["network", "weight", "seed", "image"])
+
+    def _write_scores(self, name: str, scores: pd.DataFrame) -> None:
+        """Write a table of scores."""
+        write_atomically(self.folder / f"{name}.csv", scores.to_csv(float_format="%.6g").encode())
 
     # Training
 
@@ -486,12 +620,25 @@ class Study:
         if (seed, name, split) not in self._tables:
             table = self._find_scores(seed, name, split)
             self._tables[seed, name, split] = table
-            self.settings = {key: plain(table[key].iloc[0]) for key in SETTINGS}
-            self.settings["reference"] = self.data.reference
+            if split in _SPLITS:
+                self.settings = self._settings_of(table, self.data)
             means = mean_scores(table).items()
             text = ", ".join(f"{COLUMNS[key]} {mean:.3f}" for key, mean in means)
             self.say(f"seed {seed}: {name}, {split}: {text}")
         return self._tables[seed, name, split]
+
+    def _settings_of(self, table: pd.DataFrame, data: Dataset) -> dict[str, Any]:
+        """Return on what the scores of a table depend."""
+        kept = {key: plain(table[key].iloc[0]) for key in SETTINGS}
+        return kept | {"reference": data.reference}
+
+    def _data_of(self, split: str) -> Dataset:
+        """Return the data set whose images are scored: ours, or that of a further group."""
+        return self.data if split in _SPLITS else self._load_group(split.removeprefix("test-"))
+
+    def _samples(self, split: str) -> Sequence[Sample]:
+        """Return the images of a split, or the test images of a further group."""
+        return getattr(self._data_of(split), split if split in _SPLITS else "test")
 
     def _find_scores(self, seed: int, name: str, split: str) -> pd.DataFrame:
         """Read the scores of one network, or predict the images and keep their scores."""
@@ -500,7 +647,7 @@ class Study:
             "weights": digest(network.weights),
             "connectivity": self.config.connectivity,
             "window": json.loads(json.dumps(self.config.window)),
-            "patch": self._patch,
+            "patch": self._patch(split),
         }
         path = self._folder(seed) / f"{name}.{split}.json"
         kept = read_json(path) if path.is_file() else {}
@@ -515,7 +662,7 @@ class Study:
 
     def _table(self, images: dict[str, dict[str, Any]], split: str) -> pd.DataFrame:
         """Return the scores of the images of a split, all of them and no others, as a table."""
-        names = {sample.name for sample in getattr(self.data, split)}
+        names = {sample.name for sample in self._samples(split)}
         if {name.split(", class ")[0] for name in images} != names:
             raise ValueError("it holds the scores of other images")
         if any({*SETTINGS, "dice"} - image.keys() for image in images.values()):
@@ -526,23 +673,39 @@ class Study:
                 table[key] = table[key].astype(float)
         return table
 
-    @property
-    def _patch(self) -> int | None:
-        """The side of the patches in which Betti errors are taken; None: of whole images."""
-        return self.data.patch if self.config.in_patches else None
+    def _patch(self, split: str) -> int | None:
+        """Return the side of the patches in which Betti errors are taken; None: of whole images."""
+        return self._data_of(split).patch if self.config.in_patches else None
 
     def _evaluate(self, network: Checkpoint, split: str) -> Evaluation:
         """Predict and score the images of a split."""
         return evaluate(
             network.model(),
-            getattr(self.data, split),
-            labels=self.data.labels,
+            self._samples(split),
+            labels=self._data_of(split).labels,
             connectivity=self.config.connectivity,
-            patch=self._patch,
+            patch=self._patch(split),
             window=self.config.window,
         )
 
     # Results
+
+    def _group_entry(self, group: str) -> dict[str, Any]:
+        """Return what the results say of a further group of test images, when it is scored."""
+        data, split = self._load_group(group), f"test-{group}"
+        seeds = self.config.seeds
+        return {
+            "dataset": data.name,
+            "settings": self._settings_of(self._score(seeds[0], "control", split), data),
+            "images": len(data.test),
+            "networks": {
+                label: {
+                    str(seed): mean_scores(self._score(seed, self._compared(seed)[label][0], split))
+                    for seed in seeds
+                }
+                for label in self._compared(seeds[0])
+            },
+        }
 
     def _entry(self, seed: int, label: str) -> dict[str, Any]:
         """Return what the results say of one network; the commit is that which scored it first."""
