@@ -68,7 +68,7 @@ from .frame import flat_steps, inside, plane_steps, unframe
 from .kernels import kernel
 from .order import argsort_falling, empty_keys, find_root
 from .persistence import COMPONENTS_AROUND, PersistencePairs, persistence_pairs
-from .sparse import frame_voxels, framed_indices
+from .sparse import frame_voxels, framed_indices, rank_some
 from .tunnels import (
     Filtration,
     Grid,
@@ -229,9 +229,7 @@ def _image_bars(base: _Ordered, traced: _Traced, cells: Cells) -> np.ndarray:
     steps = flat_steps(cells.near, base.shape)
     # Made here, for a kernel's own arrays come in smaller pages.
     best, partner = np.empty_like(traced.oldest), np.full(base.rank.size, -1, np.int32)
-    _follow(
-        order, _Components(base.rank, base.values, parent, best, partner), traced, cells, steps
-    )
+    _follow(order, _Components(base.rank, base.values, parent, best, partner), traced, cells, steps)
     return partner
 
 
@@ -248,7 +246,7 @@ def _tunnels(
         rows = _filtered(side, grid, closed)
         edges, _, born, died = _own_tunnels(side, grid, rows)
         names = unframe(born, side.shape) * size + unframe(died, side.shape)
-        if _is_mask(side):
+        if ((side.values == 0) | (side.values == 1)).all():  # a mask
             # All its tunnels are born first, in any order of what comes after the mask: take one
             # that makes short columns.
             later = both.order[side.values[both.order] == 0]
@@ -327,12 +325,9 @@ def _order_some(
     order = voxels[argsort_falling(values, empty_keys(values.dtype))]
     room = np.zeros(int(np.prod(shape)), values.dtype)
     room[voxels] = values
-    rank = np.full(room.size, order.size, np.int32)
     if closed:
-        frame = frame_voxels(shape)
-        room[frame], rank[frame] = 1, -1
-    rank[order] = np.arange(order.size, dtype=np.int32)
-    return _Ordered(shape, room, order, rank)
+        room[frame_voxels(shape)] = 1
+    return _Ordered(shape, room, order, rank_some(order, shape, closed))
 
 
 def components_above(
@@ -359,11 +354,6 @@ def components_above(
     here, there = np.flatnonzero(first == essential[0]), np.flatnonzero(second == essential[1])
     first[[*here, *there]] = first[[*there, *here]]
     return unframe(first, both.shape), unframe(second, both.shape)
-
-
-def _is_mask(image: _Ordered) -> bool:
-    """Say whether an image has no other values than 0 and 1."""
-    return bool(((image.values == 0) | (image.values == 1)).all())
 
 
 def _filtered(image: _Ordered, grid: Grid, closed: bool) -> Filtration:
