@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from .components import label_components
-from .frame import OFFSETS, flat_steps, unframe
+from .frame import OFFSETS, flat_steps, frame_voxels, unframe
 from .grid import dual_connectivity
 from .kernels import kernel
 from .order import argsort_falling, empty_keys, find_root
@@ -43,13 +43,6 @@ def framed_indices(voxels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     line, column = np.divmod(voxels, shape[2])
     layer, row = np.divmod(line, shape[1])
     return (((layer + 1) * (shape[1] + 2) + row + 1) * (shape[2] + 2) + column + 1).astype(np.int32)
-
-
-def frame_voxels(shape: tuple[int, ...]) -> np.ndarray:
-    """Return the flat indices of the frame of a framed volume."""
-    around = np.ones(shape, np.bool_)
-    around[1:-1, 1:-1, 1:-1] = False
-    return np.flatnonzero(around).astype(np.int32)
 
 
 def rank_some(order: np.ndarray, shape: tuple[int, ...], closed: bool) -> np.ndarray:
@@ -95,8 +88,8 @@ def _tunnels_above(
     framed: tuple[int, ...], order: np.ndarray, closed: bool, full: bool
 ) -> tuple[np.ndarray, ...]:
     """Return the voxels that close tunnels, those that fill them, and the closing edges."""
-    grid = make_grid(framed, order, full)
-    cells = filter_cells(grid, order, frame_voxels(framed) if closed else None)
+    grid = make_grid(framed, order, full, closed)
+    cells = filter_cells(grid, order)
     leave_out_cavities(grid, cells)
     edges, filled = fill_loops(grid, cells, cells)
     living, _ = open_loops(grid, cells, filled)
