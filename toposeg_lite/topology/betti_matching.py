@@ -64,11 +64,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .frame import flat_steps, inside, plane_steps, unframe
+from .frame import flat_steps, frame_voxels, inside, plane_steps, unframe
 from .kernels import kernel
 from .order import argsort_falling, empty_keys, find_root
 from .persistence import COMPONENTS_AROUND, PersistencePairs, persistence_pairs
-from .sparse import frame_voxels, framed_indices
+from .sparse import framed_indices, rank_some
 from .tunnels import (
     Filtration,
     Grid,
@@ -237,21 +237,21 @@ def _tunnels(
     sides: list[_Ordered], both: _Ordered, full: bool, closed: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match tunnels: those that are filled by the same square of the comparison image."""
-    grid = make_grid(both.shape, both.order, full)
-    columns = _filtered(both, grid, closed)
+    grid = make_grid(both.shape, both.order, full, closed)
+    columns = filter_cells(grid, both.order)
     _, shared, _, _ = _own_tunnels(both, grid, columns)
     size = int(np.prod(np.array(both.shape) - 2))
     named = {}
     for k, side in enumerate(sides):
-        rows = _filtered(side, grid, closed)
+        rows = filter_cells(grid, side.order)
         edges, _, born, died = _own_tunnels(side, grid, rows)
         names = unframe(born, side.shape) * size + unframe(died, side.shape)
-        if _is_mask(side):
+        if ((side.values == 0) | (side.values == 1)).all():  # a mask
             # All its tunnels are born first, in any order of what comes after the mask: take one
             # that makes short columns.
             later = both.order[side.values[both.order] == 0]
             first = side.order[: side.order.size - later.size]
-            rows = _filtered(side._replace(order=np.concatenate((first, later))), grid, closed)
+            rows = filter_cells(grid, np.concatenate((first, later)))
         _, filled = fill_loops(grid, rows, columns)
         squares = filled[edges] - 1  # in the end every loop is filled
         shared = np.intersect1d(shared, squares)
@@ -280,12 +280,12 @@ def closing_edges(
     mask come first.
     """
     side = _ordered(image, closed) if floor == 0 else _ordered_above(image, mask, closed, floor)
-    grid = make_grid(side.shape, side.order, connectivity > 1)
+    grid = make_grid(side.shape, side.order, connectivity > 1, closed)
     solid = np.pad(mask, 1).ravel()
     later = side.order[~solid[side.order]]
     # In that of the image the mask's own voxels make the shortest columns.
     both = np.concatenate((side.order[solid[side.order]], later))
-    columns = _filtered(side._replace(order=both), grid, closed)
+    columns = filter_cells(grid, both)
     leave_out_cavities(grid, columns)
     age = 16 * (later.size + 1)  # that of the mask's last voxel, at least
     edges, filled = fill_loops(grid, columns, columns, (age, count))
@@ -301,7 +301,7 @@ def closing_edges(
     squares = squares[values < 1]  # else they fill it at once, for the comparison image is 1, too
     if not len(squares) and not loops:
         return np.empty(0, np.int64)
-    rows = filter_cells(grid, side.order, np.flatnonzero(side.rank < 0) if closed else None, 1)
+    rows = filter_cells(grid, side.order, 1)
     edges, filled = fill_loops(grid, rows, columns, loops=tuple(loops))
     by = filled[edges]
     ages = rows.edges[edges[np.isin(by, squares + 1) | (by < 0)]]
@@ -325,12 +325,9 @@ def _order_some(
     order = voxels[argsort_falling(values, empty_keys(values.dtype))]
     room = np.zeros(int(np.prod(shape)), values.dtype)
     room[voxels] = values
-    rank = np.full(room.size, order.size, np.int32)
     if closed:
-        frame = frame_voxels(shape)
-        room[frame], rank[frame] = 1, -1
-    rank[order] = np.arange(order.size, dtype=np.int32)
-    return _Ordered(shape, room, order, rank)
+        room[frame_voxels(shape)] = 1
+    return _Ordered(shape, room, order, rank_some(order, shape, closed))
 
 
 def components_above(
@@ -357,16 +354,6 @@ def components_above(
     here, there = np.flatnonzero(first == essential[0]), np.flatnonzero(second == essential[1])
     first[[*here, *there]] = first[[*there, *here]]
     return unframe(first, both.shape), unframe(second, both.shape)
-
-
-def _is_mask(image: _Ordered) -> bool:
-    """Say whether an image has no other values than 0 and 1."""
-    return bool(((image.values == 0) | (image.values == 1)).all())
-
-
-def _filtered(image: _Ordered, grid: Grid, closed: bool) -> Filtration:
-    """Return when the cells of an image enter."""
-    return filter_cells(grid, image.order, np.flatnonzero(image.rank < 0) if closed else None)
 
 
 def _own_tunnels(

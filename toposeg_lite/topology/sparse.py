@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from .components import label_components
-from .frame import OFFSETS, flat_steps, unframe
+from .frame import OFFSETS, flat_steps, frame_voxels, unframe
 from .grid import dual_connectivity
 from .kernels import kernel
 from .order import argsort_falling, empty_keys, find_root
@@ -45,11 +45,13 @@ def framed_indices(voxels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return (((layer + 1) * (shape[1] + 2) + row + 1) * (shape[2] + 2) + column + 1).astype(np.int32)
 
 
-def frame_voxels(shape: tuple[int, ...]) -> np.ndarray:
-    """Return the flat indices of the frame of a framed volume."""
-    around = np.ones(shape, np.bool_)
-    around[1:-1, 1:-1, 1:-1] = False
-    return np.flatnonzero(around).astype(np.int32)
+def rank_some(order: np.ndarray, shape: tuple[int, ...], closed: bool) -> np.ndarray:
+    """Return the places of voxels in their order, the largest where one never enters; frame: -1."""
+    rank = np.full(int(np.prod(shape)), order.size, np.int32)
+    rank[order] = np.arange(order.size, dtype=np.int32)
+    if closed:
+        rank[frame_voxels(shape)] = -1
+    return rank
 
 
 def pairs_above(
@@ -65,12 +67,7 @@ def pairs_above(
     voxels = above[argsort_falling(values[above], empty_keys(image.dtype))]
     framed = tuple(n + 2 for n in image.shape)
     order = framed_indices(voxels, image.shape)
-    n = order.size
-    frame = frame_voxels(framed) if closed else None
-    rank = np.full(int(np.prod(framed)), n, np.int32)
-    rank[order] = np.arange(n, dtype=np.int32)
-    if frame is not None:
-        rank[frame] = -1
+    rank = rank_some(order, framed, closed)
     none = np.empty(0, np.int64)
     pairs: list[tuple[np.ndarray, ...]] = [(none, none, none)] * 3
     if wanted[0]:
@@ -81,18 +78,18 @@ def pairs_above(
         died = np.concatenate(([-1], voxels[died], np.full(len(roots), CENSORED)))
         pairs[0] = born, died, np.full(len(born), -1)
     if wanted[1]:
-        pairs[1] = _tunnels_above(framed, order, frame, connectivity > 1)
+        pairs[1] = _tunnels_above(framed, order, closed, connectivity > 1)
     if wanted[2]:
         pairs[2] = _cavities_above(image, voxels, order, rank, connectivity, closed)
     return pairs
 
 
 def _tunnels_above(
-    framed: tuple[int, ...], order: np.ndarray, frame: np.ndarray | None, full: bool
+    framed: tuple[int, ...], order: np.ndarray, closed: bool, full: bool
 ) -> tuple[np.ndarray, ...]:
     """Return the voxels that close tunnels, those that fill them, and the closing edges."""
-    grid = make_grid(framed, order, full)
-    cells = filter_cells(grid, order, frame)
+    grid = make_grid(framed, order, full, closed)
+    cells = filter_cells(grid, order)
     leave_out_cavities(grid, cells)
     edges, filled = fill_loops(grid, cells, cells)
     living, _ = open_loops(grid, cells, filled)
