@@ -125,7 +125,7 @@ _GROUPS = ("ann", "bob", "ann", "bob", "cem", "dia", "eve", "cem", "eve", "eve")
 _TIMES = 400  # so often 10.3 is called: 2000 persons
 
 
-def _draw(answer: Any, seed: int) -> dict[str, int]:
+def _sample(answer: Any, seed: int) -> dict[str, int]:
     """Let the learner's function choose places; return how often each person is among them."""
     result = call(answer, list(_GROUPS), np.random.default_rng(seed))
     form = "Return the places of the chosen images: a list of integers."
@@ -140,8 +140,8 @@ def _draw(answer: Any, seed: int) -> dict[str, int]:
         counts.setdefault(group, set()).add(count)
     if any(len(each) > 1 for each in counts.values()):
         raise NotYetError(
-            "You drew images: of one person some are in and others are not. Draw persons, and take "
-            "all images of each, as often as the person was drawn."
+            "You sampled images: of one person some are in and others are not. Sample persons, and "
+            "take all images of each, as often as the person came."
         )
     return {group: each.pop() for group, each in counts.items()}
 
@@ -149,28 +149,28 @@ def _draw(answer: Any, seed: int) -> dict[str, int]:
 @exercise("10.3")
 def _draw_persons(answer: Any) -> str:
     """Check a function (groups, generator) -> places that draws whole groups with replacement."""
-    found = [_draw(answer, seed) for seed in range(_TIMES)]
+    found = [_sample(answer, seed) for seed in range(_TIMES)]
     persons = len(found[0])
     if all(max(drawn.values()) <= 1 for drawn in found):
         raise NotYetError(
-            "Nobody is ever drawn twice. The bootstrap draws with replacement; without it the "
-            "drawn sample is always the same."
+            "Nobody ever comes twice. The bootstrap samples with replacement; without, the sample "
+            "is always the same."
         )
     sizes = [sum(drawn.values()) for drawn in found]
     if set(sizes) != {persons}:
         raise NotYetError(
-            f"There are {persons} persons, so draw {persons}; you drew {min(sizes)} to "
+            f"There are {persons} persons, so sample {persons}; you sampled {min(sizes)} to "
             f"{max(sizes)}."
         )
     if len({tuple(drawn.values()) for drawn in found[:40]}) < 20:
         raise NotYetError(
-            "With 40 generators of different seeds you drew nearly always the same: use the "
+            "With 40 generators of different seeds the sample was nearly always the same: use the "
             "generator that is passed."
         )
-    if any(_draw(answer, seed) != found[seed] for seed in range(8)):
+    if any(_sample(answer, seed) != found[seed] for seed in range(8)):
         raise NotYetError(
             "Two generators of the same seed gave different persons, so nobody can repeat your "
-            "numbers: draw with the generator that is passed, and with nothing else."
+            "numbers: sample with the generator that is passed, and with nothing else."
         )
     often = {person: sum(drawn[person] for drawn in found) for person in found[0]}
     fair = sum(sizes) / persons
@@ -181,12 +181,12 @@ def _draw_persons(answer: Any) -> str:
         told = ", ".join(f"{person} {count}" for person, count in often.items())
         if np.allclose(list(often.values()), shares, atol=100):
             raise NotYetError(
-                "You chose from the list of images, so who has three of them is drawn three times "
-                f"as often as who has one ({told} times). All persons should be drawn alike: "
+                "You chose from the list of images, so who has three of them comes three times as "
+                f"often as who has one ({told} times). All persons should come alike: "
                 "choose from the different ones."
             )
         raise NotYetError(
-            f"All persons should be drawn alike, {fair:g} times in {_TIMES} samples; you drew "
+            f"All persons should come alike, {fair:g} times in {_TIMES} samples; you sampled "
             f"{told} times."
         )
     return "What belongs together is drawn together, or the interval is too narrow."
