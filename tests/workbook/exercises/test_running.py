@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from functools import partial
 
@@ -132,10 +133,12 @@ def test_an_endless_loop_ends(number, hurried):
 
 @pytest.mark.parametrize("function", [swallow, sleep, compute])
 def test_so_does_whatever_else_has_no_end(function, hurried, monkeypatch):
-    monkeypatch.setattr(running, "_TRIES", 300)  # more, for a busy machine, before it is left
+    before = threading.active_count()
+    monkeypatch.setattr(running, "_TRIES", 600)  # more, for a busy machine, before it is left
     if function is sleep:
         monkeypatch.setattr(running, "_TRIES", 2)  # nothing wakes it
     assert "had not ended" in check("02.3", function).text
+    assert threading.active_count() == before + (function is sleep)
 
 
 def test_the_clock_stands_while_numba_compiles(hurried):

@@ -65,7 +65,7 @@ class Shortcuts:
 
     def watch(self, frame: FrameType, event: str, argument: Any) -> None:
         """Note a call; Python's `sys.settrace` tells of each."""
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        package = _module_of(frame).partition(".")[0]
         name, condition = self._named.get(frame.f_code, ("", bool))
         if name and condition(frame.f_locals):
             self.used = self.used or name
@@ -114,7 +114,7 @@ def run(function: Callable[..., Any], *arguments: Any, shortcuts: Shortcuts | No
         raise UnfinishedError(
             f"had not ended after {SECONDS:g} seconds. Which of its loops never ends?"
         )
-    result, error = outcome
+    result, error = outcome[:2]  # the first counts: one that has ended may still be stopped
     if error is not None:
         raise error
     return result
@@ -130,11 +130,16 @@ def _collect(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     return result
 
 
+def _module_of(frame: FrameType) -> str:
+    """Return the name of the module whose code runs in a frame, or ""."""
+    return str(frame.f_globals.get("__name__") or "")
+
+
 def _is_compiling(worker: threading.Thread) -> bool:
     """Tell whether numba compiles what a function has called, which is not the function's fault."""
     frame = sys._current_frames().get(worker.ident or 0)
     while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith("numba."):
+        if _module_of(frame).startswith("numba."):
             return True
         frame = frame.f_back
     return False
