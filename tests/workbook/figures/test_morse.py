@@ -55,7 +55,7 @@ def test_a_gradient_field_shows_arrows_peaks_and_critical_edges():
 def test_a_gradient_field_shows_pits():
     ax = figures.gradient_field(np.eye(3), [], pits=[(1, 2), np.array([2, 0])])
     corners = [patch.get_xy() for patch in ax.patches if isinstance(patch, Rectangle)]
-    np.testing.assert_allclose(corners, [(1.66, 0.66), (-0.34, 1.66)])
+    np.testing.assert_allclose(corners, [(1.74, 0.74), (-0.26, 1.74)])
     for pits, error in ((3, TypeError), ([(0.5, 1)], TypeError), ([(1, 2, 3)], TypeError)):
         with pytest.raises(error, match="pits must hold pixels"):
             figures.gradient_field(np.eye(3), [], pits=pits)

@@ -89,8 +89,8 @@ def gradient_field(
     for p in set(np.ndindex(array.shape)) - {tuple(start.tolist()) for start, _ in black}:
         ax.add_patch(Circle((p[1], p[0]), 0.36, fill=False, ec=COMPONENT, lw=2.2))
     for row, column in holes:
-        corner = (column - 0.34, row - 0.34)
-        ax.add_patch(Rectangle(corner, 0.68, 0.68, fill=False, ec=HOLE, lw=2.2))
+        corner = (column - 0.26, row - 0.26)
+        ax.add_patch(Rectangle(corner, 0.52, 0.52, fill=False, ec=HOLE, lw=2.2))
     return ax
 
 
