@@ -104,6 +104,8 @@ AXES: Kind = {"a number": 3, "a text": "left", "a list": [], "a figure": Figure(
 METRIC: Kind = BAD_CHOICE
 FRAME: Kind = NOTHING | {"other columns": pd.DataFrame({"a": [1]}), "empty": TABLE[:0]}
 BAD = {
+    "pits": {"None": None, "a number": 3, "of edges": [((0, 0), (0, 1))], "outside": [(0, 9)],
+             "of halves": [(0.5, 1)]},
     "arrows": {"None": None, "a number": 3, "of pixels": [(0, 1)], "outside": [((0, 0), (0, 9))],
                "halves": [((0, 0.5), (0, 1))], "far": [((0, 0), (2, 2))]},
     "ax": AXES,
@@ -185,7 +187,8 @@ CALLS: list[Call] = [
     draw(figures.lonely_peaks, {"skeleton": COMPLEX.skeleton()}, {"skeleton": NOTHING}),
     draw(figures.gradient_field,
          {"image": RIDGES, "arrows": [((0, 1), (0, 0))], "critical": [((0, 1), (0, 2))],
-          "title": "a", "mask": RIDGES > 0.5, "ax": None}, {"critical": BAD["arrows"]}),
+          "pits": [(0, 1)], "title": "a", "mask": RIDGES > 0.5, "ax": None},
+         {"critical": BAD["arrows"], "pits": BAD["pits"]}),
     draw(figures.image_with_patches,
          {"image": RIDGES, "patches": COMPLEX.patches(), "title": "a", "ax": None},
          {"patches": NO_REALS | {"another shape": MASK.T, "grey": RIDGES, "a number": 1}}),
