@@ -82,10 +82,10 @@ def jupyterlab(folder, application="jupyterlab"):
 
 
 @contextmanager
-def voila(folder, notebook):
+def voila(folder, notebook, options=()):
     """Serve one notebook of a folder with Voila, as a page without code."""
     arguments = ["-m", "voila", notebook, "--no-browser", "--Voila.ip=127.0.0.1", "--port={port}"]
-    arguments += ["--token={token}", "--Voila.port_retries=0"]
+    arguments += ["--token={token}", "--Voila.port_retries=0", *options]
     with served(folder, arguments, "voila/static/voila.js") as address:
         yield lambda: address("?")
 
