@@ -135,6 +135,7 @@ class LiveFigure(go.FigureWidget):
     """
 
     _esm = Path(__file__).with_name("figure.js")
+    _css = Path(__file__).with_name("figure.css")
     # The code that plotly's own widget has for `_esm`.
     _plotly = Instance(PlotlyCode).tag(sync=True, **widget_serialization)
 
@@ -179,23 +180,9 @@ class LiveFigure(go.FigureWidget):
 
 
 class KeyGuard(anywidget.AnyWidget):
-    """Keep a notebook's shortcuts off the keys that are meant for the widgets beside this one.
+    """Keep a notebook's shortcuts off the keys that are meant for the widgets beside this one."""
 
-    Notebook 7 takes the arrow keys for itself, even while a slider has the focus.
-    """
-
-    _esm = """
-    export default {
-      render({ el }) {
-        const guard = () => {
-          if (!el.parentElement) return void requestAnimationFrame(guard);
-          el.parentElement.addEventListener("focusin", (event) =>
-            event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
-        };
-        guard();
-      },
-    };
-    """
+    _esm = Path(__file__).with_name("guard.js")
 
 
 def complete(box: Any) -> Any:

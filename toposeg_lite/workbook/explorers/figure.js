@@ -55,6 +55,7 @@ export default () => {
       code = unpacked(model);
     },
     async render(view) {
+      view.el.classList.add("toposeg-figure");
       const ready = sign(view.el, model.get("_widget_layout")?.height);
       const done = ({ detail }) => {
         if (detail.element !== view.el) return;

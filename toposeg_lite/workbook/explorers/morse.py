@@ -205,7 +205,7 @@ class _MorseView(views.ChartView):
     def arrange(self, width: int) -> None:
         wide, gap = views.room(self.figure, width), 80
         if width >= views.ONE_ROW:
-            large = min(0.55 * wide, 640)
+            large = max(min(0.55 * wide, self.tall), 2 * views.LOWEST)
             small, low = wide - large - gap, (large - 90) / 2
             cells = [(0, 0, large, large), (large + gap, 0, small, low),
                      (large + gap, low + 90, small, low)]  # fmt: skip

@@ -16,6 +16,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io
 from PIL import Image
 from plotly.subplots import make_subplots
 
@@ -30,6 +31,8 @@ __all__ = ["ChartView", "FigureView", "View"]
 NARROWEST, WIDEST = 480, 1500  # pixels of a figure
 SCROLL_BAR = 24  # pixels that are left free: it comes and goes
 ONE_ROW = 876  # from this width on three parts stand side by side
+LOWEST = 230  # pixels: no part is made lower, however little room there is
+MOST = 2000  # dots: a page takes seconds to draw ten thousand, and nobody could tell them apart
 ACCEPTED = ".png,.jpg,.jpeg,.tif,.tiff,.bmp,.gif,.ppm,.pgm"
 
 
@@ -131,6 +134,7 @@ class FigureView(View):
     controls: dict[str, Any]  # by the trait that each of them leads
     first = "image"  # the trait whose change draws everything, as at first
     clickable: tuple[str, ...] = ()  # plotly's names of the parts that hear a click
+    tall = 640.0  # how high the plotting area may be, so that the words below it can be seen, too
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -144,7 +148,7 @@ class FigureView(View):
             control.observe(self.leader(trait), "value")
         self.redraw()
         model.observe(self.redraw)
-        self.words.observe(self.fit, "room")
+        self.words.observe(self.fit, ["room", "tall"])
         self.words.on_msg(self.hear)
 
     def called(self) -> str:
@@ -154,8 +158,10 @@ class FigureView(View):
 
     def fit(self, change: Any) -> None:
         """Lay the parts out anew in the room that there is."""
+        margins = self.figure.layout.margin.t + BELOW
+        self.tall = max(self.words.tall - margins, LOWEST) if self.words.tall else type(self).tall
         with self.figure.batch_update():
-            self.arrange(min(max(change.new - SCROLL_BAR, NARROWEST), WIDEST))
+            self.arrange(min(max(self.words.room - SCROLL_BAR, NARROWEST), WIDEST))
 
     def hear(self, words: Any, message: Any, buffers: Any = None) -> None:
         """Show a page that has just drawn its first picture what it missed."""
@@ -196,7 +202,11 @@ class FigureView(View):
         self.lead_controls()
         with self.figure.batch_update():
             self.draw(change.name if change else self.first)
-        self.say(self.model.describe(), self.model.brief())
+        self.say(self.model.describe() + self.left_out(), self.model.brief())
+
+    def left_out(self) -> str:
+        """Say, after a space, of what the picture shows but a part; or nothing."""
+        return ""
 
     def lead_controls(self) -> None:
         """Let the controls show what the model holds."""
@@ -254,6 +264,7 @@ class ChartView(FigureView):
     titles: tuple[str, str, str]
     dots: list[Any]  # four traces, for the four kinds of dots
     where: list[np.ndarray]  # positions, in the model's list, of the dots of each trace
+    count = 0  # how many dots there are, drawn or not
 
     def lay_out(self) -> go.Figure:
         """Return a figure of three parts in a row."""
@@ -265,7 +276,8 @@ class ChartView(FigureView):
         wide, gap = room(self.figure, width), 70
         if width >= ONE_ROW:
             side = (wide - 2 * gap) / 3
-            cells: list[Cell] = [(k * (side + gap), 0, side, side) for k in range(3)]
+            high = min(side, self.tall)
+            cells: list[Cell] = [(k * (side + gap), 0, side, high) for k in range(3)]
         else:
             side = (wide - gap) / 2
             cells = [(0, 0, side, side), (side + gap, 0, side, side), (0, side + 100, wide, 190)]
@@ -299,11 +311,20 @@ class ChartView(FigureView):
         self.figure.update_yaxes(title=y, range=[-0.03, 1.03], row=1, col=2)
 
     def draw_dots(self, x: np.ndarray, y: np.ndarray, dimension: np.ndarray, full: Any) -> None:
-        """Sort the dots into traces: components full and not, then holes full and not."""
-        kinds = [(dimension == k) & fate for k in (0, 1) for fate in (full, ~full)]
+        """Sort the dots into traces: components full and not, then holes full and not.
+
+        They come with the most persistent first; of very many only the first are drawn.
+        """
+        self.count, drawn = len(x), np.arange(len(x)) < MOST
+        kinds = [drawn & (dimension == k) & fate for k in (0, 1) for fate in (full, ~full)]
         self.where = [np.flatnonzero(kind) for kind in kinds]
         for trace, places in zip(self.dots, self.where, strict=True):
             move(trace, x[places], y[places])
+
+    def left_out(self) -> str:
+        if self.count <= MOST:
+            return ""
+        return f" Of their {self.count:,} dots the {MOST:,} most persistent are drawn."
 
     def picker(self, number: int) -> Callable[[Any, Any, Any], None]:
         """Return what pointing at a dot of trace `number` does: it marks what the dot is for."""
@@ -318,6 +339,14 @@ class ChartView(FigureView):
 # --- Controls and layout ------------------------------------------------------------------------
 
 
+TEMPLATE = go.layout.Template(plotly.io.templates["plotly_white"])
+# What is drawn in space does not follow the theme of a page (figure.css), so it holds on both.
+_AXIS = {"color": "#808080", "gridcolor": "#80808060", "showbackground": False}
+TEMPLATE.layout.scene = {"bgcolor": "rgba(0, 0, 0, 0)"} | dict.fromkeys(
+    ("xaxis", "yaxis", "zaxis"), _AXIS
+)
+
+
 def laid_out(
     figure: go.Figure,
     *,
@@ -330,7 +359,7 @@ def laid_out(
 ) -> go.Figure:
     """Give a figure the size and the look that those of all explorers have, and return it."""
     return figure.update_layout(
-        template="plotly_white",
+        template=TEMPLATE,
         width=width,
         height=height,
         margin={"l": left, "r": 10, "t": top, "b": 40},
@@ -340,6 +369,7 @@ def laid_out(
     )
 
 
+BELOW = 100  # pixels below the parts: titles of axes, and the legend
 Cell = tuple[float, float, float, float]
 """Left, top, width and height of a part, in pixels from the corner of the plotting area."""
 
@@ -349,7 +379,7 @@ def room(figure: Any, width: int) -> float:
     return width - figure.layout.margin.l - figure.layout.margin.r
 
 
-def place(figure: Any, width: int, cells: Sequence[Cell], *, below: int = 100) -> None:
+def place(figure: Any, width: int, cells: Sequence[Cell], *, below: int = BELOW) -> None:
     """Put the parts of a figure, with their titles, into these cells, and the legend below."""
     layout = figure.layout
     wide, high = room(figure, width), max(top + height for _, top, _, height in cells)

@@ -219,7 +219,7 @@ class _VolumeView(views.FigureView):
                 2,
                 _space_line(color="lightgray", width=2),
                 _space_line(color="silver", width=2),
-                _space_line(color="black", width=3),
+                _space_line(color="#808080", width=3),
                 _space_line(color=figures.SKELETON, width=5),
                 _space_marks("circle", figures.SKELETON, 3),
                 _space_marks("diamond", figures.BIRTH, 6, "birth voxel"),

@@ -16,7 +16,8 @@ class Words(anywidget.AnyWidget):
 
     Both are set as text, so what they hold never becomes HTML. Numbers that have changed are
     marked. The browser's part also names what stands beside it: sliders with their values, the
-    buttons that play them, figures; and it measures the `room`, in pixels, as soon as it is shown.
+    buttons that play them, figures; and it measures, in pixels, as soon as it is shown, how wide
+    the `room` is and how `tall` a figure can be for the first sentence to be seen with it.
     """
 
     _esm = Path(__file__).with_name("words.js")
@@ -28,3 +29,4 @@ class Words(anywidget.AnyWidget):
     played = Unicode().tag(sync=True)  # the label of the slider that the buttons play
     clickable: Any = List().tag(sync=True)  # plotly's names of the parts that hear a click
     room = Int(0).tag(sync=True)
+    tall = Int(0).tag(sync=True)
