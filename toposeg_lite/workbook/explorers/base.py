@@ -86,7 +86,7 @@ def show(explorer: Explorer) -> None:
     text = explorer.describe()
     box = widgets.VBox([complete(explorer.view()), KeyGuard()])
     bundle = dict(box._repr_mimebundle_())
-    bundle["image/png"] = base64.b64encode(figures.png(explorer.picture())).decode()
+    bundle["image/png"] = base64.b64encode(figures.png(explorer.picture(), card=True)).decode()
     bundle["text/plain"] = text
     display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
@@ -180,9 +180,13 @@ class LiveFigure(go.FigureWidget):
 
 
 class KeyGuard(anywidget.AnyWidget):
-    """Keep a notebook's shortcuts off the keys that are meant for the widgets beside this one."""
+    """Keep a notebook's shortcuts off the keys that are meant for the widgets beside this one.
+
+    It also sees to it that the focus shows, and that buttons for files are called what they are.
+    """
 
     _esm = Path(__file__).with_name("guard.js")
+    _css = Path(__file__).with_name("guard.css")
 
 
 def complete(box: Any) -> Any:

@@ -20,6 +20,7 @@ export default {
     const begin = () => {
       const box = el.parentElement;
       if (!box) return void (waiting = requestAnimationFrame(begin));
+      box.classList.add("toposeg-shown");
       box.addEventListener("focusin", (event) =>
         event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
       const tend = () => {

@@ -185,7 +185,8 @@ class _PaintView(views.FigureView):
 
     def arrange(self, width: int) -> None:
         width = min(width - 310 if width > 800 else width, 640)  # beside the table or above it
-        views.place(self.figure, width, [(0, 0, views.room(self.figure, width), 0.66 * width)])
+        high = min(0.66 * width, self.tall)
+        views.place(self.figure, width, [(0, 0, views.room(self.figure, width), high)])
 
     def build_middle(self) -> widgets.HBox:
         self.table = widgets.HTML()

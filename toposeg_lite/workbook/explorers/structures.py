@@ -282,7 +282,7 @@ class _StructureView(views.FigureView):
         self.figure.layout.margin.r = 100  # for the scale of the colours
         wide = views.room(self.figure, width)
         if width >= views.ONE_ROW:
-            side = (wide - 2 * gap) / 3
+            side = min((wide - 2 * gap) / 3, self.tall)
             cells: list[views.Cell] = [(k * (side + gap), 0, side, side) for k in range(3)]
         else:
             side = (wide - gap) / 2

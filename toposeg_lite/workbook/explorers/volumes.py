@@ -182,7 +182,7 @@ class _VolumeView(views.FigureView):
 
     def arrange(self, width: int) -> None:
         wide, gap = views.room(self.figure, width), 40
-        side = min(0.45 * wide, 500)
+        side = min(0.45 * wide, 500, self.tall)
         cells = [(0, 0, side, side), (side + gap, 0, wide - side - gap, side)]
         views.place(self.figure, width, cells, below=110)
 

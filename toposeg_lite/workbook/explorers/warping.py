@@ -216,7 +216,7 @@ class _WarpView(views.FigureView):
 
     def arrange(self, width: int) -> None:
         wide, gap = views.room(self.figure, width), 40
-        large = min(0.6 * (wide - gap), 520)
+        large = min(0.6 * (wide - gap), 520, self.tall)
         small = min(wide - gap - large, large)
         cells = [(0, 0, large, large), (large + gap, 0, small, large)]
         views.place(self.figure, width, cells)
