@@ -21,7 +21,7 @@ from toposeg_lite.workbook.explorers import (
     AnnotationExplorer,
     Dashboard,
     Explorer,
-    PersistenceExplorer,
+    MorseExplorer,
     WarpExplorer,
     examples,
 )
@@ -310,10 +310,10 @@ def test_unknown_names_are_refused(arguments, message):
 
 def test_a_page_that_joins_late_is_told_of_the_whole_figure():
     """Voila's page asks for the state of all widgets when it is there; so does a reloaded page."""
-    model = Dashboard(["02 Persistence"])
+    model = Dashboard(["05 Ridges"])
     (figure,) = of_kind(model.view(), go.FigureWidget)
-    for threshold in (0.7, 0.4):
-        model.explorer.threshold = threshold
+    for level in (0.7, 0.4):
+        model.explorer.saddle_level = level
         state = figure.get_state()
         assert len(state["_widget_data"]) == len(figure.data) > 5
         assert state["_widget_data"][0]["source"] == figure.data[0].source
@@ -333,8 +333,8 @@ def test_a_page_that_loads_plotly_late_is_told_of_the_whole_figure(monkeypatch):
         return made
 
     monkeypatch.setattr(comm, "create_comm", create)
-    explorers.show(PersistenceExplorer(np.array([[0.9, 0.1, 0.6]])))
-    _DashboardView(Dashboard(["02 Persistence"]))
+    explorers.show(MorseExplorer(np.array([[0.9, 0.1, 0.6]])))
+    _DashboardView(Dashboard(["05 Ridges"]))
     whole = {key: state for key, state in opened.items() if len(state.get("_widget_data", ())) > 5}
     assert len(whole) == 2
     for key, state in whole.items():
