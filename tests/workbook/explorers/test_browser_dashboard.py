@@ -120,6 +120,8 @@ def test_every_tab_opens_and_obeys(tmp_path):
             )
             panel.locator(drawn).first.wait_for(state="attached")
             before = text.inner_text()
+            if name == "01 Painting":
+                panel.get_by_role("button", name="More controls").click()
             press(page, *slider, PANEL)
             expect(text).not_to_have_text(before)
             plots = "[...document.querySelectorAll('.js-plotly-plot')]"

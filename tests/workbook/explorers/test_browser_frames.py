@@ -77,7 +77,7 @@ def pages(tmp_path):
                 <style>:root {{ color-scheme: light dark; }}
                 {(PLACE / "frames.css").read_text()}</style><main id="place"></main>
                 <script type="module">{(PLACE / "frames.js").read_text()}
-                Object.assign(window, {{ partsAround, verdict }});
+                Object.assign(window, {{ partsAround, partsOf, verdict }});
                 window.end = mount(document.querySelector("#place"), {json.dumps(bundle)});
                 </script></html>"""
             )
@@ -101,6 +101,7 @@ def rests(page):
         """(() => {
             const root = document.querySelector(".toposeg-frames[data-frame]");
             if (!root || root.querySelector("input").value !== root.dataset.frame) return null;
+            if (root.querySelector("canvas").toposeg.view.asked) return null; // not drawn yet
             return [Number(root.dataset.frame),
                     ...[...root.querySelectorAll("canvas")].map(c => c.toDataURL().length)];
         })()""",
@@ -443,6 +444,130 @@ def test_playing_stops_at_the_end_and_when_it_is_told_to(tmp_path):
         page.get_by_role("button", name="Play the slices").click()
         expect(page.locator(".toposeg-brief")).to_contain_text("Slice 31")
         expect(page.get_by_role("button", name="Play the slices")).to_be_visible()
+
+
+# --- Painting -----------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_the_page_names_parts_as_python_does(tmp_path):
+    generator = np.random.default_rng(0)
+    frames = frames_of(explorers.PaintExplorer.example())
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        for connectivity in (1, 2):
+            masks = [generator.random((9, 13)) < share for share in np.linspace(0, 1, 40)]
+            found = page.evaluate(
+                """([masks, connectivity]) => masks.map(mask =>
+                    [...partsOf(Uint8Array.from(mask), 13, connectivity).numbers])""",
+                [[mask.ravel().astype(int).tolist() for mask in masks], connectivity],
+            )
+            for mask, numbers in zip(masks, found, strict=True):
+                expected = figures.numbered_parts(mask, connectivity=connectivity)
+                np.testing.assert_array_equal(np.reshape(numbers, mask.shape), expected)
+
+
+TOLD = "() => { const panel = document.querySelector('canvas').toposeg; return panel.view.model"
+
+
+@pytest.mark.browser
+def test_a_hand_paints_by_dragging_and_by_keys(tmp_path):
+    model = explorers.PaintExplorer.example()
+    frames = frames_of(model)
+    width = model.mask.shape[1]
+    told = TOLD + ".get('painted'); }"
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        canvas, brief = page.locator("canvas"), page.locator(".toposeg-brief")
+        expect(brief).to_have_text(model.brief())
+        box = canvas.bounding_box()
+
+        def at(row, column):
+            side = box["width"] / width
+            return box["x"] + (column + 0.5) * side, box["y"] + (row + 0.5) * side
+
+        page.mouse.move(*at(4, 9))
+        page.mouse.down()
+        page.mouse.move(*at(4, 12))  # in one leap: nothing on the way is left out
+        page.mouse.move(*at(2, 12), steps=3)
+        painted = model.mask.copy()
+        painted[4, 9:13] = painted[2:5, 12] = True
+        hand = explorers.PaintExplorer(painted, model.truth)
+        expect(brief).to_have_text(hand.brief())  # while the hand is down
+        assert page.evaluate(TOLD + ".get('stroke') ?? 0; }") == 0
+        page.mouse.up()
+        assert page.evaluate(told) == np.flatnonzero(painted).tolist()
+        assert page.evaluate(TOLD + ".get('stroke'); }") == 1
+        shown = middles_of_cells(page, painted.shape)
+        wanted = figures.mask_colours(painted, model.truth)
+        np.testing.assert_array_equal(shown, wanted)
+
+        page.mouse.move(*at(4, 12))  # begun on a painted pixel: wiped out
+        page.mouse.down()
+        page.mouse.move(*at(4, 10), steps=4)
+        page.mouse.up()
+        painted[4, 10:13] = False
+        hand.mask = painted
+        expect(brief).to_have_text(hand.brief())
+
+        pixel = page.get_by_role("slider", name="Chosen pixel")
+        pixel.press("ArrowLeft")
+        pixel.press("ArrowDown")
+        expect(pixel).to_have_attribute("aria-valuetext", re.compile("^row 5, column 9: backgr"))
+        pixel.press(" ")
+        hand.toggle(5, 9)
+        expect(brief).to_have_text(hand.brief())
+        assert page.evaluate(told) == np.flatnonzero(hand.mask).tolist()
+        expect(page.locator(".toposeg-tiles b").first).to_have_text(str(hand.betti[0]))
+
+
+def middles_of_cells(page, shape):
+    """Return the colours beside the middle of each cell, where no letter and no frame is."""
+    look = MIDDLES.replace("(column + 0.5)", "(column + 0.2)").replace("(row + 0.5)", "(row + 0.2)")
+    found = page.locator("canvas").evaluate(look)
+    return np.array(found, np.uint8).reshape(*shape, 3)
+
+
+@pytest.mark.browser
+def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
+    """The answer to the first stroke comes when the second one is under way."""
+    model = explorers.PaintExplorer.example()
+    frames = frames_of(model)
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        box = page.locator("canvas").bounding_box()
+        side = box["width"] / model.mask.shape[1]
+        brief = page.locator(".toposeg-brief")
+        page.mouse.click(box["x"] + 0.5 * side, box["y"] + 0.5 * side)
+        hand = explorers.PaintExplorer(model.mask, model.truth)
+        hand.toggle(0, 0)
+        expect(brief).to_have_text(hand.brief())
+        page.mouse.move(box["x"] + 12.5 * side, box["y"] + 0.5 * side)
+        page.mouse.down()
+        hand.toggle(0, 12)
+        expect(brief).to_have_text(hand.brief())
+        model.toggle(0, 0)
+        answer = frames.bundle()
+        answer["about"] = answer["about"] | {"stroke": 1}
+        answer_it = """answer => {
+            const view = document.querySelector("canvas").toposeg.view;
+            const bytes = Uint8Array.from(atob(answer.data), letter => letter.charCodeAt(0));
+            view.model.set("data", new DataView(bytes.buffer));
+            view.model.set("about", answer.about);
+        }"""
+        page.evaluate(answer_it, answer)
+        rests(page)
+        expect(brief).to_have_text(hand.brief())
+        page.mouse.up()
+        page.evaluate(answer_it, answer)  # the second stroke has not been heard
+        rests(page)
+        expect(brief).to_have_text(hand.brief())
+        model.toggle(0, 12)
+        model.toggle(1, 12)
+        later = frames.bundle()
+        later["about"] = later["about"] | {"stroke": 2}
+        page.evaluate(answer_it, later)  # heard, and somebody else has painted on
+        expect(brief).to_have_text(model.brief())
 
 
 # --- How long it takes ------------------------------------------------------------------------

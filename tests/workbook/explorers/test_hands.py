@@ -405,7 +405,7 @@ def test_frames_have_a_name_and_say_what_can_be_pointed_at(name):
     assert all(titles)
     if hasattr(view, "figure"):
         titles += [title.text for title in view.figure.layout.annotations]
-    assert any(re.search("point at|click", title) for title in titles)
+    assert any(re.search("point at|click|press", title) for title in titles)
     assert [len(entry) for entry in about["legend"]] == [3] * len(about["legend"])
 
 
