@@ -67,9 +67,7 @@ def with_formulas(html: str) -> str:
     parts = re.split(r"(<(pre|code|svg|script)\b.*?</\2>|<[^>]*>)", html, flags=re.DOTALL)
     texts, tags = parts[::3], parts[1::3]
     # A formula may stretch over tags of line breaks, but never into code, so tags are kept aside.
-    marked = "".join(
-        text + (f"\0{k}\0" if k < len(tags) else "") for k, text in enumerate(texts)
-    )
+    marked = "".join(text + (f"\0{k}\0" if k < len(tags) else "") for k, text in enumerate(texts))
     marked = re.sub(
         r"\$\$([^\0$]+)\$\$", lambda found: drawn_formula(unescape(found[1]), alone=True), marked
     )
@@ -80,7 +78,7 @@ def with_formulas(html: str) -> str:
 
 
 def leading_to_pages(html: str, pages: Iterable[str]) -> str:
-    """Let links to chapters lead to their pages, and take the others away from files beside them."""
+    """Let links to chapters lead to their pages, and take links to other files away."""
 
     def follow(found: re.Match[str]) -> str:
         target, words = found[1], found[2]

@@ -114,9 +114,14 @@ def test_every_tab_opens_and_obeys(tmp_path):
                 brings_own_files(page, panel, text)
                 expect(text).to_contain_text("0 accepted, 0 rejected")
                 continue
-            drawn = ".scatterlayer .trace, .gl-container canvas, .barlayer .trace"
+            drawn = (
+                ".scatterlayer .trace, .gl-container canvas, .barlayer .trace, "
+                ".toposeg-frames[data-frame] canvas"
+            )
             panel.locator(drawn).first.wait_for(state="attached")
             before = text.inner_text()
+            if name == "01 Painting":
+                panel.get_by_role("button", name="More controls").click()
             press(page, *slider, PANEL)
             expect(text).not_to_have_text(before)
             plots = "[...document.querySelectorAll('.js-plotly-plot')]"
@@ -184,7 +189,7 @@ def test_an_explorer_in_notebook_7(tmp_path):
         page.goto(address("chapter.ipynb"))
         run_all(page)
         text = page.locator(SAID)
-        drawn_at_the_end(page, ".scatterlayer .trace .point")
+        drawn_at_the_end(page, ".toposeg-frames[data-frame] canvas")
         expect(text).to_contain_text("At threshold 0.50")
         text.scroll_into_view_if_needed()
         try:

@@ -1,4 +1,4 @@
-"""Every explorer by keyboard alone, in a real browser: no trap, names, rings of focus, both themes."""
+"""Every explorer by keyboard alone, in a real browser: no trap, names, rings; and both themes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ FOCUS = """(() => {
     return {
         place: [...document.querySelectorAll("*")].indexOf(at),
         inside: !!at.closest(".widget-tab-contents"),
-        ring: looks.some(look => look.outlineStyle !== "none" && parseFloat(look.outlineWidth) >= 2),
+        ring: looks.some(look =>
+            look.outlineStyle !== "none" && parseFloat(look.outlineWidth) >= 2),
         seen: box.width > 0 && box.height > 0,
         label: `${at.tagName} ${at.className} ${at.getAttribute("aria-label")}`.slice(0, 90),
     };

@@ -25,6 +25,7 @@ from toposeg_lite.workbook.explorers import (
     AnnotationExplorer,
     Dashboard,
     Explorer,
+    MorseExplorer,
     PersistenceExplorer,
     WarpExplorer,
     examples,
@@ -346,10 +347,10 @@ def test_unknown_names_are_refused(arguments, message):
 
 def test_a_page_that_joins_late_is_told_of_the_whole_figure():
     """Voila's page asks for the state of all widgets when it is there; so does a reloaded page."""
-    model = Dashboard(["02 Persistence"])
+    model = Dashboard(["05 Ridges"])
     (figure,) = of_kind(model.view(), go.FigureWidget)
-    for threshold in (0.7, 0.4):
-        model.explorer.threshold = threshold
+    for level in (0.7, 0.4):
+        model.explorer.saddle_level = level
         state = figure.get_state()
         assert len(state["_widget_data"]) == len(figure.data) > 5
         assert state["_widget_data"][0]["source"] == figure.data[0].source
@@ -369,8 +370,8 @@ def test_a_page_that_loads_plotly_late_is_told_of_the_whole_figure(monkeypatch):
         return made
 
     monkeypatch.setattr(comm, "create_comm", create)
-    explorers.show(PersistenceExplorer(np.array([[0.9, 0.1, 0.6]])))
-    _DashboardView(Dashboard(["02 Persistence"]))
+    explorers.show(MorseExplorer(np.array([[0.9, 0.1, 0.6]])))
+    _DashboardView(Dashboard(["05 Ridges"]))
     whole = {key: state for key, state in opened.items() if len(state.get("_widget_data", ())) > 5}
     assert len(whole) == 2
     for key, state in whole.items():
@@ -391,7 +392,7 @@ def test_plotly_is_sent_once_for_all_figures(monkeypatch):
 
     monkeypatch.setattr(comm, "create_comm", create)
     monkeypatch.setattr(PlotlyCode, "kept", None)
-    views = [PersistenceExplorer(np.eye(3)).view(), WarpExplorer(np.eye(3), np.eye(3)).view()]
+    views = [MorseExplorer(np.eye(3)).view() for _ in range(2)]
     for view in views:
         complete(view)
     (code,) = (buffers[0] for state, buffers in opened if "digest" in state)
@@ -406,7 +407,7 @@ def test_plotly_is_sent_once_for_all_figures(monkeypatch):
 
 
 def test_a_figure_that_is_offered_anew_takes_the_place_of_the_old_one():
-    (figure,) = of_kind(WarpExplorer(np.eye(3), np.eye(3)).view(), go.FigureWidget)
+    (figure,) = of_kind(MorseExplorer(np.eye(3)).view(), go.FigureWidget)
     first = figure.model_id
     figure.reopen()
     assert figure.model_id != first

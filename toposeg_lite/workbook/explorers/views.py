@@ -24,7 +24,7 @@ from .. import figures
 from .base import LiveFigure
 from .words import Words
 
-__all__ = ["ChartView", "FigureView", "View"]
+__all__ = ["ChartView", "ControlledView", "FigureView", "View"]
 
 
 # What `uploads` reads, and no more, is offered by the browser.
@@ -124,14 +124,50 @@ class View:
         raise NotImplementedError
 
 
-class FigureView(View):
+class ControlledView(View):
+    """A view of controls, each of which leads a trait of the model."""
+
+    controls: dict[str, Any]  # by the trait that each of them leads
+
+    def build_controls(self) -> list[Any]:
+        """Make the controls, and return them in rows."""
+        raise NotImplementedError
+
+    def last_values(self) -> dict[str, int]:
+        """Return where the scales of sliders end now, by the traits that they lead."""
+        return {}
+
+    def lead_controls(self) -> None:
+        """Let the controls show what the model holds."""
+        last = self.last_values()
+        for trait, control in self.controls.items():
+            value = getattr(self.model, trait)
+            if trait in last:  # a maximum below the value would change it, and with it the model
+                control.max = max(control.max, value)
+            control.value = value
+            if trait in last:
+                control.max = max(last[trait], value)
+
+    def leader(self, trait: str) -> Callable[[Any], None]:
+        """Return what a move of a control does: it sets a trait of the model."""
+        return lambda change: self.obey(trait, change.new)
+
+    def obey(self, trait: str, value: Any) -> None:
+        """Hand a control's value to the model."""
+        setattr(self.model, trait, value)
+
+    def row(self, *parts: Any) -> widgets.HBox:
+        """Put controls, named by the traits that they lead, and other widgets in a row."""
+        return widgets.HBox([self.controls.get(part, part) for part in parts])
+
+
+class FigureView(ControlledView):
     """A view of controls, one plotly figure and a line of text, made in this order.
 
     A subclass lays out the figure, fills it with traces, makes the controls, and draws.
     """
 
     figure: LiveFigure
-    controls: dict[str, Any]  # by the trait that each of them leads
     first = "image"  # the trait whose change draws everything, as at first
     clickable: tuple[str, ...] = ()  # plotly's names of the parts that hear a click
     tall = 640.0  # how high the plotting area may be, so that the words below it can be seen, too
@@ -179,10 +215,6 @@ class FigureView(View):
         """Fill the figure with traces, which have no places yet."""
         raise NotImplementedError
 
-    def build_controls(self) -> list[Any]:
-        """Make the controls, and return them in rows."""
-        raise NotImplementedError
-
     def build_middle(self) -> Any:
         """Return what stands between the controls and the line of text: the figure."""
         return self.figure
@@ -190,10 +222,6 @@ class FigureView(View):
     def draw(self, name: str) -> None:
         """Draw what a change of the trait `name` changes."""
         raise NotImplementedError
-
-    def last_values(self) -> dict[str, int]:
-        """Return where the scales of sliders end now, by the traits that they lead."""
-        return {}
 
     def redraw(self, change: Any = None) -> None:
         """Bring controls, figure and text into line with the model."""
@@ -207,25 +235,6 @@ class FigureView(View):
     def left_out(self) -> str:
         """Say, after a space, of what the picture shows but a part; or nothing."""
         return ""
-
-    def lead_controls(self) -> None:
-        """Let the controls show what the model holds."""
-        last = self.last_values()
-        for trait, control in self.controls.items():
-            value = getattr(self.model, trait)
-            if trait in last:  # a maximum below the value would change it, and with it the model
-                control.max = max(control.max, value)
-            control.value = value
-            if trait in last:
-                control.max = max(last[trait], value)
-
-    def leader(self, trait: str) -> Callable[[Any], None]:
-        """Return what a move of a control does: it sets a trait of the model."""
-        return lambda change: self.obey(trait, change.new)
-
-    def obey(self, trait: str, value: Any) -> None:
-        """Hand a control's value to the model."""
-        setattr(self.model, trait, value)
 
     def add(self, column: int, *traces: Any) -> list[Any]:
         """Add traces to a part and return them as the figure holds them."""
@@ -241,10 +250,6 @@ class FigureView(View):
         square |= {"autorange": "reversed"} if upside_down else {}
         self.figure.update_yaxes(title=title, row=1, col=column, **square)
         self.figure.update_xaxes(title="column", constrain="domain", row=1, col=column)
-
-    def row(self, *parts: Any) -> widgets.HBox:
-        """Put controls, named by the traits that they lead, and other widgets in a row."""
-        return widgets.HBox([self.controls.get(part, part) for part in parts])
 
     def add_player(self, trait: str, interval: int) -> widgets.Play:
         """Return buttons that play a slider, with so many milliseconds for each step."""
@@ -322,6 +327,7 @@ class ChartView(FigureView):
             move(trace, x[places], y[places])
 
     def left_out(self) -> str:
+        """Say, after a space, how many dots are drawn if not all are."""
         if self.count <= MOST:
             return ""
         return f" Of their {self.count:,} dots the {MOST:,} most persistent are drawn."
@@ -385,15 +391,11 @@ def place(figure: Any, width: int, cells: Sequence[Cell], *, below: int = BELOW)
     wide, high = room(figure, width), max(top + height for _, top, _, height in cells)
     layout.margin.b = below
     layout.update(width=width, height=round(high + layout.margin.t + below))
-    in_space = "scene" in layout.to_plotly_json()
     for number, (left, top, across, down) in enumerate(cells, 1):
         x = [left / wide, min((left + across) / wide, 1)]
         y = [max(1 - (top + down) / high, 0), 1 - top / high]
         ending = "" if number == 1 else str(number)
-        if number == len(cells) and in_space:
-            layout.scene.domain = {"x": x, "y": y}
-        else:
-            layout[f"xaxis{ending}"].domain, layout[f"yaxis{ending}"].domain = x, y
+        layout[f"xaxis{ending}"].domain, layout[f"yaxis{ending}"].domain = x, y
         if layout.annotations:
             layout.annotations[number - 1].update(x=sum(x) / 2, y=y[1])
     layout.legend.y = -55 / high

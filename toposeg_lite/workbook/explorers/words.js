@@ -109,13 +109,15 @@ export default {
     let briefBefore = "";
     const say = () => {
       const [text, short] = [model.get("text"), model.get("brief")];
+      if (!model.get("aloud")) brief.remove();
+      else if (!brief.isConnected || brief.parentElement !== el) el.prepend(brief);
       if (text !== before) write(long, text, before);
       if (short !== briefBefore) write(brief, short, briefBefore);
       [before, briefBefore] = [text, short];
-      long.hidden = text === short;
+      long.hidden = text === short && model.get("aloud");
     };
     say();
-    model.on("change:text change:brief", say);
+    model.on("change:text change:brief change:aloud", say);
 
     let waiting = 0;
     let told = false; // the kernel knows that the picture is there
@@ -168,7 +170,7 @@ export default {
       watcher?.disconnect();
       measure?.disconnect();
       window.removeEventListener("resize", tellRoom);
-      model.off("change:text change:brief", say);
+      model.off("change:text change:brief change:aloud", say);
     };
   },
 };

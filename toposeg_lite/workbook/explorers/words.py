@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-from traitlets import Int, List, Unicode
+from traitlets import Bool, Int, List, Unicode
 
 __all__ = ["Words"]
 
@@ -24,6 +24,7 @@ class Words(anywidget.AnyWidget):
     _css = Path(__file__).with_name("words.css")
 
     brief = Unicode().tag(sync=True)
+    aloud = Bool(True).tag(sync=True)  # whether the sentence stands here, and not elsewhere
     text = Unicode().tag(sync=True)
     label = Unicode().tag(sync=True)  # what the figure is called
     played = Unicode().tag(sync=True)  # the label of the slider that the buttons play
