@@ -157,7 +157,8 @@ CALLS: list[Call] = [
     draw(figures.outline, {"mask": MASK}, {"mask": SMALL_MASK}),
     draw(figures.parts, {"count": 2}, {"count": BAD_SIZE}),
     draw(figures.pixel_values, {"image": RIDGES, "title": "a", "mask": RIDGES > 0.5, "ax": None}),
-    draw(figures.png, {"figure": Figure((1, 1)), "dpi": 20}, {"figure": NOTHING}),
+    draw(figures.png, {"figure": Figure((1, 1)), "dpi": 20, "card": True},
+         {"figure": NOTHING, "card": BAD_FLAG}),
     draw(figures.show, {"figure": Figure((1, 1)), "alt": "nothing", "dpi": 20},
          {"figure": NOTHING, "alt": BAD_TEXT | {"empty": " "}}),
     # --- persistence, gradients ---
