@@ -115,14 +115,14 @@ def topology_differences(
     shared = shared_homes(our_holes, true_holes)
     _, false = _left_over(our_holes, shared)
     _, absent = _left_over(true_holes, shared)
-    here, there, both = ours.labels, wanted.labels, union.paint()
+    here, there, both = ours.runs.paint(), wanted.runs.paint(), union.paint()
     places = {
         "break": _gaps(here, breaks, both),
         "spurious component": _insides(here, spurious),
         "false merge": _gaps(there, merges, both),
         "missing component": _insides(there, missing),
-        "false hole": _insides(our_holes.labels, false),
-        "missing hole": _insides(true_holes.labels, absent),
+        "false hole": _insides(our_holes.runs.paint(), false),
+        "missing hole": _insides(true_holes.runs.paint(), absent),
     }
     # Back to the image's own pixels; a gap may lie in the frame.
     last = np.array(truth.shape) - 3

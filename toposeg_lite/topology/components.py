@@ -66,7 +66,7 @@ def label_components(mask: Any, *, connectivity: int | None = None) -> tuple[np.
     """
     mask = check_mask(mask)
     runs = label_runs(mask, check_connectivity(connectivity, mask.ndim))
-    return runs.paint(), runs.count
+    return runs.paint(), runs.largest
 
 
 class Runs(NamedTuple):
@@ -76,7 +76,7 @@ class Runs(NamedTuple):
     first: np.ndarray
     edge: np.ndarray
     label: np.ndarray  # of each run
-    count: int  # of the labels
+    largest: int  # label
 
     def paint(self) -> np.ndarray:
         """Return the labels of all pixels."""

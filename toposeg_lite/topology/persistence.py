@@ -222,20 +222,12 @@ def persistence_pairs(
         above = np.count_nonzero(image > floor) / image.size
         # With connectivity 1 the pairs of all voxels do not know which edges close their tunnels.
         if floor > 0 and 0 < above < (MOST_ABOVE if connectivity > 1 else 2):
-            sparse = pairs_above(image, connectivity, closed, wanted, floor)
-            return replace(_as_pairs(assemble(image, sparse, least)), _floor=floor)
-        pairs = _as_pairs(pairs_3d(image, connectivity, closed, wanted, kept))
+            found = pairs_above(image, connectivity, closed, wanted, floor)
+            return replace(PersistencePairs(*assemble(image, *found, least)), _floor=floor)
+        pairs = PersistencePairs(*pairs_3d(image, connectivity, closed, wanted, kept))
     else:
-        columns = _pairs_2d(image, connectivity, closed, tuple(wanted), kept)
-        dimension, birth, death, birth_index, death_index = columns
-        pairs = PersistencePairs(dimension, birth, death, birth_index, death_index)
+        pairs = PersistencePairs(*_pairs_2d(image, connectivity, closed, tuple(wanted), kept))
     return _censored(pairs, floor, image.ndim, least) if floor > 0 else pairs
-
-
-def _as_pairs(columns: tuple[np.ndarray, ...]) -> PersistencePairs:
-    """Make pairs of the arrays that `volumes.assemble` returns."""
-    dimension, birth, death, birth_index, death_index, closing = columns
-    return PersistencePairs(dimension, birth, death, birth_index, death_index, closing)
 
 
 def _censored(
@@ -289,7 +281,7 @@ COMPONENTS_AROUND = np.stack([_tabulate_components(connectivity) for connectivit
 
 def _pairs_2d(
     image: np.ndarray, connectivity: int, closed: bool, wanted: tuple[bool, ...], least: Any
-) -> tuple[np.ndarray, ...]:
+) -> tuple[Any, ...]:
     """Compute the five arrays of `PersistencePairs` for an image that was checked.
 
     What the first kernel needs is gone before the second writes the result, which can be as large:

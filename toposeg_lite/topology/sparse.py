@@ -56,8 +56,8 @@ def rank_some(order: np.ndarray, shape: tuple[int, ...], closed: bool) -> np.nda
 
 def pairs_above(
     image: np.ndarray, connectivity: int, closed: bool, wanted: list[bool], floor: float
-) -> list[tuple[np.ndarray, ...]]:
-    """Return for each dimension the pixels of births and of deaths, and the closing edges.
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """Return for each dimension the pixels of births and of deaths, and tunnels' closing edges.
 
     These are those of `PersistencePairs`; for a dimension that is not wanted they are empty. Some
     pairs have no length. At least one voxel must be above the floor.
@@ -68,25 +68,24 @@ def pairs_above(
     framed = tuple(n + 2 for n in image.shape)
     order = framed_indices(voxels, image.shape)
     rank = rank_some(order, framed, closed)
-    none = np.empty(0, np.int64)
-    pairs: list[tuple[np.ndarray, ...]] = [(none, none, none)] * 3
+    closing = np.empty(0, np.int64)
+    pairs = [(closing, closing)] * 3
     if wanted[0]:
         steps = flat_steps(OFFSETS[3, connectivity], framed)
         born, died, roots = _join_above(order, rank, steps)
         oldest, roots = ([-1], roots) if closed else (voxels[roots[:1]], roots[1:])
         born = np.concatenate((oldest, voxels[born], voxels[roots]))
-        died = np.concatenate(([-1], voxels[died], np.full(len(roots), CENSORED)))
-        pairs[0] = born, died, np.full(len(born), -1)
+        pairs[0] = born, np.concatenate(([-1], voxels[died], np.full(len(roots), CENSORED)))
     if wanted[1]:
-        pairs[1] = _tunnels_above(framed, order, closed, connectivity > 1)
+        pairs[1], closing = _tunnels_above(framed, order, closed, connectivity > 1)
     if wanted[2]:
         pairs[2] = _cavities_above(image, voxels, order, rank, connectivity, closed)
-    return pairs
+    return pairs, closing
 
 
 def _tunnels_above(
     framed: tuple[int, ...], order: np.ndarray, closed: bool, full: bool
-) -> tuple[np.ndarray, ...]:
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Return the voxels that close tunnels, those that fill them, and the closing edges."""
     grid = make_grid(framed, order, full, closed)
     cells = filter_cells(grid, order)
@@ -103,7 +102,7 @@ def _tunnels_above(
     born = unframe(entering_voxels(cells, ages), framed)
     died = np.full(len(born), CENSORED)
     died[fills > 0] = unframe(entering_voxels(cells, fills[fills > 0]), framed)
-    return born, died, 16 * born + (ages & 15)
+    return (born, died), 16 * born + (ages & 15)
 
 
 def _cavities_above(
@@ -113,7 +112,7 @@ def _cavities_above(
     rank: np.ndarray,
     connectivity: int,
     closed: bool,
-) -> tuple[np.ndarray, ...]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the voxels that close a cavity's wall, and its lowest voxels."""
     n, framed = voxels.size, tuple(k + 2 for k in image.shape)
     low = np.ones(image.shape, np.bool_)
@@ -136,8 +135,7 @@ def _cavities_above(
     steps = flat_steps(OFFSETS[3, dual], framed)
     born, died = _close_above(order, rank, around.ravel(), place, steps, len(pieces), closed)
     last = np.concatenate((voxels, pits[pieces][::-1]))  # the later, the lower
-    birth, death = np.where(born < 0, -1, voxels[born] if n else -1), last[died]
-    return birth, death, np.full(len(birth), -1)
+    return np.where(born < 0, -1, voxels[born] if n else -1), last[died]
 
 
 @kernel

@@ -50,7 +50,7 @@ import numpy as np
 
 from .frame import flat_steps, frame_voxels
 from .kernels import kernel
-from .loops import cancel_pairs, pop_largest, push
+from .loops import cancel_pairs, push, store_keys
 from .order import find_root
 
 __all__: list[str] = []
@@ -177,7 +177,7 @@ def open_loops(grid: Grid, cells: Filtration, filled: np.ndarray) -> tuple[np.nd
     `filled` is what `fill_loops` says for these cells as rows and columns; the forest are the edges
     with which components meet.
     """
-    edges = _list_others(cells.edges, cells.first, filled)
+    edges = np.flatnonzero((cells.edges > 0) & (cells.edges < cells.first) & (filled == 0))
     edges = edges[np.argsort(-cells.edges[edges].astype(np.int64))]
     return _join_points(edges, grid.up, _on_frame(grid, cells))
 
@@ -203,6 +203,9 @@ def entering_voxels(filtration: Filtration, ages: np.ndarray) -> np.ndarray:
     return filtration.order[filtration.order.size - (np.abs(ages) >> 4)]
 
 
+_OTHERS = ((1, 2), (0, 2), (0, 1))  # the axes across each
+
+
 @kernel
 def _set_ages(way, age, ties, full, ages):
     """Write the ages of all cells, 0 for those that never enter.
@@ -211,9 +214,7 @@ def _set_ages(way, age, ties, full, ages):
     """
     for p in range(1, age.size):
         for axis in range(3):
-            a, b, tie = min(1, 2 - axis), max(1, 2 - axis), ties[axis]
-            if axis == 1:
-                a, b = 0, 2
+            (a, b), tie = _OTHERS[axis], ties[axis]
             if tie.size == 2:
                 q = way[axis, p]
                 one, other = 16 * age[p] + tie[0], 16 * age[q] + tie[1]
@@ -245,15 +246,15 @@ def _join_at_last(grid, age, squares, first, node):
     for p in range(1, age.size):
         if node[p] == 0:
             continue
-        last, beyond = np.int64(-1), np.int64(0)
-        least = np.int64(first)
+        last, beyond, least = np.int64(-1), node[0], np.int64(first)
         for axis in range(3):
             for way in range(2):
                 q = grid.up[axis, p]
-                s = 3 * np.int64(q if way else p) + axis
-                one = abs(np.int64(squares[s]))
+                square = 3 * np.int64(q if way else p) + axis
+                one = np.int64(abs(squares[square]))
                 if 0 < one < least:
-                    least, last, beyond = one, s, np.int64(q if way else grid.down[axis, p])
+                    least, last = one, square
+                    beyond = q if way else grid.down[axis, p]
         if last >= 0 and squares[last] > 0:  # else the cube beyond has led here, or all is frame
             squares[last] = -squares[last]
             node[p] = beyond
@@ -327,23 +328,11 @@ def _fill_loops(grid, rows, columns, apparent, others, enough):
             n += 1
             filled[pivots[k]] = -1 - k
             count -= is_square and age <= edges[pivots[k]] and squares[rest[k]] < age
-        start[k + 1], store = _store(heap, size, store, start[k])
+        start[k + 1], store = store_keys(heap, size, store, start[k])
     for k in range(total):
         if pivots[k] >= 0:
             filled[pivots[k]] = rest[k] + 1 if k < rest.size else rest.size - 1 - k
     return n
-
-
-@kernel
-def _store(heap, size, store, used):
-    """Move a column from the heap to the end of the store; return the new end, and the store."""
-    while size > 0:
-        if used == store.size:
-            store = np.concatenate((store, store))
-        store[used] = heap[0]
-        used += 1
-        size = cancel_pairs(heap, pop_largest(heap, size))
-    return used, store
 
 
 @kernel
@@ -403,16 +392,6 @@ def _add(heap, size, s, up, edges, frame):
         if 0 < edges[e] < frame:
             size, heap = push(heap, size, (frame - np.int64(edges[e])) << 31 | e)
     return size, heap
-
-
-@kernel
-def _list_others(edges, first, filled):
-    """List all edges that enter after the frame, but for those that are filled."""
-    others, n = np.empty(edges.size, np.int64), 0
-    for e in range(edges.size):
-        others[n] = e  # written always and kept at times: no branch to mispredict
-        n += (0 < edges[e] < first) & (filled[e] == 0)
-    return others[:n]
 
 
 @kernel

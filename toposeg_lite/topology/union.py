@@ -33,11 +33,6 @@ class Parts(NamedTuple):
     # that both masks share; -1 where there is none, and for the label 0.
     home: np.ndarray
 
-    @property
-    def labels(self) -> np.ndarray:
-        """1, 2, ... in the components and 0 elsewhere; made anew each time."""
-        return self.runs.paint()
-
 
 def components_in_union(
     first: np.ndarray, second: np.ndarray, connectivity: int
@@ -57,7 +52,7 @@ def components_in_union(
     sides = []
     for mask in (first, second):
         runs = label_runs(mask, connectivity)
-        home = np.full(runs.count + 1, -1)
+        home = np.full(runs.largest + 1, -1)
         home[runs.label] = labels_around(runs, union)
         sides.append(Parts(runs, home))
     return sides[0], sides[1], union
@@ -71,13 +66,13 @@ def holes_in_union(first: np.ndarray, second: np.ndarray, connectivity: int) -> 
     """
     dual = dual_connectivity(connectivity, first.ndim)
     common = label_runs(~(first | second), dual)
-    last = np.zeros(common.count + 1, np.int64)
+    last = np.zeros(common.largest + 1, np.int64)
     last[common.label] = np.arange(len(common.label))  # of several values the last one stays
     last = np.sort(last[1:])
     sides = []
     for mask in (first, second):
         runs = label_runs(~mask, dual)
-        home = np.full(runs.count + 1, -1)
+        home = np.full(runs.largest + 1, -1)
         home[labels_around(common, runs)[last]] = last
         sides.append(Parts(runs, home))
     return sides[0], sides[1]

@@ -41,6 +41,8 @@ References
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .frame import OFFSETS, flat_steps, inside, unframe
@@ -53,7 +55,7 @@ __all__: list[str] = []
 
 def pairs_3d(
     image: np.ndarray, connectivity: int, closed: bool, wanted: list[bool], least: np.floating
-) -> tuple[np.ndarray, ...]:
+) -> tuple[Any, ...]:
     """Compute the arrays of `PersistencePairs` for a volume that was checked.
 
     `wanted` says of each dimension whether it is; kept is what is more persistent than `least`.
@@ -80,17 +82,21 @@ def pairs_3d(
     if wanted[2] and closed:
         born, died = pairs[2]
         pairs[2] = np.append(born, -1), np.append(died, order[-1])
-    edges = [closing if k == 1 else np.full(len(pairs[k][0]), -1) for k in range(3)]
-    return assemble(image, [(*pairs[k], edges[k]) for k in range(3)], least)
+    return assemble(image, pairs, closing, least)
 
 
 def assemble(
-    image: np.ndarray, pairs: list[tuple[np.ndarray, ...]], least: np.floating
-) -> tuple[np.ndarray, ...]:
-    """Make the arrays of `PersistencePairs` of births, deaths and closing edges by dimension."""
+    image: np.ndarray, pairs: list[Any], edges: np.ndarray, least: np.floating
+) -> tuple[Any, ...]:
+    """Make the arrays of `PersistencePairs` of births and deaths by dimension, and closing edges.
+
+    These are the tunnels'; what is not more persistent than `least` is left out.
+    """
     values = image.ravel()
-    dimension = np.repeat(np.arange(3, dtype=np.int8), [len(born) for born, *_ in pairs])
-    birth_index, death_index, closing = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    dimension = np.repeat(np.arange(3, dtype=np.int8), [len(born) for born, _ in pairs])
+    birth_index, death_index = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    closing = np.full(len(dimension), -1)
+    closing[dimension == 1] = edges
     birth = np.where(birth_index < 0, image.dtype.type(1), values[birth_index])
     death = np.where(death_index < 0, image.dtype.type(0), values[death_index])
     keep = (birth - death > least) | (death_index == -1)
