@@ -9,7 +9,7 @@ ARGS ?=
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test nightly lab study dashboard lint notebooks bench clean
+.PHONY: help install run test nightly lab study dashboard lint notebooks html bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,7 +30,7 @@ lab: .venv/installed ## Open the workbook in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 dashboard: .venv/installed ## Show all explorers in the browser, one tab each, for a lecture
-	$(BIN)/voila --Voila.auto_token=True notebooks/90_dashboard.ipynb
+	$(BIN)/voila --Voila.auto_token=True --VoilaConfiguration.extension_denylist="['jupyterlab-jupytext', '@jupyter-notebook/lab-extension']" notebooks/90_dashboard.ipynb
 
 study: .venv/installed ## Compare all losses on a benchmark over three seeds (hours; goes on where it was stopped)
 	$(BIN)/python -m toposeg_lite.training study -p dataset topomortar $(ARGS)
@@ -42,6 +42,9 @@ lint: .venv/installed-dev ## Check style, formatting and types
 
 notebooks: .venv/installed-dev ## Execute the chapters from clean kernels and store their outputs
 	$(BIN)/python notebooks/build.py
+
+html: .venv/installed-dev ## Make a page of every chapter in html/: pictures inside, no network needed
+	$(BIN)/python notebooks/pages.py html
 
 bench: .venv/installed-bench .bench/topolosses .bench/torch-topological ## Time the library against its peers and print the table
 	$(BIN)/python -m tests.benchmarks

@@ -31,5 +31,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
-    """Test with the lower bounds of pyproject.toml, which constraints-oldest.txt repeats."""
+    """Test with the lower bounds of pyproject.toml, which constraints-oldest.txt repeats.
+
+    That of torch is a wheel with CUDA: some gigabytes.
+    """
     run_tests(session, "constraints-oldest.txt")

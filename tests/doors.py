@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from bad_values import BY_NAME, Kind
 from matplotlib.axes import Axes
@@ -197,6 +198,8 @@ def same(first: Any, second: Any) -> bool:
         return first == second or (first != first and second != second)
     if isinstance(first, Axes | Figure):
         return drawn(first) == drawn(second)
+    if isinstance(first, pd.DataFrame):
+        return first.equals(second)
     if hasattr(first, "describe"):  # an explorer, or an app
         return bool(first.describe() == second.describe())
     if hasattr(first, "__dataclass_fields__"):

@@ -82,10 +82,10 @@ def jupyterlab(folder, application="jupyterlab"):
 
 
 @contextmanager
-def voila(folder, notebook):
+def voila(folder, notebook, options=()):
     """Serve one notebook of a folder with Voila, as a page without code."""
     arguments = ["-m", "voila", notebook, "--no-browser", "--Voila.ip=127.0.0.1", "--port={port}"]
-    arguments += ["--token={token}", "--Voila.port_retries=0"]
+    arguments += ["--token={token}", "--Voila.port_retries=0", *options]
     with served(folder, arguments, "voila/static/voila.js") as address:
         yield lambda: address("?")
 
@@ -193,18 +193,23 @@ def box_at_rest(page, selector, which=0):
     )
 
 
+def handle_of(page, label, within="body"):
+    """Return the handle of the slider with a label: a widget's, or the page's own."""
+    named = page.get_by_text(label, exact=True)
+    sliders = page.locator(within).locator(".widget-slider, .toposeg-row", has=named)
+    return sliders.locator(".noUi-handle, input[type=range]").first
+
+
 def press(page, label, key, within="body"):
     """Press a key on the handle of the slider with a label, as a reader without a mouse would."""
-    named = page.get_by_text(label, exact=True)
-    handle = page.locator(within).locator(".widget-slider", has=named).locator(".noUi-handle").first
+    handle = handle_of(page, label, within)
     handle.wait_for()
     handle.press(key)
 
 
 def guarded(page, label):
     """Wait until the page leaves the keys to a slider: a hand is never as early as this."""
-    named = page.get_by_text(label, exact=True)
-    page.locator(".widget-slider", has=named).locator(".noUi-handle").first.evaluate(
+    handle_of(page, label).evaluate(
         """async (handle, limit) => {
             const began = performance.now();
             while (!handle.hasAttribute("data-lm-suppress-shortcuts")) {
@@ -215,6 +220,20 @@ def guarded(page, label):
             }
         }""",
         WAIT,
+    )
+
+
+def canvas_of(page, kind="image", within="body", which=0):
+    """Return what a canvas of frames shows, once it rests."""
+    return at_rest(
+        page,
+        f"""(() => {{
+            const places = [...document.querySelectorAll({within!r})].filter(at => at.offsetParent
+                || at === document.body);
+            const found = places.flatMap(at => [...at.querySelectorAll(
+                '.toposeg-frames[data-frame] figure[data-kind={kind}] canvas')]);
+            return found[{which}]?.toDataURL() ?? null;
+        }})()""",
     )
 
 

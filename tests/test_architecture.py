@@ -24,7 +24,7 @@ FLOORS = [
     {"annotation", "training"},
     {"workbook.figures"},
     {"workbook.exercises", "workbook.studies"},
-    {"workbook.desk", "workbook.explorers"},
+    {"report", "workbook.desk", "workbook.explorers"},
 ]
 #: The only rooms that know a screen; nothing but notebooks imports them.
 SCREENS = {"workbook.desk", "workbook.explorers"}

@@ -132,11 +132,9 @@ def test_everything_is_pinned_and_no_address_is_given():
 
 
 def test_the_oldest_versions_that_are_tried_are_the_lower_bounds():
-    nifti = PROJECT["optional-dependencies"]["nifti"]
-    bounds = [line.split(">=") for line in chain(PROJECT["dependencies"], nifti)]
-    oldest = {name: Version(version) for name, version in bounds}
-    # Older wheels of torch ask for gigabytes of CUDA: its bound alone is not tried.
-    oldest["torch"] = Version("2.13.0")
+    extras = (PROJECT["optional-dependencies"][name] for name in ("nifti", "scale"))
+    bounds = [line.split(">=") for line in chain(PROJECT["dependencies"], *extras)]
+    oldest = {name.partition("[")[0]: Version(version) for name, version in bounds}
     lines = (ROOT / "constraints-oldest.txt").read_text().splitlines()
     pins = [line.split("==") for line in lines]
     assert {name: Version(version) for name, version in pins} == oldest

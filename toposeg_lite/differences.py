@@ -115,11 +115,12 @@ def topology_differences(
     shared = shared_homes(our_holes, true_holes)
     _, false = _left_over(our_holes, shared)
     _, absent = _left_over(true_holes, shared)
+    here, there, both = ours.labels, wanted.labels, union.paint()
     places = {
-        "break": _gaps(ours.labels, breaks, union),
-        "spurious component": _insides(ours.labels, spurious),
-        "false merge": _gaps(wanted.labels, merges, union),
-        "missing component": _insides(wanted.labels, missing),
+        "break": _gaps(here, breaks, both),
+        "spurious component": _insides(here, spurious),
+        "false merge": _gaps(there, merges, both),
+        "missing component": _insides(there, missing),
         "false hole": _insides(our_holes.labels, false),
         "missing hole": _insides(true_holes.labels, absent),
     }

@@ -66,7 +66,7 @@ for name in ("toposeg-lite", "numpy", "gudhi"):
 # Threshold 0.5 is only one of many choices, and one answer per choice is a lot to keep. Persistent homology keeps all of them in a short list. Let the threshold fall and note two kinds of events:
 #
 # - A **component** is *born* at a peak, a pixel none of whose neighbours came before it. It *dies* where it meets a component with a higher peak: the younger one dies (the **elder rule**).
-# - A **hole** is *born* when a ring of foreground closes around some background. It *dies* when the last pixel of that background is filled.
+# - A **hole** is *born* when a ring of foreground closes around some background. It *dies* when the last pixel of that background is filled. If foreground divides a hole in two, one half is new: the one that is filled *first*, for its deepest pixel is the brighter one. The other half goes on as the old hole. That is the elder rule again, seen from the dark side.
 #
 # One feature, one pair (birth, death). Because the threshold *falls*, the birth is the *larger* number. Say it out loud once: **superlevel sets, births above deaths**.
 
@@ -100,6 +100,15 @@ figures.show(figure, "The 5x5 image; yellow is at or above .9, .8, .7, .5, .3 an
 # | 0 | nothing is left to meet: the first component never dies | component (.9, 0) |
 #
 # The last row is the **essential class**. Its death is not an event in the image but a convention: the threshold ends at 0, so we write 0.
+#
+# No hole of this image is ever divided. Here is one that is:
+#
+# | .9 | .9 | .9 | .9 | .9 |
+# |---|---|---|---|---|
+# | **.9** | **.2** | **.6** | **.4** | **.9** |
+# | **.9** | **.9** | **.9** | **.9** | **.9** |
+#
+# At .9 the ring closes around three pixels. At .6 the one in the middle divides the hole. The half with .4 is new, and is filled at .4: hole (.6, .4). The half with .2 is the old hole: (.9, .2). Let the threshold *rise* instead, and you see why: two puddles begin at .2 and at .4, and where they meet, at .6, the younger one ends. It is the same pair, with birth and death exchanged.
 
 # %% naive [markdown]
 # ## 2. The same in ten lines of naive code
@@ -160,7 +169,7 @@ for connectivity, kind in ((2, "top_dimensional_cells"), (1, "vertices")):
 # %% reading-text [markdown]
 # ## 4. Read a diagram
 #
-# Draw each pair as a dot, births to the right, deaths upwards. As the threshold falls, every dot lies below the diagonal, and its distance from it tells how long the feature lived: its **persistence**, birth minus death. The *barcode* on the right draws the same lives as bars.
+# Plot each pair as a dot, births to the right, deaths upwards. As the threshold falls, every dot lies below the diagonal, and its distance from it tells how long the feature lived: its **persistence**, birth minus death. The *barcode* on the right draws the same lives as bars.
 #
 # At threshold $t$ a feature is **alive** if it is born and not yet dead, $b \ge t > d$: the dots to the right of $t$ and below it, the filled ones in the corner that the dashed lines cut off. Counting them gives the Betti numbers of the mask. That is worth a check (the dissertation calls it Betti number consistency): on our image and on one of 30 rows and 41 columns with many equal values, for both connectivities, at every threshold that occurs.
 

@@ -83,7 +83,7 @@ figures.show(figure, "The 5x5 image; yellow is at or above .5, left, and the tru
 
 
 # %% by-hand-loss [markdown]
-# In brackets are the Betti numbers: at threshold .5 the prediction has one component too many. The truth is a mask: all its features are born at 1 and die at 0. Hu et al. (2019) sort the pairs of the prediction by persistence and **match** the first ones of each dimension to the truth's. A matched pair is drawn to $(1, 0)$; any other one should vanish, so it is drawn to the nearest point of the diagonal, where birth and death are both $\frac{b+d}{2}$. With $n^*$ features in the truth the loss is
+# In brackets are the Betti numbers: at threshold .5 the prediction has one component too many. The truth is a mask: all its features are born at 1 and die at 0. Hu et al. (2019) sort the pairs of the prediction by persistence and **match** the first ones of each dimension to the truth's. A matched pair is pulled to $(1, 0)$; any other one should vanish, so it is pulled to the nearest point of the diagonal, where birth and death are both $\frac{b+d}{2}$. With $n^*$ features in the truth the loss is
 #
 # $$L = \frac{1}{n^* + 1}\Big(\sum_{\text{matched}} (b - 1)^2 + d^2 \;+ \sum_{\text{unmatched}} \frac{(b - d)^2}{2}\Big).$$
 #
@@ -171,7 +171,7 @@ print("largest differences:", *(f"{np.abs(g - by_pair).max():.3f}" for g in (by_
 #
 # The vessels of chapter 02 again (retina by Mikael Häggström, CC0; the truth is this project's silver mask), every second pixel. The same formula stands in for a network. We add one fault by hand: a dim spot on a thick vessel, as a reflex or a speck of dust leaves it.
 #
-# The two pictures on the right show where the losses pull at the logits. For the cross-entropy the gradient is simply $f - y$ with the truth $y$, and its size is drawn in grey. For the topological loss those pixels are white that get more than a twentieth of the strongest pull.
+# The two pictures on the right show where the losses pull at the logits. For the cross-entropy the gradient is simply $f - y$ with the truth $y$, and its size is shown in grey. For the topological loss those pixels are white that get more than a twentieth of the strongest pull.
 
 # %% photo
 photo = photos.retina()
@@ -385,7 +385,7 @@ figures.show(comparison_figure([piece], masks, found), text)
 #
 # <details><summary>Hint</summary>
 #
-# There are two pairs, and the truth has one component. Which pair is matched, and where is the other one drawn? The pixel of .1 is neither a birth nor a death.
+# There are two pairs, and the truth has one component. Which pair is matched, and where is the other one pulled? The pixel of .1 is neither a birth nor a death.
 #
 # </details>
 

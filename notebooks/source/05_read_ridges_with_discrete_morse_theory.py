@@ -64,15 +64,16 @@ print(f"gudhi: version {gudhi.__version__}")
 #
 # See the likelihood as a landscape: thin structures are its **ridges**. How does one find a ridge? A pixel that looks only at its neighbours cannot know. But water knows where it flows, and a climber knows the steepest way up. Discrete Morse theory (Forman 1998) makes this exact for pixels, without derivatives.
 #
-# As in chapter 02, let the threshold fall from 1 to 0, so that pixels enter from bright to dark, equal ones in reading order; pixels that share a side or a corner are neighbours. When $p$ enters, look at those of its neighbours that are there already, its **upper link**. Two of them that are neighbours of each other hang together. In how many parts does the upper link fall?
+# As in chapter 02, let the threshold fall from 1 to 0, so that pixels enter from bright to dark, equal ones in reading order; pixels that share a side or a corner are neighbours. When $p$ enters, look at those of its neighbours that are there already, its **upper link**. Two of them that are neighbours of each other hang together. Into how many parts does the upper link fall?
 #
-# | parts | $p$ is a | what is drawn |
+# | parts | $p$ is a | what the picture below shows |
 # |---|---|---|
-# | none | **peak** | nothing: here a component is born |
+# | none | **peak** | a ring: here a component is born |
 # | one | regular pixel | an **arrow** to the highest neighbour |
+# | one, with all four sides of $p$ in it | **pit** | an arrow to the highest neighbour; here a hole is filled, and dies |
 # | two or more | **pass** | an arrow to the highest neighbour, and a **critical edge** to the highest neighbour in each other part |
 #
-# Take the image of chapter 02, and there the pixel (1, 0) = .7. Its upper link is {.9, .8} above it and {.8} below it, in two parts: it is a pass, with an arrow to .9 and a critical edge to .8. **Do it with a pencil** for all pixels of at least .3, before you look at the picture below.
+# Take the image of chapter 02, and there the pixel (1, 0) = .7. Its upper link is {.9, .8} above it and {.8} below it, in two parts: it is a pass, with an arrow to .9 and a critical edge to .8. The pixel (1, 1) = .2 is a pit: all its eight neighbours are there before it, in one part. **Do it with a pencil** for all pixels of at least .3, before you look at the picture below.
 
 # %% naive-link
 def neighbours(p):
@@ -121,18 +122,22 @@ for p, q in critical:
 
 
 # %% field-meaning [markdown]
-# Three kinds of pixels, three kinds of events: a peak gives birth to a component, a critical edge joins two components or closes a loop. Everything else flows.
+# Three kinds of events: at a **peak** a component is born, a **critical edge** joins two components or closes a loop, and at a **pit** a hole is filled. Everything else flows.
 #
-# Follow the arrows from any pixel: that is a **V-path**, the way of steepest ascent, and it ends at a peak. From the two ends of a critical edge, two V-paths lead up on both sides of the pass. Together they are a **branch**: from peak to peak by way of the pass. The last lines list them. All branches together are the **discrete Morse complex** of the image, and they are its ridges.
+# They can be counted, to check the pencil. Each peak and each pit makes the number of components minus that of the holes one larger, each critical edge one smaller. When all pixels are there, it is 1: one component, no hole. So peaks minus critical edges plus pits is 1, always: here $3 - 3 + 1$, and $25 - 48 + 24$ for the random hills of section 3.
+#
+# Follow the arrows from any pixel: that is a **V-path**, the way of steepest ascent, and it ends at a peak. From the two ends of a critical edge, two V-paths lead up on both sides of the pass. Together they are a **branch**: from peak to peak by way of the pass. The last lines list them. All branches together are the **ridges** of the image.
+#
+# The theory has its own words for this, which you will meet in Forman (1998) and Hu et al. (2021). A pixel is a *vertex*; two neighbours span an *edge*, and neighbours all around close a *face*. An arrow is a **pair of cells**: a pixel, and the edge along which it leaves. The other edges are paired in the same way with faces, which the picture leaves out. Cells without a partner are **critical**: the peaks (dimension 0), the critical edges (1), and one face at each pit (2). All of these, with the boundaries that V-paths give them, are the **discrete Morse complex**: a critical edge is bounded by the two peaks to which its V-paths lead, a critical face by the critical edges around its pit. A branch, the V-paths of one critical edge, is called its *1-stable manifold*. So the ridges are a part of the complex, and this chapter needs no other until section 7, where the pits have their turn.
 #
 # Look at the pass (2, 1) = .5: its two ways up lead to (2, 0) and, over (1, 2), to (0, 0). It closes the ring around the pit .2. And the pass (3, 3) = .3 is the bridge to the corner.
 
 # %% worth-text [markdown]
 # ## 2. What a branch is worth, and how to simplify
 #
-# A branch is worth the **persistence** of its pass. If it joins two components, the lower of their highest peaks dies there (elder rule), and its worth is that peak minus the pass. If it closes a loop, the loop dies in the pit inside, and it is worth the pass minus the pit. These are just the pairs of chapter 02, so we ask GUDHI for them, which knows nothing of arrows. **Passes and pairs correspond**: every pass is the death pixel of a component or the birth pixel of a hole.
+# A branch is worth the **persistence** of its pass. If it joins two components, the lower of their highest peaks dies there (elder rule), and its worth is that peak minus the pass. If it closes a loop, it parts the background in two, and each side has a deepest pit (the outside counts as deeper than any). The loop is the one around the side whose deepest pit is the *shallower*, by the elder rule of chapter 02; it dies in that pit, and is worth the pass minus the pit. These are just the pairs of chapter 02, so we ask GUDHI for them, which knows nothing of arrows. **Passes and pairs correspond**: every pass is the death pixel of a component or the birth pixel of a hole.
 #
-# To **simplify** is to take away all branches that are worth at most a threshold. A loop is just left out. A joining pass $p$ is **cancelled** with the peak that dies there: the V-path from $p$ up to that peak is *turned round*. Now its pixels lead down to $p$ and up on the other side, so that every V-path that ended at the cancelled peak leads on to the next one, and nothing is torn. The naive code takes the least persistent pass first; then one of the two V-paths from the edge does end at the dying peak.
+# To **simplify** is to take away all branches that are worth at most a threshold. A loop is just left out. A joining pass $p$ is **cancelled** with the peak that dies there: the V-path from $p$ up to that peak is *turned round*. Now its pixels lead down to $p$ and up on the other side, so that every V-path that ended at the cancelled peak leads on to the next one, and nothing is torn. The naive code takes the least persistent pass first; then one of the two V-paths from the edge does end at the dying peak. For in the component that dies, all other peaks are lower and all passes higher, so these are worth less and are cancelled already: there all arrows lead to the one peak that is left.
 
 # %% worth
 def worth(image):
@@ -212,7 +217,7 @@ figures.show(figure, text)
 #
 # The vessels of chapter 02 again (retina by Mikael Häggström, CC0), with the same formula in place of a network. The cell first checks what the dissertation calls *critical point correspondence*: peaks against scikit-image's local maxima, passes against GUDHI's pairs.
 #
-# With a running kernel the picture is live. Move **Persistence above** and **Saddle level**. **Click a branch** of the skeleton, or a dot on the right: the branch is drawn thick, its profile appears below, and the text says what it is worth, how high its pass is, how long it is and how likely in the mean. By keyboard, *Marked branch* steps through them, the most persistent first. *Your own image* takes a picture from your disk.
+# With a running kernel the picture is live. Move **Persistence above** and **Saddle level**. **Click a branch** of the skeleton, or a dot on the right: the branch is shown thick, its profile appears below, and the text says what it is worth, how high its pass is, how long it is and how likely in the mean. By keyboard, *Marked branch* steps through them, the most persistent first. *Your own image* takes a picture from your disk.
 #
 # Find: a saddle level at which branch 1 is no longer cut. A branch that joins and has a pass above .8: what does it join? The loop with the largest persistence: is it real?
 
@@ -265,7 +270,7 @@ for persistence, level in (
 # - The saddle level alone (.15) is better than persistence .1 in both columns, 88 % against 85 % on vessels and 89 % against 78 % found. With a little persistence (.05), 97 % are right, about as with persistence .2 alone (98 %), but 77 % are found instead of 64 %.
 # - It has its price, in the column *parts*. The reference has 3 connected parts, and the cut skeleton 17 to 65: where a true vessel fades, it is cut as well. A faint stretch of vessel and a dark bridge look the same to a threshold. To know better, the likelihood has to be better, and that is what one trains for.
 #
-# (We have looked at the reference to choose .15. In earnest, choose it on validation images.)
+# (We have looked at the reference to choose .15. For results that count, choose it on validation images.)
 
 # %% published-text [markdown]
 # ## 6. What the published pipeline does differently
@@ -273,7 +278,7 @@ for persistence, level in (
 # Hu et al. (2021) bring these ridges into the training of networks: the loss compares prediction and truth on them alone. Their repository holds the extraction, without the loss; this is how we read it ([commit de4a3ef](https://github.com/HuXiaoling/DMT_loss/tree/de4a3ef5a22833e93c8ec28529f6308aa5ada267/morse_DMT)):
 #
 # - **Programs and files.** `main.py` lets one script write the image to files, one of them text with a line for each pixel; `mpiexec` runs a first executable (DIPHA, which computes persistence); MATLAB turns its output into text; a second executable reads the text and follows the paths. Names of files and the size of the image are fixed in the script, so two cannot run side by side. We measured about four seconds for one image of 256x256.
-# - **Eight bits.** The likelihood is cut to whole grey values, `int(-f * 255)`, and so is the threshold.
+# - **Eight bits.** The likelihood is rounded to whole grey values, `int(-f * 255)`, and so is the threshold.
 # - **Persistence only.** It is the only threshold, so every graph is as connected as in section 5.
 #
 # What do eight bits do? The next cell compares. It also plays a network that is three times as sure, with all logits multiplied by 3. That changes no order between pixels, so no arrow and no pass. *Flat* is the share of pixels on vessels whose left neighbour has exactly the same value; *elsewhere* the share of the skeleton (persistence .05, saddle level .15) more than 1.5 pixels from that of the floats.
@@ -291,7 +296,7 @@ for times in (1, 3):
         print(f" vessels {flat.mean():5.1%} flat; skeleton {off:5.1%} elsewhere")
 
 # %% published-meaning [markdown]
-# With floats, a surer network has the very same 597 joins and 761 loops: **arrows see only the order of values**. With eight bits, a third of the branches is gone at once, and with the surer network five sixths. Then a third of the vessel pixels lie on plateaus, where no way leads up. What is drawn there is the order of reading, not a ridge: 17 % of the skeleton is elsewhere.
+# With floats, a surer network has the very same 597 joins and 761 loops: **arrows see only the order of values**. With eight bits, a third of the branches is gone at once, and with the surer network five sixths. Then a third of the vessel pixels lie on plateaus, where no way leads up. What one sees there is the order of reading, not a ridge: 17 % of the skeleton is elsewhere.
 #
 # To be fair: branches worth less than 1/255 are mostly noise, and for the soft likelihood only 3 % of the skeleton moved. The damage grows as training makes the network sure. The pipeline came with a paper to show that an idea works, in 2D and in 3D, and did so. Ours differs in that it reads floats, runs in memory, answers for all thresholds at once, and cuts.
 
@@ -367,7 +372,7 @@ exercises.check("05.1", skeleton_solution)
 #
 # <details><summary>Hint</summary>
 #
-# What are the bumps worth? What is the bridge worth, and what does it take along? How high is the speck?
+# What are the bumps worth? What is the bridge worth, and what goes with it? How high is the speck?
 #
 # </details>
 
@@ -385,11 +390,11 @@ exercises.check("05.2", (0.1, 0.3))
 # %% exercise-3 [markdown]
 # ### 05.3 Change the method: cut while you simplify
 #
-# Give `naive_skeleton` the second threshold: write a function of `image`, `persistence` and `saddle_level` that returns the mask of the skeleton. No branch may be drawn whose pass is below the level. What remains has to lie in the superlevel set at the level, and peaks that are worth more than `persistence` stay if they are not below it, even without a branch.
+# Give `naive_skeleton` the second threshold: write a function of `image`, `persistence` and `saddle_level` that returns the mask of the skeleton. No branch may be left whose pass is below the level. What remains has to lie in the superlevel set at the level, and peaks that are worth more than `persistence` stay if they are not below it, even without a branch.
 #
 # <details><summary>Hint</summary>
 #
-# A copy of `naive_skeleton` needs three changes: when to cancel, which branches to draw, and which peaks. If you cancel a pass that is too low, arrows will lead across the valley.
+# A copy of `naive_skeleton` needs three changes: when to cancel, which branches to keep, and which peaks. If you cancel a pass that is too low, arrows will lead across the valley.
 #
 # </details>
 

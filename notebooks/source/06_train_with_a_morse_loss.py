@@ -385,7 +385,7 @@ for path in studies:
     display(Markdown(study_tables(study)))
 
 # %% c30 [markdown]
-# Read such a table in this order. *Control first*: an arm that is not better than it has done nothing. *Differences next*: they are taken seed by seed, so they are surer than the scores; one that is smaller than its ± may be luck. *Weight*: if it is the largest that was tried, a larger one may do more. *Dice last*: an arm may pay for topology with overlap, and you have to say what you want. If the first line says that there are none, no study has been stored yet; [chapter 09](../09_run_a_full_training.ipynb) makes your own comparison with `loss = "morse"`.
+# Read such a table in this order. *Control first*: an arm that is not better than it has done nothing. *Differences next*: they are taken seed by seed, so they are surer than the scores; one that is smaller than its ± may be luck. *Weight*: if it is the largest that was tried, a larger one may do more. *Dice last*: an arm may pay for topology with overlap, and you have to say what you want. Two studies are stored; [chapter 09](../09_run_a_full_training.ipynb) makes a comparison of your own with `loss = "morse"`.
 
 # %% c31 [markdown]
 # ## Exercises
@@ -507,7 +507,7 @@ for name_solution, on_solution in (
 # - **Begin late.** The ridges of a network that knows nothing yet are noise. Train on pixels first, then add the loss (`toposeg_lite.losses.SumLoss` can delay it and warm it up).
 # - **When it fails.** What the network has not noticed has no ridge (take "both"). Breaks cut out by a saddle level. Walls so weak that persistence merges their patches. Ridges that have become flat: the loss sleeps. Specks: a topological loss is sharper. Labels two pixels off: a ridge one pixel wide is told that it is false.
 # - **It stays a pixel loss.** It chooses pixels by topology, but then asks each of them on its own. Nothing in it counts components or holes, so it may be content with a thick blob where the truth has a ring, if the ridges run well.
-# - **What critics say.** Kirchhoff et al. (2024) do without any skeleton of the prediction: they draw that of the truth once, widen it, and ask how much of it is found; this is cheap, and near to `of="truth"` with dilation. Hu et al. (2023) object to all such losses, their own included, that the network still decides pixel by pixel, so connections can still break when it is used; their answer is a network that proposes whole structures. And Berger et al. (2024) warn of comparisons with unfit connectivity or labels: ours names the first and uses exact labels.
+# - **What critics say.** Kirchhoff et al. (2024) do without any skeleton of the prediction: they compute that of the truth once, widen it, and ask how much of it is found; this is cheap, and near to `of="truth"` with dilation. Hu et al. (2023) object to all such losses, their own included, that the network still decides pixel by pixel, so connections can still break when it is used; their answer is a network that proposes whole structures. And Berger et al. (2024) warn of comparisons with unfit connectivity or labels: ours names the first and uses exact labels.
 #
 # ## Summary
 #

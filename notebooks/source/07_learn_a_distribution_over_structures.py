@@ -1,7 +1,7 @@
 # %% title [markdown]
 # # Learn a distribution over structures
 #
-# **At the end** you can say of any branch of this retina how likely it is to be a vessel, draw a hundred whole networks of vessels instead of one, and check whether the probabilities are honest.
+# **At the end** you can say of any branch of this retina how likely it is to be a vessel, sample a hundred whole networks of vessels instead of one, and check whether the probabilities are honest.
 #
 # ![Left: vessels of a retina with one sampled mask in yellow. Middle: the branches, coloured by how unsure the model is of each. Right: how unsure the network is of each pixel: only the rims of the vessels.](../images/07.png)
 #
@@ -15,7 +15,7 @@
 # - compute with a pencil how likely a branch is kept, and what the three parts of the loss are;
 # - show why the published code learns no threshold, and what no threshold can do;
 # - sample networks of vessels, and read a map of uncertainty by branch;
-# - draw a reliability diagram, compute its error, and judge a model by it.
+# - plot a reliability diagram, compute its error, and judge a model by it.
 
 # %% parameters tags=["parameters"]
 SEED = 0  # of all that is drawn
@@ -44,12 +44,12 @@ print(f"torch: version {torch.__version__}, gudhi: version {gudhi.__version__}")
 #
 # A network is unsure of a gap in a vessel: it gives a likelihood of .5 to each of ten pixels in a row. In truth the vessel goes on in one of two such cases.
 #
-# 1. Somebody wants to see what is possible, and draws masks: for each pixel a coin is tossed, heads with its likelihood. In how many of the masks is the gap closed?
+# 1. Somebody wants to see what is possible, and samples masks: for each pixel a coin is tossed, heads with its likelihood. In how many of the masks is the gap closed?
 # 2. Elsewhere a faint vessel rises .3 above its surroundings, and a false bridge between two strong vessels .6. All branches that rise more than a threshold are kept. Which threshold judges both rightly?
 #
 # <details><summary>Answer</summary>
 #
-# 1. In one of $2^{10} = 1024$, though it should be every second. Pixels of one branch are real or false *together*, so what is drawn must be branches. 2. None. That is the limit of the first of the two models of this chapter, and the reason for the second.
+# 1. In one of $2^{10} = 1024$, though it should be every second. Pixels of one branch are real or false *together*, so what is sampled must be branches. 2. None. That is the limit of the first of the two models of this chapter, and the reason for the second.
 #
 # </details>
 
@@ -75,7 +75,7 @@ for name, path, size, part in zip(names, found.paths, *data[:2], strict=True):
 # %% by-hand-meaning [markdown]
 # The skeleton of chapter 05 is cut into pieces here, so that each can be decided on its own: every pixel of it belongs to the branch with the highest pass through it, and a *ridge* beyond a bridge (here both vessels) is a piece of its own. Its **persistence** is the threshold up to which the skeleton holds more than half of the piece, or a ridge's peak. "True" is the part of a piece's own pixels that lies on the truth.
 #
-# Hu et al. (2023) draw one threshold for the whole image, and keep what is more persistent. In our version
+# Hu et al. (2023) sample one threshold for the whole image, and keep what is more persistent. In our version
 #
 # $$u \sim \mathcal N(m, s^2), \qquad t = \sigma(u) \in (0, 1), \qquad q_k = \sigma\Big(\frac{p_k - t}{T}\Big),$$
 #
@@ -88,6 +88,8 @@ for name, path, size, part in zip(names, found.paths, *data[:2], strict=True):
 # And a third part: $m$ and $s$ come from a small network. In training, the **posterior** sees the image and the truth; in use there is no truth, so a **prior** that sees the image alone must do as well. The Kullback-Leibler divergence keeps them together:
 #
 # $$\mathrm{KL} = \log\frac{s_0}{s} + \frac{s^2 + (m - m_0)^2}{2 s_0^2} - \frac12, \qquad (m, s) \text{ of the posterior}, (m_0, s_0) \text{ of the prior}.$$
+#
+# In all the loss is segmentation $+\,R + .03\,\mathrm{KL}$. (Prior and posterior could agree at no cost by shrinking together; a weak pull of $s_0$ towards 1, of weight .01, keeps them from it.)
 
 # %% naive-text [markdown]
 # ## 2. The same in ten lines, and three tools agree
@@ -129,12 +131,12 @@ print(f"KL: naive {kl(m, s, m0, s0):.4f}, library {parts.kl.item():.4f}, torch {
 
 
 # %% agree-meaning [markdown]
-# Bridge and lower vessel share the persistence .3 (one pair), so three numbers belong to four branches. The reconstruction uses one draw of the threshold, $u = m + s \cdot x$ with a normal $x$: written like this, the loss has a derivative with respect to $m$ and $s$ (the *reparametrisation trick*). And a persistence is the difference of two pixels, so the network gets a gradient, too, as in chapter 03.
+# Bridge and lower vessel share the persistence .3 (one pair), so three numbers belong to four branches. The reconstruction uses one sample of the threshold, $u = m + s \cdot x$ with a normal $x$: written like this, the loss has a derivative with respect to $m$ and $s$ (the *reparametrisation trick*). And a persistence is the difference of two pixels, so the network gets a gradient, too, as in chapter 03.
 
 # %% published-text [markdown]
 # ## 3. What the published code learns
 #
-# The paper's idea is the one above. The [code](https://github.com/HuXiaoling/Structural_Uncertainty) published with it (file `probabilistic_unet.py`) computes its reconstruction in another way: the skeleton above the drawn threshold becomes a mask, and the cross-entropy of the *pixels* is multiplied by it. In short:
+# The paper's idea is the one above. The [code](https://github.com/HuXiaoling/Structural_Uncertainty) published with it (file `probabilistic_unet.py`) computes its reconstruction in another way: the skeleton above the sampled threshold becomes a mask, and the cross-entropy of the *pixels* is multiplied by it. In short:
 
 # %% published
 def published(likelihood, threshold, truth):
@@ -161,14 +163,18 @@ for t in (0.05, 0.2, 0.35, 0.8):
 # - **Dropping is free.** What is not in the mask costs nothing: in the last lines the published cost falls as the threshold rises, to almost nothing where all is dropped. If a gradient did reach it, it would only ever push the threshold up. Our cost counts a real branch that is dropped as well as a false one that is kept, so it has its least in between.
 # - **A false bridge stays.** Here bridge and lower vessel share the persistence .3: a threshold takes both or neither, as chapter 05 found. So it is with our mode "threshold"; but pieces of our kind can be decided one by one, and section 4 does.
 #
-# Besides, its `sample` returns nothing (`None`) if twenty drawn thresholds in a row miss $(0, 1)$; ours come out of a sigmoid. To be fair: the segmentation loss beside it trains the network all the same, thresholds that are drawn from a prior of some width do give varied and plausible structures, and the results of the paper may have been made with other code.
+# Besides, its `sample` returns nothing (`None`) if twenty sampled thresholds in a row miss $(0, 1)$; ours come out of a sigmoid. To be fair: the segmentation loss beside it trains the network all the same, thresholds that are sampled from a prior of some width do give varied and plausible structures, and the results of the paper may have been made with other code.
 
 # %% limit-text [markdown]
 # ## 4. What no threshold can do, and a head for each branch
 #
-# Now let it learn. The images of this section are drawn: long wavy lines are real, short straight ones are false, and *both are equally strong*, between .25 and .95. There is no network to train. Instead of a learned threshold we take the best one that there is, found by search on the very images on which it is judged; nothing that is learned can do better.
+# Now let it learn. The images of this section are synthetic: long wavy lines are real, short straight ones are false, and *both are equally strong*, between .25 and .95. There is no network to train. Instead of a learned threshold we take the best one that there is, found by search on the very images on which it is judged; nothing that is learned can do better.
 #
-# In the mode `"branch"`, in the spirit of Gupta et al. (2023), every branch has **features**: persistence, value of the pass, mean and least likelihood, length, width, curvature, contrast of the image along it, its kind, and on request what a layer of the network holds there. A **head**, a small network, reads them and gives the log-odds of the branch as a normal distribution: its mean, and how sure it is of it.
+# In the mode `"branch"`, in the spirit of Gupta et al. (2023), every branch has **features**: persistence, value of the pass, mean and least likelihood, length, width, curvature, contrast of the image along it, its kind, and on request what a layer of the network holds there. A **head**, a small network, reads them and gives the log-odds $z_k$ of the branch as a normal distribution:
+#
+# $$z_k \sim \mathcal N(m_k, s_k^2), \qquad q_k = \mathrm E\,\sigma(z_k), \qquad L = R + \lambda\,\frac1n \sum_k \mathrm{KL}\big(\mathcal N(m_k, s_k^2)\,\big\|\,\mathcal N(0, 2^2)\big), \qquad \lambda = .01.$$
+#
+# $R$ is the reconstruction of section 1 with $\sigma(z_k)$ of one sample $z_k$ in the place of $q_k$; there is no encoder, and the prior is the same for all branches. (The segmentation loss is added where a network is trained along.) The expectation is computed by quadrature, so nothing is sampled for it. Each branch is judged by itself, while Gupta et al. let the branches of an image decide together.
 
 # %% scenes
 def scene(seed, shape=(80, 96)):
@@ -206,7 +212,11 @@ for name, kept in (("all", size > 0), ("threshold", size > best), ("head", chanc
 # %% limit-meaning [markdown]
 # The best threshold is right in seven of ten, and how? It drops nearly everything, the real lines too. There are two reasons. Real and false lines are equally strong; and every bridge over the dark between two of them is as persistent as what lies behind it. The head needs one glance at the length and at the pass. (These scenes are made to be told apart by features; real vessels are not so kind, see section 7.)
 #
-# A variance comes with each probability. The probability says how likely a branch is real; the **variance** says how sure the model is of that very number: small if it has seen many such branches, whether they were real or not.
+# A deviation $s_k$ comes with each branch, and it is easily taken for what it is not: it does **not** say how many such branches the head has seen. Both parts of $L$ are means over branches, so their number cancels. Take branches that look alike, of which the part $p$ is real. As long as $s$ is small, it adds $p (1 - p) s^2 / 2$ to $R$ and $-\lambda \log s$ to the rest, and the sum is least at
+#
+# $$s^2 = \frac{\lambda}{p (1 - p)}.$$
+#
+# That is the variance of a posterior that has seen $1 / \lambda = 100$ such branches, be they ten or ten thousand in truth. The variance of the probability is about $\lambda p (1 - p)$, so it tells nothing that $p$ does not. This chapter therefore measures doubt by the entropy of $q_k$ alone. What is $s$ good for? It keeps the head from boldness. (If all $n$ branches were alike, $\lambda = 1 / n$ would make the spread that of a true posterior, which shrinks like $1 / \sqrt n$; the option is `kl_weight`. For branches of many kinds, counting evidence takes more, such as several heads trained on different samples of the data.)
 
 # %% photo-text [markdown]
 # ## 5. Twenty networks of vessels instead of one
@@ -215,7 +225,7 @@ for name, kept in (("all", size > 0), ("threshold", size > best), ("head", chanc
 #
 # The picture shows one sample of the vessels, on the left; how unsure the model is of each branch, in the middle; and for comparison how unsure the network is of each pixel, on the right. Entropy is 1 bit where the answer is a toss of a coin, and 0 where it is certain.
 #
-# How do branches that were drawn become a mask, in which vessels have their width? Around each pixel of a path that lies in the network's mask is the largest disc that fits into it. A pixel of the mask belongs to the branch in whose disc it lies *deepest*, and goes if that branch is dropped. A kept branch is drawn from end to end, three pixels wide where it lies outside the mask. (The plainer rule, each pixel with its *nearest* path, leaves crumbs where a branch goes; chapter 08 has the numbers, and the same rule for people.)
+# How do branches that were kept become a mask, in which vessels have their width? Around each pixel of a path that lies in the network's mask is the largest disc that fits into it. A pixel of the mask belongs to the branch in whose disc it lies *deepest*, and goes if that branch is dropped. A kept branch is drawn from end to end, three pixels wide where it lies outside the mask. (The plainer rule, each pixel with its *nearest* path, leaves crumbs where a branch goes; chapter 08 has the numbers, and the same rule for people.)
 #
 # With a running kernel the picture is live. Press *play*, or move **Sample**, and watch what flickers: the branches that the model doubts. **Click a branch** in the first or second picture: the text says what it is worth, how likely it is, and in how many samples it was kept. By keyboard, *Marked branch* steps through them, the most uncertain first. **Temperature** divides the log-odds: above 1 less sure, below 1 bolder. **Model** changes between a head for each branch and one threshold for all. *Your own image* takes a fundus photograph from your disk (its middle).
 #
@@ -237,7 +247,7 @@ explorers.show(explorer)
 
 
 # %% photo-meaning [markdown]
-# The map of the pixels draws the outlines of *all* vessels: where exactly does the rim run? That is true and of little use; nobody wants to be asked about rims. The map of the branches asks about a few dozen things that a person can answer at a glance: is this a vessel?
+# The map of the pixels shows the outlines of *all* vessels: where exactly does the rim run? That is true and of little use; nobody wants to be asked about rims. The map of the branches asks about a few dozen things that a person can answer at a glance: is this a vessel?
 #
 # The marked branch, second in doubt, is a gap of six pixels in a faint vessel near the lower border. The head gives it .42. The mode "threshold" sees its persistence and no more, and gives .31 to this branch as to any other with a persistence of .55, whatever it looks like. (It is real.)
 
@@ -454,7 +464,7 @@ print(f"the branch head {((chances['branch'] >= 0.5) == real).mean():.3f} of {le
 #
 # ## Summary
 #
-# You saw why pixels drawn one by one make no structures (prediction), kept branches by chance with a pencil and computed all three parts of the loss (1, 2), showed why the published threshold learns nothing from the data and what dropping costs (3), met the limit of any threshold and the head that passes it (4), walked branches anew (5), drew networks of vessels from a photograph and compared the doubt of branches with that of pixels (6), and tested whether the probabilities are honest (7, 8).
+# You saw why pixels sampled one by one make no structures (prediction), kept branches by chance with a pencil and computed all three parts of the loss (1, 2), showed why the published threshold learns nothing from the data and what dropping costs (3), met the limit of any threshold and the head that passes it (4), sampled networks of vessels from a photograph and compared the doubt of branches with that of pixels (5), walked branches anew (6), and tested whether the probabilities are honest (7, 8).
 #
 # ## Further reading
 #

@@ -81,7 +81,7 @@ print(*(f"{name}: version {version(name)}" for name in ("toposeg-lite", "numpy",
 # %% naive [markdown]
 # ## 2. The same in naive code, and what scipy says
 #
-# Flip all signs and count. **Wilcoxon's signed-rank test** (1945) is the same count with *ranks* in place of sizes: the smallest difference becomes 1, the next 2, and so on, and the signs stay. So one wild image cannot decide alone. With 50 images there are $2^{50}$ flips; then the library draws ten thousand at random.
+# Flip all signs and count. **Wilcoxon's signed-rank test** (1945) is the same count with *ranks* in place of sizes: the smallest difference becomes 1, the next 2, and so on, and the signs stay. So one wild image cannot decide alone. With 50 images there are $2^{50}$ flips; then the library tries ten thousand of them, the observed one and 9999 at random.
 
 # %% flips
 def naive_sign_flips(differences):
@@ -101,7 +101,7 @@ print(f"sign flips:   naive {naive_sign_flips(five):.4f}, library {sign_flip_tes
 print(f"signed ranks: naive {naive_signed_ranks(five):.4f}, scipy {stats.wilcoxon(five).pvalue:.4f}")
 
 # %% bootstrap [markdown]
-# A p-value says whether, not how much. For that there is the **confidence interval**. Had we other five images, the mean difference would be another one. The **bootstrap** (Efron 1979) imitates that with what it has: it draws five of the five images, *with replacement*, so that some come twice and some not at all, and takes the mean. The middle 95 % of many such means are the interval. Of five images there are only $5^5 = 3125$ draws, so that here even the naive code can do all of them.
+# A p-value says whether, not how much. For that there is the **confidence interval**. Had we other five images, the mean difference would be another one. The **bootstrap** (Efron 1979) imitates that with what it has: it samples five of the five images, *with replacement*, so that some come twice and some not at all, and takes the mean. The middle 95 % of many such means are the interval. Of five images there are only $5^5 = 3125$ samples, so that here even the naive code can do all of them.
 
 # %% intervals
 means = [np.mean(drawn) for drawn in product(five, repeat=5)]
@@ -114,9 +114,9 @@ for name, (low, high) in (("all draws", naive), ("library", library), ("scipy", 
     print(f"{name:9} 95 % of the means lie from {low:.1f} to {high:.1f}")
 
 # %% optimism [markdown]
-# The mean of five whole numbers moves in steps of .2, so the two that draw at random may be a step off; else the three agree.
+# The mean of five whole numbers moves in steps of .2, so the two that sample at random may be a step off; else the three agree.
 #
-# The interval leaves out zero, the test says $p = .125$: do they contradict each other? With five images, yes, for the bootstrap is too bold when there is little to draw from: it never sees an image worse than the worst of the five. With 50 images the two agree well. Keep this in mind for section 6, where there are three seeds to draw from.
+# The interval leaves out zero, the test says $p = .125$: do they contradict each other? With five images, yes, for the bootstrap is too bold when there is little to sample from: it never sees an image worse than the worst of the five. With 50 images the two agree well. Keep this in mind for section 6, where there are three seeds to sample from.
 
 # %% runs [markdown]
 # ## 3. The reference runs
@@ -164,11 +164,11 @@ figures.show(axes, f"{title} of {len(points)} test images: control to the right,
 #
 # A mean difference depends on which **images** happened to be in the test set, and on which **seed** the training happened to start from: first weights, crops, their order. These are different questions:
 #
-# - *Would these networks win on other images?* Draw images.
-# - *Would another training win on these images?* Draw seeds.
-# - *Would another training win on other images?* Draw both. This is what a reader wants to know who trains the network himself.
+# - *Would these networks win on other images?* Sample images.
+# - *Would another training win on these images?* Sample seeds.
+# - *Would another training win on other images?* Sample both. This is what matters to a reader who trains the network again.
 #
-# All seeds are scored on the same images. So a draw takes some seeds and, independently, some images, and then all scores where they cross; Owen (2007) calls it the pigeonhole bootstrap. To throw all scores of all seeds into one urn would count each image as often as there are seeds, and pretend to know more than one does.
+# All seeds are scored on the same images. So a sample takes some seeds and, independently, some images, and then all scores where they cross; Owen (2007) calls it the pigeonhole bootstrap. To throw all scores of all seeds into one urn would count each image as often as there are seeds, and pretend to know more than one does.
 
 # %% intervals-of-all tags=["end-product"]
 for name in run.arms:
@@ -190,7 +190,7 @@ figures.show(forest, f"{text}{'; '.join(words)}.")
 #
 # ### Many losses, many chances
 #
-# Who compares seven losses that do nothing will find one "significant" at 5 % in three of ten studies: $1 - .95^7 = .30$. **Holm's correction** (1979) multiplies the smallest of $m$ p-values by $m$, the next by $m - 1$, and so on, and never lets a larger one fall below one before it. After it, a *single* false alarm among all of them stays as improbable as the level says. Exercise 10.2 writes it.
+# Whoever compares seven losses that do nothing will find at least one "significant" at 5 % in three of ten studies, if the seven tests are independent: $1 - .95^7 = .30$. They are not, for they share one control and the same images. Then the number is another one, but never more than $7 \cdot .05 = .35$. **Holm's correction** (1979) multiplies the smallest of $m$ p-values by $m$, the next by $m - 1$, and so on, and never lets a larger one fall below one before it. After it, a *single* false alarm among all of them stays as improbable as the level says, whether the tests are independent or not: that is why one uses it. Exercise 10.2 writes it.
 #
 # In the next table "lower" and "higher" count images. The **rank-biserial correlation** is an effect size that belongs to the signed ranks: the sum of the ranks of the images that went up, minus that of those that went down, over the sum of all; from $-1$, every image lower, to $1$, every image higher. A p-value shrinks with the number of images; an effect size does not.
 
@@ -203,6 +203,13 @@ for word, some in (("better", sure[better]), ("worse", sure[~better])):
     print(f"{word} than the control, Holm-corrected p below .05: {', '.join(some.index) or 'none'}")
 table[columns].map("{:.3g}".format)
 
+# %% tests-after [markdown]
+# Five of the sign-flip p-values of *topomortar-study* are .0002, all alike. That is not a finding but the floor of the method: of ten thousand flips none but the observed one reached so far, and two sides count, $2 / 10\,000$. Read it as "at most".
+#
+# And one line contradicts itself. The sentence above counts **morse-skeleton** among the better ones (.044 after the correction). But in its row 24 images went down and 21 up, and Wilcoxon's test has .154; the bar of the picture holds 0, and so do two of the three intervals printed above it; one seed of three went the other way. Which is right? All of them, for they ask different things. The sign flips ask about the *mean*, and four images decide it: images in which the control makes 35 to 45 errors, while the mean is 14. They lost 8 to 12 errors each, 39 of the 49 that the fifty images lost in sum. Ranks hardly notice by how much; the median image did not change at all. Leave out the two that changed most, and the flips themselves say about .075, before any correction.
+#
+# So the sentence "better, p below .05" is true and misleads. What one may say: *on most images it changes little; it may help where there is much to mend, which other images would have to show.* A threshold sorts lines into two heaps. Which of them to believe, only the whole row can tell.
+
 # %% seeds [markdown]
 # ## 6. What three seeds can say
 #
@@ -210,7 +217,7 @@ table[columns].map("{:.3g}".format)
 #
 # Flip the signs of three seeds: 8 ways, and even if all three agree, 2 of them look like that. **No test of three seeds can give a p-value below .25.** The same fact, seen from the other side: the bootstrap over three seeds hardly ever leaves the range from the smallest to the largest of them, and the true median of all seeds lies outside of that range in one of four studies. So what is called a 95 % interval is, as far as seeds go, rather a 75 % one. **Student's t** pays for few seeds with a long interval instead (4.3 standard errors for three, 12.7 for two), which is honest as long as seeds scatter like a bell.
 #
-# The next cell draws seeds from a bell two thousand times and counts how often an interval holds the truth, and then gives the honest interval for the run.
+# The next cell samples seeds from a bell curve two thousand times and counts how often an interval holds the truth, and then gives the honest interval for the run.
 
 # %% coverage
 generator = np.random.default_rng(SEED)
@@ -269,7 +276,7 @@ pd.DataFrame(rows)
 # %% try [markdown]
 # ## 9. Judge for yourself
 #
-# With a running kernel the next picture is live. Choose a *Run*, a *Score*, a *Loss*; click a square, or **hover over a dot** to learn which image it is. *Seeds that count* takes only the first seeds: watch what becomes of bars and p-values when there is one less. (To follow your hand it draws fewer times than section 5, so last digits differ.) All is reachable by keyboard.
+# With a running kernel the next picture is live. Choose a *Run*, a *Score*, a *Loss*; click a square, or **hover over a dot** to learn which image it is. *Seeds that count* takes only the first seeds: watch what becomes of bars and p-values when there is one less. (To follow your hand it samples fewer times than section 5, so last digits differ.) All is reachable by keyboard.
 #
 # 1. Is there a loss that wins in topology **and** keeps the Dice? Is it the same in every run?
 # 2. Take one seed only. Which verdict of section 5 would you have had to take back?
@@ -346,13 +353,13 @@ exercises.check("10.2", correct_solution)
 
 
 # %% ex3 [markdown]
-# ### 10.3 Change the method: draw persons, not images
+# ### 10.3 Change the method: sample persons, not images
 #
-# In chase_db1 each person has two images, the left and the right eye, and what is hard in one is often hard in the other. To draw single images would pretend that there are twice as many persons. Change the bootstrap: write a function that takes the list of the images' persons and a NumPy generator, draws as many **persons** as there are, with replacement, and returns the places of all images of the drawn persons; of one who was drawn twice all images come twice.
+# In chase_db1 each person has two images, the left and the right eye, and what is hard in one is often hard in the other. To sample single images would pretend that there are twice as many persons. Change the bootstrap: write a function that takes the list of the images' persons and a NumPy generator, samples as many **persons** as there are, all alike and with replacement, and returns the places of all their images; of one who was sampled twice all images come twice.
 #
 # <details><summary>Hint</summary>
 #
-# `generator.choice(persons, len(persons))` draws from the different persons, `sorted(set(groups))`. Then collect the places `k` with `groups[k] == person`, for each drawn person.
+# `generator.choice(persons, len(persons))` samples from the different persons, `sorted(set(groups))`. Then collect the places `k` with `groups[k] == person`, for each of them.
 #
 # </details>
 
@@ -379,7 +386,7 @@ exercises.check("10.3", draw_persons_solution)
 #
 # - **Cost.** The statistics cost seconds. The trainings behind them cost hours: with seven losses, up to four weights and three seeds some forty networks, of which only the first seed pays for the choice of the weights. If you can afford more, buy seeds, not weights.
 # - **Limits.** All intervals here are about the images and seeds of *one* data set, one network, one budget. Nothing in them speaks of another camera, another expert, or a network ten times as large. Reference masks have errors of their own, and an interval does not know of them.
-# - **When it fails.** Few images: the bootstrap is too bold (section 2). Images that belong together: draw what belongs together (exercise 10.3). A score that is the mean of few large errors: look at the dots, and believe the ranks rather than the mean. Many scores tried until one is significant: name the score first.
+# - **When it fails.** Few images: the bootstrap is too bold (section 2). Images that belong together: sample what belongs together (exercise 10.3). A score that is the mean of few large errors: look at the dots, and believe the ranks rather than the mean. Many scores tried until one is significant: name the score first.
 # - **What critics say.** Berger and others found that much of what is reported for topological losses hangs on connectivity, artefacts of the references and unfair baselines; the protocol of section 3 answers that. Christodoulou and others looked at the 221 segmentation papers of a large conference of 2023: more than half reported no variability at all, and one a confidence interval. And a p-value below .05 is a habit, not a law of nature: report the difference and its interval, and let the reader judge.
 #
 # ## Summary
@@ -389,8 +396,8 @@ exercises.check("10.3", draw_persons_solution)
 # ## Further reading
 #
 # - A. H. Berger and others, "Pitfalls of topology-aware image segmentation", [arXiv:2412.14619](https://arxiv.org/abs/2412.14619): the protocol of the reference runs, and why it is needed.
-# - B. Efron, "Bootstrap methods: another look at the jackknife" (1979), [doi:10.1214/aos/1176344552](https://doi.org/10.1214/aos/1176344552): where drawing again comes from.
-# - A. B. Owen, "The pigeonhole bootstrap" (2007), [doi:10.1214/07-AOAS122](https://doi.org/10.1214/07-AOAS122): how to draw when two kinds of things cross, as seeds and images do.
+# - B. Efron, "Bootstrap methods: another look at the jackknife" (1979), [doi:10.1214/aos/1176344552](https://doi.org/10.1214/aos/1176344552): where resampling comes from.
+# - A. B. Owen, "The pigeonhole bootstrap" (2007), [doi:10.1214/07-AOAS122](https://doi.org/10.1214/07-AOAS122): how to sample when two kinds of things cross, as seeds and images do.
 # - F. Wilcoxon, "Individual comparisons by ranking methods" (1945), [doi:10.2307/3001968](https://doi.org/10.2307/3001968): four pages that founded the signed ranks.
 # - S. Holm, "A simple sequentially rejective multiple test procedure" (1979), [jstor.org/stable/4615733](https://www.jstor.org/stable/4615733): the correction.
 # - X. Bouthillier and others, "Accounting for variance in machine learning benchmarks" (2021), [arXiv:2103.03098](https://arxiv.org/abs/2103.03098): how much seeds, splits and tuning move a result.

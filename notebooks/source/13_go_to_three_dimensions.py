@@ -58,7 +58,7 @@ from toposeg_lite.topology import betti_numbers, homotopy_warp, persistence_pair
 #
 # ## 1. By hand
 #
-# In three dimensions there are three Betti numbers. $b_0$ counts the **components** of the foreground. $b_2$ counts the **cavities**, that is, the components of the background that the outside cannot reach. $b_1$ counts the **tunnels**: how many independent loops of foreground there are that cannot be drawn together within it. Components and cavities one can label. Tunnels one cannot: a tunnel is not a set of voxels.
+# In three dimensions there are three Betti numbers. $b_0$ counts the **components** of the foreground. $b_2$ counts the **cavities**, that is, the components of the background that the outside cannot reach. $b_1$ counts the **tunnels**: how many independent loops of foreground there are that cannot be shrunk or moved into each other within it. Components and cavities one can label. Tunnels one cannot: a tunnel is not a set of voxels.
 
 # %% c04
 RING, SHELL = np.zeros((3, 3, 3), bool), np.ones((3, 3, 3), bool)
@@ -176,7 +176,7 @@ figures.show(picture, "The three slices of a cube of likelihoods; yellow is at o
 #
 # **The other side.** How does the library find tunnels with 26 neighbours, where any corner connects? It looks at the background instead, which then has 6. Seen from there, everything is turned round: the threshold rises, cavities of the foreground are components of the background, and **a tunnel is a place where a loop of background passes through a loop of foreground**, like two links of a chain; both live between the same two voxels. So births and deaths change places, dimension 0 and 2 change places, and tunnels stay tunnels. That is *Alexander duality*. Exercise 13.3 turns it into a few lines.
 #
-# **Modulo 2.** A loop that winds twice round a Möbius band is the band's whole boundary if one counts modulo 2, and bounds nothing there if one does not. The library counts modulo 2; GUDHI by default modulo 11. Where noise happens to hold such a band, two tunnels exchange their deaths. The last lines of the next cell show a volume of noise in which that happens. How many tunnels there are at a threshold is the same for both.
+# **Modulo 2.** The edge of a Möbius band is one loop, and it winds twice round the band. As a cycle it is twice the loop along the middle. Twice is 0 modulo 2, and not 0 modulo 11: if one counts modulo 2, the band fills its edge, and if one counts modulo 11, it does not. The library counts modulo 2; GUDHI by default modulo 11. Where noise happens to hold such a band, two tunnels exchange their deaths. The last lines of the next cell show a volume of noise in which that happens. How many tunnels there are at a threshold is the same for both.
 
 # %% c13
 def rows(pairs):
@@ -198,7 +198,7 @@ for name, image, k in (("cube", CUBE, 3), ("noise", white[0], 3), ("a band", whi
 # %% c14 [markdown]
 # ## 5. A volume of tubes
 #
-# Now a volume of 32 slices of 48x48 voxels: capillaries as a microscope shows them, darker with depth, noisy, and fading in places. With `VOLUME = "tubes"` it is drawn by the library, so the truth is exact and no network is needed; **what is stored in this notebook is from there**. With `"vesselnn_3d"` it is a piece of a real two-photon volume of a mouse brain (Teikari et al. 2016), 25 slices, which is downloaded when it is first used; the sentences below then no longer fit.
+# Now a volume of 32 slices of 48x48 voxels: capillaries as a microscope shows them, darker with depth, noisy, and fading in places. With `VOLUME = "tubes"` it is made by the library, so the truth is exact and no network is needed; **what is stored in this notebook is from there**. With `"vesselnn_3d"` it is a piece of a real two-photon volume of a mouse brain (Teikari et al. 2016), 25 slices, which is downloaded when it is first used; the sentences below then no longer fit.
 #
 # A small formula stands in for a network. With $\bar v_s$ for the volume smoothed over $s$ voxels, take the local contrast $c = \bar v_1 / \bar v_{12}$, with mean $m$ and standard deviation $\sigma$, and
 #
@@ -278,7 +278,7 @@ wrong = {n: int(np.not_equal(found, kept).sum()) for n, found in verdicts.items(
 print(f"{sum(kept)} of {len(some)} are simple; wrong verdicts: {wrong}")
 
 # %% c20 [markdown]
-# Now warp the prediction towards the truth, and the truth towards the prediction. The Betti numbers must stay, and what is left over are the critical voxels. Drawn is the slice that holds most of them.
+# Now warp the prediction towards the truth, and the truth towards the prediction. The Betti numbers must stay, and what is left over are the critical voxels. The picture shows the slice that holds most of them.
 
 # %% c21
 prediction = likelihood >= THRESHOLD
@@ -297,13 +297,13 @@ for ax, mask, goal, critical, name in (
 figures.show(figure, f"Slice {here} of prediction and truth before and after the warps to each other.")
 
 # %% c22 [markdown]
-# Of 1656 voxels that differ, 57 are critical in one direction and 15 in the other. All others are questions of width: green at the rims. In the slice that is drawn two places are left. At row 17, near the left border, a short tube is cut off from the rest: warped forth, a plate of voxels across the tube stays between the two pieces; warped back, the truth keeps a thread from one to the other. Near row 34, column 22, an open tunnel looks much the same: here the thread keeps the loop. From one slice nobody could say which of the two is a lost piece and which an open tunnel; in the volume the two differ in $b_0$ and in $b_1$.
+# Of 1656 voxels that differ, 57 are critical in one direction and 15 in the other. All others are questions of width: green at the rims. In the slice of the picture two places are left. At row 17, near the left border, a short tube is cut off from the rest: warped forth, a plate of voxels across the tube stays between the two pieces; warped back, the truth keeps a thread from one to the other. Near row 34, column 22, an open tunnel looks much the same: here the thread keeps the loop. From one slice nobody could say which of the two is a lost piece and which an open tunnel; in the volume the two differ in $b_0$ and in $b_1$.
 #
 # ## 8. Steps down a topological loss
 #
-# The loss of chapter 03 needs no change and no options: births and deaths of three dimensions instead of two are drawn to (1, 0) if their feature is matched, by its place, to one of the truth, or else to the diagonal. Play it on the logits themselves, without any network. Predict: at how many of the 73728 voxels will it pull, and at how many if it leaves alone what is worth at most .1?
+# The loss of chapter 03 needs no change and no options: births and deaths of three dimensions instead of two are pulled to (1, 0) if their feature is matched, by its place, to one of the truth, or else to the diagonal. Play it on the logits themselves, without any network. Predict: at how many of the 73728 voxels will it pull, and at how many if it leaves alone what is worth at most .1?
 #
-# Beside it stand the other losses of this workbook on the same start: those of chapters 04 (warping) and 05 (Morse skeleton).
+# Beside it stand the other losses of this workbook on the same start: those of chapters 04 (warping) and 06 (Morse skeleton).
 
 # %% c23
 loss, strong = TopologicalLoss(), TopologicalLoss(min_persistence=PERSISTENCE)
@@ -322,9 +322,9 @@ for step in range(STEPS + 1):
     logits = logits.detach() - RATE * pull
 
 # %% c24 [markdown]
-# At 3548 voxels of 73728, births and deaths. Nearly all of these belong to grains of noise, each of them drawn a little to the diagonal; the pairs that are worth more than .1, second line, have 41. The Morse loss pulls at the whole skeleton, twelve times as many as these, and still at fewer than one voxel in a hundred.
+# At 3548 voxels of 73728, births and deaths. Nearly all of these belong to grains of noise, each of them pulled a little to the diagonal; the pairs that are worth more than .1, second line, have 41. The Morse loss pulls at the whole skeleton, twelve times as many as these, and still at fewer than one voxel in a hundred.
 #
-# After 20 steps the Betti numbers are those of the truth, and stay. Look at how it came about: 22 voxels have flipped. Eight true voxels were *found*: five close the two open tunnels, three join a piece of 445 voxels to the net. But 14 true voxels were *lost*: the third component, the short tube at the left border, was not joined but deleted. All three tunnels lie where the truth has them, so they are matched, even the one that is born at .24. Of the components only the brightest is, for the truth is one. Chapter 03 says what becomes of the others. An unmatched pair is drawn to the middle of the diagonal. For the large piece, (.92, .14), this is .53, above the threshold: joined. For the short tube, (.66, .14), it is .40, below it: gone. Betti numbers cannot tell the one from the other; critical voxels can (section 7), and exercise 03.3 changes the target so that nothing is removed.
+# After 20 steps the Betti numbers are those of the truth, and stay. Look at how it came about: 22 voxels have flipped. Eight true voxels were *found*: five close the two open tunnels, three join a piece of 445 voxels to the net. But 14 true voxels were *lost*: the third component, the short tube at the left border, was not joined but deleted. All three tunnels lie where the truth has them, so they are matched, even the one that is born at .24. Of the components only the brightest is, for the truth is one. Chapter 03 says what becomes of the others. An unmatched pair is pulled to the middle of the diagonal. For the large piece, (.92, .14), this is .53, above the threshold: joined. For the short tube, (.66, .14), it is .40, below it: gone. Betti numbers cannot tell the one from the other; critical voxels can (section 7), and exercise 03.3 changes the target so that nothing is removed.
 #
 # ## Exercises
 #

@@ -1,9 +1,14 @@
 # %% title [markdown]
+# <details>
+# <summary>Show all explorers: how to use this page</summary>
+#
 # # Show all explorers
 #
 # Every explorer of the workbook on one page, each on its own tab. **For a lecture** start it with `make dashboard` in the folder above: Voila opens it in the browser, without code. It runs in JupyterLab and Notebook as well.
 #
-# An explorer is made when its tab is first opened. Every slider obeys the arrow keys, too, and the line below the picture says what is to be seen. Where there is a button *Your own image*, an image of your own can be dropped in. What is annotated on the tab *08 Annotation* is not kept; the app of [chapter 08](08_annotate_where_the_model_is_unsure.ipynb) keeps a journal.
+# The first explorer is drawn at once, the others one after the other while nobody moves; a tab that is opened before says that it is being drawn. Every slider obeys the arrow keys, too, and the words below the picture say what is to be seen. Where there is a button *Your own image*, an image of your own can be dropped in. What is annotated on the tab *08 Annotation* is not kept; the app of [chapter 08](08_annotate_where_the_model_is_unsure.ipynb) keeps a journal.
+#
+# </details>
 
 # %% parameters tags=["parameters"]
 EXPLORERS = None  # names of the tabs to offer, for instance ["02 Persistence"]; None: all

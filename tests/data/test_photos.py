@@ -214,3 +214,45 @@ def test_data_sets_take_either_mask(name):
         np.testing.assert_array_equal(sample.mask, twin.mask)
     with pytest.raises(ValueError, match="masks must be one of 'silver', 'annotated'"):
         load_dataset(name, masks="gold")
+
+
+def test_vesselness_is_its_formula_and_finds_vessels():
+    photo = photos.retina()
+    found = photos.vesselness(photo.image)
+    assert found.shape == photo.mask.shape
+    assert found.dtype == np.float64
+    assert 0 <= found.min() <= found.max() <= 1
+    assert found[photo.mask].mean() > 4 * found[~photo.mask].mean()
+    green = photo.image[1].astype(float)
+
+    def smooth(image, sigma):
+        return ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=4)
+
+    field = smooth(green, 20) > 0.22
+    contrast = smooth(green * field, 24) / np.maximum(smooth(field * 1.0, 24), 1e-6)
+    contrast -= smooth(green, 3)
+    odds = 1.5 * contrast / (contrast * field)[field].std() - 2
+    np.testing.assert_allclose(found, field / (1 + np.exp(-odds)), atol=1e-12)
+
+
+def test_vesselness_of_nothing_is_nothing():
+    assert (photos.vesselness(np.zeros((3, 20, 30))) == 0).all()
+    flat = photos.vesselness(np.full((3, 80, 90), 0.5))
+    np.testing.assert_allclose(flat[flat > 0], 1 / (1 + np.exp(2)))
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "word"),
+    [
+        (np.zeros((1, 8, 8)), ValueError, r"shape \(3, H, W\); got \(1, 8, 8\)"),
+        (np.zeros((8, 8)), ValueError, "shape"),
+        (np.zeros((3, 0, 8)), ValueError, "shape"),
+        (np.full((3, 8, 8), 255), ValueError, r"colours in \[0, 1\]"),
+        (np.full((3, 8, 8), np.nan), ValueError, r"colours in \[0, 1\]"),
+        ("retina", TypeError, "real numbers"),
+        (None, TypeError, "real numbers"),
+    ],
+)
+def test_vesselness_refuses_what_is_no_photograph(image, error, word):
+    with pytest.raises(error, match=word):
+        photos.vesselness(image)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from ring_images import CELL, branches_of, error, fit, known, learn, rings, small
+from scipy.optimize import minimize
 from torch import nn
 from torch.distributions import Normal
 
-from toposeg_lite.structures import StructureModel, expected_calibration_error
+from toposeg_lite.structures import (
+    FEATURES,
+    BranchHead,
+    StructureModel,
+    expected_calibration_error,
+)
 
 
 def test_the_loss_of_branches_is_what_its_formulas_say():
@@ -130,3 +137,54 @@ def test_a_branch_that_looks_like_true_and_false_ones_is_less_sure():
         assert one.entropy[between].min(initial=1) > 0.6
         assert one.entropy[~between].max(initial=0) < one.entropy[between].min(initial=1)
         assert one.variance[~between].max(initial=0) < one.variance[between].min(initial=1)
+
+
+# --- How far log-odds spread ----------------------------------------------------------------------
+
+
+def learn_alike(n, real, **options):
+    """Let a head learn from n branches with the same features, and return its belief about them."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        head = BranchHead(**options)
+        head.build(nn.Identity(), 1, 2)
+    features, outcomes = torch.ones(n, len(FEATURES)), (np.arange(n) < real * n).astype(float)
+    seen = [SimpleNamespace(branches=SimpleNamespace(length=np.ones(n)), features=features)]
+    noise, found = np.random.default_rng(1), []
+    head.learn(seen, outcomes, seed=noise, steps=400, learning_rate=0.01)
+    for _ in range(30):  # the noise of the loss lets weights wander about the least
+        head.learn(seen, outcomes, seed=noise, steps=40, learning_rate=0.001)
+        mean, raw = head.head(features[0]).detach().double()
+        found.append((mean.item(), nn.functional.softplus(raw).item() + 0.05))
+    return np.mean(found, axis=0)
+
+
+def least(real, kl_weight):
+    """Return mean and deviation at which the loss of such branches is least, by quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(64)
+
+    def cost(belief):
+        mean, std = belief[0], np.exp(belief[1])
+        z = mean + std * nodes
+        entropy = weights @ (np.logaddexp(0, z) - real * z) / weights.sum()
+        divergence = ((std / 2) ** 2 + (mean / 2) ** 2 - 1) / 2 - np.log(std / 2)
+        return entropy + kl_weight * divergence
+
+    mean, log_std = minimize(cost, [0.0, -1.0], method="Nelder-Mead").x
+    return mean, np.exp(log_std)
+
+
+@pytest.mark.parametrize("real", [0.5, 0.9])
+def test_the_spread_is_that_of_a_hundred_branches_however_many_there_are(real):
+    mean, std = least(real, 0.01)
+    assert std == pytest.approx(np.sqrt(0.01 / (real * (1 - real))), rel=0.04)
+    for n in (10, 100, 1000):
+        found = learn_alike(n, real)
+        assert found[0] == pytest.approx(mean, abs=0.05), n
+        assert found[1] == pytest.approx(std, rel=0.1), n
+
+
+def test_the_spread_shrinks_like_a_posteriors_if_the_weight_counts_the_branches():
+    stds = [learn_alike(n, 0.5, kl_weight=1 / n)[1] for n in (16, 64, 256)]
+    np.testing.assert_allclose(stds, [least(0.5, 1 / n)[1] for n in (16, 64, 256)], rtol=0.1)
+    np.testing.assert_allclose(stds, [0.5, 0.25, 0.125], rtol=0.1)  # 1 / sqrt(n p (1 - p))

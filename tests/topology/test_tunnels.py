@@ -12,7 +12,6 @@ from scipy.ndimage import gaussian_filter
 
 from toposeg_lite.topology import match_pairs, persistence_pairs
 from toposeg_lite.topology.betti_matching import (
-    _filtered,
     _ordered,
     _own_tunnels,
     betti_matching,
@@ -20,7 +19,7 @@ from toposeg_lite.topology.betti_matching import (
 )
 from toposeg_lite.topology.frame import unframe
 from toposeg_lite.topology.matching import match_to_mask
-from toposeg_lite.topology.tunnels import make_grid
+from toposeg_lite.topology.tunnels import filter_cells, make_grid
 
 TUNNELS = [False, True, False]
 
@@ -92,8 +91,8 @@ def test_a_volume_s_own_tunnels_are_its_pairs(kind, connectivity, closed):
         shape = tuple(rng.integers(1, 12, 3))
         volume = random_volume(rng, shape, kind)
         image = _ordered(volume, closed)
-        grid = make_grid(image.shape, image.order, connectivity > 1)
-        _, _, born, died = _own_tunnels(image, grid, _filtered(image, grid, closed))
+        grid = make_grid(image.shape, image.order, connectivity > 1, closed)
+        _, _, born, died = _own_tunnels(image, grid, filter_cells(grid, image.order))
         found = unframe(born, image.shape) * volume.size + unframe(died, image.shape)
         border = "closed" if closed else "open"
         pairs = persistence_pairs(volume, connectivity=connectivity, border=border, dimensions=[1])
@@ -125,8 +124,8 @@ def test_pairs_know_the_edges_that_close_their_tunnels(closed):
         shape = tuple(rng.integers(1, 11, 3))
         volume = random_volume(rng, shape, kind)
         image = _ordered(volume, closed)
-        grid = make_grid(image.shape, image.order, True)
-        cells = _filtered(image, grid, closed)
+        grid = make_grid(image.shape, image.order, True, closed)
+        cells = filter_cells(grid, image.order)
         edges, _, born, _ = _own_tunnels(image, grid, cells)
         expected = 16 * unframe(born, image.shape) + cells.edges[edges] % 16
         pairs = persistence_pairs(volume, border=border)

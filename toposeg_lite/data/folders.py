@@ -6,7 +6,7 @@ import difflib
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -144,7 +144,7 @@ def folder(
         check_text(mask_variable, "mask_variable")
     if group is not None and not callable(group):
         raise TypeError(f"group must be a function of a name, or None; got {group!r}")
-    mask_suffix = _one_form(mask_suffix)
+    mask_suffix = one_form(mask_suffix)
     seed = check_integer(seed, "seed")
     if patch is not None:
         patch = check_integer(patch, "patch", 1)
@@ -198,7 +198,7 @@ def _check_split(split: Any) -> tuple[Sequence[float], dict[str, list[str]]]:
             whole = not isinstance(names, str) and isinstance(names, Iterable)
             if not whole or not all(isinstance(name, str) for name in names):
                 raise TypeError(f"split[{key!r}] must be a list of names; got {names!r}")
-        return (), {part: [_one_form(name) for name in split.get(part, ())] for part in SPLITS}
+        return (), {part: [one_form(name) for name in split.get(part, ())] for part in SPLITS}
     if isinstance(split, str) or not isinstance(split, Sequence):
         raise TypeError(f"split must be three shares, or lists of names by split; got {split!r}")
     if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in split):
@@ -225,16 +225,8 @@ def _list_files(
         raise ValueError("images and masks in one folder need mask_suffix to tell them apart")
 
     named: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
-    for path in sorted({file for place in places for file in place.iterdir()}):
-        if path.is_symlink() and not path.exists():
-            problems.append(f"{path}: points to a file that is not there")
-            continue
-        if path.name.startswith(".") or path.name.lower() in _LEFTOVERS or not path.is_file():
-            continue
-        if ending(path).lower() not in KINDS:
-            problems.append(f"{path}: not of a known kind ({', '.join(KINDS)})")
-            continue
-        key = _one_form(stem(path))
+    for path in usable_files(places, problems):
+        key = one_form(stem(path))
         if together:
             is_mask = key.endswith(suffix)
         else:
@@ -249,24 +241,40 @@ def _list_files(
             problems.append(f"{path}: has the same name as {known.name}")
     alone = [sorted(named[k].keys() - named[1 - k].keys()) for k in (0, 1)]
     for key in alone[0]:
-        almost = _almost(key, {name: named[1][name].name for name in alone[1]})
+        almost = almost_same(key, {name: named[1][name].name for name in alone[1]})
         problems.append(f"{named[0][key]}: no mask {key}{suffix}.* in {places[1]}{almost}")
     for key in alone[1]:
-        almost = _almost(key, {name: named[0][name].name for name in alone[0]})
+        almost = almost_same(key, {name: named[0][name].name for name in alone[0]})
         problems.append(f"{named[1][key]}: no image {key}.* in {places[0]}{almost}")
     return named
+
+
+def usable_files(places: Iterable[Path], problems: list[str]) -> Iterator[Path]:
+    """Yield the files of some folders whose kind is known, sorted, and note all others.
+
+    Passed over are subfolders, names that begin with a dot, and what systems leave behind.
+    """
+    for path in sorted({file for place in places for file in place.iterdir()}):
+        if path.is_symlink() and not path.exists():
+            problems.append(f"{path}: points to a file that is not there")
+        elif path.name.startswith(".") or path.name.lower() in _LEFTOVERS or not path.is_file():
+            continue
+        elif ending(path).lower() not in KINDS:
+            problems.append(f"{path}: not of a known kind ({', '.join(KINDS)})")
+        else:
+            yield path
 
 
 # What Windows and macOS leave in folders, in small letters.
 _LEFTOVERS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"}
 
 
-def _one_form(name: str) -> str:
+def one_form(name: str) -> str:
     """Return a name in the one form of Unicode that all names are compared in."""
     return unicodedata.normalize("NFC", name)
 
 
-def _almost(key: str, candidates: dict[str, str]) -> str:
+def almost_same(key: str, candidates: dict[str, str]) -> str:
     """Return a remark on the files whose names are almost `key`, from names to files."""
 
     def core(name: str) -> str:
@@ -320,11 +328,8 @@ def _pair(
     except ValueError as error:
         problems.append(f"{key}: {error}")
         return None
-    image, mask = image_file.array, mask_file.array
-    if mask.ndim > 2 and mask.shape[-1] == 3 and (mask == mask[..., :1]).all():
-        mask = mask[..., 0]  # grey saved as colour
-    ignored = None if ignore is None else mask == ignore
-    _check_values(key, mask if ignored is None else mask[~ignored], ignore, problems)
+    image = image_file.array
+    mask, structure, ignored = structure_of(key, mask_file.array, foreground, ignore, problems)
     if mask.ndim not in (2, 3):
         problems.append(f"{key}: the mask must have 2 or 3 axes; its shape is {mask.shape}")
     elif not _agree(image, mask):
@@ -340,12 +345,25 @@ def _pair(
         problems.append(f"{key}: the image {error}")
     if len(problems) > before:
         return None
-    structure = (mask != 0) if foreground == "nonzero" else (mask == 0)
-    if ignored is not None:
-        structure &= ~ignored
     notes = [f"image: {note}" for note in image_file.notes]
     notes += [f"mask: {note}" for note in mask_file.notes]
     return Sample(key, likelihood, structure, ignored, tuple(notes))
+
+
+def structure_of(
+    key: str, mask: np.ndarray, foreground: str, ignore: int | None, problems: list[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return the labels of a mask, where its structure is and where it has no label.
+
+    Grey that was saved as colour loses its colours. Labels with more than two values, of the pixels
+    that have one, are noted.
+    """
+    if mask.ndim > 2 and mask.shape[-1] == 3 and (mask == mask[..., :1]).all():
+        mask = mask[..., 0]
+    ignored = None if ignore is None else mask == ignore
+    _check_values(key, mask if ignored is None else mask[~ignored], ignore, problems)
+    structure = (mask != 0) if foreground == "nonzero" else (mask == 0)
+    return mask, structure if ignored is None else structure & ~ignored, ignored
 
 
 def _check_values(key: str, mask: np.ndarray, ignore: int | None, problems: list[str]) -> None:

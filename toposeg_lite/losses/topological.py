@@ -356,5 +356,5 @@ def _window_cost(
     pixels = np.concatenate([pairs.birth_index, pairs.death_index, places])
     slopes = np.concatenate([scale * off_birth, scale * off_death, missing_scale * off_place])
     real = pixels >= 0  # the frame and an essential death are constants
-    gradient = 2 * np.bincount(pixels[real], slopes[real], image.size).reshape(image.shape)
+    gradient = np.bincount(pixels[real], 2 * slopes[real], image.size).reshape(image.shape)
     return value / (features + 1), gradient / (features + 1)

@@ -2,7 +2,7 @@
 
 `StructureModel` wraps any network that predicts a likelihood, and learns how likely each branch of
 its ridges is real: by one `Threshold` for the image, or by a `BranchHead` that judges each branch.
-From it come sampled structures, the uncertainty of each branch, and a final mask. `find_branches`
+From it come sampled structures, how unsure each branch is, and a final mask. `find_branches`
 divides a likelihood into branches, and says how decisions about them become a mask;
 `perturb_and_walk` redraws them; `load_pretrained` brings a trained model, and `EvenLight` what it
 looks through. The rest asks whether probabilities are honest.

@@ -1,4 +1,4 @@
-"""The distribution over the structures of one image: ask it for samples, or how sure it is.
+"""The distribution over the structures of one image: ask it for samples, or for probabilities.
 
 Each branch k is real with probability sigmoid(z_k), independently of the others once z is known,
 and z is normal or a function of something normal:
@@ -11,8 +11,12 @@ mode        z_k
 =========== ==========================================================================
 
 In both, z is at last divided by the temperature of the calibration. The probability of a branch is
-the mean of sigmoid(z_k), and its variance says how sure the model is of that probability: zero if z
-is known, whatever the probability.
+the mean of sigmoid(z_k), and the entropy of that probability says how unsure the decision is.
+
+The variance of sigmoid(z_k) is no uncertainty of the model: it says how far z spreads, and is zero
+if z is known, whatever the probability. In "threshold" the spread is what all branches of an image
+have in common, so samples differ as wholes. In "branch" it is set by the weights of the loss, and
+does not shrink with the number of branches that the head has seen: see `BranchHead`.
 """
 
 from __future__ import annotations
@@ -72,7 +76,7 @@ class StructureSamples:
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """How sure a model is of each branch: arrays with an entry for each.
+    """How unsure the decision about each branch is: arrays with an entry for each.
 
     Attributes
     ----------
@@ -80,9 +84,10 @@ class Uncertainty:
     probability : (m,) array of float64
         That the branch is real.
     variance : (m,) array of float64
-        Of that probability, from 0 to 0.25.
+        How far the probability spreads where z does, from 0 to 0.25. It does not tell how much
+        the model has seen: see the module's docstring.
     entropy : (m,) array of float64
-        Of the decision, in bits: 1 at probability 0.5, 0 at 0 and 1.
+        Of the decision, in bits: 1 at probability 0.5, 0 at 0 and 1. This is the uncertainty.
     """
 
     branches: BranchSet
@@ -146,10 +151,10 @@ class StructureDistribution:
         return z / self.calibration
 
     def uncertainty(self) -> Uncertainty:
-        """Return how sure the model is of each branch.
+        """Return how unsure the decision about each branch is.
 
         Means over the normal distribution are taken by Gauss-Hermite quadrature with 64 nodes, so
-        nothing is drawn.
+        nothing is sampled.
         """
         chances = expit(self._log_odds(NODES[:, None]))
         probability = np.clip(WEIGHTS @ chances, 0, 1)
@@ -166,7 +171,7 @@ class StructureDistribution:
         return self.branches.mask(np.where(accepted, ACCEPTED, REJECTED))
 
     def sample(self, n: int, seed: int | np.random.Generator) -> StructureSamples:
-        """Draw n structures, 0 or more; the seed decides all.
+        """Sample n structures, 0 or more; the seed decides all.
 
         Samples are spread over as many threads as torch uses; the number changes nothing.
         """

@@ -1,8 +1,25 @@
 """A head decides about each branch by itself [1]_.
 
-A small network reads the features of a branch (`FEATURES`) and predicts mean and standard deviation
-of its log-odds. KL is that to a normal of mean 0 and standard deviation 2, the same for all
-branches, so nothing shrinks to zero. Kept branches are redrawn by `perturb_and_walk`.
+A small network reads the features of a branch (`FEATURES`) and predicts mean m and standard
+deviation s of its log-odds z = m + s * noise. With y_k the part of branch k that is real, and w_k
+its length divided by that of all, it is trained with
+
+    weight * sum of w_k * cross-entropy(y_k, sigmoid(z_k)) + kl_weight * mean of KL_k.
+
+KL_k is the divergence of N(m_k, s_k) from N(0, 2), the same for all branches, so nothing shrinks to
+zero. Kept branches are redrawn by `perturb_and_walk`.
+
+**The deviation is no count of evidence.** Both parts are means, so the number of branches cancels.
+Of branches that look alike, of which the part p is real, the loss is least about where
+
+    s = sqrt(kl_weight / (weight * p * (1 - p))),
+
+the deviation of a posterior that has seen weight / kl_weight of them: 100 by default, be they ten
+or ten thousand. (About: for small s, and far from the prior and from the least s of 0.05.) So s
+lets samples differ and keeps the head from boldness, but it tells nothing that p does not, and
+nowhere is it taken for an uncertainty. If n branches are all alike, kl_weight = weight / n makes s
+that of the posterior, and it shrinks like 1 / sqrt(n). If they are of many kinds, no single weight
+does.
 
 References
 ----------
@@ -49,7 +66,8 @@ class BranchHead(nn.Module):
     gamma, sigma : float
         Of the walk.
     reconstruction_weight, kl_weight : float
-        Of these parts of the loss; that of the segmentation is 1.
+        Of these parts of the loss; that of the segmentation is 1. Their ratio decides how far
+        log-odds spread: see the module's docstring.
 
     Attributes
     ----------

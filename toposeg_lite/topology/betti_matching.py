@@ -64,11 +64,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .frame import flat_steps, inside, plane_steps, unframe
+from .frame import flat_steps, frame_voxels, inside, plane_steps, unframe
 from .kernels import kernel
 from .order import argsort_falling, empty_keys, find_root
 from .persistence import COMPONENTS_AROUND, PersistencePairs, persistence_pairs
-from .sparse import frame_voxels, framed_indices
+from .sparse import framed_indices, rank_some
 from .tunnels import (
     Filtration,
     Grid,
@@ -227,30 +227,33 @@ def _image_bars(base: _Ordered, traced: _Traced, cells: Cells) -> np.ndarray:
         _leave_out(base.rank, traced.oldest, base.shape[1], links, parent, keep)
         order = order[keep[order]]
     steps = flat_steps(cells.near, base.shape)
-    return _follow(order, base.rank, base.values, parent, traced, cells, steps)
+    # Made here, for a kernel's own arrays come in smaller pages.
+    best, partner = np.empty_like(traced.oldest), np.full(base.rank.size, -1, np.int32)
+    _follow(order, _Components(base.rank, base.values, parent, best, partner), traced, cells, steps)
+    return partner
 
 
 def _tunnels(
     sides: list[_Ordered], both: _Ordered, full: bool, closed: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match tunnels: those that are filled by the same square of the comparison image."""
-    grid = make_grid(both.shape, both.order, full)
-    columns = _filtered(both, grid, closed)
+    grid = make_grid(both.shape, both.order, full, closed)
+    columns = filter_cells(grid, both.order)
     _, shared, _, _ = _own_tunnels(both, grid, columns)
     size = int(np.prod(np.array(both.shape) - 2))
     named = {}
     for k, side in enumerate(sides):
-        rows = _filtered(side, grid, closed)
+        rows = filter_cells(grid, side.order)
         edges, _, born, died = _own_tunnels(side, grid, rows)
         names = unframe(born, side.shape) * size + unframe(died, side.shape)
-        if _is_mask(side):
+        if ((side.values == 0) | (side.values == 1)).all():  # a mask
             # All its tunnels are born first, in any order of what comes after the mask: take one
             # that makes short columns.
             later = both.order[side.values[both.order] == 0]
             first = side.order[: side.order.size - later.size]
-            rows = _filtered(side._replace(order=np.concatenate((first, later))), grid, closed)
-        closed_by, squares, _ = fill_loops(grid, rows, columns)
-        squares = squares[np.searchsorted(closed_by, edges)]  # in the end every loop is filled
+            rows = filter_cells(grid, np.concatenate((first, later)))
+        _, filled = fill_loops(grid, rows, columns)
+        squares = filled[edges] - 1  # in the end every loop is filled
         shared = np.intersect1d(shared, squares)
         named[k] = dict(zip(squares.tolist(), names.tolist(), strict=True))
     first, second = (
@@ -277,28 +280,31 @@ def closing_edges(
     mask come first.
     """
     side = _ordered(image, closed) if floor == 0 else _ordered_above(image, mask, closed, floor)
-    grid = make_grid(side.shape, side.order, connectivity > 1)
+    grid = make_grid(side.shape, side.order, connectivity > 1, closed)
     solid = np.pad(mask, 1).ravel()
     later = side.order[~solid[side.order]]
-    both = np.concatenate((np.flatnonzero(solid).astype(np.int32), later))
-    columns = _filtered(side._replace(order=both), grid, closed)
+    # In that of the image the mask's own voxels make the shortest columns.
+    both = np.concatenate((side.order[solid[side.order]], later))
+    columns = filter_cells(grid, both)
     leave_out_cavities(grid, columns)
     age = 16 * (later.size + 1)  # that of the mask's last voxel, at least
-    edges, squares, others = fill_loops(grid, columns, columns, (age, count))
-    squares = squares[(columns.edges[edges] >= age) & (columns.squares[squares] < age)]
+    edges, filled = fill_loops(grid, columns, columns, (age, count))
+    squares = filled[edges[columns.edges[edges] >= age]] - 1
+    squares = squares[columns.squares[squares] < age]
     loops: list[np.ndarray] = []
     if len(squares) < count:  # only above a floor
-        living = open_loops(grid, columns, others)
-        loops = draw_loops(grid, columns, others, living[columns.edges[living] >= age])
+        living, forest = open_loops(grid, columns, filled)
+        loops = draw_loops(grid, columns, forest, living[columns.edges[living] >= age])
     else:  # all are filled, and what comes later than that fills none of them
         columns.squares[columns.squares < columns.squares[squares].min(initial=age)] = 0
     values = side.values[entering_voxels(columns, columns.squares[squares])]
     squares = squares[values < 1]  # else they fill it at once, for the comparison image is 1, too
     if not len(squares) and not loops:
         return np.empty(0, np.int64)
-    rows = filter_cells(grid, side.order, np.flatnonzero(side.rank < 0) if closed else None, 1)
-    edges, filling, _ = fill_loops(grid, rows, columns, loops=tuple(loops))
-    ages = rows.edges[edges[np.isin(filling, squares) | (filling < 0)]]
+    rows = filter_cells(grid, side.order, 1)
+    edges, filled = fill_loops(grid, rows, columns, loops=tuple(loops))
+    by = filled[edges]
+    ages = rows.edges[edges[np.isin(by, squares + 1) | (by < 0)]]
     return 16 * unframe(entering_voxels(rows, ages), side.shape) + (ages & 15)
 
 
@@ -319,12 +325,9 @@ def _order_some(
     order = voxels[argsort_falling(values, empty_keys(values.dtype))]
     room = np.zeros(int(np.prod(shape)), values.dtype)
     room[voxels] = values
-    rank = np.full(room.size, order.size, np.int32)
     if closed:
-        frame = frame_voxels(shape)
-        room[frame], rank[frame] = 1, -1
-    rank[order] = np.arange(order.size, dtype=np.int32)
-    return _Ordered(shape, room, order, rank)
+        room[frame_voxels(shape)] = 1
+    return _Ordered(shape, room, order, rank_some(order, shape, closed))
 
 
 def components_above(
@@ -353,16 +356,6 @@ def components_above(
     return unframe(first, both.shape), unframe(second, both.shape)
 
 
-def _is_mask(image: _Ordered) -> bool:
-    """Say whether an image has no other values than 0 and 1."""
-    return bool(((image.values == 0) | (image.values == 1)).all())
-
-
-def _filtered(image: _Ordered, grid: Grid, closed: bool) -> Filtration:
-    """Return when the cells of an image enter."""
-    return filter_cells(grid, image.order, np.flatnonzero(image.rank < 0) if closed else None)
-
-
 def _own_tunnels(
     image: _Ordered, grid: Grid, cells: Filtration
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -371,7 +364,8 @@ def _own_tunnels(
     The tunnels are those of a length: the two voxels have different values.
     """
     leave_out_cavities(grid, cells)
-    edges, squares, _ = fill_loops(grid, cells, cells)
+    edges, filled = fill_loops(grid, cells, cells)
+    squares = filled[edges] - 1
     born = entering_voxels(cells, cells.edges[edges])
     died = entering_voxels(cells, cells.squares[squares])
     lasts = image.values[born] != image.values[died]
@@ -523,7 +517,7 @@ class _Components(NamedTuple):
     values: np.ndarray
     parent: np.ndarray  # leads to the root of each component, its first pixel
     best: np.ndarray  # for each root the oldest cell of the other image in its component
-    partner: np.ndarray  # what `_follow` returns
+    partner: np.ndarray  # what `_follow` finds
 
 
 class _Groups(NamedTuple):
@@ -570,7 +564,7 @@ _NONE, _SEVERAL = -1, -2  # what `_root_nearby` says in place of a root
 
 
 @kernel
-def _follow(order, rank, values, parent, traced, cells, steps):
+def _follow(order, components, traced, cells, steps):
     """Follow the components of an image, and in each the oldest cell of another image.
 
     Most pixels have one component beside them, or none, and join it. Where several meet, all cells
@@ -578,22 +572,20 @@ def _follow(order, rank, values, parent, traced, cells, steps):
     touches a pixel which is there already belongs to this pixel's component.
 
     `order` are the pixels in the order in which they enter; some may be left out, if they point to
-    a neighbour in `parent`, where all others are their own parents. `rank`, `values`: see
-    `_Components`; `traced` is the other image. `cells` are those of the foreground, or of the
-    background if the order is reversed, and `steps` lead to the pixels of `cells.near`.
+    a neighbour in `parent`, where all others are their own parents. `traced` is the other image.
+    `cells` are those of the foreground, or of the background if the order is reversed, and `steps`
+    lead to the pixels of `cells.near`.
 
-    Returns at the oldest pixel of each component that ends, or stays, the pixel of the other image
-    that ends, or stays, with it; -1 where a bar has no length and at all other pixels.
+    Writes in `partner`, full of -1, at the oldest pixel of each component that ends, or stays, the
+    pixel of the other image that ends, or stays, with it, if the bar has a length.
     """
+    rank, values, parent, best, partner = components
     if rank[0] < 0:  # the frame is there: it is its first pixel
         for p in range(rank.size):
             if rank[p] < 0:
                 parent[p] = 0
     oldest, foreign, gates = traced.oldest, cells.foreign, cells.gates
-    best = np.empty_like(oldest)
     best[0] = traced.known - traced.codes  # of the frame
-    partner = np.full(rank.size, -1, np.int32)
-    components = _Components(rank, values, parent, best, partner)
     count, living = len(foreign), int(rank[0] < 0)
     group, pixel = np.empty(count, np.int64), np.empty(count, np.int32)
     new = np.empty(count, np.int64)
@@ -642,7 +634,6 @@ def _follow(order, rank, values, parent, traced, cells, steps):
         if parent[p] == p:
             partner[p] = 0 if best[p] < 0 else traced.order[best[p] // traced.codes]
             living -= 1
-    return partner
 
 
 @kernel

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,12 +65,29 @@ def label_components(mask: Any, *, connectivity: int | None = None) -> tuple[np.
     3
     """
     mask = check_mask(mask)
-    full = check_connectivity(connectivity, mask.ndim) > 1
-    volume = _as_volume(mask)
-    first, edge, label, count = _label_runs(volume, full)
-    labels = np.zeros(mask.shape, dtype=np.int32)
-    _paint(first, edge, label, labels.reshape(-1, mask.shape[-1]))
-    return labels, count
+    runs = label_runs(mask, check_connectivity(connectivity, mask.ndim))
+    return runs.paint(), runs.count
+
+
+class Runs(NamedTuple):
+    """The labelled runs of a mask: see `_find_runs` for `first` and `edge`."""
+
+    shape: tuple[int, ...]
+    first: np.ndarray
+    edge: np.ndarray
+    label: np.ndarray  # of each run
+    count: int  # of the labels
+
+    def paint(self) -> np.ndarray:
+        """Return the labels of all pixels."""
+        labels = np.zeros(self.shape, dtype=np.int32)
+        _paint(self, labels.reshape(-1, self.shape[-1]))
+        return labels
+
+
+def label_runs(mask: np.ndarray, connectivity: int) -> Runs:
+    """Label the components of a checked mask, run by run, and leave its pixels alone."""
+    return Runs(mask.shape, *_label_runs(_as_volume(mask), connectivity > 1))
 
 
 def betti_numbers(
@@ -312,12 +329,26 @@ def _label_runs(volume: np.ndarray, full: bool) -> tuple[np.ndarray, np.ndarray,
 
 
 @kernel
-def _paint(first: np.ndarray, edge: np.ndarray, label: np.ndarray, rows: np.ndarray) -> None:
+def _paint(runs: Runs, rows: np.ndarray) -> None:
     """Write each run's label over its pixels in the (R, W) array `rows`."""
+    first, edge = runs.first, runs.edge
     for r in range(rows.shape[0]):
         for i in range(first[r], first[r + 1]):
             for c in range(edge[2 * i], edge[2 * i + 1]):
-                rows[r, c] = label[i]
+                rows[r, c] = runs.label[i]
+
+
+@kernel
+def labels_around(runs: Runs, others: Runs) -> np.ndarray:
+    """Return for each run the label of that of the others in which it lies whole."""
+    found = np.empty(runs.label.size, dtype=np.int32)
+    for r in range(runs.first.size - 1):
+        j = others.first[r]
+        for i in range(runs.first[r], runs.first[r + 1]):
+            while others.edge[2 * j + 1] <= runs.edge[2 * i]:
+                j += 1
+            found[i] = others.label[j]
+    return found
 
 
 @kernel

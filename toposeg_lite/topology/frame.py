@@ -54,6 +54,13 @@ def inside(shape: tuple[int, ...]) -> np.ndarray:
     return indices[(slice(1, -1),) * len(shape)].ravel()
 
 
+def frame_voxels(shape: tuple[int, ...]) -> np.ndarray:
+    """Return the flat indices of the frame of a framed volume."""
+    around = np.ones(shape, np.bool_)
+    around[1:-1, 1:-1, 1:-1] = False
+    return np.flatnonzero(around).astype(np.int32)
+
+
 def unframe(indices: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Turn flat indices into a framed image of this shape into those into the image.
 

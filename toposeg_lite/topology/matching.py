@@ -279,7 +279,7 @@ def match_to_mask(
     if matching == "spatial":
         matched = np.zeros(len(pairs), np.bool_)
         for k in range(mask.ndim):
-            if not wanted[k]:
+            if not wanted[k] or (betti and k > 0 and betti[k] == 0):
                 missing.append(np.empty(0, np.int64))
                 continue
             if 0 < k < mask.ndim - 1:
@@ -289,7 +289,7 @@ def match_to_mask(
                 missing.append(np.full(betti[k] - len(rows), -1))
                 continue
             regions, count = _regions(mask, k, connectivity, closed)
-            rows, at = _best_inside(pairs, k, regions)
+            rows, at = _best_inside(pairs, k, regions, count)
             matched[rows] = True
             pixels = _extremes(image.ravel(), regions, count, k > 0)
             pixels[at] = -1
@@ -348,10 +348,10 @@ def _by_place(
             matches += _by_betti(first, second, images, connectivity, closed, tunnels)
             continue
         regions, count = _regions(mask, k, connectivity, closed)
-        rows, at = _best_inside(first, k, regions)
+        rows, at = _best_inside(first, k, regions, count)
         # A component of a mask is born in itself, and a hole dies in itself.
         row_of = np.full(count + 1, -1)
-        columns, own = _best_inside(second, k, regions)
+        columns, own = _best_inside(second, k, regions, count)
         row_of[own] = columns
         there = row_of[at] >= 0
         matches.append(np.stack([rows[there], row_of[at][there]]))
@@ -364,35 +364,32 @@ def _regions(
     """Give each component of a mask a number, or each hole or cavity if `dimension` is not 0.
 
     Returns the number of each pixel's region, 0 for none, and the largest; some may stand for no
-    region. After the last pixel comes the frame of a closed border, which is pixel -1: it is a
-    component, and so are all that touch it.
+    region. The frame of a closed border is a component, the largest, and so are all that touch it.
     """
     if dimension > 0:
         mask, connectivity = ~mask, dual_connectivity(connectivity, mask.ndim)
     labels, count = label_components(mask, connectivity=connectivity)
-    frame = 0
     if closed == (dimension == 0):  # what touches the border is the frame's, or the outside
         number = np.arange(count + 1, dtype=np.int32)
-        if closed:
-            frame = count = count + 1
+        count += closed
         for axis in range(mask.ndim):
-            number[np.take(labels, (0, -1), axis)] = frame
+            number[np.take(labels, (0, -1), axis)] = count if closed else 0
         number[0] = 0
         labels = number[labels]
-    return np.append(labels.ravel(), np.int32(frame)), count
+    return labels.ravel(), count
 
 
 def _best_inside(
-    pairs: PersistencePairs, dimension: int, regions: np.ndarray
+    pairs: PersistencePairs, dimension: int, regions: np.ndarray, frame: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the most persistent pair of each region that has any, and these regions."""
-    at = np.flatnonzero(pairs.dimension == dimension)
+    pixel = pairs.birth_index if dimension == 0 else pairs.death_index
+    region = np.where(pixel < 0, frame, regions[pixel])
+    at = np.flatnonzero((pairs.dimension == dimension) & (region > 0))
     some = pairs[at]
-    region = regions[some.birth_index if dimension == 0 else some.death_index]
-    order = _falling(some.persistence, some)
-    order = order[region[order] > 0]
-    numbers, best = np.unique(region[order], return_index=True)
-    return at[order[best]], numbers
+    at = at[_falling(some.persistence, some)]
+    numbers, best = np.unique(region[at], return_index=True)
+    return at[best], numbers
 
 
 @kernel

@@ -2,8 +2,8 @@
 
 **Seen as a landscape**, a likelihood image is made of peaks, passes and pits. Thin structures
 (vessels, membranes, roads) are its *ridges*: the steepest ways up from a pass to the peaks on both
-sides. Two ridges meet at each pass, and together they are a *branch*. All branches of an image are
-its discrete Morse complex; those that matter make its skeleton [1]_ [2]_ [3]_.
+sides. Two ridges meet at each pass, and together they are a *branch*, the 1-stable manifold of the
+discrete Morse complex there; the branches that matter make the skeleton [1]_ [2]_ [3]_.
 
 **The complex.** Pixels are vertices. With connectivity 1, edges join the 4 (in 3D: 6) neighbours
 and squares (and cubes) fill in between. With connectivity 2, edges join the 8 neighbours, and each
@@ -17,6 +17,7 @@ highest pixel in it::
     upper link           p is a         its edges
     empty                peak           none
     one component        regular        the arrow of p, to its highest neighbour
+    a ring around p      pit (in 2D)    the arrow; a hole is filled
     two or more          pass           the arrow, and one *critical edge* to each other component
 
         9  8  1
@@ -26,11 +27,11 @@ highest pixel in it::
 Following arrows from a pixel leads along a *V-path*, the way of steepest ascent, to a peak. All the
 pixels that end at one peak are its tree. A critical edge enters with p and either joins two trees
 (more exactly: two components of the superlevel set), and the lower of their highest peaks *dies*;
-or it joins a component with itself, and closes a loop, which is filled later, when the threshold
-reaches the bottom of the pit inside. The difference in value between the edge and the peak that it
-kills, or the bottom of the pit that it encloses, is the *persistence* of the edge: the depth to
-which one must scratch the image to be rid of it. These are the pairs of `persistence_pairs`, for
-peaks and passes in dimension 0, for passes and pits in dimension 1.
+or it joins a component with itself, and closes a loop, which in 2D parts the background in two. The
+side whose deepest pit is the shallower is what the loop encloses, until that pit is filled. The
+difference in value between the edge and the peak that it kills, or the pit that it encloses, is the
+*persistence* of the edge: the depth to which one must scratch the image to be rid of it. These are
+the pairs of `persistence_pairs`, of dimension 0 with peaks, and of dimension 1 with pits.
 
 **Two thresholds**, which do different things:
 

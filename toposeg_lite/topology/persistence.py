@@ -3,9 +3,9 @@ r"""Persistence pairs of a likelihood image, each with the two pixels that make 
 **The idea.** Let a threshold fall from 1 to 0 over a likelihood image and watch the *superlevel
 set*, the pixels at or above it. A connected component is *born* at a local maximum and *dies* at
 the saddle where it meets an older one. A hole is born at the saddle where a ring of foreground
-closes and dies at the local minimum inside it, when the last background pixel is filled. The list
-of all births and deaths is the *persistence diagram*; ``birth - death`` is a feature's
-*persistence* [1]_.
+closes and dies at the local minimum inside it, when the last background pixel is filled. Where a
+hole is divided, the half with the higher minimum is new. The list of all births and deaths is the
+*persistence diagram*; ``birth - death`` is a feature's *persistence* [1]_.
 
 **How it is computed.** Order the pixels by falling value, equal values by flat index: every pixel
 then has *upper* neighbours, which are foreground before it. One byte a pixel says which of its

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from .components import label_components
-from .frame import OFFSETS, flat_steps, unframe
+from .frame import OFFSETS, flat_steps, frame_voxels, unframe
 from .grid import dual_connectivity
 from .kernels import kernel
 from .order import argsort_falling, empty_keys, find_root
@@ -45,11 +45,13 @@ def framed_indices(voxels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return (((layer + 1) * (shape[1] + 2) + row + 1) * (shape[2] + 2) + column + 1).astype(np.int32)
 
 
-def frame_voxels(shape: tuple[int, ...]) -> np.ndarray:
-    """Return the flat indices of the frame of a framed volume."""
-    around = np.ones(shape, np.bool_)
-    around[1:-1, 1:-1, 1:-1] = False
-    return np.flatnonzero(around).astype(np.int32)
+def rank_some(order: np.ndarray, shape: tuple[int, ...], closed: bool) -> np.ndarray:
+    """Return the places of voxels in their order, the largest where one never enters; frame: -1."""
+    rank = np.full(int(np.prod(shape)), order.size, np.int32)
+    rank[order] = np.arange(order.size, dtype=np.int32)
+    if closed:
+        rank[frame_voxels(shape)] = -1
+    return rank
 
 
 def pairs_above(
@@ -65,12 +67,7 @@ def pairs_above(
     voxels = above[argsort_falling(values[above], empty_keys(image.dtype))]
     framed = tuple(n + 2 for n in image.shape)
     order = framed_indices(voxels, image.shape)
-    n = order.size
-    frame = frame_voxels(framed) if closed else None
-    rank = np.full(int(np.prod(framed)), n, np.int32)
-    rank[order] = np.arange(n, dtype=np.int32)
-    if frame is not None:
-        rank[frame] = -1
+    rank = rank_some(order, framed, closed)
     none = np.empty(0, np.int64)
     pairs: list[tuple[np.ndarray, ...]] = [(none, none, none)] * 3
     if wanted[0]:
@@ -81,29 +78,32 @@ def pairs_above(
         died = np.concatenate(([-1], voxels[died], np.full(len(roots), CENSORED)))
         pairs[0] = born, died, np.full(len(born), -1)
     if wanted[1]:
-        pairs[1] = _tunnels_above(framed, order, frame, connectivity > 1)
+        pairs[1] = _tunnels_above(framed, order, closed, connectivity > 1)
     if wanted[2]:
         pairs[2] = _cavities_above(image, voxels, order, rank, connectivity, closed)
     return pairs
 
 
 def _tunnels_above(
-    framed: tuple[int, ...], order: np.ndarray, frame: np.ndarray | None, full: bool
+    framed: tuple[int, ...], order: np.ndarray, closed: bool, full: bool
 ) -> tuple[np.ndarray, ...]:
     """Return the voxels that close tunnels, those that fill them, and the closing edges."""
-    grid = make_grid(framed, order, full)
-    cells = filter_cells(grid, order, frame)
+    grid = make_grid(framed, order, full, closed)
+    cells = filter_cells(grid, order)
     leave_out_cavities(grid, cells)
-    edges, squares, others = fill_loops(grid, cells, cells)
-    living = open_loops(grid, cells, others)
-    fills = cells.squares[squares]
-    died = unframe(entering_voxels(cells, fills), framed)
+    edges, filled = fill_loops(grid, cells, cells)
+    living, _ = open_loops(grid, cells, filled)
     ages = cells.edges[np.concatenate((edges, living))]
+    fills = np.concatenate((cells.squares[filled[edges] - 1], np.zeros_like(living)))
+    # Most tunnels are closed and filled by one voxel: they have no length.
+    lasting = ages >> 4 != fills >> 4
+    ages, fills = ages[lasting], fills[lasting]
+    rising = np.lexsort((ages & 15, -(fills >> 4), ages >> 4))
+    ages, fills = ages[rising], fills[rising]
     born = unframe(entering_voxels(cells, ages), framed)
-    died = np.concatenate((died, np.full(len(living), CENSORED)))
-    fills = np.concatenate((fills, np.zeros_like(living)))
-    rising = np.lexsort((-(fills >> 4), ages >> 4))
-    return born[rising], died[rising], (16 * born + (ages & 15))[rising]
+    died = np.full(len(born), CENSORED)
+    died[fills > 0] = unframe(entering_voxels(cells, fills[fills > 0]), framed)
+    return born, died, 16 * born + (ages & 15)
 
 
 def _cavities_above(
@@ -120,23 +120,35 @@ def _cavities_above(
     low.ravel()[voxels] = False
     dual = dual_connectivity(connectivity, 3)
     labels, count = label_components(low, connectivity=dual)
-    outer = np.zeros(count + 1, np.bool_)
+    outer = np.arange(count + 1) == 0
     if not closed:
         for axis in range(3):
             outer[np.take(labels, (0, -1), axis)] = True
-    # The pieces inside, the last to be filled first; of equal voxels that with the largest index.
-    inner = np.flatnonzero((labels.ravel() > 0) & ~outer[labels.ravel()])
-    inner = inner[np.lexsort((-inner, image.ravel()[inner]))]
-    pieces, lowest = np.unique(labels.ravel()[inner], return_index=True)
+    pits = _lowest_voxels(image.ravel(), labels.ravel(), outer)
+    # The pieces inside, the last to be filled first; of equal ones that with the largest index.
+    pieces = np.flatnonzero(pits >= 0)
+    pieces = pieces[np.lexsort((-pits[pieces], image.ravel()[pits[pieces]]))]
     place = np.full(count + 1, -1, np.int64)
-    by_depth = np.argsort(lowest)
-    place[pieces[by_depth]] = np.arange(len(pieces))  # 0 for the lowest
-    around = np.pad(labels, 1).ravel()
+    place[pieces] = np.arange(len(pieces))  # 0 for the lowest
+    around = np.zeros(framed, np.int32)
+    if len(pieces):
+        around[1:-1, 1:-1, 1:-1] = labels
     steps = flat_steps(OFFSETS[3, dual], framed)
-    born, died = _close_above(order, rank, around, place, steps, len(pieces), closed)
-    pits = np.concatenate((voxels, inner[lowest[by_depth]][::-1]))  # the later, the lower
-    birth, death = np.where(born < 0, -1, voxels[born] if n else -1), pits[died]
+    born, died = _close_above(order, rank, around.ravel(), place, steps, len(pieces), closed)
+    last = np.concatenate((voxels, pits[pieces][::-1]))  # the later, the lower
+    birth, death = np.where(born < 0, -1, voxels[born] if n else -1), last[died]
     return birth, death, np.full(len(birth), -1)
+
+
+@kernel
+def _lowest_voxels(values, labels, outer):
+    """Return the last of the lowest voxels of each label, -1 for those outside."""
+    pits = np.full(outer.size, -1, np.int64)
+    for p in range(values.size):
+        label = labels[p]
+        if not outer[label] and (pits[label] < 0 or values[p] <= values[pits[label]]):
+            pits[label] = p
+    return pits
 
 
 @kernel

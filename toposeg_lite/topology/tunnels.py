@@ -15,10 +15,11 @@ the first voxel that it touches::
         | s |   |   s: a square, there         | v | v |   v: voxels, the cubes of this complex
         o---o---o      when all four are       o---o---o
 
-Points are numbered as voxels are: point number i of the second kind is the corner of voxel i that
-comes first. Edges are numbered by three times the first of their points, plus the axis along them;
+Points have the places of voxels: a point of the second kind is the corner of a voxel that comes
+first. Only those near some voxels are looked at: they are numbered from 1 on, and 0 stands for all
+others. Edges are numbered by three times the first of their points, plus the axis along them;
 squares by the same, plus the axis across them. So both complexes have one combinatorics: the cubes
-on both sides of the square (i, axis) have the numbers i and i minus a step along the axis.
+on both sides of the square (i, axis) have the numbers i and that of the point before i.
 
 **Ages.** The *age* of a voxel is how many voxels do not enter before it; it is 0 where a voxel
 never enters, and the largest of all in a frame that is there from the beginning. A cell's age is
@@ -47,7 +48,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .frame import flat_steps
+from .frame import flat_steps, frame_voxels
 from .kernels import kernel
 from .loops import cancel_pairs, pop_largest, push
 from .order import find_root
@@ -56,95 +57,95 @@ __all__: list[str] = []
 
 
 class Grid(NamedTuple):
-    """The cells near some voxels of a framed volume."""
+    """The points near some voxels of a framed volume."""
 
-    shape: tuple[int, ...]
     full: bool  # whether the connectivity is
-    steps: np.ndarray  # in flat index, along the three axes
-    points: np.ndarray  # those of which cells may enter, rising
-    # What to add to the number of a square for its edges, and to that of an edge for the squares
-    # around it: four for each axis.
-    around: np.ndarray
-    beside: np.ndarray
+    frame: np.ndarray | None  # the points in the frame, if it is there from the beginning
+    number: np.ndarray  # of the point at each place
+    up: np.ndarray  # for each axis and point the number of the next one
+    down: np.ndarray  # and of the one before
 
 
 class Filtration(NamedTuple):
     """When the cells of a grid enter."""
 
-    order: np.ndarray  # the voxels that do
-    age: np.ndarray
+    order: np.ndarray  # the places of the voxels that do
+    age: np.ndarray  # of the voxels at all points
     edges: np.ndarray  # their ages
     squares: np.ndarray  # their ages, negative for those that close a cavity
     first: int  # an age from which on a cell is part of the frame, which is no part of a column
 
 
-def _tabulate(full: bool, squares: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Tabulate the voxels of the cells at a point, and how each of them tells apart its cells.
+def _tabulate(full: bool, squares: bool) -> np.ndarray:
+    """Tabulate how each voxel of a cell tells it apart from others that enter with this voxel.
 
-    Returns for each axis the offsets of the voxels, and as many numbers from 4 to 15: the larger,
-    the earlier the cell comes among those that enter with this voxel.
+    Returns for each axis as many numbers from 4 to 15 as `_set_ages` looks at voxels: the larger,
+    the earlier the cell comes.
     """
     axes = np.eye(3, dtype=int)
-    offsets, ties = [], []
+    ties = []
     for axis in range(3):
         sides = [k for k in range(3) if (k == axis) == (squares == full)]
         sign = -1 if full else 1
         around = [sign * axes[sides].T @ np.array(n) for n in product((0, 1), repeat=len(sides))]
         middle = (squares - axes[axis] if squares else axes[axis]) - (1 if full else 0)
-        offsets.append(around)
         ties.append([(*(middle - 2 * o), 0) if full else (*-o, axis) for o in around])
     places = sorted({tie for row in ties for tie in row})
-    return np.array(offsets), np.array([[15 - places.index(t) for t in row] for row in ties])
+    return np.array([[15 - places.index(tie) for tie in row] for row in ties])
 
 
 # Of each connectivity: its edges, its squares.
-CELLS = {full: (_tabulate(full, False), _tabulate(full, True)) for full in (False, True)}
+TIES = {full: (_tabulate(full, False), _tabulate(full, True)) for full in (False, True)}
 
 
-def make_grid(shape: tuple[int, ...], voxels: np.ndarray, full: bool) -> Grid:
-    """Return the grid near some voxels, given by their flat indices into a framed volume."""
+def make_grid(shape: tuple[int, ...], voxels: np.ndarray, full: bool, closed: bool) -> Grid:
+    """Return the grid near some voxels, given by their flat indices into a framed volume.
+
+    `closed` says whether the frame is there from the beginning.
+    """
     steps = flat_steps(np.eye(3, dtype=int), shape)
     near = np.zeros(int(np.prod(shape)), np.bool_)
+    near[voxels] = True
     # The corners of a voxel; or the first points of all cells at it, and of the faces of its cubes.
-    for corner in product((0, 1) if full else (-1, 0, 1), repeat=3):
-        near[voxels + np.array(corner) @ steps] = True
-    around, beside = np.empty((3, 4), np.int64), np.empty((3, 4), np.int64)
-    for a in range(3):
-        b, c = (a + 1) % 3, (a + 2) % 3
-        around[a] = b - a, b - a + 3 * steps[c], c - a, c - a + 3 * steps[b]
-        beside[a] = b - a, b - a - 3 * steps[c], c - a, c - a - 3 * steps[b]
-    return Grid(shape, full, steps, np.flatnonzero(near).astype(np.int32), around, beside)
+    for step in steps:
+        near[step:] |= near[:-step]
+        if closed or not full:
+            near[:-step] |= near[step:]
+    points = np.flatnonzero(near)
+    count = np.arange(1, points.size + 1, dtype=np.int32)
+    number = np.zeros(near.size + int(steps.sum()), np.int32)
+    number[points] = count
+    up, down = np.zeros((2, 3, points.size + 1), np.int32)
+    for axis in range(3):
+        up[axis, 1:] = number[points + steps[axis]]
+        down[axis, up[axis, 1:]] = count
+        down[axis, 0] = 0
+    frame = number[frame_voxels(shape)] if closed else None
+    return Grid(full, frame, number, up, down)
 
 
-def filter_cells(
-    grid: Grid, order: np.ndarray, frame: np.ndarray | None, kinds: int = 2
-) -> Filtration:
-    """Return when the cells enter if the voxels do in a certain order: edges, and if 2 squares.
-
-    `frame` are the voxels that are there from the beginning, if any.
-    """
-    n = order.size
+def filter_cells(grid: Grid, order: np.ndarray, kinds: int = 2) -> Filtration:
+    """Return when the cells enter if the voxels do in a certain order: edges, and if 2 squares."""
+    n, size = order.size, grid.up.shape[1]
     dtype = np.int32 if 16 * (n + 2) < 2**31 else np.int64
-    # Arrays of zeros take no memory where nobody looks. No step from a point leads out of them.
-    age = np.zeros(int(np.prod(grid.shape) + grid.steps.sum()), dtype)
-    age[order] = np.arange(n, 0, -1, dtype=dtype)
-    if frame is not None:
-        age[frame] = n + 1
+    age = np.zeros(size, dtype)
+    age[grid.number[order]] = np.arange(n, 0, -1, dtype=dtype)
+    if grid.frame is not None:
+        age[grid.frame] = n + 1
+        age[0] = 0
     cells = []
-    for offsets, ties in CELLS[grid.full][:kinds]:
-        ages = np.zeros(3 * age.size, dtype)
-        steps = flat_steps(offsets, grid.shape)
-        _set_ages(grid.points, age, steps, ties.astype(dtype), grid.full, ages)
+    for ties in TIES[grid.full][:kinds]:
+        ages = np.zeros(3 * size, dtype)
+        _set_ages(grid.down if grid.full else grid.up, age, ties.astype(dtype), grid.full, ages)
         cells.append(ages)
     return Filtration(order, age, cells[0], cells[-1], 16 * (n + 1))
 
 
 def leave_out_cavities(grid: Grid, filtration: Filtration) -> None:
     """Make the ages of squares that close a cavity negative."""
-    _, age, _, squares, first = filtration
-    # Large arrays are NumPy's where they can be: those of the kernels come in smaller pages.
-    room = np.empty((2, age.size + 1), np.int32)
-    _leave_out_cavities(grid, age, squares, first, room[0], room[1])
+    squares, node = filtration.squares, np.arange(grid.up.shape[1], dtype=np.int32)
+    left = _join_at_last(grid, filtration.age, squares, filtration.first, node)
+    _join_cubes(left[np.argsort(squares[left].astype(np.int64))], grid.down, squares, node)
 
 
 def fill_loops(
@@ -153,47 +154,47 @@ def fill_loops(
     columns: Filtration,
     enough: tuple[int, int] = (0, -1),
     loops: tuple[np.ndarray, ...] = (),
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the edges whose loops are filled, the squares that fill them, and all other edges.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges whose loops are filled, in no special order, and what fills each edge.
 
-    `columns` went through `leave_out_cavities`. With `enough`, an age and a number, we may end when
-    so many edges of at least this age are filled by squares of a lesser age. `loops`, of edges, are
-    further columns, after all squares: what is left of loop number k fills one as number -1 - k.
+    That is one more than the number of a square, 0 where nothing does. `columns` went through
+    `leave_out_cavities`. With `enough`, an age and a number, we may end when so many edges of at
+    least this age are filled by squares of a lesser age. `loops`, of edges, are further columns,
+    after all squares: what is left of number k fills one as -1 - k.
     """
-    filled = np.zeros(rows.edges.size, np.int32)
     start = np.cumsum([0, *map(len, loops)])
     chains = np.concatenate([np.empty(0, np.int64), *loops])
-    _fill_loops(grid, rows, columns, filled, enough, (chains, start))
-    return _gather(grid.points, rows.edges, rows.first, filled)
+    filled, found = np.zeros(rows.edges.size, np.int32), np.empty(rows.edges.size, np.int32)
+    rest, n = _pair_apparent(grid, rows.edges, columns, filled, found)
+    rest = rest[np.argsort(-columns.squares[rest].astype(np.int64))]
+    n = _fill_loops(grid, rows, columns, (filled, found, n), (rest, chains, start), enough)
+    return found[:n], filled
 
 
-def open_loops(grid: Grid, cells: Filtration, edges: np.ndarray) -> np.ndarray:
-    """Return those of some edges that close a loop, the first first.
+def open_loops(grid: Grid, cells: Filtration, filled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges that close a loop which no square fills, the first first, and a forest.
 
-    `edges` are all those that `fill_loops` did not fill for these cells as rows and columns.
+    `filled` is what `fill_loops` says for these cells as rows and columns; the forest are the edges
+    with which components meet.
     """
+    edges = _list_others(cells.edges, cells.first, filled)
     edges = edges[np.argsort(-cells.edges[edges].astype(np.int64))]
-    return _join_points(edges, grid.points, grid.steps, _on_frame(grid, cells))[0]
+    return _join_points(edges, grid.up, _on_frame(grid, cells))
 
 
 def draw_loops(
-    grid: Grid, cells: Filtration, edges: np.ndarray, some: np.ndarray
+    grid: Grid, cells: Filtration, forest: np.ndarray, some: np.ndarray
 ) -> list[np.ndarray]:
     """Return loops, each as its edges, of which the last is one of `some`, from `open_loops`."""
-    edges = edges[np.argsort(-cells.edges[edges].astype(np.int64))]
-    there = _on_frame(grid, cells)
-    _, joins = _join_points(edges, grid.points, grid.steps, there)
-    up = _grow_trees(joins, grid.points, grid.steps, there)
-    return [_climb(edge, up, grid.steps) for edge in some]
+    up = _grow_trees(forest, grid, _on_frame(grid, cells))
+    return [_climb(edge, up, grid.up) for edge in some]
 
 
 def _on_frame(grid: Grid, cells: Filtration) -> np.ndarray:
     """Say which points are a part of the frame: all these are one."""
-    there = np.zeros(cells.age.size, np.bool_)
-    if cells.age[0] > cells.order.size:
-        corners = np.array(list(product((0, 1), repeat=3))) if grid.full else np.zeros((1, 3), int)
-        around = grid.points[:, None] - corners @ grid.steps
-        there[grid.points] = (cells.age[around] > cells.order.size).any(1)
+    there = cells.age > cells.order.size
+    for down in grid.down if grid.full else ():
+        there |= there[down]
     return there
 
 
@@ -203,129 +204,93 @@ def entering_voxels(filtration: Filtration, ages: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _set_ages(points, age, steps, ties, full, ages):
-    """Write the ages of the cells at some points, 0 for those that never enter."""
-    for p in points:
+def _set_ages(way, age, ties, full, ages):
+    """Write the ages of all cells, 0 for those that never enter.
+
+    The voxels of a cell are found by `way`: two along its axis, or four along the two others.
+    """
+    for p in range(1, age.size):
         for axis in range(3):
-            late = early = 16 * age[p + steps[axis, 0]] + ties[axis, 0]
-            for k in range(1, steps.shape[1]):
-                one = 16 * age[p + steps[axis, k]] + ties[axis, k]
-                late, early = min(late, one), max(early, one)
+            a, b, tie = min(1, 2 - axis), max(1, 2 - axis), ties[axis]
+            if axis == 1:
+                a, b = 0, 2
+            if tie.size == 2:
+                q = way[axis, p]
+                one, other = 16 * age[p] + tie[0], 16 * age[q] + tie[1]
+                early, late = max(one, other), min(one, other)
+            else:
+                q, r = way[b, p], way[a, p]
+                one, other = 16 * age[p] + tie[0], 16 * age[q] + tie[1]
+                third, last = 16 * age[r] + tie[2], 16 * age[way[b, r]] + tie[3]
+                early = max(max(one, other), max(third, last))
+                late = min(min(one, other), min(third, last))
             found = early if full else late
             ages[3 * p + axis] = found if found >= 16 else 0
 
 
 @kernel
-def _has_cube(p, steps, full, age, squares):
-    """Say whether the cube number p is there at the end."""
-    if full:
-        return age[p] > 0
-    for axis in range(3):
-        if squares[3 * p + axis] == 0 or squares[3 * (p + steps[axis]) + axis] == 0:
-            return False
-    return True
+def _join_at_last(grid, age, squares, first, node):
+    """Let each cube meet the one, or the outside, behind the last square around it.
 
-
-@kernel
-def _leave_out_cavities(grid, age, squares, first, node, last_around):
-    """Negate the ages of squares that let two cubes meet, or a cube and the outside.
-
-    We walk backwards. The cubes' components are trees in `node`, where everything leads to the last
-    entry at first: that is the outside. The last square around each cube is one of those sought,
-    whatever the others do; only what is left of them needs an order. `node` and `last_around` are
-    given empty.
+    That square is one of those sought, whatever the others do, so its age is made negative. The
+    components are trees in `node`, where each point leads to itself at first; 0 is the outside.
+    Returns the squares that are left between two of them.
     """
-    points, steps, full, outside = grid.points, grid.steps, grid.full, age.size
-    node[outside] = outside
-    for p in points:
-        node[p] = outside
-        for step in steps:
-            node[p - step] = outside
-    for p in points:
-        if _has_cube(p, steps, full, age, squares):
-            node[p] = p
-    for p in points:
-        if node[p] == outside:
+    for p in range(1, age.size):
+        there = age[p] > 0
+        for axis in range(0 if grid.full else 3):  # else all around it must be there
+            around = squares[3 * p + axis] * squares[3 * grid.up[axis, p] + axis]
+            there = around != 0 if axis == 0 else there & (around != 0)
+        node[p] = p if there else 0
+    for p in range(1, age.size):
+        if node[p] == 0:
             continue
         last, beyond = np.int64(-1), np.int64(0)
         least = np.int64(first)
         for axis in range(3):
             for way in range(2):
-                q = p + way * steps[axis]
-                one = abs(np.int64(squares[3 * q + axis]))
+                q = grid.up[axis, p]
+                s = 3 * np.int64(q if way else p) + axis
+                one = abs(np.int64(squares[s]))
                 if 0 < one < least:
-                    least, last, beyond = one, 3 * q + axis, q - (1 - way) * steps[axis]
+                    least, last, beyond = one, s, np.int64(q if way else grid.down[axis, p])
         if last >= 0 and squares[last] > 0:  # else the cube beyond has led here, or all is frame
             squares[last] = -squares[last]
             node[p] = beyond
-    for p in points:
+    for p in range(1, age.size):
         node[p] = find_root(node, p)
-    left, n = np.empty(1024, np.int64), 0
-    for p in points:
-        for axis in range(3):
-            s = 3 * np.int64(p) + axis
-            if not 0 < squares[s] < first or node[p] == node[p - steps[axis]]:
-                continue
-            if n == left.size:
-                left = np.concatenate((left, left))
-            left[n] = s
-            n += 1
-    last_around[outside] = -1
-    for p in points:
-        last_around[p] = -1
-    while n > 0:
-        n = _join_by_last(left, n, steps, squares, node, last_around)
+    left, n = np.empty(squares.size, np.int32), 0
+    for s in range(3, squares.size):
+        left[n] = s  # written always and kept at times: no branch to mispredict
+        n += (0 < squares[s] < first) & (node[s // 3] != node[grid.down[s % 3, s // 3]])
+    return left[:n]
 
 
 @kernel
-def _join_by_last(left, n, steps, squares, node, last):
-    """Let each component of cubes meet another at the last of some squares; negate their ages.
-
-    `left[:n]` are the squares to choose from. Those between two components are moved to its
-    beginning, and their number is returned. `last` is -1 for all cubes, before and after.
-    """
-    outside = node.size - 1
-    kept = found = 0
-    roots = np.empty(2 * n, np.int32)
-    for s in left[:n]:
-        one, other = find_root(node, s // 3), find_root(node, s // 3 - steps[s % 3])
-        if one == other:
-            continue
-        left[kept] = s
-        kept += 1
-        for root in (one, other):
-            if last[root] < 0:
-                roots[found] = root
-                found += 1
-                last[root] = s
-            elif squares[s] < squares[last[root]]:
-                last[root] = s
-    for root in roots[:found]:
-        s = np.int64(last[root])
-        last[root] = -1
-        if root == outside or squares[s] < 0:
-            continue
-        one, other = find_root(node, s // 3), find_root(node, s // 3 - steps[s % 3])
-        node[min(one, other)] = max(one, other)
-        squares[s] = -squares[s]
-    return kept
+def _join_cubes(order, down, squares, node):
+    """Let cubes meet at some squares, one after the other; negate the ages of those that do it."""
+    for s in order:
+        one, other = find_root(node, s // 3), find_root(node, down[s % 3, s // 3])
+        if one != other:
+            node[max(one, other)] = min(one, other)
+            squares[s] = -squares[s]
 
 
 @kernel
-def _fill_loops(grid, rows, columns, filled, enough, loops):
-    """Write for each edge one more than the number of the square that fills its loop.
+def _fill_loops(grid, rows, columns, apparent, others, enough):
+    """Fill all other loops, after the apparent ones; return how many are filled.
 
-    `filled` is given full of zeros. A negative entry of it, while we work, is that of a column that
-    is stored; all other columns are as they were. Keys grow in the order of entry. `loops` are the
-    edges of all, and where each begins.
+    `apparent` is what `_pair_apparent` wrote, and now writes on, and how many it found; `others`
+    are the squares that are left, in order, the edges of all `loops`, and where each begins. A
+    negative number is that of a column that is stored, while we work; all other columns are as they
+    were. Keys grow in the order of entry.
     """
+    filled, found, n = apparent
+    rest, chains, begin = others
     age, count = enough
-    chains, begin = loops
-    around, edges, frame, squares = grid.around, rows.edges, rows.first, columns.squares
-    rest = _pair_apparent(grid, edges, squares, columns.first, filled)
-    for p in grid.points if count > 0 else grid.points[:0]:
-        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
-            count -= age <= edges[e] < frame and filled[e] > 0 and squares[filled[e] - 1] < age
+    up, edges, frame, squares = grid.up, rows.edges, rows.first, columns.squares
+    for e in found[:n] if count > 0 else found[:0]:
+        count -= age <= edges[e] < frame and squares[filled[e] - 1] < age
     total = rest.size + begin.size - 1
     pivots, start = np.full(total, -1), np.zeros(total + 1, np.int64)
     store, heap = np.empty(1024, np.int64), np.empty(1024, np.int64)
@@ -335,12 +300,13 @@ def _fill_loops(grid, rows, columns, filled, enough, loops):
         start[k + 1] = start[k]
         size, is_square = 0, k < rest.size
         if is_square:
-            e = _last_edge(rest[k], around, edges)
+            e = _last_edge(rest[k], up, edges)
             if filled[e] == 0:
-                filled[e] = rest[k] + 1
+                filled[e], found[n] = rest[k] + 1, e
+                n += 1
                 count -= age <= edges[e] and squares[rest[k]] < age
                 continue
-            size, heap = _add(heap, 0, rest[k], around, edges, frame)
+            size, heap = _add(heap, 0, rest[k], up, edges, frame)
         else:
             for e in chains[begin[k - rest.size] : begin[k - rest.size + 1]]:
                 size, heap = push(heap, size, (frame - np.int64(edges[e])) << 31 | e)
@@ -352,18 +318,20 @@ def _fill_loops(grid, rows, columns, filled, enough, loops):
             if filled[e] == 0:
                 break
             if filled[e] > 0:
-                size, heap = _add(heap, size, np.int64(filled[e]) - 1, around, edges, frame)
+                size, heap = _add(heap, size, np.int64(filled[e]) - 1, up, edges, frame)
             else:
                 for i in range(start[-1 - filled[e]], start[-filled[e]]):
                     size, heap = push(heap, size, store[i])
         if size > 0:
-            pivots[k] = heap[0] & _NUMBER
+            pivots[k] = found[n] = heap[0] & _NUMBER
+            n += 1
             filled[pivots[k]] = -1 - k
             count -= is_square and age <= edges[pivots[k]] and squares[rest[k]] < age
         start[k + 1], store = _store(heap, size, store, start[k])
     for k in range(total):
         if pivots[k] >= 0:
             filled[pivots[k]] = rest[k] + 1 if k < rest.size else rest.size - 1 - k
+    return n
 
 
 @kernel
@@ -379,113 +347,107 @@ def _store(heap, size, store, used):
 
 
 @kernel
-def _pair_apparent(grid, edges, squares, first, filled):
-    """Write in `filled` what is apparent; return the other squares in the order of entry."""
-    around, beside = grid.around, grid.beside
-    rest, ages = np.empty(1024, np.int64), np.empty(1024, np.int64)
-    n = 0
-    for p in grid.points:
-        for axis in range(3):
-            s = 3 * np.int64(p) + axis
-            age = squares[s]
-            if not 0 < age < first:
-                continue
-            last = _last_edge(s, around, edges)
-            along = last % 3
-            if (
-                squares[last + beside[along, 0]] <= age
-                and squares[last + beside[along, 1]] <= age
-                and squares[last + beside[along, 2]] <= age
-                and squares[last + beside[along, 3]] <= age
-            ):
-                filled[last] = s + 1
-                continue
-            if n == rest.size:
-                rest, ages = np.concatenate((rest, rest)), np.concatenate((ages, ages))
-            rest[n], ages[n] = s, -np.int64(age)
+def _pair_apparent(grid, edges, columns, filled, found):
+    """Write in `filled`, of zeros, one more than the number of the apparent square of each edge.
+
+    These edges are listed in `found`. Returns the other squares, and the length of the list.
+    """
+    squares, down = columns.squares, grid.down
+    rest, m, n = np.empty(1024, np.int64), 0, 0
+    for s in range(3, squares.size):
+        age = squares[s]
+        if not 0 < age < columns.first:
+            continue
+        last = _last_edge(s, grid.up, edges)
+        p, b, c = last // 3, (last + 1) % 3, (last + 2) % 3
+        if (
+            squares[3 * p + b] <= age
+            and squares[3 * np.int64(down[c, p]) + b] <= age
+            and squares[3 * p + c] <= age
+            and squares[3 * np.int64(down[b, p]) + c] <= age
+        ):
+            filled[last], found[n] = s + 1, last
             n += 1
-    return rest[:n][np.argsort(ages[:n])]
+            continue
+        if m == rest.size:
+            rest = np.concatenate((rest, rest))
+        rest[m] = s
+        m += 1
+    return rest[:m], n
 
 
 _NUMBER = (1 << 31) - 1  # the part of a key that is the edge's number
 
 
 @kernel
-def _last_edge(s, around, edges):
+def _edges_around(s, up):
+    """Return the four edges around a square."""
+    p, b, c = s // 3, (s + 1) % 3, (s + 2) % 3
+    return 3 * p + b, 3 * np.int64(up[c, p]) + b, 3 * p + c, 3 * np.int64(up[b, p]) + c
+
+
+@kernel
+def _last_edge(s, up, edges):
     """Return the last of the four edges around a square."""
-    last, late = s, np.int64(0)
-    for k in range(4):
-        e = s + around[s % 3, k]
+    last, late = np.int64(s), np.int64(0)
+    for e in _edges_around(s, up):
         if edges[e] > 0 and (late == 0 or edges[e] < late):  # on the frame some are 0
             last, late = e, np.int64(edges[e])
     return last
 
 
 @kernel
-def _add(heap, size, s, around, edges, frame):
+def _add(heap, size, s, up, edges, frame):
     """Push the edges around a square on a heap, as keys that grow in the order of entry."""
-    for k in range(4):
-        e = s + around[s % 3, k]
+    for e in _edges_around(s, up):
         if 0 < edges[e] < frame:
             size, heap = push(heap, size, (frame - np.int64(edges[e])) << 31 | e)
     return size, heap
 
 
 @kernel
-def _gather(points, edges, first, filled):
-    """List the edges that are filled, and with what, and all others that enter."""
-    n = m = 0
-    for p in points:
-        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):
-            n += filled[e] != 0
-            m += (filled[e] == 0) & (edges[e] > 0) & (edges[e] < first)
-    some, others = np.empty(n + 1, np.int64), np.empty(m + 1, np.int64)
-    squares = np.empty(n + 1, np.int64)
-    n = m = 0
-    for p in points:
-        for e in range(3 * np.int64(p), 3 * np.int64(p) + 3):  # no branch in here: none is foreseen
-            some[n], squares[n] = e, filled[e] - np.int64(filled[e] > 0)
-            others[m] = e
-            n += filled[e] != 0
-            m += (filled[e] == 0) & (edges[e] > 0) & (edges[e] < first)
-    return some[:n], squares[:n], others[:m]
+def _list_others(edges, first, filled):
+    """List all edges that enter after the frame, but for those that are filled."""
+    others, n = np.empty(edges.size, np.int64), 0
+    for e in range(edges.size):
+        others[n] = e  # written always and kept at times: no branch to mispredict
+        n += (0 < edges[e] < first) & (filled[e] == 0)
+    return others[:n]
 
 
 @kernel
-def _join_points(edges, points, steps, there):
+def _join_points(edges, up, there):
     """Join points by edges in their order; return those that close a loop, and those that join.
 
-    All points that are `there` are one.
+    All points that are `there` are one, number 0.
     """
-    parent = np.empty(there.size + 1, np.int32)
-    parent[there.size] = there.size
-    for p in points:
-        parent[p] = there.size if there[p] else p
+    parent = np.arange(there.size)
+    parent[there] = 0
     closing, joins = np.empty(edges.size, np.int64), np.empty(edges.size, np.int64)
     n = m = 0
     for e in edges:
-        one, other = find_root(parent, e // 3), find_root(parent, e // 3 + steps[e % 3])
+        one, other = find_root(parent, e // 3), find_root(parent, np.int64(up[e % 3, e // 3]))
         if one == other:
             closing[n] = e
             n += 1
         else:
-            parent[min(one, other)] = max(one, other)
+            parent[max(one, other)] = min(one, other)
             joins[m] = e
             m += 1
     return closing[:n], joins[:m]
 
 
 @kernel
-def _grow_trees(joins, points, steps, there):
+def _grow_trees(forest, grid, there):
     """Return for each point the edge on its way to a root, -1 at a root; what is `there` is one."""
     joined = np.zeros(3 * there.size, np.bool_)
-    for e in joins:
+    for e in forest:
         joined[e] = True
-    up = np.full(there.size, -1, np.int32)
+    edge = np.full(there.size, -1, np.int32)
     seen = there.copy()
-    queue = np.empty(points.size + 1, np.int64)
+    queue = np.empty(there.size, np.int64)
     for is_root in (True, False):  # first what hangs on the frame
-        for p in points:
+        for p in range(1, there.size):
             if (is_root and not there[p]) or (not is_root and seen[p]):
                 continue
             seen[p] = True
@@ -494,27 +456,26 @@ def _grow_trees(joins, points, steps, there):
                 q = queue[at]
                 at += 1
                 for axis in range(3):
-                    for way in range(2):
-                        e = 3 * (q - way * steps[axis]) + axis
-                        other = q + (1 - 2 * way) * steps[axis]
+                    for other in (grid.down[axis, q], grid.up[axis, q]):
+                        e = 3 * min(q, other) + axis
                         if joined[e] and not seen[other]:
-                            seen[other], up[other] = True, e
+                            seen[other], edge[other] = True, e
                             queue[size] = other
                             size += 1
-    return up
+    return edge
 
 
 @kernel
-def _climb(edge, up, steps):
+def _climb(edge, to_root, up):
     """Return an edge and the ways from both its ends to the root; what is there twice is none."""
     chain, n = np.empty(1024, np.int64), 1
     chain[0] = edge
-    for p in (edge // 3, edge // 3 + steps[edge % 3]):
-        while up[p] >= 0:
+    for p in (edge // 3, np.int64(up[edge % 3, edge // 3])):
+        while to_root[p] >= 0:
             if n == chain.size:
                 chain = np.concatenate((chain, chain))
-            e = np.int64(up[p])
+            e = np.int64(to_root[p])
             chain[n] = e
             n += 1
-            p = e // 3 if p != e // 3 else e // 3 + steps[e % 3]
+            p = e // 3 if p != e // 3 else np.int64(up[e % 3, e // 3])
     return chain[:n].copy()

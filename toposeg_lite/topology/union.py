@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .components import label_components
+from .components import Runs, label_runs, labels_around
 from .grid import dual_connectivity
 
 __all__ = ["Parts", "components_in_union", "holes_in_union", "shared_homes"]
@@ -28,18 +28,23 @@ __all__ = ["Parts", "components_in_union", "holes_in_union", "shared_homes"]
 class Parts(NamedTuple):
     """The components of a mask, or those of its background."""
 
-    labels: np.ndarray  # 1, 2, ... in the components and 0 elsewhere
+    runs: Runs
     # Of each label the component of the union (of its background) for which it stands, by a number
     # that both masks share; -1 where there is none, and for the label 0.
     home: np.ndarray
 
+    @property
+    def labels(self) -> np.ndarray:
+        """1, 2, ... in the components and 0 elsewhere; made anew each time."""
+        return self.runs.paint()
+
 
 def components_in_union(
     first: np.ndarray, second: np.ndarray, connectivity: int
-) -> tuple[Parts, Parts, np.ndarray]:
+) -> tuple[Parts, Parts, Runs]:
     """Label the components of two masks; the homes are those of the union in which they lie.
 
-    The masks must be checked and framed. The last result are the labels of the union.
+    The masks must be checked and framed. The last result is the union.
 
     Examples
     --------
@@ -48,34 +53,33 @@ def components_in_union(
     >>> ours.home, theirs.home
     (array([-1,  1,  1]), array([-1,  1]))
     """
-    union, _ = label_components(first | second, connectivity=connectivity)
+    union = label_runs(first | second, connectivity)
     sides = []
     for mask in (first, second):
-        labels, count = label_components(mask, connectivity=connectivity)
-        home = np.empty(count + 1, np.int64)
-        home[labels.ravel()] = union.ravel()
-        home[0] = -1
-        sides.append(Parts(labels, home))
+        runs = label_runs(mask, connectivity)
+        home = np.full(runs.count + 1, -1)
+        home[runs.label] = labels_around(runs, union)
+        sides.append(Parts(runs, home))
     return sides[0], sides[1], union
 
 
 def holes_in_union(first: np.ndarray, second: np.ndarray, connectivity: int) -> tuple[Parts, Parts]:
-    """Label the background of two masks; the homes are the last pixels of the union's background.
+    """Label the background of two masks; the homes are the last runs of the union's background.
 
-    `connectivity` is that of the foreground. The last pixel of all is a corner of the frame: where
-    it is background, the outsides stand for it and are partners.
+    `connectivity` is that of the foreground. The last run of all lies in the frame: where that is
+    background, the outsides stand for it and are partners.
     """
     dual = dual_connectivity(connectivity, first.ndim)
-    common, count = label_components(~(first | second), connectivity=dual)
-    last = np.zeros(count + 1, np.int64)
-    last[common.ravel()] = np.arange(common.size)  # of several values the last one stays
+    common = label_runs(~(first | second), dual)
+    last = np.zeros(common.count + 1, np.int64)
+    last[common.label] = np.arange(len(common.label))  # of several values the last one stays
     last = np.sort(last[1:])
     sides = []
     for mask in (first, second):
-        labels, count = label_components(~mask, connectivity=dual)
-        home = np.full(count + 1, -1)
-        home[labels.ravel()[last]] = last
-        sides.append(Parts(labels, home))
+        runs = label_runs(~mask, dual)
+        home = np.full(runs.count + 1, -1)
+        home[labels_around(common, runs)[last]] = last
+        sides.append(Parts(runs, home))
     return sides[0], sides[1]
 
 

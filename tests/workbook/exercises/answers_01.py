@@ -50,6 +50,19 @@ def labelled(foreground, background, rim=1):
     return int(label(PENCIL_SPACE, connectivity=foreground).max()), int(outside)
 
 
+# The masks of the chapter, drawn as there: two vessels, and the scene of a ring and two bars.
+VESSELS = drawn(
+    ".......... .......... .####..... ....#####. .......... .#####.... .....####. .........."
+)
+NETWORK = VESSELS.copy()
+NETWORK[3, 6], NETWORK[4, 4] = False, True
+SCENE = drawn(
+    "............... .####....###... .#..#....###... .#..#....###... .####.......... "
+    "............... .#########..... ............... .#########..... ..............."
+)
+CUT_MERGED = SCENE.copy()
+CUT_MERGED[6, 5], CUT_MERGED[7, 3] = False, True
+
 BLOB = np.pad(np.ones((3, 3), bool), ((3, 3), (2, 10)))
 NEAR, ELSEWHERE = np.roll(BLOB, 1, 1), np.roll(BLOB, 7, 1)
 RIGHT = {
@@ -77,6 +90,8 @@ WRONG = {
         ((TRUTH, TRUTH[:3]), "same shape"),
         (([[1, 2]], [[0, 1]]), "only 0 and 1"),
         ((TRUTH,), "two masks"),
+        ((CUT_MERGED, SCENE), "one of the chapter's"),
+        ((NETWORK, VESSELS), "one of the chapter's"),
         (5, "two masks"),
     ],
     "01.3": [

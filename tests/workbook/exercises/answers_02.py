@@ -58,6 +58,7 @@ WRONG = {
         ("abc", "list of tuples"),
         (7, "list of tuples"),
         ([(0, 0.9)], "list of tuples"),
+        ([(0, 0.9, None), *PENCIL[1:]], "by convention"),
         ([(0, 0.9, 0.0, 1)] * 3, "list of tuples"),
     ],
     "02.2": [

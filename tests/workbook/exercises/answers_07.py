@@ -47,6 +47,8 @@ WRONG = {
         ),
         (lambda p, s, t, v, T: sigmoid((p - t) / T + (s - v) / T), "added the log-odds"),
         (lambda p, s, t, v, T: sigmoid((p - t) / T) * (s >= v), "cuts hard"),
+        (lambda p, s, t, v, T: min(sigmoid((p - t) / T), sigmoid((s - v) / T)), "good rule"),
+        (lambda p, s, t, v, T: sigmoid(min(p - t, s - v) / T), "good rule"),
         (lambda p, s, t, v, T: 0.5, "it returns 0.500"),
         (lambda p, s, t, v, T: [p, s], "one probability"),
         (lambda p, s, t, v, T: [][0], "raised IndexError"),

@@ -82,6 +82,7 @@ WRONG = {
         (lambda i, a, b, f: dijkstra(i, a, b, f)[1:], "begin with the start"),
         (lambda i, a, b, f: [a, b], "one of the 8 neighbours"),
         (lambda i, a, b, f: 3, "list of pixels"),
+        (lambda i, a, b, f: [a, (a[0] + 0.5, a[1]), b], "list of pixels"),
         (lambda i, a, b, f: [][1], "raised IndexError"),
     ],
     "08.3": [

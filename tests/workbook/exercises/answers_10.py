@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 
 
@@ -60,6 +62,26 @@ def too_many(groups, generator):
     return [k for person in drawn for k, group in enumerate(groups) if group == person]
 
 
+def by_images(groups, generator):
+    drawn = generator.choice(groups, len(set(groups)))
+    return [k for person in drawn for k, group in enumerate(groups) if group == person]
+
+
+def without_one(groups, generator):
+    persons = sorted(set(groups))
+    drawn = generator.choice(persons[1:], len(persons))
+    return [k for person in drawn for k, group in enumerate(groups) if group == person]
+
+
+def unseeded(groups, generator):
+    return persons_solution(groups, np.random.default_rng())
+
+
+def other_module(groups, generator):
+    drawn = random.choices(sorted(set(groups)), k=len(set(groups)))
+    return [k for person in drawn for k, group in enumerate(groups) if group == person]
+
+
 RIGHT = {"10.1": 6 / 32, "10.2": holm_solution, "10.3": persons_solution}
 WRONG = {
     "10.1": [
@@ -67,6 +89,14 @@ WRONG = {
         (3 / 32, "one side"),
         (0.375, "sign test"),
         (0, "never 0"),
+        (0.001, "never 0"),
+        (0.06, "more extreme"),
+        (0.094, "one side"),
+        (0.38, "sign test"),
+        (6, "Six flips is the right number"),
+        (18.75, "between 0 and 1"),
+        (-0.1, "between 0 and 1"),
+        (float("nan"), "between 0 and 1"),
         (0.25, "8 of 32 flips"),
         ("all", "one number"),
     ],
@@ -81,10 +111,18 @@ WRONG = {
         (lambda p: p[9], "raised IndexError"),
     ],
     "10.3": [
-        (single_images, "You drew images"),
-        (without_replacement, "drawn twice"),
+        (single_images, "You sampled images"),
+        (without_replacement, "ever comes twice"),
         (own_generator, "use the generator"),
-        (too_many, "draw 5"),
+        (too_many, "sample 5"),
+        (by_images, "comes three times as often"),
+        (
+            without_one,
+            "alike, 400 times in 400 samples; you sampled ann 0",
+        ),
+        (unseeded, "Two generators of the same seed"),
+        (other_module, "Two generators of the same seed"),
+        (lambda g, r: [[0], [1, 2]], "list of integers"),
         (lambda g, r: [0.5, 1], "list of integers"),
         (lambda g, r: [len(g)], "places 0 to 9"),
         (3, "function itself"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gudhi
 import numpy as np
 
 from toposeg_lite.topology import persistence_pairs
@@ -45,6 +46,13 @@ def rows_of(pairs):
     return list(zip(pairs.dimension, pairs.birth, pairs.death, strict=True))
 
 
+def by_gudhi(image):
+    """Ask GUDHI, whose top-dimensional cells have 26 neighbours; the essential death becomes 0."""
+    cubes = gudhi.CubicalComplex(top_dimensional_cells=-image)
+    pairs = cubes.persistence(min_persistence=0)
+    return [(k, -birth, max(-death, 0.0)) for k, (birth, death) in pairs if birth != death]
+
+
 RIGHT = {"13.1": [(2, 1, 0), (1, 0, 1)], "13.2": BUCKET.tolist(), "13.3": duality}
 WRONG = {
     "13.1": [
@@ -58,6 +66,7 @@ WRONG = {
         ([(2, 1, 0), (1, 0, 0)], "With 26 neighbours the number of cavities"),
         ((2, 1, 0), "Give two rows of three numbers"),
         ([(2, 1), (1, 0)], "Give two rows of three numbers"),
+        ([(2.5, 1, 0), (1, 0, 1)], "With 6 neighbours the number of components"),
     ],
     "13.2": [
         (APART, "join them without a further loop"),
@@ -86,6 +95,12 @@ WRONG = {
         (lambda i: duality(i, border="open"), "You left the outside out"),
         (lambda i: duality(i, border="open", keep=True), "You left the outside out"),
         (lambda i: duality(i)[1:], "pairs are among the"),
+        (lambda i: rows_of(persistence_pairs(i)), "`persistence_pairs` was asked"),
+        (
+            lambda i: rows_of(persistence_pairs(i, connectivity=3)),
+            "`persistence_pairs` was asked",
+        ),
+        (by_gudhi, "`gudhi` was asked for them"),
         (lambda i: 1 / 0, "raised ZeroDivisionError"),
         (lambda i: [1, 2], "Give a list of tuples"),
     ],

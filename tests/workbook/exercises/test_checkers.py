@@ -100,6 +100,62 @@ def test_answers_of_other_kinds_are_taken():
     assert check("04.2", (ring, (0, 0), (2, 3))).status == "not yet"
 
 
+def test_a_share_of_flips_is_known_by_two_digits():
+    for written in (6 / 32, 0.188, 0.187, 0.19, np.float32(0.1875), "0.1875"):
+        assert check("10.1", written).status == "correct", written
+    for written in (0.18, 0.2, 5 / 32, 7 / 32):
+        assert check("10.1", written).status == "not yet", written
+
+
+@pytest.mark.parametrize("number", ["03.1", "06.1"])
+def test_gradients_are_compared_to_three_digits(number):
+    for answer, word in WRONG[number]:
+        if len(np.shape(answer)) == 1 and len(answer) == len(RIGHT[number]):
+            assert check(number, np.round(answer, 3)).text == check(number, answer).text, word
+    right = np.array(RIGHT[number])
+    assert check(number, right + 0.0004).status == "correct"
+    assert check(number, right + 0.004).status == "not yet"
+
+
+@pytest.mark.parametrize("number", ["03.2", "04.3"])
+@pytest.mark.parametrize(
+    "kind", [int, float, np.bool_, np.int64, np.array, torch.tensor, lambda yes: 3 * int(yes)]
+)
+def test_whatever_has_a_truth_value_decides(number, kind):
+    right = RIGHT[number]
+    assert check(number, lambda *case: kind(bool(right(*case)))).status == "correct"
+    wrong = check(number, lambda *case: kind(not right(*case)))
+    assert "other way round" in wrong.text.lower()
+
+
+@pytest.mark.parametrize("value", ["yes", 0.4, np.nan, np.inf, [], [1, 0], {}, 1j, len])
+def test_what_is_neither_true_nor_false_does_not_decide(value):
+    for number in ("03.2", "04.3"):
+        assert "Return True or False" in check(number, lambda *case: value).text
+
+
+def test_betti_numbers_of_volumes_may_be_an_array():
+    for answer in (np.array(RIGHT["13.1"]), np.array(RIGHT["13.1"], float), RIGHT["13.1"][:]):
+        assert check("13.1", answer).status == "correct"
+
+
+@pytest.mark.parametrize("death", [None, np.nan, np.inf, -np.inf])
+def test_the_death_of_what_never_dies_is_a_convention(death):
+    diagram = [(0, 0.9, death), *RIGHT["02.1"][1:]]
+    assert "set to 0" in check("02.1", diagram).text
+    never = [(k, b, d or death) for k, b, d in RIGHT["13.3"](np.eye(3)[None])]
+    assert "set to 0" in check("13.3", lambda image: never).text
+
+
+def test_the_masks_of_the_chapter_are_known_however_they_are_turned():
+    prediction, truth = (np.pad(mask, 2) for mask in WRONG["01.2"][-2][0])
+    for pair in ((truth, prediction), (prediction.T, truth.T), (prediction[::-1], truth[::-1])):
+        assert "chapter's" in check("01.2", pair).text
+    more = prediction.copy()
+    more[truth.shape[0] - 1, 3] = True
+    assert "chapter's" not in check("01.2", (more, truth)).text
+
+
 @pytest.mark.parametrize("number", ["01.3", "04.3"])
 def test_a_function_may_spoil_what_it_is_given(number):
     def spoiled(*arguments):
@@ -139,9 +195,9 @@ def test_a_match_is_worth_it_where_the_library_makes_it(birth, death):
 
 
 def test_all_good_thresholds_of_the_row_pass_and_no_other():
-    for low in (0.0, 0.04, 0.06, 0.2, 0.39, 0.41, 0.9):
-        for high in (0.0, 0.1, 0.24, 0.26, 0.5, 0.64, 0.66, 0.96):
-            good = 0.05 < low < 0.4 and 0.25 < high <= 0.65
+    for low in (0.0, 0.04, 0.05, 0.06, 0.2, 0.39, 0.4, 0.41, 0.9, 1.0):
+        for high in (0.0, 0.1, 0.24, 0.25, 0.26, 0.5, 0.64, 0.65, 0.66, 0.96, 1.0):
+            good = 0.05 <= low < 0.4 and 0.25 < high <= 0.65
             assert (check("05.2", (low, high)).status == "correct") == good, (low, high)
 
 
@@ -174,16 +230,6 @@ def test_the_weighted_mean_acts_on_the_librarys_branches():
     by_hand = (0.5 * cost[1:4].sum() + 0.4 * cost[4:].sum()) / (3 * 0.5 + 2 * 0.4)
     weighted = RIGHT["06.3"](branches.paths, branches.persistence, cost)
     assert weighted == pytest.approx(by_hand)
-
-
-def test_the_smaller_of_both_chances_is_taken_too():
-    def least(p, s, t, v, temperature):
-        chances = ((p - t) / temperature, (s - v) / temperature)
-        return min(1 / (1 + np.exp(-odds)) for odds in chances)
-
-    verdict = check("07.3", least)
-    assert verdict.status == "correct"
-    assert "independence" in verdict.text
 
 
 def test_only_the_order_of_doubt_passes():

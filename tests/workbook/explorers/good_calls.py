@@ -197,6 +197,11 @@ CALLS += [
         {"row": BAD_INDEX, "column": BAD_INDEX}, of=explorers.PaintExplorer(MASK).toggle,
     ),
     call(
+        explorers.PaintExplorer.paint, {"mask": MASK, "row": 0, "column": 0},
+        {"mask": BAD_MASK, "row": BAD_INDEX, "column": BAD_INDEX},
+        of=explorers.PaintExplorer(MASK).paint,
+    ),
+    call(
         explorers.PaintExplorer.take, {"mask": MASK, "truth": MASK},
         {"truth": {word: value for word, value in BAD_MASK.items() if word != "None"}},
         of=explorers.PaintExplorer(MASK).take,

@@ -39,7 +39,7 @@ def test_show_stores_widget_picture_and_sentence(monkeypatch, make):
     explorers.show(explorer)
     data, metadata = shown[0]._repr_mimebundle_()
     assert set(data) == {"application/vnd.jupyter.widget-view+json", "image/png", "text/plain"}
-    assert base64.b64decode(data["image/png"]) == figures.png(explorer.picture())
+    assert base64.b64decode(data["image/png"]) == figures.png(explorer.picture(), card=True)
     assert data["text/plain"] == metadata["image/png"]["alt"] == explorer.describe()
 
 

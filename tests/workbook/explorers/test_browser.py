@@ -13,6 +13,7 @@ from jupyter_browser import (
     WAIT,
     at_rest,
     box_at_rest,
+    canvas_of,
     chromium,
     drawn_at_the_end,
     guarded,
@@ -23,8 +24,9 @@ from jupyter_browser import (
 )
 from playwright.sync_api import expect
 
-DRAWN = ".scatterlayer .trace .point, .imagelayer image"
+DRAWN = ".scatterlayer .trace .point, .imagelayer image, .toposeg-frames[data-frame] canvas"
 IMAGE = ".imagelayer image"
+FOLDED = ("Column",)  # below "More controls"
 SAID = ".toposeg-said"  # the whole text; the sentence above it is for a screen reader
 
 
@@ -38,7 +40,8 @@ def explorer_of(chapter, tmp_path, slider):
             page.goto(address("chapter.ipynb"))
             run_all(page)
             drawn_at_the_end(page, DRAWN)
-            guarded(page, slider)
+            if slider not in FOLDED:
+                guarded(page, slider)
             show_text(page)
             yield page
         finally:  # of a failure, too
@@ -59,14 +62,15 @@ def said_after(page, word):
     return text.inner_text().split(word)[1]
 
 
-def seen(page):
-    """Return the first image, once it rests; `changes` waits for another one."""
-    return at_rest(page, f"document.querySelector({IMAGE!r})?.getAttribute('href') ?? null")
+CANVAS = "figure[data-kind={}] canvas"
 
 
-def changes(page, before):
-    """Wait until another image is drawn: after the text, for drawing takes the page its time."""
-    expect(page.locator(IMAGE).first).not_to_have_attribute("href", before)
+def changes(page, before, kind="image"):
+    """Wait until a canvas shows something else."""
+    page.wait_for_function(
+        "([canvas, before]) => document.querySelector(canvas).toDataURL() !== before",
+        arg=[CANVAS.format(kind), before],
+    )
 
 
 def has_legend(page, wanted):
@@ -131,24 +135,43 @@ def dots(page):
     )
 
 
+def dot_of(page, number):
+    """Return where the dot of a feature is in the diagram, as shares of width and height."""
+    page.evaluate("document.activeElement.blur()")
+    return page.evaluate(
+        """number => {
+            const canvas = document.querySelector('figure[data-kind=diagram] canvas');
+            const [, x, y] = canvas.toposeg.places.find(([j]) => j === number - 1);
+            return [x / canvas.toposeg.width, y / canvas.toposeg.height];
+        }""",
+        number,
+    )
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("chapter", ["00_start_here", "02_measure_shape_with_persistence"])
 def test_threshold_and_dots(chapter, tmp_path):
     with explorer_of(chapter, tmp_path, "Threshold") as page:
-        text = page.locator(SAID)
+        text, brief = page.locator(SAID), page.locator(".toposeg-brief")
         expect(text).to_contain_text("At threshold 0.50")
-        before = seen(page)
+        before = canvas_of(page)
         press(page, "Threshold", "ArrowRight")
-        expect(text).to_contain_text("At threshold 0.51")
         changes(page, before)
+        expect(brief).to_contain_text("At threshold 0.51")
+        expect(text).to_contain_text("At threshold 0.51")  # the kernel has heard of it, too
         marked = said_after(page, "Feature ")
-        hover(page, 0, partial(expect(text).not_to_contain_text, marked))  # hovering is enough
-        # The essential dot stands farthest right.
-        hover(page, -1, partial(expect(text).to_contain_text, "never dies"), clicking=True)
         press(page, "Marked feature", "Home")
         expect(text).not_to_contain_text("Feature ")
-        press(page, "Marked feature", "ArrowRight")
-        expect(text).to_contain_text("Feature 1 of")
+        dark = canvas_of(page)
+        where = page.locator("figure[data-kind=diagram] .toposeg-where")
+        # The essential dot: what is pointed at is lit and told, what is clicked stays.
+        there = partial(expect(where).to_contain_text, "never dies")
+        canvas = CANVAS.format("diagram")
+        click(page, canvas, *dot_of(page, 1), there)
+        changes(page, dark)
+        expect(brief).to_contain_text("marked: component 1")
+        expect(text).to_contain_text("never dies")
+        expect(text).not_to_contain_text(marked)
         press(page, "Marked feature", "ArrowRight")
         expect(text).to_contain_text("Feature 2 of")
 
@@ -158,10 +181,11 @@ def test_steps_down_a_loss(tmp_path):
     with explorer_of("03_train_with_a_topological_loss", tmp_path, "Step") as page:
         text = page.locator(SAID)
         expect(text).to_contain_text("Step 3 of 40 down the loss 'rank'")
-        has_legend(page, "outline of the truth")
+        expect(page.locator(".toposeg-legend")).to_contain_text("outline of the truth")
         marked = said_after(page, "Feature ")
-        hover(page, 0, partial(expect(text).not_to_contain_text, marked), clicking=True)
-        expect(text).to_contain_text("Feature ")
+        there = partial(expect(text).not_to_contain_text, marked)
+        click(page, CANVAS.format("diagram"), *dot_of(page, 1), there)
+        expect(text).to_contain_text("Feature 1 of")
         press(page, "Step", "ArrowRight")
         expect(text).to_contain_text("Step 4 of 40")
         page.get_by_label("Loss", exact=True).select_option("wasserstein")
@@ -170,19 +194,22 @@ def test_steps_down_a_loss(tmp_path):
         expect(text).to_contain_text("At threshold 0.51")
         press(page, "Step", "End")
         expect(text).to_contain_text("Step 40 of 40")
-        before = seen(page)
+        before = canvas_of(page)
         press(page, "Step", "Home")
-        expect(text).to_contain_text("Step 0 of 40")
         changes(page, before)
-        page.locator("button:has(.fa-play)").click()
+        expect(text).to_contain_text("Step 0 of 40")
+        page.get_by_role("button", name="Play the descent").click()
+        expect(page.locator(".toposeg-brief")).to_contain_text(re.compile(r"Step [1-9]\d* of 40"))
+        page.get_by_role("button", name="Stop").click()
         expect(text).to_contain_text(re.compile(r"Step [1-9]\d* of 40"))  # how far, depends
 
 
 @pytest.mark.browser
 def test_paints_pixels(tmp_path):
     with explorer_of("01_see_images_as_spaces", tmp_path, "Column") as page:
-        text = page.locator(SAID)
+        text, brief = page.locator(SAID), page.locator(".toposeg-brief")
         expect(text).to_contain_text("Betti error 0, Betti matching error 2")
+        page.get_by_role("button", name="More controls").click()
         press(page, "Column", "ArrowLeft")
         expect(text).to_contain_text("Row 6, column 4 is in component C")
         flip = page.get_by_role("button", name="Flip this pixel")
@@ -190,9 +217,18 @@ def test_paints_pixels(tmp_path):
         expect(text).to_contain_text("3 of 150 pixels differ")
         flip.click()
         expect(text).to_contain_text("2 of 150 pixels differ")
+        challenge = page.get_by_label("Challenge", exact=True)
+        challenge.select_option("which pixel would you mend?")
+        story = page.locator(".toposeg-story")
+        expect(story).to_contain_text("Which pixel would you mend first? Try it.")
         there = partial(expect(text).to_contain_text, "Row 6, column 5 is in component")
-        click(page, ".nsewdrag", 5.5 / 15, 6.5 / 10, there)  # 15 columns, 10 rows
+        canvas = CANVAS.format("paint")
+        click(page, canvas, 5.5 / 15, 6.5 / 10, there)  # 15 columns, 10 rows
         expect(text).to_contain_text("Betti error 1, Betti matching error 1")
+        expect(story).to_contain_text("1 try so far: not yet")
+        click(page, canvas, 3.5 / 15, 7.5 / 10, partial(expect(brief).to_contain_text, "0 pixels"))
+        expect(text).to_contain_text("Betti error 0, Betti matching error 0")
+        expect(story).to_contain_text("Solved with 2 tries!")
         page.get_by_label("Foreground").select_option("4 neighbours")
         expect(text).to_contain_text("With 4 neighbours")
 
@@ -202,25 +238,31 @@ def test_flips_and_pixels(tmp_path):
     with explorer_of("04_warp_masks_without_tearing", tmp_path, "Flips") as page:
         text = page.locator(SAID)
         expect(text).to_contain_text("after 300 of 512 flips")
-        has_legend(page, "outline of the goal")
-        before = seen(page)
+        expect(page.locator(".toposeg-legend")).to_contain_text("outline of the goal")
+        before = canvas_of(page)
         press(page, "Flips", "ArrowRight")
-        expect(text).to_contain_text("after 301 of 512 flips")
         changes(page, before)
+        expect(text).to_contain_text("after 301 of 512 flips")
+        page.get_by_role("button", name="More controls").click()
         press(page, "Row", "Home")
         expect(text).to_contain_text("Row 0, column 21 is")
+        cells = canvas_of(page, "cells")
         there = partial(expect(text).to_contain_text, "Row 62, column 50 is")
-        click(page, IMAGE, 50.5 / 96, 62.5 / 96, there)
-        letter = box_at_rest(page, ".subplot.x2y2 .scatterlayer .trace .point")
-        assert letter[2] > 20  # as wide as a letter is large
+        click(page, CANVAS.format("image"), 50.5 / 96, 62.5 / 96, there)
+        changes(page, cells, "cells")
+        chosen = page.get_by_role("slider", name="Chosen pixel")
+        chosen.press("ArrowDown")
+        expect(chosen).to_have_attribute("aria-valuetext", re.compile("row 63, column 50: "))
+        expect(text).to_contain_text("Row 63, column 50 is")
         page.get_by_label("Warp", exact=True).select_option("target to mask")
         expect(text).to_contain_text("The warp from target to mask")
         press(page, "Flips", "Home")
         expect(text).to_contain_text("after 0 of 497 flips")
-        page.locator("button:has(.fa-play)").click()
+        page.get_by_role("button", name="Play the warp").click()
+        brief = page.locator(".toposeg-brief")
+        expect(brief).to_contain_text(re.compile(r"After [1-9]\d* of 497 flips"))
+        page.get_by_role("button", name="Stop").click()
         expect(text).to_contain_text(re.compile(r"after [1-9]\d* of 497 flips"))
-        page.locator("button:has(.fa-stop)").click(force=True)  # at rest for the screenshot
-        expect(text).to_contain_text("after 0 of 497 flips")
 
 
 @pytest.mark.browser
@@ -268,12 +310,13 @@ def test_slices_of_a_volume(tmp_path):
     with explorer_of("13_go_to_three_dimensions", tmp_path, "Slice") as page:
         text = page.locator(SAID)
         expect(text).to_contain_text("Slice 20 of 0 to 31. At threshold 0.30")
-        before = seen(page)
+        before = canvas_of(page)
         press(page, "Slice", "ArrowRight")
-        expect(text).to_contain_text("Slice 21 of")
         changes(page, before)
+        expect(text).to_contain_text("Slice 21 of")
         press(page, "Threshold", "ArrowRight")
         expect(text).to_contain_text("At threshold 0.31")
+        page.get_by_role("button", name="More controls").click()
         press(page, "Persistence above", "ArrowRight")
         expect(text).to_contain_text("persistence above 0.11")
         press(page, "Marked feature", "Home")
@@ -293,15 +336,16 @@ def test_samples_and_branches(tmp_path):
     with explorer_of("07_learn_a_distribution_over_structures", tmp_path, "Sample") as page:
         text = page.locator(SAID)
         expect(text).to_contain_text("Sample 1 of 20")
-        before = seen(page)
+        before = canvas_of(page)
         press(page, "Sample", "ArrowRight")
-        expect(text).to_contain_text("Sample 2 of 20")
         changes(page, before)
+        expect(text).to_contain_text("Sample 2 of 20")
         press(page, "Temperature", "ArrowRight")
         expect(text).to_contain_text("temperature 1.12")
         marked = said_after(page, "Branch 2 of ")
         other = partial(expect(text).not_to_contain_text, marked)
-        click(page, IMAGE, 115.5 / 256, 90.5 / 256, other, which=1)  # a branch, in its middle
+        # A branch, in its middle, in the second picture.
+        click(page, CANVAS.format("image"), 115.5 / 256, 90.5 / 256, other, which=1)
         expect(text).to_contain_text("Branch ")
         press(page, "Marked branch", "Home")
         expect(text).not_to_contain_text("Branch ")
@@ -309,6 +353,7 @@ def test_samples_and_branches(tmp_path):
         expect(text).to_contain_text("The maps show the variance")
         page.get_by_label("Model", exact=True).select_option("threshold")
         expect(text).to_contain_text("Model 'threshold'")
+        page.get_by_role("button", name="More controls").click()
         press(page, "Number of samples", "Home")
         expect(text).to_contain_text("Sample 1 of 1 ")
 

@@ -103,7 +103,7 @@ def test_every_tab_opens_and_obeys(tmp_path):
             expect(tabs.nth(place)).to_have_attribute("aria-selected", "true")
             panel = page.locator(PANEL)
             text = panel.locator(SAID)
-            expect(text).not_to_contain_text("One moment")
+            expect(panel.locator(".toposeg-drawing:visible")).to_have_count(0)
             expect(text).to_contain_text(re.compile(r"\d"))
             if slider is None:
                 expect(text).to_contain_text("0 accepted, 0 rejected")
@@ -114,9 +114,14 @@ def test_every_tab_opens_and_obeys(tmp_path):
                 brings_own_files(page, panel, text)
                 expect(text).to_contain_text("0 accepted, 0 rejected")
                 continue
-            drawn = ".scatterlayer .trace, .gl-container canvas, .barlayer .trace"
+            drawn = (
+                ".scatterlayer .trace, .gl-container canvas, .barlayer .trace, "
+                ".toposeg-frames[data-frame] canvas"
+            )
             panel.locator(drawn).first.wait_for(state="attached")
             before = text.inner_text()
+            if name == "01 Painting":
+                panel.get_by_role("button", name="More controls").click()
             press(page, *slider, PANEL)
             expect(text).not_to_have_text(before)
             plots = "[...document.querySelectorAll('.js-plotly-plot')]"
@@ -124,6 +129,52 @@ def test_every_tab_opens_and_obeys(tmp_path):
             page.screenshot(path=ARTEFACTS / f"90_dashboard-{name[:2]}.png")
             if name != "10 Comparison":  # shows no image
                 brings_own_files(page, panel, text)
+
+
+# Of the open tab: where the names of the tabs and the picture end, the legend and the sentence; and
+# how much of a tab's name cannot be read.
+SEEN = """(() => {
+    const [panel] = [...document.querySelectorAll(".widget-tab-contents > *")]
+        .filter(one => one.offsetParent);
+    const ends = selector => [...panel.querySelectorAll(selector)]
+        .filter(one => one.checkVisibility() && one.getBoundingClientRect().height)
+        .map(one => Math.ceil(one.getBoundingClientRect().bottom + scrollY));
+    const names = [...document.querySelectorAll(".lm-TabBar-tabLabel")];
+    return {
+        picture: Math.max(...ends(".main-svg, canvas")),
+        legend: Math.max(0, ...ends(".legend, .toposeg-legend, .desk-legend")),
+        sentence: Math.min(...ends(".toposeg-brief, .toposeg-desk [role=status]")),
+        wide: document.documentElement.scrollWidth,
+        cut: Math.max(...names.map(name => name.scrollWidth - name.clientWidth)),
+        width: innerWidth,
+    };
+})()"""
+
+
+@pytest.mark.browser
+def test_a_lecture_sees_picture_legend_and_sentence_at_once(tmp_path):
+    """In 900 pixels of height; the other tabs are made meanwhile, without a hand."""
+    shutil.copy(NOTEBOOKS / "90_dashboard.ipynb", tmp_path)
+    with voila(tmp_path, "90_dashboard.ipynb") as address, chromium(tmp_path / "profile") as page:
+        expect.set_options(timeout=WAIT)
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(address(), wait_until="commit", timeout=START)
+        tabs = page.get_by_role("tab")
+        tabs.first.wait_for(timeout=START)
+        waiting = page.locator(".toposeg-dashboard .toposeg-drawing")
+        expect(waiting).to_have_count(0, timeout=START)
+        expect(tabs.first).to_have_attribute("aria-selected", "true")  # nothing came to the front
+        for width in (1024, 1440, 1920):
+            page.set_viewport_size({"width": width, "height": 900})
+            for place, name in enumerate(SLIDERS):
+                tabs.nth(place).click()
+                expect(page.locator(PANEL).locator("button").first).to_be_visible()
+                seen = at_rest(page, SEEN)
+                page.screenshot(path=ARTEFACTS / f"lecture-{name[:2]}-{width}.png")
+                assert seen["width"] == width
+                assert seen["cut"] <= 0, name
+                assert seen["wide"] <= width, name
+                assert max(seen["picture"], seen["legend"], seen["sentence"]) <= 900, (name, seen)
 
 
 @pytest.mark.browser
@@ -138,7 +189,7 @@ def test_an_explorer_in_notebook_7(tmp_path):
         page.goto(address("chapter.ipynb"))
         run_all(page)
         text = page.locator(SAID)
-        drawn_at_the_end(page, ".scatterlayer .trace .point")
+        drawn_at_the_end(page, ".toposeg-frames[data-frame] canvas")
         expect(text).to_contain_text("At threshold 0.50")
         text.scroll_into_view_if_needed()
         try:

@@ -9,7 +9,16 @@ from contextlib import contextmanager
 import nbformat
 import numpy as np
 import pytest
-from jupyter_browser import ARTEFACTS, NOTEBOOKS, WAIT, at_rest, chromium, press, voila
+from jupyter_browser import (
+    ARTEFACTS,
+    NOTEBOOKS,
+    WAIT,
+    at_rest,
+    canvas_of,
+    chromium,
+    press,
+    voila,
+)
 from playwright.sync_api import expect
 from screens import file_of
 
@@ -60,6 +69,25 @@ def fits(page, width, whole=True):
     )
 
 
+def frames_fit(page, width):
+    """Wait until the frames are laid out for a page of this width; return what is free of it."""
+    return at_rest(
+        page,
+        f"""(() => {{
+            const found = [...document.querySelectorAll('.toposeg-frames[data-frame]')]
+                .find(frames => frames.offsetParent);
+            if (!found || innerWidth !== {width}) return null;
+            const room = found.getBoundingClientRect();
+            const pictures = [...found.querySelectorAll('canvas')]
+                .map(canvas => canvas.getBoundingClientRect());
+            const free = room.right - Math.max(...pictures.map(box => box.right));
+            const apart = pictures.every((a, k) => pictures.slice(k + 1).every(b =>
+                a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top));
+            return [free, innerWidth - room.right, room.height, apart];
+        }})()""",
+    )
+
+
 def click_a_dot(page, which):
     """Click a dot of the chart, once it rests."""
     page.mouse.click(*at_rest(page, DOTS)[which])
@@ -67,6 +95,15 @@ def click_a_dot(page, which):
 
 EXPLORERS = ["01 Painting", "02 Persistence", "03 Descent", "04 Warping", "05 Ridges"]
 EXPLORERS += ["07 Structures", "10 Comparison", "13 Volumes"]
+FRAMED = [
+    "01 Painting",
+    "02 Persistence",
+    "03 Descent",
+    "04 Warping",
+    "07 Structures",
+    "13 Volumes",
+]
+BESIDE = ["13 Volumes"]  # a figure of plotly beside the frames
 
 # Lets a test hold plotly back as long as it likes: its code begins to wait once it has arrived.
 HELD = """
@@ -108,13 +145,21 @@ def test_an_explorer_is_for_everybody(name, tmp_path):
     with opened(tmp_path, name) as page:
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         panel = page.locator(PANEL)
-        panel.locator(".js-plotly-plot .main-svg").first.wait_for()
-        expect(panel.locator("[role=status]")).to_contain_text(".")
+        drawn = ".js-plotly-plot .main-svg, .toposeg-frames[data-frame] canvas"
+        panel.locator(drawn).first.wait_for()
+        expect(panel.locator(".toposeg-brief")).to_contain_text(".")
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 1500})
             try:  # nothing is clipped, and nothing wasted
-                *_, height = fits(page, width, whole=name != "01 Painting")
+                if name in FRAMED:
+                    free, beyond, height, apart = frames_fit(page, width)
+                    assert free > -1
+                    assert beyond > -1
+                    assert apart
+                if name not in FRAMED or name in BESIDE:
+                    *_, height = fits(page, width, whole=name not in BESIDE)
             finally:
                 page.screenshot(path=ARTEFACTS / f"hands-{name[:2]}-{width}.png")
             assert height < 1200
@@ -125,20 +170,25 @@ def test_an_explorer_is_for_everybody(name, tmp_path):
             assert control["name"], control
             if control["role"] == "slider":
                 assert control["value"], control
-        plots = panel.locator(".js-plotly-plot[role=img]")
-        assert plots.first.get_attribute("aria-label").startswith(f"{name[3:]}: ")
+        if name not in FRAMED or name in BESIDE:
+            plots = panel.locator(".js-plotly-plot[role=img]")
+            assert plots.first.get_attribute("aria-label").startswith(f"{name[3:]}: ")
+        for canvas in panel.locator(".toposeg-frames canvas").all():
+            assert canvas.get_attribute("aria-label")
+            if canvas.get_attribute("role") == "slider":
+                assert canvas.get_attribute("aria-valuetext")
         assert errors == []
 
 
 @pytest.mark.browser
 def test_a_hand_that_is_earlier_than_plotly_is_obeyed(tmp_path):
     """Sliders are there at once; plotly takes seconds to load, and would lose what happens then."""
-    with opened(tmp_path, "02 Persistence", HELD) as page:
+    with opened(tmp_path, "05 Ridges", HELD) as page:
         panel = page.locator(PANEL)
         said = panel.locator(".toposeg-said")
-        expect(said).to_contain_text("At threshold 0.50")
-        press(page, "Threshold", "Home", PANEL)
-        expect(said).to_contain_text("At threshold 0.00")
+        expect(said).to_contain_text("pass at or above 0.50")
+        press(page, "Saddle level", "Home", PANEL)
+        expect(said).to_contain_text("pass at or above 0.00")
         page.wait_for_timeout(3000)  # a widget without its code after 2 s would be deaf for good
         assert panel.locator(".js-plotly-plot").count() == 0
         page.evaluate("window.letPlotlyIn()")
@@ -146,11 +196,11 @@ def test_a_hand_that_is_earlier_than_plotly_is_obeyed(tmp_path):
         image.wait_for()
         fits(page, page.viewport_size["width"])
         early = at_rest(page, HREF)
-        press(page, "Threshold", "ArrowRight", PANEL)
+        press(page, "Saddle level", "ArrowRight", PANEL)
         expect(image).not_to_have_attribute("href", early)
-        press(page, "Threshold", "Home", PANEL)
+        press(page, "Saddle level", "Home", PANEL)
         expect(image).to_have_attribute("href", early)  # it was that of threshold 0 at once
-        marked = said.inner_text().split("Feature ")[1]
+        marked = said.inner_text().split("Branch ")[1]
         click_a_dot(page, 0)  # the first picture was not broken off: clicks are heard
         expect(said).not_to_contain_text(marked)
 
@@ -193,12 +243,11 @@ def test_ones_own_image_and_the_way_back(tmp_path):
 
         bring()
         expect(panel.get_by_text("mine.png: ")).to_be_visible()
-        bright = panel.locator(".imagelayer image").first
-        before = bright.get_attribute("href")
+        before = canvas_of(page, within=".toposeg-explorer")
         dark = panel.get_by_label("its structures are dark")
         dark.check()  # acts at once
         expect(panel.get_by_text("dark made bright")).to_be_visible()
-        expect(bright).not_to_have_attribute("href", before)
+        assert canvas_of(page, within=".toposeg-explorer") != before
         now = said.inner_text()
         press(page, "Threshold", "Home", PANEL)
         expect(said).not_to_have_text(now)

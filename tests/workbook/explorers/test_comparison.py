@@ -109,7 +109,7 @@ def test_without_reference_runs_the_example_is_invented(monkeypatch):
     def missing():
         raise FileNotFoundError
 
-    monkeypatch.setattr("toposeg_lite.workbook.explorers.comparison.read_runs", missing)
+    monkeypatch.setattr("toposeg_lite.workbook.studies.read_runs", missing)
     explorer = ComparisonExplorer.example()
     assert explorer.run == "invented"
     assert "on no data" in explorer.describe()

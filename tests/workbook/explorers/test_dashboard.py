@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import html
 import io
 import re
+import subprocess
+import sys
 from datetime import datetime
+from functools import partial
 
 import comm
 import ipywidgets as widgets
@@ -21,11 +25,12 @@ from toposeg_lite.workbook.explorers import (
     AnnotationExplorer,
     Dashboard,
     Explorer,
+    MorseExplorer,
     PersistenceExplorer,
     WarpExplorer,
     examples,
 )
-from toposeg_lite.workbook.explorers.base import LiveFigure, complete
+from toposeg_lite.workbook.explorers.base import LiveFigure, PlotlyCode, complete
 from toposeg_lite.workbook.explorers.dashboard import _DashboardView
 from toposeg_lite.workbook.explorers.words import Words
 
@@ -235,7 +240,7 @@ def test_an_explorer_is_made_when_its_tab_is_first_opened(counted):
     view = _DashboardView(model)
     assert counted == ["PaintExplorer"]
     assert view.box.titles == ("01 Painting", "02 Persistence", "04 Warping")
-    assert "One moment" in spoken_or_waiting(view.box, 2)
+    assert "Drawing 04 Warping ..." in spoken_or_waiting(view.box, 2)
     view.box.selected_index = 2
     assert counted == ["PaintExplorer", "WarpExplorer"]
     assert model.opened == "04 Warping"
@@ -243,6 +248,38 @@ def test_an_explorer_is_made_when_its_tab_is_first_opened(counted):
     view.box.selected_index = 0
     view.box.selected_index = 2
     assert counted == ["PaintExplorer", "WarpExplorer"]
+
+
+def test_the_page_asks_for_the_other_explorers_one_after_the_other(counted):
+    view = _DashboardView(Dashboard(["01 Painting", "02 Persistence", "04 Warping"]))
+    ask = partial(view.usher._handle_custom_msg, {"next": True}, [])
+    assert view.usher.waiting == 2
+    view.box.selected_index = 2  # a hand comes first
+    assert counted == ["PaintExplorer", "WarpExplorer"]
+    assert view.usher.waiting == 1
+    ask()
+    assert counted == ["PaintExplorer", "WarpExplorer", "PersistenceExplorer"]
+    assert view.usher.waiting == 0
+    assert view.box.selected_index == 2  # what is made ahead does not come to the front
+    assert len(view.box.children[1].children[0].children) > 1
+    ask()  # more often than there are tabs
+    assert len(counted) == 3
+
+
+def test_what_cannot_be_made_ahead_is_not_asked_for_again(monkeypatch):
+    def missing(cls):
+        raise FileNotFoundError("there is no file")
+
+    view = _DashboardView(Dashboard(["01 Painting", "02 Persistence", "04 Warping"]))
+    with monkeypatch.context() as patch:
+        patch.setattr(PersistenceExplorer, "example", classmethod(missing))
+        view.make_next(view.usher, {})
+        assert view.usher.waiting == 1
+        view.make_next(view.usher, {})
+    assert view.usher.waiting == 0
+    assert "cannot be made here" in spoken_or_waiting(view.box, 1)
+    view.box.selected_index = 1  # a hand tries again
+    assert spoken(view.box.children[1])
 
 
 def spoken_or_waiting(box, place):
@@ -310,10 +347,10 @@ def test_unknown_names_are_refused(arguments, message):
 
 def test_a_page_that_joins_late_is_told_of_the_whole_figure():
     """Voila's page asks for the state of all widgets when it is there; so does a reloaded page."""
-    model = Dashboard(["02 Persistence"])
+    model = Dashboard(["05 Ridges"])
     (figure,) = of_kind(model.view(), go.FigureWidget)
-    for threshold in (0.7, 0.4):
-        model.explorer.threshold = threshold
+    for level in (0.7, 0.4):
+        model.explorer.saddle_level = level
         state = figure.get_state()
         assert len(state["_widget_data"]) == len(figure.data) > 5
         assert state["_widget_data"][0]["source"] == figure.data[0].source
@@ -333,8 +370,8 @@ def test_a_page_that_loads_plotly_late_is_told_of_the_whole_figure(monkeypatch):
         return made
 
     monkeypatch.setattr(comm, "create_comm", create)
-    explorers.show(PersistenceExplorer(np.array([[0.9, 0.1, 0.6]])))
-    _DashboardView(Dashboard(["02 Persistence"]))
+    explorers.show(MorseExplorer(np.array([[0.9, 0.1, 0.6]])))
+    _DashboardView(Dashboard(["05 Ridges"]))
     whole = {key: state for key, state in opened.items() if len(state.get("_widget_data", ())) > 5}
     assert len(whole) == 2
     for key, state in whole.items():
@@ -342,6 +379,53 @@ def test_a_page_that_loads_plotly_late_is_told_of_the_whole_figure(monkeypatch):
         assert state["_widget_layout"]["width"] == 1010
         later = [*opened.values()][[*opened].index(key) :]  # a box that was made after the figure
         assert any(f"IPY_MODEL_{key}" in other.get("children", ()) for other in later)
+
+
+def test_plotly_is_sent_once_for_all_figures(monkeypatch):
+    """Its code has five megabytes: a page of nine figures would wait for all of them."""
+    opened = []
+    real = comm.create_comm
+
+    def create(**options):
+        opened.append((options["data"]["state"], options.get("buffers", [])))
+        return real(**options)
+
+    monkeypatch.setattr(comm, "create_comm", create)
+    monkeypatch.setattr(PlotlyCode, "kept", None)
+    views = [MorseExplorer(np.eye(3)).view() for _ in range(2)]
+    for view in views:
+        complete(view)
+    (code,) = (buffers[0] for state, buffers in opened if "digest" in state)
+    assert gzip.decompress(code) == str(go.FigureWidget._esm).encode()
+    sizes = [len(repr(state)) + sum(map(len, buffers)) for state, buffers in opened]
+    assert sorted(sizes)[-2] < 50_000 < len(code)
+    figures_ = [state for state, _ in opened if "_plotly" in state]
+    assert len(figures_) > 1
+    assert len({state["_plotly"] for state in figures_}) == 1
+    PlotlyCode.kept.close()  # as all widgets of a notebook can be
+    assert PlotlyCode.shared().comm is not None
+
+
+def test_a_figure_that_is_offered_anew_takes_the_place_of_the_old_one():
+    (figure,) = of_kind(MorseExplorer(np.eye(3)).view(), go.FigureWidget)
+    first = figure.model_id
+    figure.reopen()
+    assert figure.model_id != first
+    assert first not in comm.get_comm_manager().comms
+    assert set(figure._repr_mimebundle_()) >= {"application/vnd.jupyter.widget-view+json"}
+
+
+def test_explorers_are_there_without_torch_and_without_a_grammar_of_addresses():
+    code = (
+        "import sys\n"
+        "from toposeg_lite.workbook import explorers\n"
+        "explorers.Dashboard().view()\n"
+        "print([name for name in ('torch', 'gudhi', 'rfc3987_syntax') if name in sys.modules])\n"
+        "from jsonschema import FormatChecker\n"
+        "print([FormatChecker(['iri']).conforms(x, 'iri') for x in ('http://a.b/c', 'no iri')])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split("\n")[:2] == ["[]", "[True, False]"]
 
 
 @each

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import films
 import numpy as np
 import pytest
 import torch
-from screens import painted, spoken
+from screens import spoken
 
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
+from toposeg_lite.workbook import figures
 from toposeg_lite.workbook.explorers import GradientExplorer
 from toposeg_lite.workbook.explorers.gradient import _GradientView
 
@@ -60,22 +62,49 @@ def test_another_loss_is_played_from_the_same_start():
     assert len(explorer.values) == 7
 
 
-def test_stepping_moves_image_marks_loss_and_text():
+def test_every_frame_is_what_the_model_says():
+    model = gradient_explorer(min_persistence=0.1)
+    view = _GradientView(model)
+    curve = films.numbers(view.frames, films.panel(view.frames, "curve")["values"])
+    np.testing.assert_allclose(curve, model.values, rtol=1e-6)
+    for step in range(7):
+        model.step = step
+        frames = view.frames
+        assert frames.index == step
+        assert f"{frames.about['sentences'][step]}." == model.brief()
+        np.testing.assert_array_equal(films.foreground(frames, step), model.mask)
+        plain = {"shape": model.image.shape, "layers": films.panel(frames)["layers"][:1]}
+        grey = films.colours(frames, step, plain)[..., 0]
+        np.testing.assert_allclose(grey / 255, model.image, atol=0.51 / 255)
+        for which, sign in enumerate((1, -1)):
+            flat = films.places(frames, step, which)
+            assert (sign * model.pull.ravel()[flat] > 0).all()
+            assert len(flat) == min(100, np.count_nonzero(sign * model.pull > 0))
+        found, alive = films.features(frames, step)
+        np.testing.assert_array_equal(found["birthAt"], model.shown.birth_index)
+        np.testing.assert_array_equal(alive, figures.alive(model.shown, model.threshold))
+        shown = [numbers["values"][step] for numbers in frames.about["numbers"]]
+        assert shown == [str(count) for count in model.betti]
+
+
+def test_the_page_moves_the_model_in_the_film_that_it_has(monkeypatch):
     model = gradient_explorer()
     view = _GradientView(model)
-    before = painted(view.image)
-    view.controls["step"].value = 5
-    assert model.step == 5
-    assert (painted(view.image) != before).any()
-    assert (view.now.x[0], view.now.y[0]) == (5, pytest.approx(model.values[5]))
-    for trace, sign in ((view.raised, 1), (view.lowered, -1)):
-        pixels = np.array(trace.y, int), np.array(trace.x, int)
-        assert (sign * model.pull[pixels] > 0).all()
-        assert len(trace.x) == min(100, np.count_nonzero(sign * model.pull > 0))
+    film = view.film
+    made = []
+    monkeypatch.setattr(view, "film", lambda: made.append(1) or film())
+    view.frames.set_state({"index": 5, "marked": 2})
+    assert (model.step, model.selected) == (5, 2)
     assert spoken(view) == model.describe()
+    assert made == []
     view.controls["loss"].value = "Dice and cross-entropy"
+    assert made == [1]
     assert "down the loss 'Dice and cross-entropy'" in spoken(view)
-    assert list(view.curve.y) == pytest.approx(model.values)
+    curve = films.numbers(view.frames, films.panel(view.frames, "curve")["values"])
+    np.testing.assert_allclose(curve, model.values, rtol=1e-6)
+    view.controls["threshold"].value = 0.7
+    assert made == [1, 1]
+    np.testing.assert_array_equal(films.foreground(view.frames, 5), model.image >= 0.7)
 
 
 def test_every_control_has_a_label():
@@ -89,14 +118,18 @@ def test_a_descent_from_another_likelihood_starts_anew():
     model = GradientExplorer(np.full((3, 4), 0.4), np.ones((3, 4)), {"one": DiceBCELoss()}, steps=4)
     view = _GradientView(model)
     model.step = 3
-    outline = np.array(view.edge.x)
+    outline = films.numbers(view.frames, films.panel(view.frames)["lines"][0]["xy"])
     other = np.array([[0.9, 0.9, 0.2, 0.2, 0.6]] * 2)
     model.take(other)
     assert model.step == 0
     np.testing.assert_allclose(model.image, other, atol=1e-6)
     np.testing.assert_array_equal(model.truth, other >= 0.5)
     assert len(model.values) == 5
-    assert not np.array_equal(view.edge.x, outline, equal_nan=True)
+    now = films.numbers(view.frames, films.panel(view.frames)["lines"][0]["xy"])
+    x, y = figures.outline(model.truth)
+    np.testing.assert_array_equal(now.reshape(-1, 2), np.stack([x, y], 1))
+    assert not np.array_equal(now, outline, equal_nan=True)
+    assert films.panel(view.frames)["shape"] == [2, 5]
     model.step = 4
     assert (model.image[other >= 0.5] > other[other >= 0.5]).all()
     assert (model.image[other < 0.5] < other[other < 0.5]).all()

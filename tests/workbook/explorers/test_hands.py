@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from datetime import datetime
 
@@ -31,6 +32,8 @@ from toposeg_lite.workbook.explorers import (
 from toposeg_lite.workbook.explorers.annotating import _AnnotationView
 from toposeg_lite.workbook.explorers.base import LiveFigure, complete
 from toposeg_lite.workbook.explorers.comparison import _ComparisonView
+from toposeg_lite.workbook.explorers.framed import FramedView
+from toposeg_lite.workbook.explorers.frames import Frames
 from toposeg_lite.workbook.explorers.gradient import _GradientView
 from toposeg_lite.workbook.explorers.likeness import strangeness
 from toposeg_lite.workbook.explorers.morse import _MorseView
@@ -52,7 +55,11 @@ VIEWS = {
     "Volume": (VolumeExplorer, _VolumeView),
 }
 FIGURES = [name for name in VIEWS if name != "Comparison"]  # those that take a file
+FRAMED = [name for name, (_, view) in VIEWS.items() if issubclass(view, FramedView)]
 every = pytest.mark.parametrize("name", list(VIEWS))
+framed = pytest.mark.parametrize("name", FRAMED)
+PLOTTED = [name for name in VIEWS if name not in FRAMED]
+plotted = pytest.mark.parametrize("name", [*PLOTTED, "Volume"])  # which has both
 takes_files = pytest.mark.parametrize("name", FIGURES)
 
 
@@ -157,9 +164,15 @@ def test_the_way_back_leads_from_every_trait(name):
         if hasattr(control, "options") and len(control.options) > 1:
             control.index = len(control.options) - 1
         assert trait in view.model.trait_names()
+    if name in FRAMED:
+        for place in [view.frames.about["frames"] - 1, 0]:
+            view.frames.index = place
+            view.frames.marked = 0
     assert state(view.model) != first
     view.go_back()
     assert state(view.model) == first
+    if name in FRAMED:
+        assert view.places() == {key: getattr(view.frames, key) for key in view.places()}
     for trait, control in view.controls.items():
         assert control.value == pytest.approx(getattr(view.model, trait))
 
@@ -174,6 +187,12 @@ def all_of(box):
 def test_several_changes_are_drawn_once(name, monkeypatch):
     view = view_of(name)
     drawn = []
+    if name in FRAMED:
+        film = view.film
+        monkeypatch.setattr(view, "film", lambda: drawn.append(1) or film())
+        upload(view, picture())
+        assert drawn == [1]
+        return
     monkeypatch.setattr(view, "draw", drawn.append)
     upload(view, picture())
     assert drawn == [view.first]
@@ -336,10 +355,11 @@ def test_no_figure_offers_a_tool_bar_or_an_upload(name):
             assert config["plotlyServerURL"] == ""
             figure.reopen()
             assert figure.get_state()["_config"]["displayModeBar"] is False
-    assert any(isinstance(figure, LiveFigure) for figure in all_of(view.box))
+    shown = (LiveFigure, Frames)
+    assert any(isinstance(figure, shown) for figure in all_of(view.box))
 
 
-@every
+@plotted
 def test_a_page_that_draws_late_is_told_everything_once_more(name):
     """What a page's model of the figure holds afterwards is what the figure holds."""
     view = view_of(name)
@@ -376,7 +396,26 @@ def test_the_brief_words_are_one_short_sentence_with_a_number(name):
     assert len(brief) < len(view.words.text) / 1.5
 
 
-@every
+@framed
+def test_frames_have_a_name_and_say_what_can_be_pointed_at(name):
+    view = view_of(name)
+    about = view.frames.about
+    assert about["label"]
+    titles = [panel["title"] for panel in about["panels"]]
+    assert all(titles)
+    if hasattr(view, "figure"):
+        titles += [title.text for title in view.figure.layout.annotations]
+    assert any(re.search("point at|click|press", title) for title in titles)
+    assert [len(entry) for entry in about["legend"]] == [3] * len(about["legend"])
+
+
+@framed
+def test_every_film_is_of_moderate_size(name):
+    frames = view_of(name).frames
+    assert len(json.dumps(frames.bundle())) < 1_500_000
+
+
+@plotted
 def test_the_figure_has_a_name_and_says_what_can_be_clicked(name):
     view = view_of(name)
     assert view.words.label.startswith(f"{view.model.title}: ")
@@ -386,7 +425,7 @@ def test_the_figure_has_a_name_and_says_what_can_be_clicked(name):
     assert sum("click" in hint for hint in hints) >= max(1, len(view.words.clickable) - 1)
 
 
-@every
+@pytest.mark.parametrize("name", PLOTTED)
 @pytest.mark.parametrize("room", [300, 480, 650, 899, 900, 990, 1250, 1500, 2500])
 def test_the_parts_fit_into_the_room_and_do_not_overlap(name, room):
     view = view_of(name) if name not in MADE else MADE[name]
@@ -402,7 +441,6 @@ def test_the_parts_fit_into_the_room_and_do_not_overlap(name, room):
         if layout.to_plotly_json().get(f"xaxis{number}", {}).get("domain"):
             x, y = layout[f"xaxis{number}"].domain, layout[f"yaxis{number}"].domain
             boxes.append((*x, *y))
-    boxes += [(*layout.scene.domain.x, *layout.scene.domain.y)] if name == "Volume" else []
     for left, right, bottom, top in boxes:
         assert 0 <= left < right <= 1
         assert 0 <= bottom < top <= 1
@@ -418,3 +456,14 @@ def test_the_parts_fit_into_the_room_and_do_not_overlap(name, room):
 
 
 MADE: dict = {}
+
+
+@pytest.mark.parametrize("room", [300, 480, 899, 950, 1250, 1500, 2500])
+def test_space_stands_beside_the_slice_or_below_it(room):
+    view = MADE.setdefault("Volume", view_of("Volume"))
+    view.words.room = room
+    layout = view.figure.layout
+    wide = min(max(room - 24, 480), 1500)
+    assert layout.width == (round(0.52 * wide) if wide >= 876 else wide)
+    assert wide - layout.width >= 380 or layout.width == wide  # what the slice needs at least
+    assert 300 < layout.height <= 600

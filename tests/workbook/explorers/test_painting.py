@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import films
 import numpy as np
 import pytest
-from screens import betti, drawn, file_of, painted, points_at, random_masks, spoken, upload
+from screens import betti, drawn, file_of, random_masks, spoken, upload
 from traitlets import TraitError
 
 from toposeg_lite import metrics
@@ -120,48 +121,125 @@ def test_the_picture_is_the_static_twin():
 # --- The view ----------------------------------------------------------------------------------
 
 
-def names(trace):
-    return {(int(y), int(x)): name for x, y, name in zip(trace.x, trace.y, trace.text, strict=True)}
+def painted_on(view):
+    """Return the mask and the truth that the page has."""
+    panel = films.panel(view.frames, "paint")
+    return [films.numbers(view.frames, panel[name]).reshape(panel["shape"]) > 0
+            for name in ("mask", "truth")]  # fmt: skip
 
 
-def click(view, row, column):
-    view.paint(view.image, points_at([row, column]), None)
+def stroke(view, mask, row, column):
+    """Do as the page after a stroke: tell the whole mask, and where the hand was last."""
+    places = np.flatnonzero(mask).tolist()
+    number = view.frames.stroke + 1
+    view.frames.set_state({"painted": places, "stroke": number, "pixel": [row, column]})
 
 
-def test_a_click_toggles_the_pixel_and_everything_follows():
+def test_a_stroke_paints_and_everything_follows():
     model = PaintExplorer(CUT_AND_MERGED, TRUTH)
     view = _PaintView(model)
-    assert view.image._click_callbacks
-    assert set(names(view.components).values()) == {"A", "B"}
-    click(view, 1, 4)
-    assert model.mask[1, 4]
-    np.testing.assert_array_equal(painted(view.image), figures.mask_colours(model.mask, TRUTH))
-    assert (view.chosen.x[0], view.chosen.y[0]) == (4, 1)
-    assert set(names(view.components).values()) == {"A"}
-    assert set(names(view.components)) == set(map(tuple, np.argwhere(model.mask).tolist()))
+    mask = CUT_AND_MERGED.copy()
+    mask[1, 4] = True
+    stroke(view, mask, 1, 4)
+    np.testing.assert_array_equal(model.mask, mask)
+    assert model.pixel == (1, 4)
     assert "<td><b>1 ≠</b></td><td>2</td>" in view.table.value  # components
     assert spoken(view) == model.describe()
-    view.paint(view.image, points_at(), None)
-    click(view, 1, 4)
+    on_page, truth = painted_on(view)
+    np.testing.assert_array_equal(on_page, mask)
+    np.testing.assert_array_equal(truth, TRUTH)
+    assert view.frames.about["stroke"] == 1  # the page knows which strokes were heard
+    stroke(view, CUT_AND_MERGED, 1, 4)
     np.testing.assert_array_equal(model.mask, CUT_AND_MERGED)
+    assert view.frames.about["stroke"] == 2
+    palette = films.panel(view.frames, "paint")["palette"]
+    colours = np.array([[int(c[k : k + 2], 16) for k in (1, 3, 5)] for c in palette])
+    mask, truth = painted_on(view)
+    wanted = figures.mask_colours(model.mask, TRUTH)
+    np.testing.assert_array_equal(colours[2 * mask + truth], wanted)
 
 
-def test_an_empty_grid_has_lines_between_its_pixels():
-    model = PaintExplorer(np.zeros((2, 3), bool))
+def test_a_stroke_on_a_mask_that_is_no_longer_there_is_let_go():
+    model = PaintExplorer(TRUTH)
     view = _PaintView(model)
-    ends = np.stack([view.grid.x, view.grid.y], 1).reshape(-1, 3, 2)[:, :2].tolist()
-    assert ends[:3] == [[[-0.5, k], [2.5, k]] for k in (-0.5, 0.5, 1.5)]
-    assert ends[3:] == [[[k, -0.5], [k, 1.5]] for k in (-0.5, 0.5, 1.5, 2.5)]
-    model.take(TRUTH)
-    assert len(view.grid.x) == 3 * (6 + 10)
+    model.take(SMALL)
+    view.frames.set_state({"painted": [10**6], "stroke": 1})
+    np.testing.assert_array_equal(model.mask, SMALL)
 
 
-def test_holes_are_named_in_a_trace_of_their_own():
+def test_the_page_knows_what_hangs_together():
     view = _PaintView(PaintExplorer(SMALL))
-    assert names(view.holes) == {(1, 1): "1"}
+    assert view.frames.about["connectivity"] == 2
     view.controls["connectivity"].value = 1
-    assert names(view.holes) == {}
-    assert set(names(view.components).values()) == set("ABCDEF")
+    assert view.frames.about["connectivity"] == 1
+
+
+# --- Challenges ---------------------------------------------------------------------------------
+
+ARMS = drawn("###.. #...# ###..")  # an open ring and a dot
+
+
+def test_a_challenge_counts_tries_and_says_solved():
+    model = PaintExplorer(CUT_AND_MERGED, TRUTH)
+    view = _PaintView(model)
+    assert (model.standing(), view.frames.story) == ("", "")
+    view.controls["challenge"].value = "which pixel would you mend?"
+    assert view.frames.story.endswith("Try it.")
+    assert (model.tries, model.solved) == (0, False)
+    model.toggle(0, 0)
+    assert view.frames.story.endswith("1 try so far: not yet.")
+    model.toggle(0, 0)
+    assert view.frames.story.endswith("2 tries so far: not yet.")
+    model.paint(CUT_AND_MERGED, 3, 3)  # nothing has changed: no try
+    assert model.tries == 2
+    model.row = 2  # no try, either
+    stroke(view, TRUTH, 1, 4)
+    assert model.tries == 3
+    assert model.solved
+    assert view.frames.story.startswith("Solved with 3 tries! ")
+    model.toggle(0, 0)  # what comes later changes nothing
+    assert view.frames.story.startswith("Solved with 3 tries! ")
+    model.challenge = "8 is not 4"
+    assert (model.tries, model.solved) == (0, False)
+    view.go_back()
+    assert view.frames.story == ""
+    assert model.challenge == "paint freely"
+
+
+def solves(challenge, mask, truth, *pixels, connectivity=2):
+    model = PaintExplorer(mask, truth, connectivity=connectivity)
+    model.challenge = challenge
+    for pixel in pixels:
+        model.toggle(*pixel)
+    return model.solved
+
+
+def test_what_solves_the_challenges():
+    both = "both counts with one pixel"
+    assert solves(both, ARMS, ARMS, (1, 3))  # closes the ring, and joins the dot on its right
+    closed = ARMS.copy()
+    closed[1, 3] = True
+    assert betti(ARMS, 2) == (2, 0)
+    assert betti(closed, 2) == (1, 1)
+    assert solves(both, closed, closed, (1, 3))
+    assert not solves(both, ARMS, ARMS, (1, 4))  # a component alone
+    ring = drawn("### #.. ###")
+    assert not solves(both, ring, ring, (1, 2))  # a hole alone
+    model = PaintExplorer(ARMS)
+    model.challenge = both
+    model.paint(closed ^ (np.arange(15).reshape(3, 5) == 6), 0, 0)  # two pixels at once
+    assert not model.solved
+
+    corner = np.array([[1, 0], [0, 0]], bool)
+    assert solves("8 is not 4", corner, corner, (1, 1))
+    assert not solves("8 is not 4", corner, corner, (0, 1))
+    assert not solves("8 is not 4", np.ones((2, 2)), np.ones((2, 2)), (1, 1))
+
+    counts = "equal counts, wrong parts"
+    assert solves(counts, CUT_AND_MERGED, TRUTH) is False  # nothing was tried
+    truth = np.hstack([closed, np.zeros((3, 1), bool), ARMS])
+    assert not solves(counts, truth, truth, (1, 3))
+    assert solves(counts, truth, truth, (1, 3), (1, 9))
 
 
 def test_buttons_and_sliders_paint_without_a_mouse():
@@ -169,7 +247,7 @@ def test_buttons_and_sliders_paint_without_a_mouse():
     view = _PaintView(model)
     view.controls["row"].value, view.controls["column"].value = 2, 2
     assert model.pixel == (2, 2)
-    assert (view.chosen.x[0], view.chosen.y[0]) == (2, 2)
+    assert view.frames.pixel == [2, 2]
 
     def press(name):
         view.press(SimpleNamespace(description=name))
@@ -181,7 +259,7 @@ def test_buttons_and_sliders_paint_without_a_mouse():
     assert "≠" not in view.table.value
     press("Empty")
     assert model.betti == (0, 0)
-    assert names(view.components) == {}
+    assert not painted_on(view)[0].any()
     press("Back to the truth")
     assert model.betti == (3, 0)
 
@@ -191,11 +269,13 @@ def test_setting_the_model_moves_the_controls():
     view = _PaintView(model)
     model.connectivity, model.row, model.column = 1, 3, 5
     values = {name: control.value for name, control in view.controls.items()}
-    assert values == {"connectivity": 1, "row": 3, "column": 5}
+    assert values == {"challenge": "paint freely", "connectivity": 1, "row": 3, "column": 5}
+    assert view.frames.pixel == [3, 5]
     model.take(SMALL)
     assert (view.controls["row"].max, view.controls["column"].max) == (4, 4)
-    assert painted(view.image).shape == (5, 5, 3)
-    assert list(view.edge.x) == pytest.approx(figures.outline(SMALL)[0], nan_ok=True)
+    assert painted_on(view)[0].shape == (5, 5)
+    edge = films.numbers(view.frames, films.panel(view.frames, "paint")["lines"][0]["xy"])
+    np.testing.assert_array_equal(edge.reshape(-1, 2)[:, 0], figures.outline(SMALL)[0])
 
 
 def test_every_control_has_a_label():

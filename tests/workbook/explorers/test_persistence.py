@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
+import films
 import numpy as np
 import pytest
-from screens import file_of, painted, points_at, spoken, upload
+from screens import file_of, spoken, upload
 from traitlets import TraitError
 
 from toposeg_lite.topology import betti_numbers, persistence_pairs
@@ -96,76 +100,118 @@ def test_refused_values_leave_the_explorer_as_it_was():
     assert len(explorer.pairs) == 3
 
 
-def test_moving_the_slider_moves_image_diagram_and_text():
+@pytest.mark.parametrize("connectivity", [1, 2])
+def test_every_frame_is_what_the_model_says(connectivity):
+    image = np.round(random_image(), 1)  # so that many pixels lie exactly at a threshold
+    model = PersistenceExplorer(image, connectivity=connectivity, min_persistence=0.1)
+    frames = _PersistenceView(model).frames
+    thresholds = frames.about["thresholds"]
+    assert frames.about["values"] == [f"{t:.2f}" for t in thresholds]
+    assert thresholds == [k / 100 for k in range(101)]
+    for k, t in enumerate(thresholds):
+        model.threshold = t
+        np.testing.assert_array_equal(films.foreground(frames, k), image >= t)
+        counts = betti_numbers(image >= t, connectivity=connectivity)
+        shown = [numbers["values"][k] for numbers in frames.about["numbers"]]
+        assert shown == [str(count) for count in counts]
+        assert f"{frames.about['sentences'][k]}." == model.brief()
+        _, alive = films.features(frames, k)
+        np.testing.assert_array_equal(alive, figures.alive(model.shown, t))
+        assert len(alive) == len(model.shown)
+    assert frames.about["connectivity"] == connectivity
+
+
+def test_the_features_of_the_page_are_those_of_the_model():
+    image = random_image()
+    model = PersistenceExplorer(image, min_persistence=0.2)
+    found, _ = films.features(_PersistenceView(model).frames, 0)
+    for name, of_page in (("birth_index", "birthAt"), ("death_index", "deathAt")):
+        np.testing.assert_array_equal(found[of_page], getattr(model.shown, name))
+    for name in ("dimension", "birth", "death"):
+        np.testing.assert_allclose(found[name], getattr(model.shown, name), rtol=1e-6)
+    np.testing.assert_allclose(image.flat[found["birthAt"]], found["birth"], rtol=1e-6)
+    dead = found["deathAt"] >= 0
+    np.testing.assert_allclose(image.flat[found["deathAt"][dead]], found["death"][dead], rtol=1e-6)
+
+
+def test_the_page_moves_the_model():
     image = random_image()
     model = PersistenceExplorer(image)
     view = _PersistenceView(model)
-    view.controls["threshold"].value = 0.8
-    assert model.threshold == 0.8
-    colours = painted(view.image).astype(int)
+    view.frames.set_state({"index": 80, "marked": 4})  # as a page tells it, in one message
+    assert (model.threshold, model.selected) == (0.8, 4)
+    assert (view.frames.index, view.frames.marked) == (80, 4)
+    assert spoken(view) == model.describe()
+    assert "Feature 4 of" in spoken(view)
+    view.frames.set_state({"marked": 0})
+    assert (model.threshold, model.selected) == (0.8, 0)
+    assert "Feature " not in spoken(view)
+    colours = films.colours(view.frames, 80).astype(int)
     yellow = colours[..., 0] - colours[..., 2] > 20
     np.testing.assert_array_equal(yellow, image >= 0.8)
-    assert len(view.dots[0].x) == model.betti[0]
-    assert len(view.dots[2].x) == model.betti[1]
-    assert sum(len(dots.x) for dots in view.dots) == len(model.pairs)
-    assert list(view.cross.x) == pytest.approx([0.8, 0.8, 1.03])
-    assert list(view.line.x) == pytest.approx([0.8, 0.8])
-    assert spoken(view) == model.describe()
 
 
-def test_setting_the_model_moves_the_controls():
+def test_a_move_makes_no_other_film(monkeypatch):
+    view = _PersistenceView(PersistenceExplorer(random_image()))
+    made = []
+    monkeypatch.setattr(view, "film", lambda: made.append(1))
+    data = view.frames.data
+    for k in (0, 33, 100):
+        view.frames.index = k
+        view.frames.marked = k // 20
+    view.model.threshold, view.model.selected = 0.25, 2
+    assert made == []
+    assert view.frames.data is data
+
+
+def test_setting_the_model_moves_controls_and_page():
     model = PersistenceExplorer(random_image())
     view = _PersistenceView(model)
     model.threshold, model.connectivity, model.min_persistence = 0.3, 1, 0.25
     model.selected = 4
     values = {name: control.value for name, control in view.controls.items()}
-    assert values == {"threshold": 0.3, "connectivity": 1, "min_persistence": 0.25, "selected": 4}
-    assert view.controls["selected"].max == len(model.shown)
+    assert values == {"connectivity": 1, "min_persistence": 0.25}
+    assert (view.frames.index, view.frames.marked) == (30, 4)
+    assert view.frames.about["connectivity"] == 1
+    found, _ = films.features(view.frames, 30)
+    assert len(found["birth"]) == len(model.shown)
 
 
-@pytest.mark.parametrize("group", range(4))
-def test_pointing_at_a_dot_marks_its_pixels(group):
+def test_a_threshold_between_those_of_the_slider_has_a_frame_of_its_own():
     image = random_image()
-    model = PersistenceExplorer(image, min_persistence=0.1)
+    model = PersistenceExplorer(image)
     view = _PersistenceView(model)
-    dots = view.dots[group]
-    place = len(dots.x) - 1
-
-    view.picker(group)(dots, points_at(place), None)
-    k = model.selected - 1
-    assert model.shown.birth[k] == pytest.approx(dots.x[place])
-    assert model.shown.death[k] == pytest.approx(dots.y[place])
-    assert image[int(view.birth.y[0]), int(view.birth.x[0])] == model.shown.birth[k]
-    if model.shown.death_index[k] >= 0:
-        assert image[int(view.death.y[0]), int(view.death.x[0])] == model.shown.death[k]
-    assert (view.ring.x[0], view.ring.y[0]) == (dots.x[place], dots.y[place])
-    assert f"Feature {k + 1} of" in spoken(view)
+    model.threshold = 0.4375
+    k = view.frames.index
+    assert view.frames.about["frames"] == 102
+    assert view.frames.about["thresholds"][k - 1 : k + 2] == [0.43, 0.4375, 0.44]
+    np.testing.assert_array_equal(films.foreground(view.frames, k), image >= 0.4375)
+    view.frames.index = k + 1  # the page goes on in the film that it has
+    assert model.threshold == 0.44
+    np.testing.assert_array_equal(films.foreground(view.frames, view.frames.index), image >= 0.44)
 
 
-def test_all_dots_answer_to_click_and_hover():
-    view = _PersistenceView(PersistenceExplorer(random_image()))
-    for dots in view.dots:
-        assert dots._click_callbacks
-        assert dots._hover_callbacks
-
-
-def test_marking_none_clears_the_marks():
-    model = PersistenceExplorer(random_image(), selected=2)
+def test_the_page_says_that_it_computes_while_a_control_works(monkeypatch):
+    model = PersistenceExplorer(random_image())
     view = _PersistenceView(model)
-    assert len(view.birth.x) == len(view.death.x) == len(view.ring.x) == len(view.bar.x) / 2 == 1
-    model.selected = 0
-    for trace in (view.birth, view.death, view.ring, view.bar, view.path):
-        assert len(trace.x) == 0
+    busy = []
+    model.observe(lambda change: busy.append(view.frames.busy), "connectivity")
+    view.controls["connectivity"].value = 1
+    assert busy == [True]
+    assert view.frames.busy is False
+    monkeypatch.setattr(view, "take", lambda file: busy.append(view.frames.busy) or ())
+    upload(view, b"anything")
+    assert busy == [True, True]
+    assert view.frames.busy is False
 
 
-def test_bars_show_births_and_deaths():
-    model = PersistenceExplorer(LINE)
-    view = _PersistenceView(model)
-    x = np.array(view.bars[0].x).reshape(-1, 3)
-    np.testing.assert_allclose(x[:, 0], model.shown.birth)
-    np.testing.assert_allclose(x[:, 1], model.shown.death)
-    assert list(np.array(view.bars[0].y).reshape(-1, 3)[:, 0]) == [1, 2, 3]
-    assert len(view.bars[1].x) == 0
+def test_the_bundle_is_small_and_plain():
+    frames = _PersistenceView(PersistenceExplorer(random_image(shape=(256, 256)))).frames
+    bundle = json.loads(json.dumps(frames.bundle()))
+    assert set(bundle) == {"about", "data", "index", "marked", "pixel"}
+    assert base64.b64decode(bundle["data"]) == frames.data
+    assert bundle["about"] == json.loads(json.dumps(frames.about))
+    assert len(json.dumps(bundle)) < 1_500_000
 
 
 def test_every_control_has_a_label():
@@ -185,7 +231,7 @@ def test_the_readers_own_picture_is_taken():
     view.dark.value = True
     upload(view, file)
     assert model.image[0, 0] == 1
-    assert painted(view.image).shape == (10, 12, 3)
+    assert films.colours(view.frames, view.frames.index).shape == (10, 12, 3)
 
 
 def test_a_file_that_is_no_picture_is_refused_in_words():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import films
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from screens import file_of, hills, painted, points_at, spoken, upload
+from screens import file_of, hills, spoken, upload
 from traitlets import TraitError
 
 from toposeg_lite.structures import StructureModel
@@ -195,40 +196,49 @@ def test_the_view_shows_sample_maps_and_text():
     model = explorer(sample=2)
     view = _StructureView(model)
     branches = model.distribution.branches
-    first, second, third = (painted(trace) for trace in view.images)
-    mask = model.samples.masks[1]
-    spread = first.max(-1).astype(int) - first.min(-1)
-    np.testing.assert_array_equal(spread > 0, mask)
-    np.testing.assert_array_equal(
-        second, figures.branch_colours(hills(), branches, model.uncertainty.entropy)
-    )
+    assert (view.frames.index, view.frames.about["frames"]) == (1, 6)
+    for k, mask in enumerate(model.samples.masks):
+        np.testing.assert_array_equal(films.foreground(view.frames, k), mask)
+        model.sample = k + 1
+        assert f"{view.frames.about['sentences'][k]}." == model.brief()
+        kept = view.frames.about["numbers"][0]["values"][k]
+        assert kept == str(model.samples.kept[k].sum())
+    colours = films.colours(view.frames, 1).astype(int)
+    np.testing.assert_array_equal(np.ptp(colours, axis=-1) > 0, model.samples.masks[1])
+    second, third = pictures(view)
+    wanted = figures.branch_colours(hills(), branches, model.uncertainty.entropy)
+    np.testing.assert_allclose(second, wanted, atol=2)  # of many greys the nearest 256 colours
     by_pixel = figures.pixel_values_of(branches.likelihood, "entropy")
     np.testing.assert_array_equal(third, figures.pixel_colours(by_pixel))
     assert spoken(view) == model.describe()
 
 
-def test_controls_move_the_model_and_the_picture():
+def pictures(view):
+    """Return the maps of branches and of pixels as the page shows them."""
+    _, *maps = view.frames.about["panels"]
+    return [films.colours(view.frames, 0, panel).astype(int) for panel in maps]
+
+
+def test_page_and_controls_move_the_model():
     model = explorer()
     view = _StructureView(model)
-    view.controls["sample"].value = 4
-    mask = model.samples.masks[3]
-    first = painted(view.images[0])
-    np.testing.assert_array_equal((first.max(-1) > first.min(-1)), mask)
-    before = painted(view.images[1])
+    data = view.frames.data
+    view.frames.set_state({"index": 3})  # as a page tells it
+    assert model.sample == 4
+    assert view.frames.data is data
+    before = pictures(view)[0]
     view.controls["temperature"].value = 10.0
     assert model.temperature == 10.0
-    assert not np.array_equal(painted(view.images[1]), before)
+    assert not np.array_equal(pictures(view)[0], before)
     view.controls["n"].value = 3
     assert (model.n, model.sample) == (3, 3)
-    assert view.controls["sample"].max == view.player.max == 3
+    assert (view.frames.index, view.frames.about["frames"]) == (2, 3)
     view.controls["mode"].value = "threshold"
     assert model.distribution.mode == "threshold"
     view.controls["shown"].value = "variance"
-    assert view.scale.marker.cmax == 0.25
+    assert "variance 0.25" in [text for _, _, text in view.frames.about["legend"]]
     third = figures.pixel_values_of(model.distribution.branches.likelihood, "variance")
-    np.testing.assert_array_equal(
-        painted(view.images[2]), figures.pixel_colours(third, largest=0.25)
-    )
+    np.testing.assert_array_equal(pictures(view)[1], figures.pixel_colours(third, largest=0.25))
     assert spoken(view) == model.describe()
 
 
@@ -238,28 +248,31 @@ def test_setting_the_model_moves_the_controls():
     model.n, model.sample, model.temperature, model.selected = 40, 33, 0.5, 2
     values = {name: control.value for name, control in view.controls.items()}
     assert values["n"] == 40
-    assert values["sample"] == 33
     assert values["temperature"] == pytest.approx(0.5)
-    assert values["selected"] == 2
+    assert (view.frames.index, view.frames.marked) == (32, 2)
 
 
-@pytest.mark.parametrize("panel", [0, 1])
-def test_clicking_marks_the_branch_there(panel):
+@pytest.mark.parametrize("which", [0, 1])
+def test_each_pixel_of_the_page_marks_its_branch(which):
     model = explorer()
     view = _StructureView(model)
+    panel = view.frames.about["panels"][which]
+    picks = films.numbers(view.frames, panel["picks"]).reshape(model.image.shape[1:])
+    for row, column in np.ndindex(picks.shape):
+        assert picks[row, column] == model.branch_at(row, column)
+    starts, flat = (films.numbers(view.frames, panel["paths"][n]) for n in ("starts", "places"))
     branches = model.distribution.branches
-    row, column = divmod(int(branches.saddle[3]), branches.shape[1])
-    trace = view.images[panel]
-    assert trace._click_callbacks
-    view.pick(trace, points_at([row, column]), None)
-    assert model.branch == branches.owner[row, column]
-    drawn = [line for line in view.marks if len(line.x)]
-    assert len(drawn) == 4  # black and white, in two panels
-    path = branches.paths[model.branch]
-    np.testing.assert_array_equal(np.asarray(drawn[0].x)[:-1], path % branches.shape[1])
-    view.pick(trace, points_at(), None)
-    view.controls["selected"].value = 0
-    assert not any(len(line.x) for line in view.marks)
+    saddle = divmod(int(branches.saddle[3]), branches.shape[1])
+    view.frames.set_state({"marked": int(picks[saddle])})
+    assert model.branch == branches.owner[saddle]
+    assert f"Branch {picks[saddle]} of" in spoken(view)
+    path = flat[starts[model.selected - 1] : starts[model.selected]]
+    np.testing.assert_array_equal(path, branches.paths[model.branch])
+    names = view.frames.about["marking"]["names"]
+    assert len(names) == len(model.order)
+    assert names[model.selected - 1].startswith(f"branch {model.selected}, probability ")
+    view.frames.set_state({"marked": 0})
+    assert model.branch is None
 
 
 def test_every_control_has_a_label():

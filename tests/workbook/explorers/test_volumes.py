@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import re
 
+import films
 import gudhi
 import numpy as np
 import pytest
 from PIL import Image
-from screens import hills, painted, points_at, spoken, upload
+from screens import hills, points_at, spoken, upload
 from traitlets import TraitError
 
 from toposeg_lite.workbook import explorers, figures
@@ -132,21 +133,26 @@ def test_the_picture_is_the_static_twin():
 # --- The view ----------------------------------------------------------------------------------
 
 
-def test_moving_the_slice_moves_picture_frame_and_text():
+def test_every_frame_is_a_slice_and_the_page_moves_the_model():
     model = VolumeExplorer(cloud(2), threshold=0.6)
     view = _VolumeView(model)
+    frames, data = view.frames, view.frames.data
     for position in (0, 6, 3):
-        view.controls["position"].value = position
+        frames.set_state({"index": position})  # as a page tells it
         assert model.position == position
-        grey = painted(view.image)
+        colours = films.colours(frames, position)
         inside = model.image[position] >= 0.6
-        assert (grey[..., 0] != grey[..., 2])[inside].all()
-        assert (grey[..., 0] == grey[..., 2])[~inside].all()
-        here = {(int(r), int(c)) for r, c in zip(view.here.y, view.here.x, strict=True)}
-        assert here == set(map(tuple, np.argwhere(model.skeleton.mask[position]).tolist()))
+        np.testing.assert_array_equal(films.foreground(frames, position), inside)
+        assert (colours[..., 0] != colours[..., 2])[inside].all()
+        assert (colours[..., 0] == colours[..., 2])[~inside].all()
+        here = films.places(frames, position, 0)
+        np.testing.assert_array_equal(here, np.flatnonzero(model.skeleton.mask[position]))
+        assert f"{frames.about['sentences'][position]}." == model.brief()
+        assert frames.about["numbers"][0]["values"][position] == str(inside.sum())
+        assert frames.about["numbers"][1]["values"][position] == str(len(here))
         assert set(view.rim.z) == {position}
-        assert view.figure.layout.annotations[0].text == f"slice {position}"
         assert spoken(view) == model.describe()
+    assert frames.data is data
 
 
 def test_thresholds_move_the_skeleton():
@@ -169,13 +175,16 @@ def test_a_marked_pair_is_drawn_in_space_and_in_its_slices():
     view.controls["selected"].value = pair_of(model, 1)
     assert voxels(view.born.x, view.born.y, view.born.z) == {(1, 1, 2)}
     assert voxels(view.dead.x, view.dead.y, view.dead.z) == {(1, 1, 1)}
-    assert (list(view.birth.x), list(view.birth.y)) == ([2], [1])
-    view.controls["position"].value = 0
-    assert len(view.birth.x) == len(view.death.x) == 0
+    birth, death = ([films.places(view.frames, k, which).tolist() for k in range(3)]
+                    for which in (1, 2))  # fmt: skip
+    assert birth == [[], [1 * 7 + 2], []]
+    assert death == [[], [1 * 7 + 1], []]
     view.controls["selected"].value = 1  # essential: born, never dead
     assert len(view.born.x) == 1
     assert len(view.dead.x) == 0
+    assert sum(len(films.places(view.frames, k, 2)) for k in range(3)) == 0
     view.controls["selected"].value = 0
+    assert sum(len(films.places(view.frames, k, 1)) for k in range(3)) == 0
     assert len(view.born.x) == 0
 
 
@@ -184,9 +193,9 @@ def test_setting_the_model_moves_the_controls():
     view = _VolumeView(model)
     model.threshold, model.min_persistence, model.selected, model.position = 0.4, 0.02, 2, 5
     values = {name: control.value for name, control in view.controls.items()}
-    assert values == {"position": 5, "selected": 2, "threshold": 0.4, "min_persistence": 0.02}
+    assert values == {"selected": 2, "threshold": 0.4, "min_persistence": 0.02}
     assert view.controls["selected"].max == len(model.shown)
-    assert view.controls["position"].max == 6
+    assert (view.frames.index, view.frames.about["frames"]) == (5, 7)
 
 
 def test_a_click_on_the_skeleton_leads_to_its_slice():
@@ -204,9 +213,8 @@ def test_every_control_has_a_label():
     assert all(control.description for control in view.controls.values())
     assert view.upload.description
     assert view.words.brief == view.model.brief()
-    signs = [trace for trace in view.figure.data if trace.type != "image"]
-    named = {trace.name for trace in signs if trace.showlegend is not False}
-    assert named == {"skeleton", "birth voxel", "death voxel"}
+    named = {text for _, _, text in view.frames.about["legend"]}
+    assert named == {"superlevel set", "skeleton", "birth voxel", "death voxel"}
 
 
 def stack(pages, kind="TIFF"):
@@ -227,8 +235,8 @@ def test_the_readers_own_volume_is_taken_or_refused_in_words():
     assert model.image.shape == (9, 8, 7)
     upload(view, stack(pages), "mine.tif")
     np.testing.assert_allclose(model.image, pages / 238)
-    assert view.controls["position"].max == 2
-    assert painted(view.image).shape == (4, 10, 3)
+    assert view.frames.about["frames"] == 3
+    assert films.colours(view.frames, 0).shape == (4, 10, 3)
     view.dark.value = True
     upload(view, stack(pages), "mine.tif")
     np.testing.assert_allclose(model.image, 1 - pages / 238)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import films
 import numpy as np
 import pytest
-from screens import betti, drawn, file_of, painted, points_at, random_masks, spoken, upload
+from screens import betti, drawn, file_of, random_masks, spoken, upload
 from traitlets import TraitError
 
 from toposeg_lite.topology import homotopy_warp
@@ -125,61 +126,53 @@ def test_the_picture_is_the_static_twin():
 # --- The view ----------------------------------------------------------------------------------
 
 
-def test_moving_the_flips_moves_picture_and_text():
-    image, target = random_masks((17, 23))
-    model = WarpExplorer(image, target)
+@pytest.mark.parametrize("direction", ["mask to target", "target to mask"])
+def test_every_frame_is_what_the_model_says(direction):
+    model = WarpExplorer(*random_masks((17, 23)), direction=direction)
     view = _WarpView(model)
-    assert view.controls["step"].max == view.player.max == len(model.order)
-    view.controls["step"].value = 40
-    assert model.step == 40
-    assert view.player.value == 40  # playing goes on from here
-    np.testing.assert_array_equal(painted(view.image), figures.mask_colours(model.now, target))
-    rows, columns = np.nonzero(model.critical)
-    assert list(view.crosses.y) == rows.tolist()
-    assert list(view.crosses.x) == columns.tolist()
+    frames = view.frames
+    flips = len(model.order)
+    assert frames.about["frames"] == flips + 1 > 50
+    np.testing.assert_array_equal(films.places(frames, 0, 0), np.flatnonzero(model.critical))
+    x, y = figures.outline(model.goal)
+    edge = films.numbers(frames, films.panel(frames)["lines"][0]["xy"]).reshape(-1, 2)
+    np.testing.assert_array_equal(edge, np.stack([x, y], 1))
+    for step in (0, 1, 2, flips // 2, flips - 1, flips):
+        model.step = step
+        expected = figures.mask_colours(model.now, model.goal)
+        np.testing.assert_array_equal(films.colours(frames, step), expected)
+        np.testing.assert_array_equal(films.foreground(frames, step), model.now)
+        assert model.brief().startswith(f"{frames.about['sentences'][step]}; row ")
+        shown = [numbers["values"][step] for numbers in frames.about["numbers"]]
+        assert shown == [str((model.now != model.goal).sum()), str(model.critical.sum())]
+        assert frames.about["values"][step] == f"{step} of {flips}"
+
+
+def test_the_page_moves_the_model_in_the_film_that_it_has():
+    model = WarpExplorer(*random_masks((17, 23)))
+    view = _WarpView(model)
+    data = view.frames.data
+    view.frames.set_state({"index": 40, "pixel": [3, 9]})  # as a page tells it, in one message
+    assert (model.step, model.pixel) == (40, (3, 9))
+    assert (view.controls["row"].value, view.controls["column"].value) == (3, 9)
+    assert view.frames.data is data
     assert spoken(view) == model.describe()
+    assert "Row 3, column 9 is" in spoken(view)
 
 
-def test_setting_the_model_moves_the_controls():
+def test_setting_the_model_moves_controls_and_page():
     model = WarpExplorer(*random_masks((17, 23)))
     view = _WarpView(model)
     model.direction, model.connectivity, model.threshold = "target to mask", 1, 0.3
     model.step, model.row, model.column = 5, 3, 9
     values = {name: control.value for name, control in view.controls.items()}
     assert values == {
-        "step": 5, "direction": "target to mask", "threshold": 0.3, "connectivity": 1,
-        "row": 3, "column": 9,
+        "direction": "target to mask", "threshold": 0.3, "connectivity": 1, "row": 3, "column": 9,
     }  # fmt: skip
-    assert view.controls["step"].max == len(model.order)
-    np.testing.assert_array_equal(painted(view.image), figures.mask_colours(model.now, model.goal))
-    assert list(view.edge.x) == pytest.approx(figures.outline(model.goal)[0], nan_ok=True)
-
-
-def test_a_click_chooses_the_pixel_and_shows_its_neighbourhood():
-    model = WarpExplorer(MASK, TARGET)
-    view = _WarpView(model)
-    assert view.image._click_callbacks
-    view.choose(view.image, points_at([2, 1]), None)
-    assert model.pixel == (2, 1)
-    assert (view.chosen.x[0], view.chosen.y[0]) == (1, 2)
-    np.testing.assert_array_equal(painted(view.cells), figures.cells_around(MASK, (2, 1)))
-    numbers = figures.components_around(MASK, (2, 1))
-    for trace, some in ((view.foreground, numbers > 0), (view.background, numbers < 0)):
-        shown = {(int(y), int(x)) for x, y in zip(trace.x, trace.y, strict=True)}
-        assert shown == set(map(tuple, np.argwhere(some).tolist()))
-        assert len(trace.text) == some.sum()
-    assert set(view.foreground.text) == {"A"}
-    assert view.figure.layout.annotations[1].text == "row 2, column 1: simple"
-    assert "Row 2, column 1 is foreground. Simple" in spoken(view)
-    view.choose(view.image, points_at(), None)
-    assert model.pixel == (2, 1)
-
-
-def test_two_components_have_two_letters():
-    view = _WarpView(WarpExplorer(MASK, TARGET))
-    assert list(view.foreground.text) == ["A", "A", "B", "A", "B"]
-    assert list(view.background.text) == ["1", "1", "2"]
-    assert np.isnan(view.inner.x[2])  # a line ends before the next begins
+    assert (view.frames.index, view.frames.pixel) == (5, [3, 9])
+    assert view.frames.about["connectivity"] == 1
+    expected = figures.mask_colours(model.now, model.goal)
+    np.testing.assert_array_equal(films.colours(view.frames, 5), expected)
 
 
 def test_every_control_has_a_label():
@@ -197,7 +190,7 @@ def test_the_readers_own_picture_is_taken_or_refused_in_words():
     assert model.image.shape == MASK.shape
     upload(view, file_of(np.arange(0, 240, 2, np.uint8).reshape(10, 12)))
     assert model.image.shape == (10, 12)
-    assert painted(view.image).shape == (10, 12, 3)
+    assert films.colours(view.frames, 0).shape == (10, 12, 3)
     assert (view.controls["row"].max, view.controls["column"].max) == (9, 11)
     view.controls["threshold"].value = 0.8
     assert len(model.order) > 0

@@ -84,6 +84,12 @@ CASES = [
         "step must be 0 to 0; got 1",
     ),
     ("png of axes", lambda: figures.png("figure"), TypeError, "matplotlib Figure; got str"),
+    (
+        "png of a card, or what",
+        lambda: figures.png(figures.parts(1)[0], card=1),
+        TypeError,
+        "card must be True or False",
+    ),
     ("show without words", lambda: figures.show(figures.parts(1)[0], " "), ValueError, "in words"),
     ("show no figure", lambda: figures.show(IMAGE, "a picture"), TypeError, "got ndarray"),
     # --- warps ---

@@ -104,6 +104,8 @@ AXES: Kind = {"a number": 3, "a text": "left", "a list": [], "a figure": Figure(
 METRIC: Kind = BAD_CHOICE
 FRAME: Kind = NOTHING | {"other columns": pd.DataFrame({"a": [1]}), "empty": TABLE[:0]}
 BAD = {
+    "pits": {"None": None, "a number": 3, "of edges": [((0, 0), (0, 1))], "outside": [(0, 9)],
+             "of halves": [(0.5, 1)]},
     "arrows": {"None": None, "a number": 3, "of pixels": [(0, 1)], "outside": [((0, 0), (0, 9))],
                "halves": [((0, 0.5), (0, 1))], "far": [((0, 0), (2, 2))]},
     "ax": AXES,
@@ -155,7 +157,8 @@ CALLS: list[Call] = [
     draw(figures.outline, {"mask": MASK}, {"mask": SMALL_MASK}),
     draw(figures.parts, {"count": 2}, {"count": BAD_SIZE}),
     draw(figures.pixel_values, {"image": RIDGES, "title": "a", "mask": RIDGES > 0.5, "ax": None}),
-    draw(figures.png, {"figure": Figure((1, 1)), "dpi": 20}, {"figure": NOTHING}),
+    draw(figures.png, {"figure": Figure((1, 1)), "dpi": 20, "card": True},
+         {"figure": NOTHING, "card": BAD_FLAG}),
     draw(figures.show, {"figure": Figure((1, 1)), "alt": "nothing", "dpi": 20},
          {"figure": NOTHING, "alt": BAD_TEXT | {"empty": " "}}),
     # --- persistence, gradients ---
@@ -185,7 +188,8 @@ CALLS: list[Call] = [
     draw(figures.lonely_peaks, {"skeleton": COMPLEX.skeleton()}, {"skeleton": NOTHING}),
     draw(figures.gradient_field,
          {"image": RIDGES, "arrows": [((0, 1), (0, 0))], "critical": [((0, 1), (0, 2))],
-          "title": "a", "mask": RIDGES > 0.5, "ax": None}, {"critical": BAD["arrows"]}),
+          "pits": [(0, 1)], "title": "a", "mask": RIDGES > 0.5, "ax": None},
+         {"critical": BAD["arrows"], "pits": BAD["pits"]}),
     draw(figures.image_with_patches,
          {"image": RIDGES, "patches": COMPLEX.patches(), "title": "a", "ax": None},
          {"patches": NO_REALS | {"another shape": MASK.T, "grey": RIDGES, "a number": 1}}),

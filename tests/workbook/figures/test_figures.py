@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ from skimage.measure import label
 
 from toposeg_lite.topology import betti_numbers, persistence_pairs
 from toposeg_lite.workbook import figures
+from toposeg_lite.workbook.figures.base import CARD, EDGE
 
 LINE = np.array([[0.9, 0.1, 0.6]])
 RING = np.array([[0.9, 0.8, 0.9, 0.0], [0.7, 0.1, 0.9, 0.0], [0.9, 0.9, 0.9, 0.6]])
@@ -171,6 +173,26 @@ def test_png_is_small_the_same_twice_and_keeps_the_colours():
     assert b"Software" not in pictures[0]
 
 
+def test_a_card_has_a_soft_ground_a_line_around_it_and_white_where_pixels_say_so():
+    figure, (left, right) = figures.parts(2)
+    left.imshow(np.ones((4, 4)), cmap="gray", vmin=0, vmax=1)
+    right.plot([0, 1])
+    right.set_facecolor("black")
+    sheet, card = (
+        np.asarray(Image.open(io.BytesIO(figures.png(figure, card=card))).convert("RGB"))
+        for card in (False, True)
+    )
+    edge, ground = ([int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in (EDGE, CARD))
+    for at in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        assert (sheet[at] == 255).all()
+        assert np.abs(card[at].astype(int) - edge).max() <= 2  # of 256 colours
+    assert np.abs(card[3, 3].astype(int) - ground).max() <= 2
+    middle = card.shape[0] // 2
+    assert (card[middle, card.shape[1] // 4] == 255).all()  # a pixel of value 1
+    assert (card == 0).all(axis=-1).sum() > 1000  # axes with a ground of their own keep it
+    assert left.get_facecolor() == (1, 1, 1, 1)  # the figure itself is as it was
+
+
 def test_colours_are_told_apart_in_grey_or_by_shape():
     assert len({kind[3] for kind in figures.KINDS}) == len(figures.KINDS)
 
@@ -182,4 +204,6 @@ def test_show_carries_the_alternative_text(monkeypatch):
     data, metadata = shown[0]._repr_mimebundle_()
     assert data["text/plain"] == "two dots"
     assert metadata["image/png"]["alt"] == "two dots"
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
+    assert picture.getpixel((0, 0)) != (255, 255, 255)  # a card
     assert repr(shown[0]) == "two dots"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 from scipy.ndimage import label
 from screens import hills
 
@@ -49,6 +50,17 @@ def test_a_gradient_field_shows_arrows_peaks_and_critical_edges():
     ] == [(2, 0), (0, 0)]
     (edge,) = ax.lines
     assert edge.get_xdata() == pytest.approx([1.27, 1.73])
+
+
+def test_a_gradient_field_shows_pits():
+    ax = figures.gradient_field(np.eye(3), [], pits=[(1, 2), np.array([2, 0])])
+    corners = [patch.get_xy() for patch in ax.patches if isinstance(patch, Rectangle)]
+    np.testing.assert_allclose(corners, [(1.74, 0.74), (-0.26, 1.74)])
+    for pits, error in ((3, TypeError), ([(0.5, 1)], TypeError), ([(1, 2, 3)], TypeError)):
+        with pytest.raises(error, match="pits must hold pixels"):
+            figures.gradient_field(np.eye(3), [], pits=pits)
+    with pytest.raises(ValueError, match=r"pits must lie in the image of shape \(3, 3\)"):
+        figures.gradient_field(np.eye(3), [], pits=[(0, 3)])
 
 
 @pytest.mark.parametrize(

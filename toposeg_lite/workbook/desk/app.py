@@ -577,7 +577,7 @@ class AnnotationApp:
         widget = {"version_major": 2, "version_minor": 0, "model_id": self.view().model_id}
         bundle = {
             "application/vnd.jupyter.widget-view+json": widget,
-            "image/png": base64.b64encode(figures.png(self.picture())).decode(),
+            "image/png": base64.b64encode(figures.png(self.picture(), card=True)).decode(),
             "text/plain": text,
         }
         display(figures.Bundle(bundle, {"image/png": {"alt": text}}))

@@ -2,7 +2,8 @@
 
 `check` says "not attempted", "correct", or "not yet" with a hint that names the misconception: the
 wrong connectivity, sub- instead of superlevel sets, a forgotten essential class, the hole at the
-border. It compares an answer with the right one and with what each misconception would give.
+border. It compares an answer with the right one and with what each misconception would give. Of a
+function it also tells that nothing is returned, that it never ends, or that the library did it all.
 
 >>> check("02.4", None)
 02.4 not attempted. Fill in the stub above and run the cell again.

@@ -14,6 +14,7 @@ from .checking import (
     NotYetError,
     Rows,
     call,
+    diagram_of,
     dots_of,
     exercise,
     first_difference,
@@ -21,6 +22,7 @@ from .checking import (
     refuse,
     rows_of,
 )
+from .running import Shortcuts, always
 
 __all__ = ["PENCIL_IMAGE"]
 
@@ -42,7 +44,7 @@ PENCIL_IMAGE = (
 @exercise("02.1")
 def _diagram_by_hand(answer: Any) -> str:
     """Check a diagram of `PENCIL_IMAGE`, given as a list of (dimension, birth, death)."""
-    rows = rows_of(answer, 3, "a list of tuples (dimension, birth, death)")
+    rows = diagram_of(answer, 3, "a list of tuples (dimension, birth, death)")
     pairs = persistence_pairs(PENCIL_IMAGE)
     right = dots_of(pairs)
     below = persistence_pairs(1 - PENCIL_IMAGE)
@@ -94,10 +96,11 @@ def _count_alive(answer: Any) -> str:
         kinds = [pairs.dimension[rule(pairs, t)] for pairs, t in cases]
         return [tuple(np.bincount(kind, minlength=2).tolist()) for kind in kinds]
 
-    answers = []
-    for pairs, t in cases:
-        answers.append(rows_of([call(answer, pairs, float(t))], 2, form)[0])
     right = counts(alive)
+    shortcuts, answers = Shortcuts({"figures.alive": (alive, always)}), []
+    for pairs, t in cases:
+        result = call(answer, pairs, float(t), shortcuts=shortcuts)
+        answers.append(rows_of([result], 2, form)[0])
     misread = partial(refuse, answers)
     misread(
         counts(lambda p, t: (p.birth > t) & ((p.death < t) | (p.death_index < 0))),
@@ -128,7 +131,9 @@ def _count_alive(answer: Any) -> str:
             f"{len(pairs)} pairs; you found {answers[k]}. A pair is alive from its birth, down to "
             "but not including its death."
         )
-    return "Counting dots gives the Betti numbers of every superlevel set at once."
+    return shortcuts.remark(
+        "Counting dots gives the Betti numbers of every superlevel set at once."
+    )
 
 
 @exercise("02.3")
@@ -137,12 +142,14 @@ def _holes_in_a_frame(answer: Any) -> str:
     form = "a list of tuples (birth, death)"
     generator = np.random.default_rng(3)
     images = [PENCIL_IMAGE, generator.integers(1, 10, (4, 6)) / 10, np.full((2, 3), 0.4)]
-    answers = [rows_of(call(answer, image.copy()), 2, form) for image in images]
 
     def holes(**options: Any) -> list[Rows]:
         return [dots_of(persistence_pairs(i, dimensions=[1], **options), False) for i in images]
 
     right = holes(border="closed")
+    shortcuts = Shortcuts({"persistence_pairs": (persistence_pairs, always)}, ("gudhi",))
+    given = [call(answer, image.copy(), shortcuts=shortcuts) for image in images]
+    answers = [rows_of(each, 2, form) for each in given]
     misread = partial(refuse, answers)
     misread(
         [sorted((d, b) for b, d in rows) for rows in right],
@@ -168,7 +175,7 @@ def _holes_in_a_frame(answer: Any) -> str:
             f"For the image {images[k].tolist()} the holes are {right[k]}; you found {answers[k]}. "
             "Put a frame of value 1 around the image first, and only then the outside."
         )
-    return "A frame of foreground closes what the border cuts off into loops."
+    return shortcuts.remark("A frame of foreground closes what the border cuts off into loops.")
 
 
 @exercise("02.4")

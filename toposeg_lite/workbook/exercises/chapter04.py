@@ -13,7 +13,18 @@ from skimage.measure import label
 from ...topology.components import betti_numbers
 from ...topology.grid import check_mask
 from ...topology.warping import simple_points
-from .checking import NotYetError, Rows, count_right, decide, exercise, places_of, refuse, rows_of
+from .checking import (
+    UNREADABLE,
+    NotYetError,
+    Rows,
+    count_right,
+    decide,
+    exercise,
+    pixel_of,
+    places_of,
+    refuse,
+    rows_of,
+)
 
 __all__ = ["PENCIL_MASK"]
 
@@ -97,9 +108,8 @@ def _two_at_once(answer: Any) -> str:
     try:
         given, *pixels = answer
         mask = check_mask(given, ndim=2)
-        places = rows_of(pixels, 2, form)
-        first, second = [(int(r), int(c)) for r, c in places]
-    except (TypeError, ValueError) as error:
+        first, second = map(pixel_of, pixels)
+    except UNREADABLE as error:
         raise NotYetError(f"Give {form}: {error}.") from None
     for r, c in (first, second):
         if not (0 <= r < mask.shape[0] and 0 <= c < mask.shape[1]):

@@ -10,6 +10,7 @@ import numpy as np
 
 from .checking import (
     NotYetError,
+    alike,
     call,
     count_right,
     exercise,
@@ -47,18 +48,21 @@ DOUBTFUL_WALL_TRUTH[:, 3] = True
 
 SPECK = (3, 1)
 
+_THREE_DIGITS = 0.001  # who writes two thirds as .667, or as .6667, is right
+_FLOAT32 = 1e-4  # what is computed in float32 is right, too
+
 
 @exercise("06.1")
 def _gradient_by_hand(answer: Any) -> str:
     """Check the gradient of the loss by each logit of `PENCIL_PASS`, a list of six numbers."""
-    slopes = numbers_of(answer, 6, "a list of six numbers, one for each pixel").round(6).tolist()
+    slopes = numbers_of(answer, 6, "a list of six numbers, one for each pixel").tolist()
     likelihood, truth = PENCIL_PASS[0], PENCIL_PASS_TRUTH[0]
     error = likelihood - truth
     on = np.array([False, True, True, True, True, True])
-    right = np.round(on * error / 5, 6)
+    right = on * error / 5
 
     def misread(wrong: Any, hint: str) -> None:
-        refuse(slopes, np.round(wrong, 6).tolist(), hint)
+        refuse(slopes, np.asarray(wrong).tolist(), hint, _THREE_DIGITS)
 
     misread(-right, "That is the step, which goes against the gradient: the signs are exchanged.")
     misread(5 * right, "Nearly: the loss is the mean over the pixels of M, not their sum.")
@@ -78,9 +82,9 @@ def _gradient_by_hand(answer: Any) -> str:
         "These are the pixels of the truth. M is the skeleton of the likelihood: it also goes "
         "where the truth is background, and there the loss lowers.",
     )
-    if slopes != right.tolist():
+    if not alike(slopes, right.tolist(), _THREE_DIGITS):
         raise NotYetError(
-            f"{count_right(slopes, right)} of your 6 numbers are right. "
+            f"{count_right(slopes, right, _THREE_DIGITS)} of your 6 numbers are right. "
             "M leads from peak to peak by way of the passes; on it the gradient by logit is "
             "(f - y) / |M|, elsewhere 0."
         )
@@ -139,21 +143,21 @@ def _choose_options(answer: Any) -> str:
 def _weigh_by_persistence(answer: Any) -> str:
     """Check a function (paths, persistence, cost) -> mean cost, weighted by persistence."""
     rng = np.random.default_rng(6)
-    drawn = [rng.permutation(9)[: rng.integers(2, 6)] for _ in range(5)]
+    random = [rng.permutation(9)[: rng.integers(2, 6)] for _ in range(5)]
     cases = [
         ([np.array([0, 1, 2])], np.array([0.4]), np.array([1.0, 2.0, 6.0, 9.0])),
         ([np.array([3, 2, 3]), np.array([1])], np.array([0.5, 0.5]), np.arange(4.0)),
         ([np.array([0, 1, 2, 3]), np.array([3, 4])], np.array([0.6, 0.2]), np.arange(6.0) ** 2),
-        (drawn, np.sort(rng.random(5))[::-1], rng.random(9)),
-        (drawn, np.sort(rng.random(5)), rng.random(9)),
+        (random, np.sort(rng.random(5))[::-1], rng.random(9)),
+        (random, np.sort(rng.random(5)), rng.random(9)),
     ]
     answers = []
     for paths, persistence, cost in cases:
         result = call(answer, [path.copy() for path in paths], persistence.copy(), cost.copy())
-        answers.append(round(number_of(result, f"Return one number; you returned {result!r}."), 6))
+        answers.append(number_of(result, f"Return one number; you returned {result!r}."))
 
     def costs(rule: Callable[..., float]) -> list[float]:
-        return [round(float(rule(*case)), 6) for case in cases]
+        return [float(rule(*case)) for case in cases]
 
     def weights(paths: list, persistence: np.ndarray, cost: np.ndarray, how: Any) -> np.ndarray:
         weight = np.zeros(len(cost))
@@ -171,7 +175,7 @@ def _weigh_by_persistence(answer: Any) -> str:
         return (weight * cost).sum() / weight.sum()
 
     right = costs(lambda p, w, c: mean(weights(p, w, c, highest), c))
-    misread = partial(refuse, answers)
+    misread = partial(refuse, answers, within=_FLOAT32)
     misread(
         costs(lambda p, w, c: mean(weights(p, w, c, highest) > 0, c)),
         "That is the mean as before: every pixel of M has the same weight.",
@@ -199,8 +203,8 @@ def _weigh_by_persistence(answer: Any) -> str:
         "You averaged over branches: then a pixel of a long branch hardly counts. Give weights to "
         "pixels.",
     )
-    if answers != right:
-        k = first_difference(answers, right)
+    if not alike(answers, right, _FLOAT32):
+        k = first_difference(answers, right, _FLOAT32)
         raise NotYetError(
             f"For a test with {len(cases[k][0])} branch(es) and {len(cases[k][2])} pixels the "
             f"value is {right[k]:.4f}, yours {answers[k]:.4f}. Weight of a pixel: the largest "

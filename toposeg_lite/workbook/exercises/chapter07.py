@@ -109,17 +109,22 @@ def _keep_with_a_level(answer: Any) -> str:
             above * (s >= v),
             "Nearly: the level cuts hard, so it has no gradient and could not be learned.",
         ),
+        (
+            np.minimum(above, held),
+            (
+                "The smaller of the two is a good rule, but not for independent events: that both "
+                "happen is rarer than either."
+            ),
+        ),
     ]
     for rule, hint in wrong:
         if np.allclose(numbers, rule, atol=1e-6):
             raise NotYetError(hint)
     if not np.allclose(numbers, above * held, atol=1e-6):
-        if not np.allclose(numbers, np.minimum(above, held), atol=1e-6):
-            k = int(np.argmax(np.abs(numbers - above * held)))
-            raise NotYetError(
-                f"For persistence {cases[k][0]}, saddle {cases[k][1]}, threshold {cases[k][2]}, "
-                f"level {cases[k][3]} and temperature {cases[k][4]} it returns {numbers[k]:.3f}. "
-                "Two independent events with these probabilities: how likely are both?"
-            )
-        return "The smaller of the two is a fine rule, too; the product is that of independence."
+        k = int(np.argmax(np.abs(numbers - above * held)))
+        raise NotYetError(
+            f"For persistence {cases[k][0]}, saddle {cases[k][1]}, threshold {cases[k][2]}, "
+            f"level {cases[k][3]} and temperature {cases[k][4]} it returns {numbers[k]:.3f}. "
+            "Two independent events with these probabilities: how likely are both?"
+        )
     return "Two numbers instead of one: a bridge over a deep valley can go, its far side can stay."

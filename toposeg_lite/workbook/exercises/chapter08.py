@@ -10,7 +10,16 @@ import numpy as np
 from skimage.graph import MCP, MCP_Geometric
 
 from ...calibration import entropy
-from .checking import NotYetError, call, exercise, first_difference, refuse
+from .checking import (
+    UNREADABLE,
+    NotYetError,
+    array_of,
+    call,
+    exercise,
+    first_difference,
+    pixel_of,
+    refuse,
+)
 
 __all__ = ["PENCIL_QUEUE", "QueuedBranch"]
 
@@ -132,8 +141,8 @@ def _keep_off(answer: Any) -> str:
     for image, start, stop, forbidden in cases:
         given = call(answer, image.copy(), start, stop, forbidden.copy())
         try:
-            way = [(int(row), int(column)) for row, column in given]
-        except (TypeError, ValueError):
+            way = list(map(pixel_of, given))
+        except UNREADABLE:
             raise NotYetError(
                 "Return a list of pixels (row, column), from start to stop."
             ) from None
@@ -187,10 +196,7 @@ def _gain_a_second(answer: Any) -> str:
     outside[:4], inside[4:8] = 0, 0
     seconds = (1.5 + rng.integers(0, 60, n) / 10).round(1)
     given = call(answer, p.copy(), outside.copy(), inside.copy(), seconds.copy())
-    try:
-        values = np.asarray(given, np.float64)
-    except (TypeError, ValueError):
-        raise NotYetError("Return an array of numbers, one for each branch.") from None
+    values = array_of(given, "Return an array of numbers, one for each branch.", float)
     if values.shape != (n,) or not np.isfinite(values).all():
         raise NotYetError("Return an array of finite numbers, one for each branch.")
 

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from ..studies.statistics import holm
-from .checking import NotYetError, call, exercise, first_difference, number_of, refuse
+from .checking import (
+    NotYetError,
+    alike,
+    array_of,
+    call,
+    exercise,
+    first_difference,
+    number_of,
+    refuse,
+)
+from .running import Shortcuts, always
 
 __all__ = ["PENCIL_DIFFERENCES"]
 
@@ -17,11 +27,21 @@ PENCIL_DIFFERENCES = (-5, -4, 2, -3, -1)
 p-value."""
 
 
+_TWO_DIGITS = 0.006
+
+
 @exercise("10.1")
 def _flips_by_hand(answer: Any) -> str:
     """Check the two-sided p-value of the sign flips of `PENCIL_DIFFERENCES`."""
-    value = round(number_of(answer, "Give one number, for instance 0.25 or 3 / 8."), 6)
-    misread = partial(refuse, value)
+    value = number_of(answer, "Give one number, for instance 0.25 or 3 / 8.")
+    if not 0 <= value <= 1:
+        right = " Six flips is the right number; of how many?" if value == 6 else ""
+        raise NotYetError(
+            f"A p-value lies between 0 and 1, and {value:g} does not: it is the share of the flips "
+            f"that are as extreme as what was observed.{right}"
+        )
+    # Shares of 32 lie .031 apart, so two digits say which one is meant: .19 is 6 of 32.
+    misread = partial(refuse, value, within=_TWO_DIGITS)
     misread(
         0.0625,
         "You counted only the flips that are exactly as extreme as what was observed. Those that "
@@ -37,9 +57,9 @@ def _flips_by_hand(answer: Any) -> str:
         "This is the sign test: it counts how many images are better, and forgets by how much.",
     )
     misread(0.0, "A p-value is never 0: the observed signs are one of the flips.")
-    if value != 0.1875:
+    if not alike(value, 0.1875, _TWO_DIGITS):
         raise NotYetError(
-            f"{value:g} is {value * 32:g} of 32 flips. The observed sum is -11; with all signs "
+            f"{value:.3g} is {value * 32:.3g} of 32 flips. The observed sum is -11; with all signs "
             "negative it would be -15. Which flips have a sum of -11 or below, or +11 or above?"
         )
     return "Six of 32: none of the smallest two flipped, or one of them, on either side."
@@ -51,12 +71,10 @@ def _holm_by_hand(answer: Any) -> str:
     generator = np.random.default_rng(2)
     cases = [[0.01, 0.04, 0.03], [0.04, 0.01, 0.03], [0.3], [0.7, 0.6], [0.02, 0.02, 0.9]]
     cases += [np.round(generator.random(5) ** 3, 3).tolist() for _ in range(3)]
-    answers = []
+    shortcuts, answers = Shortcuts({"holm": (holm, always)}), []
     for case in cases:
-        try:
-            values = np.round(np.asarray(call(answer, list(case)), float), 6).tolist()
-        except (TypeError, ValueError):
-            raise NotYetError("Return a list of numbers.") from None
+        result = call(answer, list(case), shortcuts=shortcuts)
+        values = np.round(array_of(result, "Return a list of numbers.", float), 6).tolist()
         if np.shape(values) != np.shape(case):
             raise NotYetError(
                 f"Return as many numbers as there are: for {case} {len(case)}, not "
@@ -98,45 +116,77 @@ def _holm_by_hand(answer: Any) -> str:
     if answers != right:
         k = first_difference(answers, right)
         raise NotYetError(f"For {cases[k]} you return {answers[k]}; Holm's are {right[k]}.")
-    return "The more networks are compared, the stronger the evidence that each one needs."
+    return shortcuts.remark(
+        "The more networks are compared, the stronger the evidence that each one needs."
+    )
+
+
+_GROUPS = ("ann", "bob", "ann", "bob", "cem", "dia", "eve", "cem", "eve", "eve")
+_TIMES = 400  # so often 10.3 is called: 2000 persons
+
+
+def _sample(answer: Any, seed: int) -> dict[str, int]:
+    """Let the learner's function choose places; return how often each person is among them."""
+    result = call(answer, list(_GROUPS), np.random.default_rng(seed))
+    form = "Return the places of the chosen images: a list of integers."
+    places = array_of(result, form)
+    if places.ndim != 1 or places.dtype.kind not in "iu":
+        raise NotYetError(form)
+    if places.size and not 0 <= places.min() <= places.max() < len(_GROUPS):
+        raise NotYetError(f"The {len(_GROUPS)} images have the places 0 to {len(_GROUPS) - 1}.")
+    often = np.bincount(places, minlength=len(_GROUPS))
+    counts: dict[str, set[int]] = {}
+    for group, count in zip(_GROUPS, often.tolist(), strict=True):
+        counts.setdefault(group, set()).add(count)
+    if any(len(each) > 1 for each in counts.values()):
+        raise NotYetError(
+            "You sampled images: of one person some are in and others are not. Sample persons, and "
+            "take all images of each, as often as the person came."
+        )
+    return {group: each.pop() for group, each in counts.items()}
 
 
 @exercise("10.3")
 def _draw_persons(answer: Any) -> str:
     """Check a function (groups, generator) -> places that draws whole groups with replacement."""
-    groups = ["ann", "bob", "ann", "bob", "cem", "dia", "eve", "cem", "eve", "eve"]
-    kinds = sorted(set(groups))
-    seen: set[tuple[int, ...]] = set()
-    orders: list[int] = []
-    for seed in range(40):
-        places = np.asarray(call(answer, list(groups), np.random.default_rng(seed)))
-        if places.ndim != 1 or places.dtype.kind not in "iu":
-            raise NotYetError("Return the places of the drawn images: a list of integers.")
-        if places.size and not 0 <= places.min() <= places.max() < len(groups):
-            raise NotYetError(f"The {len(groups)} images have the places 0 to {len(groups) - 1}.")
-        often = np.bincount(places, minlength=len(groups))
-        whole = {kind: {int(often[k]) for k, g in enumerate(groups) if g == kind} for kind in kinds}
-        if any(len(counts) > 1 for counts in whole.values()):
-            raise NotYetError(
-                "You drew images: of one person some are in and others are not. Draw persons, and "
-                "take all images of each, as often as the person was drawn."
-            )
-        drawn = tuple(counts.pop() for counts in whole.values())
-        orders.append(sum(drawn))
-        seen.add(drawn)
-    if all(max(drawn) <= 1 for drawn in seen):
+    found = [_sample(answer, seed) for seed in range(_TIMES)]
+    persons = len(found[0])
+    if all(max(drawn.values()) <= 1 for drawn in found):
         raise NotYetError(
-            "Nobody is ever drawn twice. The bootstrap draws with replacement; without it the "
-            "drawn sample is always the same."
+            "Nobody ever comes twice. The bootstrap samples with replacement; without, the sample "
+            "is always the same."
         )
-    if set(orders) != {len(kinds)}:
+    sizes = [sum(drawn.values()) for drawn in found]
+    if set(sizes) != {persons}:
         raise NotYetError(
-            f"There are {len(kinds)} persons, so draw {len(kinds)}; you drew {min(orders)} to "
-            f"{max(orders)}."
+            f"There are {persons} persons, so sample {persons}; you sampled {min(sizes)} to "
+            f"{max(sizes)}."
         )
-    if len(seen) < 20:
+    if len({tuple(drawn.values()) for drawn in found[:40]}) < 20:
         raise NotYetError(
-            "With 40 generators of different seeds you drew nearly always the same: use the "
+            "With 40 generators of different seeds the sample was nearly always the same: use the "
             "generator that is passed."
+        )
+    if any(_sample(answer, seed) != found[seed] for seed in range(8)):
+        raise NotYetError(
+            "Two generators of the same seed gave different persons, so nobody can repeat your "
+            "numbers: sample with the generator that is passed, and with nothing else."
+        )
+    often = {person: sum(drawn[person] for drawn in found) for person in found[0]}
+    fair = sum(sizes) / persons
+    # By chance, a count differs from the fair one by about 18; 100 is more than five times that.
+    if max(abs(count - fair) for count in often.values()) > 100:
+        images = {person: _GROUPS.count(person) for person in often}
+        shares = [sum(sizes) * images[person] / len(_GROUPS) for person in often]
+        told = ", ".join(f"{person} {count}" for person, count in often.items())
+        if np.allclose(list(often.values()), shares, atol=100):
+            raise NotYetError(
+                "You chose from the list of images, so who has three of them comes three times as "
+                f"often as who has one ({told} times). All persons should come alike: "
+                "choose from the different ones."
+            )
+        raise NotYetError(
+            f"All persons should come alike, {fair:g} times in {_TIMES} samples; you sampled "
+            f"{told} times."
         )
     return "What belongs together is drawn together, or the interval is too narrow."

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...checks import check_choice
 from ...topology.persistence import PersistencePairs
+from .running import Shortcuts, UnfinishedError, does_nothing, run
 
 __all__ = ["Verdict", "check"]
 
@@ -39,7 +40,7 @@ class Verdict:
 
 
 class _NotAttemptedError(Exception):
-    """The stub returned None."""
+    """The stub is as it was."""
 
 
 class NotYetError(Exception):
@@ -60,7 +61,8 @@ def check(exercise: str, answer: Any) -> Verdict:
         The exercise's number, as it stands in the notebook.
     answer : object
         What the exercise asks for: a number, a list, or the function itself. None, or a function
-        that returns None, counts as not attempted.
+        that does nothing, counts as not attempted. A function that does not end is stopped after
+        a few seconds.
 
     Returns
     -------
@@ -94,41 +96,80 @@ def exercise(number: str) -> Callable[[Checker], Checker]:
     return enter
 
 
-def call(function: Any, *arguments: Any) -> Any:
-    """Call the learner's function; what it raises becomes the hint."""
+def call(function: Any, *arguments: Any, shortcuts: Shortcuts | None = None) -> Any:
+    """Call the learner's function; what goes wrong in it becomes the hint."""
     if not callable(function):
         raise NotYetError("Give the function itself, without calling it.")
+    given = ", ".join(map(repr, arguments))
+    case = f"for ({given}) it" if len(given) < 60 and "\n" not in given else "it"
     try:
-        result = function(*arguments)
-    except Exception as error:
-        raise NotYetError(f"Your function raised {type(error).__name__}: {error}.") from error
+        result = run(function, *arguments, shortcuts=shortcuts)
+    except UnfinishedError as error:
+        raise NotYetError(f"Your function was stopped: {case} {error}") from None
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        what = f": {error}" if str(error) else ""
+        raise NotYetError(f"Your function raised {type(error).__name__}{what}.") from error
     if result is None:
-        raise _NotAttemptedError
+        if does_nothing(function):
+            raise _NotAttemptedError
+        raise NotYetError(
+            f"Your function runs, but {case} returned None. Is a `return` missing, at its end or "
+            "in one of its branches, or does the `return None` of the stub still stand?"
+        )
     return result
 
 
 def decide(function: Any, *arguments: Any, when: str = "once") -> bool:
-    """Call the learner's function for True or False; `when` says of which call a hint speaks."""
+    """Call the learner's function for True or False; `when` says of which call a hint speaks.
+
+    A whole number is as good, for Python takes it so: 0 is False, all others are True.
+    """
     result = call(function, *arguments)
-    if not isinstance(result, bool | np.bool_):
-        raise NotYetError(f"Return True or False; {when} you returned {result!r}.")
-    return bool(result)
+    try:
+        value = np.asarray(result).item()
+        if isinstance(value, bool | int | float) and value == int(value):
+            return bool(value)
+    except UNREADABLE:
+        pass
+    raise NotYetError(f"Return True or False; {when} you returned {result!r}.")
+
+
+#: What NumPy and Python raise for what is no number, or no table of numbers.
+UNREADABLE = (TypeError, ValueError, OverflowError, RuntimeError)
 
 
 def number_of(answer: Any, complaint: str) -> float:
     """Return an answer that is one number, or complain."""
     try:
         return float(answer)
-    except (TypeError, ValueError):
+    except UNREADABLE:
         raise NotYetError(complaint) from None
 
 
 def numbers_of(answer: Any, count: int, form: str) -> np.ndarray:
     """Return an answer that is a list of so many numbers."""
     try:
-        return np.array(answer, dtype=float).reshape(count)
-    except (TypeError, ValueError):
+        return np.asarray(answer, float).reshape(count)
+    except UNREADABLE:
         raise NotYetError(f"Give {form}.") from None
+
+
+def array_of(answer: Any, complaint: str, dtype: type | None = None) -> np.ndarray:
+    """Return an answer as an array, or complain."""
+    try:
+        return np.asarray(answer, dtype)
+    except UNREADABLE:
+        raise NotYetError(complaint) from None
+
+
+def pixel_of(answer: Any) -> tuple[int, int]:
+    """Return an answer that is a pixel (row, column) of whole numbers, else raise ValueError."""
+    row, column = (int(number) for number in answer)
+    if [row, column] != list(map(float, answer)):
+        raise ValueError(f"the pixel {answer!r} has no whole row and column")
+    return row, column
 
 
 Rows = list[tuple[float, ...]]
@@ -143,14 +184,25 @@ def rows_of(answer: Any, width: int, form: str) -> Rows:
     """Return an answer that is a list of tuples of `width` numbers, rounded and sorted."""
     if not isinstance(answer, Iterable):
         raise NotYetError(f"Give {form}.")
-    rows = list(answer)
     try:
+        rows = list(answer)
         table = np.array(rows, dtype=float).reshape(-1, width) if rows else np.zeros((0, width))
-    except (TypeError, ValueError):
+    except UNREADABLE:
         raise NotYetError(f"Give {form}.") from None
     if len(table) != len(rows):
         raise NotYetError(f"Give {form}.")
     return sorted(map(tuple, np.round(table, 6).tolist()))
+
+
+def diagram_of(answer: Any, width: int, form: str) -> Rows:
+    """Return rows of dots of a diagram, whose essential deaths are 0 here: see `rows_of`."""
+    rows = rows_of(answer, width, form)
+    if not np.isfinite(rows).all():
+        raise NotYetError(
+            "A death is None or infinite. The essential class never dies, but a diagram needs a "
+            "number: here its death is set to 0, the lowest threshold, by convention."
+        )
+    return rows
 
 
 def dots_of(pairs: PersistencePairs, with_dimension: bool = True) -> Rows:
@@ -162,17 +214,28 @@ def dots_of(pairs: PersistencePairs, with_dimension: bool = True) -> Rows:
     return sorted(map(tuple, np.round(table, 6).tolist()))
 
 
-def refuse(answer: Any, wrong: Any, hint: str) -> None:
+def alike(answer: Any, other: Any, within: float = 0.0) -> bool:
+    """Tell whether two answers of one form are equal, their numbers up to `within`."""
+    if isinstance(answer, list | tuple) and isinstance(other, list | tuple):
+        pairs = zip(answer, other, strict=False)
+        return len(answer) == len(other) and all(alike(a, b, within) for a, b in pairs)
+    if within and isinstance(answer, int | float) and isinstance(other, int | float):
+        return abs(answer - other) <= within
+    return bool(answer == other)
+
+
+def refuse(answer: Any, wrong: Any, hint: str, within: float = 0.0) -> None:
     """Raise the hint if the answer is the one that a certain misconception gives."""
-    if answer == wrong:
+    if alike(answer, wrong, within):
         raise NotYetError(hint)
 
 
-def first_difference(answers: Sequence[Any], right: Sequence[Any]) -> int:
+def first_difference(answers: Sequence[Any], right: Sequence[Any], within: float = 0.0) -> int:
     """Return the first place where answers differ from the right ones."""
-    return next(k for k, (a, b) in enumerate(zip(answers, right, strict=True)) if a != b)
+    pairs = enumerate(zip(answers, right, strict=True))
+    return next(k for k, (a, b) in pairs if not alike(a, b, within))
 
 
-def count_right(answers: Iterable[Any], right: Iterable[Any]) -> int:
+def count_right(answers: Iterable[Any], right: Iterable[Any], within: float = 0.0) -> int:
     """Count the places where answers are the right ones."""
-    return sum(a == b for a, b in zip(answers, right, strict=True))
+    return sum(alike(a, b, within) for a, b in zip(answers, right, strict=True))

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import hashlib
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import anywidget
 import ipywidgets as widgets
 import plotly.graph_objects as go
+from ipywidgets import widget_serialization
 from matplotlib.figure import Figure
-from plotly.serializers import custom_serializers
-from traitlets import HasTraits, Unicode
+from traitlets import Bytes, HasTraits, Instance, Unicode, default
 
 from .. import figures
+from .late import without_grammar
+
+with without_grammar():
+    from plotly.basewidget import custom_serializers
 
 __all__ = ["Explorer", "show"]
 
@@ -80,7 +86,7 @@ def show(explorer: Explorer) -> None:
     text = explorer.describe()
     box = widgets.VBox([complete(explorer.view()), KeyGuard()])
     bundle = dict(box._repr_mimebundle_())
-    bundle["image/png"] = base64.b64encode(figures.png(explorer.picture())).decode()
+    bundle["image/png"] = base64.b64encode(figures.png(explorer.picture(), card=True)).decode()
     bundle["text/plain"] = text
     display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
@@ -95,6 +101,31 @@ PLAIN = {
 }
 
 
+class PlotlyCode(widgets.Widget):
+    """The code of plotly's widget: five megabytes, sent to a page once for all figures.
+
+    Packed they are less than two, which count where a notebook runs far away.
+    """
+
+    _model_name = Unicode("WidgetModel").tag(sync=True)
+    _model_module = Unicode("@jupyter-widgets/base").tag(sync=True)
+    _model_module_version = Unicode("2.0.0").tag(sync=True)
+
+    digest = Unicode().tag(sync=True)  # by which a page knows that it has the code already
+    packed = Bytes().tag(sync=True)
+
+    kept: ClassVar[PlotlyCode | None] = None
+
+    @classmethod
+    def shared(cls) -> PlotlyCode:
+        """Return the one of this kernel."""
+        if cls.kept is None or cls.kept.comm is None:  # or closed, with all other widgets
+            code = str(go.FigureWidget._esm).encode()
+            digest = hashlib.sha256(code).hexdigest()
+            cls.kept = cls(digest=digest, packed=gzip.compress(code, 1, mtime=0))
+        return cls.kept
+
+
 class LiveFigure(go.FigureWidget):
     """A figure that is whole on every page, also on one that joins late.
 
@@ -104,7 +135,13 @@ class LiveFigure(go.FigureWidget):
     """
 
     _esm = Path(__file__).with_name("figure.js")
-    _plotly = Unicode().tag(sync=True)  # the code that plotly's own widget has for `_esm`
+    _css = Path(__file__).with_name("figure.css")
+    # The code that plotly's own widget has for `_esm`.
+    _plotly = Instance(PlotlyCode).tag(sync=True, **widget_serialization)
+
+    @default("_plotly")
+    def _share(self) -> PlotlyCode:
+        return PlotlyCode.shared()
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """Return what a page is told; all of it (without `key`) holds traces and layout as now."""
@@ -119,12 +156,13 @@ class LiveFigure(go.FigureWidget):
         """Make the figure without plotly's tool bar, which offers to upload what is drawn."""
         super().__init__(*arguments, **options)
         self._config: dict[str, Any] = {**PLAIN}
-        self._plotly = str(go.FigureWidget._esm)
         self._offered = 0
 
     def reopen(self) -> None:
         """Offer the whole figure as it is now to pages, as one that was never known before."""
-        self.comm, self._model_id = None, None
+        self.close()
+        vars(self).pop("_repr_mimebundle_")  # which hides how an open one is displayed
+        self._model_id = None
         self.open()
         self._offered = self._last_layout_edit_id
 
@@ -144,21 +182,11 @@ class LiveFigure(go.FigureWidget):
 class KeyGuard(anywidget.AnyWidget):
     """Keep a notebook's shortcuts off the keys that are meant for the widgets beside this one.
 
-    Notebook 7 takes the arrow keys for itself, even while a slider has the focus.
+    It also sees to it that the focus shows, and that buttons for files are called what they are.
     """
 
-    _esm = """
-    export default {
-      render({ el }) {
-        const guard = () => {
-          if (!el.parentElement) return void requestAnimationFrame(guard);
-          el.parentElement.addEventListener("focusin", (event) =>
-            event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
-        };
-        guard();
-      },
-    };
-    """
+    _esm = Path(__file__).with_name("guard.js")
+    _css = Path(__file__).with_name("guard.css")
 
 
 def complete(box: Any) -> Any:
@@ -170,5 +198,6 @@ def complete(box: Any) -> Any:
     if isinstance(box, LiveFigure):
         box.reopen()
     elif type(box) in (widgets.Box, widgets.HBox, widgets.VBox):
-        return type(box)([complete(child) for child in box.children], layout=box.layout)
+        children = [complete(child) for child in box.children]
+        return type(box)(children, layout=box.layout, _dom_classes=box._dom_classes)
     return box

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import ipywidgets as widgets
 import numpy as np
@@ -16,11 +16,12 @@ from traitlets import default, observe
 
 from .. import figures
 from ..figures.words import count
-from ..studies.runs import Run, read_runs
-from ..studies.statistics import compare_networks, paired_differences
 from . import views
 from .base import Explorer
 from .traits import OneOf, UpTo
+
+if TYPE_CHECKING:  # the studies load torch, which a page of other explorers should not wait for
+    from ..studies import Run
 
 __all__ = ["ComparisonExplorer"]
 
@@ -47,6 +48,7 @@ class ComparisonExplorer(Explorer):
 
     Examples
     --------
+    >>> from toposeg_lite.workbook.studies import Run
     >>> scores = pd.DataFrame({
     ...     "network": ["control"] * 4 + ["arm"] * 4, "weight": [0] * 4 + [0.5] * 4,
     ...     "seed": [0, 0, 1, 1] * 2, "image": ["a", "b"] * 4,
@@ -86,6 +88,8 @@ class ComparisonExplorer(Explorer):
         seeds: int | None = None,
         image: int = 0,
     ) -> None:
+        from ..studies import Run
+
         if not isinstance(runs, Mapping) or not runs:
             raise TypeError(f"runs must map one name at least to a Run; got {runs!r}")
         for name, member in runs.items():
@@ -127,6 +131,8 @@ class ComparisonExplorer(Explorer):
 
     def _compare(self, run: str, metric: str, seeds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the table of a run with its first seeds, and each seed's differences."""
+        from ..studies.statistics import compare_networks, paired_differences
+
         scores = self._scores(run, seeds)
         table = compare_networks(scores, metric, draws=DRAWS, flips=FLIPS)
         means = {
@@ -150,6 +156,8 @@ class ComparisonExplorer(Explorer):
 
     def _pairs(self, run: str, metric: str, seeds: int, network: str) -> pd.DataFrame:
         """Return the scores of control and network for each image."""
+        from ..studies.statistics import paired_differences
+
         scores = self._scores(run, seeds)
         change = paired_differences(scores, metric, network)
         control = scores[scores["network"] == "control"]
@@ -177,6 +185,8 @@ class ComparisonExplorer(Explorer):
     @classmethod
     def example(cls) -> Self:
         """Return an explorer of the reference runs; of invented scores where these are missing."""
+        from ..studies import read_runs
+
         try:
             return cls(read_runs())
         except FileNotFoundError:  # an installed package comes without the workbook
@@ -262,6 +272,8 @@ def _p(value: float) -> str:
 
 def _invented() -> Run:
     """Return a run that never was: two losses, two seeds, twelve images."""
+    from ..studies import Run
+
     generator = np.random.default_rng(0)
     hard = generator.gamma(3, 2, 12)
     effects = {"parent": (0.0, 1.2), "control": (0.0, 1.0), "a": (0.5, 0.6), "b": (1.0, 0.9)}

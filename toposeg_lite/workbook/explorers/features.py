@@ -33,19 +33,31 @@ class FeatureExplorer(Explorer):
 
     def _pair(self, connectivity: int) -> None:
         """Compute the pairs anew."""
-        pairs = persistence_pairs(self.image, connectivity=connectivity)
-        self.pairs = pairs[np.argsort(-pairs.persistence, kind="stable")]
+        self.pairs = self._pairs_of(self.image, connectivity)
+
+    @staticmethod
+    def _pairs_of(image: np.ndarray, connectivity: int) -> PersistencePairs:
+        """Return the pairs of an image, the most persistent first."""
+        pairs = persistence_pairs(image, connectivity=connectivity)
+        return pairs[np.argsort(-pairs.persistence, kind="stable")]
 
     def _choose_shown(self) -> None:
-        """Choose the pairs to show; essential components always are."""
-        essential = (self.pairs.dimension == 0) & (self.pairs.death_index < 0)
-        self.shown = self.pairs[(self.pairs.persistence > self.min_persistence) | essential]
+        """Choose the pairs to show."""
+        self.shown = self._shown_of(self.pairs)
         self.selected = min(self.selected, len(self.shown))
+
+    def _shown_of(self, pairs: PersistencePairs) -> PersistencePairs:
+        """Return those that are above `min_persistence`; essential components always are."""
+        essential = (pairs.dimension == 0) & (pairs.death_index < 0)
+        return pairs[(pairs.persistence > self.min_persistence) | essential]
 
     @property
     def betti(self) -> tuple[int, ...]:
         """How many features of each dimension are alive at the threshold."""
-        living = self.pairs.dimension[figures.alive(self.pairs, self.threshold)]
+        return self._betti_of(self.pairs)
+
+    def _betti_of(self, pairs: PersistencePairs) -> tuple[int, ...]:
+        living = pairs.dimension[figures.alive(pairs, self.threshold)]
         return tuple(np.bincount(living, minlength=self.image.ndim).tolist())
 
     @property

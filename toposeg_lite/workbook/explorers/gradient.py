@@ -15,7 +15,9 @@ from ...topology.grid import check_image, check_mask
 from .. import figures
 from ..figures.words import count, count_shape
 from . import examples, views
-from .persistence import PersistenceExplorer, _PersistenceView
+from .framed import FramedView
+from .frames import Film, Reel
+from .persistence import SIGNS, PersistenceExplorer
 from .traits import OneOf, UpTo
 from .uploads import bring_image, parting, unsure_copy
 
@@ -164,9 +166,12 @@ class GradientExplorer(PersistenceExplorer):
 
     def brief(self) -> str:
         """Say in one sentence how far the descent has come."""
+        return self._sentence(self.step, self.betti) + "."
+
+    def _sentence(self, step: int, betti: tuple[int, ...]) -> str:
         return (
-            f"Step {self.step} of {self.steps}: loss {self.values[self.step]:.3f}; at threshold "
-            f"{self.threshold:.2f} {count_shape(self.betti)}."
+            f"Step {step} of {self.steps}: loss {self.values[step]:.3f}; at threshold "
+            f"{self.threshold:.2f} {count_shape(betti)}"
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -211,37 +216,20 @@ class GradientExplorer(PersistenceExplorer):
         return _GradientView(self).box
 
 
-class _GradientView(_PersistenceView):
-    """The view of a `GradientExplorer`: the same, with a player and the loss on the right."""
-
-    titles = ("likelihood and pull", "persistence diagram: click a dot", "loss")
-
-    def build_image(self) -> None:
-        super().build_image()
-        # Named before it is added: a change of one trace's name in a batch clears the others'.
-        self.edge, self.raised, self.lowered = self.add(
-            1,
-            views.outline("outline of the truth"),
-            views.marks("raised", "triangle-up", figures.RAISED),
-            views.marks("lowered", "triangle-down", figures.LOWERED),
-        )
-        self.outlined: np.ndarray | None = None
-
-    def build_third(self) -> None:
-        self.curve, self.now = self.add(
-            3, views.line(color="black", width=2), views.marks("this step", "square", "black")
-        )
-        self.figure.update_xaxes(title="step", row=1, col=3)
-        self.figure.update_yaxes(title="value of the loss", rangemode="tozero", row=1, col=3)
+class _GradientView(FramedView):
+    """The view of a `GradientExplorer`: image and pull, persistence diagram, loss."""
 
     def build_controls(self) -> list[Any]:
-        rows = super().build_controls()
         self.controls |= {
-            "step": views.integer_slider("Step", 0, self.model.steps),
             "loss": views.dropdown("Loss", list(self.model.losses), 18),
+            "threshold": views.fraction_slider("Threshold"),
+            "min_persistence": views.fraction_slider("Persistence above"),
+            "connectivity": views.neighbour_choice(),
         }
-        player = self.add_player("step", interval=300)
-        return [self.row("step", player, "loss"), *rows]
+        return [self.row("loss", "threshold")]
+
+    def build_more(self) -> list[Any]:
+        return [*self.fold(self.row("min_persistence", "connectivity")), self.bring_own()]
 
     def take(self, file: bytes) -> tuple[str, ...]:
         """Descend from a copy of the reader's own picture that is not quite right."""
@@ -256,16 +244,61 @@ class _GradientView(_PersistenceView):
         )
         return (*taken.notes, made)
 
-    def draw_third(self, name: str, whole: bool) -> None:
-        """Draw the loss, and the pixels on which its gradient acts."""
+    def key(self) -> tuple[Any, ...]:
         model = self.model
-        if name != "image":  # every step brings a new one
-            return
-        if self.outlined is not model.truth:
-            self.outlined = model.truth
-            views.move(self.edge, *figures.outline(model.truth))
-        for trace, sign in ((self.raised, 1), (self.lowered, -1)):
-            rows, columns = figures.strongest(sign * model.pull)
-            views.move(trace, columns, rows)
-        views.move(self.curve, np.arange(model.steps + 1), model.values)
-        views.move(self.now, [model.step], [model.values[model.step]])
+        return model.values, model.threshold, model.min_persistence, model.connectivity
+
+    def places(self) -> dict[str, Any]:
+        return {"index": self.model.step, "marked": self.model.selected}
+
+    def wanted(self) -> dict[str, Any]:
+        return {"step": self.frames.index, "selected": self.frames.marked}
+
+    def film(self) -> Film:
+        """Make one frame of each step of the descent."""
+        model = self.model
+        images, pulls, values = model._run()
+        steps = [model._pairs_of(image, model.connectivity) for image in images]
+        shapes = [model._betti_of(pairs) for pairs in steps]
+        sentences = [model._sentence(step, shape) for step, shape in enumerate(shapes)]
+        reel = Reel("Step", [str(step) for step in range(len(images))], sentences)
+        layers = [reel.grey(images), reel.masks(images >= model.threshold, figures.SUPERLEVEL)]
+        places = [[_flat(sign * pull) for pull in pulls] for sign in (1, -1)]
+        reel.image(
+            "likelihood and pull", model.truth.shape, layers, lights=True, click="mark",
+            lines=[reel.line(*figures.outline(model.truth), figures.TRUTH, 2)],
+            signs=[
+                reel.signs("up", figures.RAISED, places[0], least=9),
+                reel.signs("down", figures.LOWERED, places[1], least=9),
+            ],
+        )  # fmt: skip
+        reel.panel("diagram", "persistence diagram: point at a dot")
+        reel.panel(
+            "curve", "loss: click a step", x="step", y="value of the loss",
+            values=reel.pack(values, "float32"),
+        )  # fmt: skip
+        shown = [model._shown_of(pairs) for pairs in steps]
+        living = np.concatenate([figures.alive(pairs, model.threshold) for pairs in shown])
+        reel.features(shown, model.kinds, living=living)
+        reel.more |= {
+            "thresholds": [model.threshold] * len(images),
+            "connectivity": model.connectivity,
+            "numbers": [
+                {"name": f"{kind}s", "one": kind, "values": [str(shape[k]) for shape in shapes]}
+                for k, kind in enumerate(model.kinds)
+            ],
+            "marking": {"label": "Marked feature"},
+            "play": {"kind": "steps", "label": "Play the descent", "interval": 200},
+        }
+        reel.legend += [
+            *SIGNS,
+            ("▢", figures.TRUTH, "outline of the truth"),
+            ("▲", figures.RAISED, "raised"),
+            ("▼", figures.LOWERED, "lowered"),
+        ]
+        return reel.film()
+
+
+def _flat(pull: np.ndarray) -> np.ndarray:
+    """Return the pixels on which a pull is strongest, as flat indices."""
+    return np.ravel_multi_index(figures.strongest(pull), pull.shape)

@@ -205,7 +205,7 @@ class _MorseView(views.ChartView):
     def arrange(self, width: int) -> None:
         wide, gap = views.room(self.figure, width), 80
         if width >= views.ONE_ROW:
-            large = min(0.55 * wide, 640)
+            large = max(min(0.55 * wide, self.tall), 2 * views.LOWEST)
             small, low = wide - large - gap, (large - 90) / 2
             cells = [(0, 0, large, large), (large + gap, 0, small, low),
                      (large + gap, low + 90, small, low)]  # fmt: skip
@@ -228,8 +228,9 @@ class _MorseView(views.ChartView):
                 views.line(color="black", width=6),
                 views.line(color="white", width=3),
                 views.line(color="white", width=3, dash="3px,3px"),
-                views.marks("peaks", "circle", figures.COMPONENT),
-                views.marks("pass", "square", "white"),
+                # Hollow: what they point at is to be seen. White would not show in the legend.
+                _hollow(views.marks("peaks", "circle-open", figures.COMPONENT)),
+                _hollow(views.marks("pass", "square-open", "white").update(showlegend=False)),
             )
         )  # fmt: skip
         self.add_image_axes()
@@ -271,7 +272,7 @@ class _MorseView(views.ChartView):
             views.line(color="black", width=2),
             views.line(**views.DASHED),
             views.marks("peaks", "circle", figures.COMPONENT).update(showlegend=False),
-            views.marks("pass", "square", "white").update(showlegend=False),
+            views.marks("pass", "square", "white"),
         )
         self.figure.update_xaxes(title="pixels from the first peak", row=1, col=3)
         self.figure.update_yaxes(title="likelihood", range=[-0.03, 1.03], row=1, col=3)
@@ -360,6 +361,11 @@ def _branches(name: str, symbol: str, colour: str) -> go.Scatter:
     """Return a trace of dots in the chart of the branches."""
     text = "persistence %{x:.3f}<br>pass %{y:.3f}<extra>" + name + "</extra>"
     return views.dots(name, symbol, colour).update(hovertemplate=text)
+
+
+def _hollow(marks: go.Scatter) -> go.Scatter:
+    """Give hollow signs a line that is seen on bright and on dark pixels."""
+    return marks.update(marker={"size": 14, "line": {"width": 2.5}})
 
 
 def _named(line: go.Scatter, name: str) -> go.Scatter:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from traitlets import validate
+from traitlets import observe, validate
 
 from ...checks import check_integer, check_same_shape
 from ...metrics import report
@@ -18,13 +19,68 @@ from ..figures.painting import check_small
 from ..figures.words import count, count_neighbours, count_shape
 from . import views
 from .base import Explorer
-from .traits import Checked, Connectivity, UpTo, check_pair
+from .framed import FramedView
+from .frames import Film, Reel
+from .traits import Checked, Connectivity, OneOf, UpTo, check_pair
 from .uploads import bring_image, parting
 
 __all__ = ["PaintExplorer"]
 
 LEFT = '<th style="text-align: left; font-weight: normal"'
 UPLOADED = 24  # pixels of the longer side that are kept of the reader's own picture
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A question that is answered by painting; `met` tells from the mask before whether it is."""
+
+    question: str
+    met: Callable[[PaintExplorer, np.ndarray], bool]
+    why: str
+
+
+def _counts(mask: np.ndarray, connectivity: int) -> np.ndarray:
+    return np.array(betti_numbers(mask, connectivity=connectivity))
+
+
+def _changes(mask: np.ndarray, before: np.ndarray, connectivity: int) -> np.ndarray:
+    """Return what a flip of one pixel does to the numbers of components and of holes."""
+    return _counts(mask, connectivity) - _counts(before, connectivity)
+
+
+CHALLENGES: dict[str, Challenge | None] = {
+    "paint freely": None,
+    "which pixel would you mend?": Challenge(
+        "Mend it: bring the Betti matching error to 0. Which pixel would you mend first?",
+        lambda model, before: model.numbers["betti_matching_error"] == 0,
+        "Each part has its partner now. With one of two opposite mistakes mended, the Betti error "
+        "is worse than with both: it only compares counts.",
+    ),
+    "both counts with one pixel": Challenge(
+        "Find one pixel that changes components and holes at once.",
+        lambda model, before: (
+            (model.mask != before).sum() == 1
+            and bool(_changes(model.mask, before, model.connectivity).all())
+        ),
+        "Such a pixel touches several parts: it joins or parts some, and closes or opens a hole.",
+    ),
+    "8 is not 4": Challenge(
+        "Find one pixel that counts differently with 4 and with 8 neighbours.",
+        lambda model, before: (
+            (model.mask != before).sum() == 1
+            and (_changes(model.mask, before, 1) != _changes(model.mask, before, 2)).any()
+        ),
+        "It touches other pixels at corners alone: with 8 neighbours they hang together, with 4 "
+        "they do not.",
+    ),
+    "equal counts, wrong parts": Challenge(
+        "Bring the Betti error to 0 while the Betti matching error is 4.",
+        lambda model, before: (
+            model.numbers["betti_error"] == 0 and model.numbers["betti_matching_error"] == 4
+        ),
+        "The counts agree by chance; that the parts lie elsewhere only the matching sees.",
+    ),
+}
 
 
 class PaintExplorer(Explorer):
@@ -41,6 +97,10 @@ class PaintExplorer(Explorer):
         1, 2, ... on its components, -1, -2, ... on its holes.
     numbers : dict
         All metrics: what `toposeg_lite.metrics.report` returns.
+    challenge : str
+        Which of the `CHALLENGES` is posed; at first none.
+    tries, solved : int, bool
+        How often the mask has been painted on since then, and whether the challenge is met.
 
     Examples
     --------
@@ -55,6 +115,10 @@ class PaintExplorer(Explorer):
 
     chapter, title = "01", "Painting"
 
+    challenge = OneOf(lambda model: CHALLENGES)
+    tries: int
+    solved: bool
+    _before: np.ndarray | None = None  # the mask before a try that has not been judged
     mask = Checked(lambda model, value, name: check_small(value, name))
     truth = Checked(lambda model, value, name: check_small(value, name))
     connectivity = Connectivity()
@@ -65,7 +129,7 @@ class PaintExplorer(Explorer):
         self, mask: Any, truth: Any = None, *, connectivity: int = 2, row: int = 0, column: int = 0
     ) -> None:
         super().__init__()
-        self.connectivity = connectivity
+        self.connectivity, self.challenge = connectivity, next(iter(CHALLENGES))
         self.take(mask, truth)
         self.row, self.column = row, column
         self._measure()
@@ -87,8 +151,40 @@ class PaintExplorer(Explorer):
         row = check_integer(row, "row", 0, mask.shape[0] - 1)
         column = check_integer(column, "column", 0, mask.shape[1] - 1)
         mask[row, column] ^= True
+        self.paint(mask, row, column)
+
+    def paint(self, mask: Any, row: int, column: int) -> None:
+        """Take another mask of the same size, and choose a pixel: a try at the challenge."""
+        mask = check_small(mask)
+        check_same_shape(mask, self.mask, ("mask", "mask before"))
+        row = check_integer(row, "row", 0, mask.shape[0] - 1)
+        column = check_integer(column, "column", 0, mask.shape[1] - 1)
+        self._before = self.mask if (mask != self.mask).any() else None
         with self.hold_trait_notifications():
             self.mask, self.row, self.column = mask, row, column
+
+    def _judge(self) -> None:
+        """Count a try at the challenge, if this was one, and see whether it is solved."""
+        challenge, before = CHALLENGES[self.challenge], self._before
+        self._before = None
+        if challenge is not None and before is not None and not self.solved:
+            self.tries += 1
+            self.solved = challenge.met(self, before)
+
+    @observe("challenge")
+    def _begin(self, change: Any = None) -> None:
+        """Begin a challenge: no tries yet."""
+        self.tries, self.solved = 0, False
+
+    def standing(self) -> str:
+        """Say what the challenge asks, and how it stands; nothing while painting freely."""
+        challenge = CHALLENGES[self.challenge]
+        if challenge is None:
+            return ""
+        tries = f"{self.tries} {'try' if self.tries == 1 else 'tries'}"
+        if self.solved:
+            return f"Solved with {tries}! {challenge.why}"
+        return f"{challenge.question} {f'{tries} so far: not yet.' if self.tries else 'Try it.'}"
 
     @validate("mask", "truth")
     def _check_shapes(self, proposal: Any) -> np.ndarray:
@@ -99,6 +195,7 @@ class PaintExplorer(Explorer):
         self.betti = betti_numbers(self.mask, connectivity=self.connectivity)
         self.parts = figures.numbered_parts(self.mask, connectivity=self.connectivity)
         self.numbers = report(self.mask, self.truth, connectivity=self.connectivity)
+        self._judge()
 
     @property
     def pixel(self) -> tuple[int, int]:
@@ -125,15 +222,16 @@ class PaintExplorer(Explorer):
 
     def snapshot(self) -> dict[str, Any]:
         """Return the present state, for `restore`."""
-        names = ("mask", "truth", "connectivity", "row", "column")
+        names = ("mask", "truth", "connectivity", "row", "column", "challenge")
         return {name: getattr(self, name) for name in names}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a state that `snapshot` returned."""
         self._check_snapshot(snapshot)
         self.take(snapshot["mask"], snapshot["truth"])
-        for name in ("connectivity", "row", "column"):
+        for name in ("connectivity", "row", "column", "challenge"):
             setattr(self, name, snapshot[name])
+        self._begin()
 
     def describe(self) -> str:
         """Say in words what the picture shows."""
@@ -164,79 +262,23 @@ class PaintExplorer(Explorer):
         )
 
     def view(self) -> widgets.VBox:
-        """Return a live view: click a pixel to paint it or to wipe it out."""
+        """Return a live view: press and drag to paint pixels or to wipe them out."""
         return _PaintView(self).box
 
 
-class _PaintView(views.FigureView):
+class _PaintView(FramedView):
     """The view of a `PaintExplorer`: the grid, and a table of numbers beside it."""
-
-    first = "mask"
-    clickable = ("xy",)
-
-    def lay_out(self) -> go.Figure:
-        # A hand that trembles paints, and does not zoom.
-        hint = {"text": "click a pixel to paint it or wipe it out", "x": 0.5, "y": 1.01}
-        hint |= {"xref": "paper", "yref": "paper", "showarrow": False, "yanchor": "bottom"}
-        figure = go.Figure(layout={"annotations": [hint]})
-        views.laid_out(figure, width=640, height=520, top=40, dragmode=False)
-        # The letters' signs, too, which are specks in the grid.
-        return figure.update_layout(legend_itemsizing="constant")
-
-    def arrange(self, width: int) -> None:
-        width = min(width - 310 if width > 800 else width, 640)  # beside the table or above it
-        views.place(self.figure, width, [(0, 0, views.room(self.figure, width), 0.66 * width)])
-
-    def build_middle(self) -> widgets.HBox:
-        self.table = widgets.HTML()
-        return widgets.HBox([self.figure, self.table])
-
-    def build_traces(self) -> None:
-        """Make the grid: pixels in their colours, the truth's outline, names, the chosen pixel."""
-        squares = [
-            views.marks(name, "square", colour)
-            for name, colour in (
-                ("right", figures.SUPERLEVEL),
-                ("false", figures.LOWERED),
-                ("missing", figures.RAISED),
-            )
-        ]
-        for square in squares:  # for the legend alone: the image below holds the pixels
-            square.update(x=[None], y=[None])
-        traces = [
-            views.image_trace(),
-            views.line(color="lightgray", width=1),
-            views.outline("outline of the truth", width=2.5),
-            *squares,
-            self.letters("A, B: components", figures.COMPONENT),
-            self.letters("1, 2: holes", figures.HOLE),
-            views.marks("chosen pixel", "square-open", "black"),
-        ]
-        self.figure.add_traces(traces)
-        traced = self.figure.data
-        self.image, self.grid, self.edge, *_, self.components, self.holes, self.chosen = traced
-        self.chosen.update(hoverinfo="skip", marker={"size": 18, "line": {"width": 3}})
-        square = {"scaleanchor": "x", "constrain": "domain", "autorange": "reversed"}
-        self.figure.update_yaxes(title="row", showgrid=False, zeroline=False, **square)
-        self.figure.update_xaxes(title="column", constrain="domain", showgrid=False, zeroline=False)
-        self.image.on_click(self.paint)
-
-    def letters(self, name: str, colour: str) -> go.Scatter:
-        """Return a trace of names, one for each pixel of a kind of part."""
-        trace = views.marks(name, "circle", colour)
-        style = {"color": colour, "size": 12, "weight": "bold"}
-        # A point of no size carries each name, so that the legend has a sign to show.
-        return trace.update(
-            mode="markers+text", marker={"size": 0.1, "line": {"width": 0}}, textfont=style,
-            hoverinfo="skip", legendgroup=name,
-        )  # fmt: skip
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
+            "challenge": views.dropdown("Challenge", list(CHALLENGES), 26),
             "connectivity": views.neighbour_choice(),
             "row": views.integer_slider("Row"),
             "column": views.integer_slider("Column"),
         }
+        return [self.row("challenge", "connectivity")]
+
+    def build_more(self) -> list[Any]:
         model = self.model
         self.buttons = {
             "Flip this pixel": lambda: model.toggle(*model.pixel),
@@ -247,17 +289,29 @@ class _PaintView(views.FigureView):
         buttons = [widgets.Button(description=name) for name in self.buttons]
         for button in buttons:
             button.on_click(self.press)
-        return [self.row("row", "column"), self.row(*buttons, "connectivity"), self.bring_own()]
+        flip, *others = buttons
+        rows = self.fold(self.row("row", "column", flip))
+        return [self.row(*others), *rows, self.bring_own()]
+
+    def show_frames(self) -> widgets.HBox:
+        """Put the table of numbers beside the grid."""
+        self.table = widgets.HTML()
+        self.frames.layout = {"flex": "1 1 380px", "width": "auto"}
+        self.frames.observe(self.paint, "stroke")
+        return widgets.HBox([self.frames, self.table])
 
     def press(self, button: Any) -> None:
         """Do what a button says."""
         self.buttons[button.description]()
 
-    def paint(self, trace: Any, points: Any, state: Any) -> None:
-        """Turn the pixel that was clicked."""
-        if points.point_inds:
-            row, column = points.point_inds[0]
-            self.model.toggle(int(row), int(column))
+    def paint(self, change: Any) -> None:
+        """Take what was painted in the page."""
+        mask = np.zeros_like(self.model.mask)
+        places = np.asarray(self.frames.painted, int)
+        if len(places) and not 0 <= places.min() <= places.max() < mask.size:
+            return  # painted on a mask of another size, which is no longer there
+        mask.flat[places] = True
+        self.model.paint(mask, *self.frames.pixel)
 
     def take(self, file: bytes) -> tuple[str, ...]:
         """Paint on the reader's own picture, small and in two values."""
@@ -270,34 +324,53 @@ class _PaintView(views.FigureView):
         height, width = self.model.mask.shape
         return {"row": height - 1, "column": width - 1}
 
-    def draw(self, name: str) -> None:
+    def key(self) -> tuple[Any, ...]:
+        return self.model.mask, self.model.truth, self.model.connectivity
+
+    def places(self) -> dict[str, Any]:
+        return {"pixel": list(self.model.pixel)}
+
+    def wanted(self) -> dict[str, Any]:
+        height, width = self.model.mask.shape
+        row, column = self.frames.pixel
+        return {"row": min(row, height - 1), "column": min(column, width - 1)}
+
+    def film(self) -> Film:
+        """Make the one frame that there is; the page paints on it."""
         model = self.model
-        if name not in ("row", "column"):
-            self.image.source = views.address(figures.mask_colours(model.mask, model.truth))
-            views.move(self.grid, *self.lattice(*model.mask.shape))
-            views.move(self.edge, *figures.outline(model.truth))
-            self.name_parts()
-        views.move(self.chosen, [model.column], [model.row])
+        reel = Reel("Painting", [""], [""])
+        reel.panel(
+            "paint", "paint or wipe out: press and drag",
+            shape=list(model.mask.shape), layers=[],
+            mask=reel.pack(model.mask, "uint8"), truth=reel.pack(model.truth, "uint8"),
+            palette=("#FFFFFF", figures.RAISED, figures.LOWERED, figures.SUPERLEVEL),
+            colours=(figures.COMPONENT, figures.HOLE),
+            lines=[reel.line(*figures.outline(model.truth), figures.TRUTH, 2.5)],
+        )  # fmt: skip
+        reel.more |= {
+            "connectivity": model.connectivity,
+            "stroke": self.frames.stroke,
+            "tail": "paint",
+            "numbers": [
+                {"name": "components", "one": "component"},
+                {"name": "holes", "one": "hole"},
+            ],
+        }
+        reel.legend += [
+            ("■", figures.SUPERLEVEL, "right"),
+            ("■", figures.LOWERED, "false"),
+            ("■", figures.RAISED, "missing"),
+            ("▢", figures.TRUTH, "outline of the truth"),
+            ("A", figures.COMPONENT, "A, B: components"),
+            ("1", figures.HOLE, "1, 2: holes"),
+            ("□", "currentColor", "chosen pixel"),
+        ]
+        return reel.film()
+
+    def draw_beside(self) -> None:
+        """Write the numbers, and how the challenge stands."""
         self.table.value = self.write_table()
-
-    @staticmethod
-    def lattice(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lines between the pixels, so that an empty grid can be painted on."""
-        across = [[(-0.5, k - 0.5), (width - 0.5, k - 0.5)] for k in range(height + 1)]
-        down = [[(k - 0.5, -0.5), (k - 0.5, height - 0.5)] for k in range(width + 1)]
-        lines = [[*line, (np.nan, np.nan)] for line in across + down]
-        x, y = np.array(lines).reshape(-1, 2).T
-        return x, y
-
-    def name_parts(self) -> None:
-        """Write the name of its component or hole into each pixel."""
-        parts = self.model.parts
-        size = min(14.0, max(7.0, 170 / max(parts.shape)))
-        for trace, kind in ((self.components, parts > 0), (self.holes, parts < 0)):
-            rows, columns = np.nonzero(kind)
-            views.move(trace, columns, rows)
-            trace.text = [figures.part_name(int(number)) for number in parts[kind]]
-            trace.textfont.size = size
+        self.frames.story = self.model.standing()
 
     def write_table(self) -> str:
         """Return the numbers as a table; what differs from the truth is bold and has a sign."""

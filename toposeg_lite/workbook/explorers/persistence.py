@@ -8,10 +8,13 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...topology.persistence import PersistencePairs
 from .. import figures
 from ..figures.words import count, count_neighbours, count_shape
 from . import examples, views
 from .features import FeatureExplorer
+from .framed import FramedView, grid_of
+from .frames import Film, Reel
 from .traits import Connectivity, Likelihood
 from .uploads import bring_image, parting
 
@@ -96,66 +99,22 @@ class PersistenceExplorer(FeatureExplorer):
         )
 
     def view(self) -> widgets.VBox:
-        """Return a live view: move a slider, and hover over or click a dot to mark its pixels."""
+        """Return a live view: move the threshold; point at a dot, a bar or a pixel."""
         return _PersistenceView(self).box
 
 
-class _PersistenceView(views.ChartView):
+class _PersistenceView(FramedView):
     """The view of a `PersistenceExplorer`: image, persistence diagram, barcode."""
-
-    titles = ("likelihood", "persistence diagram: click a dot", "barcode")
-    clickable = ("x2y2",)
-
-    def build_image(self) -> None:
-        """Make the part on the left: grey image, superlevel set, marked pixels."""
-        self.image, self.path, self.birth, self.death = self.add(
-            1,
-            views.image_trace(),
-            views.line(color="white", width=2),
-            views.marks("birth pixel", "diamond", figures.BIRTH),
-            views.marks("death pixel", "x", figures.DEATH),
-        )
-        self.add_image_axes()
-
-    def build_chart(self) -> None:
-        """Make the part in the middle: diagonal, threshold, dots, and a ring for the marked one."""
-        diagonal, self.cross, *self.dots, self.ring = self.add(
-            2,
-            views.line(color="gray", width=1),
-            views.line(**views.DASHED),
-            views.dots("component, alive", "circle", figures.COMPONENT),
-            views.dots("component, not alive", "circle-open", figures.COMPONENT),
-            views.dots("hole, alive", "triangle-up", figures.HOLE),
-            views.dots("hole, not alive", "triangle-up-open", figures.HOLE),
-            views.ring(),
-        )
-        views.move(diagonal, [0, 1], [0, 1])
-        self.name_chart_axes("birth", "death")
-
-    def build_third(self) -> None:
-        """Make the part on the right: the barcode."""
-        *self.bars, self.line, self.bar = self.add(
-            3,
-            views.line(color=figures.COMPONENT, width=3),
-            views.line(color=figures.HOLE, width=3, dash="4px,2px"),
-            views.line(**views.DASHED),
-            views.line(color="black", width=6),
-        )
-        self.figure.update_xaxes(title="threshold, falling", range=[1.03, -0.03], row=1, col=3)
-        self.figure.update_yaxes(title="feature, longest first", row=1, col=3)
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
-            "threshold": views.fraction_slider("Threshold"),
             "min_persistence": views.fraction_slider("Persistence above"),
-            "selected": views.integer_slider("Marked feature"),
             "connectivity": views.neighbour_choice(),
         }
-        return [
-            self.row("threshold", "min_persistence"),
-            self.row("selected", "connectivity"),
-            self.bring_own(),
-        ]
+        return []
+
+    def build_more(self) -> list[Any]:
+        return [*self.fold(self.row("min_persistence", "connectivity")), self.bring_own()]
 
     def take(self, file: bytes) -> tuple[str, ...]:
         """Look at the reader's own picture, at a threshold that parts bright from dark."""
@@ -163,49 +122,86 @@ class _PersistenceView(views.ChartView):
         self.model.image, self.model.threshold = taken.values, parting(taken.values)
         return (*taken.notes, f"threshold {self.model.threshold:.2f} by Otsu's method")
 
-    def last_values(self) -> dict[str, int]:
-        return {"selected": len(self.model.shown)}
+    def key(self) -> tuple[Any, ...]:
+        self.grid = grid_of(self.model.threshold)
+        model = self.model
+        own = model.threshold if len(self.grid) > len(grid_of(0.0)) else 0.0  # off the grid
+        return model.pairs, model.shown, model.connectivity, own
 
-    def draw(self, name: str) -> None:
-        whole = name in ("image", "connectivity", "min_persistence")
-        if whole or name == "threshold":
-            self.draw_threshold()
-        if whole or name in ("threshold", "selected"):
-            self.draw_marks()
-        self.draw_third(name, whole)
+    def places(self) -> dict[str, Any]:
+        model = self.model
+        return {
+            "index": int(np.flatnonzero(self.grid == model.threshold)[0]),
+            "marked": model.selected,
+        }
 
-    def draw_threshold(self) -> None:
-        """Paint the superlevel set and sort the dots into those that are alive and those not."""
-        threshold, pairs = self.model.threshold, self.model.shown
-        self.image.source = views.painted(self.model.image, self.model.mask)
-        living = figures.alive(pairs, threshold)
-        self.draw_dots(pairs.birth, pairs.death, pairs.dimension, living)
-        views.move(self.cross, [threshold, threshold, 1.03], [-0.03, threshold, threshold])
+    def wanted(self) -> dict[str, Any]:
+        frames = self.frames
+        return {"threshold": float(self.grid[frames.index]), "selected": frames.marked}
 
-    def draw_marks(self) -> None:
-        """Mark the pixels and the dot of the chosen feature."""
-        chosen = self.model.marked_pair
-        pixels = np.stack([chosen.birth_index, chosen.death_index])
-        rows, columns = np.unravel_index(np.maximum(pixels, 0), self.model.image.shape)
-        real = pixels >= 0
-        views.move(self.birth, columns[0][real[0]], rows[0][real[0]])
-        views.move(self.death, columns[1][real[1]], rows[1][real[1]])
-        views.move(self.path, columns[real], rows[real])
-        views.move(self.ring, chosen.birth, chosen.death)
+    def film(self) -> Film:
+        """Make one frame of each threshold."""
+        model, grid = self.model, self.grid
+        shapes = _shapes(model.pairs, grid)
+        sentences = [
+            f"At threshold {t:.2f}: {count_shape(shape)}"
+            for t, shape in zip(grid, shapes, strict=True)
+        ]
+        reel = Reel("Threshold", [f"{t:.2f}" for t in grid], sentences)
+        levels = np.searchsorted(grid, model.image, side="right")
+        layers = [reel.grey(model.image), reel.levels(levels, figures.SUPERLEVEL)]
+        reel.image("likelihood", model.image.shape, layers, lights=True, click="mark")
+        reel.panel("diagram", "persistence diagram: point at a dot")
+        reel.panel("bars", "barcode: point at a bar", most=BARS)
+        reel.features([model.shown], self.model.kinds, **_lives(model.shown, grid))
+        reel.more |= {
+            "thresholds": grid.tolist(),
+            "connectivity": model.connectivity,
+            "tail": "mark",
+            "numbers": [
+                {"name": f"{kind}s", "one": kind, "values": [str(shape[k]) for shape in shapes]}
+                for k, kind in enumerate(model.kinds)
+            ],
+            "marking": {"label": "Marked feature"},
+            "play": {"kind": "meeting", "label": "Play: how it ends"},
+        }
+        reel.legend += [*SIGNS, ("■", figures.RAISED, "front of the elder one, when played")]
+        if len(model.shown) > BARS:
+            reel.legend.append(("≡", "currentColor", f"the {BARS} longest bars"))
+        return reel.film()
 
-    def draw_third(self, name: str, whole: bool) -> None:
-        """Draw the bars, the threshold across them, and the chosen one thick."""
-        pairs, number = self.model.shown[:BARS], self.model.selected
-        heights = np.arange(1, len(pairs) + 1)
-        if whole:
-            gap = np.full(len(pairs), np.nan)
-            ends = np.stack([pairs.birth, pairs.death, gap], 1)
-            levels = np.stack([heights, heights, gap], 1)
-            for dimension, trace in enumerate(self.bars):
-                kind = pairs.dimension == dimension
-                views.move(trace, ends[kind].ravel(), levels[kind].ravel())
-            self.figure.layout.yaxis3.range = [max(len(pairs), 4) + 0.7, 0.3]
-        views.move(self.line, [self.model.threshold] * 2, [0.3, max(len(pairs), 4) + 0.7])
-        drawn = heights == number
-        ends = np.concatenate([pairs.birth[drawn], pairs.death[drawn]])
-        views.move(self.bar, ends, [number] * len(ends))
+
+SIGNS = (
+    ("■", figures.SUPERLEVEL, "superlevel set"),
+    ("●", figures.COMPONENT, "component, alive"),
+    ("○", figures.COMPONENT, "component, not alive"),
+    ("▲", figures.HOLE, "hole, alive"),
+    ("△", figures.HOLE, "hole, not alive"),
+    ("◇", figures.BIRTH, "birth pixel"),
+    ("✕", figures.DEATH, "death pixel"),
+)
+
+
+def _lives(pairs: PersistencePairs, grid: np.ndarray) -> dict[str, np.ndarray]:
+    """Return for each pair its levels: it is alive in frame k if born > k >= died."""
+    essential = (pairs.dimension == 0) & (pairs.death_index < 0)
+    died = np.searchsorted(grid, pairs.death, side="right")
+    return {
+        "born": np.searchsorted(grid, pairs.birth, side="right"),
+        "died": np.where(essential, 0, died),
+    }
+
+
+def _shapes(pairs: PersistencePairs, grid: np.ndarray) -> list[tuple[int, ...]]:
+    """Return how many components and holes are alive at each threshold."""
+    lives = _lives(pairs, grid)
+    counts = []
+    for dimension in (0, 1):
+        kind = pairs.dimension == dimension
+        # Of so many levels, how many births and deaths lie above each frame?
+        above = [
+            np.bincount(lives[name][kind], minlength=len(grid) + 1)[::-1].cumsum()[-2::-1]
+            for name in ("born", "died")
+        ]
+        counts.append(above[0] - above[1])
+    return [(int(b0), int(b1)) for b0, b1 in zip(*counts, strict=True)]

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import ipywidgets as widgets
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from plotly.subplots import make_subplots
 
 from ...checks import check_integer, check_number, check_reals
 from ...data import photos
@@ -19,6 +17,8 @@ from .. import figures
 from ..figures.words import count
 from . import views
 from .base import Explorer
+from .framed import FramedView
+from .frames import Film, Reel
 from .likeness import strangeness
 from .traits import Checked, OneOf, UpTo
 from .uploads import bring_colours
@@ -169,14 +169,19 @@ class StructureExplorer(Explorer):
         height, width = self.image.shape[-2:]
         row = check_integer(row, "row", 0, height - 1)
         column = check_integer(column, "column", 0, width - 1)
+        return int(self._numbered()[row, column])
+
+    def _numbered(self) -> np.ndarray:
+        """Return what `branch_at` says of every pixel, an (H, W) array of int."""
         branches = self.distribution.branches
         if not len(branches):
-            return 0
-        place = int(branches.region[row, column])
+            return np.zeros(self.image.shape[-2:], int)
         away, nearest = branches.nearest
-        if place < 0 and away[row, column] <= 1.5:
-            place = int(branches.owner.ravel()[nearest[row, column]])
-        return int(np.flatnonzero(self.order == place)[0]) + 1 if place >= 0 else 0
+        beside = branches.owner.ravel()[nearest]
+        places = np.where((branches.region < 0) & (away <= 1.5), beside, branches.region)
+        numbers = np.zeros(len(branches) + 1, int)  # the last one is of no branch
+        numbers[self.order] = np.arange(1, len(branches) + 1)
+        return numbers[places]
 
     @property
     def strangeness(self) -> float:
@@ -203,12 +208,16 @@ class StructureExplorer(Explorer):
 
     def brief(self) -> str:
         """Say in one sentence what the sample keeps."""
-        kept = self.samples.kept
-        b0, b1 = betti_numbers(self.samples.masks[self.sample - 1])
+        k = self.sample - 1
+        kept, betti = int(self.samples.kept[k].sum()), betti_numbers(self.samples.masks[k])
+        return f"{self._sentence(k, kept, betti)}."
+
+    def _sentence(self, k: int, kept: int, betti: tuple[int, ...]) -> str:
         return (
             f"{'Careful, a strange image: ' * (self.strangeness > 1)}"
-            f"Sample {self.sample} of {self.n} keeps {int(kept[self.sample - 1].sum())} of "
-            f"{count(kept.shape[1], 'branch')}: {count(b0, 'component')} and {count(b1, 'loop')}."
+            f"Sample {k + 1} of {self.n} keeps {kept} of "
+            f"{count(len(self.order), 'branch')}: {count(betti[0], 'component')} and "
+            f"{count(betti[1], 'loop')}"
         )
 
     def describe(self) -> str:
@@ -272,67 +281,24 @@ def _check_temperature(value: Any) -> float:
     return temperature
 
 
-class _StructureView(views.FigureView):
+class _StructureView(FramedView):
     """The view of a `StructureExplorer`: a sample, and a map of branches and one of pixels."""
 
-    clickable = ("xy", "x2y2")
-
-    def arrange(self, width: int) -> None:
-        gap = 40
-        self.figure.layout.margin.r = 100  # for the scale of the colours
-        wide = views.room(self.figure, width)
-        if width >= views.ONE_ROW:
-            side = (wide - 2 * gap) / 3
-            cells: list[views.Cell] = [(k * (side + gap), 0, side, side) for k in range(3)]
-        else:
-            side = (wide - gap) / 2
-            cells = [(0, 0, side, side), (side + gap, 0, side, side), (0, side + 90, side, side)]
-        views.place(self.figure, width, cells, below=50)
-
-    def lay_out(self) -> go.Figure:
-        titles = ("sample: click a branch", "each branch: click it", "each pixel")
-        figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.04)
-        return views.laid_out(figure, height=430, top=60, legend=None, showlegend=False)
-
-    def build_traces(self) -> None:
-        self.images: list[Any] = []
-        self.marks: list[Any] = []
-        for column in (1, 2, 3):
-            picture, *lines = self.add(
-                column,
-                views.image_trace(),
-                views.line(color="black", width=6),
-                views.line(color="white", width=3),
-            )
-            self.images.append(picture)
-            self.marks += lines if column < 3 else []
-            self.add_image_axes(column, "row" if column == 1 else None)
-        # A scatter without points carries the scale of the colours.
-        scale = {"colorscale": "Viridis", "showscale": True, "cmin": 0, "cmax": 1, "color": [0]}
-        self.figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=scale))
-        self.scale = self.figure.data[-1]
-        for picture in self.images[:2]:
-            picture.on_click(self.pick)
-
     def build_controls(self) -> list[Any]:
-        model = self.model
         maps = [(name, key) for key, (_, name) in figures.MAPS.items()]
         self.controls |= {
-            "sample": views.integer_slider("Sample", 1, model.n),
             "n": views.integer_slider("Number of samples", 1, MOST),
             "temperature": views.slider(
                 widgets.FloatLogSlider, "Temperature", min=-1, max=1, step=0.05, base=10,
                 readout_format=".2f",
             ),
-            "selected": views.integer_slider("Marked branch", 0, len(model.order)),
-            "mode": views.dropdown("Model", list(model.models)),
+            "mode": views.dropdown("Model", list(self.model.models)),
             "shown": views.dropdown("Maps show", maps),
         }  # fmt: skip
-        return [
-            self.row("sample", self.add_player("sample", interval=400), "n"),
-            self.row("temperature", "selected"),
-            self.row("mode", "shown", self.bring_own(dark=False)),
-        ]
+        return [self.row("temperature", "mode", "shown")]
+
+    def build_more(self) -> list[Any]:
+        return [*self.fold(self.row("n")), self.bring_own(dark=False)]
 
     def obey(self, trait: str, value: Any) -> None:
         """Hand a control's value to the model; the ends of its scale are exact."""
@@ -340,44 +306,61 @@ class _StructureView(views.FigureView):
             value = min(max(round(value, 3), 0.1), 10.0)
         super().obey(trait, value)
 
-    def pick(self, trace: Any, points: Any, state: Any) -> None:
-        """Mark the branch that was clicked."""
-        if points.point_inds:
-            row, column = points.point_inds[0]
-            number = self.model.branch_at(int(row), int(column))
-            if number:
-                self.model.selected = number
-
     def take(self, file: bytes) -> tuple[str, ...]:
         """Look at the middle of the reader's own picture."""
         taken = bring_colours(file, len(self.model.image), side=SIDE)
         self.model.image = taken.values
         return taken.notes
 
-    def last_values(self) -> dict[str, int]:
-        return {"sample": self.model.n, "selected": len(self.model.order)}
+    def key(self) -> tuple[Any, ...]:
+        return self.model.samples, self.model.uncertainty, self.model.shown
 
-    def lead_controls(self) -> None:
-        super().lead_controls()
-        self.player.max = self.model.n
+    def places(self) -> dict[str, Any]:
+        return {"index": self.model.sample - 1, "marked": self.model.selected}
 
-    def draw(self, name: str) -> None:
-        model = self.model
-        grey = figures.grey_of(model.image)
-        if name != "shown":
-            mask = model.samples.masks[model.sample - 1]
-            self.images[0].source = views.painted(grey, mask)
-        branches = model.distribution.branches
-        if name in ("image", "mode", "temperature", "shown"):
-            largest, text = figures.MAPS[model.shown]
-            values = getattr(model.uncertainty, model.shown)
-            colours = figures.branch_colours(grey, branches, values, largest=largest)
-            self.images[1].source = views.address(colours)
-            by_pixel = figures.pixel_values_of(branches.likelihood, model.shown)
-            self.images[2].source = views.address(figures.pixel_colours(by_pixel, largest=largest))
-            self.scale.marker.cmax = largest
-            self.scale.marker.colorbar.title = text.split(",")[0].split(" of")[0]
-        marked = model.branch
-        path = [] if marked is None else [branches.paths[marked]]
-        for line in self.marks:
-            views.move(line, *figures.path_lines(path, branches.shape))
+    def wanted(self) -> dict[str, Any]:
+        return {"sample": self.frames.index + 1, "selected": self.frames.marked}
+
+    def film(self) -> Film:
+        """Make one frame of each sample."""
+        model, grey = self.model, figures.grey_of(self.model.image)
+        branches, shape = model.distribution.branches, model.image.shape[-2:]
+        shapes = [betti_numbers(mask) for mask in model.samples.masks]
+        kept = model.samples.kept.sum(1).tolist()
+        sentences = [model._sentence(k, kept[k], shapes[k]) for k in range(model.n)]
+        reel = Reel("Sample", [f"{k} of {model.n}" for k in range(1, model.n + 1)], sentences)
+        picks = reel.pack(model._numbered(), "uint16")
+        paths = reel.paths([branches.paths[k] for k in model.order])
+        pointed: dict[str, Any] = {"picks": picks, "paths": paths, "click": "mark"}
+        masks = reel.masks(model.samples.masks, figures.SUPERLEVEL)
+        reel.image("sample: point at a branch", shape, [reel.grey(grey), masks], **pointed)
+        largest, text = figures.MAPS[model.shown]
+        values = getattr(model.uncertainty, model.shown)
+        colours = figures.branch_colours(grey, branches, values, largest=largest)
+        reel.image("each branch: point at it", shape, [reel.colours(colours)], **pointed)
+        by_pixel = figures.pixel_values_of(branches.likelihood, model.shown)
+        colours = figures.pixel_colours(by_pixel, largest=largest)
+        reel.image("each pixel", shape, [reel.colours(colours)])
+        known = model.uncertainty
+        reel.more |= {
+            "numbers": [
+                {"name": "branches kept", "one": "branch kept", "values": list(map(str, kept))},
+                {"name": "loops", "one": "loop", "values": [str(b1) for _, b1 in shapes]},
+            ],
+            "marking": {
+                "label": "Marked branch",
+                "names": [
+                    f"branch {number}, probability {known.probability[k]:.2f}"
+                    for number, k in enumerate(model.order, 1)
+                ],
+            },
+            "play": {"kind": "steps", "label": "Play the samples", "interval": 400},
+        }
+        ends = figures.pixel_colours(np.array([[0.0, 0.5, 1.0]]))[0]
+        name = text.split(",")[0].split(" of")[0]
+        reel.legend.append(("■", figures.SUPERLEVEL, "kept in this sample"))
+        reel.legend += [
+            ("■", "#{:02x}{:02x}{:02x}".format(*colour), f"{name} {share * largest:g}")
+            for colour, share in zip(ends, (0, 0.5, 1), strict=True)
+        ]
+        return reel.film()

@@ -16,6 +16,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io
 from PIL import Image
 from plotly.subplots import make_subplots
 
@@ -23,13 +24,15 @@ from .. import figures
 from .base import LiveFigure
 from .words import Words
 
-__all__ = ["ChartView", "FigureView", "View"]
+__all__ = ["ChartView", "ControlledView", "FigureView", "View"]
 
 
 # What `uploads` reads, and no more, is offered by the browser.
 NARROWEST, WIDEST = 480, 1500  # pixels of a figure
 SCROLL_BAR = 24  # pixels that are left free: it comes and goes
 ONE_ROW = 876  # from this width on three parts stand side by side
+LOWEST = 230  # pixels: no part is made lower, however little room there is
+MOST = 2000  # dots: a page takes seconds to draw ten thousand, and nobody could tell them apart
 ACCEPTED = ".png,.jpg,.jpeg,.tif,.tiff,.bmp,.gif,.ppm,.pgm"
 
 
@@ -121,82 +124,18 @@ class View:
         raise NotImplementedError
 
 
-class FigureView(View):
-    """A view of controls, one plotly figure and a line of text, made in this order.
+class ControlledView(View):
+    """A view of controls, each of which leads a trait of the model."""
 
-    A subclass lays out the figure, fills it with traces, makes the controls, and draws.
-    """
-
-    figure: LiveFigure
     controls: dict[str, Any]  # by the trait that each of them leads
-    first = "image"  # the trait whose change draws everything, as at first
-    clickable: tuple[str, ...] = ()  # plotly's names of the parts that hear a click
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.figure = LiveFigure(self.lay_out())
-        self.words = Words(label=self.called(), clickable=list(self.clickable))
-        with self.figure.batch_update():
-            self.build_traces()
-        self.controls = {}
-        self.box = widgets.VBox([*self.build_controls(), self.build_middle(), self.words])
-        for trait, control in self.controls.items():
-            control.observe(self.leader(trait), "value")
-        self.redraw()
-        model.observe(self.redraw)
-        self.words.observe(self.fit, "room")
-        self.words.on_msg(self.hear)
-
-    def called(self) -> str:
-        """Return the name of the figure: the titles of its parts."""
-        titles = [title.text for title in self.figure.layout.annotations]
-        return f"{self.model.title}: {', '.join(titles)}" if titles else self.model.title
-
-    def fit(self, change: Any) -> None:
-        """Lay the parts out anew in the room that there is."""
-        with self.figure.batch_update():
-            self.arrange(min(max(change.new - SCROLL_BAR, NARROWEST), WIDEST))
-
-    def hear(self, words: Any, message: Any, buffers: Any = None) -> None:
-        """Show a page that has just drawn its first picture what it missed."""
-        self.figure.repeat()
-
-    def arrange(self, width: int) -> None:
-        """Lay the parts out in so many pixels; two parts or more wrap where they would be small."""
-        raise NotImplementedError
-
-    def lay_out(self) -> go.Figure:
-        """Return the figure without traces."""
-        raise NotImplementedError
-
-    def build_traces(self) -> None:
-        """Fill the figure with traces, which have no places yet."""
-        raise NotImplementedError
 
     def build_controls(self) -> list[Any]:
         """Make the controls, and return them in rows."""
         raise NotImplementedError
 
-    def build_middle(self) -> Any:
-        """Return what stands between the controls and the line of text: the figure."""
-        return self.figure
-
-    def draw(self, name: str) -> None:
-        """Draw what a change of the trait `name` changes."""
-        raise NotImplementedError
-
     def last_values(self) -> dict[str, int]:
         """Return where the scales of sliders end now, by the traits that they lead."""
         return {}
-
-    def redraw(self, change: Any = None) -> None:
-        """Bring controls, figure and text into line with the model."""
-        if self.quiet:
-            return
-        self.lead_controls()
-        with self.figure.batch_update():
-            self.draw(change.name if change else self.first)
-        self.say(self.model.describe(), self.model.brief())
 
     def lead_controls(self) -> None:
         """Let the controls show what the model holds."""
@@ -217,6 +156,86 @@ class FigureView(View):
         """Hand a control's value to the model."""
         setattr(self.model, trait, value)
 
+    def row(self, *parts: Any) -> widgets.HBox:
+        """Put controls, named by the traits that they lead, and other widgets in a row."""
+        return widgets.HBox([self.controls.get(part, part) for part in parts])
+
+
+class FigureView(ControlledView):
+    """A view of controls, one plotly figure and a line of text, made in this order.
+
+    A subclass lays out the figure, fills it with traces, makes the controls, and draws.
+    """
+
+    figure: LiveFigure
+    first = "image"  # the trait whose change draws everything, as at first
+    clickable: tuple[str, ...] = ()  # plotly's names of the parts that hear a click
+    tall = 640.0  # how high the plotting area may be, so that the words below it can be seen, too
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.figure = LiveFigure(self.lay_out())
+        self.words = Words(label=self.called(), clickable=list(self.clickable))
+        with self.figure.batch_update():
+            self.build_traces()
+        self.controls = {}
+        self.box = widgets.VBox([*self.build_controls(), self.build_middle(), self.words])
+        for trait, control in self.controls.items():
+            control.observe(self.leader(trait), "value")
+        self.redraw()
+        model.observe(self.redraw)
+        self.words.observe(self.fit, ["room", "tall"])
+        self.words.on_msg(self.hear)
+
+    def called(self) -> str:
+        """Return the name of the figure: the titles of its parts."""
+        titles = [title.text for title in self.figure.layout.annotations]
+        return f"{self.model.title}: {', '.join(titles)}" if titles else self.model.title
+
+    def fit(self, change: Any) -> None:
+        """Lay the parts out anew in the room that there is."""
+        margins = self.figure.layout.margin.t + BELOW
+        self.tall = max(self.words.tall - margins, LOWEST) if self.words.tall else type(self).tall
+        with self.figure.batch_update():
+            self.arrange(min(max(self.words.room - SCROLL_BAR, NARROWEST), WIDEST))
+
+    def hear(self, words: Any, message: Any, buffers: Any = None) -> None:
+        """Show a page that has just drawn its first picture what it missed."""
+        self.figure.repeat()
+
+    def arrange(self, width: int) -> None:
+        """Lay the parts out in so many pixels; two parts or more wrap where they would be small."""
+        raise NotImplementedError
+
+    def lay_out(self) -> go.Figure:
+        """Return the figure without traces."""
+        raise NotImplementedError
+
+    def build_traces(self) -> None:
+        """Fill the figure with traces, which have no places yet."""
+        raise NotImplementedError
+
+    def build_middle(self) -> Any:
+        """Return what stands between the controls and the line of text: the figure."""
+        return self.figure
+
+    def draw(self, name: str) -> None:
+        """Draw what a change of the trait `name` changes."""
+        raise NotImplementedError
+
+    def redraw(self, change: Any = None) -> None:
+        """Bring controls, figure and text into line with the model."""
+        if self.quiet:
+            return
+        self.lead_controls()
+        with self.figure.batch_update():
+            self.draw(change.name if change else self.first)
+        self.say(self.model.describe() + self.left_out(), self.model.brief())
+
+    def left_out(self) -> str:
+        """Say, after a space, of what the picture shows but a part; or nothing."""
+        return ""
+
     def add(self, column: int, *traces: Any) -> list[Any]:
         """Add traces to a part and return them as the figure holds them."""
         first = len(self.figure.data)
@@ -231,10 +250,6 @@ class FigureView(View):
         square |= {"autorange": "reversed"} if upside_down else {}
         self.figure.update_yaxes(title=title, row=1, col=column, **square)
         self.figure.update_xaxes(title="column", constrain="domain", row=1, col=column)
-
-    def row(self, *parts: Any) -> widgets.HBox:
-        """Put controls, named by the traits that they lead, and other widgets in a row."""
-        return widgets.HBox([self.controls.get(part, part) for part in parts])
 
     def add_player(self, trait: str, interval: int) -> widgets.Play:
         """Return buttons that play a slider, with so many milliseconds for each step."""
@@ -254,6 +269,7 @@ class ChartView(FigureView):
     titles: tuple[str, str, str]
     dots: list[Any]  # four traces, for the four kinds of dots
     where: list[np.ndarray]  # positions, in the model's list, of the dots of each trace
+    count = 0  # how many dots there are, drawn or not
 
     def lay_out(self) -> go.Figure:
         """Return a figure of three parts in a row."""
@@ -265,7 +281,8 @@ class ChartView(FigureView):
         wide, gap = room(self.figure, width), 70
         if width >= ONE_ROW:
             side = (wide - 2 * gap) / 3
-            cells: list[Cell] = [(k * (side + gap), 0, side, side) for k in range(3)]
+            high = min(side, self.tall)
+            cells: list[Cell] = [(k * (side + gap), 0, side, high) for k in range(3)]
         else:
             side = (wide - gap) / 2
             cells = [(0, 0, side, side), (side + gap, 0, side, side), (0, side + 100, wide, 190)]
@@ -299,11 +316,21 @@ class ChartView(FigureView):
         self.figure.update_yaxes(title=y, range=[-0.03, 1.03], row=1, col=2)
 
     def draw_dots(self, x: np.ndarray, y: np.ndarray, dimension: np.ndarray, full: Any) -> None:
-        """Sort the dots into traces: components full and not, then holes full and not."""
-        kinds = [(dimension == k) & fate for k in (0, 1) for fate in (full, ~full)]
+        """Sort the dots into traces: components full and not, then holes full and not.
+
+        They come with the most persistent first; of very many only the first are drawn.
+        """
+        self.count, drawn = len(x), np.arange(len(x)) < MOST
+        kinds = [drawn & (dimension == k) & fate for k in (0, 1) for fate in (full, ~full)]
         self.where = [np.flatnonzero(kind) for kind in kinds]
         for trace, places in zip(self.dots, self.where, strict=True):
             move(trace, x[places], y[places])
+
+    def left_out(self) -> str:
+        """Say, after a space, how many dots are drawn if not all are."""
+        if self.count <= MOST:
+            return ""
+        return f" Of their {self.count:,} dots the {MOST:,} most persistent are drawn."
 
     def picker(self, number: int) -> Callable[[Any, Any, Any], None]:
         """Return what pointing at a dot of trace `number` does: it marks what the dot is for."""
@@ -318,6 +345,14 @@ class ChartView(FigureView):
 # --- Controls and layout ------------------------------------------------------------------------
 
 
+TEMPLATE = go.layout.Template(plotly.io.templates["plotly_white"])
+# What is drawn in space does not follow the theme of a page (figure.css), so it holds on both.
+_AXIS = {"color": "#808080", "gridcolor": "#80808060", "showbackground": False}
+TEMPLATE.layout.scene = {"bgcolor": "rgba(0, 0, 0, 0)"} | dict.fromkeys(
+    ("xaxis", "yaxis", "zaxis"), _AXIS
+)
+
+
 def laid_out(
     figure: go.Figure,
     *,
@@ -330,7 +365,7 @@ def laid_out(
 ) -> go.Figure:
     """Give a figure the size and the look that those of all explorers have, and return it."""
     return figure.update_layout(
-        template="plotly_white",
+        template=TEMPLATE,
         width=width,
         height=height,
         margin={"l": left, "r": 10, "t": top, "b": 40},
@@ -340,6 +375,7 @@ def laid_out(
     )
 
 
+BELOW = 100  # pixels below the parts: titles of axes, and the legend
 Cell = tuple[float, float, float, float]
 """Left, top, width and height of a part, in pixels from the corner of the plotting area."""
 
@@ -349,21 +385,17 @@ def room(figure: Any, width: int) -> float:
     return width - figure.layout.margin.l - figure.layout.margin.r
 
 
-def place(figure: Any, width: int, cells: Sequence[Cell], *, below: int = 100) -> None:
+def place(figure: Any, width: int, cells: Sequence[Cell], *, below: int = BELOW) -> None:
     """Put the parts of a figure, with their titles, into these cells, and the legend below."""
     layout = figure.layout
     wide, high = room(figure, width), max(top + height for _, top, _, height in cells)
     layout.margin.b = below
     layout.update(width=width, height=round(high + layout.margin.t + below))
-    in_space = "scene" in layout.to_plotly_json()
     for number, (left, top, across, down) in enumerate(cells, 1):
         x = [left / wide, min((left + across) / wide, 1)]
         y = [max(1 - (top + down) / high, 0), 1 - top / high]
         ending = "" if number == 1 else str(number)
-        if number == len(cells) and in_space:
-            layout.scene.domain = {"x": x, "y": y}
-        else:
-            layout[f"xaxis{ending}"].domain, layout[f"yaxis{ending}"].domain = x, y
+        layout[f"xaxis{ending}"].domain, layout[f"yaxis{ending}"].domain = x, y
         if layout.annotations:
             layout.annotations[number - 1].update(x=sum(x) / 2, y=y[1])
     layout.legend.y = -55 / high

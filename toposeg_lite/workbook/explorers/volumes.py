@@ -8,7 +8,6 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from plotly.subplots import make_subplots
 from scipy.special import expit
 from skimage.filters import gaussian
 
@@ -18,7 +17,10 @@ from ...topology.morse import MorseComplex, Skeleton, morse_complex
 from .. import figures
 from ..figures.words import count
 from . import views
+from .base import LiveFigure
 from .features import FeatureExplorer
+from .framed import FramedView
+from .frames import Film, Reel
 from .traits import Fraction, Likelihood, UpTo
 from .uploads import bring_volume, parting
 
@@ -138,10 +140,13 @@ class VolumeExplorer(FeatureExplorer):
 
     def brief(self) -> str:
         """Say in one sentence which slice is shown, and what is alive at the threshold."""
+        return f"{self._sentence(self.position)}."
+
+    def _sentence(self, position: int) -> str:
         components, tunnels, cavities = map(count, self.betti, self.kinds)
         return (
-            f"Slice {self.position}, threshold {self.threshold:.2f}: {components}, {tunnels} and "
-            f"{cavities}{self._mark()}."
+            f"Slice {position}, threshold {self.threshold:.2f}: {components}, {tunnels} and "
+            f"{cavities}{self._mark()}"
         )
 
     def describe(self) -> str:
@@ -177,49 +182,56 @@ class VolumeExplorer(FeatureExplorer):
         return _VolumeView(self).box
 
 
-class _VolumeView(views.FigureView):
+class _VolumeView(FramedView):
     """The view of a `VolumeExplorer`: the slice, and the skeleton in space."""
 
-    def arrange(self, width: int) -> None:
-        wide, gap = views.room(self.figure, width), 40
-        side = min(0.45 * wide, 500)
-        cells = [(0, 0, side, side), (side + gap, 0, wide - side - gap, side)]
-        views.place(self.figure, width, cells, below=110)
+    def build_controls(self) -> list[Any]:
+        self.controls |= {
+            "selected": views.integer_slider("Marked feature"),
+            "threshold": views.fraction_slider("Threshold"),
+            "min_persistence": views.fraction_slider("Persistence above"),
+        }
+        return [self.row("threshold", "selected")]
 
-    def lay_out(self) -> go.Figure:
-        figure = make_subplots(
-            1, 2, specs=[[{}, {"type": "scene"}]], column_widths=[0.45, 0.55],
-            subplot_titles=("slice", "skeleton and its shadow: click for the slice"),
-            horizontal_spacing=0.05,
-        )  # fmt: skip
+    def build_more(self) -> list[Any]:
+        return [*self.fold(self.row("min_persistence")), self.bring_own("volume", ".tif,.tiff")]
+
+    def show_frames(self) -> widgets.HBox:
+        """Put the slice beside the skeleton in space."""
+        hint = {"text": "skeleton and its shadow: click for the slice", "x": 0.5, "y": 1}
+        hint |= {"xref": "paper", "yref": "paper", "showarrow": False, "yanchor": "bottom"}
         # Turning the skeleton outlives a move of a slider.
-        return views.laid_out(figure, height=560, uirevision="keep")
+        figure = go.Figure(layout={"uirevision": "keep", "annotations": [hint]})
+        views.laid_out(figure, width=600, height=520, left=0, top=30, legend=None, showlegend=False)
+        self.figure = LiveFigure(figure)
+        with self.figure.batch_update():
+            self.build_space()
+        self.words.label = f"{self.model.title}: {hint['text']}"
+        self.words.observe(self.fit, "room")
+        self.words.on_msg(lambda *message: self.figure.repeat())
+        self.frames.layout = {"flex": "1 1 380px", "width": "auto"}
+        return widgets.HBox([self.frames, self.figure])
 
-    def build_traces(self) -> None:
-        self.build_slice()
-        self.build_space()
+    def fit(self, change: Any) -> None:
+        """Give the figure half of the room, or all of it where that is small."""
+        width = min(max(change.new - views.SCROLL_BAR, views.NARROWEST), views.WIDEST)
+        if width >= views.ONE_ROW:
+            width = round(0.52 * width)
+        self.figure.layout.update(width=width, height=min(round(0.9 * width), 600))
 
-    def build_slice(self) -> None:
-        """Make the slice: grey, superlevel set, skeleton voxels, and those of the marked pair."""
-        self.image, self.here, self.birth, self.death = self.add(
-            1,
-            views.image_trace(),
-            views.marks("skeleton", "circle", figures.SKELETON),
-            # Rarely in the slice: those in space have the entries in the legend.
-            views.marks("birth voxel", "diamond", figures.BIRTH).update(showlegend=False),
-            views.marks("death voxel", "x", figures.DEATH).update(showlegend=False),
-        )
-        self.here.marker.size = 8
-        self.add_image_axes()
+    def add(self, *traces: Any) -> list[Any]:
+        """Add traces to the figure and return them as it holds them."""
+        first = len(self.figure.data)
+        self.figure.add_traces(traces)
+        return list(self.figure.data[first:])
 
     def build_space(self) -> None:
         """Make the skeleton, the box of the volume, the frame of the slice, and the marked pair."""
         self.outline, self.shadow, self.rim, self.lines, self.peaks, self.born, self.dead = (
             self.add(
-                2,
                 _space_line(color="lightgray", width=2),
                 _space_line(color="silver", width=2),
-                _space_line(color="black", width=3),
+                _space_line(color="#808080", width=3),
                 _space_line(color=figures.SKELETON, width=5),
                 _space_marks("circle", figures.SKELETON, 3),
                 _space_marks("diamond", figures.BIRTH, 6, "birth voxel"),
@@ -235,19 +247,6 @@ class _VolumeView(views.FigureView):
             camera={"eye": {"x": 1.1, "y": -1.75, "z": 0.9}, "center": middle},
         )  # fmt: skip
 
-    def build_controls(self) -> list[Any]:
-        self.controls |= {
-            "position": views.integer_slider("Slice"),
-            "selected": views.integer_slider("Marked feature"),
-            "threshold": views.fraction_slider("Threshold"),
-            "min_persistence": views.fraction_slider("Persistence above"),
-        }
-        return [
-            self.row("position", "selected"),
-            self.row("threshold", "min_persistence"),
-            self.bring_own("volume", ".tif,.tiff"),
-        ]
-
     def go_to_slice(self, trace: Any, points: Any, state: Any) -> None:
         """Show the slice of the skeleton's voxel that was clicked."""
         if points.point_inds:
@@ -261,39 +260,72 @@ class _VolumeView(views.FigureView):
         return (*taken.notes, f"threshold {self.model.threshold:.2f} by Otsu's method")
 
     def last_values(self) -> dict[str, int]:
-        return {"position": len(self.model.image) - 1, "selected": len(self.model.shown)}
+        return {"selected": len(self.model.shown)}
 
-    def draw(self, name: str) -> None:
+    def key(self) -> tuple[Any, ...]:
         model = self.model
-        self.draw_slice()
-        if name in ("image", "threshold", "min_persistence"):
-            _place(self.outline, *figures.box_lines(model.image.shape))
-            x, y, z = figures.path_lines(model.skeleton.paths, model.image.shape)
-            _place(self.lines, x, y, z)
-            _place(self.shadow, x, y, np.where(np.isnan(z), z, -0.5))
-            _place(self.peaks, *figures.lonely_peaks(model.skeleton))
-        _place(self.rim, *figures.slice_frame(model.image.shape, model.position))
-        self.draw_marks()
+        return model.image, model.skeleton, model.shown, model.threshold, model.selected
 
-    def draw_slice(self) -> None:
-        """Paint the slice and its superlevel set, and put dots where the skeleton passes."""
-        model, position = self.model, self.model.position
-        here = model.image[position]
-        self.image.source = views.painted(here, here >= model.threshold)
-        rows, columns = np.nonzero(model.skeleton.mask[position])
-        views.move(self.here, columns, rows)
-        self.figure.layout.annotations[0].text = f"slice {position}"
+    def places(self) -> dict[str, Any]:
+        return {"index": self.model.position}
 
-    def draw_marks(self) -> None:
-        """Mark both voxels of the chosen feature in space, and in the slice if they lie in it."""
-        model, chosen = self.model, self.model.marked_pair
-        for index, flat, solid in (
-            (chosen.birth_index, self.birth, self.born),
-            (chosen.death_index, self.death, self.dead),
+    def wanted(self) -> dict[str, Any]:
+        return {"position": self.frames.index}
+
+    def film(self) -> Film:
+        """Make one frame of each slice."""
+        model = self.model
+        depth, *shape = model.image.shape
+        sentences = [model._sentence(k) for k in range(depth)]
+        reel = Reel("Slice", [f"{k} of 0 to {depth - 1}" for k in range(depth)], sentences)
+        mask = model.image >= model.threshold
+        layers = [reel.grey(model.image), reel.masks(mask, figures.SUPERLEVEL)]
+        skeleton = [np.flatnonzero(here) for here in model.skeleton.mask]
+        signs = [reel.signs("dot", figures.SKELETON, skeleton, least=6)]
+        for kind, colour, index in (
+            ("diamond", figures.BIRTH, model.marked_pair.birth_index),
+            ("aim", figures.DEATH, model.marked_pair.death_index),
         ):
-            z, y, x = np.unravel_index(index[index >= 0], model.image.shape)
-            _place(solid, x, y, z)
-            views.move(flat, x[z == model.position], y[z == model.position])
+            where = [np.zeros(0, int) for _ in range(depth)]
+            for voxel in index[index >= 0].tolist():
+                k, place = divmod(voxel, mask[0].size)
+                where[k] = np.array([place])
+            signs.append(reel.signs(kind, colour, where, least=13))
+        reel.image("slice", shape, layers, signs=signs)
+        counts = mask.reshape(depth, -1).sum(axis=1)
+        reel.more |= {
+            "numbers": [
+                {"name": "voxels above", "one": "voxel above", "values": list(map(str, counts))},
+                {"name": "of the skeleton", "values": [str(len(here)) for here in skeleton]},
+            ],
+            "play": {"kind": "steps", "label": "Play the slices", "interval": 120},
+        }
+        reel.legend += [
+            ("■", figures.SUPERLEVEL, "superlevel set"),
+            ("●", figures.SKELETON, "skeleton"),
+            ("◇", figures.BIRTH, "birth voxel"),
+            ("✕", figures.DEATH, "death voxel"),
+        ]
+        return reel.film()
+
+    def draw_beside(self) -> None:
+        """Draw the skeleton and its shadow, the rim of the slice and the marked pair in space."""
+        model = self.model
+        with self.figure.batch_update():
+            if model.skeleton is not self.drawn:
+                self.drawn = model.skeleton
+                _place(self.outline, *figures.box_lines(model.image.shape))
+                x, y, z = figures.path_lines(model.skeleton.paths, model.image.shape)
+                _place(self.lines, x, y, z)
+                _place(self.shadow, x, y, np.where(np.isnan(z), z, -0.5))
+                _place(self.peaks, *figures.lonely_peaks(model.skeleton))
+            _place(self.rim, *figures.slice_frame(model.image.shape, model.position))
+            chosen = model.marked_pair
+            for index, solid in ((chosen.birth_index, self.born), (chosen.death_index, self.dead)):
+                z, y, x = np.unravel_index(index[index >= 0], model.image.shape)
+                _place(solid, x, y, z)
+
+    drawn: Skeleton | None = None  # the skeleton that the figure shows
 
 
 def _space_line(**line: Any) -> go.Scatter3d:

@@ -6,9 +6,7 @@ from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from plotly.subplots import make_subplots
 from traitlets import validate
 
 from ...checks import check_same_shape
@@ -16,9 +14,12 @@ from ...topology.components import betti_numbers
 from ...topology.grid import check_image, check_mask
 from ...topology.warping import flip_order
 from .. import figures
+from ..figures.warping import OUTSIDE
 from ..figures.words import count, count_neighbours, count_shape
 from . import examples, views
 from .base import Explorer
+from .framed import FramedView
+from .frames import Film, Reel
 from .traits import Checked, Connectivity, Fraction, Likelihood, OneOf, UpTo, check_pair
 from .uploads import bring_image, parting, unsure_copy
 
@@ -152,9 +153,14 @@ class WarpExplorer(Explorer):
         different = int((now != self.goal).sum())
         verdict = figures.verdict(now, self.pixel, connectivity=self.connectivity)
         return (
-            f"After {self.step} of {count(len(self.order), 'flip')} {count(different, 'pixel')} "
-            f"differ{'s' * (different == 1)}; row {self.row}, column {self.column} is "
+            f"{self._sentence(self.step, different)}; row {self.row}, column {self.column} is "
             f"{verdict.split(':')[0].split('.')[0].lower()}."
+        )
+
+    def _sentence(self, step: int, different: int) -> str:
+        return (
+            f"After {step} of {count(len(self.order), 'flip')} {count(different, 'pixel')} "
+            f"differ{'s' * (different == 1)}"
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -209,105 +215,22 @@ class WarpExplorer(Explorer):
         return _WarpView(self).box
 
 
-class _WarpView(views.FigureView):
+class _WarpView(FramedView):
     """The view of a `WarpExplorer`: both masks, and the neighbourhood of the chosen pixel."""
-
-    clickable = ("xy",)
-
-    def arrange(self, width: int) -> None:
-        wide, gap = views.room(self.figure, width), 40
-        large = min(0.6 * (wide - gap), 520)
-        small = min(wide - gap - large, large)
-        cells = [(0, 0, large, large), (large + gap, 0, small, large)]
-        views.place(self.figure, width, cells)
-
-    def lay_out(self) -> go.Figure:
-        titles = ("the mask on its way: click a pixel", "neighbourhood of the chosen pixel")
-        figure = make_subplots(1, 2, subplot_titles=titles, column_widths=[0.62, 0.38])
-        return views.laid_out(figure, height=560)
-
-    def build_traces(self) -> None:
-        self.build_masks()
-        self.build_neighbourhood()
-
-    # In a batch every changed trace is sent every property that changes in any of them, and loses
-    # those that it does not set itself. So traces are complete before they are added, and `redraw`
-    # leaves sizes out of its batch.
-
-    def build_masks(self) -> None:
-        """Make the part on the left: pixels in their colours, the outline, critical pixels."""
-        signs = (
-            ("in both", "square", figures.SUPERLEVEL),
-            ("to remove", "square", figures.LOWERED),
-            ("to add", "square", figures.RAISED),
-            ("critical", "x", figures.CRITICAL),
-            ("chosen pixel", "square-open", "black"),
-            ("foreground component", "circle", figures.COMPONENT),
-            ("background component", "triangle-up", figures.HOLE),
-        )
-        for sign in signs:  # signs without a place: a legend that stays when others come and go
-            self.add(1, views.marks(*sign).update(x=[None], y=[None]))
-        crosses, chosen = views.marks(*signs[3]), views.marks(*signs[4])
-        for trace in (crosses, chosen):
-            trace.update(showlegend=False, hoverinfo="skip")
-        self.image, self.edge, self.crosses, self.chosen = self.add(
-            1,
-            views.image_trace(),
-            views.outline("outline of the goal"),
-            crosses,
-            chosen.update(marker={"size": 16, "line": {"width": 3}}),
-        )
-        self.add_image_axes(upside_down=False)  # `draw` sets the ranges
-        self.image.on_click(self.choose)
-
-    def build_neighbourhood(self) -> None:
-        """Make the part on the right: nine cells, and the components that touch the middle."""
-        middle = go.Scatter(mode="text", text=["p"], x=[1], y=[1], textfont={"size": 20})
-        between, across = [0.5, 0.5, None, 1.5, 1.5, None], [-0.5, 2.5, None] * 2
-        grid = views.line(color="gray", width=1)
-        grid.update(x=[*between, *across], y=[*across, *between])
-        self.cells, _, self.inner, self.outer, self.foreground, self.background, _ = self.add(
-            2,
-            go.Image(hoverinfo="skip"),
-            grid,
-            views.line(color=figures.COMPONENT, width=4),
-            views.line(color=figures.HOLE, width=4),
-            self.letters("foreground component", "circle", figures.COMPONENT),
-            self.letters("background component", "triangle-up", figures.HOLE),
-            middle.update(showlegend=False, hoverinfo="skip"),
-        )
-        square = {"scaleanchor": "x2", "constrain": "domain", "range": [2.5, -0.5]}
-        self.figure.update_yaxes(title="", showticklabels=False, row=1, col=2, **square)
-        bare = {"constrain": "domain", "range": [-0.5, 2.5], "showticklabels": False}
-        self.figure.update_xaxes(row=1, col=2, **bare)
-
-    def letters(self, name: str, symbol: str, colour: str) -> go.Scatter:
-        """Return a trace of signs with a letter in each."""
-        trace = views.marks(name, symbol, colour).update(mode="markers+text", showlegend=False)
-        return trace.update(marker={"size": 30}, textfont={"color": "white", "size": 14})
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
-            "step": views.integer_slider("Flips"),
             "direction": views.dropdown("Warp", list(DIRECTIONS), 21),
             "threshold": views.fraction_slider("Threshold"),
             "connectivity": views.neighbour_choice(21),
             "row": views.integer_slider("Row"),
             "column": views.integer_slider("Column"),
         }
-        return [
-            self.row("step", self.add_player("step", interval=150), "direction"),
-            self.row("row", "column"),
-            self.row("threshold", "connectivity"),
-            self.bring_own(),
-        ]
+        return [self.row("direction")]
 
-    def choose(self, trace: Any, points: Any, state: Any) -> None:
-        """Choose the pixel that was clicked."""
-        if points.point_inds:
-            row, column = points.point_inds[0]
-            with self.model.hold_trait_notifications():
-                self.model.row, self.model.column = int(row), int(column)
+    def build_more(self) -> list[Any]:
+        rows = self.row("row", "column"), self.row("threshold", "connectivity")
+        return [*self.fold(*rows), self.bring_own()]
 
     def take(self, file: bytes) -> tuple[str, ...]:
         """Warp a copy of the reader's own picture, which is not quite right, towards it."""
@@ -326,51 +249,60 @@ class _WarpView(views.FigureView):
 
     def last_values(self) -> dict[str, int]:
         height, width = self.model.image.shape
-        return {"step": len(self.model.order), "row": height - 1, "column": width - 1}
+        return {"row": height - 1, "column": width - 1}
 
-    def redraw(self, change: Any = None) -> None:
-        super().redraw(change)
-        size = min(16.0, max(4.0, 420 / max(self.model.image.shape)))
-        if self.crosses.marker.size != size:
-            self.crosses.marker.size = size
+    def key(self) -> tuple[Any, ...]:
+        model = self.model
+        return model.order, model.goal, model.critical, model.connectivity
 
-    def lead_controls(self) -> None:
-        super().lead_controls()
-        self.player.max = len(self.model.order)
-        self.player.value = self.model.step  # so that it plays on from here
+    def places(self) -> dict[str, Any]:
+        return {"index": self.model.step, "pixel": list(self.model.pixel)}
 
-    def draw(self, name: str) -> None:
-        model, now = self.model, self.model.now
-        moved = name in ("row", "column")
-        if not moved:
-            self.image.source = views.address(figures.mask_colours(now, model.goal))
-        if not moved and name != "step":
-            height, width = model.goal.shape
-            self.figure.layout.xaxis.range = [-0.5, width - 0.5]
-            self.figure.layout.yaxis.range = [height - 0.5, -0.5]
-            views.move(self.edge, *figures.outline(model.goal))
-            rows, columns = np.nonzero(model.critical)
-            views.move(self.crosses, columns, rows)
-        views.move(self.chosen, [model.column], [model.row])
-        self.draw_neighbourhood(now)
+    def wanted(self) -> dict[str, Any]:
+        row, column = self.frames.pixel
+        return {"step": self.frames.index, "row": row, "column": column}
 
-    def draw_neighbourhood(self, now: np.ndarray) -> None:
-        """Draw the cells around the chosen pixel, their components, and the verdict."""
-        model, full = self.model, self.model.connectivity
-        self.cells.source = views.address(figures.cells_around(now, model.pixel))
-        numbers = figures.components_around(now, model.pixel, connectivity=full)
-        links = figures.links_around(numbers, full)
-        for sign, line, signs in (
-            (1, self.inner, self.foreground),
-            (-1, self.outer, self.background),
-        ):
-            own = [[*link, (np.nan, np.nan)] for link in links if sign * numbers[link[0]] > 0]
-            y, x = np.array(own, float).reshape(-1, 2).T
-            views.move(line, x, y)
-            rows, columns = np.nonzero(sign * numbers > 0)
-            views.move(signs, columns, rows)
-            names = "ABCD" if sign > 0 else "1234"
-            signs.text = [names[abs(k) - 1] for k in numbers[rows, columns]]
-        answer = figures.verdict(now, model.pixel, connectivity=full).split(":")[0].lower()
-        title = f"row {model.row}, column {model.column}: {answer}"
-        self.figure.layout.annotations[1].text = title
+    def film(self) -> Film:
+        """Make one frame of each number of flips."""
+        model = self.model
+        flips = len(model.order)
+        differ = int((model.start != model.goal).sum()) - np.arange(flips + 1)
+        sentences = [model._sentence(step, int(left)) for step, left in enumerate(differ)]
+        reel = Reel("Flips", [f"{step} of {flips}" for step in range(flips + 1)], sentences)
+        turns = np.full(model.start.size, flips + 1)  # a pixel that never flips
+        turns[model.order] = np.arange(1, flips + 1)
+        before, after = 2 * model.start + model.goal, 3 * model.goal
+        palette = ("#FFFFFF", figures.RAISED, figures.LOWERED, figures.SUPERLEVEL)
+        layer = reel.turning(before, after, turns, palette) | {"mask": [2, 3]}
+        critical = reel.signs("cross", figures.CRITICAL, np.flatnonzero(model.critical), least=7)
+        edge = reel.line(*figures.outline(model.goal), figures.TRUTH, 2)
+        reel.image(
+            "the mask on its way: click a pixel", model.start.shape, [layer], lines=[edge],
+            signs=[critical], click="pixel",
+        )  # fmt: skip
+        colours = (figures.SUPERLEVEL, OUTSIDE, figures.COMPONENT, figures.HOLE)
+        reel.panel("cells", "neighbourhood of the chosen pixel", colours=colours)
+        few = [str(int(model.critical.sum()))] * (flips + 1)
+        reel.more |= {
+            "connectivity": model.connectivity,
+            "tail": "pixel",
+            "numbers": [
+                {"name": "pixels differ", "one": "pixel differs", "values": list(map(str, differ))},
+                {"name": "critical", "values": few},
+            ],
+            "play": {
+                "kind": "steps", "label": "Play the warp", "interval": 40,
+                "stride": 1 + flips // 250,
+            },
+        }  # fmt: skip
+        reel.legend += [
+            ("■", figures.SUPERLEVEL, "in both"),
+            ("■", figures.LOWERED, "to remove"),
+            ("■", figures.RAISED, "to add"),
+            ("▢", figures.TRUTH, "outline of the goal"),
+            ("✕", figures.CRITICAL, "critical"),
+            ("□", "currentColor", "chosen pixel"),
+            ("●", figures.COMPONENT, "foreground component"),
+            ("▲", figures.HOLE, "background component"),
+        ]
+        return reel.film()

@@ -1,6 +1,9 @@
 // The words below an explorer, and what its widgets lack: names and values for a screen reader, a
 // ring of focus, a hand over what can be clicked. Everything is text: no word becomes an element.
 
+const NOTEBOOK = 110; // pixels above a notebook's cells
+const GAP = 24; // pixels around the first sentence
+
 const BUTTONS = {
   "fa-play": "Play",
   "fa-pause": "Pause",
@@ -62,13 +65,6 @@ function nameButtons(box, played) {
     const name = Object.keys(BUTTONS).find((each) => sign.contains(each));
     if (name) set(button, "aria-label", `${BUTTONS[name]}: ${played}`);
   }
-  // The widget counts files, which are taken and put away at once.
-  for (const button of box.querySelectorAll(".widget-upload")) {
-    for (const node of button.childNodes)
-      if (node.nodeType === 3 && / \(\d+\)$/.test(node.data))
-        node.data = node.data.replace(/ \(\d+\)$/, "");
-    set(button, "aria-label", button.textContent.trim()); // without the sign of its font
-  }
 }
 
 function namePictures(box, label, said, clickable) {
@@ -79,6 +75,19 @@ function namePictures(box, label, said, clickable) {
     for (const area of plot.querySelectorAll(".nsewdrag[data-subplot]"))
       if (clickable.includes(area.dataset.subplot)) area.style.cursor = "pointer";
   }
+}
+
+// How high a figure can be so that it and the first sentence are seen at once: on a page of Voila
+// from its top, in a notebook, which one scrolls, without what stands above the explorer.
+function howTall(el, brief) {
+  const box = el.parentElement;
+  const figure = box?.querySelector(".js-plotly-plot");
+  if (!figure) return 0;
+  const top = figure.getBoundingClientRect().top;
+  const above = document.body.dataset.voila
+    ? top + window.scrollY
+    : top - box.getBoundingClientRect().top + NOTEBOOK;
+  return Math.floor(window.innerHeight - above - brief.offsetHeight - GAP);
 }
 
 // Whether plotly has drawn its first picture, and hears clicks. What the kernel says before that is
@@ -100,22 +109,26 @@ export default {
     let briefBefore = "";
     const say = () => {
       const [text, short] = [model.get("text"), model.get("brief")];
+      if (!model.get("aloud")) brief.remove();
+      else if (!brief.isConnected || brief.parentElement !== el) el.prepend(brief);
       if (text !== before) write(long, text, before);
       if (short !== briefBefore) write(brief, short, briefBefore);
       [before, briefBefore] = [text, short];
-      long.hidden = text === short;
+      long.hidden = text === short && model.get("aloud");
     };
     say();
-    model.on("change:text change:brief", say);
+    model.on("change:text change:brief change:aloud", say);
 
     let waiting = 0;
     let told = false; // the kernel knows that the picture is there
     let watcher, measure;
     const tellRoom = () => {
-      const room = Math.floor(el.clientWidth);
+      const [room, tall] = [Math.floor(el.clientWidth), howTall(el, brief)];
       // A scroll bar that comes and goes with the words is no reason to lay out anew.
-      if (!told || room < 200 || Math.abs(room - model.get("room")) < 24) return;
+      const same = (name, pixels) => Math.abs(pixels - model.get(name)) < 24;
+      if (!told || room < 200 || (same("room", room) && same("tall", tall))) return;
       model.set("room", room);
+      model.set("tall", tall);
       model.save_changes();
     };
     const tellDrawn = (box) => {
@@ -146,6 +159,7 @@ export default {
       watcher.observe(box, { subtree: true, childList: true, characterData: true });
       measure = new ResizeObserver(tellRoom);
       measure.observe(el);
+      window.addEventListener("resize", tellRoom);
       tend();
     };
     begin();
@@ -155,7 +169,8 @@ export default {
       cancelAnimationFrame(waiting);
       watcher?.disconnect();
       measure?.disconnect();
-      model.off("change:text change:brief", say);
+      window.removeEventListener("resize", tellRoom);
+      model.off("change:text change:brief change:aloud", say);
     };
   },
 };

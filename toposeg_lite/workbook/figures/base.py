@@ -6,17 +6,18 @@ import base64
 import io
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from ...checks import check_integer, check_number, check_reals, check_same_shape
+from ...checks import check_flag, check_integer, check_number, check_reals, check_same_shape
 from ...topology.grid import check_image, check_mask
 
 __all__ = [
@@ -44,6 +45,8 @@ RAISED = "#009E73"  # bluish green
 LOWERED = "#CC79A7"  # reddish purple
 BIRTH = "#009E73"  # bluish green
 DEATH = "#CC79A7"  # reddish purple
+
+CARD, EDGE = "#f3f2ee", "#cfcdc6"  # the ground of a picture in a notebook, and the line around it
 
 KINDS = ((0, "component", COMPONENT, "o"), (1, "hole", HOLE, "^"))
 
@@ -266,11 +269,13 @@ def _borders(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # --- How a figure is shown -------------------------------------------------------------------
 
 
-def png(figure: Figure, *, dpi: int = 80) -> bytes:
+def png(figure: Figure, *, dpi: int = 80, card: bool = False) -> bytes:
     """Return a figure as a small PNG file: 256 colours, and no date or version in it.
 
     The same figure gives the same bytes, so that stored pictures change only with their content.
-    `dpi` is in pixels an inch.
+    `dpi` is in pixels an inch. As a `card` its ground is a soft grey with a line around it and not
+    white: a stored picture cannot follow the theme of its page, a white sheet glares on a dark one,
+    and letters that hold on both would be weak on both. White is left to pixels, which mean it.
 
     >>> png(Figure(figsize=(1, 1)))[1:4]
     b'PNG'
@@ -278,13 +283,31 @@ def png(figure: Figure, *, dpi: int = 80) -> bytes:
     if not isinstance(figure, Figure):
         raise TypeError(f"figure must be a matplotlib Figure; got {type(figure).__name__}")
     dots = check_number(dpi, "dpi", positive=True)
+    ground = CARD if check_flag(card, "card") else "white"
     drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=dots, facecolor="white")
+    with _ground(figure, ground):
+        figure.savefig(drawn, dpi=dots, facecolor=ground)
     picture = Image.open(drawn).convert("RGB")
+    if card:
+        whole = (0, 0, picture.width - 1, picture.height - 1)
+        ImageDraw.Draw(picture).rectangle(whole, outline=EDGE)
     # Maximum coverage keeps the colours of small signs, which beside a photograph are rare.
     few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     few.save(small, "PNG", optimize=True)
     return small.getvalue()
+
+
+@contextmanager
+def _ground(figure: Figure, colour: str) -> Iterator[None]:
+    """Give the axes that are white the ground of the figure, while it is drawn."""
+    patches = [ax.patch for ax in figure.axes if to_hex(ax.get_facecolor()) == "#ffffff"]
+    for patch in patches:
+        patch.set_facecolor(colour)
+    try:
+        yield
+    finally:
+        for patch in patches:
+            patch.set_facecolor("white")
 
 
 class Bundle:
@@ -319,7 +342,7 @@ def show(figure: Figure | Axes, alt: str, *, dpi: int = 80) -> None:
         raise TypeError(f"figure must be a matplotlib Figure or Axes; got {type(drawn).__name__}")
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError(f"alt must say in words what the picture shows; got {alt!r}")
-    picture = base64.b64encode(png(drawn, dpi=dpi)).decode()
+    picture = base64.b64encode(png(drawn, dpi=dpi, card=True)).decode()
     display(Bundle({"image/png": picture, "text/plain": alt}, {"image/png": {"alt": alt}}))
     if get_ipython() is not None:
         print(textwrap.fill(alt, 95))  # few front ends read out the alternative text

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from ...data import Sample
 from ...differences import KINDS, Difference
 
-__all__ = ["SIGNS", "comparison_figure", "training_figure"]
+__all__ = ["SIGNS", "comparison_figure", "mask_differences_figure", "training_figure"]
 
 #: Marker, colour and whether it is filled, for each kind of difference.
 SIGNS = {
@@ -85,22 +85,73 @@ def comparison_figure(
         axes[1].imshow(known, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes[1].set_title("reference", fontsize="medium")
         for ax, (name, masks) in zip(axes[2:], predictions.items(), strict=True):
-            mask = _flat(masks[row], ndim)
-            ax.imshow(np.where(mask, 0.9, 0.35 * truth), cmap="gray", vmin=0, vmax=1,
-                      interpolation="nearest")  # fmt: skip
-            marks = differences[name][row]
-            _mark(ax, marks)
-            ending = "" if len(marks) == 1 else "s"
-            ax.set_title(f"{name}: {len(marks)} difference{ending}", fontsize="medium")
+            _show_mask(ax, name, _flat(masks[row], ndim), truth, differences[name][row])
         for ax in axes:
             ax.set(xticks=[], yticks=[])
+    _legend(figure, len(KINDS))
+    return figure
+
+
+def mask_differences_figure(
+    truth: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    differences: Mapping[str, Sequence[Difference]],
+    *,
+    ignored: np.ndarray | None = None,
+    side: float = 4.2,
+) -> Figure:
+    """Show a reference and the masks of some methods side by side, every difference marked.
+
+    As `comparison_figure` does for images: what a mask misses of the reference is dark grey, and
+    volumes are shown as projections along their first axis.
+
+    Examples
+    --------
+    >>> from toposeg_lite.differences import topology_differences
+    >>> truth = np.eye(8, dtype=bool)
+    >>> mask = truth & (np.arange(8) != 4)
+    >>> figure = mask_differences_figure(
+    ...     truth, {"mine": mask}, {"mine": topology_differences(mask, truth)})
+    >>> [axes.get_title() for axes in figure.axes]
+    ['reference', 'mine: 1 difference']
+    """
+    flat = _flat(truth, truth.ndim)
+    columns = 1 + len(predictions)
+    height = side * min(flat.shape[0] / flat.shape[1], 2.5)
+    figure = Figure(figsize=(side * columns, height + 0.9), layout="constrained")
+    axes = figure.subplots(1, columns, squeeze=False)[0]
+    known = flat.astype(float)
+    if ignored is not None:
+        known[_flat(ignored, truth.ndim) & ~flat] = 0.5
+    axes[0].imshow(known, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes[0].set_title("reference", fontsize="medium")
+    for ax, (name, mask) in zip(axes[1:], predictions.items(), strict=True):
+        _show_mask(ax, name, _flat(mask, truth.ndim), flat, differences[name])
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+    _legend(figure, 2 if columns == 1 else 3)
+    return figure
+
+
+def _show_mask(
+    ax: Axes, name: str, mask: np.ndarray, truth: np.ndarray, marks: Sequence[Difference]
+) -> None:
+    """Show a mask in light grey, what it misses in dark grey, and mark the differences."""
+    ax.imshow(np.where(mask, 0.9, 0.35 * truth), cmap="gray", vmin=0, vmax=1,
+              interpolation="nearest")  # fmt: skip
+    _mark(ax, marks)
+    ending = "" if len(marks) == 1 else "s"
+    ax.set_title(f"{name}: {len(marks)} difference{ending}", fontsize="medium")
+
+
+def _legend(figure: Figure, columns: int) -> None:
+    """Explain the signs of all kinds below a figure."""
     handles = [
         Line2D([], [], ls="", marker=marker, ms=8, color=face, label=kind,
                mfc=face if filled else "none", mew=1.8 if not filled else 0.8)
         for kind, (marker, face, filled) in SIGNS.items()
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(KINDS), frameon=False)
-    return figure
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def _mark(ax: Axes, differences: Sequence[Difference]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, Rectangle
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -59,6 +59,7 @@ def gradient_field(
     arrows: Iterable[tuple[Pixel, Pixel]],
     critical: Iterable[tuple[Pixel, Pixel]] = (),
     *,
+    pits: Iterable[Pixel] = (),
     title: str = "",
     mask: Any = None,
     ax: Axes | None = None,
@@ -68,7 +69,7 @@ def gradient_field(
     The image has at most 12 pixels a side; the pixels of `mask`, for instance a skeleton, are
     yellow. `arrows` and `critical` are pairs of neighbouring pixels. Arrows are black and lead from
     the first to the second; pixels from which none starts are peaks and get a blue circle. Critical
-    edges are thick, vermilion and dashed.
+    edges are thick, vermilion and dashed. `pits`, where holes are filled, get a vermilion square.
 
     >>> ax = gradient_field([[0.9, 0.1, 0.6]], [((0, 1), (0, 0))], [((0, 1), (0, 2))])
     >>> len(ax.patches), len(ax.lines)  # two peaks, one critical edge
@@ -76,6 +77,7 @@ def gradient_field(
     """
     array = check_image(image, ndim=2)
     black, thick = _edges(arrows, array.shape, "arrows"), _edges(critical, array.shape, "critical")
+    holes = _pixels(pits, array.shape, "pits")
     ax = pixel_values(array, title=title, mask=mask, ax=ax)
     for start, stop in thick:
         rows, columns = np.transpose([start + 0.27 * (stop - start), stop - 0.27 * (stop - start)])
@@ -86,7 +88,25 @@ def gradient_field(
         ax.annotate("", xy=tuple(head[::-1]), xytext=tuple(tail[::-1]), arrowprops=style)
     for p in set(np.ndindex(array.shape)) - {tuple(start.tolist()) for start, _ in black}:
         ax.add_patch(Circle((p[1], p[0]), 0.36, fill=False, ec=COMPONENT, lw=2.2))
+    for row, column in holes:
+        corner = (column - 0.26, row - 0.26)
+        ax.add_patch(Rectangle(corner, 0.52, 0.52, fill=False, ec=HOLE, lw=2.2))
     return ax
+
+
+def _pixels(pixels: Any, shape: tuple[int, ...], name: str) -> list[tuple[int, int]]:
+    """Return pixels of an image, or refuse them."""
+    if not isinstance(pixels, Iterable):
+        raise TypeError(f"{name} must hold pixels (row, column); got {pixels!r}")
+    found = []
+    for pixel in pixels:
+        place = np.asarray(pixel)
+        if place.shape != (2,) or place.dtype.kind not in "iu":
+            raise TypeError(f"{name} must hold pixels (row, column); got {pixel!r}")
+        if (place < 0).any() or (place >= shape).any():
+            raise ValueError(f"{name} must lie in the image of shape {shape}; got {pixel}")
+        found.append((int(place[0]), int(place[1])))
+    return found
 
 
 def _edges(pairs: Any, shape: tuple[int, ...], name: str) -> list[np.ndarray]:

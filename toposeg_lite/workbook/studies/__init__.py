@@ -14,10 +14,16 @@ Networks are checkpoints and scores are files in the folder of a study, so what 
 with the same call.
 """
 
-from .comparison import Comparison, prepare_folder
-from .runs import Run, read_runs
-from .scores import choose_weight, judge, study_tables
-from .study import ARMS, Arm, Study, StudyConfig
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .comparison import Comparison, prepare_folder
+    from .runs import Run, read_runs
+    from .scores import choose_weight, judge, study_tables
+    from .study import ARMS, Arm, Study, StudyConfig
 
 __all__ = [
     "ARMS",
@@ -32,3 +38,25 @@ __all__ = [
     "read_runs",
     "study_tables",
 ]
+
+#: Where each name is from. They are imported when they are asked for: the pages and the statistics
+#: of this room are also for readers without torch.
+_PLACES = {
+    "ARMS": "study",
+    "Arm": "study",
+    "Comparison": "comparison",
+    "Run": "runs",
+    "Study": "study",
+    "StudyConfig": "study",
+    "choose_weight": "scores",
+    "judge": "scores",
+    "prepare_folder": "comparison",
+    "read_runs": "runs",
+    "study_tables": "scores",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

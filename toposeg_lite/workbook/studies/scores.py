@@ -14,20 +14,9 @@ import pandas as pd
 
 from ...checks import check_reals
 from ...training.checkpoint import DICE_MARGIN
+from .statistics import COLUMNS
 
 __all__ = ["COLUMNS", "choose_weight", "judge", "mean_scores", "study_tables"]
-
-#: What tables show of `metrics.report`, and how they call it.
-COLUMNS = {
-    "dice": "Dice",
-    "cldice": "clDice",
-    "betti_0_error": "Betti-0 error",
-    "betti_1_error": "Betti-1 error",
-    "betti_2_error": "Betti-2 error",
-    "betti_matching_error": "Betti matching error",
-    "adjusted_rand_index": "ARI",
-    "variation_of_information": "VOI (bits)",
-}
 
 
 def mean_scores(table: pd.DataFrame, keys: Sequence[str] = tuple(COLUMNS)) -> dict[str, float]:

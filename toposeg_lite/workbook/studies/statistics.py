@@ -37,6 +37,7 @@ from scipy import stats
 from ...checks import check_choice, check_integer, check_number
 
 __all__ = [
+    "COLUMNS",
     "bootstrap_interval",
     "compare_networks",
     "holm",
@@ -44,6 +45,18 @@ __all__ = [
     "rank_biserial",
     "sign_flip_test",
 ]
+
+#: What tables show of `metrics.report`, and how they call it.
+COLUMNS = {
+    "dice": "Dice",
+    "cldice": "clDice",
+    "betti_0_error": "Betti-0 error",
+    "betti_1_error": "Betti-1 error",
+    "betti_2_error": "Betti-2 error",
+    "betti_matching_error": "Betti matching error",
+    "adjusted_rand_index": "ARI",
+    "variation_of_information": "VOI (bits)",
+}
 
 #: The columns that say of what a row of scores is.
 KEYS = ("network", "weight", "seed", "image")

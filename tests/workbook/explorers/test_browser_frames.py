@@ -1,0 +1,620 @@
+"""Frames in a real browser: pages without a kernel, which move, light and tell by themselves."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from contextlib import contextmanager
+from pathlib import Path
+
+import films
+import numpy as np
+import pytest
+from jupyter_browser import ARTEFACTS, WAIT, at_rest, chromium
+from playwright.sync_api import expect
+from skimage.measure import label
+from skimage.transform import resize
+
+from toposeg_lite.workbook import explorers, figures
+from toposeg_lite.workbook.explorers import examples, framed
+
+PLACE = Path(framed.__file__).parent
+KINDS = {
+    "02": explorers.PersistenceExplorer,
+    "03": explorers.GradientExplorer,
+    "04": explorers.WarpExplorer,
+    "07": explorers.StructureExplorer,
+    "13": explorers.VolumeExplorer,
+}
+FIGURE = "figure[data-kind={}]"
+SLIDER = ".toposeg-row input >> nth=0"
+
+# The colours in the middle of each pixel of an image, as the canvas shows it.
+MIDDLES = """canvas => {
+    const panel = canvas.toposeg;
+    const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    const found = [];
+    for (let row = 0; row < panel.rows; row++)
+        for (let column = 0; column < panel.columns; column++) {
+            const x = Math.floor((column + 0.5) * canvas.width / panel.columns);
+            const y = Math.floor((row + 0.5) * canvas.height / panel.rows);
+            found.push(...data.slice(4 * (y * canvas.width + x), 4 * (y * canvas.width + x) + 3));
+        }
+    return found;
+}"""
+
+
+def frames_of(model):
+    """Return the frames of a live view of a model; all that it holds is made by public names."""
+    todo = [model.view()]
+    while todo:
+        widget = todo.pop()
+        if hasattr(widget, "bundle"):
+            return widget
+        todo += getattr(widget, "children", ())
+    raise AssertionError("the view has no frames")
+
+
+@functools.cache
+def example(chapter):
+    model = KINDS[chapter].example()
+    return model, frames_of(model)
+
+
+@contextmanager
+def pages(tmp_path):
+    """Open Chromium; return a function that shows a bundle on a page of its own, from the disk."""
+    with chromium(tmp_path / "profile") as page:
+        expect.set_options(timeout=WAIT)
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+
+        def show(bundle, *, width=1440, dark=False, still=False):
+            (tmp_path / "page.html").write_text(
+                f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Frames</title>
+                <style>:root {{ color-scheme: light dark; }}
+                {(PLACE / "frames.css").read_text()}</style><main id="place"></main>
+                <script type="module">{(PLACE / "frames.js").read_text()}
+                Object.assign(window, {{ partsAround, partsOf, verdict }});
+                window.end = mount(document.querySelector("#place"), {json.dumps(bundle)});
+                </script></html>"""
+            )
+            page.set_viewport_size({"width": width, "height": 1200})
+            page.emulate_media(
+                color_scheme="dark" if dark else "light",
+                reduced_motion="reduce" if still else "no-preference",
+            )
+            page.goto((tmp_path / "page.html").as_uri())
+            rests(page)
+            return page
+
+        yield show
+        assert errors == []
+
+
+def rests(page):
+    """Wait until the page shows the frame of its slider; return its number."""
+    return at_rest(
+        page,
+        """(() => {
+            const root = document.querySelector(".toposeg-frames[data-frame]");
+            if (!root || root.querySelector("input").value !== root.dataset.frame) return null;
+            if (root.querySelector("canvas").toposeg.view.asked) return null; // not drawn yet
+            return [Number(root.dataset.frame),
+                    ...[...root.querySelectorAll("canvas")].map(c => c.toDataURL().length)];
+        })()""",
+    )[0]
+
+
+def go(page, k):
+    """Move the slider as a hand does, and wait for the frame."""
+    slider = page.locator(SLIDER)
+    slider.evaluate(
+        "(slider, k) => { slider.value = k; slider.dispatchEvent(new Event('input')); }", k
+    )
+    assert rests(page) == k
+
+
+def middles(page, shape):
+    found = page.locator(FIGURE.format("image") + " canvas").first.evaluate(MIDDLES)
+    return np.array(found, np.uint8).reshape(*shape, 3)
+
+
+# --- What is shown ------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("chapter", ["02", "07"])
+def test_the_canvas_shows_every_pixel_of_the_frame(chapter, tmp_path):
+    _, frames = example(chapter)
+    with pages(tmp_path) as show:
+        page = show(frames.bundle() | {"marked": 0})
+        shape = films.panel(frames)["shape"]
+        last = frames.about["frames"] - 1
+        for k in (0, last // 3, last // 2, last):
+            go(page, k)
+            shown, expected = middles(page, shape), films.colours(frames, k)
+            assert abs(shown.astype(int) - expected).max() <= 1  # rounded in another place
+            expect(page.locator(".toposeg-brief")).to_have_text(f"{frames.about['sentences'][k]}.")
+
+
+@pytest.mark.browser
+def test_the_canvas_shows_what_turns(tmp_path):
+    model, frames = example("04")
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        free = ~model.critical  # of signs that lie over pixels
+        row, column = model.pixel
+        free[row - 2 : row + 3, column - 2 : column + 3] = False
+        for k in (0, 100, len(model.order)):
+            go(page, k)
+            shown, expected = middles(page, free.shape), films.colours(frames, k)
+            np.testing.assert_array_equal(shown[free], expected[free])
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("chapter", KINDS)
+def test_a_page_without_a_kernel_moves_and_tells(chapter, tmp_path):
+    model, frames = example(chapter)
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        canvas = page.locator(FIGURE.format("image") + " canvas").first
+        brief, slider = page.locator(".toposeg-brief"), page.locator(SLIDER)
+        expect(brief).to_have_text(model.brief())
+        before = canvas.evaluate("canvas => canvas.toDataURL()")
+        slider.press("ArrowLeft" if rests(page) else "ArrowRight")
+        k = rests(page)
+        assert canvas.evaluate("canvas => canvas.toDataURL()") != before
+        values = frames.about["values"]
+        expect(slider).to_have_attribute("aria-valuetext", values[k])
+        expect(brief).not_to_have_text(model.brief())
+        expect(brief.locator("mark").first).to_contain_text(re.compile(r"\d"))
+        for key, place in (("Home", 0), ("End", len(values) - 1)):
+            slider.press(key)
+            assert rests(page) == place
+            expect(brief).to_contain_text(frames.about["sentences"][place])
+            tiles = page.locator(".toposeg-tiles b").all_inner_texts()
+            assert tiles == [each["values"][place] for each in frames.about["numbers"]]
+        assert asked == []
+        page.evaluate("window.end()")
+        expect(page.locator(".toposeg-frames")).to_have_count(0)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("chapter", KINDS)
+def test_everything_has_a_name_and_its_room_in_light_and_dark(chapter, tmp_path):
+    _, frames = example(chapter)
+    ARTEFACTS.mkdir(exist_ok=True)
+    with pages(tmp_path) as show:
+        for dark in (False, True):
+            for width in (1024, 1440, 1920):
+                page = show(frames.bundle(), width=width, dark=dark)
+                name = f"frames-{chapter}-{width}{'-dark' if dark else ''}.png"
+                page.screenshot(path=ARTEFACTS / name)
+                boxes = [one.bounding_box() for one in page.locator("canvas").all()]
+                assert all(box["x"] + box["width"] <= width for box in boxes)
+                assert all(box["width"] > 200 for box in boxes)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                for k, a in enumerate(boxes):
+                    for b in boxes[k + 1 :]:
+                        assert (
+                            a["x"] + a["width"] <= b["x"]
+                            or b["x"] + b["width"] <= a["x"]
+                            or a["y"] + a["height"] <= b["y"]
+                            or b["y"] + b["height"] <= a["y"]
+                        )
+                ink, paper = page.locator(".toposeg-frames").evaluate(
+                    """root => ["color", "backgroundColor"].map(name =>
+                        getComputedStyle(root)[name].match(/\\d+/g).slice(0, 3)
+                            .reduce((sum, value) => sum + Number(value), 0) / 3)"""
+                )
+                assert (paper < 60 and ink > 200) if dark else (paper > 240 and ink < 60)
+        tree = page.locator("main").aria_snapshot()
+        assert f'slider "{frames.about["label"]}"' in tree
+        for role in ("slider", "img", "button", "figure", "list", "status"):
+            assert f"- {role}\n" not in tree.replace(":\n", "\n").replace("- status\n", "")
+        for canvas in page.locator("canvas").all():
+            assert canvas.get_attribute("aria-label")
+            if canvas.get_attribute("role") == "slider":
+                assert canvas.get_attribute("aria-valuetext")
+
+
+@pytest.mark.browser
+def test_neighbourhoods_are_judged_as_in_python(tmp_path):
+    _, frames = example("04")
+    cells = [[(number >> k) & 1 for k in range(9)] for number in range(512)]
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        for connectivity in (1, 2):
+            found = page.evaluate(
+                """([all, connectivity]) => all.map(cells =>
+                    [partsAround(cells, connectivity), verdict(cells, connectivity)])""",
+                [cells, connectivity],
+            )
+            for some, (numbers, said) in zip(cells, found, strict=True):
+                mask = np.array(some).reshape(3, 3)
+                around = figures.components_around(mask, (1, 1), connectivity=connectivity)
+                assert np.reshape(numbers, (3, 3)).tolist() == around.tolist()
+                assert said == figures.verdict(mask, (1, 1), connectivity=connectivity)
+
+
+# --- Links both ways ------------------------------------------------------------------------------
+
+
+def region_of(model, k, row, column):
+    """Return the component of foreground or background around a pixel, by scikit-image."""
+    mask = model.image >= k / 100
+    value = mask[row, column]
+    full = model.connectivity if value else 3 - model.connectivity
+    labels = label(mask == value, connectivity=full)
+    return labels == labels[row, column], value
+
+
+LIT = """canvas => canvas.toposeg.view.lit && {
+    regions: canvas.toposeg.view.lit.regions.map(([region]) =>
+        [...region].flatMap((one, p) => one ? [p] : [])),
+    birth: canvas.toposeg.view.lit.birth, death: canvas.toposeg.view.lit.death }"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("connectivity", [1, 2])
+def test_a_pixel_lights_its_dot_and_a_dot_its_pixels(connectivity, tmp_path):
+    model = explorers.PersistenceExplorer(
+        resize(examples.vessels()[0], (64, 64)), connectivity=connectivity
+    )
+    frames = frames_of(model)
+    shown = model.shown
+    birth, death = (np.asarray(part) for part in (shown.birth, shown.death))
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        image = page.locator(FIGURE.format("image"))
+        canvas, box = image.locator("canvas"), image.locator("canvas").bounding_box()
+        generator = np.random.default_rng(0)
+        seen = set()
+        for k in (50, 20, 35):
+            go(page, k)
+            t = k / 100
+            places = generator.integers(0, 64, (15, 2)).tolist()
+            chosen = np.flatnonzero((birth >= t) & (death < t))
+            for j in chosen[:12]:  # of holes their deepest pixel, of components the first one
+                index = (shown.birth_index, shown.death_index)[shown.dimension[j]][j]
+                places.append([*divmod(int(index), 64)])
+            for row, column in places:
+                page.mouse.move(
+                    box["x"] + (column + 0.5) * box["width"] / 64,
+                    box["y"] + (row + 0.5) * box["height"] / 64,
+                )
+                where = image.locator(".toposeg-where")
+                expect(where).to_contain_text(f"row {row}, column {column}")
+                rests(page)
+                region, value = region_of(model, k, row, column)
+                dimension = 0 if value else 1
+                # Of its component or hole the one feature that is alive, and lies in it.
+                at = shown.birth_index if value else shown.death_index
+                alive = (shown.dimension == dimension) & (birth >= t)
+                alive &= (death < t) | (shown.death_index < 0)
+                mine = [j for j in np.flatnonzero(alive) if region.flat[at[j]]]
+                lit = canvas.evaluate(LIT)
+                if not mine:
+                    assert lit is None
+                    continue
+                (j,) = mine
+                kind = ("component", "hole")[dimension]
+                seen.add(kind)
+                expect(where).to_contain_text(f": {kind} {j + 1}, born at {birth[j]:.2f}, ")
+                assert lit["regions"] == [np.flatnonzero(region).tolist()]
+                assert (lit["birth"], lit["death"]) == (
+                    shown.birth_index[j], shown.death_index[j],
+                )  # fmt: skip
+            page.mouse.move(2, 2)
+            rests(page)
+            assert canvas.evaluate(LIT) is None
+        assert seen == {"component", "hole"}
+
+        # And back: a dot and a bar light the same, by pointer and by keyboard.
+        go(page, 35)
+        for kind in ("diagram", "bars"):
+            chart = page.locator(FIGURE.format(kind))
+            box = chart.locator("canvas").bounding_box()
+            x, y = chart.locator("canvas").evaluate(
+                """(canvas, kind) => {
+                    const panel = canvas.toposeg;
+                    return kind === "bars" ? [panel.box[0] + 30, panel.atY(3)]
+                        : panel.places.find(([j]) => j === 2).slice(1);
+                }""",
+                kind,
+            )
+            page.mouse.move(box["x"] + x, box["y"] + y)
+            expect(chart.locator(".toposeg-where")).to_contain_text(" 3, born at")
+            rests(page)
+            by_pointer = canvas.evaluate(LIT)
+            assert by_pointer["birth"] == shown.birth_index[2]
+            page.mouse.move(2, 2)
+            rests(page)
+            assert canvas.evaluate(LIT) is None
+            slider = chart.get_by_role("slider")
+            slider.press("Home")
+            for _ in range(3):
+                slider.press("ArrowRight")
+            rests(page)
+            assert canvas.evaluate(LIT) == by_pointer
+            expect(page.locator(".toposeg-brief")).to_contain_text(" 3, persistence ")
+            slider.press("Home")
+            rests(page)
+
+
+@pytest.mark.browser
+def test_a_diagram_is_looked_at_closely_and_given_back(tmp_path):
+    _, frames = example("02")
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        canvas = page.locator(FIGURE.format("diagram") + " canvas")
+        whole = canvas.evaluate("canvas => canvas.toDataURL()")
+        box = canvas.bounding_box()
+        page.mouse.move(box["x"] + 200, box["y"] + 100)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 300, box["y"] + 220, steps=4)
+        page.mouse.up()
+        back = page.get_by_role("button", name="Whole diagram")
+        expect(back).to_be_visible()
+        rests(page)
+        assert canvas.evaluate("canvas => canvas.toDataURL()") != whole
+        low, high = canvas.evaluate("canvas => canvas.toposeg.x.slice(0, 2)")
+        assert 0 < low < high < 1
+        back.click()
+        page.mouse.move(2, 2)
+        expect(back).to_be_hidden()
+        rests(page)
+        assert canvas.evaluate("canvas => canvas.toposeg.x.slice(0, 2)") == [-0.03, 1.03]
+
+
+# --- Motion -------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("still", [False, True])
+def test_two_fronts_meet_where_the_younger_ends(still, tmp_path):
+    model, frames = example("02")
+    shown = model.shown
+    with pages(tmp_path) as show:
+        page = show(frames.bundle() | {"marked": 2}, still=still)
+        canvas = page.locator(FIGURE.format("image") + " canvas")
+        canvas.evaluate(
+            """canvas => {
+                const view = canvas.toposeg.view;
+                const draw = view.draw.bind(view);
+                window.played = [];
+                view.draw = () => {
+                    draw();
+                    window.played.push([view.index, ...view.lit.regions.map(([region]) =>
+                        [...region].flatMap((one, p) => one ? [p] : []))]);
+                };
+            }"""
+        )
+        page.get_by_role("button", name="Play: how it ends").click()
+        story = page.locator(".toposeg-story")
+        expect(story).to_contain_text(f"Two fronts met at {shown.death[1]:.2f}")
+        row, column = divmod(int(shown.death_index[1]), 256)
+        expect(story).to_contain_text(f"row {row}, column {column}")
+        expect(page.get_by_role("button", name="Play: how it ends")).to_be_visible()
+        played = page.evaluate("window.played")
+        indices = [k for k, *_ in played]
+        meeting = int(np.ceil(100 * shown.death[1])) - 1  # at a threshold above it is alive
+        if still:
+            assert set(indices) == {meeting + 1}
+        else:
+            assert sorted(indices, reverse=True) == indices
+            assert indices[-1] < meeting < indices[0]
+        both = 0
+        for k, *regions in played:
+            labels = label(model.image >= k / 100, connectivity=2).ravel()
+            younger = labels[shown.birth_index[1]]
+            if k <= meeting:  # it has ended
+                assert regions == []
+                assert labels[shown.death_index[1]] == younger
+                continue
+            if not younger:  # it has not been born
+                assert len(regions) <= 1
+                continue
+            assert regions[-1] == np.flatnonzero(labels == younger).tolist()
+            if len(regions) == 2:  # the elder's comes first
+                both += 1
+                assert not set(regions[0]) & set(regions[1])
+                ahead = label(model.image >= meeting / 100, connectivity=2).ravel()
+                assert ahead[regions[0][0]] == ahead[shown.birth_index[1]]
+        assert both > (0 if still else 10)
+
+
+@pytest.mark.browser
+def test_playing_stops_at_the_end_and_when_it_is_told_to(tmp_path):
+    _, frames = example("13")
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        page.get_by_role("button", name="Play the slices").click()
+        stop = page.get_by_role("button", name="Stop")
+        expect(stop).to_be_visible()
+        stop.click()
+        expect(page.get_by_role("button", name="Play the slices")).to_be_visible()
+        assert rests(page) == rests(page)
+        go(page, frames.about["frames"] - 3)
+        page.get_by_role("button", name="Play the slices").click()
+        expect(page.locator(".toposeg-brief")).to_contain_text("Slice 31")
+        expect(page.get_by_role("button", name="Play the slices")).to_be_visible()
+
+
+# --- Painting -----------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_the_page_names_parts_as_python_does(tmp_path):
+    generator = np.random.default_rng(0)
+    frames = frames_of(explorers.PaintExplorer.example())
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        for connectivity in (1, 2):
+            masks = [generator.random((9, 13)) < share for share in np.linspace(0, 1, 40)]
+            found = page.evaluate(
+                """([masks, connectivity]) => masks.map(mask =>
+                    [...partsOf(Uint8Array.from(mask), 13, connectivity).numbers])""",
+                [[mask.ravel().astype(int).tolist() for mask in masks], connectivity],
+            )
+            for mask, numbers in zip(masks, found, strict=True):
+                expected = figures.numbered_parts(mask, connectivity=connectivity)
+                np.testing.assert_array_equal(np.reshape(numbers, mask.shape), expected)
+
+
+TOLD = "() => { const panel = document.querySelector('canvas').toposeg; return panel.view.model"
+
+
+@pytest.mark.browser
+def test_a_hand_paints_by_dragging_and_by_keys(tmp_path):
+    model = explorers.PaintExplorer.example()
+    frames = frames_of(model)
+    width = model.mask.shape[1]
+    told = TOLD + ".get('painted'); }"
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        canvas, brief = page.locator("canvas"), page.locator(".toposeg-brief")
+        expect(brief).to_have_text(model.brief())
+        box = canvas.bounding_box()
+
+        def at(row, column):
+            side = box["width"] / width
+            return box["x"] + (column + 0.5) * side, box["y"] + (row + 0.5) * side
+
+        page.mouse.move(*at(4, 9))
+        page.mouse.down()
+        page.mouse.move(*at(4, 12))  # in one leap: nothing on the way is left out
+        page.mouse.move(*at(2, 12), steps=3)
+        painted = model.mask.copy()
+        painted[4, 9:13] = painted[2:5, 12] = True
+        hand = explorers.PaintExplorer(painted, model.truth)
+        expect(brief).to_have_text(hand.brief())  # while the hand is down
+        assert page.evaluate(TOLD + ".get('stroke') ?? 0; }") == 0
+        page.mouse.up()
+        assert page.evaluate(told) == np.flatnonzero(painted).tolist()
+        assert page.evaluate(TOLD + ".get('stroke'); }") == 1
+        shown = middles_of_cells(page, painted.shape)
+        wanted = figures.mask_colours(painted, model.truth)
+        np.testing.assert_array_equal(shown, wanted)
+
+        page.mouse.move(*at(4, 12))  # begun on a painted pixel: wiped out
+        page.mouse.down()
+        page.mouse.move(*at(4, 10), steps=4)
+        page.mouse.up()
+        painted[4, 10:13] = False
+        hand.mask = painted
+        expect(brief).to_have_text(hand.brief())
+
+        pixel = page.get_by_role("slider", name="Chosen pixel")
+        pixel.press("ArrowLeft")
+        pixel.press("ArrowDown")
+        expect(pixel).to_have_attribute("aria-valuetext", re.compile("^row 5, column 9: backgr"))
+        pixel.press(" ")
+        hand.toggle(5, 9)
+        expect(brief).to_have_text(hand.brief())
+        assert page.evaluate(told) == np.flatnonzero(hand.mask).tolist()
+        expect(page.locator(".toposeg-tiles b").first).to_have_text(str(hand.betti[0]))
+
+
+def middles_of_cells(page, shape):
+    """Return the colours beside the middle of each cell, where no letter and no frame is."""
+    look = MIDDLES.replace("(column + 0.5)", "(column + 0.2)").replace("(row + 0.5)", "(row + 0.2)")
+    found = page.locator("canvas").evaluate(look)
+    return np.array(found, np.uint8).reshape(*shape, 3)
+
+
+@pytest.mark.browser
+def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
+    """The answer to the first stroke comes when the second one is under way."""
+    model = explorers.PaintExplorer.example()
+    frames = frames_of(model)
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        box = page.locator("canvas").bounding_box()
+        side = box["width"] / model.mask.shape[1]
+        brief = page.locator(".toposeg-brief")
+        page.mouse.click(box["x"] + 0.5 * side, box["y"] + 0.5 * side)
+        hand = explorers.PaintExplorer(model.mask, model.truth)
+        hand.toggle(0, 0)
+        expect(brief).to_have_text(hand.brief())
+        page.mouse.move(box["x"] + 12.5 * side, box["y"] + 0.5 * side)
+        page.mouse.down()
+        hand.toggle(0, 12)
+        expect(brief).to_have_text(hand.brief())
+        model.toggle(0, 0)
+        answer = frames.bundle()
+        answer["about"] = answer["about"] | {"stroke": 1}
+        answer_it = """answer => {
+            const view = document.querySelector("canvas").toposeg.view;
+            const bytes = Uint8Array.from(atob(answer.data), letter => letter.charCodeAt(0));
+            view.model.set("data", new DataView(bytes.buffer));
+            view.model.set("about", answer.about);
+        }"""
+        page.evaluate(answer_it, answer)
+        rests(page)
+        expect(brief).to_have_text(hand.brief())
+        page.mouse.up()
+        page.evaluate(answer_it, answer)  # the second stroke has not been heard
+        rests(page)
+        expect(brief).to_have_text(hand.brief())
+        model.toggle(0, 12)
+        model.toggle(1, 12)
+        later = frames.bundle()
+        later["about"] = later["about"] | {"stroke": 2}
+        page.evaluate(answer_it, later)  # heard, and somebody else has painted on
+        expect(brief).to_have_text(model.brief())
+
+
+# --- How long it takes ------------------------------------------------------------------------
+
+LATENCY = """async slider => {
+    const root = slider.closest(".toposeg-frames");
+    const times = [];
+    const frame = () => new Promise(requestAnimationFrame);
+    for (let move = 0; move < 60; move++) {
+        await frame();
+        await new Promise(done => setTimeout(done, (move * 7) % 17));
+        const k = (Number(slider.value) + 1 + (move % 5)) % (Number(slider.max) + 1);
+        const began = performance.now();
+        slider.value = k;
+        slider.dispatchEvent(new Event("input"));
+        while (Number(root.dataset.frame) !== k) await frame();
+        root.querySelector("canvas").getContext("2d").getImageData(0, 0, 1, 1); // it is drawn
+        times.push(performance.now() - began);
+    }
+    times.sort((a, b) => a - b);
+    return [times[30], times[57], times[59]];
+}"""
+
+
+def large(chapter):
+    """Return an explorer of an image of 256 x 256 pixels."""
+    likelihood, mask = examples.vessels()
+    if chapter == "03":
+        losses = {"square": lambda logits, target: (logits - target).square().sum() / 1e4}
+        return explorers.GradientExplorer(likelihood, mask, losses, min_persistence=0.1)
+    if chapter == "04":
+        return explorers.WarpExplorer(likelihood, mask)
+    if chapter == "13":
+        return explorers.VolumeExplorer(np.repeat(likelihood[None], 8, axis=0), threshold=0.5)
+    return KINDS[chapter].example()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("chapter", KINDS)
+def test_how_long_a_move_takes(chapter, tmp_path, capsys):
+    frames = frames_of(large(chapter))
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        median, most, longest = page.locator(SLIDER).evaluate(LATENCY)
+    size = len(json.dumps(frames.bundle())) / 1e6
+    with capsys.disabled():
+        print(
+            f"\n{chapter} {frames.about['label']}: {median:.0f} ms (median), {most:.0f} (95 %), "
+            f"{longest:.0f} (most), from the event to the picture; the bundle has {size:.2f} MB"
+        )

@@ -1,0 +1,1682 @@
+// Pictures that were computed in advance, and a slider that moves through them: no kernel is asked.
+//
+// All that is shown stands in a bundle, which `frames.py` describes: numbers packed in `data`, and
+// in `about` what they mean. The view talks to one object with get, set, on, off and save_changes:
+// a widget's model in a notebook; what `mount` makes of a plain bundle on a page without a kernel.
+//
+// The slider, the mark and the light belong to the hand, and are drawn in the next frame. Once the
+// hand rests, the model is told where; what it answers never moves a slider under the hand.
+
+const REST = 300; // milliseconds without a move after which the model is told
+const REACH = 14; // pixels of the screen within which a dot is meant
+const TALLEST = 560; // pixels of a picture
+const PATIENCE = 150; // milliseconds of computing that are not worth a word
+const HOLD = 900; // milliseconds at a meeting
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const KINDS = {
+  uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array,
+};
+
+// --- Small helpers ------------------------------------------------------------------------------
+
+/** Make an element: a tag with classes, its attributes and its children. */
+function make(tag, attributes = {}, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const element = document.createElement(name);
+  if (classes.length) element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function set(element, name, value) {
+  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+}
+
+function say(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+/** Write a sentence, and mark the numbers that differ from the one before. */
+function write(place, text, before) {
+  const words = text.split(/(\s+)/);
+  const old = before.split(/(\s+)/);
+  const alike = words.length === old.length;
+  let head = 0;
+  while (head < words.length && words[head] === old[head]) head += 1;
+  let tail = 0;
+  while (tail < words.length - head && words.at(-1 - tail) === old.at(-1 - tail)) tail += 1;
+  place.replaceChildren(
+    ...words.map((word, k) => {
+      const changed = alike ? word !== old[k] : k >= head && k < words.length - tail;
+      if (!before || !changed || !/\d/.test(word)) return document.createTextNode(word);
+      return make("mark", {}, word);
+    }),
+  );
+}
+
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const rgb = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+
+/** Read packed numbers by their place; each array is made once. */
+function reader(view) {
+  const made = new Map();
+  return (where) => {
+    if (!where) return null;
+    if (!made.has(where)) {
+      const Kind = KINDS[where.type];
+      const start = view.byteOffset + where.at;
+      const bytes = view.buffer.slice(start, start + where.length * Kind.BYTES_PER_ELEMENT);
+      made.set(where, new Kind(bytes));
+    }
+    return made.get(where);
+  };
+}
+
+/** Return 1 for the pixels of the connected part of `mask` that holds the pixel `start`. */
+function flood(mask, width, start, corners) {
+  const found = new Uint8Array(mask.length);
+  const height = mask.length / width;
+  const value = mask[start];
+  const stack = [start];
+  found[start] = 1;
+  while (stack.length) {
+    const p = stack.pop();
+    const x = p % width;
+    const y = (p - x) / width;
+    for (let dy = -1; dy <= 1; dy++)
+      for (let dx = -1; dx <= 1; dx++) {
+        if (!corners && dx && dy) continue;
+        const [u, v] = [x + dx, y + dy];
+        if (u < 0 || v < 0 || u >= width || v >= height) continue;
+        const q = v * width + u;
+        if (found[q] || mask[q] !== value) continue;
+        found[q] = 1;
+        stack.push(q);
+      }
+  }
+  return found;
+}
+
+/** Number the parts around a pixel that touch it: 1, 2, ... of foreground, -1, -2, ... the others.
+ *
+ * `cells` are the nine values around it in reading order, `connectivity` is 1 or 2: that of the
+ * foreground. The same as `components_around` of toposeg_lite.figures. */
+export function partsAround(cells, connectivity) {
+  const numbers = new Array(9).fill(0);
+  for (const [sign, value, steps] of [[1, 1, connectivity], [-1, 0, 3 - connectivity]]) {
+    const ring = cells.map((cell, k) => (k !== 4 && Number(cell) === value ? 1 : 0));
+    let count = 0;
+    const seen = new Set();
+    for (let k = 0; k < 9; k++) {
+      if (!ring[k] || seen.has(k)) continue;
+      const part = flood(Uint8Array.from(ring), 3, k, steps === 2);
+      let touches = false;
+      for (let q = 0; q < 9; q++) {
+        if (!part[q]) continue;
+        seen.add(q);
+        touches ||= steps === 2 || q % 2 === 1;
+      }
+      if (!touches) continue;
+      count += 1;
+      for (let q = 0; q < 9; q++) if (part[q]) numbers[q] = sign * count;
+    }
+  }
+  return numbers;
+}
+
+/** Say whether a pixel among these cells is simple, as `verdict` of toposeg_lite.figures. */
+export function verdict(cells, connectivity) {
+  const numbers = partsAround(cells, connectivity);
+  const [inside, outside] = [Math.max(...numbers), -Math.min(...numbers)];
+  if (inside === 1 && outside === 1)
+    return "Simple: 1 foreground and 1 background component touch it.";
+  const removing = Boolean(cells[4]);
+  let why = removing ? "parts what it joins" : "joins parts";
+  if (!inside) why = removing ? "deletes a component" : "makes a component";
+  else if (!outside) why = removing ? "opens a hole" : "fills a hole";
+  return (
+    `Not simple: ${inside} foreground and ${outside} background components touch it; ` +
+    `${removing ? "removing" : "adding"} it ${why}.`
+  );
+}
+
+/** Draw one sign around or at a place; hollow ones leave free what they point at. */
+function sign(ctx, kind, x, y, size, colour, edge) {
+  const r = size / 2;
+  ctx.beginPath();
+  if (kind === "dot" || kind === "ring") ctx.arc(x, y, r, 0, 2 * Math.PI);
+  else if (kind === "up" || kind === "up-open") {
+    ctx.moveTo(x, y - r), ctx.lineTo(x + r, y + 0.8 * r), ctx.lineTo(x - r, y + 0.8 * r);
+    ctx.closePath();
+  } else if (kind === "down") {
+    ctx.moveTo(x, y + r), ctx.lineTo(x + r, y - 0.8 * r), ctx.lineTo(x - r, y - 0.8 * r);
+    ctx.closePath();
+  } else if (kind === "diamond") {
+    ctx.moveTo(x, y - r), ctx.lineTo(x + r, y), ctx.lineTo(x, y + r), ctx.lineTo(x - r, y);
+    ctx.closePath();
+  } else if (kind === "square") ctx.rect(x - r, y - r, size, size);
+  else if (kind === "cross" || kind === "aim") {
+    const from = kind === "aim" ? 0.45 * r : 0;
+    for (const [dx, dy] of [[-1, -1], [-1, 1], [1, -1], [1, 1]]) {
+      ctx.moveTo(x + dx * from, y + dy * from);
+      ctx.lineTo(x + dx * r, y + dy * r);
+    }
+  }
+  if (["dot", "up", "down"].includes(kind)) {
+    ctx.fillStyle = colour;
+    ctx.fill();
+    ctx.lineWidth = 1;
+    ctx.strokeStyle = edge;
+  } else {
+    ctx.lineWidth = ["diamond", "aim", "square"].includes(kind) ? 5 : 3.6;
+    ctx.strokeStyle = edge;
+    if (kind !== "up-open" && !(kind === "ring" && size < 12)) ctx.stroke();
+    ctx.lineWidth = ["diamond", "aim", "square"].includes(kind) ? 2.5 : 1.8;
+    ctx.strokeStyle = colour;
+  }
+  ctx.stroke();
+}
+
+// --- Panels -------------------------------------------------------------------------------------
+
+/** One picture: a canvas that knows its size on the screen, a title, words about the pointer. */
+class Panel {
+  constructor(view) {
+    this.view = view;
+    this.title = make("figcaption");
+    this.canvas = make("canvas");
+    this.where = make("p.toposeg-where", { "aria-hidden": "true" });
+    this.element = make("figure", {}, this.title, this.canvas, this.where);
+    this.ctx = this.canvas.getContext("2d");
+    this.canvas.toposeg = this; // for whoever measures
+    for (const [name, hear] of Object.entries({
+      pointermove: (event) => this.pointed(...this.at(event), event),
+      pointerdown: (event) => this.pressed(...this.at(event), event),
+      pointerup: (event) => this.released(...this.at(event), event),
+      pointercancel: (event) => this.released(...this.at(event), event),
+      pointerleave: () => this.left(),
+      keydown: (event) => this.key(event),
+    }))
+      this.canvas.addEventListener(name, hear);
+  }
+
+  use(about) {
+    this.about = about;
+    say(this.title, about.title);
+    set(this.element, "data-kind", about.kind);
+    this.say("");
+  }
+
+  /** Name the canvas for a screen reader: a picture, or a slider through what can be marked. */
+  name(label, slider) {
+    set(this.canvas, "aria-label", label);
+    set(this.canvas, "role", slider ? "slider" : "img");
+    if (slider) set(this.canvas, "tabindex", 0);
+    else this.canvas.removeAttribute("tabindex");
+  }
+
+  at(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [event.clientX - box.x, event.clientY - box.y];
+  }
+
+  say(words) {
+    say(this.where, words || "\u00a0");
+  }
+
+  /** Take this much room, with so many pixels for each one of the page. */
+  fit(room, ratio) {
+    [this.width, this.height] = this.sized(room);
+    const [w, h] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
+    if (this.canvas.width !== w || this.canvas.height !== h)
+      [this.canvas.width, this.canvas.height] = [w, h];
+    this.canvas.style.width = `${this.width}px`;
+    this.canvas.style.height = `${this.height}px`;
+    this.ratio = ratio;
+  }
+
+  sized(room) {
+    return [room, Math.round(Math.min(room, 460))];
+  }
+
+  clear() {
+    this.ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    this.ctx.clearRect(0, 0, this.width, this.height);
+    this.ctx.font = "12px system-ui, sans-serif";
+  }
+
+  pointed() {}
+  pressed() {}
+  released() {}
+  left() {}
+  key() {}
+}
+
+/** A layer of an image: palette indices of each frame, and the palette. */
+function layerOf(about, read, count) {
+  const palette = new Uint8Array(1024);
+  if (about.palette === "grey")
+    for (let k = 0; k < 256; k++) palette.set([k, k, k, 255], 4 * k);
+  else about.palette.forEach((colour, k) => palette.set(colour, 4 * k));
+  const scratch = new Uint8Array(count);
+  const [indices, bits, turns] = [about.indices, about.bits, about.turns].map(read);
+  const [before, after] = ["before", "after"].map((name) =>
+    typeof about[name] === "number" ? new Uint8Array(count).fill(about[name]) : read(about[name]),
+  );
+  const size = Math.ceil(count / 8);
+  const at = (k) => {
+    if (indices)
+      return indices.length === count ? indices : indices.subarray(k * count, (k + 1) * count);
+    if (bits)
+      for (let p = 0; p < count; p++) scratch[p] = (bits[k * size + (p >> 3)] >> (p & 7)) & 1;
+    else for (let p = 0; p < count; p++) scratch[p] = turns[p] > k ? before[p] : after[p];
+    return scratch;
+  };
+  return { at, palette, mask: about.mask };
+}
+
+/** A picture of pixels: layers that are laid over each other, lines, signs, and what is lit. */
+class ImagePanel extends Panel {
+  use(about) {
+    super.use(about);
+    const read = this.view.read;
+    [this.rows, this.columns] = about.shape;
+    this.count = this.rows * this.columns;
+    this.layers = about.layers.map((layer) => layerOf(layer, read, this.count));
+    this.sheet = document.createElement("canvas");
+    [this.sheet.width, this.sheet.height] = [this.columns, this.rows];
+    this.paper = this.sheet.getContext("2d");
+    this.pixels = this.paper.createImageData(this.columns, this.rows);
+    this.veil = document.createElement("canvas");
+    [this.veil.width, this.veil.height] = [this.columns, this.rows];
+    this.lines = (about.lines ?? []).map((line) => ({ ...line, path: this.pathOf(read(line.xy)) }));
+    this.signs = (about.signs ?? []).map((each) => ({
+      ...each, starts: read(each.starts), places: read(each.places),
+    }));
+    this.still = [...this.lines, ...this.signs.filter((each) => !each.starts)];
+    this.over = null;
+    this.picks = read(about.picks);
+    const { paths } = about;
+    this.paths = paths && { starts: read(paths.starts), places: read(paths.places) };
+    this.painted = this.masked = this.veiled = null;
+    this.under = -1;
+    this.canvas.classList.toggle("toposeg-hand", Boolean(about.click));
+    this.name(`${about.title}, ${this.rows} rows and ${this.columns} columns`, false);
+    if (about.click === "pixel") {
+      set(this.canvas, "role", "slider");
+      set(this.canvas, "tabindex", 0);
+      set(this.canvas, "aria-label", "Chosen pixel, moved by arrow keys");
+      set(this.canvas, "aria-valuemin", 0);
+      set(this.canvas, "aria-valuemax", this.count - 1);
+    }
+  }
+
+  pathOf(xy) {
+    const path = new Path2D();
+    let pen = false;
+    for (let k = 0; k < xy.length; k += 2) {
+      if (Number.isNaN(xy[k])) pen = false;
+      else if (pen) path.lineTo(xy[k] + 0.5, xy[k + 1] + 0.5);
+      else {
+        path.moveTo(xy[k] + 0.5, xy[k + 1] + 0.5);
+        pen = true;
+      }
+    }
+    return path;
+  }
+
+  fit(room, ratio) {
+    super.fit(room, ratio);
+    this.scale = this.width / this.columns;
+    this.over = null;
+  }
+
+  sized(room) {
+    const wide = Math.min(room, (TALLEST * this.columns) / this.rows);
+    return [Math.round(wide), Math.max(24, Math.round((wide * this.rows) / this.columns))];
+  }
+
+  paint(k) {
+    if (this.painted === k) return;
+    this.painted = k;
+    const out = this.pixels.data;
+    out.fill(0);
+    for (const { at, palette } of this.layers) {
+      const indices = at(k);
+      for (let p = 0, q = 0; p < this.count; p++, q += 4) {
+        const c = 4 * indices[p];
+        const alpha = palette[c + 3];
+        if (!alpha) continue;
+        const rest = 255 - alpha;
+        for (let n = 0; n < 3; n++) out[q + n] = (alpha * palette[c + n] + rest * out[q + n]) / 255;
+        out[q + 3] = 255;
+      }
+    }
+    this.paper.putImageData(this.pixels, 0, 0);
+  }
+
+  /** Return 1 for the foreground of a frame. */
+  mask(k) {
+    if (this.masked?.k !== k) {
+      const layer = this.layers.find((each) => each.mask);
+      const mask = Uint8Array.from(layer.at(k), (index) => (layer.mask.includes(index) ? 1 : 0));
+      this.masked = { k, mask };
+    }
+    return this.masked.mask;
+  }
+
+  /** Lay a veil of colours over regions: pairs of a region and a colour. */
+  lay(regions) {
+    const paper = this.veil.getContext("2d");
+    const pixels = paper.createImageData(this.columns, this.rows);
+    for (const [region, colour] of regions) {
+      const [r, g, b] = rgb(colour);
+      for (let p = 0; p < this.count; p++) if (region[p]) pixels.data.set([r, g, b, 190], 4 * p);
+    }
+    paper.putImageData(pixels, 0, 0);
+  }
+
+  draw(k) {
+    const { ctx, view } = this;
+    this.paint(k);
+    this.clear();
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(this.sheet, 0, 0, this.width, this.height);
+    const lit = view.lit;
+    if (lit?.regions.length && this.about.lights) {
+      if (this.veiled !== lit) this.lay(lit.regions);
+      this.veiled = lit;
+      ctx.drawImage(this.veil, 0, 0, this.width, this.height);
+    }
+    const { scale } = this;
+    if (this.still.length) {
+      if (!this.over) this.drawStill();
+      ctx.drawImage(this.over, 0, 0, this.width, this.height);
+    }
+    if (this.paths && view.shown > 0) {
+      ctx.save();
+      ctx.scale(scale, scale);
+      this.drawPath(view.shown - 1, scale);
+      ctx.restore();
+    }
+    this.drawSigns(ctx, k, this.signs.filter((each) => each.starts));
+    if (lit && this.about.lights) this.drawPair(lit);
+    if (this.about.click === "pixel") this.drawChosen();
+  }
+
+  /** Draw once what is the same in every frame. */
+  drawStill() {
+    this.over = document.createElement("canvas");
+    [this.over.width, this.over.height] = [this.canvas.width, this.canvas.height];
+    const ctx = this.over.getContext("2d");
+    const { ratio, scale } = this;
+    ctx.setTransform(ratio * scale, 0, 0, ratio * scale, 0, 0);
+    for (const line of this.lines) {
+      ctx.lineWidth = line.width / scale;
+      ctx.strokeStyle = line.colour;
+      ctx.stroke(line.path);
+    }
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.drawSigns(ctx, 0, this.signs.filter((each) => !each.starts));
+  }
+
+  drawSigns(ctx, k, signs) {
+    for (const each of signs) {
+      const { starts, places, colour } = each;
+      const [from, to] = starts ? [starts[k], starts[k + 1]] : [0, places.length];
+      const size = clamp(0.9 * this.scale, each.least ?? 5, 13);
+      for (let i = from; i < to; i++)
+        sign(ctx, each.sign, ...this.middle(places[i]), size, colour, each.edge ?? "#000");
+    }
+  }
+
+  middle(p) {
+    const { columns, scale } = this;
+    return [((p % columns) + 0.5) * scale, (Math.floor(p / columns) + 0.5) * scale];
+  }
+
+  drawPath(j, scale) {
+    const { starts, places } = this.paths;
+    const { ctx } = this;
+    ctx.beginPath();
+    for (let i = starts[j]; i < starts[j + 1]; i++) {
+      const [x, y] = [(places[i] % this.columns) + 0.5, Math.floor(places[i] / this.columns) + 0.5];
+      if (i === starts[j]) ctx.moveTo(x, y);
+      ctx.lineTo(x, y);
+    }
+    for (const [width, colour] of [[6, "#000"], [3, "#fff"]]) {
+      ctx.lineWidth = width / scale;
+      ctx.lineCap = ctx.lineJoin = "round";
+      ctx.strokeStyle = colour;
+      ctx.stroke();
+    }
+  }
+
+  /** Draw birth and death pixel of what is lit, and the way between them. */
+  drawPair(lit) {
+    const { ctx } = this;
+    const size = Math.max(15, 2 * this.scale + 8);
+    if (lit.death >= 0) {
+      ctx.beginPath();
+      ctx.moveTo(...this.middle(lit.birth));
+      ctx.lineTo(...this.middle(lit.death));
+      for (const [width, colour] of [[4, "#0008"], [1.5, "#fff"]]) {
+        ctx.lineWidth = width;
+        ctx.strokeStyle = colour;
+        ctx.stroke();
+      }
+    }
+    const colours = this.view.about.features.colours;
+    sign(ctx, "diamond", ...this.middle(lit.birth), size, colours.birth, "#000");
+    if (lit.death >= 0) sign(ctx, "aim", ...this.middle(lit.death), size, colours.death, "#000");
+    if (lit.meeting) sign(ctx, "ring", ...this.middle(lit.death), 2.2 * size, "#fff", "#000");
+  }
+
+  drawChosen() {
+    const [row, column] = this.view.pixel;
+    const [x, y] = this.middle(row * this.columns + column);
+    sign(this.ctx, "square", x, y, Math.max(12, this.scale + 4), "#fff", "#000");
+    const text = `row ${row}, column ${column}`;
+    set(this.canvas, "aria-valuenow", row * this.columns + column);
+    set(this.canvas, "aria-valuetext", `${text}: ${this.view.answer().split(":")[0]}`);
+  }
+
+  pixelAt(x, y) {
+    const [row, column] = [Math.floor(y / this.scale), Math.floor(x / this.scale)];
+    const inside = row >= 0 && column >= 0 && row < this.rows && column < this.columns;
+    return inside ? row * this.columns + column : -1;
+  }
+
+  pointed(x, y) {
+    const p = this.pixelAt(x, y);
+    const { view } = this;
+    if (p < 0) return this.left();
+    if (p === this.under && view.index === this.underAt) return;
+    [this.under, this.underAt] = [p, view.index];
+    const place = `row ${Math.floor(p / this.columns)}, column ${p % this.columns}`;
+    let found = 0;
+    if (this.picks) found = this.picks[p];
+    else if (this.about.lights) found = view.featureAt(p) + 1;
+    if (this.picks || this.about.lights) view.point(found);
+    this.say(found ? `${place}: ${view.nameOf(found - 1)}` : place);
+  }
+
+  pressed(x, y) {
+    const p = this.pixelAt(x, y);
+    if (p < 0) return;
+    if (this.about.click === "pixel")
+      this.view.choose(Math.floor(p / this.columns), p % this.columns);
+    this.pointed(x, y);
+    if (this.view.pointing > 0) this.view.mark(this.view.pointing);
+  }
+
+  left() {
+    this.under = -1;
+    this.say("");
+    this.view.point(0);
+  }
+
+  key(event) {
+    const step = ARROWS[event.key];
+    if (this.about.click !== "pixel" || !step) return;
+    event.preventDefault();
+    const [row, column] = this.view.pixel;
+    this.view.choose(
+      clamp(row + step[0], 0, this.rows - 1), clamp(column + step[1], 0, this.columns - 1),
+    );
+  }
+}
+
+/** What charts have in common: axes, marks by keyboard, dots that hear a pointer. */
+class Chart extends Panel {
+  use(about) {
+    super.use(about);
+    this.canvas.classList.toggle("toposeg-hand", Boolean(this.marks));
+    this.places = [];
+    if (!this.marks) return this.name(about.title, false);
+    this.name(`Marked feature, in the ${about.title.split(":")[0]}`, true);
+    set(this.canvas, "aria-valuemin", 0);
+  }
+
+  get marks() {
+    return Boolean(this.view.about.features);
+  }
+
+  /** Say to a screen reader what is marked. */
+  tellMark() {
+    const { view } = this;
+    if (!this.marks) return;
+    set(this.canvas, "aria-valuemax", view.features.count(view.index));
+    set(this.canvas, "aria-valuenow", view.marked);
+    set(this.canvas, "aria-valuetext", view.marked ? view.nameOf(view.marked - 1) : "none");
+  }
+
+  /** Draw a frame with ticks; `x` and `y` are [low, high, name, ticks]. */
+  axes(x, y) {
+    const { ctx } = this;
+    this.box = [52, 10, this.width - 62, this.height - 52];
+    const [left, top, wide, high] = this.box;
+    [this.x, this.y] = [x, y];
+    ctx.strokeStyle = this.view.faint;
+    ctx.lineWidth = 1;
+    ctx.strokeRect(left + 0.5, top + 0.5, wide, high);
+    ctx.fillStyle = this.view.ink;
+    ctx.textAlign = "center";
+    ctx.textBaseline = "top";
+    for (const [value, label] of x[3])
+      if (inside(value, x)) ctx.fillText(label, this.atX(value), top + high + 6);
+    ctx.fillText(x[2], left + wide / 2, top + high + 24);
+    ctx.textAlign = "right";
+    ctx.textBaseline = "middle";
+    for (const [value, label] of y[3])
+      if (inside(value, y)) ctx.fillText(label, left - 7, this.atY(value));
+    ctx.save();
+    ctx.translate(11, top + high / 2);
+    ctx.rotate(-Math.PI / 2);
+    ctx.textAlign = "center";
+    ctx.fillText(y[2], 0, 0);
+    ctx.restore();
+  }
+
+  atX(value) {
+    return this.box[0] + (this.box[2] * (value - this.x[0])) / (this.x[1] - this.x[0]);
+  }
+
+  atY(value) {
+    return this.box[1] + (this.box[3] * (value - this.y[0])) / (this.y[1] - this.y[0]);
+  }
+
+  /** Draw only inside the frame. */
+  inFrame(draw) {
+    this.ctx.save();
+    this.ctx.beginPath();
+    this.ctx.rect(...this.box);
+    this.ctx.clip();
+    draw();
+    this.ctx.restore();
+  }
+
+  dashed(...points) {
+    const { ctx } = this;
+    ctx.beginPath();
+    points.forEach(([x, y], k) => (k ? ctx.lineTo(x, y) : ctx.moveTo(x, y)));
+    ctx.setLineDash([6, 4]);
+    ctx.lineWidth = 1.5;
+    ctx.strokeStyle = this.view.ink;
+    ctx.stroke();
+    ctx.setLineDash([]);
+  }
+
+  /** Return the number, from 1, of what stands nearest to a place, or 0. */
+  found(x, y) {
+    let [best, away] = [0, REACH ** 2];
+    for (const [j, u, v] of this.places) {
+      const d = (u - x) ** 2 + (v - y) ** 2;
+      if (d < away) [best, away] = [j + 1, d];
+    }
+    return best;
+  }
+
+  pointed(x, y) {
+    if (!this.marks) return;
+    const found = this.found(x, y);
+    this.say(found ? this.view.nameOf(found - 1) : "");
+    this.view.point(found);
+  }
+
+  pressed(x, y) {
+    const found = this.marks ? this.found(x, y) : 0;
+    if (found) this.view.mark(found);
+  }
+
+  left() {
+    if (!this.marks) return;
+    this.say("");
+    this.view.point(0);
+  }
+
+  key(event) {
+    if (!this.marks) return;
+    const { view } = this;
+    const last = view.features.count(view.index);
+    const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
+    const ends = { Home: 0, End: last };
+    const next = steps[event.key] ? view.marked + steps[event.key] : ends[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    view.mark(clamp(next, 0, last));
+  }
+}
+
+const inside = (value, [low, high]) =>
+  value >= Math.min(low, high) - 1e-9 && value <= Math.max(low, high) + 1e-9;
+
+/** Return ticks of round numbers between two values. */
+function ticks(low, high, count = 6) {
+  const span = Math.abs(high - low) || 1;
+  const raw = span / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].map((k) => k * power).find((k) => k >= raw);
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const found = [];
+  const [first, last] = [Math.min(low, high) / step - 1e-9, Math.max(low, high) / step + 1e-9];
+  for (let k = Math.ceil(first); k <= last; k++)
+    found.push([k * step, (k * step).toFixed(digits)]);
+  return found;
+}
+
+/** Births and deaths as dots; a box that is drawn with the pointer is looked at closely. */
+class Diagram extends Chart {
+  constructor(view) {
+    super(view);
+    this.zoom = null;
+    this.canvas.addEventListener("dblclick", () => this.look(null));
+    this.back = make("button.toposeg-back", { type: "button", onclick: () => this.look(null) });
+    this.back.textContent = "Whole diagram";
+    this.back.hidden = true;
+    this.element.append(this.back);
+  }
+
+  look(zoom) {
+    if (this.back === document.activeElement) this.canvas.focus();
+    this.zoom = zoom;
+    this.back.hidden = !zoom;
+    this.view.soon();
+  }
+
+  draw(k) {
+    this.clear();
+    const { view, ctx } = this;
+    const [x0, x1, y0, y1] = this.zoom ?? [-0.03, 1.03, 1.03, -0.03];
+    this.axes([x0, x1, "birth", ticks(x0, x1)], [y0, y1, "death", ticks(y0, y1)]);
+    const threshold = view.about.thresholds[k];
+    const { features } = view;
+    const [from, to] = features.range(k);
+    this.places = [];
+    this.inFrame(() => {
+      ctx.fillStyle = view.wash;
+      const [tx, ty] = [this.atX(threshold), this.atY(threshold)];
+      ctx.fillRect(tx, ty, this.width, this.height);
+      ctx.lineWidth = 1;
+      ctx.strokeStyle = view.faint;
+      ctx.beginPath();
+      ctx.moveTo(this.atX(0), this.atY(0));
+      ctx.lineTo(this.atX(1), this.atY(1));
+      ctx.stroke();
+      for (let i = to - 1; i >= from; i--) {
+        const [x, y] = [this.atX(features.birth[i]), this.atY(features.death[i])];
+        if (inside(features.birth[i], this.x) && inside(features.death[i], this.y))
+          this.places.push([i - from, x, y]);
+        const hole = features.dimension[i];
+        const alive = features.alive(i, k);
+        const kind = hole ? (alive ? "up" : "up-open") : alive ? "dot" : "ring";
+        sign(ctx, kind, x, y, 9, view.tint(features.colourOf(i)), view.paper);
+      }
+      this.dashed([tx, this.box[1] + this.box[3]], [tx, ty], [this.box[0] + this.box[2], ty]);
+      const j = view.shown - 1;
+      if (j >= 0 && from + j < to) {
+        const [x, y] = [this.atX(features.birth[from + j]), this.atY(features.death[from + j])];
+        sign(ctx, "ring", x, y, 20, view.ink, view.paper);
+      }
+      if (this.drag?.moved) {
+        const { a, b } = this.drag;
+        ctx.strokeStyle = view.ink;
+        ctx.strokeRect(a[0], a[1], b[0] - a[0], b[1] - a[1]);
+      }
+    });
+    this.tellMark();
+  }
+
+  pressed(x, y, event) {
+    this.drag = { a: [x, y], b: [x, y], moved: false };
+    this.canvas.setPointerCapture(event.pointerId);
+    super.pressed(x, y);
+  }
+
+  pointed(x, y) {
+    if (!this.drag) return super.pointed(x, y);
+    this.drag.b = [x, y];
+    this.drag.moved ||= Math.hypot(x - this.drag.a[0], y - this.drag.a[1]) > 8;
+    if (this.drag.moved) this.view.soon();
+  }
+
+  released(x, y) {
+    const drag = this.drag;
+    this.drag = null;
+    if (!drag?.moved) return;
+    const [left, top, wide, high] = this.box;
+    const share = (u, start, length) => clamp((u - start) / length, 0, 1);
+    const onX = (u) => this.x[0] + share(u, left, wide) * (this.x[1] - this.x[0]);
+    const onY = (v) => this.y[0] + share(v, top, high) * (this.y[1] - this.y[0]);
+    const xs = [onX(drag.a[0]), onX(x)].sort((a, b) => a - b);
+    const ys = [onY(drag.a[1]), onY(y)].sort((a, b) => b - a);
+    const wanted = xs[1] - xs[0] > 1e-4 && ys[0] - ys[1] > 1e-4;
+    this.look(wanted ? [...xs, ...ys] : this.zoom);
+  }
+}
+
+/** The barcode: what has been lived of a bar at the threshold is solid, what is to come faint. */
+class Bars extends Chart {
+  draw(k) {
+    this.clear();
+    const { view, ctx } = this;
+    const { features } = view;
+    const [from, to] = features.range(k);
+    const count = Math.min(to - from, this.about.most);
+    const rows = Math.max(count, 4);
+    const marks = ticks(1, rows).filter(([value]) => Number.isInteger(value));
+    this.axes(
+      [1.03, -0.03, "threshold, falling", ticks(0, 1)],
+      [0.3, rows + 0.7, "feature, longest first", [[1, "1"], ...marks.filter(([v]) => v > 1)]],
+    );
+    const threshold = view.about.thresholds[k];
+    this.inFrame(() => {
+      for (let j = 0; j < count; j++) {
+        const i = from + j;
+        const shown = view.shown === j + 1;
+        const y = this.atY(j + 1);
+        const thick = clamp((0.62 * this.box[3]) / rows, 2, 7);
+        const [born, dead] = [features.birth[i], features.death[i]];
+        const now = Math.max(dead, Math.min(threshold, born));
+        const hole = features.dimension[i] > 0;
+        const line = (a, b, strong) => {
+          ctx.beginPath();
+          ctx.moveTo(this.atX(a), y);
+          ctx.lineTo(this.atX(b), y);
+          ctx.lineWidth = strong ? (shown ? thick + 4 : thick) : Math.max(1.5, thick / 3);
+          ctx.globalAlpha = strong ? 1 : 0.45;
+          ctx.setLineDash(hole ? [5, 2] : []);
+          ctx.strokeStyle = shown && strong ? view.ink : view.tint(features.colourOf(i));
+          ctx.stroke();
+          ctx.setLineDash([]);
+          ctx.globalAlpha = 1;
+        };
+        line(born, dead, false);
+        if (born > now) line(born, now, true);
+        if (shown && strongEnd(features, i, threshold))
+          sign(ctx, "aim", this.atX(dead), y, 13, features.colours.death, view.paper);
+      }
+      const x = this.atX(threshold);
+      this.dashed([x, this.box[1]], [x, this.box[1] + this.box[3]]);
+    });
+    this.tellMark();
+  }
+
+  found(x, y) {
+    const [from, to] = this.view.features.range(this.view.index);
+    const j = Math.round(this.y[0] + ((y - this.box[1]) / this.box[3]) * (this.y[1] - this.y[0]));
+    const [left, top, wide, high] = this.box;
+    if (x < left || x > left + wide || y < top || y > top + high) return 0;
+    return j >= 1 && j <= Math.min(to - from, this.about.most) ? j : 0;
+  }
+}
+
+/** Whether a bar has ended at a threshold. */
+function strongEnd(features, i, threshold) {
+  return features.deathAt[i] >= 0 && threshold <= features.death[i];
+}
+
+/** A line of one number for each frame; a click goes to the frame. */
+class Curve extends Chart {
+  get marks() {
+    return false;
+  }
+
+  use(about) {
+    super.use(about);
+    this.values = this.view.read(about.values);
+    this.canvas.classList.add("toposeg-hand");
+  }
+
+  draw(k) {
+    this.clear();
+    const { view, ctx, values } = this;
+    const high = Math.max(1e-9, ...values) * 1.06;
+    const last = values.length - 1;
+    const whole = ticks(0, last).filter(([value]) => Number.isInteger(value));
+    this.axes([-0.02 * last - 0.3, 1.02 * last + 0.3, this.about.x, whole],
+              [high, 0, this.about.y, ticks(0, high)]);
+    ctx.beginPath();
+    values.forEach((value, step) => ctx.lineTo(this.atX(step), this.atY(value)));
+    ctx.lineWidth = 2;
+    ctx.strokeStyle = view.ink;
+    ctx.stroke();
+    sign(ctx, "dot", this.atX(k), this.atY(values[k]), 12, view.tint("#0072B2"), view.paper);
+  }
+
+  stepAt(x) {
+    const share = (x - this.box[0]) / this.box[2];
+    const step = Math.round(this.x[0] + share * (this.x[1] - this.x[0]));
+    return clamp(step, 0, this.values.length - 1);
+  }
+
+  pointed(x) {
+    const step = this.stepAt(x);
+    this.say(`${this.about.x} ${step}: ${this.values[step].toPrecision(4)}`);
+  }
+
+  pressed(x) {
+    this.view.go(this.stepAt(x));
+  }
+
+  left() {
+    this.say("");
+  }
+}
+
+/** The nine cells around the chosen pixel, with a letter or number for each part touching it. */
+class Cells extends Panel {
+  use(about) {
+    super.use(about);
+    this.name(about.title, false);
+  }
+
+  sized(room) {
+    const side = Math.round(Math.min(room, 360));
+    return [side, side];
+  }
+
+  draw() {
+    this.clear();
+    const { ctx, view, about } = this;
+    const [cells, within] = view.cellsAround();
+    const numbers = partsAround(cells, view.about.connectivity);
+    const side = (this.width - 4) / 3;
+    const at = (k) => [2 + ((k % 3) + 0.5) * side, 2 + (Math.floor(k / 3) + 0.5) * side];
+    for (let k = 0; k < 9; k++) {
+      const [x, y] = at(k);
+      ctx.fillStyle = within[k] ? (cells[k] ? about.colours[0] : "#FFFFFF") : about.colours[1];
+      ctx.fillRect(x - side / 2, y - side / 2, side, side);
+      ctx.lineWidth = 1;
+      ctx.strokeStyle = "#777777";
+      ctx.strokeRect(x - side / 2, y - side / 2, side, side);
+    }
+    const colour = (number) => about.colours[number > 0 ? 2 : 3];
+    for (let k = 0; k < 9; k++)
+      for (let q = k + 1; q < 9; q++) {
+        if (!numbers[k] || numbers[k] !== numbers[q]) continue;
+        const across = Math.abs((k % 3) - (q % 3));
+        const steps = [across, Math.abs(Math.floor(k / 3) - Math.floor(q / 3))];
+        const most = numbers[k] > 0 ? view.about.connectivity : 3 - view.about.connectivity;
+        if (Math.max(...steps) !== 1 || steps[0] + steps[1] > most) continue;
+        ctx.beginPath();
+        ctx.moveTo(...at(k));
+        ctx.lineTo(...at(q));
+        ctx.lineWidth = 5;
+        ctx.strokeStyle = colour(numbers[k]);
+        ctx.stroke();
+      }
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    for (let k = 0; k < 9; k++) {
+      const [x, y] = at(k);
+      const size = 0.42 * side;
+      if (numbers[k]) {
+        sign(ctx, numbers[k] > 0 ? "dot" : "up", x, y, size, colour(numbers[k]), "#fff");
+        ctx.font = `bold ${Math.round(0.17 * side)}px system-ui, sans-serif`;
+        ctx.fillStyle = "#fff";
+        const name = numbers[k] > 0 ? "ABCD"[numbers[k] - 1] : String(-numbers[k]);
+        ctx.fillText(name, x, y + (numbers[k] > 0 ? 1 : 0.05 * side));
+      } else if (k === 4) {
+        ctx.font = `italic ${Math.round(0.26 * side)}px system-ui, sans-serif`;
+        ctx.fillStyle = "#000";
+        ctx.fillText("p", x, y);
+      }
+    }
+    const [x, y] = at(4);
+    ctx.lineWidth = 3;
+    ctx.strokeStyle = "#000";
+    ctx.strokeRect(x - side / 2, y - side / 2, side, side);
+    const [row, column] = view.pixel;
+    const answer = view.answer();
+    say(this.title, `row ${row}, column ${column}: ${answer.split(":")[0].toLowerCase()}`);
+    this.say(answer);
+    set(this.canvas, "aria-label", `The nine cells around row ${row}, column ${column}. ${answer}`);
+  }
+}
+
+/** Number the components of a mask 1, 2, ..., its holes -1, -2, ..., each in reading order.
+ *
+ * The same as `numbered_parts` of toposeg_lite.figures. */
+export function partsOf(mask, width, connectivity) {
+  const numbers = new Int32Array(mask.length);
+  const seen = new Uint8Array(mask.length);
+  const counts = [0, 0]; // holes, components
+  for (let p = 0; p < mask.length; p++) {
+    if (seen[p]) continue;
+    const part = flood(mask, width, p, connectivity === (mask[p] ? 2 : 1));
+    const places = [...part.keys()].filter((q) => part[q]);
+    for (const q of places) seen[q] = 1;
+    const last = mask.length - width;
+    const atBorder = (q) => q < width || q >= last || q % width === 0 || q % width === width - 1;
+    if (!mask[p] && places.some(atBorder)) continue;
+    counts[mask[p]] += 1;
+    for (const q of places) numbers[q] = mask[p] ? counts[1] : -counts[0];
+  }
+  return { numbers, betti: [counts[1], counts[0]] };
+}
+
+/** Name a part: letters for components, numbers for holes, as `part_name`. */
+function partName(number) {
+  if (number <= 0) return number ? String(-number) : "";
+  const letter = String.fromCharCode(65 + ((number - 1) % 26));
+  return letter.repeat(1 + Math.floor((number - 1) / 26));
+}
+
+/** A small mask to paint on: a stroke is drawn at once, and told when the hand is lifted. */
+class Paint extends ImagePanel {
+  use(about) {
+    const { view } = this;
+    const mask = this.view.read(about.mask);
+    // What the hand has painted since the model heard of it last stays.
+    const heard = view.about.stroke >= (view.stroke ?? 0) && !this.stroke;
+    if (heard || view.painted?.length !== mask.length) view.painted = Uint8Array.from(mask);
+    if (heard) view.stroke = view.about.stroke;
+    this.truth = view.read(about.truth);
+    super.use({ ...about, click: "pixel" });
+    set(this.canvas, "aria-label", "Chosen pixel: arrow keys move it, Space paints or wipes it");
+    this.canvas.style.touchAction = "none";
+    this.measure();
+  }
+
+  measure() {
+    const { view } = this;
+    Object.assign(view, partsOf(view.painted, this.columns, view.about.connectivity));
+    view.wrong = view.painted.reduce((sum, value, p) => sum + (value !== this.truth[p]), 0);
+    this.painted = null;
+  }
+
+  sized(room) {
+    const wide = Math.min(room, 640, (460 * this.columns) / this.rows);
+    return [Math.round(wide), Math.round((wide * this.rows) / this.columns)];
+  }
+
+  paint() {
+    if (this.painted) return;
+    this.painted = true;
+    const { palette } = this.about;
+    const { painted } = this.view;
+    for (let p = 0; p < painted.length; p++)
+      this.pixels.data.set([...rgb(palette[2 * painted[p] + this.truth[p]]), 255], 4 * p);
+    this.paper.putImageData(this.pixels, 0, 0);
+  }
+
+  drawChosen() {
+    const { ctx, view, scale } = this;
+    ctx.beginPath();
+    for (let k = 0; k <= this.columns; k++)
+      ctx.moveTo(k * scale, 0), ctx.lineTo(k * scale, this.height);
+    for (let k = 0; k <= this.rows; k++)
+      ctx.moveTo(0, k * scale), ctx.lineTo(this.width, k * scale);
+    ctx.lineWidth = 1;
+    ctx.strokeStyle = "#8884";
+    ctx.stroke();
+    ctx.font = `bold ${clamp(0.5 * scale, 7, 15)}px system-ui, sans-serif`;
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    for (let p = 0; p < view.numbers.length; p++) {
+      if (!view.numbers[p]) continue;
+      const [x, y] = this.middle(p);
+      ctx.fillStyle = this.about.colours[view.numbers[p] > 0 ? 0 : 1];
+      ctx.fillText(partName(view.numbers[p]), x, y + 1);
+    }
+    const [row, column] = view.pixel;
+    const p = row * this.columns + column;
+    sign(ctx, "square", ...this.middle(p), Math.max(10, scale - 2), "#fff", "#000");
+    set(this.canvas, "aria-valuenow", p);
+    set(this.canvas, "aria-valuetext", `row ${row}, column ${column}: ${this.nameOf(p)}`);
+  }
+
+  nameOf(p) {
+    const number = this.view.numbers[p];
+    if (number > 0) return `component ${partName(number)}`;
+    return number ? `hole ${partName(number)}` : "background that reaches the border";
+  }
+
+  put(p, value) {
+    this.view.painted[p] = value;
+    this.view.pixel = [Math.floor(p / this.columns), p % this.columns];
+  }
+
+  pressed(x, y, event) {
+    const p = this.pixelAt(x, y);
+    if (p < 0 || event.button) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.stroke = { value: 1 - this.view.painted[p], from: p };
+    this.put(p, this.stroke.value);
+    this.changed();
+  }
+
+  pointed(x, y) {
+    const p = this.pixelAt(x, y);
+    if (p < 0) return this.say("");
+    if (this.stroke && p !== this.stroke.from) {
+      for (const q of this.between(this.stroke.from, p)) this.put(q, this.stroke.value);
+      this.stroke.from = p;
+      this.changed();
+    }
+    this.say(`row ${Math.floor(p / this.columns)}, column ${p % this.columns}: ${this.nameOf(p)}`);
+  }
+
+  /** Return the pixels on the way from one to another, without the first. */
+  between(from, to) {
+    const { columns } = this;
+    const [a, b] = [from, to].map((p) => [Math.floor(p / columns), p % columns]);
+    const steps = Math.max(Math.abs(b[0] - a[0]), Math.abs(b[1] - a[1]));
+    return Array.from({ length: steps }, (_, k) => {
+      const share = (k + 1) / steps;
+      const [row, column] = [0, 1].map((n) => Math.round(a[n] + share * (b[n] - a[n])));
+      return row * columns + column;
+    });
+  }
+
+  released() {
+    if (!this.stroke) return;
+    this.stroke = null;
+    this.view.tellPainted();
+  }
+
+  left() {
+    this.say("");
+  }
+
+  key(event) {
+    if (event.key !== " " && event.key !== "Enter") return super.key(event);
+    event.preventDefault();
+    if (event.repeat) return;
+    const [row, column] = this.view.pixel;
+    const p = row * this.columns + column;
+    this.put(p, 1 - this.view.painted[p]);
+    this.changed();
+    this.view.tellPainted();
+  }
+
+  changed() {
+    this.measure();
+    this.view.soon();
+  }
+}
+
+const PANELS = {
+  image: ImagePanel, diagram: Diagram, bars: Bars, curve: Curve, cells: Cells, paint: Paint,
+};
+
+/** Births and deaths of the features of a frame, with their pixels. */
+function featuresOf(about, read) {
+  const names = ["dimension", "birth", "death", "birthAt", "deathAt", "born", "died", "living"];
+  const [starts, ...columns] = [about.starts, ...names.map((name) => about[name])].map(read);
+  const made = Object.fromEntries(names.map((name, k) => [name, columns[k]]));
+  const range = (k) => (starts ? [starts[k], starts[k + 1]] : [0, made.birth.length]);
+  return {
+    ...made,
+    colours: about.colours,
+    range,
+    count: (k) => range(k)[1] - range(k)[0],
+    alive: (i, k) => (made.living ? made.living[i] > 0 : made.born[i] > k && made.died[i] <= k),
+    colourOf: (i) => about.colours.kinds[made.dimension[i]],
+  };
+}
+
+// --- The whole ----------------------------------------------------------------------------------
+
+class Frames {
+  constructor(model, el) {
+    this.model = model;
+    this.el = el;
+    this.told = {};
+    this.pointing = 0; // what is pointed at, from 1
+    this.before = "";
+    this.moving = null; // the motion that is played
+    this.busy = false; // whether the page says that something is being computed
+    this.id = `toposeg-${Math.random().toString(36).slice(2)}`;
+    this.buildFrame();
+    this.hear();
+    this.take();
+  }
+
+  // --- What stands on the page ------------------------------------------------------------------
+
+  buildFrame() {
+    this.slider = make("input", {
+      type: "range", id: this.id, min: 0, step: 1,
+      oninput: () => this.go(Number(this.slider.value)),
+    });
+    this.label = make("label", { for: this.id });
+    this.value = make("span.toposeg-value", { "aria-hidden": "true" });
+    this.play = make("button", { type: "button", onclick: () => this.toggle() });
+    this.marker = make("input", {
+      type: "range", id: `${this.id}-mark`, min: 0, step: 1,
+      oninput: () => this.mark(Number(this.marker.value)),
+    });
+    this.markLabel = make("label", { for: `${this.id}-mark` });
+    this.markValue = make("span.toposeg-value", { "aria-hidden": "true" });
+    this.main = make("div.toposeg-row", {}, this.label, this.slider, this.value, this.play);
+    this.second = make("div.toposeg-row", {}, this.markLabel, this.marker, this.markValue);
+    this.sentence = make("p.toposeg-brief", { role: "status", "aria-live": "polite" });
+    this.story = make("p.toposeg-story", { "aria-live": "polite" });
+    this.tiles = make("div.toposeg-tiles", { "aria-hidden": "true" });
+    const words = make("div", {}, this.sentence, this.story);
+    this.head = make("div.toposeg-head", {}, words, this.tiles);
+    this.grid = make("div.toposeg-grid");
+    this.legend = make("ul.toposeg-legend", { "aria-label": "Signs" });
+    this.root = make(
+      "div.toposeg-frames", { "data-lm-suppress-shortcuts": "true" },
+      this.main, this.second, this.head, this.grid, this.legend,
+    );
+    this.el.append(this.root);
+  }
+
+  hear() {
+    this.ears = {
+      "change:about": () => this.soonTake(),
+      "change:data": () => this.soonTake(),
+      "change:index": () => this.follow("index", (k) => this.stand(k)),
+      "change:marked": () => this.follow("marked", (j) => (this.marked = j)),
+      "change:pixel": () => this.follow("pixel", (p) => (this.pixel = p)),
+      "change:busy": () => this.wait(),
+      "change:story": () => say(this.story, this.model.get("story") ?? ""),
+    };
+    for (const [name, ear] of Object.entries(this.ears)) this.model.on(name, ear);
+    this.sizes = new ResizeObserver(() => this.soon(true));
+    this.sizes.observe(this.root);
+    this.themes = new MutationObserver(() => this.soon(true));
+    this.themes.observe(document.body, { attributes: true });
+    this.themes.observe(document.documentElement, { attributes: true });
+    this.dark = matchMedia("(prefers-color-scheme: dark)");
+    this.onDark = () => this.soon(true);
+    this.dark.addEventListener("change", this.onDark);
+    this.still = matchMedia("(prefers-reduced-motion: reduce)");
+  }
+
+  end() {
+    for (const [name, ear] of Object.entries(this.ears)) this.model.off(name, ear);
+    this.stop();
+    clearTimeout(this.resting);
+    clearTimeout(this.waiting);
+    cancelAnimationFrame(this.asked);
+    this.sizes.disconnect();
+    this.themes.disconnect();
+    this.dark.removeEventListener("change", this.onDark);
+    this.root.remove();
+  }
+
+  /** Say that something is being computed, unless it takes but a moment. */
+  wait() {
+    clearTimeout(this.waiting);
+    this.busy = false;
+    if (this.model.get("busy")) this.waiting = setTimeout(() => this.say(), PATIENCE);
+    this.soon();
+  }
+
+  say() {
+    this.busy = true;
+    this.soon();
+  }
+
+  /** Take what belongs together once all of it has come. */
+  soonTake() {
+    if (this.taking) return;
+    this.taking = true;
+    queueMicrotask(() => {
+      this.taking = false;
+      this.take();
+    });
+  }
+
+  /** Show the bundle that the model holds now. */
+  take() {
+    this.stop();
+    const about = (this.about = this.model.get("about"));
+    if (!about?.panels) return;
+    this.read = reader(this.model.get("data"));
+    this.features = about.features && featuresOf(about.features, this.read);
+    for (const name of ["index", "marked", "pixel"]) this.told[name] = this.model.get(name);
+    this.index = clamp(this.model.get("index"), 0, about.frames - 1);
+    this.marked = this.model.get("marked");
+    this.pixel = this.model.get("pixel");
+    this.pointing = 0;
+    clearTimeout(this.resting);
+    const kinds = about.panels.map((panel) => panel.kind).join();
+    if (kinds !== this.kinds) {
+      this.kinds = kinds;
+      this.panels = about.panels.map((panel) => new PANELS[panel.kind](this));
+      this.grid.replaceChildren(...this.panels.map((panel) => panel.element));
+      this.root.style.setProperty("--panels", this.panels.length);
+    }
+    this.panels.forEach((panel, k) => panel.use(about.panels[k]));
+    this.image = this.panels.find((panel) => panel.layers?.some((layer) => layer.mask));
+    say(this.label, about.label);
+    this.slider.max = about.frames - 1;
+    this.markable = Boolean(about.marking);
+    this.second.hidden = !this.markable;
+    say(this.markLabel, about.marking?.label ?? "");
+    this.main.hidden = about.frames === 1;
+    this.play.hidden = !about.play;
+    say(this.story, this.model.get("story") ?? "");
+    this.head.classList.toggle("toposeg-told", about.play?.kind === "meeting");
+    this.legend.replaceChildren(
+      ...about.legend.map(([glyph, colour, text]) => {
+        const tinted = about.features && "●○▲△".includes(glyph);
+        const name = tinted ? "span.toposeg-tinted" : "span";
+        const style = `--sign: ${colour}`;
+        return make("li", {}, make(name, { style, "aria-hidden": "true" }, glyph), text);
+      }),
+    );
+    this.tiles.replaceChildren(
+      ...about.numbers.map(() => make("div", {}, make("b"), make("span"))),
+    );
+    this.showPlay();
+    this.soon(true);
+  }
+
+  // --- Moves ------------------------------------------------------------------------------------
+
+  /** Follow the model, unless it repeats what it was told: the hand may be elsewhere by now. */
+  follow(name, act) {
+    const value = this.model.get(name);
+    if (this.taking || JSON.stringify(value) === JSON.stringify(this.told[name])) return;
+    this.told[name] = value;
+    this.stop();
+    act(value);
+    this.soon();
+  }
+
+  /** Go to a frame, as a hand wants it. */
+  go(k) {
+    this.stop();
+    this.stand(k);
+    this.rest();
+  }
+
+  stand(k) {
+    this.index = clamp(k, 0, this.about.frames - 1);
+    this.soon();
+  }
+
+  mark(j) {
+    this.stop();
+    this.marked = j;
+    this.soon();
+    this.rest();
+  }
+
+  /** Light what the pointer stands on, for as long as it does. */
+  point(j) {
+    if ((this.moving && !this.moving.done) || j === this.pointing) return;
+    this.pointing = j;
+    this.soon();
+  }
+
+  choose(row, column) {
+    this.pixel = [row, column];
+    this.soon();
+    this.rest();
+  }
+
+  /** Tell the model once the picture is there and the hand rests. */
+  rest() {
+    set(this.sentence, "aria-busy", "true"); // a screen reader waits for the end of a move
+    clearTimeout(this.resting);
+    this.restless = true;
+    this.soon();
+  }
+
+  tell() {
+    clearTimeout(this.resting);
+    set(this.sentence, "aria-busy", "false");
+    let changed = false;
+    for (const name of ["index", "marked", "pixel"]) {
+      if (JSON.stringify(this[name]) === JSON.stringify(this.told[name])) continue;
+      this.told[name] = this[name];
+      this.model.set(name, this[name]);
+      changed = true;
+    }
+    if (changed) this.model.save_changes();
+  }
+
+  /** Tell the model at once what is painted, and the number of the stroke. */
+  tellPainted() {
+    this.stroke += 1;
+    this.model.set("painted", [...this.painted.keys()].filter((p) => this.painted[p]));
+    this.model.set("stroke", this.stroke);
+    this.tell();
+    this.model.save_changes();
+  }
+
+  // --- What follows from them -------------------------------------------------------------------
+
+  /** The number of the last thing that can be marked in this frame. */
+  get last() {
+    const { features, about, index } = this;
+    return features ? features.count(index) : (about.marking?.names.length ?? 0);
+  }
+
+  /** What is lit: what is pointed at, else what is marked; from 1, 0 for nothing. */
+  get shown() {
+    return Math.min(this.pointing || this.marked, this.last);
+  }
+
+  /** Name a feature or a branch, counted from 0. */
+  nameOf(j) {
+    const { features } = this;
+    if (!features) return this.about.marking.names[j];
+    const i = features.range(this.index)[0] + j;
+    const kind = this.about.features.kinds[features.dimension[i]];
+    const dies =
+      features.deathAt[i] < 0 ? "never dies" : `dies at ${features.death[i].toFixed(2)}`;
+    return `${kind} ${j + 1}, born at ${features.birth[i].toFixed(2)}, ${dies}`;
+  }
+
+  /** Return the feature, from 0, that is alive in this frame where a pixel is, or -1. */
+  featureAt(p) {
+    const { features, index } = this;
+    const mask = this.image.mask(index);
+    const corners = mask[p] ? this.about.connectivity === 2 : this.about.connectivity === 1;
+    const region = flood(mask, this.image.columns, p, corners);
+    const [from, to] = features.range(index);
+    const at = mask[p] ? features.birthAt : features.deathAt;
+    for (let i = from; i < to; i++)
+      if (features.dimension[i] === 1 - mask[p] && features.alive(i, index) && region[at[i]])
+        return i - from;
+    return -1;
+  }
+
+  /** Return the region of a feature, by its place in the arrays, in a frame where it is alive. */
+  regionOf(i, k) {
+    const { features, image } = this;
+    const hole = features.dimension[i];
+    const start = hole ? features.deathAt[i] : features.birthAt[i];
+    const corners = hole ? this.about.connectivity === 1 : this.about.connectivity === 2;
+    return flood(image.mask(k), image.columns, start, corners);
+  }
+
+  /** Find what to light in a frame: regions with their colours, and two pixels. */
+  light(k) {
+    const { features } = this;
+    if (!features || !this.shown) return null;
+    const i = features.range(k)[0] + this.shown - 1;
+    const regions = [];
+    if (features.alive(i, k)) regions.push([this.regionOf(i, k), features.colourOf(i)]);
+    const { elder, meeting } = this.moving ?? {};
+    if (elder >= 0 && features.alive(elder, k) && k > meeting)
+      regions.unshift([this.regionOf(elder, k), features.colours.elder]);
+    const [birth, death] = [features.birthAt[i], features.deathAt[i]];
+    return { regions, birth, death, meeting: Boolean(this.moving) && k === meeting };
+  }
+
+  /** Return the nine cells around the chosen pixel, and which of them lie inside. */
+  cellsAround() {
+    const { rows, columns } = this.image;
+    const mask = this.image.mask(this.index);
+    const [cells, within] = [[], []];
+    for (let dy = -1; dy <= 1; dy++)
+      for (let dx = -1; dx <= 1; dx++) {
+        const [row, column] = [this.pixel[0] + dy, this.pixel[1] + dx];
+        const has = row >= 0 && column >= 0 && row < rows && column < columns;
+        within.push(has);
+        cells.push(has ? mask[row * columns + column] : 0);
+      }
+    return [cells, within];
+  }
+
+  answer() {
+    return verdict(this.cellsAround()[0], this.about.connectivity);
+  }
+
+  said() {
+    const { about, index } = this;
+    if (about.tail === "paint") return this.saidOfPaint();
+    let text = about.sentences[index];
+    const marked = Math.min(this.marked, this.last);
+    if (about.tail === "mark" && marked) {
+      const i = this.features.range(index)[0] + marked - 1;
+      const kind = about.features.kinds[this.features.dimension[i]];
+      const length = this.features.birth[i] - this.features.death[i];
+      text += `; marked: ${kind} ${marked}, persistence ${length.toFixed(2)}`;
+    }
+    if (about.tail === "pixel") {
+      const answer = this.answer().split(":")[0].toLowerCase();
+      text += `; row ${this.pixel[0]}, column ${this.pixel[1]} is ${answer}`;
+    }
+    return `${text}.`;
+  }
+
+  saidOfPaint() {
+    const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+    const [components, holes] = this.betti;
+    return (
+      `Painted: ${count(components, "component")} and ${count(holes, "hole")}; ` +
+      `${count(this.wrong, "pixel")} differ${this.wrong === 1 ? "s" : ""} from the truth.`
+    );
+  }
+
+  // --- Drawing ----------------------------------------------------------------------------------
+
+  /** Draw in the next frame of the screen. */
+  soon(anew = false) {
+    this.anew ||= anew;
+    this.asked ??= requestAnimationFrame(() => this.draw());
+  }
+
+  readTheme() {
+    const style = getComputedStyle(this.root);
+    this.ink = style.getPropertyValue("--ink").trim();
+    this.paper = style.getPropertyValue("--paper").trim();
+    this.faint = style.getPropertyValue("--faint").trim();
+    this.wash = style.getPropertyValue("--wash").trim();
+    this.lighten = style.getPropertyValue("--lighten").trim() === "1";
+  }
+
+  /** Make a colour strong enough for a dark page. */
+  tint(colour) {
+    if (!this.lighten) return colour;
+    return `rgb(${rgb(colour).map((c) => Math.round(c + 0.4 * (255 - c))).join()})`;
+  }
+
+  layOut() {
+    const room = this.grid.clientWidth;
+    if (!room) return false;
+    const style = getComputedStyle(this.grid);
+    const columns = style.gridTemplateColumns.split(" ").map(parseFloat);
+    for (const panel of this.panels) panel.fit(Math.floor(columns[0]), devicePixelRatio || 1);
+    return true;
+  }
+
+  draw() {
+    this.asked = undefined;
+    if (!this.about?.panels) return;
+    if (this.restless) this.resting = setTimeout(() => this.tell(), REST);
+    this.restless = false;
+    this.showWords();
+    if (this.anew) {
+      this.readTheme();
+      if (!this.layOut()) return; // out of sight; its size will be told
+      this.anew = false;
+    }
+    const { index } = this;
+    this.lit = this.light(index);
+    for (const panel of this.panels) panel.draw(index);
+    this.root.dataset.frame = index;
+  }
+
+  showWords() {
+    const { about, index, slider, marker } = this;
+    const { busy } = this;
+    this.root.classList.toggle("toposeg-busy", busy);
+    if (Number(slider.value) !== index) slider.value = index;
+    set(slider, "aria-valuetext", about.values[index]);
+    say(this.value, about.values[index]);
+    if (this.markable) {
+      if (Number(marker.max) !== this.last) marker.max = this.last;
+      const marked = Math.min(this.marked, this.last);
+      if (Number(marker.value) !== marked) marker.value = marked;
+      const name = marked ? this.nameOf(marked - 1) : "none";
+      set(marker, "aria-valuetext", name);
+      say(this.markValue, name);
+    }
+    const text = busy ? "Computing …" : this.said();
+    if (text !== this.before) write(this.sentence, text, busy ? "" : this.before);
+    this.before = text;
+    about.numbers.forEach(({ name, one, values }, k) => {
+      const [number, unit] = this.tiles.children[k].children;
+      const value = values ? values[index] : String(this.betti[k]);
+      say(number, value);
+      say(unit, one && value === "1" ? one : name);
+    });
+  }
+
+  // --- Motion -----------------------------------------------------------------------------------
+
+  showPlay() {
+    const words = this.moving && !this.moving.done ? "Stop" : this.about.play?.label;
+    say(this.play, words ?? "");
+  }
+
+  toggle() {
+    if (this.moving && !this.moving.done) return this.halt();
+    this.stop();
+    if (this.about.play.kind === "meeting") this.meet();
+    else this.run();
+  }
+
+  halt() {
+    this.stop();
+    this.rest();
+  }
+
+  stop() {
+    if (!this.moving) return;
+    clearTimeout(this.moving.timer);
+    this.moving = null;
+    this.showPlay();
+    this.soon();
+  }
+
+  /** Show frame after frame, from the first if the last is shown. */
+  run() {
+    const last = this.about.frames - 1;
+    if (this.index >= last) this.stand(0);
+    const step = () => {
+      if (this.index >= last) return this.halt();
+      this.stand(this.index + (this.about.play.stride ?? 1));
+      this.moving.timer = setTimeout(step, this.about.play.interval);
+    };
+    this.moving = { timer: setTimeout(step, this.about.play.interval) };
+    say(this.story, "");
+    this.showPlay();
+  }
+
+  /** Let the threshold fall from the birth of the marked feature to its death; say what happened.
+   *
+   * Of a component two fronts grow, its own and that of the elder one, until they meet. */
+  meet() {
+    const { features } = this;
+    const [from, to] = features.range(this.index);
+    if (!this.marked || features.deathAt[from + this.marked - 1] < 0)
+      this.marked = this.firstMortal(from, to);
+    if (!this.marked) return;
+    const i = from + this.marked - 1;
+    const meeting = features.died[i] - 1; // the first frame of the fall in which it is dead
+    const elder = features.dimension[i] ? -1 : this.elderOf(i, meeting, from, to);
+    const first = Math.max(features.born[i], elder >= 0 ? features.born[elder] : 0);
+    const start = clamp(Math.min(first + 2, features.born[i] + 12), 0, this.about.frames - 1);
+    const end = Math.max(meeting - 3, 0);
+    this.pointing = 0;
+    this.moving = { elder, meeting };
+    say(this.story, "");
+    this.showPlay();
+    const finish = () => {
+      this.moving.done = true;
+      this.showPlay();
+      say(this.story, this.tellStory(i, elder));
+      this.rest();
+    };
+    if (this.still.matches) {
+      this.stand(Math.min(meeting + 1, this.about.frames - 1)); // both fronts, just before
+      return finish();
+    }
+    this.stand(start);
+    const pace = clamp(3500 / Math.max(1, start - end), 40, 200);
+    const step = () => {
+      if (this.index <= end) return finish();
+      this.stand(this.index - 1);
+      this.moving.timer = setTimeout(step, this.index === meeting ? HOLD : pace);
+    };
+    this.moving.timer = setTimeout(step, 2 * pace);
+  }
+
+  firstMortal(from, to) {
+    const { deathAt, dimension } = this.features;
+    for (const kind of [0, 1])
+      for (let i = from; i < to; i++)
+        if (deathAt[i] >= 0 && dimension[i] === kind) return i - from + 1;
+    return 0;
+  }
+
+  /** Return the component that goes on where another one has met it. */
+  elderOf(i, k, from, to) {
+    const { features, image } = this;
+    const region = flood(
+      image.mask(k), image.columns, features.deathAt[i], this.about.connectivity === 2,
+    );
+    for (let j = from; j < to; j++)
+      if (j !== i && !features.dimension[j] && features.alive(j, k) && region[features.birthAt[j]])
+        return j;
+    return -1;
+  }
+
+  tellStory(i, elder) {
+    const { features, image } = this;
+    const place = (p) => `row ${Math.floor(p / image.columns)}, column ${p % image.columns}`;
+    const kind = this.about.features.kinds[features.dimension[i]];
+    const from = features.range(this.index)[0];
+    const [born, dead] = [features.birth[i].toFixed(2), features.death[i].toFixed(2)];
+    if (features.dimension[i])
+      return (
+        `A ring closed at ${born} (${place(features.birthAt[i])}): a ${kind} was born. Its last ` +
+        `pixel (${place(features.deathAt[i])}) was filled at ${dead}: the bar ends.`
+      );
+    const met = elder >= 0 ? ` ${elder - from + 1}` : "";
+    return (
+      `Two fronts met at ${dead} in ${place(features.deathAt[i])}. The elder ${kind}${met} lives ` +
+      `on; the younger ${i - from + 1}, born at ${born}, ends there, and so does its bar.`
+    );
+  }
+}
+
+/** Return an object like a widget's model, which holds a bundle. */
+function holder(bundle) {
+  const bytes = Uint8Array.from(atob(bundle.data), (letter) => letter.charCodeAt(0));
+  const values = { busy: false, story: "", ...bundle, data: new DataView(bytes.buffer) };
+  const ears = new Map();
+  return {
+    get: (name) => values[name],
+    set(name, value) {
+      values[name] = value;
+      for (const ear of ears.get(`change:${name}`) ?? []) ear();
+    },
+    on: (name, ear) => ears.set(name, (ears.get(name) ?? new Set()).add(ear)),
+    off: (name, ear) => ears.get(name)?.delete(ear),
+    save_changes() {},
+  };
+}
+
+/** Show a bundle, as `Frames.bundle()` makes it, in an element of any page; no kernel is needed.
+ *
+ * Returned is a function that takes it away again. */
+export function mount(element, bundle) {
+  const frames = new Frames(holder(bundle), element);
+  frames.root.classList.add("toposeg-alone");
+  return () => frames.end();
+}
+
+export default {
+  render({ model, el }) {
+    const frames = new Frames(model, el);
+    return () => frames.end();
+  },
+};
