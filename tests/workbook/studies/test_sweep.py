@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -259,7 +260,7 @@ def test_a_class_of_clusters_is_made_and_scaled(monkeypatch):
     with sweeps._open_client("distributed.OneOfTheirs", 3) as client:
         assert client.submit(sum, [1, 2]).result() == 3
         assert isinstance(client.cluster, Cluster)
-    assert scaled == [3]
+    assert scaled[0] == 3  # and to none when it is closed
 
 
 @pytest.mark.parametrize(
@@ -287,6 +288,19 @@ def test_files_that_ask_for_nothing_sensible_are_refused(tmp_path, content, erro
     with pytest.raises(error, match=text):
         read_sweep(path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["dask", "distributed", "pyarrow", "yaml"])
+def test_what_is_not_installed_is_told_first(tmp_path, shared, monkeypatch, capsys, name):
+    file = written(tmp_path, shared=shared | SHORT)
+    monkeypatch.setitem(sys.modules, name, None)
+    assert main(["sweep", str(file)]) == 1
+    told = capsys.readouterr().err
+    assert told == (
+        f"error: a sweep needs {name}, which is not installed. "
+        f"Run: pip install 'toposeg-lite[scale]'\n"
+    )
+    assert not (tmp_path / "runs").exists()
 
 
 def test_bad_options_are_refused(tmp_path, shared, capsys):

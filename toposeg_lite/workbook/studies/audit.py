@@ -128,7 +128,7 @@ class AuditCommand:
             counts = audit_labels(load_dataset(name, root=self.root), small=self.small)
             rows[name] = {"masks": len(counts)} | counts.sum().to_dict()
         table = pd.DataFrame.from_dict(rows, orient="index")
-        titles = [column.replace("_", " ") for column in table]
+        titles = [str(column).replace("_", " ") for column in table]
         lines = [[name, *map(str, row)] for name, row in zip(rows, table.to_numpy(), strict=True)]
         print(markdown(["data set", *titles], lines))
         return table

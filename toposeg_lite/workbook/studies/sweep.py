@@ -36,6 +36,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -52,7 +53,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 from tqdm import tqdm
 
 from ...checks import check_flag, check_integer, check_path, check_text
@@ -133,6 +133,9 @@ def read_sweep(file: str | os.PathLike[str], *, any_code: bool = False) -> list[
     """
     check_flag(any_code, "any_code")
     path = check_path(file, "file")
+    _check_installed("yaml")
+    import yaml  # type: ignore[import-untyped]  # here, for no training needs it
+
     with reading(path, "sweep"):
         try:
             given = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -162,6 +165,16 @@ def read_sweep(file: str | os.PathLike[str], *, any_code: bool = False) -> list[
     if twice is not None:
         raise ValueError(f"studies must have different names; {twice!r} is there more than once")
     return swept
+
+
+def _check_installed(*names: str) -> None:
+    """Raise a ModuleNotFoundError, before hours of work, unless these are installed."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(
+            f"a sweep needs {' and '.join(missing)}, which is not installed. "
+            f"Run: pip install 'toposeg-lite[scale]'"
+        )
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:
@@ -324,13 +337,9 @@ def _submit(client: Any, study: SweptStudy, threads: int, token: str) -> dict[st
 @contextmanager
 def _open_client(scheduler: str | None, workers: int) -> Iterator[Any]:
     """Open a client of a cluster: of processes here, one that is there, or one of a class."""
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "a sweep runs on Dask, which is not installed. Run: pip install 'toposeg-lite[sweep]'"
-        ) from None
+    import dask
+    from distributed import Client, LocalCluster
+
     settings = {"distributed.scheduler.allowed-failures": DEATHS}
     with dask.config.set(settings):
         if scheduler is not None and "://" in scheduler:
@@ -394,6 +403,7 @@ def run_sweep(
     threads = check_integer(threads, "threads", 1)
     scheduler = None if scheduler is None else check_text(scheduler, "scheduler")
     check_flag(progress, "progress")
+    _check_installed("dask", "distributed", "pyarrow")
     swept = read_sweep(file, any_code=any_code)
     for study in swept:
         study.config().check(_load(study))
