@@ -82,7 +82,11 @@ print(f"topological loss {loss.item():.3f}; its gradient acts on {acts} of {mask
 # %% picture tags=["end-product"]
 picture = figures.image_row(
     [drawing.image[0], mask, drawing.mask],
-    ["image", f"mask: {betti_numbers(mask)[1]} holes", f"truth: {betti_numbers(drawing.mask)[1]} holes"],
+    [
+        "image",
+        f"mask: {betti_numbers(mask)[1]} holes",
+        f"truth: {betti_numbers(drawing.mask)[1]} holes",
+    ],
 )
 figures.show(picture, "Noisy cell walls, the mask at threshold 0.5 with gaps, and the true net.")
 

@@ -19,7 +19,7 @@
 
 # %% parameters tags=["parameters"]
 SEED = 0  # of the noise
-THRESHOLD = 0.5  # the superlevel set that is drawn
+THRESHOLD = 0.5  # the superlevel set that is shown
 NOISE = 0.05  # the largest change of a pixel in the section on stability
 
 # %% setup
@@ -228,19 +228,12 @@ print("line, flattened:  ", text(from_gudhi(flat)))
 # %% photo-text [markdown]
 # ## 6. A real photograph
 #
-# Now the vessels of a retina (photograph by Mikael Häggström, CC0). A small formula stands in for a network: in the green channel vessels are darker than their surroundings, so we subtract the smoothed pixel from a much smoother background, in units of the standard deviation $\sigma$ inside the round field $M$, and squash the result into [0, 1]:
+# Now the vessels of a retina (photograph by Mikael Häggström, CC0). A small formula stands in for a network: in the green channel vessels are darker than their surroundings, so we subtract the smoothed pixel from a much smoother background, in units of the standard deviation $\sigma$ inside the round field $M$, and squash the result into [0, 1] (`photos.vesselness`):
 #
 # $$f = M \cdot \mathrm{expit}\Big(1.5\,\frac{\bar g_{24} - \bar g_{3}}{\sigma} - 2\Big)$$
 
 # %% photo tags=["end-product"]
-from scipy.special import expit
-from skimage.filters import gaussian
-
-green = photos.retina().image[1].astype(float)
-field = (gaussian(green, 20) > 0.22).astype(float)
-background = gaussian(green * field, 24) / np.maximum(gaussian(field, 24), 1e-6)
-contrast = (background - gaussian(green, 3)) * field
-vessels = (field * expit(1.5 * contrast / contrast[field > 0].std() - 2))[800:1312:2, 240:752:2]
+vessels = photos.vesselness(photos.retina().image)[800:1312:2, 240:752:2]
 explorer = explorers.PersistenceExplorer(vessels, threshold=THRESHOLD, min_persistence=0.1)
 explorer.selected = 1 + int(np.flatnonzero(explorer.shown.dimension == 1)[0])  # the largest hole
 figures.show(explorer.picture(), explorer.describe())
@@ -281,11 +274,13 @@ figure, axes = figures.parts(2)
 for ax, pairs, name in zip(axes, (before, after), ("before", "with noise"), strict=True):
     figures.persistence_diagram(pairs, title=name, ax=ax)
     ax.plot([2 * NOISE, 1], [0, 1 - 2 * NOISE], "k:")
-    print(f"{name}: {len(pairs)} dots, {(pairs.persistence > 2 * NOISE).sum()} below the dotted line")
+    below = (pairs.persistence > 2 * NOISE).sum()
+    print(f"{name}: {len(pairs)} dots, {below} below the dotted line")
 for k in (0, 1):
     one, two = (np.stack([-p.birth, -p.death], 1)[p.dimension == k] for p in (before, after))
     distance = gudhi.bottleneck_distance(one, two)
-    print(f"dimension {k}: bottleneck distance {distance:.3f}, at most {NOISE}: {distance <= NOISE}")
+    holds = distance <= NOISE
+    print(f"dimension {k}: bottleneck distance {distance:.3f}, at most {NOISE}: {holds}")
 figures.show(figure, f"Diagrams before and after noise; dotted: persistence {2 * NOISE}.")
 
 # %% stability-meaning [markdown]
@@ -353,7 +348,8 @@ def count_alive_solution(pairs, threshold):
     """Born at or above the threshold, and dead strictly below it; the essential one never dies."""
     essential = (pairs.dimension == 0) & (pairs.death_index < 0)
     living = (pairs.birth >= threshold) & ((pairs.death < threshold) | essential)
-    return int((living & (pairs.dimension == 0)).sum()), int((living & (pairs.dimension == 1)).sum())
+    components, holes = (living & (pairs.dimension == k) for k in (0, 1))
+    return int(components.sum()), int(holes.sum())
 
 
 exercises.check("02.2", count_alive_solution)

@@ -29,7 +29,6 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from scipy.special import expit
-from skimage.filters import gaussian
 
 from toposeg_lite import exercises, explorers, figures
 from toposeg_lite.data import load_dataset, photos
@@ -42,7 +41,7 @@ print(f"torch: version {torch.__version__}, gudhi: version {gudhi.__version__}")
 # %% predict [markdown]
 # ## Predict first
 #
-# A network draws one vessel, but with a gap, and the truth is one whole vessel:
+# A network finds one vessel, but with a gap, and the truth is one whole vessel:
 #
 # | likelihood | .9 | .9 | .3 | .8 | .8 |
 # |---|---|---|---|---|---|
@@ -77,7 +76,8 @@ IMAGE = np.array(
 TRUTH = IMAGE >= 0.5
 TRUTH[3:, 3:] = True
 figure = Figure(figsize=(7, 3.9), layout="constrained")
-for ax, mask, name in zip(figure.subplots(1, 2), (IMAGE >= 0.5, TRUTH), ("at or above .5", "truth")):
+masks = {"at or above .5": IMAGE >= 0.5, "truth": TRUTH}
+for ax, (name, mask) in zip(figure.subplots(1, 2), masks.items(), strict=True):
     figures.pixel_values(IMAGE, mask=mask, title=f"{name}: {betti_numbers(mask)}", ax=ax)
 figures.show(figure, "The 5x5 image; yellow is at or above .5, left, and the truth, right.")
 
@@ -174,19 +174,15 @@ print("largest differences:", *(f"{np.abs(g - by_pair).max():.3f}" for g in (by_
 # The two pictures on the right show where the losses pull at the logits. For the cross-entropy the gradient is simply $f - y$ with the truth $y$, and its size is shown in grey. For the topological loss those pixels are white that get more than a twentieth of the strongest pull.
 
 # %% photo
-photo = photos.retina()
-green = photo.image[1].astype(float)
-field = (gaussian(green, 20) > 0.22).astype(float)
-background = gaussian(green * field, 24) / np.maximum(gaussian(field, 24), 1e-6)
-contrast = (background - gaussian(green, 3)) * field
-vessels = (field * expit(1.5 * contrast / contrast[field > 0].std() - 2))[800:1312:2, 240:752:2]
-mask, distance = photo.mask[800:1312:2, 240:752:2], np.indices((256, 256)).T - (183, 128)
+photo, window = photos.retina(), np.s_[800:1312:2, 240:752:2]
+vessels, mask = photos.vesselness(photo.image)[window], photo.mask[window]
+distance = np.indices((256, 256)).T - (183, 128)
 vessels *= 1 - 0.75 * np.exp(-(distance**2).sum(-1).T / 18)  # the gap
 crop, truth = vessels[144:240, 86:182], mask[144:240, 86:182]
 pull = np.abs(library_loss(crop, truth)[1] * crop * (1 - crop))
 images = [crop, truth, np.abs(crop - truth), pull > pull.max() / 20]
-text = f"Likelihood, truth, pull of the cross-entropy: {crop.size} pixels; of the topological loss: "
-text += f"{np.count_nonzero(pull)}, {images[3].sum()} of them strong."
+text = f"Likelihood, truth, pull of the cross-entropy: {crop.size} pixels; of the topological "
+text += f"loss: {np.count_nonzero(pull)}, {images[3].sum()} of them strong."
 titles = ["likelihood", "truth", "pull, cross-entropy", "pull, topological"]
 figures.show(figures.image_row(images, titles), text)
 
@@ -258,7 +254,8 @@ for name in ("rank", "wasserstein", "betti", "spatial"):
           f"filling {on_ring[2, 2]:+.2f}, gap {descent.image[33:45, 42:54].max(axis=0).min():.2f}")
 shown = moved[0], moved[0] >= 0.5, descent.image >= 0.5, moved[1]
 titles = "likelihood", "at or above .5: broken", "after 40 steps: joined", "truth"
-text = "The moved crop, its mask with a gap, the mask after 40 steps of spatial matching, the truth."
+text = "The moved crop, its mask with a gap, the mask after 40 steps of spatial matching, "
+text += "the truth."
 figures.show(figures.image_row(shown, titles), text)
 
 
@@ -395,8 +392,8 @@ strip_gradient = None  # for instance [0.1, 0.0, -0.2, 0.0]
 exercises.check("03.1", strip_gradient)
 
 # %% exercise-1-solution tags=["solution"]
-# (.9, 0) is essential and matched: 2 (.9 - 1) = -.2. (.8, .3) goes to (.55, .55): 2 (.8 - .55) = .5 at
-# its birth and 2 (.3 - .55) = -.5 at its death. All of it is divided by n* + 1 = 2.
+# (.9, 0) is essential and matched: 2 (.9 - 1) = -.2. (.8, .3) goes to (.55, .55): at its birth
+# 2 (.8 - .55) = .5, at its death 2 (.3 - .55) = -.5. All of it is divided by n* + 1 = 2.
 strip_gradient_solution = [-0.1, -0.25, 0.25, 0.0]
 
 exercises.check("03.1", strip_gradient_solution)
@@ -434,7 +431,7 @@ exercises.check("03.2", worth_matching_solution)
 # %% exercise-3 [markdown]
 # ### 03.3 Change the method: join, never remove
 #
-# In section 6 the loss removed half of a faint vessel, for the target of a piece too many was the middle of the diagonal. If you trust the *sensitivity* of your network (what it sees, however faintly, is there), you want the gap raised and the piece left as it is. Write a new target: a function of birth, death and whether the pair is matched, which returns the target of the birth and that of the death. It can be handed to `naive_loss` in place of `to_diagonal`.
+# In section 6 the loss removed half of a faint vessel, because the target of an extra piece was the middle of the diagonal. If you trust the *sensitivity* of your network (what it sees, however faintly, is there), you want the gap raised and the piece left as it is. Write a new target: a function of birth, death and whether the pair is matched, which returns the target of the birth and that of the death. It can be handed to `naive_loss` in place of `to_diagonal`.
 #
 # <details><summary>Hint</summary>
 #

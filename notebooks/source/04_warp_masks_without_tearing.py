@@ -7,7 +7,7 @@
 #
 # **Time:** 40 minutes.
 #
-# **You need** [chapter 02](02_measure_shape_with_persistence.ipynb), of it only what components, holes and 4 or 8 neighbours are. For section 7, from PyTorch only what a gradient is.
+# **You need** [chapter 02](02_measure_shape_with_persistence.ipynb): only what components, holes and 4 or 8 neighbours are. For section 7, from PyTorch only what a gradient is.
 #
 # **You will be able to**
 #
@@ -29,8 +29,6 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from scipy.ndimage import distance_transform_edt
-from scipy.special import expit
-from skimage.filters import gaussian
 from skimage.measure import label
 
 from toposeg_lite import exercises, explorers, figures
@@ -83,8 +81,8 @@ figure = Figure(figsize=(9.4, 6.4), layout="constrained")
 for number, ax in enumerate(figure.subplots(2, 3).flat, 1):
     title = f"neighbourhood {number}"
     figures.neighbourhood(drawn(SIX[number - 1]), (1, 1), title=title, ax=ax)
-text = "Six pixels p with their neighbours; yellow is foreground. Signs of one kind, joined by lines, "
-text += "are one component that touches p: A, B of the foreground, 1, 2 of the background."
+text = "Six pixels p with their neighbours; yellow is foreground. Signs of one kind, joined by "
+text += "lines, are one component that touches p: A, B of the foreground, 1, 2 of the background."
 figures.show(figure, text)
 
 
@@ -110,7 +108,11 @@ figures.show(figure, text)
 # %% naive-simple
 def touching(cells, connectivity):
     """Count the components of the eight cells around the middle that touch the middle."""
-    near = lambda p, q: max(d := np.abs(np.subtract(p, q))) == 1 and sum(d) <= connectivity
+
+    def near(p, q):
+        steps = np.abs(np.subtract(p, q))
+        return steps.max() == 1 and steps.sum() <= connectivity
+
     parts = []
     for p in [p for p in np.ndindex(3, 3) if cells[p] and p != (1, 1)]:
         friends = [part for part in parts if any(near(p, q) for q in part)]
@@ -174,10 +176,18 @@ def naive_warp(mask, target, rule=is_simple, connectivity=2):
     warped, goal = np.pad(mask, 1), np.pad(target, 1)  # beyond the border lies background
     far = distance_transform_edt(warped) + distance_transform_edt(~warped)
     order = sorted(map(tuple, np.argwhere(warped != goal)), key=lambda p: (far[p], p))
-    may_flip = lambda r, c: rule(warped[r - 1 : r + 2, c - 1 : c + 2], connectivity)
-    while p := next((p for p in order if may_flip(*p)), None):
+
+    def first_that_may():
+        for r, c in order:
+            if rule(warped[r - 1 : r + 2, c - 1 : c + 2], connectivity):
+                return r, c
+        return None
+
+    p = first_that_may()
+    while p is not None:
         warped[p] = goal[p]
         order.remove(p)
+        p = first_that_may()
     return warped[1:-1, 1:-1]
 
 
@@ -194,7 +204,8 @@ for k in (2, 1):
     print(f"{4 * k} neighbours: naive == library {sum(same)}, topology kept {sum(kept)} of {PAIRS}")
 figure, axes = figures.parts(2)
 for ax, mask, name in zip(axes, (MASK, warped), ("before", "after"), strict=True):
-    figures.warp_masks(mask, TRUTH, critical=critical, title=f"{name}: {betti_numbers(mask)}", ax=ax)
+    title = f"{name}: {betti_numbers(mask)}"
+    figures.warp_masks(mask, TRUTH, critical=critical, title=title, ax=ax)
 figures.show(figure, "The 5x5 mask before and after the warp, with its two critical pixels.")
 
 # %% warp-meaning [markdown]
@@ -208,18 +219,19 @@ figures.show(figure, "The 5x5 mask before and after the warp, with its two criti
 # The vessels of chapters 02 and 03 again (retina by Mikael Häggström, CC0; the truth is this project's silver mask), with the dim spot on a thick vessel that chapter 03 made. The small formula stands in for a network.
 
 # %% photo
-photo, spot = photos.retina(), ((np.indices((256, 256)).T - (183, 128)) ** 2).sum(-1).T
-green = photo.image[1].astype(float)
-eye = (gaussian(green, 20) > 0.22).astype(float)
-contrast = (gaussian(green * eye, 24) / np.maximum(gaussian(eye, 24), 1e-6) - gaussian(green, 3)) * eye
-vessels = (eye * expit(1.5 * contrast / contrast[eye > 0].std() - 2))[800:1312:2, 240:752:2]
+photo, window = photos.retina(), np.s_[800:1312:2, 240:752:2]
+vessels, mask = photos.vesselness(photo.image)[window], photo.mask[window] != 0
+spot = ((np.indices((256, 256)).T - (183, 128)) ** 2).sum(-1).T
 vessels *= 1 - 0.75 * np.exp(-spot / 18)  # the dim spot
-crop, truth = (a[144:240, 86:182] for a in (vessels, photo.mask[800:1312:2, 240:752:2] != 0))
-prediction, (figure, axes) = crop > THRESHOLD, figures.parts(3)
+crop, truth = vessels[144:240, 86:182], mask[144:240, 86:182]
+prediction = crop > THRESHOLD
 forth, back = homotopy_warp(prediction, truth), homotopy_warp(truth, prediction)
+figure, axes = figures.parts(3)
 figures.warp_masks(prediction, truth, title="prediction", ax=axes[0])
-figures.warp_masks(forth.warped, truth, critical=forth.critical, title="prediction, warped", ax=axes[1])
-figures.warp_masks(back.warped, prediction, critical=back.critical, title="truth, warped", ax=axes[2])
+options = {"critical": forth.critical, "title": "prediction, warped"}
+figures.warp_masks(forth.warped, truth, ax=axes[1], **options)
+options = {"critical": back.critical, "title": "truth, warped"}
+figures.warp_masks(back.warped, prediction, ax=axes[2], **options)
 count, one, two = (a.sum() for a in (prediction != truth, forth.critical, back.critical))
 text = f"{count} pixels differ; {one} and {two} are critical"
 figures.show(figure, f"The prediction, its warp to the truth, the truth's warp to it: {text}.")
@@ -275,7 +287,8 @@ library = homotopy_warping_loss(logits[None, None], target[None])
 (slopes,) = torch.autograd.grad(library, logits)
 by_torch = torch.nn.functional.binary_cross_entropy_with_logits(logits[on], target[on].double())
 print(f"naive {naive:.3f}, library {library:.3f}, torch on M {by_torch:.3f}, pencil 1.407")
-print("gradient:", {tuple(p): round(slopes[*p].item(), 3) for p in np.argwhere(slopes.numpy()).tolist()})
+places = [tuple(p) for p in np.argwhere(slopes.numpy()).tolist()]
+print("gradient:", {p: round(slopes[p].item(), 3) for p in places})
 
 # %% descent-text [markdown]
 # Now without any network, as in chapter 03: change the logits of the crop step by step against the gradient. Predict: how many of the 528 wrong pixels will be right in the end, and what will the Betti numbers be?
@@ -322,12 +335,13 @@ figure, axes = figures.parts(3)
 for ax, rule in zip(axes, (None, test_2022, is_simple), strict=True):
     mask, name = (naive_warp(start, goal, rule), rule.__name__) if rule else (start, "start")
     figures.warp_masks(mask, goal, title=f"{name}: {betti_numbers(mask)}", ax=ax)
-figures.show(figure, "A ring, a dot and a slant line; their warp by the 2022 test; by simple points.")
+text = "A ring, a dot and a slant line; their warp by the 2022 test; by simple points."
+figures.show(figure, text)
 
 # %% published-meaning [markdown]
 # The ring's hole is filled, the dot is deleted and the line is torn, by a warp that is to keep all three. With true simple points nothing flips: all three differences are critical. (That is so for 4 neighbours, too; the Betti numbers in the titles are for 8. Passing 4 and 8 as they were meant does not yet help: with the pixel left among the cells, and with corners counted that do not touch it, more than 60 of the 256 verdicts stay wrong either way.)
 #
-# What does it do to the *loss*? Less than one might fear, for both ways are joined: what one warp wrongly deletes, the other one cannot make. But some pixels that may flip are refused, and these count as critical. And there is a limit that has nothing to do with any code. Predict for each of the four cases below how many pixels are critical. (Both tests get our order, so that only the test differs. The official code asks each pixel only once and so leaves more.)
+# What does it do to the *loss*? Less than one might fear, because both ways are joined: what one warp wrongly deletes, the other one cannot make. But some pixels that may flip are refused, and these count as critical. And there is a limit that has nothing to do with any code. Predict for each of the four cases below how many pixels are critical. (Both tests get our order, so that only the test differs. The official code asks each pixel only once and so leaves more.)
 #
 # The last column is a public port, `WarpingLoss` of topolosses 0.2.0. Its arrays have one axis more than its loop expects, so that both indices are always 0, a place on the border, where it does nothing: **it never warps**. What it calls critical is each pixel whose predicted class differs from the *first channel* of the truth. In the code that it follows, this channel holds the labels. In the port the truth has one channel for each class, and where the background comes first, the pixels that differ from it are those that are *right*. Their cross-entropy, averaged over the image, is multiplied by what should be the number of critical pixels, but counts the array's axes: always 3.
 
@@ -342,8 +356,8 @@ CASES = {
 print("number of pixels that ...     differ   simple points   2022 test   port")
 for name, mask in CASES.items():
     counts = [critical_pixels(mask, line, rule).sum() for rule in (is_simple, test_2022)]
-    counts = [(mask != line).sum(), *counts, (mask != ~line).sum()]  # first channel: the background
-    print(f"{name:20}" + "".join(f"{count:{width}}" for count, width in zip(counts, (16, 16, 12, 7))))
+    port = (mask != ~line).sum()  # its first channel is the background
+    print(f"{name:20}{(mask != line).sum():16}{counts[0]:16}{counts[1]:12}{port:7}")
 ours, theirs = forth.critical | back.critical, critical_pixels(prediction, truth, test_2022)
 counts = (prediction != truth).sum(), ours.sum(), theirs.sum()
 print(f"vessels of section 5{counts[0]:16}{counts[1]:16}{counts[2]:12}")
@@ -385,7 +399,7 @@ simple_pixels = None  # for instance [(0, 0), (4, 5)]
 exercises.check("04.1", simple_pixels)
 
 # %% exercise-1-solution tags=["solution"]
-# (0, 0) and (0, 3): corners of the ring, their two neighbours meet over the corner; (2, 0) likewise.
+# (0, 0) and (0, 3): corners of the ring, their two neighbours meet over the corner; so (2, 0).
 # (3, 3): its neighbours (2, 3) and (3, 2) meet over a corner. (4, 1), (3, 5), (4, 5): ends.
 # (0, 1), (0, 2), (1, 0), (1, 3), (2, 1), (2, 3): ring pixels with a foreground part on either side.
 # (3, 2): it carries the ring and the end (4, 1).
@@ -419,7 +433,7 @@ exercises.check("04.2", two_at_once_solution)
 # %% exercise-3 [markdown]
 # ### 04.3 Change the method: thin a mask to its skeleton
 #
-# Warp a mask towards *nothing*: each component without a hole shrinks to one pixel, for ends of lines are simple and go. Change the rule so that ends stay, and the warp leaves the skeleton. Write a rule for `naive_warp`: given 3x3 cells with foreground in the middle, it returns True if the pixel may go. It may if it is simple and is not an end, that is, if more than one of its eight neighbours is foreground.
+# Warp a mask towards *nothing*: each component without a hole shrinks to one pixel, because ends of lines are simple and go. Change the rule so that ends stay, and the warp leaves the skeleton. Write a rule for `naive_warp`: given 3x3 cells with foreground in the middle, it returns True if the pixel may go. It may if it is simple and is not an end, that is, if more than one of its eight neighbours is foreground.
 #
 # <details><summary>Hint</summary>
 #
@@ -449,12 +463,14 @@ exercises.check("04.3", may_go_solution)
 
 # %% exercise-3-play tags=["solution"]
 nothing_solution = np.zeros_like(truth)
-thin_solution = naive_warp(truth, nothing_solution), naive_warp(truth, nothing_solution, may_go_solution)
-row_solution = [truth, *thin_solution]
+plain_solution = naive_warp(truth, nothing_solution)
+thin_solution = naive_warp(truth, nothing_solution, may_go_solution)
+row_solution = [truth, plain_solution, thin_solution]
+counts_solution = ", ".join(map(str, map(betti_numbers, row_solution)))
 figures.show(
     figures.image_row(row_solution, ["truth", "simple points", "simple points, ends kept"]),
-    f"The truth, {truth.sum()} pixels, and what the two rules leave: {thin_solution[0].sum()} and "
-    f"{thin_solution[1].sum()}. Betti numbers: {', '.join(map(str, map(betti_numbers, row_solution)))}.",
+    f"The truth, {truth.sum()} pixels, and what the two rules leave: {plain_solution.sum()} and "
+    f"{thin_solution.sum()}. Betti numbers: {counts_solution}.",
 )
 
 # %% practice [markdown]
@@ -462,7 +478,7 @@ figures.show(
 #
 # - **Cost.** The verdicts of all 256 neighbourhoods fit into a table, and the waiting pixels into a heap: a warp of 256x256 pixels takes one to ten thousandths of a second, depending on how many pixels differ. It runs on the processor; from a GPU the logits are copied once a step.
 # - **Beside a pixel loss, with a small weight.** Alone it says nothing about most pixels, and stops at one half (section 7). In the beginning of a training nearly everything is critical, so begin late.
-# - **When it fails.** Masks that do not touch (section 8): thin structures, drawn two pixels beside the truth, count as missing. So do labels that are a little off. What is critical follows from the threshold one half; a prediction that is right by a hair is not looked at. And *which* pixels of a gap are critical follows from the order: another order closes the same gap elsewhere.
+# - **When it fails.** Masks that do not touch (section 8): thin structures that lie two pixels beside the truth count as missing. So do labels that are a little off. What is critical follows from the threshold one half; a prediction that is right by a hair is not looked at. And *which* pixels of a gap are critical follows from the order: another order closes the same gap elsewhere.
 # - **Three dimensions.** The same two counts among 26 cells, with one more subtlety (Bertrand and Malandain 1994); the library has them.
 # - **What critics say.** Valverde et al. (2025) compared eight losses: with a warping loss the errors in Betti numbers were larger than with plain Dice + cross-entropy (4.20 and 3.62 against 3.31 and 2.13 on their test images), after 152 hours of training against 3 for clDice. Their code tests pixels as the official one does, so this judges that code; [chapter 09](../09_run_a_full_training.ipynb) lets you train with true simple points (`loss = "warping"`). Lux et al. (2024) keep the idea of comparing masks instead of likelihoods, and replace the order of flips by a graph of the regions in which the two masks agree or differ.
 #

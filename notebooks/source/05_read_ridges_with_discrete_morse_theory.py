@@ -70,7 +70,7 @@ print(f"gudhi: version {gudhi.__version__}")
 # |---|---|---|
 # | none | **peak** | a ring: here a component is born |
 # | one | regular pixel | an **arrow** to the highest neighbour |
-# | one, with all four sides of $p$ in it | **pit** | an arrow to the highest neighbour; here a hole is filled, and dies |
+# | one, with all four sides of $p$ in it | **pit** | a square, and an arrow to the highest neighbour: here a hole is filled, and dies |
 # | two or more | **pass** | an arrow to the highest neighbour, and a **critical edge** to the highest neighbour in each other part |
 #
 # Take the image of chapter 02, and there the pixel (1, 0) = .7. Its upper link is {.9, .8} above it and {.8} below it, in two parts: it is a pass, with an arrow to .9 and a critical edge to .8. The pixel (1, 1) = .2 is a pit: all its eight neighbours are there before it, in one part. **Do it with a pencil** for all pixels of at least .3, before you look at the picture below.
@@ -86,7 +86,8 @@ def upper_link(p, rank):
     for q in sorted((q for q in neighbours(p) if q in rank), key=rank.get):
         meets = [part for part in parts if any(r in neighbours(q) for r in part)]
         parts = [part for part in parts if part not in meets] + [sum(meets, []) + [q]]
-    return sorted((sorted(part, key=rank.get) for part in parts), key=lambda part: rank[part[0]])
+    parts = [sorted(part, key=rank.get) for part in parts]
+    return sorted(parts, key=lambda part: rank[part[0]])
 
 
 # %% naive-field
@@ -102,23 +103,42 @@ def gradient_field(image):
     return arrow, critical
 
 
+def pits_of(image):
+    """Return the pixels whose four sides all enter before them."""
+    order = sorted(np.ndindex(image.shape), key=lambda p: -image[p])
+    sides = {p: [q for q in neighbours(p) if p[0] == q[0] or p[1] == q[1]] for p in order}
+    return [p for k, p in enumerate(order) if set(sides[p]) <= set(order[:k])]
+
+
 def v_path(p, arrow):
     return [p, *v_path(arrow[p], arrow)] if p in arrow else [p]
 
 
 # %% field
-IMAGE = np.array([[9, 8, 4, 0, 0], [7, 2, 8, 0, 0], [8, 5, 7, 1, 0], [0, 0, 1, 3, 6], [0, 0, 0, 4, 7]])
-IMAGE = IMAGE / 10
+IMAGE = np.array(
+    [
+        [0.9, 0.8, 0.4, 0.0, 0.0],
+        [0.7, 0.2, 0.8, 0.0, 0.0],
+        [0.8, 0.5, 0.7, 0.1, 0.0],
+        [0.0, 0.0, 0.1, 0.3, 0.6],
+        [0.0, 0.0, 0.0, 0.4, 0.7],
+    ]
+)
 arrow, critical = gradient_field(IMAGE)
+pits = pits_of(IMAGE)
 figure = Figure(figsize=(8.4, 4.5), layout="constrained")
 left, right = figure.subplots(1, 2)
 figures.pixel_values(IMAGE, title="landscape", ax=left)
-figures.gradient_field(IMAGE, arrow.items(), critical, title="gradient field", ax=right)
+figures.gradient_field(IMAGE, arrow.items(), critical, pits=pits, title="gradient field", ax=right)
 text = "The 5x5 image, and its gradient field: arrows lead to the highest neighbour; three peaks "
-figures.show(figure, text + "are circled; three critical edges are dashed.")
+text += "are circled, three critical edges are dashed, and the pit has a square."
+figures.show(figure, text)
 for p, q in critical:
     ways = (" ".join(f"{IMAGE[r]:.1f}" for r in v_path(start, arrow)) for start in (p, q))
     print(f"pass {p} = {IMAGE[p]}: up one side {next(ways)}, up the other {next(ways)}")
+peaks = IMAGE.size - len(arrow)  # from a peak no arrow starts
+sum_of_all = peaks - len(critical) + len(pits)
+print(f"peaks - critical edges + pits: {peaks} - {len(critical)} + {len(pits)} = {sum_of_all}")
 
 
 # %% field-meaning [markdown]
@@ -144,16 +164,22 @@ def worth(image):
     """Return {pass: (persistence, the peak that dies there, or None for a loop)}, from GUDHI."""
     cubes = gudhi.CubicalComplex(top_dimensional_cells=-image)
     cubes.compute_persistence(min_persistence=0)
-    finite, found = cubes.cofaces_of_persistence_pairs()[0], {}
-    for k, pair in ((k, pair) for k, pairs in enumerate(finite) for pair in pairs):
-        birth, death = zip(*np.unravel_index(pair, image.shape, order="F"), strict=True)
-        found[birth if k else death] = image[birth] - image[death], None if k else birth
+    found = {}
+    for k, pairs in enumerate(cubes.cofaces_of_persistence_pairs()[0]):
+        for pair in pairs:
+            birth, death = zip(*np.unravel_index(pair, image.shape, order="F"), strict=True)
+            depth = image[birth] - image[death]
+            if k == 0:
+                found[death] = depth, birth
+            else:
+                found[birth] = depth, None
     return found
 
 
 for (p, _), name in zip(critical, ("pass", "loop", "bridge"), strict=True):
     depth, peak = worth(IMAGE)[p]
-    print(f"{name:6} at {p}: persistence {depth:.1f},", f"ends {IMAGE[peak]}" if peak else "no peak")
+    end = f"ends {IMAGE[peak]}" if peak else "no peak"
+    print(f"{name:6} at {p}: persistence {depth:.1f},", end)
 
 
 # %% naive-skeleton
@@ -189,7 +215,8 @@ for name, image in (("5x5", IMAGE), ("hills", hills)):
         np.array_equal(naive_skeleton(image, t)[0], complex_.skeleton(t).mask)
         for t in (0, 0.05, 0.15, 0.2, 0.35)
     ]
-    print(f"{name}: {complex_}; passes agree: {same}; skeletons agree: {sum(equal)} of {len(equal)}")
+    agree = f"passes agree: {same}; skeletons agree: {sum(equal)} of {len(equal)}"
+    print(f"{name}: {complex_}; {agree}")
 
 # %% simplify
 figure = Figure(figsize=(11.6, 3.6), layout="constrained")
@@ -200,8 +227,9 @@ for ax, t in zip(axes, (0, 0.15, 0.35), strict=False):
     figures.gradient_field(IMAGE, arrow.items(), kept, mask=mask, title=f"persistence {t}", ax=ax)
 cut = morse_complex(IMAGE).skeleton(saddle_level=0.35).mask
 figures.pixel_values(IMAGE, mask=cut, title="saddle level 0.35", ax=axes[3])
-text = "The skeleton of the 5x5 image in yellow, at three thresholds of persistence, where it shrinks "
-text += "but stays in one piece; and at a saddle level, where the ring stays and the bridge is cut."
+text = "The skeleton of the 5x5 image in yellow, at three thresholds of persistence, where it "
+text += "shrinks but stays in one piece; and at a saddle level, where the ring stays and the "
+text += "bridge is cut."
 figures.show(figure, text)
 
 # %% simplify-meaning [markdown]
@@ -223,11 +251,7 @@ figures.show(figure, text)
 
 # %% photo tags=["end-product"]
 photo, window = photos.retina(), np.s_[800:1312:2, 240:752:2]
-green = photo.image[1].astype(float)
-field = (gaussian(green, 20) > 0.22).astype(float)
-background = gaussian(green * field, 24) / np.maximum(gaussian(field, 24), 1e-6)
-contrast = (background - gaussian(green, 3)) * field
-vessels = (field * expit(1.5 * contrast / contrast[field > 0].std() - 2))[window]
+vessels = photos.vesselness(photo.image)[window]
 options = {"min_persistence": PERSISTENCE, "saddle_level": SADDLE_LEVEL, "selected": 1}
 explorer = explorers.MorseExplorer(vessels, **options)
 everything = explorer.complex_.branches()
@@ -239,9 +263,9 @@ explorers.show(explorer)
 # %% photo-meaning [markdown]
 # scikit-image finds as many peaks as there are joins, and one more: the highest never dies. All 1358 passes are, pixel by pixel, those of GUDHI.
 #
-# **Branch 1** joins the trees in the upper left corner to the thick vessel below. It is worth .72, more than any other. But look at its profile: nearly forty pixels of it lie in the dark, below .25, where neither the eye nor the reference sees a vessel. It is a **false bridge**. Its mean likelihood of .51 says little, for more than half of it runs along good vessels. What gives it away is the white square, the weakest link: .12. And why is it worth so much? Because of the bright tree behind it. (The peak that dies at a pass is the highest of its whole tree, .84 here. A branch ends at the *first* surviving peak on its way, so the end in the picture may be lower.)
+# **Branch 1** joins the trees in the upper left corner to the thick vessel below. It is worth .72, more than any other. But look at its profile: nearly forty pixels of it lie in the dark, below .25, where neither the eye nor the reference sees a vessel. It is a **false bridge**. Its mean likelihood of .51 says little, because more than half of it runs along good vessels. What gives it away is the white square, the weakest link: .12. And why is it worth so much? Because of the bright tree behind it. (The peak that dies at a pass is the highest of its whole tree, .84 here. A branch ends at the *first* surviving peak on its way, so the end in the picture may be lower.)
 #
-# In the chart, a false bridge lies at the lower right: persistent, with a low pass. (No join lies above the grey line, for pass and persistence add up to the height of a peak, at most 1.) A vertical line cannot separate it from the good branches. A horizontal line can.
+# In the chart, a false bridge lies at the lower right: persistent, with a low pass. (No join lies above the grey line, because pass and persistence add up to the height of a peak, at most 1.) A vertical line cannot separate it from the good branches. A horizontal line can.
 
 # %% alone-text [markdown]
 # ## 5. Why persistence alone keeps false bridges
@@ -289,10 +313,12 @@ for times in (1, 3):
     skeletons = []
     for name, image in (("floats", sure), ("8 bits", np.floor(255 * sure) / 255)):
         branches = morse_complex(image).branches()
-        joins, flat = (branches.dimension == 0).sum(), (image[:, 1:] == image[:, :-1])[mask[:, 1:]]
+        joins = (branches.dimension == 0).sum()
+        loops = len(branches) - joins
+        flat = (image[:, 1:] == image[:, :-1])[mask[:, 1:]]
         skeletons.append(morse_complex(image).skeleton(0.05, SADDLE_LEVEL).mask)
         off = (distance_transform_edt(~skeletons[0]) > 1.5)[skeletons[-1]].mean()
-        print(f"logits x {times}, {name}: {joins:3} joins, {len(branches) - joins:3} loops;", end="")
+        print(f"logits x {times}, {name}: {joins:3} joins, {loops:3} loops;", end="")
         print(f" vessels {flat.mean():5.1%} flat; skeleton {off:5.1%} elsewhere")
 
 # %% published-meaning [markdown]
@@ -355,9 +381,9 @@ pencil_skeleton = None  # for instance [(0, 0), (0, 1), ...]
 exercises.check("05.1", pencil_skeleton)
 
 # %% exercise-1-solution tags=["solution"]
-# Peaks .9, .8, .6, .4. Passes: .5 (1, 2) parts .6 from .9, worth .1; .3 (1, 0) parts .4 from .9, worth
-# .1; .3 (3, 4) parts .8 from .9, worth .5. Only the last survives. One of its sides leads to .8. The
-# other leads to .6, which is cancelled: on over .5 and .7 to .9. Nothing leads through the twig .4.
+# Peaks .9, .8, .6, .4. Passes: .5 (1, 2) parts .6 from .9, worth .1; .3 (1, 0) parts .4 from .9,
+# worth .1; .3 (3, 4) parts .8 from .9, worth .5. Only the last survives. One of its sides leads to
+# .8. The other leads to .6, which is cancelled: on over .5 and .7 to .9. Nothing leads through .4.
 skeleton_solution = [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
 
 exercises.check("05.1", skeleton_solution)
@@ -382,8 +408,9 @@ thresholds = None  # for instance (0.5, 0.0)
 exercises.check("05.2", thresholds)
 
 # %% exercise-2-solution tags=["solution"]
-# The bumps are worth .05 each, the bridge .4, the speck .15. A persistence above .05 and below .4 takes
-# the bumps and keeps .65. A saddle level above .25, at most .65, cuts the bridge and drops the speck.
+# The bumps are worth .05 each, the bridge .4, the speck .15. A persistence of at least .05 and below
+# .4 takes the bumps and keeps .65. (In floats .9 - .85 is a little more than .05: choose more.) A
+# saddle level above .25, at most .65, cuts the bridge and drops the speck.
 exercises.check("05.2", (0.1, 0.3))
 
 

@@ -18,7 +18,7 @@
 # - judge a small training of four losses by a fair comparison, and read a full-size one.
 
 # %% c01 tags=["parameters"]
-SEED = 0  # of the networks, their crops and the drawn images
+SEED = 0  # of the networks, their crops and the synthetic images
 PERSISTENCE = 0.1  # structures of the prediction of at most this persistence are taken for noise
 PARENT_STEPS, STEPS = 100, 80  # of training without, and then with an added loss
 OPTIONS = {"min_persistence": PERSISTENCE, "saddle_level": 0.0, "dilation": 0, "of": "prediction"}
@@ -32,6 +32,7 @@ from matplotlib.figure import Figure
 from scipy.special import expit, logit
 from skimage import measure, segmentation
 from skimage.filters import gaussian
+from torch.nn import functional as F
 
 from toposeg_lite import exercises, figures
 from toposeg_lite.data import Sample, load_dataset, photos, synthetic
@@ -125,7 +126,7 @@ def naive_patches(image, persistence):
 
 # %% c07
 def naive_borders(image, patch):
-    """Of two pixels side by side in different patches mark the higher one; both if they are equal."""
+    """Mark the higher of two pixels side by side in different patches; both if they are equal."""
     found = np.zeros(image.shape, bool)
     for p, q in ((p, (p[0] + i, p[1] + j)) for p in patch for i, j in ((0, 1), (1, 0))):
         if q in patch and patch[p] != patch[q]:
@@ -159,9 +160,10 @@ for f, y, t in ((WALL, TRUTH, 0.15), (hills, hills > 0.5, 0.05), (hills, hills >
     for kind, M in (("skeleton", skeleton), ("patches", borders)):
         naive, slopes = -np.log(np.where(y, f, 1 - f)[M]).mean(), M * (f - y) / M.sum()
         library, gradient = pull(MorseLoss(structure=kind, min_persistence=t), f, y)
-        product = torch.nn.functional.binary_cross_entropy(*map(torch.tensor, (M * f, 1.0 * M * y)))
-        values = naive, library, product * M.size / M.sum(), np.abs(slopes - gradient).max()
-        print("  {}: naive {:.4f}, library {:.4f}, torch {:.4f}; slopes {:.4f}".format(kind, *values))
+        product = F.binary_cross_entropy(torch.tensor(M * f), torch.tensor(1.0 * M * y))
+        print(f"  {kind}: naive {naive:.4f}, library {library:.4f},", end=" ")
+        differ = np.abs(slopes - gradient).max()
+        print(f"torch {product * M.size / M.sum():.4f}; slopes {differ:.4f}")
 
 # %% c10 [markdown]
 # ## 4. Three losses on one photograph
@@ -171,13 +173,11 @@ for f, y, t in ((WALL, TRUTH, 0.15), (hills, hills > 0.5, 0.05), (hills, hills >
 # A triangle that points up is raised, one that points down is lowered; the larger, the stronger.
 
 # %% c11 tags=["end-product"]
-photo, spot = photos.retina(), ((np.indices((256, 256)).T - (183, 128)) ** 2).sum(-1).T
-green = photo.image[1].astype(float)
-eye = (gaussian(green, 20) > 0.22).astype(float)
-contrast = (gaussian(green * eye, 24) / np.maximum(gaussian(eye, 24), 1e-6) - gaussian(green, 3)) * eye
-vessels = (eye * expit(1.5 * contrast / contrast[eye > 0].std() - 2))[800:1312:2, 240:752:2]
+photo, window = photos.retina(), np.s_[800:1312:2, 240:752:2]
+vessels, mask = photos.vesselness(photo.image)[window], photo.mask[window] != 0
+spot = ((np.indices((256, 256)).T - (183, 128)) ** 2).sum(-1).T
 vessels *= 1 - 0.75 * np.exp(-spot / 18)  # the dim spot
-crop, truth = (a[144:240, 86:182] for a in (vessels, photo.mask[800:1312:2, 240:752:2] != 0))
+crop, truth = vessels[144:240, 86:182], mask[144:240, 86:182]
 rank, warps = TopologicalLoss(matching="rank", min_persistence=0.1), HomotopyWarpingLoss()
 LOSSES = {"topological": rank, "warping": warps, "Morse": MorseLoss(min_persistence=PERSISTENCE)}
 figure, axes = figures.parts(3)
@@ -195,6 +195,14 @@ figures.show(figure, text.format(*map(np.count_nonzero, slopes.values())), dpi=1
 # Now descend, as in chapters 03 and 04: change the logits of the crop against the gradient, 40 steps. (The losses have different sizes, so each gets its own step length, tried out by hand.) *Gap* is the weakest link between the two sides of the spot, *faint vessel* the brightest pixel of the far part of the vessel at the top, *wrong* the number of wrong pixels at one half.
 
 # %% c13
+def weakest_link(f):
+    """Return the highest threshold, in steps of .01, at which both sides of the gap are joined."""
+    for t in range(99, -1, -1):
+        one, other = measure.label(f >= t / 100)[[20, 50], [16, 62]]
+        if one == other > 0:
+            return t / 100
+
+
 figure, axes = figures.parts(3)
 print("loss         step  pulled  lowered  wrong  Betti numbers   gap  faint vessel")
 for (name, loss), rate in zip(LOSSES.items(), (10, 5, 60), strict=True):
@@ -202,14 +210,14 @@ for (name, loss), rate in zip(LOSSES.items(), (10, 5, 60), strict=True):
         f = expit(logit(f) - rate * slopes) if step else np.clip(crop, 1e-4, 1 - 1e-4)
         slopes, mask = pull(loss, f, truth)[1], f >= 0.5
         if step in (0, 10, 40):
-            parts = [measure.label(f >= t / 100)[[20, 50], [16, 62]] for t in range(100)]
-            link = max(t for t, (one, other) in enumerate(parts) if one == other > 0)
             counts = f"{(slopes != 0).sum():7} {(slopes > 0).sum():8} {(mask != truth).sum():6}"
-            seen = f"{betti_numbers(mask)} {link / 100:12.2f} {f[:16, 45:80].max():13.2f}"
+            seen = f"{betti_numbers(mask)} {weakest_link(f):12.2f} {f[:16, 45:80].max():13.2f}"
             print(f"{name:12} {step:4} {counts}  {seen}")
             if loss is LOSSES["Morse"]:
-                figures.image_with_pull(f, -slopes, truth=truth, title=f"step {step}", ax=axes.pop(0))
-figures.show(figure, "The pull of the Morse loss at the steps 0, 10 and 40 of its descent.", dpi=100)
+                title = f"step {step}"
+                figures.image_with_pull(f, -slopes, truth=truth, title=title, ax=axes.pop(0))
+text = "The pull of the Morse loss at the steps 0, 10 and 40 of its descent."
+figures.show(figure, text, dpi=100)
 
 # %% c14 [markdown]
 # All three reach the Betti numbers of the truth, (1, 0). But look at the ends:
@@ -230,8 +238,9 @@ wrong, (rows, columns) = (crop >= 0.5) != truth, np.indices(truth.shape)
 near = truth & (np.hypot(rows - 39, columns - 42) <= 6)
 print(" " * 32 + "pixels  true  mistakes  in gap  pull in gap")
 for options in (
-    {"min_persistence": 0}, {"min_persistence": 0.1}, {"min_persistence": 0.3}, {"min_persistence": 0.6},
-    {"saddle_level": 0.35}, {"dilation": 1}, {"of": "truth"}, {"of": "both"},
+    {"min_persistence": 0}, {"min_persistence": 0.1}, {"min_persistence": 0.3},
+    {"min_persistence": 0.6}, {"saddle_level": 0.35}, {"dilation": 1},
+    {"of": "truth"}, {"of": "both"},
     {"structure": "patches"}, {"structure": "patches", "of": "both"},
 ):
     slopes = pull(MorseLoss(**{"min_persistence": 0.1} | options), crop, truth)[1]
@@ -262,7 +271,8 @@ patch, seeds = naive_patches(walls, t), np.zeros(walls.shape, int)
 seeds[tuple(zip(*set(patch.values()), strict=True))] = range(1, 1 + len(set(patch.values())))
 flood = dict(np.ndenumerate(segmentation.watershed(walls, seeds)))
 ours, theirs = naive_borders(walls, patch), naive_borders(walls, flood)
-print(f"{(ours & theirs).sum() / (ours | theirs).sum():.1%} of the borders are the watershed's, too")
+shared = (ours & theirs).sum() / (ours | theirs).sum()
+print(f"{shared:.1%} of the borders are the watershed's, too")
 (figure, axes), text = figures.parts(3), "Membranes, raised and lowered pixels:"
 shown = ("skeleton", "prediction"), ("patches", "prediction"), ("patches", "both")
 for ax, (kind, of) in zip(axes, shown, strict=True):
@@ -304,8 +314,8 @@ for ax, (name, seen) in zip(figure.subplots(1, 2), reads.items(), strict=True):
             figures.pixel_values(f, mask=M, title=f"M, from {name}", ax=ax)
         logits -= 3 * M * (now - y) / M.sum()
     print(f"{name}: {M[y].sum()} of {M.sum()} pixels of M are true; gap at {now[1, 3]:.3f}")
-text = "A gap with a faint trace: M from floats follows it, M from 8 bits crosses the dark elsewhere."
-figures.show(figure, text)
+text = "A gap with a faint trace: M from floats follows it, M from 8 bits crosses the dark "
+figures.show(figure, text + "elsewhere.")
 
 # %% c23 [markdown]
 # From floats, $M$ follows the trace, and after 30 steps the vessel is one. (It leaves out the end at the right: where all is equal nothing is a ridge, and one pixel stands for the whole stretch.) In eight bits .003 and .001 are both 0. On such a plateau no way leads up, and what is drawn is the order of reading; three of its seven pixels are false. They are lowered, and stay 0; the true ones beside them are not in $M$, so nothing raises them, and the same $M$ is found again in every step. **The gap stays, for good.**
@@ -327,11 +337,15 @@ from toposeg_lite.workbook.studies import Arm, Study, StudyConfig, study_tables
 
 small = {"patch": 80, "width": 8, "depth": 3, "learning_rate": 3e-3}
 steps = {"pretrain_steps": PARENT_STEPS, "finetune_steps": STEPS}
-arms = [Arm(kind, "morse", {"structure": kind} | OPTIONS, WEIGHTS) for kind in ("skeleton", "patches")]
-arms.insert(0, Arm("topological", "topological", {"matching": "rank"}, (0.3, 1)))
-arms.insert(1, Arm("warping", "warping", {}, (0.03, 0.1)))
+arms = [
+    Arm("topological", "topological", {"matching": "rank"}, (0.3, 1)),
+    Arm("warping", "warping", {}, (0.03, 0.1)),
+    Arm("skeleton", "morse", {"structure": "skeleton"} | OPTIONS, WEIGHTS),
+    Arm("patches", "morse", {"structure": "patches"} | OPTIONS, WEIGHTS),
+]
 data, folder = load_dataset("membranes"), TemporaryDirectory()
-config = StudyConfig.from_parameters(dataset="membranes", arms=arms, seeds=(SEED,), **steps, **small)
+settings = {"dataset": "membranes", "arms": arms, "seeds": (SEED,)}
+config = StudyConfig.from_parameters(**settings, **steps, **small)
 study = Study(config, folder.name, data=data, say=lambda line: None)
 results = study.run()
 display(Markdown(study_tables(results)))
@@ -345,8 +359,12 @@ for name in ("control", *(arm.name for arm in arms)):
     file = f"{name}-{results['networks'][name][str(SEED)]['weight']:g}".removesuffix("-0")
     model = load_checkpoint(f"{folder.name}/seed{SEED}/{file}.safetensors").model()
     likelihoods = evaluate(model, data.test, labels=data.labels).likelihoods
-    kinds = [d.kind for s in data.test for d in topology_differences(likelihoods[s.name] >= 0.5, s.mask)]
-    print(f"{name}:", ", ".join(f"{n} {kind}" for kind, n in zip(*np.unique(kinds, return_counts=True))))
+    kinds = []
+    for sample in data.test:
+        differences = topology_differences(likelihoods[sample.name] >= 0.5, sample.mask)
+        kinds += [difference.kind for difference in differences]
+    counts = zip(*np.unique(kinds, return_counts=True), strict=True)
+    print(f"{name}:", ", ".join(f"{n} {kind}" for kind, n in counts))
     masks[name] = [likelihoods[whole.name][here] >= 0.5]
     found[name] = [topology_differences(masks[name][0], whole.mask[here])]
 piece = Sample("test", whole.image[:, *here], whole.mask[here])
@@ -381,7 +399,8 @@ for path in studies:
     study = json.loads(path.read_text())
     shared, seeds = (study["parameters"][key] for key in ("shared", "seeds"))
     print(f"\n{path.stem}: {study['images']['test']} test images, {len(seeds)} seeds;", end=" ")
-    print(f"{shared['pretrain_steps']} steps for the parent, {shared['finetune_steps']} for the others")
+    first, then = shared["pretrain_steps"], shared["finetune_steps"]
+    print(f"{first} steps for the parent, {then} for the others")
     display(Markdown(study_tables(study)))
 
 # %% c30 [markdown]
@@ -496,8 +515,9 @@ for name_solution, on_solution in (
     ("weighted", weight_solution.reshape(crop.shape)),
 ):
     force_solution = on_solution * np.abs(crop - truth)
-    shares_solution = [force_solution[part].sum() / force_solution.sum() for part in (near, faint_solution)]
-    print(f"{name_solution:16} gap {shares_solution[0]:5.1%}, faint vessel {shares_solution[1]:5.1%}")
+    force_solution /= force_solution.sum()
+    gap_solution, rest_solution = force_solution[near].sum(), force_solution[faint_solution].sum()
+    print(f"{name_solution:16} gap {gap_solution:5.1%}, faint vessel {rest_solution:5.1%}")
 
 # %% c42 [markdown]
 # ## In practice

@@ -3,7 +3,7 @@
 #
 # **At the end** you can correct the vessels of a photograph branch by branch, say which branch to ask about first, and measure what a good order saves, as this picture does.
 #
-# ![Left: the retina in pale grey with its branches, the wider and darker the more the mask is in doubt about them. Right: curves of the topological error over decisions for five orders: that of a random order stays high for long, those of the others fall early and cross each other.](../images/08.png)
+# ![Left: the retina in pale grey with its branches, wider and darker where the mask is more in doubt. Right: curves of the topological error over decisions for five orders: that of a random order stays high for long, those of the others fall early and cross each other.](../images/08.png)
 #
 # **Time:** 45 minutes.
 #
@@ -128,7 +128,8 @@ with open(journal, "ab") as file:
 with warnings.catch_warnings(action="ignore"):  # it warns of the torn line
     again = annotation.AnnotationSession(IMAGE, None, journal, radius=0)
 print(f"exit status {ended.returncode}; decisions: {again.decisions.tolist()}")
-print(f"left out: {len(again.problems)} line; undone now: {again.undo()}; {again.decisions.tolist()}")
+undone = again.undo()
+print(f"left out: {len(again.problems)} line; undone now: {undone};", again.decisions.tolist())
 
 # %% c08-10 [markdown]
 # The torn line is reported, all before it is there, and even *undo* works across the kill. A second process that opens the journal at the same time is refused.
@@ -152,7 +153,8 @@ stroke = session.draw(CLICKS)
 session.erase([(300, 400), (320, 400)])
 session.undo()  # not that
 state = session.progress()
-print(f"{state.accepted} accepted, {state.rejected} rejected, {state.left} left; {state.drawn} drawn")
+print(f"{state.accepted} accepted, {state.rejected} rejected, {state.left} left;", end=" ")
+print(f"{state.drawn} drawn")
 on = silver.ravel()[stroke.path].mean()
 print(f"the line has {len(stroke.path)} pixels, {100 * on:.0f} % of them on the silver reference")
 
@@ -250,12 +252,13 @@ for order in ("doubt", "uncertainty", "persistence", "pixel-entropy", "random"):
     found = annotation.simulate_annotator(fresh, silver, order=order, **work)
     curves[order] = found.clicks, found.scores["betti_matching_error"]
 figures.order_curves(curves, ylabel="Betti-matching error", title="what is left to mend", ax=right)
-text = f"The branches by the doubt of the mask; the error over {len(fresh.decisions)} decisions. Mean: "
+text = f"The branches by the doubt of the mask; the error over {len(fresh.decisions)} decisions. "
+text += "Mean: "
 text += ", ".join(f"{k} {np.trapezoid(v, c) / c[-1]:.1f}" for k, (c, v) in curves.items()) + "."
 figures.show(figure, text)
 
 # %% c08-20 [markdown]
-# All curves begin and end at the same error: the order is all that differs. Not even a perfect annotator comes to zero, for what no branch proposes must be drawn, and what is half real is left. And one photograph proves nothing: here every order beats the random one, doubt is ahead of uncertainty, and persistence and the entropy of the pixels are a little ahead of both.
+# All curves begin and end at the same error: the order is all that differs. Not even a perfect annotator comes to zero: what no branch proposes must be drawn by hand, and what is half real is left. And one photograph proves nothing: here every order beats the random one, doubt is ahead of uncertainty, and persistence and the entropy of the pixels are a little ahead of both.
 #
 # ## 7. Does it hold? Three data sets
 #
@@ -270,8 +273,9 @@ for metric in ("betti_matching_error", "cldice", "variation_of_information"):
             line = f"  {order:15} {row['area']:8.3f}"
             for other in ("random", "persistence"):
                 if order != other:
-                    line += f"   {other} {row[f'better than {other}']:.0f}"
-                    line += f", p {row[f'p ({other})']:.3f}"
+                    p = row[f"p ({other})"]
+                    p = f"{p:.3f}" if p >= 0.001 else "< .001"  # a p-value is never 0
+                    line += f"   {other} {row[f'better than {other}']:.0f}, p {p}"
             print(line)
 
 # %% c08-22 [markdown]
@@ -294,14 +298,16 @@ for k in fresh.queue("doubt")[:DECISIONS]:
 others = fresh.decisions == 0
 for when in ("before", "after"):
     p = fresh.probability[others]
-    print(f"{when} learning: squared error {np.mean((p - real[others]) ** 2):.3f} on {len(p)} branches")
+    error = np.mean((p - real[others]) ** 2)
+    print(f"{when} learning: squared error {error:.3f} on {len(p)} branches")
     fresh.learn()
 for name in ("mask.png", "skeleton.tif", "branches.geojson"):
     fresh.export(folder / name, skeleton=name == "skeleton.tif")
 mask, skeleton = (np.array(Image.open(folder / name)) > 0 for name in ("mask.png", "skeleton.tif"))
 lines = json.loads((folder / "branches.geojson").read_text())["features"]
 decided = [line["properties"]["decision"] for line in lines]
-print(f"mask as in the session: {np.array_equal(mask, fresh.mask())}; skeleton {skeleton.sum()} pixels")
+same = np.array_equal(mask, fresh.mask())
+print(f"mask as in the session: {same}; skeleton {skeleton.sum()} pixels")
 print({word: decided.count(word) for word in ("accepted", "rejected", "undecided")})
 
 # %% c08-24 [markdown]

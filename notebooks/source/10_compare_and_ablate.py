@@ -20,7 +20,7 @@
 # %% parameters tags=["parameters"]
 RUN = None  # one of notebooks/reference_runs by its name; None: the one with the most scores
 METRIC = "betti_matching_error"  # what the losses are judged by; the Betti-0 error if it is missing
-SEED = 0  # of all that is drawn
+SEED = 0  # of all samples
 
 # %% setup
 from importlib.metadata import version
@@ -37,7 +37,8 @@ from toposeg_lite.workbook.studies.statistics import paired_differences, sign_fl
 from toposeg_lite.workbook.studies import read_runs
 
 pd.set_option("display.width", 120)
-print(*(f"{name}: version {version(name)}" for name in ("toposeg-lite", "numpy", "scipy")), sep="\n")
+for name in ("toposeg-lite", "numpy", "scipy"):
+    print(f"{name}: version {version(name)}")
 
 
 # %% predict [markdown]
@@ -98,7 +99,8 @@ five = loss - control
 scipys = stats.permutation_test((five,), np.sum, permutation_type="samples").pvalue
 print(f"sign flips:   naive {naive_sign_flips(five):.4f}, library {sign_flip_test(five):.4f}, "
       f"scipy {scipys:.4f}, pencil {4 / 32:.4f}")
-print(f"signed ranks: naive {naive_signed_ranks(five):.4f}, scipy {stats.wilcoxon(five).pvalue:.4f}")
+ranks = stats.wilcoxon(five).pvalue
+print(f"signed ranks: naive {naive_signed_ranks(five):.4f}, scipy {ranks:.4f}")
 
 # %% bootstrap [markdown]
 # A p-value says whether, not how much. For that there is the **confidence interval**. Had we other five images, the mean difference would be another one. The **bootstrap** (Efron 1979) imitates that with what it has: it samples five of the five images, *with replacement*, so that some come twice and some not at all, and takes the mean. The middle 95 % of many such means are the interval. Of five images there are only $5^5 = 3125$ samples, so that here even the naive code can do all of them.
@@ -134,7 +136,8 @@ run = runs[RUN] if RUN else next(iter(runs.values()))
 metric = METRIC if METRIC in run.metrics else "betti_0_error"
 title = run.metrics[metric]
 settings = ", ".join(f"{key} {value}" for key, value in run.settings.items())
-print(f"\nThe rest of the chapter looks at {run.name}, {title}. Means over the test images:\n{settings}")
+print(f"\nThe rest of the chapter looks at {run.name}, {title}. Means over the test images:")
+print(settings)
 by_seed = run.scores.groupby(["network", "seed"], sort=False)[[*run.metrics]].mean()
 by_seed.groupby("network", sort=False).mean().rename(columns=run.metrics).round(3)
 
@@ -157,7 +160,8 @@ for name, found in (("different images", apart), ("in pairs", paired)):
 print(f"correlation of the two networks over the images: {np.corrcoef(ours, theirs)[0, 1]:.2f}")
 points = pd.DataFrame({"control": theirs, "score": ours})
 axes = figures.paired_scores(points, metric=metric, title=title, network=network)
-figures.show(axes, f"{title} of {len(points)} test images: control to the right, {network} upwards.")
+text = f"{title} of {len(points)} test images: control to the right, {network} upwards."
+figures.show(axes, text)
 
 # %% forest [markdown]
 # ## 5. Two kinds of luck
@@ -233,7 +237,8 @@ for name, values in seeds.items():
     low, high = -np.inf, np.inf  # one seed alone leaves everything open
     if len(values) > 1:
         low, high = stats.ttest_1samp(values, 0).confidence_interval()
-    print(f"{name:20} {low:+8.2f} to {high:+8.2f}   lower with {(values < 0).sum()} of {len(values)}")
+    lower = f"lower with {(values < 0).sum()} of {len(values)}"
+    print(f"{name:20} {low:+8.2f} to {high:+8.2f}   {lower}")
 
 # %% seeds-after [markdown]
 # Three seeds are not worthless. They are a check against the grossest mistake, a verdict that one lucky start has made; and where the three rings lie close together and far from zero, even the honest interval is clear. But where the rings of two losses overlap they do not say which of the two is ahead: the rings hold the luck of the control, too. Take the difference of the two losses, seed by seed, and look at three numbers again. Bouthillier and others (2021) measured the sources of luck in such benchmarks: the sampling of the data, the first weights and the tuning each move the results markedly.

@@ -14,12 +14,12 @@
 # - count the components, tunnels and cavities of a volume with 6 and with 26 neighbours, by hand and in code;
 # - read its persistence pairs, and say why 26 neighbours need no second theory;
 # - decide when a voxel is simple, and warp a mask of tubes;
-# - draw the skeleton of a volume at two thresholds;
+# - compute the skeleton of a volume at two thresholds;
 # - take steps down a topological loss that closes tunnels.
 
 # %% c01 tags=["parameters"]
-VOLUME = "tubes"  # drawn from the seed, no network; or "vesselnn_3d", real vessels, downloaded once
-SEED = 8  # which tubes are drawn
+VOLUME = "tubes"  # made from the seed, no network; or "vesselnn_3d", real vessels, downloaded once
+SEED = 8  # which tubes are made
 THRESHOLD, PERSISTENCE = 0.5, 0.1  # of masks; of skeletons and diagrams
 STEPS, RATE = 30, 20.0  # of the descent on one likelihood
 
@@ -71,7 +71,8 @@ SHAPES = {"ring": RING, "shell": SHELL, "pipe": PIPE, "cage": CAGE}
 figure = Figure(figsize=(11, 3.1), layout="constrained")
 for place, (name, mask) in enumerate(SHAPES.items(), 1):
     figures.voxel_block(mask, title=name, ax=figure.add_subplot(1, 4, place, projection="3d"))
-figures.show(figure, "A ring of 8 voxels; a shell of 26 around a dark middle; a pipe; a cage of 20.")
+text = "A ring of 8 voxels; a shell of 26 around a dark middle; a pipe; a cage of 20."
+figures.show(figure, text)
 
 
 # %% c05 [markdown]
@@ -126,7 +127,9 @@ def naive_betti(mask, connectivity=3):
 
 
 def gudhi_cubes(image, connectivity=3):  # GUDHI works with sublevel sets: negate
-    return gudhi.CubicalComplex(**{{1: "vertices", 3: "top_dimensional_cells"}[connectivity]: -image})
+    if connectivity == 1:
+        return gudhi.CubicalComplex(vertices=-image)
+    return gudhi.CubicalComplex(top_dimensional_cells=-image)
 
 
 def gudhi_betti(mask, connectivity=3):
@@ -161,7 +164,8 @@ for k, name in ((1, "6 neighbours"), (3, "26 neighbours")):
 CUBE = np.where(CAGE, 0.9, 0.8)
 CUBE[0, 1, 1], CUBE[2, 1, 1], CUBE[1, 1, 1] = 0.5, 0.4, 0.1
 picture = figures.slice_values(CUBE, mask=CUBE >= 0.8)
-figures.show(picture, "The three slices of a cube of likelihoods; yellow is at or above .8: a pipe.")
+text = "The three slices of a cube of likelihoods; yellow is at or above .8: a pipe."
+figures.show(picture, text)
 
 
 # %% c12 [markdown]
@@ -193,7 +197,8 @@ white = generator.random((9, 10, 11)), np.random.default_rng(3).random((18, 20, 
 for name, image, k in (("cube", CUBE, 3), ("noise", white[0], 3), ("a band", white[1], 1)):
     ours = rows(persistence_pairs(image, connectivity=k))
     differ = [len(set(ours) - set(gudhi_rows(image, k, modulus))) for modulus in (2, 11)]
-    print(f"{name}: {len(ours)} pairs; GUDHI differs in {differ[0]} modulo 2, {differ[1]} modulo 11")
+    words = f"{differ[0]} modulo 2, {differ[1]} modulo 11"
+    print(f"{name}: {len(ours)} pairs; GUDHI differs in {words}")
 
 # %% c14 [markdown]
 # ## 5. A volume of tubes
@@ -219,7 +224,8 @@ figure, axes = figures.parts(3)
 figures.volume_diagram(pairs, threshold=THRESHOLD, ax=axes[2])
 for ax, name, some in ((axes[0], "volume", volume), (axes[1], "truth", truth)):
     figures.image_with_pairs(some.max(0), title=f"{name}, seen through", ax=ax)
-figures.show(figure, f"Volume and truth from above; diagram of {len(pairs)} pairs above {PERSISTENCE}.")
+text = f"Volume and truth from above; diagram of {len(pairs)} pairs above {PERSISTENCE}."
+figures.show(figure, text)
 
 # %% c16 [markdown]
 # The truth is one component with three tunnels. The diagram has three tunnels, too, far from the diagonal: the network that we pretend to have sees all three loops, but two of them only faintly, and at threshold .5 they are open. The three filled blue dots are the pieces into which the net falls at .5: the essential class, and two that one dark voxel each, their death, keeps apart from it.
@@ -294,7 +300,8 @@ for ax, mask, goal, critical, name in (
     (axes[2], back.warped, prediction, back.critical[here], "truth, warped"),
 ):
     figures.warp_masks(mask[here], goal[here], critical=critical, title=name, ax=ax)
-figures.show(figure, f"Slice {here} of prediction and truth before and after the warps to each other.")
+text = f"Slice {here} of prediction and truth before and after the warps to each other."
+figures.show(figure, text)
 
 # %% c22 [markdown]
 # Of 1656 voxels that differ, 57 are critical in one direction and 15 in the other. All others are questions of width: green at the rims. In the slice of the picture two places are left. At row 17, near the left border, a short tube is cut off from the rest: warped forth, a plate of voxels across the tube stays between the two pieces; warped back, the truth keeps a thread from one to the other. Near row 34, column 22, an open tunnel looks much the same: here the thread keeps the loop. From one slice nobody could say which of the two is a lost piece and which an open tunnel; in the volume the two differ in $b_0$ and in $b_1$.
@@ -316,7 +323,8 @@ for step in range(STEPS + 1):
     (pull,) = torch.autograd.grad(value, logits)
     after = logits.detach().sigmoid()[0, 0].numpy() >= THRESHOLD
     if step % 10 == 0:
-        new, gone = ((change & truth).sum() for change in (after & ~prediction, prediction & ~after))
+        new = (after & ~prediction & truth).sum()
+        gone = (prediction & ~after & truth).sum()
         print(f"step {step:2}: loss {value:.3f}, Betti {betti_numbers(after)}", end="; ")
         print(f"{(after ^ prediction).sum()} flipped: {new} true voxels found, {gone} lost")
     logits = logits.detach() - RATE * pull
