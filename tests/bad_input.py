@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from bad_values import EMPTY, IMAGE, MASK, NAN
 
-from toposeg_lite import checks, metrics
+from toposeg_lite import checks, further_metrics, metrics
 from toposeg_lite.differences import topology_differences
 from toposeg_lite.files import (
     atomic_file,
@@ -59,6 +59,24 @@ CASES = [
             ),
         ]
     ],
+    (
+        "Hausdorff distance, percentile",
+        lambda: further_metrics.hausdorff_distance(MASK, MASK, percentile=101),
+        ValueError,
+        "percentile must be from 0 to 100; got 101",
+    ),
+    (
+        "surface Dice, tolerance",
+        lambda: further_metrics.surface_dice(MASK, MASK, tolerance=-1),
+        ValueError,
+        "tolerance must be finite and zero or above; got -1",
+    ),
+    (
+        "discrepancy of volumes",
+        lambda: further_metrics.intersection_union_discrepancy([[[1]]], [[[1]]]),
+        ValueError,
+        r"prediction and truth must be images \(H, W\); got 3 axes",
+    ),
     (
         "clDice of an image with a spacing",
         lambda: metrics.cldice(MASK, MASK, spacing=(2, 1)),

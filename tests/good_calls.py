@@ -28,7 +28,7 @@ from bad_values import (
 )
 from doors import call
 
-from toposeg_lite import calibration, checks, metrics, models
+from toposeg_lite import calibration, checks, further_metrics, metrics, models
 from toposeg_lite.differences import topology_differences
 from toposeg_lite.files import write_atomically
 
@@ -59,7 +59,8 @@ CALLS = [
         call(
             function,
             {**pair, **options, "ignored": pair["prediction"]},
-            {"patch": PATCH, "dimension": DIMENSION, "ignored": IGNORED, "spacing": spacing},
+            {"patch": PATCH, "dimension": DIMENSION, "ignored": IGNORED, "spacing": spacing,
+             "percentile": BAD_NUMBER | {"above 100": 101}, "tolerance": BAD_NUMBER},
         )
         for pair, spacing in ((PAIR, BAD_SPACING), (VOLUMES, BAD_SPACING_3D))
         for function, options in [
@@ -75,8 +76,19 @@ CALLS = [
             (metrics.report,
              {"connectivity": 1, "patch": 2, "labels": "background", "border": "closed"}),
             (topology_differences, {"connectivity": 1, "border": "closed"}),
+            (further_metrics.hausdorff_distance,
+             {"percentile": 90, "spacing": (3, 2, 1)[: pair["truth"].ndim]}),
+            (further_metrics.surface_dice,
+             {"tolerance": 2, "spacing": (3, 2, 1)[: pair["truth"].ndim]}),
+            (further_metrics.topology_precision, {"spacing": (2, 2, 2)[: pair["truth"].ndim]}),
+            (further_metrics.topology_sensitivity, {"spacing": (2, 2, 2)[: pair["truth"].ndim]}),
         ]
     ],
+    call(
+        further_metrics.intersection_union_discrepancy,
+        {**PAIR, "connectivity": 1, "border": "closed"},
+        {"ignored": IGNORED},
+    ),
     call(calibration.entropy, {"probability": IMAGE}, {"probability": BAD_CHANCES}),
     call(calibration.expected_calibration_error, {**CHANCES, "bins": 4}, BAD_CHANCE_PAIR),
     call(calibration.reliability_diagram, {**CHANCES, "bins": 4}, BAD_CHANCE_PAIR),

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "toposeg_lite"
 FLOORS = [
     {"checks", "environment", "files"},
     {"topology"},
-    {"calibration", "differences", "losses", "metrics", "models"},
+    {"calibration", "differences", "further_metrics", "losses", "metrics", "models"},
     {"data", "structures"},
     {"annotation", "training"},
     {"workbook.figures"},
@@ -212,7 +212,9 @@ def public_names():
         loaded = importlib.import_module(f"toposeg_lite.{module}".rstrip("."))
         if hasattr(loaded, "__all__") and FILES[module].name == "__init__.py":
             names[loaded.__name__] = sorted(loaded.__all__)
-    for name in ("calibration", "checks", "differences", "files", "metrics", "models"):
+    for name in (
+        "calibration", "checks", "differences", "files", "further_metrics", "metrics", "models",
+    ):  # fmt: skip
         loaded = importlib.import_module(f"toposeg_lite.{name}")
         names[loaded.__name__] = sorted(loaded.__all__)
     return dict(sorted(names.items()))

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from training_data import DATA, TINY, assert_same
 
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
@@ -126,3 +128,25 @@ def test_a_run_that_is_resumed_goes_on_with_the_same_bits(tmp_path, monkeypatch,
 def test_the_rule_has_one_form():
     assert TrainConfig(weight="balance:.50") == TrainConfig(weight="balance:0.5")
     assert TrainConfig(weight="balance:2").weight == "balance:2.0"
+
+
+def test_files_from_before_the_ratio_was_recorded_go_on(tmp_path):
+    """Their history has five columns; what they do not know is NaN, and the run ends as ever."""
+    config = replace(TINY, checkpoint_every=2)
+    path = tmp_path / "net.safetensors"
+    whole = run(config)
+    half = replace(whole, step=4, history=whole.history[:4])
+    ends = run(replace(config, steps=4))
+    half = replace(half, weights=ends.weights, optimizer=ends.optimizer)
+    half.save(path)
+    with safe_open(path, framework="pt") as file:
+        facts = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors["history"] = tensors["history"][:, :5].contiguous()
+    save_file(tensors, path, metadata=facts)
+    old = load_checkpoint(path)
+    assert old.history[["gradient_ratio", "weight"]].isna().all(axis=None)
+    resumed = run(config, out=path, resume=True)
+    assert_same(resumed, whole)
+    assert resumed.history["weight"].isna().sum() == 4
+    assert (resumed.history["weight"][4:] == 0.5).all()

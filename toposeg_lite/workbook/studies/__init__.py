@@ -2,9 +2,10 @@
 
 `Study` compares losses over several seeds, `Comparison` one loss with one seed, with a report;
 `read_runs` reads what they left, and `statistics` says whether a difference is more than luck.
-`calibration` and `orders` ask about branches: how honest their probabilities are, and which of them
-an annotator should be asked about first. ``python -m toposeg_lite.workbook.studies --help`` lists
-the commands.
+`sweep` makes many studies over many processes, and `audit` counts what the labels of a data set
+hang on. `calibration` and `orders` ask about branches: how honest their probabilities are, and
+which of them an annotator should be asked about first.
+``python -m toposeg_lite.workbook.studies --help`` lists the commands.
 
 What holds for all of them: `data` is a `Dataset` with training, validation and test images,
 `config` says how the networks are trained, `out` or `folder` is where a study is kept (made if it

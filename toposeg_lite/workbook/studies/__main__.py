@@ -19,21 +19,22 @@ from papermill.exceptions import PapermillExecutionError
 
 from ...files import make_folder, reading, write_atomically
 from ...training.records import read_json
+from .audit import AuditCommand
 from .calibration import CalibrationCommand
 from .make_pretrained import PretrainedCommand
 from .notebook import NOTEBOOK, read_value, run_notebook
-from .options import TEXTS, add_options, gather_folder
+from .options import TEXTS, add_options
 from .orders import OrdersCommand
 from .scores import study_tables
-from .study import ARMS, Study, StudyConfig, read_arms
+from .study import Study, read_study
+from .sweep import SweepError, run_sweep
 
 __all__ = ["main", "run_study"]
 
-#: What a study uses where it is not told otherwise: what two cores do in an hour or so.
-BUDGET = {"pretrain_steps": 800, "finetune_steps": 250, "patch": 192, "window": 512}
 AGAIN = "What was trained is kept: the same command with -p resume True goes on from there."
 #: Commands whose options are the fields of a dataclass.
 COMMANDS = {
+    "audit": AuditCommand,
     "calibration": CalibrationCommand,
     "orders": OrdersCommand,
     "pretrained": PretrainedCommand,
@@ -49,15 +50,11 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
     of some of `study.ARMS` (all) and `study.FURTHER_ARMS`, or mappings of the fields of `Arm`, e.g.
     of a sum of losses. The others are those of `StudyConfig.from_parameters`.
     """
-    given = gather_folder(parameters or {})
+    given = dict(parameters or {})
     out, name, results = (given.pop(key, None) for key in ("out", "name", "results"))
     if results is not None and Path(results).suffix != ".json":
         raise ValueError(f"results must be a file whose name ends in .json; got {results!r}")
-    arms = read_arms(given.pop("arms")) if "arms" in given else ARMS
-    for key in ("loss", "loss_options", "weight", "seed"):
-        if key in given:
-            raise ValueError(f"a study takes no {key!r}: name arms and seeds")
-    config = StudyConfig.from_parameters(**BUDGET | given, arms=arms)
+    config = read_study(given)
     if results is not None:
         make_folder(Path(results).parent)
     folder = Path(out or "runs") / (name or f"{config.shared.dataset}-study")
@@ -81,6 +78,13 @@ def _study_command(chosen: argparse.Namespace) -> None:
     """Make a study, or go on with it, and print its tables."""
     chosen.file = run_study(_parameters(chosen)) / "study.json"
     _table_command(chosen)
+
+
+def _sweep_command(chosen: argparse.Namespace) -> None:
+    """Make the studies of a file and say where their table is."""
+    names = ("workers", "threads", "scheduler", "any_code")
+    options = {name: getattr(chosen, name) for name in names}
+    print(f"The scores of each image are in {run_sweep(chosen.file, **options)}.")
 
 
 def _table_command(chosen: argparse.Namespace) -> None:
@@ -124,6 +128,15 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=text
         )
+    sweep = commands.add_parser("sweep", help="make many studies over many processes")
+    sweep.set_defaults(run=_sweep_command)
+    sweep.add_argument("file", help="a YAML file: which studies")
+    sweep.add_argument("--workers", type=int, help="how many processes train at once (cores)")
+    sweep.add_argument("--threads", type=int, default=1, help="threads of each process")
+    sweep.add_argument("--scheduler", help="tcp://HOST:PORT, or the class of a cluster")
+    sweep.add_argument(
+        "--any-code", action="store_true", help="go on with what other code has begun"
+    )
     table = commands.add_parser("table", help="print the tables of a study")
     table.set_defaults(run=_table_command)
     table.add_argument("file", type=Path, help="the study.json")
@@ -143,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(words)
     try:
         chosen.run(chosen)
-    except (TypeError, ValueError, OSError) as error:
+    except (TypeError, ValueError, OSError, ModuleNotFoundError, SweepError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except PapermillExecutionError as error:

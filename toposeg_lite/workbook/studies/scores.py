@@ -171,8 +171,8 @@ def _tables(networks: Mapping[str, Any]) -> str:
         for name, table in tests.items()
         if name not in ("parent", "control")
     ]
-    first = _markdown(["network", "weight", *titles, "share of loss"], scores)
-    return f"{first}\n\n{_markdown(['arm - control', *titles], differences)}"
+    first = markdown(["network", "weight", *titles, "share of loss"], scores)
+    return f"{first}\n\n{markdown(['arm - control', *titles], differences)}"
 
 
 def spread(values: pd.Series, digits: int, sign: str = "") -> str:
@@ -183,7 +183,7 @@ def spread(values: pd.Series, digits: int, sign: str = "") -> str:
     return " ± ".join(re.sub(r"^([+-]?)0\.", r"\1.", number) for number in numbers)
 
 
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Return a table as Markdown has it."""
     table = [header, ["---"] * len(header), *lines]
     return "\n".join(re.sub(" +", " ", f"| {' | '.join(cells)} |") for cells in table)

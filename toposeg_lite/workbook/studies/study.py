@@ -60,6 +60,7 @@ from ...training.records import (
     versions,
     write_json,
 )
+from .options import gather_folder
 from .scores import COLUMNS, choose_weight, mean_scores
 from .study_page import study_page
 
@@ -192,6 +193,24 @@ _OF_ARMS = ("loss", "loss_options", "weight", "seed")
 #: Fields of `StudyConfig` beside those that all networks share.
 _SCHEDULE = ("pretrain_steps", "finetune_steps", "window", "connectivity", "in_patches")
 _SPLITS = ("train", "validation", "test")
+
+
+#: What a study uses where it is not told otherwise: what two cores do in an hour or so.
+BUDGET = {"pretrain_steps": 800, "finetune_steps": 250, "patch": 192, "window": 512}
+
+
+def read_study(parameters: Mapping[str, Any]) -> StudyConfig:
+    """Return a study from parameters as commands and files have them.
+
+    They are those of `StudyConfig.from_parameters` and of your own images (`gather_folder`);
+    "arms" is what `read_arms` reads, by default `ARMS`.
+    """
+    given = gather_folder(parameters)
+    arms = read_arms(given.pop("arms")) if "arms" in given else ARMS
+    for key in ("loss", "loss_options", "weight", "seed"):
+        if key in given:
+            raise ValueError(f"a study takes no {key!r}: name arms and seeds")
+    return StudyConfig.from_parameters(**BUDGET | given, arms=arms)
 
 
 @dataclass(frozen=True)
