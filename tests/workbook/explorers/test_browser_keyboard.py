@@ -62,7 +62,7 @@ def page_of(tmp_path, code):
 def drawn(page):
     """Wait until no tab that is seen says that it is being drawn."""
     expect(page.get_by_role("tab").first).to_be_visible(timeout=START)
-    expect(page.locator(PANEL).locator("button, canvas").first).to_be_visible()
+    expect(page.locator(PANEL).locator("button:visible, canvas:visible").first).to_be_visible()
     expect(page.locator(".toposeg-drawing:visible")).to_have_count(0)
 
 

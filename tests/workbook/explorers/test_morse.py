@@ -9,7 +9,7 @@ from traitlets import TraitError
 
 from toposeg_lite.topology import morse_complex
 from toposeg_lite.workbook import figures
-from toposeg_lite.workbook.explorers import MorseExplorer
+from toposeg_lite.workbook.explorers import MorseExplorer, views
 from toposeg_lite.workbook.explorers.morse import _MorseView
 
 ROW = np.array([[0.9, 0.8, 0.9, 0.2, 0.7, 0.6, 0.7]])
@@ -200,3 +200,20 @@ def test_every_control_has_a_label_and_the_readers_picture_is_taken():
     assert model.image.shape == (10, 12)
     assert model.complex_.shape == (10, 12)
     assert spoken(view) == model.describe()
+
+
+def test_of_very_many_branches_the_most_persistent_dots_are_drawn_and_the_text_says_so():
+    model = MorseExplorer(np.random.default_rng(0).random((160, 160)), min_persistence=0.0)
+    view = _MorseView(model)
+    assert model.branch_count > views.MOST
+    count = sum(len(trace.x) for trace in view.dots)
+    assert count == views.MOST
+    drawn = np.sort(np.concatenate([trace.x for trace in view.dots]))
+    expected = np.sort(model.shown.persistence)[-count:]
+    np.testing.assert_array_equal(drawn, expected.astype(np.float32))
+    said = f"Of their {model.branch_count:,} dots the {views.MOST:,} most persistent are drawn."
+    assert spoken(view).endswith(said)
+    model.selected = model.branch_count  # one without a dot can be marked
+    assert len(view.ring.x) == 1
+    model.min_persistence = float(np.sort(model.shown.persistence)[-views.MOST])
+    assert "are drawn" not in spoken(view)

@@ -161,7 +161,7 @@ class LiveFigure(go.FigureWidget):
     def reopen(self) -> None:
         """Offer the whole figure as it is now to pages, as one that was never known before."""
         self.close()
-        vars(self).pop("_repr_mimebundle_")  # which hides how an open one is displayed
+        self.__dict__.pop("_repr_mimebundle_", None)  # which hides how an open one is displayed
         self._model_id = None
         self.open()
         self._offered = self._last_layout_edit_id
