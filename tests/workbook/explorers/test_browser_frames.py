@@ -446,6 +446,33 @@ def test_playing_stops_at_the_end_and_when_it_is_told_to(tmp_path):
         expect(page.get_by_role("button", name="Play the slices")).to_be_visible()
 
 
+@pytest.mark.browser
+def test_the_page_says_that_it_computes_if_that_takes_longer_than_a_moment(tmp_path):
+    model, frames = example("03")
+    busy = "value => document.querySelector('canvas').toposeg.view.model.set('busy', value)"
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        brief = page.locator(".toposeg-brief")
+        page.evaluate(busy, True)
+        expect(brief).to_have_text("Computing …")
+        page.evaluate(busy, False)
+        expect(brief).to_have_text(model.brief())
+        said = page.evaluate(
+            """async () => {
+                const brief = document.querySelector(".toposeg-brief");
+                const seen = new Set(), watcher = new MutationObserver(
+                    () => seen.add(brief.textContent));
+                watcher.observe(brief, { childList: true, subtree: true, characterData: true });
+                const { model } = document.querySelector("canvas").toposeg.view;
+                model.set("busy", true);
+                model.set("busy", false);
+                await new Promise(done => setTimeout(done, 400));
+                return [...seen];
+            }"""
+        )
+        assert "Computing …" not in said
+
+
 # --- Painting -----------------------------------------------------------------------------------
 
 
