@@ -296,7 +296,7 @@ class _PaintView(FramedView):
     def show_frames(self) -> widgets.HBox:
         """Put the table of numbers beside the grid."""
         self.table = widgets.HTML()
-        self.frames.layout = {"flex": "1 1 380px", "width": "auto"}
+        self.frames.layout = {"flex": "1 1 380px", "width": "auto", "max_width": "840px"}
         self.frames.observe(self.paint, "stroke")
         return widgets.HBox([self.frames, self.table])
 
