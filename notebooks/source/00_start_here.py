@@ -93,7 +93,7 @@ figures.show(picture, "Noisy cell walls, the mask at threshold 0.5 with gaps, an
 # %% explorer-text [markdown]
 # ## 4. Do explorers work?
 #
-# The next cell shows an explorer. With a kernel it is live: move the threshold, and hover over a dot. If you see only a picture, run the cell; if it stays a picture, run `pip install ipywidgets anywidget`, restart JupyterLab and reload the page.
+# The next cell shows an explorer. With a kernel it is live: move the threshold, and point at a dot. If you see only a picture, run the cell; if it stays a picture, run `pip install ipywidgets anywidget`, restart JupyterLab and reload the page.
 
 # %% explorer
 explorers.show(explorers.PersistenceExplorer(likelihood, min_persistence=0.1, selected=3))

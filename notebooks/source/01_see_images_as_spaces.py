@@ -413,9 +413,9 @@ print("finite pairs of each, all that is left without the essential component:",
 # %% explorer-text [markdown]
 # ## 8. Try it
 #
-# With a running kernel the next picture is live. **Click a pixel** to paint it or to wipe it out; letters, numbers and metrics follow. By keyboard: *Row* and *Column* choose a pixel, *Flip this pixel* turns it. *Foreground* switches between 8 and 4 neighbours. *Empty* clears the grid, *Back to the truth* begins anew, *Make it the truth* lets you draw a scene of your own; *Your own image* takes a picture from your disk, made small and black and white. In code, `explorer.toggle(row, column)` does the same.
+# With a running kernel the next picture is live. **Press a pixel** to paint it or to wipe it out, and drag to paint a line; letters and numbers follow under the hand, the metrics as soon as it is lifted. By keyboard: with the focus on the grid, arrow keys choose a pixel and the space bar turns it (or *More controls*, *Flip this pixel*). *Challenge* poses a question, counts your tries and says when it is solved. *Foreground* switches between 8 and 4 neighbours. *Empty* clears the grid, *Back to the truth* begins anew, *Make it the truth* lets you draw a scene of your own; *Your own image* takes a picture from your disk, made small and black and white. In code, `explorer.toggle(row, column)` does the same.
 #
-# It begins with *cut and merged*. The lines above the picture mend first the cut and then the bridge: half-way, when one of the two mistakes is gone, the Betti error is *worse* than before. Before every click, say what will happen. Find:
+# It begins with *cut and merged*. The lines above the picture mend first the cut and then the bridge: half-way, when one of the two mistakes is gone, the Betti error is *worse* than before. Before every click, say what will happen. The first question, *which pixel would you mend?*, begins there. Find (the first three are among the challenges):
 #
 # - one pixel that changes components *and* holes at once;
 # - a pixel that turns out differently with 4 and with 8 neighbours;

@@ -250,7 +250,7 @@ figures.show(explorer.picture(), explorer.describe())
 # %% explorer-text [markdown]
 # ## 7. Try it
 #
-# With a running kernel the next picture is live. Move the **threshold** and watch dots fill as features are born and empty as they die. **Hover over a dot or click it**: its birth pixel (green diamond) and its death pixel (purple cross) appear on the photograph. All is reachable by keyboard: *Marked feature* steps through the dots from the most persistent one. *Your own image* takes a picture from your disk; or set `explorer.image = array` with values in [0, 1].
+# With a running kernel the next picture is live. Move the **threshold** and watch dots fill as features are born and empty as they die; each bar grows until it ends. **Point at a dot or a bar**: its component or hole lights up in the photograph, with its birth pixel (green diamond) and its death pixel (purple cross). **Point at a pixel**, and the dot and the bar of what lives there are ringed. A click keeps the mark. *Play: how it ends* lets the threshold fall: of a component two fronts grow, its own and that of the elder one, until they meet in one pixel, and the younger bar ends. Draw a box in the diagram to look closely. All is reachable by keyboard: *Marked feature* steps through the dots from the most persistent one. *More controls* holds the smallest persistence and the neighbours. *Your own image* takes a picture from your disk; or set `explorer.image = array` with values in [0, 1].
 #
 # Find: a component that dies in the gap of a vessel. A hole whose ring closes below 0.3. The threshold that keeps the loop alive with the fewest components: is there one that you would call right?
 

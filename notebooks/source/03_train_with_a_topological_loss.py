@@ -192,7 +192,7 @@ figures.show(figures.image_row(images, titles), text)
 # %% explorer-text [markdown]
 # ## 5. Play the descent
 #
-# Now without any network: change the logits themselves, step by step, against the gradient. With a running kernel the picture is live. Press *play*, or move *Step*, and watch the pixels that are raised (green, up) and lowered (purple, down), and how the dots wander in the diagram. *Loss* changes the loss; section 7 tells what the names of the topological ones mean. To keep the picture quiet, the topological losses leave alone what has a persistence of .1 or less. In the printed lines, "gap" is the death of the piece behind the gap, that is, the weakest link of the best path across it (the marked feature 2), and "faint vessel" the brightest pixel of the far part of the faint vessel at the top.
+# Now without any network: change the logits themselves, step by step, against the gradient. With a running kernel the picture is live. Press *Play the descent*, or move *Step*, and watch the pixels that are raised (green, up) and lowered (purple, down), and how the dots wander in the diagram. *Loss* changes the loss; section 7 tells what the names of the topological ones mean. To keep the picture quiet, the topological losses leave alone what has a persistence of .1 or less. In the printed lines, "gap" is the death of the piece behind the gap, that is, the weakest link of the best path across it (the marked feature 2), and "faint vessel" the brightest pixel of the far part of the faint vessel at the top.
 #
 # Find: the step at which the gap closes. What becomes of the faint vessel. What the cross-entropy does in ten steps, and why it is no surprise that it wins here (it is told every pixel of the truth; a new photograph comes without).
 

@@ -244,7 +244,7 @@ figures.show(figure, f"The prediction, its warp to the truth, the truth's warp t
 # %% explorer-text [markdown]
 # ## 6. Try it
 #
-# With a running kernel the next picture is live. Press *play*, or move *Flips*, and the warp runs flip by flip. **Click a pixel** and see its neighbourhood and the verdict; *Row* and *Column* do the same by keyboard. *Warp* exchanges mask and target. *Threshold* makes another prediction, *Foreground* switches to 4 neighbours. *Your own image* becomes prediction and target at once: then move the threshold and see which pixels are critical on the way, that is, where the topology of the superlevel set changes (chapter 02).
+# With a running kernel the next picture is live. Press *Play the warp*, or move *Flips*, and the warp runs flip by flip. **Click a pixel** and see its neighbourhood and the verdict; with the focus on the picture, the arrow keys do the same. *Warp* exchanges mask and target. Among *More controls*, *Threshold* makes another prediction, *Foreground* switches to 4 neighbours. *Your own image* becomes the target, and a blurred and shifted copy of it the prediction: then move the threshold and see which pixels are critical on the way, that is, where the topology of the superlevel set changes (chapter 02).
 #
 # Find: a pixel that is not simple at first and flips later. A critical pixel in the gap, and the two components that it would join. The threshold at which the gap has no critical pixel any more.
 

@@ -238,7 +238,7 @@ figures.show(figure, text)
 #
 # The Morse complex of chapter 05 works in a volume as it does in an image: arrows run to the highest neighbour, passes join two peaks or close a loop, and two thresholds simplify and cut. The library computes it with 6 neighbours only (`connectivity=1`), so here masks and numbers have 6 neighbours, too.
 #
-# With a running kernel the picture is live. Walk through the **slices**; turn the skeleton with the mouse, or click on it to go to that slice. *Threshold* moves the superlevel set (yellow) and is the skeleton's saddle level, too: what is below it is cut. *Persistence above* simplifies. *Marked feature* steps through the pairs, the most persistent first, and leads to the slice of the birth voxel. *Your own volume* takes a TIFF with many pages; or set `explorer.image = array`.
+# With a running kernel the picture is live. Walk through the **slices**; turn the skeleton with the mouse, or click on it to go to that slice. *Threshold* moves the superlevel set (yellow) and is the skeleton's saddle level, too: what is below it is cut. *Persistence above*, among *More controls*, simplifies. *Marked feature* steps through the pairs, the most persistent first, and leads to the slice of the birth voxel. *Your own volume* takes a TIFF with many pages; or set `explorer.image = array`.
 #
 # Find: the three tunnels, and the slice in which each is closed. The threshold at which the last one closes; in how many pieces is the net then? What *Persistence above* 0 adds to the skeleton.
 

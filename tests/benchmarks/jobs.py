@@ -464,27 +464,30 @@ def explorer_rows(rounds: int, size: int = 256) -> Iterator[Row]:
     for model in _explorers(size):
         image = getattr(model, "image", getattr(model, "mask", None))
         shape = "x".join(map(str, image.shape)) if isinstance(image, np.ndarray) else "a study"
-        for slider in _widgets(model.view()):
-            if not isinstance(slider, IntSlider | FloatSlider | FloatLogSlider):
-                continue
-            if slider.max <= slider.min:
-                continue
-            if isinstance(slider, FloatLogSlider):  # its steps are those of the exponent
-                values = [slider.value, slider.value * slider.base**slider.step]
-            else:
-                further = slider.value + slider.step
+        for widget in _widgets(model.view()):
+            if isinstance(widget, FloatLogSlider):  # its steps are those of the exponent
+                name = widget.description
+                values = [widget.value, widget.value * widget.base**widget.step]
+            elif isinstance(widget, IntSlider | FloatSlider) and widget.min < widget.max:
+                name, further = widget.description, widget.value + widget.step
                 values = [
-                    slider.value,
-                    further if further <= slider.max else slider.value - slider.step,
+                    widget.value,
+                    further if further <= widget.max else widget.value - widget.step,
                 ]
+            elif hasattr(widget, "bundle") and widget.about["frames"] > 1:  # told at its rest
+                name, last = widget.about["label"], widget.about["frames"] - 1
+                values = [widget.index, widget.index + (1 if widget.index < last else -1)]
+            else:
+                continue
+            trait = "index" if hasattr(widget, "bundle") else "value"
             times = []
             for turn in range(2 * (rounds // 2 + 1)):
                 start = time.perf_counter()
-                slider.value = values[(turn + 1) % 2]
+                setattr(widget, trait, values[(turn + 1) % 2])
                 times.append(1000 * (time.perf_counter() - start))
             ours = float(np.median(times))
             yield Row(
-                job=f"{type(model).__name__}, one move: {slider.description}",
+                job=f"{type(model).__name__}, one move: {name}",
                 size=shape,
                 unit="ms",
                 ours=ours,

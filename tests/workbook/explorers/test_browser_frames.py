@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import re
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import films
 import numpy as np
@@ -45,21 +47,17 @@ MIDDLES = """canvas => {
 }"""
 
 
-def frames_of(model):
-    """Return the frames of a live view of a model; all that it holds is made by public names."""
-    todo = [model.view()]
-    while todo:
-        widget = todo.pop()
-        if hasattr(widget, "bundle"):
-            return widget
-        todo += getattr(widget, "children", ())
-    raise AssertionError("the view has no frames")
-
-
 @functools.cache
 def example(chapter):
     model = KINDS[chapter].example()
     return model, frames_of(model)
+
+
+def frames_of(model):
+    """Return the frames of a model, as they are on a page."""
+    bundle = json.loads(json.dumps(model.bundle()))
+    data = base64.b64decode(bundle["data"])
+    return SimpleNamespace(**bundle | {"data": data, "bundle": lambda: bundle})
 
 
 @contextmanager
@@ -221,6 +219,31 @@ def test_everything_has_a_name_and_its_room_in_light_and_dark(chapter, tmp_path)
             assert canvas.get_attribute("aria-label")
             if canvas.get_attribute("role") == "slider":
                 assert canvas.get_attribute("aria-valuetext")
+
+
+@pytest.mark.browser
+def test_the_theme_of_a_notebook_is_followed_at_once(tmp_path):
+    _, frames = example("02")
+    looks = """() => {
+        const root = document.querySelector(".toposeg-frames");
+        return [getComputedStyle(root).color, root.querySelector("canvas").toposeg.view.ink];
+    }"""
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        page.evaluate("document.querySelector('.toposeg-frames').classList.remove('toposeg-alone')")
+        chart = page.locator(FIGURE.format("diagram") + " canvas")
+        light = chart.evaluate("canvas => canvas.toDataURL()")
+        assert page.evaluate(looks)[0] == "rgb(31, 31, 31)"
+        page.evaluate(
+            """() => {
+                document.body.style.setProperty("--jp-content-font-color1", "rgb(250, 250, 250)");
+                document.body.style.setProperty("--jp-layout-color0", "rgb(17, 17, 17)");
+                document.body.dataset.jpThemeLight = "false";
+            }"""
+        )
+        rests(page)
+        assert page.evaluate(looks) == ["rgb(250, 250, 250)"] * 2
+        assert chart.evaluate("canvas => canvas.toDataURL()") != light
 
 
 @pytest.mark.browser
@@ -446,6 +469,33 @@ def test_playing_stops_at_the_end_and_when_it_is_told_to(tmp_path):
         expect(page.get_by_role("button", name="Play the slices")).to_be_visible()
 
 
+@pytest.mark.browser
+def test_the_page_says_that_it_computes_if_that_takes_longer_than_a_moment(tmp_path):
+    model, frames = example("03")
+    busy = "value => document.querySelector('canvas').toposeg.view.model.set('busy', value)"
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        brief = page.locator(".toposeg-brief")
+        page.evaluate(busy, True)
+        expect(brief).to_have_text("Computing …")
+        page.evaluate(busy, False)
+        expect(brief).to_have_text(model.brief())
+        said = page.evaluate(
+            """async () => {
+                const brief = document.querySelector(".toposeg-brief");
+                const seen = new Set(), watcher = new MutationObserver(
+                    () => seen.add(brief.textContent));
+                watcher.observe(brief, { childList: true, subtree: true, characterData: true });
+                const { model } = document.querySelector("canvas").toposeg.view;
+                model.set("busy", true);
+                model.set("busy", false);
+                await new Promise(done => setTimeout(done, 400));
+                return [...seen];
+            }"""
+        )
+        assert "Computing …" not in said
+
+
 # --- Painting -----------------------------------------------------------------------------------
 
 
@@ -547,7 +597,7 @@ def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
         hand.toggle(0, 12)
         expect(brief).to_have_text(hand.brief())
         model.toggle(0, 0)
-        answer = frames.bundle()
+        answer = model.bundle()
         answer["about"] = answer["about"] | {"stroke": 1}
         answer_it = """answer => {
             const view = document.querySelector("canvas").toposeg.view;
@@ -564,7 +614,7 @@ def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
         expect(brief).to_have_text(hand.brief())
         model.toggle(0, 12)
         model.toggle(1, 12)
-        later = frames.bundle()
+        later = model.bundle()
         later["about"] = later["about"] | {"stroke": 2}
         page.evaluate(answer_it, later)  # heard, and somebody else has painted on
         expect(brief).to_have_text(model.brief())

@@ -26,7 +26,9 @@ PANEL = ".jupyter-widgets.widget-tab > .widget-tab-contents > *:visible"
 START = 2 * WAIT  # a kernel starts, and runs everything before the page is there
 WIDTHS = (1024, 1440, 1920)
 
-HREF = "document.querySelector('.imagelayer image')?.getAttribute('href') ?? null"
+# How many points each trace of the figure has: the page's own account of what it draws.
+POINTS = """document.querySelector('.js-plotly-plot')?._fullData
+    ?.map(trace => trace.x?.length ?? -1).join() ?? null"""
 DOTS = """(() => {
     const dots = [...document.querySelectorAll('.subplot.x2y2 .scatterlayer .point')]
         .map(dot => dot.getBoundingClientRect()).filter(box => 0 < box.width && box.width < 16)
@@ -186,7 +188,7 @@ def test_a_hand_that_is_earlier_than_plotly_is_obeyed(tmp_path):
     with opened(tmp_path, "05 Ridges", HELD) as page:
         panel = page.locator(PANEL)
         said = panel.locator(".toposeg-said")
-        expect(said).to_contain_text("pass at or above 0.50")
+        expect(said).to_contain_text("pass at or above 0.15")
         press(page, "Saddle level", "Home", PANEL)
         expect(said).to_contain_text("pass at or above 0.00")
         page.wait_for_timeout(3000)  # a widget without its code after 2 s would be deaf for good
@@ -195,14 +197,52 @@ def test_a_hand_that_is_earlier_than_plotly_is_obeyed(tmp_path):
         image = panel.locator(".imagelayer image").first
         image.wait_for()
         fits(page, page.viewport_size["width"])
-        early = at_rest(page, HREF)
-        press(page, "Saddle level", "ArrowRight", PANEL)
-        expect(image).not_to_have_attribute("href", early)
+        early = at_rest(page, POINTS)
+        press(page, "Saddle level", "End", PANEL)
+        page.wait_for_function(f"early => ({POINTS}) !== early", arg=early)
         press(page, "Saddle level", "Home", PANEL)
-        expect(image).to_have_attribute("href", early)  # it was that of threshold 0 at once
+        page.wait_for_function(f"early => ({POINTS}) === early", arg=early)  # it was so at once
         marked = said.inner_text().split("Branch ")[1]
         click_a_dot(page, 0)  # the first picture was not broken off: clicks are heard
         expect(said).not_to_contain_text(marked)
+
+
+# Counts what the page says to its kernel.
+COUNTED = """
+    window.sent = 0;
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function(...message) {
+        window.sent += 1;
+        return send.apply(this, message);
+    };
+"""
+
+# Moves the slider as a hand does, and looks as soon as the frame is drawn.
+MOVE = """async k => {
+    const root = document.querySelector(".toposeg-frames");
+    const canvas = root.querySelector("canvas"), slider = root.querySelector("input");
+    const [sent, before] = [window.sent, canvas.toDataURL()];
+    slider.value = k;
+    slider.dispatchEvent(new Event("input"));
+    while (Number(root.dataset.frame) !== k) await new Promise(requestAnimationFrame);
+    const said = root.querySelector(".toposeg-brief").textContent;
+    return [window.sent - sent, canvas.toDataURL() !== before, said];
+}"""
+
+
+@pytest.mark.browser
+def test_a_move_is_drawn_without_a_message_and_told_when_the_hand_rests(tmp_path):
+    with opened(tmp_path, "02 Persistence", COUNTED) as page:
+        said = page.locator(PANEL).locator(".toposeg-said")
+        expect(said).to_contain_text("At threshold 0.50")
+        page.locator(".toposeg-frames[data-frame]").wait_for()
+        for k in (30, 71, 4):
+            at_rest(page, "window.sent")
+            messages, changed, brief = page.evaluate(MOVE, k)
+            assert messages == 0
+            assert changed
+            assert brief.startswith(f"At threshold {k / 100:.2f}: ")
+            expect(said).to_contain_text(f"At threshold {k / 100:.2f}, ")  # the kernel heard of it
 
 
 @pytest.mark.browser

@@ -2,8 +2,9 @@
 
 A **model** is a class with traits. It holds the state, computes, says in words what there is to see
 (`describe`) and draws it without a screen (`picture`, by the figures of the workbook). It knows no
-widget, so all that it does can be tested without a browser. Its `view` is ipywidgets around one
-plotly `FigureWidget`, whose traces are updated in place.
+widget, so all that it does can be tested without a browser. Its `view` is ipywidgets around a film
+of frames, which moves in the page without a kernel (`frames`, `framed`), or around a plotly
+`FigureWidget`, whose traces are updated in place.
 
 What holds for all of them is said here, and in each class only what is its own:
 

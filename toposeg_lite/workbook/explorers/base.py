@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from traitlets import Bytes, HasTraits, Instance, Unicode, default
 
 from .. import figures
+from .frames import Frames
 from .late import without_grammar
 
 with without_grammar():
@@ -34,6 +35,7 @@ class Explorer(HasTraits):
 
     chapter = ""
     title = ""
+    _unseen: Any = None  # a view whose frames `bundle` packs
     state: tuple[str, ...] = ()  # the traits that `restore` sets, in an order that it can
 
     @classmethod
@@ -71,6 +73,22 @@ class Explorer(HasTraits):
     def view(self) -> widgets.Box:
         """Return the widgets that show this model and change it."""
         raise NotImplementedError
+
+    def bundle(self) -> dict[str, Any] | None:
+        """Return what a page without a kernel needs to show this, or None if it needs a kernel.
+
+        It is a dict that JSON can hold, of the format that the module `frames` describes; the
+        function ``mount(element, bundle)`` of ``frames.js`` shows it on any page.
+        """
+        if self._unseen is None:  # one for all calls: it follows the model from now on
+            self._unseen = self.view()
+        todo: list[Any] = [self._unseen]
+        while todo:
+            part = todo.pop()
+            if isinstance(part, Frames):
+                return part.bundle()
+            todo += getattr(part, "children", ())
+        return None
 
 
 def show(explorer: Explorer) -> None:

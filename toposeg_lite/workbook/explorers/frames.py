@@ -111,7 +111,10 @@ class Reel:
         """Return a layer of a still (H, W, 3) picture of bytes; of many colours the nearest 256."""
         from PIL import Image
 
-        palette, indices = np.unique(picture.reshape(-1, 3), axis=0, return_inverse=True)
+        red, green, blue = picture.astype(np.int32).transpose(2, 0, 1)
+        whole = red << 16 | green << 8 | blue  # a number of each colour
+        numbers, indices = np.unique(whole, return_inverse=True)
+        palette = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=1)
         if len(palette) > 256:
             small = Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE)
             palette = np.array(small.getpalette(), np.uint8).reshape(-1, 3)
@@ -198,7 +201,7 @@ class Reel:
         about |= {name: self.pack(values, "uint16") for name, values in life.items()}
         if len(pairs) > 1:
             about["starts"] = self.pack(_starts(pairs), "int32")
-        colours = {"kinds": [figures.COMPONENT, figures.HOLE]}
+        colours: dict[str, Any] = {"kinds": [figures.COMPONENT, figures.HOLE]}
         colours |= {"birth": figures.BIRTH, "death": figures.DEATH, "elder": figures.RAISED}
         self.more["features"] = about | {"kinds": list(kinds), "colours": colours}
 

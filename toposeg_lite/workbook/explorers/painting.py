@@ -30,59 +30,6 @@ LEFT = '<th style="text-align: left; font-weight: normal"'
 UPLOADED = 24  # pixels of the longer side that are kept of the reader's own picture
 
 
-@dataclass(frozen=True)
-class Challenge:
-    """A question that is answered by painting; `met` tells from the mask before whether it is."""
-
-    question: str
-    met: Callable[[PaintExplorer, np.ndarray], bool]
-    why: str
-
-
-def _counts(mask: np.ndarray, connectivity: int) -> np.ndarray:
-    return np.array(betti_numbers(mask, connectivity=connectivity))
-
-
-def _changes(mask: np.ndarray, before: np.ndarray, connectivity: int) -> np.ndarray:
-    """Return what a flip of one pixel does to the numbers of components and of holes."""
-    return _counts(mask, connectivity) - _counts(before, connectivity)
-
-
-CHALLENGES: dict[str, Challenge | None] = {
-    "paint freely": None,
-    "which pixel would you mend?": Challenge(
-        "Mend it: bring the Betti matching error to 0. Which pixel would you mend first?",
-        lambda model, before: model.numbers["betti_matching_error"] == 0,
-        "Each part has its partner now. With one of two opposite mistakes mended, the Betti error "
-        "is worse than with both: it only compares counts.",
-    ),
-    "both counts with one pixel": Challenge(
-        "Find one pixel that changes components and holes at once.",
-        lambda model, before: (
-            (model.mask != before).sum() == 1
-            and bool(_changes(model.mask, before, model.connectivity).all())
-        ),
-        "Such a pixel touches several parts: it joins or parts some, and closes or opens a hole.",
-    ),
-    "8 is not 4": Challenge(
-        "Find one pixel that counts differently with 4 and with 8 neighbours.",
-        lambda model, before: (
-            (model.mask != before).sum() == 1
-            and (_changes(model.mask, before, 1) != _changes(model.mask, before, 2)).any()
-        ),
-        "It touches other pixels at corners alone: with 8 neighbours they hang together, with 4 "
-        "they do not.",
-    ),
-    "equal counts, wrong parts": Challenge(
-        "Bring the Betti error to 0 while the Betti matching error is 4.",
-        lambda model, before: (
-            model.numbers["betti_error"] == 0 and model.numbers["betti_matching_error"] == 4
-        ),
-        "The counts agree by chance; that the parts lie elsewhere only the matching sees.",
-    ),
-}
-
-
 class PaintExplorer(Explorer):
     """A small mask to paint on, its components and holes, and what the metrics say about it.
 
@@ -266,6 +213,59 @@ class PaintExplorer(Explorer):
         return _PaintView(self).box
 
 
+@dataclass(frozen=True)
+class Challenge:
+    """A question that is answered by painting; `met` tells from the mask before whether it is."""
+
+    question: str
+    met: Callable[[PaintExplorer, np.ndarray], bool]
+    why: str
+
+
+def _counts(mask: np.ndarray, connectivity: int) -> np.ndarray:
+    return np.array(betti_numbers(mask, connectivity=connectivity))
+
+
+def _changes(mask: np.ndarray, before: np.ndarray, connectivity: int) -> np.ndarray:
+    """Return what a flip of one pixel does to the numbers of components and of holes."""
+    return _counts(mask, connectivity) - _counts(before, connectivity)
+
+
+CHALLENGES: dict[str, Challenge | None] = {
+    "paint freely": None,
+    "which pixel would you mend?": Challenge(
+        "Mend it: bring the Betti matching error to 0. Which pixel would you mend first?",
+        lambda model, before: model.numbers["betti_matching_error"] == 0,
+        "Each part has its partner now. With one of two opposite mistakes mended, the Betti error "
+        "is worse than with both: it only compares counts.",
+    ),
+    "both counts with one pixel": Challenge(
+        "Find one pixel that changes components and holes at once.",
+        lambda model, before: (
+            (model.mask != before).sum() == 1
+            and bool(_changes(model.mask, before, model.connectivity).all())
+        ),
+        "Such a pixel touches several parts: it joins or parts some, and closes or opens a hole.",
+    ),
+    "8 is not 4": Challenge(
+        "Find one pixel that counts differently with 4 and with 8 neighbours.",
+        lambda model, before: (
+            (model.mask != before).sum() == 1
+            and (_changes(model.mask, before, 1) != _changes(model.mask, before, 2)).any()
+        ),
+        "It touches other pixels at corners alone: with 8 neighbours they hang together, with 4 "
+        "they do not.",
+    ),
+    "equal counts, wrong parts": Challenge(
+        "Bring the Betti error to 0 while the Betti matching error is 4.",
+        lambda model, before: (
+            model.numbers["betti_error"] == 0 and model.numbers["betti_matching_error"] == 4
+        ),
+        "The counts agree by chance; that the parts lie elsewhere only the matching sees.",
+    ),
+}
+
+
 class _PaintView(FramedView):
     """The view of a `PaintExplorer`: the grid, and a table of numbers beside it."""
 
@@ -296,7 +296,7 @@ class _PaintView(FramedView):
     def show_frames(self) -> widgets.HBox:
         """Put the table of numbers beside the grid."""
         self.table = widgets.HTML()
-        self.frames.layout = {"flex": "1 1 380px", "width": "auto"}
+        self.frames.layout = {"flex": "1 1 380px", "width": "auto", "max_width": "840px"}
         self.frames.observe(self.paint, "stroke")
         return widgets.HBox([self.frames, self.table])
 

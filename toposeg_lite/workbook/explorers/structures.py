@@ -118,6 +118,7 @@ class StructureExplorer(Explorer):
         check_integer(seed, "seed")
         self.models, self.seed = dict(models), seed
         self._known: dict[str, StructureDistribution] = {}
+        self._far: dict[str, float] = {}
         self.image = image
         self.mode = next(iter(self.models)) if mode is None else mode
         self.n, self.temperature, self.shown = n, temperature, shown
@@ -138,6 +139,7 @@ class StructureExplorer(Explorer):
     def _forget(self, change: Any) -> None:
         """Let the models look at another image."""
         self._known.clear()
+        self._far.clear()
         self._look()
 
     def _look(self, change: Any = None) -> None:
@@ -192,8 +194,10 @@ class StructureExplorer(Explorer):
         """
         from ...structures.pretrained import is_shipped
 
-        known = is_shipped(self.models[self.mode]) and len(self.image) == 3
-        return strangeness(self.image) if known else 0.0
+        if self.mode not in self._far:
+            known = is_shipped(self.models[self.mode]) and len(self.image) == 3
+            self._far[self.mode] = strangeness(self.image) if known else 0.0
+        return self._far[self.mode]
 
     def _describe_strange(self) -> str:
         """Return a sentence about an image that is strange, and a space, or nothing."""
