@@ -43,6 +43,17 @@ def test_show_stores_widget_picture_and_sentence(monkeypatch, make):
     assert data["text/plain"] == metadata["image/png"]["alt"] == explorer.describe()
 
 
+def test_a_page_of_voila_does_not_wait_for_the_picture(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.8")  # as Voila tells its kernels
+    explorer = PersistenceExplorer(LINE)
+    monkeypatch.setattr(PersistenceExplorer, "picture", None)
+    explorers.show(explorer)
+    data, _ = shown[0]._repr_mimebundle_()
+    assert set(data) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+
+
 @pytest.mark.parametrize(
     ("trait", "value", "error", "word"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import os
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -95,7 +96,8 @@ def show(explorer: Explorer) -> None:
     """Display an explorer: live with a kernel, as a picture and a sentence without one.
 
     One output holds three formats: the widget, its static twin as PNG, and `explorer.describe()`.
-    The command that builds the workbook drops the first from the stored file.
+    The command that builds the workbook drops the first from the stored file. A page of Voila,
+    which is never stored and whose reader waits for it, does without the second.
     """
     from IPython.display import display
 
@@ -104,7 +106,8 @@ def show(explorer: Explorer) -> None:
     text = explorer.describe()
     box = widgets.VBox([complete(explorer.view()), KeyGuard()])
     bundle = dict(box._repr_mimebundle_())
-    bundle["image/png"] = base64.b64encode(figures.png(explorer.picture(), card=True)).decode()
+    if not os.environ.get("SERVER_SOFTWARE", "").startswith("voila/"):  # its pages are never stored
+        bundle["image/png"] = base64.b64encode(figures.png(explorer.picture(), card=True)).decode()
     bundle["text/plain"] = text
     display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
