@@ -73,7 +73,8 @@ CALLS = [
             (metrics.adjusted_rand_index, {"connectivity": 1, "labels": "background"}),
             (metrics.variation_of_information, {"connectivity": 1, "labels": "background"}),
             (metrics.report,
-             {"connectivity": 1, "patch": 2, "labels": "background", "border": "closed"}),
+             {"connectivity": 1, "patch": 2, "labels": "background", "border": "closed",
+              "spacing": (2, 2, 2)[: pair["truth"].ndim]}),
             (topology_differences, {"connectivity": 1, "border": "closed"}),
         ]
     ],
