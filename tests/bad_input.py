@@ -47,7 +47,7 @@ CASES = [
             lambda f=function, s=spacing: f(MASK, MASK, spacing=s),
             *error,
         )
-        for function in (metrics.cldice, metrics.warping_error)
+        for function in (metrics.cldice, metrics.warping_error, metrics.report)
         for what, spacing, *error in [
             ("spacing of three", (1, 1, 1), ValueError, "a length for each of 2 axes"),
             ("spacing of a number", 2, TypeError, "a length for each of 2 axes"),

@@ -414,11 +414,13 @@ def report(
     patch: int | None = None,
     labels: Labels = "foreground",
     border: Border = "open",
+    spacing: Sequence[float] | None = None,
     ignored: Any = None,
 ) -> dict[str, float | int | str | None]:
     """All metrics of a prediction, together with the settings that they depend on.
 
     Only the Betti error has patches and a border here; the module's docstring explains all options.
+    `spacing`, of a volume alone, is that of `cldice` and `warping_error`, which measure distances.
 
     Returns
     -------
@@ -440,7 +442,7 @@ def report(
         prediction, truth, connectivity, ignored
     )
     check_border(border)
-    patch = _check_patch(patch)
+    patch, spacing = _check_patch(patch), check_spacing(spacing, truth.ndim)
     sizes = _segment_sizes(masks, labels)
     errors = _betti_errors(masks, patch, border)
     matching_error = {}
@@ -449,11 +451,11 @@ def report(
         matching_error["betti_matching_error"] = betti_matching_error(prediction, truth, **common)
     return {
         "dice": dice(prediction, truth, ignored=ignored),
-        "cldice": cldice(prediction, truth, ignored=ignored),
+        "cldice": cldice(prediction, truth, spacing=spacing, ignored=ignored),
         "betti_error": sum(errors),
         **{f"betti_{k}_error": error for k, error in enumerate(errors)},
         **matching_error,
-        "warping_error": warping_error(prediction, truth, **common),
+        "warping_error": warping_error(prediction, truth, spacing=spacing, **common),
         "adjusted_rand_index": _adjusted_rand_index(*sizes),
         "variation_of_information": _variation_of_information(*sizes),
         "connectivity": connectivity,

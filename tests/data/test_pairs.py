@@ -76,6 +76,22 @@ def test_masks_along_any_axes_and_directions_lie_on_their_image(tmp_path, order)
         assert any("turned to the image's" in note for note in sample.notes) == moved
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_volume_knows_the_sides_of_its_voxels(tmp_path, order):
+    """In millimetres along the axes of the array, (z, y, x), however the file stores them."""
+    image, affine = stored_along(VOLUME, PLACE, order, (True, False, True))
+    nifti(tmp_path / "i/a.nii.gz", image, affine)
+    nifti(tmp_path / "m/a.nii", (VOLUME > 99).astype(np.uint8), PLACE)
+    sides = np.array([2.0, 1.5, 3.0])[list(order)]  # along the stored axes
+    assert only(tmp_path).spacing == pytest.approx(tuple(sides[::-1]))
+
+
+def test_no_other_sample_has_a_spacing(tmp_path):
+    write(tmp_path / "i/a.png", GREY)
+    write(tmp_path / "m/a.png", MASK.astype(np.uint8))
+    assert only(tmp_path).spacing is None
+
+
 def test_the_image_keeps_its_axes_and_oblique_volumes_are_turned(tmp_path):
     angle = np.deg2rad(20)
     turn = np.eye(4)

@@ -276,10 +276,26 @@ def test_zhangs_thinning_keeps_the_betti_numbers(mask):
     assert np.array_equal(thin_mask(skeleton), skeleton)
 
 
+def test_zhangs_thinning_is_scikit_images_in_every_neighbourhood():
+    """All of 3 x 3 pixels, of 4 x 4 a part, and boxes over boxes, thick and thin."""
+    rng = np.random.default_rng(0)
+    masks = [(number >> np.arange(9) & 1).reshape(3, 3) > 0 for number in range(512)]
+    masks += [(n >> np.arange(16) & 1).reshape(4, 4) > 0 for n in rng.integers(0, 2**16, 3000)]
+    for _ in range(200):
+        boxes = np.zeros((50, 70), bool)
+        for top, left in rng.integers(0, (50, 70), (5, 2)):
+            height, width = rng.integers(1, 30, 2)
+            boxes[top : top + height, left : left + width] ^= True
+        masks.append(boxes)
+    for mask in masks:
+        assert np.array_equal(thin_mask(mask), skeletonize(mask.copy()))
+
+
 @pytest.mark.parametrize("seed", range(0, 60, 2))
 def test_zhangs_thinning_keeps_the_betti_numbers_of_larger_masks(seed):
     mask = smooth_mask(seed)
     skeleton = thin_mask(mask)
+    assert np.array_equal(skeleton, skeletonize(mask.copy()))
     assert betti_numbers(skeleton) == betti_numbers(mask)
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     assert len(np.unique(labels[skeleton])) == count

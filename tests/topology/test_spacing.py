@@ -187,3 +187,30 @@ def test_the_metrics_of_repeated_slices_are_those_of_the_original():
 def test_the_thinning_of_an_image_refuses_it():
     with pytest.raises(ValueError, match="Zhang's thinning measures no"):
         thin_mask(np.ones((4, 9), bool), (2.0, 1.0))
+
+
+def test_the_report_measures_with_a_spacing_and_counts_without_one():
+    prediction, truth = (blobs(seed, (9, 14, 13)) for seed in (1, 2))
+    spacing = (3.0, 1.0, 1.0)
+    plain, measured = (metrics.report(prediction, truth, spacing=s) for s in (None, spacing))
+    for name, metric in (("cldice", metrics.cldice), ("warping_error", metrics.warping_error)):
+        assert measured.pop(name) == metric(prediction, truth, spacing=spacing) != plain.pop(name)
+    assert measured == plain
+    other = tuple(0.4 * length for length in spacing)
+    assert metrics.report(prediction, truth, spacing=other) == metrics.report(
+        prediction, truth, spacing=spacing
+    )
+
+
+def test_a_tube_stretched_with_its_spacing_has_the_same_depths():
+    """A box of cubes, and the same box of voxels three times as long, fewer of them: one in space.
+
+    Depths, and so the middle line, are those of the solid: across the long voxels a third as many.
+    """
+    fine, flat = np.zeros((21, 11, 11), bool), np.zeros((7, 11, 11), bool)
+    fine[3:18, 3:8, 3:8], flat[1:6, 3:8, 3:8] = True, True
+    lines = [thin_by_depth(fine), thin_by_depth(flat, (3.0, 1.0, 1.0))]
+    for line in lines:
+        assert set(map(tuple, np.argwhere(line)[:, 1:].tolist())) == {(5, 5)}
+    ends = [np.argwhere(line)[:, 0] * size for line, size in zip(lines, (1, 3), strict=True)]
+    assert abs(np.ptp(ends[0]) - np.ptp(ends[1])) <= 3

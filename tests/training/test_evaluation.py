@@ -127,6 +127,18 @@ def test_a_network_for_several_classes_is_trained_and_scored(tmp_path):
     assert end.validation["dice"].iloc[-1] == pytest.approx(pairs["dice"].mean())
 
 
+def test_a_volume_is_scored_with_its_own_spacing():
+    rng, spacing = np.random.default_rng(1), (4.0, 1.0, 1.0)
+    image = (rng.random((1, 6, 14, 15)) < 0.7).astype(np.float32)
+    plain = Sample("cubes", image, rng.random(image.shape[1:]) < 0.7)
+    both = [plain, replace(plain, name="flat", spacing=spacing)]
+    table = evaluate(Pointwise(), both, labels="foreground").table
+    for name, option in (("cubes", None), ("flat", spacing)):
+        expected = metrics.report(image[0] > 0.5, plain.mask, spacing=option)
+        assert table.loc[name].to_dict() == pytest.approx(expected, nan_ok=True)
+    assert table.loc["cubes", "cldice"] != table.loc["flat", "cldice"]
+
+
 def test_images_of_one_name_are_refused_not_lost():
     with pytest.raises(ValueError, match="different names; 'ring-0' is there more than once"):
         evaluate(Pointwise(), [*DATA.test, DATA.test[0]], labels="foreground")

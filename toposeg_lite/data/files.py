@@ -48,6 +48,14 @@ class FileContent:
     nifti: bool = False
     affine: np.ndarray | None = None
 
+    @property
+    def spacing(self) -> tuple[float, ...] | None:
+        """The sides of a voxel in millimetres, along the axes of the array, if they are known."""
+        if self.affine is None or self.array.ndim != 3:
+            return None
+        sides = np.sqrt((self.affine[:3, :3] ** 2).sum(0))[::-1]
+        return tuple(sides.tolist())
+
 
 def max_pixels() -> int:
     """Return how many values a file may hold: the environment variable ``TOPOSEG_MAX_PIXELS``.

@@ -322,7 +322,7 @@ def _pair(
     problems: list[str],
 ) -> Sample | None:
     """Return a sample, or None and a note of what is wrong with the image or its mask."""
-    before = len(problems)
+    before, spacing = len(problems), image_file.spacing
     try:
         image_file, mask_file = _stand_upright(image_file, lay_on(mask_file, image_file))
     except ValueError as error:
@@ -347,7 +347,8 @@ def _pair(
         return None
     notes = [f"image: {note}" for note in image_file.notes]
     notes += [f"mask: {note}" for note in mask_file.notes]
-    return Sample(key, likelihood, structure, ignored, tuple(notes))
+    spacing = spacing if structure.ndim == 3 else None
+    return Sample(key, likelihood, structure, ignored, tuple(notes), spacing)
 
 
 def structure_of(

@@ -34,6 +34,11 @@ class Sample:
     notes : tuple of str
         What was decided when the files were read, for example that the grey values of a palette
         are the labels, or that a photograph was turned upright.
+    spacing : tuple of float, optional
+        Of a volume's voxels along its axes (z, y, x), in millimetres, where the image's file is
+        NIfTI and says it. None means that it is not known, and voxels are taken for cubes. Scores
+        that measure distances (`toposeg_lite.metrics.report`) ask for it, and the losses of volumes
+        take it as an option; no topology depends on it.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Sample:
     mask: np.ndarray
     ignored: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    spacing: tuple[float, ...] | None = None
 
 
 def check_labelled(samples: Iterable[Sample]) -> None:

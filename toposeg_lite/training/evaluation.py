@@ -182,7 +182,8 @@ def evaluate(
 ) -> Evaluation:
     """Predict images and score their masks: likelihood 0.5 and above, or the likeliest class.
 
-    Pixels that a sample ignores do not count; see `toposeg_lite.metrics`.
+    Pixels that a sample ignores do not count; see `toposeg_lite.metrics`. A volume is measured with
+    its own spacing, where it is known.
 
     Each of `samples` has a name of its own. `model`, `window` and `overlap` are those of `predict`;
     `labels`, `connectivity` and `patch` are those of `toposeg_lite.metrics.report`.
@@ -212,6 +213,10 @@ def evaluate(
         likelihoods[sample.name] = predict(model, sample.image, window=window, overlap=overlap)
         for row, pair in _masks(likelihoods[sample.name], sample).items():
             rows[row] = metrics.report(
-                **pair, connectivity=connectivity, patch=patch, labels=labels
+                **pair,
+                connectivity=connectivity,
+                patch=patch,
+                labels=labels,
+                spacing=sample.spacing,
             )
     return Evaluation(pd.DataFrame.from_dict(rows, orient="index"), likelihoods)
