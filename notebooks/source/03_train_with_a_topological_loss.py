@@ -359,13 +359,13 @@ text = "Part of a test region, its reference, and what two networks find of it."
 figures.show(comparison_figure([piece], masks, found), text)
 
 # %% train-meaning [markdown]
-# Compare with the control, not with the parent. In the stored run (another processor may give other digits) the topological loss more than halved the error in the number of components, 16 ("rank") and 18 ("spatial") against the control's 43, changed that of the holes little, and cost one to three hundredths of Dice. The second table counts every difference in the test regions by its kind, and says how that came about:
+# Compare with the control, not with the parent. Your digits may differ from a colleague's: another processor adds up in another order, and 120 steps make small differences large. The sentences here say what held in three runs, on two processors and with `SEED = 1`. The topological loss lowered the error in the number of components by a third to two thirds, changed that of the holes little, and cost nothing to three hundredths of Dice. The second table counts every difference in the test regions by its kind, and says how that came about (two of the runs were counted so):
 #
-# - *spurious components*, specks beside the vessels, fell from 85 to 28 and 33: to lower a false peak, one pixel's gradient is enough;
-# - *breaks* fell from 46 to 27 and 28, but *missing components* rose from 1 to 6, and in the picture the end of a faint vessel, found by the control, is gone: a part was joined, and a part was removed (section 6);
-# - *missing holes* stayed: where a loop is open by many pixels, a sparse gradient does little in 120 steps.
+# - *spurious components*, specks beside the vessels, became fewer by two fifths or more: to lower a false peak, one pixel's gradient is enough;
+# - *breaks* became fewer, by about a seventh to two fifths, but *missing components* became more: of the pieces of a faint vessel some were joined, and some were removed (section 6);
+# - *missing holes* stayed as they were, up to one: where a loop is open by many pixels, a sparse gradient does little in 120 steps.
 #
-# With `SEED = 1` it went the same way: 26 ("rank") and 28 ("spatial") against 44 components, Dice .82 and .83 against .84. Between the two matchings so short a training cannot decide: after a pixel loss the most persistent features mostly *are* those at the right places. Still, three regions of one eye, one network, and a weight that nobody chose on validation images: this is a demonstration, not evidence. [Chapter 09](../09_run_a_full_training.ipynb) does it properly, and [chapter 10](10_compare_and_ablate.ipynb) reads larger studies.
+# Between the two matchings so short a training cannot decide: after a pixel loss the most persistent features mostly *are* those at the right places, and which of the two is ahead changed from run to run. Still, three regions of one eye, one network, and a weight that nobody chose on validation images: this is a demonstration, not evidence. [Chapter 09](../09_run_a_full_training.ipynb) does it properly, and [chapter 10](10_compare_and_ablate.ipynb) reads larger studies.
 
 # %% exercise-1 [markdown]
 # ## Exercises

@@ -372,14 +372,13 @@ text = "Part of a test image, its reference, and what five networks find."
 figures.show(comparison_figure([piece], masks, found, side=2.1), text)
 
 # %% c27 [markdown]
-# Compare with the control, not with the parent. (The numbers are those of the stored run; another processor may give other digits.)
+# Compare with the control, not with the parent. Your digits may differ from a colleague's (another processor adds up in another order); the sentences here say what held in three runs, on two processors and with `SEED = 1`.
 #
-# - The **skeleton** halved the specks, 28 spurious components instead of 52, and with them the Betti-0 error fell from 6.5 to 3.9. The **patches** did not: 61, and 7.4. They cannot see a speck. Instead they have the smallest error in the number of holes, .9 against 1.2, for they close walls: 10 missing holes instead of 12, and 1 false one instead of 4. That is what section 6 made us expect; but two holes in ten images are not much to judge by.
-# - **Neither is the best.** The topological loss comes down to a Betti-0 error of 2.0, warping to 3.5. Why? You have seen the reasons. To the topological loss a speck is *one* peak, and a good part of its whole pull goes there; to the Morse loss it is a few pixels among hundreds, most of which lie on good walls and need nothing (the mean over $M$, section 5). And its strength, long structures that are faint, is hardly asked for here: of the control's 13 breaks the skeleton leaves 11, the patches 13.
-# - **Every arm pays** a little Dice, .004 to .008.
-# - **The weights.** Both Morse arms took the larger of two values. Perhaps they want still more; but on the validation images a larger weight also cost more Dice.
+# - The **skeleton** halved the specks, or nearly, and lowered the Betti-0 error by about a third to a half. The **patches** lowered neither: they cannot see a speck. Instead they make a smaller error in the number of holes than the control, for they close walls. That is what section 6 made us expect; but the difference is two or three holes in ten images, not much to judge by.
+# - **Neither is the best.** The topological loss has the smallest Betti-0 error of all, less than half of the control's. Why? You have seen the reasons. To the topological loss a speck is *one* peak, and a good part of its whole pull goes there; to the Morse loss it is a few pixels among hundreds, most of which lie on good walls and need nothing (the mean over $M$, section 5). And its strength, long structures that are faint, is hardly asked for here: the control has about a dozen breaks in ten images, and neither Morse loss mends more than two.
+# - **Every arm pays** a little Dice, up to a hundredth.
 #
-# With `SEED = 1` it went the same way: a Betti-0 error of 3.9 for the control, 1.7 topological, 2.7 skeleton, 2.8 warping, 4.3 patches; in the number of holes 1.0 for the control and .7 for the patches. There the skeleton took the smaller weight and paid .002 of Dice, the topological loss .009. So there is a case for either. But ten drawn images and a minute of training are a demonstration, not evidence.
+# So there is a case for either. But ten drawn images and a minute of training are a demonstration, not evidence.
 
 # %% c28 [markdown]
 # ## 9. The full-size study
