@@ -49,7 +49,10 @@ TESTS = {
     "losses/options.py": ["tests/losses/test_losses.py"],
     "losses/common.py": ["tests/losses/test_losses.py"],
     "losses/chosen.py": ["tests/losses/test_morse.py", "tests/losses/test_warping.py"],
-    "losses/cldice.py": ["tests/losses/test_losses.py", "tests/losses/test_second_derivatives.py"],
+    "losses/baselines/cldice.py": [
+        "tests/losses/test_losses.py",
+        "tests/losses/test_second_derivatives.py",
+    ],
 }
 
 

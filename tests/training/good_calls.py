@@ -100,7 +100,7 @@ CALLS = [
     call(
         training.draw_batch,
         {"samples": DATA.train, "step": 1, "seed": 0, "patch": 8, "batch": 2, "light": 0.1,
-         "augment": {}},
+         "augment": {}, "spacing": (2.0, 1.0)},
         {"samples": SAMPLES, "step": BAD_COUNT, "patch": WINDOW, "batch": BAD_SIZE,
          "light": BELOW_1, "augment": AUGMENT},
     ),

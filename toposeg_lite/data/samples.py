@@ -37,8 +37,8 @@ class Sample:
     spacing : tuple of float, optional
         Of a volume's voxels along its axes (z, y, x), in millimetres, where the image's file is
         NIfTI and says it. None means that it is not known, and voxels are taken for cubes. Scores
-        that measure distances (`toposeg_lite.metrics.report`) ask for it, and the losses of volumes
-        take it as an option; no topology depends on it.
+        and losses that measure distances use it (`toposeg_lite.metrics.report`, and `train`, whose
+        crops change axes only where voxels are as long); no topology depends on it.
     """
 
     name: str

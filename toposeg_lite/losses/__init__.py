@@ -82,8 +82,14 @@ from typing import Any
 
 from ..checks import check_choice
 from .base import Loss
-from .baselines import SCNPLoss, SkeletonRecallLoss, scnp_loss, skeleton_recall_loss
-from .cldice import ClDiceLoss, cldice_loss
+from .baselines import (
+    ClDiceLoss,
+    SCNPLoss,
+    SkeletonRecallLoss,
+    cldice_loss,
+    scnp_loss,
+    skeleton_recall_loss,
+)
 from .morse import MorseLoss, morse_loss
 from .pixels import DiceBCELoss, dice_bce_loss
 from .sums import SumLoss

@@ -35,6 +35,7 @@ from ..files import check_room, make_folder, one_writer
 from ..losses import DiceBCELoss, SumLoss, make_loss
 from ..losses.base import start as start_loss
 from ..models import UNet
+from ..topology.grid import check_spacing
 from ..topology.threads import Background
 from .augment import check_augment, make_augmentation
 from .balance import Balance, wanted_ratio
@@ -48,6 +49,7 @@ from .checkpoint import (
 )
 from .config import TrainConfig, check_network, check_sides, resolve_sides
 from .evaluation import validate
+from .spacing import losses_with_spacing, spacing_of_training
 
 __all__ = ["draw_batch", "train"]
 
@@ -66,6 +68,7 @@ def draw_batch(
     batch: int,
     light: float = 0.0,
     augment: Mapping[str, Mapping[str, Any]] | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut the random crops of one step, turned, flipped and lit at random.
 
@@ -76,13 +79,15 @@ def draw_batch(
     step, seed : int
         They alone decide what is drawn.
     patch : int or tuple of int
-        Sides of a crop. Axes of equal side may change places, so that with flips every rotation by
-        a right angle occurs; pixels are only moved, so masks stay exact.
+        Sides of a crop. Axes of equal side and spacing may change places, so that with flips every
+        rotation by a right angle occurs; pixels are only moved, so masks stay exact.
     batch, augment
         See `TrainConfig`.
     light : float
         Uneven light, as where a photograph darkens towards its rim: each crop is multiplied by a
         smooth random field, and each channel by a number, both between 1 - `light` and 1 + `light`.
+    spacing : sequence of float, optional
+        The lengths of voxels along the axes; only ratios count. None means each sample's own.
 
     Returns
     -------
@@ -111,8 +116,10 @@ def draw_batch(
         raise ValueError(f"light must be below 1; got {light}")
     check_augment({} if augment is None else augment)
     sides = resolve_sides(check_sides(patch, "patch"), samples[0].mask.ndim, "patch")
+    spacing = None if spacing is None else check_spacing(spacing, len(sides)) or (1,) * len(sides)
     rng = np.random.default_rng([seed, step])
-    crops = [_draw_crop(samples[int(rng.integers(len(samples)))], sides, rng) for _ in range(batch)]
+    chosen = (samples[int(rng.integers(len(samples)))] for _ in range(batch))
+    crops = [_draw_crop(sample, sides, spacing or sample.spacing, rng) for sample in chosen]
     images, masks, ignored = (np.stack(parts) for parts in zip(*crops, strict=True))
     if light:
         images = _change_light(images, light, rng)
@@ -144,9 +151,9 @@ def _count_classes(samples: Sequence[Sample]) -> int:
 
 
 def _draw_crop(
-    sample: Sample, sides: tuple[int, ...], rng: np.random.Generator
+    sample: Sample, sides: tuple[int, ...], spacing: Any, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut one crop at a random place, then permute axes of equal side and flip at random."""
+    """Cut one crop at a random place, then permute axes that are alike and flip at random."""
     image, mask = sample.image, sample.mask
     # Without ignored pixels a view of one False is enough.
     none = np.broadcast_to(False, mask.shape)
@@ -159,8 +166,10 @@ def _draw_crop(
     corner = [rng.integers(size - side + 1) for side, size in zip(sides, mask.shape, strict=True)]
     place = tuple(slice(low, low + side) for low, side in zip(corner, sides, strict=True))
     order = np.arange(len(sides))
-    for side in set(sides):
-        same = np.flatnonzero(np.array(sides) == side)
+    lengths = np.round(check_spacing(spacing, len(sides)) or (1,) * len(sides), 3)
+    kinds = list(zip(sides, lengths, strict=True))
+    for kind in sorted(set(kinds)):
+        same = np.flatnonzero([other == kind for other in kinds])
         order[same] = rng.permutation(same)
     flips = np.flatnonzero(rng.integers(2, size=len(sides)))
     image = image[(slice(None), *place)].transpose([0, *(order + 1)])
@@ -462,7 +471,10 @@ class _Steps:
         if run.optimizer:
             _restore_optimizer(self.optimizer, run.optimizer)
         self.net.train()
-        options = {**config.loss_options, "ignore_index": IGNORED}
+        asked = (config.loss, config.loss_options) if config.weight else ("dice_bce", {})
+        self.spacing = spacing_of_training(data.train, *asked)
+        options = losses_with_spacing(config.loss, config.loss_options, self.spacing)
+        options["ignore_index"] = IGNORED
         self.pixels = DiceBCELoss(ignore_index=IGNORED)
         self.added = make_loss(config.loss, **options) if config.weight else None
         ratio = wanted_ratio(config.weight)
@@ -504,7 +516,7 @@ class _Steps:
     def _draw(self, step: int) -> list[Tensor]:
         """Return this process's share of the crops of a step and of their masks."""
         names = ("seed", "patch", "batch", "light", "augment")
-        options = {name: getattr(self.config, name) for name in names}
+        options = {name: getattr(self.config, name) for name in names} | {"spacing": self.spacing}
         images, masks = draw_batch(self.data.train, step=step, **options)
         share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
         return [torch.from_numpy(array[share].copy()) for array in (images, masks)]

@@ -10,7 +10,7 @@ from loss_batches import likelihoods, random_batch
 from torch.nn import functional as F
 
 from toposeg_lite.losses import ClDiceLoss, cldice_loss
-from toposeg_lite.losses.cldice import _soft_skeleton
+from toposeg_lite.losses.baselines.cldice import _soft_skeleton
 from toposeg_lite.topology.skeleton import thin_mask
 
 

@@ -3,7 +3,15 @@
 They are losses like any of `toposeg_lite.losses`, which shows them, and hold what it promises.
 """
 
+from .cldice import ClDiceLoss, cldice_loss
 from .scnp import SCNPLoss, scnp_loss
 from .skeleton_recall import SkeletonRecallLoss, skeleton_recall_loss
 
-__all__ = ["SCNPLoss", "SkeletonRecallLoss", "scnp_loss", "skeleton_recall_loss"]
+__all__ = [
+    "ClDiceLoss",
+    "SCNPLoss",
+    "SkeletonRecallLoss",
+    "cldice_loss",
+    "scnp_loss",
+    "skeleton_recall_loss",
+]

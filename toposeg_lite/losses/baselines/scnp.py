@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ...checks import check_integer, check_number
 from ..base import Loss
-from ..cldice import Extreme
 from ..common import check_logits_and_target, reduce, uncompiled
 from ..options import Options, Reduction, check_ignore_index, check_reduction, takes
 from ..pixels import dice_bce_values
+from .cldice import Extreme
 
 __all__ = ["SCNPLoss", "scnp_loss"]
 

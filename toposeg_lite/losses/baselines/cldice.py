@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checks import check_choice, check_integer, check_number
-from ..topology.grid import check_spacing
-from ..topology.ignored import fill_batch
-from ..topology.skeleton import thin_mask
-from ..topology.threads import Background
-from .base import Loss, PendingLoss
-from .common import (
+from ...checks import check_choice, check_integer, check_number
+from ...topology.grid import check_spacing
+from ...topology.ignored import fill_batch
+from ...topology.skeleton import thin_mask
+from ...topology.threads import Background
+from ..base import Loss, PendingLoss
+from ..common import (
     OnHost,
     at_least_float32,
     begin_copy,
@@ -28,7 +28,7 @@ from .common import (
     reduce,
     uncompiled,
 )
-from .options import (
+from ..options import (
     Options,
     Reduction,
     check_any_spacing,
@@ -36,7 +36,7 @@ from .options import (
     check_reduction,
     takes,
 )
-from .pixels import kept_share, pixel_entropy
+from ..pixels import kept_share, pixel_entropy
 
 __all__ = ["ClDiceLoss", "Extreme", "cldice_loss"]
 
