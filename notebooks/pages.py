@@ -31,8 +31,8 @@ WORDS = (
     (r"\\([lr])vert(?![a-zA-Z])", "|"),
     (r"\\[bB]igg?(?![a-zA-Z])", ""),
     (r"\\(g|l|n)e(?![a-zA-Z])", r"\\\1eq"),
-    (r"\\(mathcal|sqrt|bar|hat) (\w)", r"\\\1{\2}"),
-    (r"\\d?frac(\d)(\d)", r"\\frac{\1}{\2}"),
+    (r"\\(mathcal|mathrm|sqrt|bar|hat) (\w)", r"\\\1{\2}"),
+    (r"\\d?frac(\d)(\w)", r"\\frac{\1}{\2}"),
 )
 CODES = {Outline.MOVETO: "M", Outline.LINETO: "L", Outline.CURVE3: "Q", Outline.CURVE4: "C"}
 SIZE = 17  # pixels of a letter

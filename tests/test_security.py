@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -95,7 +96,7 @@ def command_of(target):
     """Return the words of the recipe of a target of the Makefile."""
     makefile = (ROOT / "Makefile").read_text()
     (recipe,) = re.findall(rf"^{target}:.*\n\t(.*)$", makefile, re.MULTILINE)
-    return recipe.replace("$(BIN)", str(Path(sys.executable).parent)).split()
+    return shlex.split(recipe.replace("$(BIN)", str(Path(sys.executable).parent)))
 
 
 def listening(process):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -331,3 +333,46 @@ def test_from_a_gpu_a_started_sum_has_the_bits_of_the_plain_call(dtype):
     plain, later = loss(logits, target), loss.start(logits, target).result()
     assert torch.equal(plain, later)
     assert torch.equal(slope(plain, logits), slope(later, logits))
+
+
+FORKS = """
+import os, torch
+from toposeg_lite.losses import DiceBCELoss, TopologicalLoss, HomotopyWarpingLoss
+torch.set_num_threads(2)
+logits = torch.linspace(-3, 3, 4 * 128 * 128).reshape(4, 1, 128, 128)
+target = (logits[:, 0].roll(7, 1) > 0).long()
+losses = [TopologicalLoss(), HomotopyWarpingLoss(), TopologicalLoss(matching="rank")]
+expected = [loss(logits, target).item() for loss in losses]
+failed = 0
+for _ in range(40):
+    child = os.fork()
+    if not child:
+        try:
+            pending = [loss.start(logits, target) for loss in losses]
+            os._exit([each.result().item() for each in pending] != expected)
+        except BaseException:
+            os._exit(2)
+    failed += os.waitpid(child, 0)[1] != 0
+print(failed)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_losses_that_start_together_after_a_fork(tmp_path):
+    """Their threads ask torch for its pool at the same moment: in a fork it was not there."""
+    command = [sys.executable, "-W", "ignore", "-c", FORKS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == ["0"], done.stderr
+
+
+def test_the_pool_is_settled_once_and_by_the_thread_that_starts(monkeypatch):
+    asked = []
+    monkeypatch.setattr(common, "_settled_in", -1)
+    count = torch.get_num_threads()
+    monkeypatch.setattr(
+        torch, "set_num_threads", lambda n: asked.append((n, threading.current_thread()))
+    )
+    logits, target = torch.zeros(1, 1, 4, 4), torch.eye(4, dtype=torch.long)[None]
+    for _ in range(2):
+        TopologicalLoss().start(logits, target).result()
+    assert asked == [(count, threading.main_thread())]

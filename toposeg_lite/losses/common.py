@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -105,6 +106,7 @@ def begin_copy(logits: Any, target: Any, ignore_index: int | None = None) -> Cal
     It may be called by another thread. Until then the GPU goes on, and so does the caller.
     """
     _check_kinds(logits, target, ignore_index)
+    settle_threads()
     copies = _send_to_host(logits, target)
 
     def arrive() -> OnHost:
@@ -119,6 +121,21 @@ def begin_copy(logits: Any, target: Any, ignore_index: int | None = None) -> Cal
         )
 
     return arrive
+
+
+_settled_in = os.getpid()
+
+
+def settle_threads() -> None:
+    """Let torch make its pool of threads anew after a fork, before two threads ask for it at once.
+
+    One of two that ask at the same moment may find none, and torch then fails ("Invalid thread
+    pool!"): a new thread asks with its first operation.
+    """
+    global _settled_in
+    if _settled_in != os.getpid():
+        torch.set_num_threads(torch.get_num_threads())
+        _settled_in = os.getpid()
 
 
 class _Copy(NamedTuple):

@@ -79,7 +79,9 @@ print(evil("terms"))
 figures.show(figures.image_row([image], [evil("title").replace("$", "")]), evil("alt"))
 """,
     """
+import warnings
 from toposeg_lite.workbook.desk import AnnotationApp
+warnings.simplefilter("ignore")  # of the line that is none
 journal = Path(name("journal") + ".jsonl")
 app = AnnotationApp.open(image, image, journal)
 with journal.open("a") as file:
