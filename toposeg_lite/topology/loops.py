@@ -268,8 +268,16 @@ def _reduce(order, rank, steps, joins, local, critical):
                     break
             column_of[pivot] = c
             closed_by[c], filled_by[c], square[c] = later, p, k
-            start[c + 1], store = store_keys(heap, size, store, start[c])
+            # Here, not in a function: a call for each of so many columns takes half as long again.
+            used = start[c]
+            while size > 0:
+                if used == store.size:
+                    store = np.concatenate((store, store))
+                store[used] = heap[0]
+                used += 1
+                size = cancel_pairs(heap, pop_largest(heap, size))
             c += 1
+            start[c] = used
     return column_of, closed_by, filled_by, square
 
 
@@ -332,15 +340,3 @@ def cancel_pairs(heap, size):
             break
         size = pop_largest(heap, pop_largest(heap, size))
     return size
-
-
-@kernel
-def store_keys(heap, size, store, used):
-    """Move a column from the heap to the end of the store; return the new end, and the store."""
-    while size > 0:
-        if used == store.size:
-            store = np.concatenate((store, store))
-        store[used] = heap[0]
-        used += 1
-        size = cancel_pairs(heap, pop_largest(heap, size))
-    return used, store

@@ -50,7 +50,7 @@ import numpy as np
 
 from .frame import flat_steps, frame_voxels
 from .kernels import kernel
-from .loops import cancel_pairs, push, store_keys
+from .loops import cancel_pairs, pop_largest, push
 from .order import find_root
 
 __all__: list[str] = []
@@ -328,7 +328,14 @@ def _fill_loops(grid, rows, columns, apparent, others, enough):
             n += 1
             filled[pivots[k]] = -1 - k
             count -= is_square and age <= edges[pivots[k]] and squares[rest[k]] < age
-        start[k + 1], store = store_keys(heap, size, store, start[k])
+        used = start[k]
+        while size > 0:
+            if used == store.size:
+                store = np.concatenate((store, store))
+            store[used] = heap[0]
+            used += 1
+            size = cancel_pairs(heap, pop_largest(heap, size))
+        start[k + 1] = used
     for k in range(total):
         if pivots[k] >= 0:
             filled[pivots[k]] = rest[k] + 1 if k < rest.size else rest.size - 1 - k
