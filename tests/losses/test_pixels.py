@@ -10,7 +10,8 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 from torch.nn import functional as F
 
-from toposeg_lite.losses import cldice, cldice_loss, dice_bce_loss
+from toposeg_lite.losses import cldice_loss, dice_bce_loss
+from toposeg_lite.losses.baselines import cldice
 from toposeg_lite.topology.skeleton import thin_mask
 
 # --- Dice + cross-entropy ---------------------------------------------------------------------

@@ -544,11 +544,12 @@ def test_a_bad_picture_leaves_the_journal_free(tmp_path):
 
 def test_an_app_that_is_gone_is_not_kept(tmp_path):
     app = desk(tmp_path / "a.jsonl")
-    assert list(module._AT_WORK.values()) == [app]
+    place = app.session.path.resolve()
+    assert module._AT_WORK[place] is app
     app.session.close()
     del app
     gc.collect()
-    assert not list(module._AT_WORK)
+    assert place not in module._AT_WORK
 
 
 def test_lines_that_cannot_be_read_are_told(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -226,7 +227,7 @@ def test_the_file_of_a_study_holds_all_seeds_and_their_diagrams(study):
     assert again.equals(table)
     content = json.loads((folder / "study.json").read_text())
     assert set(content["seeds"]) == {"0", "1"}
-    assert content["seeds"]["0"]["versions"]["torch"] == torch.__version__
+    assert content["seeds"]["0"]["versions"]["torch"] == version("torch")
     names = [f"{m}{scaled}" for m in calibration.METHODS for scaled in ("", ", scaled")]
     assert list(diagrams) == names
     first = [content["seeds"][seed]["reliability"]["pixels"] for seed in ("0", "1")]
