@@ -12,6 +12,7 @@ them when it is made (`options.py`); the module keeps it as its `options`.
 `ClDiceLoss`           soft skeletons: what each misses of the other mask (Shit 2021)
 `SkeletonRecallLoss`   what the prediction misses of the truth's skeleton (Kirchhoff 2024)
 `SCNPLoss`             every pixel answers for its worst neighbour (Valverde 2026)
+`TopographLoss`        regions that make the topology wrong, in images (Lux 2025)
 `SumLoss`              a weighted sum of these or any others, each from its own step on
 =====================  ===========================================================================
 
@@ -86,9 +87,11 @@ from .baselines import (
     ClDiceLoss,
     SCNPLoss,
     SkeletonRecallLoss,
+    TopographLoss,
     cldice_loss,
     scnp_loss,
     skeleton_recall_loss,
+    topograph_loss,
 )
 from .morse import MorseLoss, morse_loss
 from .pixels import DiceBCELoss, dice_bce_loss
@@ -113,6 +116,7 @@ __all__ = [
     "morse_loss",
     "scnp_loss",
     "skeleton_recall_loss",
+    "topograph_loss",
     "topological_loss",
 ]
 
@@ -124,6 +128,7 @@ LOSSES: dict[str, type[Loss]] = {
     "cldice": ClDiceLoss,
     "skeleton_recall": SkeletonRecallLoss,
     "scnp": SCNPLoss,
+    "topograph": TopographLoss,
 }
 
 

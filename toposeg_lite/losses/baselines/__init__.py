@@ -6,12 +6,15 @@ They are losses like any of `toposeg_lite.losses`, which shows them, and hold wh
 from .cldice import ClDiceLoss, cldice_loss
 from .scnp import SCNPLoss, scnp_loss
 from .skeleton_recall import SkeletonRecallLoss, skeleton_recall_loss
+from .topograph import TopographLoss, topograph_loss
 
 __all__ = [
     "ClDiceLoss",
     "SCNPLoss",
     "SkeletonRecallLoss",
+    "TopographLoss",
     "cldice_loss",
     "scnp_loss",
     "skeleton_recall_loss",
+    "topograph_loss",
 ]

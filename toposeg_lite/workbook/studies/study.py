@@ -147,6 +147,7 @@ FURTHER_ARMS = (
         (0.5, 1.5, 4.0)),
     Arm("warping-dice", "warping", {"pixel_loss": "dice"}, (0.1, 0.3, 1.0)),
     Arm("morse-both-dice", "morse", {"of": "both", "pixel_loss": "dice"}, (0.3, 1.0, 3.0)),
+    Arm("topograph", "topograph", weights=(0.01, 0.03, 0.1)),
     Arm("topological+cldice", "sum",
         {"parts": {"topological": _SPATIAL, "cldice": {}}, "weights": {"topological": 4.0}},
         (0.2, 0.5, 1.0)),

@@ -340,7 +340,13 @@ def _open_client(scheduler: str | None, workers: int) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    settings = {"distributed.scheduler.allowed-failures": DEATHS}
+    settings = {
+        "distributed.scheduler.allowed-failures": DEATHS,
+        # Dask lets its workers give every freed page back at once: a step then spends half its time
+        # on asking for the same pages again.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**33,
+        "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_MAX_": 0,
+    }
     with dask.config.set(settings):
         if scheduler is not None and "://" in scheduler:
             with Client(scheduler) as client:
