@@ -23,6 +23,7 @@ ADDED: dict[str, tuple[str, dict[str, Any], bool]] = {
     "clDice, cross-entropy": ("cldice", {"measure": "cross_entropy"}, False),
     "skeleton recall": ("skeleton_recall", {}, False),
     "SCNP": ("scnp", {}, False),
+    "Topograph": ("topograph", {}, False),
 }
 
 

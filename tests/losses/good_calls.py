@@ -80,6 +80,9 @@ OPTIONS = {
         "neighbourhood": 5, "dice_weight": 0.5, "bce_weight": 2, "smooth": 0.1, "reduction": "none",
         "ignore_index": 254,
     },
+    losses.topograph_loss: {
+        "aggregation": "sum", "connectivity": 1, "reduction": "none", "ignore_index": -100,
+    },
 }  # fmt: skip
 MODULES = {
     losses.dice_bce_loss: losses.DiceBCELoss,
@@ -89,6 +92,7 @@ MODULES = {
     losses.morse_loss: losses.MorseLoss,
     losses.skeleton_recall_loss: losses.SkeletonRecallLoss,
     losses.scnp_loss: losses.SCNPLoss,
+    losses.topograph_loss: losses.TopographLoss,
 }
 BAD = CHOICES | {
     "target": BAD_TARGET,

@@ -19,6 +19,7 @@ from toposeg_lite.losses import (
     MorseLoss,
     SCNPLoss,
     SkeletonRecallLoss,
+    TopographLoss,
     TopologicalLoss,
     cldice_loss,
     common,
@@ -27,6 +28,7 @@ from toposeg_lite.losses import (
     morse_loss,
     scnp_loss,
     skeleton_recall_loss,
+    topograph_loss,
     topological_loss,
 )
 from toposeg_lite.topology.matching import MATCHINGS
@@ -40,6 +42,7 @@ FUNCTIONS = {
     ClDiceLoss: cldice_loss,
     SkeletonRecallLoss: skeleton_recall_loss,
     SCNPLoss: scnp_loss,
+    TopographLoss: topograph_loss,
 }
 
 # --- Gradients --------------------------------------------------------------------------------
@@ -108,6 +111,13 @@ SCNP_OPTIONS = {
     "ignore_index": [None, 255],
 }
 
+TOPOGRAPH_OPTIONS = {
+    "aggregation": ["mean", "sum"],
+    "connectivity": [None, 1],
+    "reduction": ["mean", "sum", "none"],
+    "ignore_index": [None, 255],
+}
+
 
 def one_changed_at_a_time(table):
     """The defaults, then every other value of every option alone."""
@@ -130,6 +140,7 @@ OPTIONS = [
     (ClDiceLoss, {"skeleton": "thin", "measure": "cross_entropy"}),
     *((SkeletonRecallLoss, o) for o in one_changed_at_a_time(SKELETON_RECALL_OPTIONS)),
     *((SCNPLoss, options) for options in one_changed_at_a_time(SCNP_OPTIONS)),
+    *((TopographLoss, options) for options in one_changed_at_a_time(TOPOGRAPH_OPTIONS)),
 ]
 
 
@@ -145,7 +156,7 @@ def test_gradients_equal_finite_differences(channels, loss, options):
 @pytest.mark.parametrize(
     ("loss", "options"),
     [
-        *((loss, {}) for loss in FUNCTIONS),
+        *((loss, {}) for loss in FUNCTIONS if loss is not TopographLoss),  # of images alone
         (TopologicalLoss, {"connectivity": 1, "border": "closed"}),
         (TopologicalLoss, {"matching": "spatial"}),
         (TopologicalLoss, {"matching": "betti", "border": "closed"}),
@@ -374,12 +385,15 @@ def test_as_many_images_as_torch_has_threads_are_worked_on_at_once(
         (ClDiceLoss, {"measure": "cross_entropy"}),
         (SkeletonRecallLoss, {}),
         (SCNPLoss, {}),
+        (TopographLoss, {}),
     ],
     ids=name_of,
 )
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (5, 4), (1, 1, 1), (1, 1, 5), (3, 2, 4)])
 @pytest.mark.parametrize("truth", ["empty", "full", "mixed"])
 def test_degenerate_images_are_finite(truth, shape, loss, options):
+    if loss is TopographLoss and len(shape) == 3:
+        pytest.skip("it is a loss of images alone")
     target = torch.zeros((2, *shape), dtype=torch.int64)
     if truth == "full":
         target += 1
@@ -538,6 +552,6 @@ def test_no_loss_is_forgotten():
     """Who adds a loss hears here where else it belongs."""
     assert set(FUNCTIONS) == {kind for kind, _ in OPTIONS} == set(LOSSES.values())
     added = set(LOSSES) - {"dice_bce"}
-    assert {arm.loss for arm in ARMS} == added
-    assert {arm.loss for arm in FURTHER_ARMS} <= {*added, "sum"}
+    assert {arm.loss for arm in (*ARMS, *FURTHER_ARMS)} == {*added, "sum"}
+    assert {arm.loss for arm in ARMS} == added - {"topograph"}  # which volumes would refuse
     assert {name for name, _, _ in ADDED.values()} == added

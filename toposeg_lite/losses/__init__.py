@@ -108,6 +108,7 @@ __all__ = [
     "SCNPLoss",
     "SkeletonRecallLoss",
     "SumLoss",
+    "TopographLoss",
     "TopologicalLoss",
     "cldice_loss",
     "dice_bce_loss",

@@ -51,6 +51,24 @@ CASES = [
         "scnp has no option 'window'; it takes neighbourhood, dice_weight",
     ),
     (
+        "Topograph of a volume",
+        lambda: losses.topograph_loss(LOGITS[:, None], LABELS[None]),
+        ValueError,
+        r"logits must be those of images \(B, C, H, W\); got 5 axes",
+    ),
+    (
+        "Topograph, aggregation",
+        lambda: losses.TopographLoss(aggregation="max"),
+        ValueError,
+        "aggregation must be 'mean' or 'sum'; got 'max'",
+    ),
+    (
+        "Topograph, connectivity of volumes",
+        lambda: losses.topograph_loss(LOGITS, LABELS, connectivity=3),
+        ValueError,
+        "connectivity must be 1 .* or 2 .*; got 3",
+    ),
+    (
         "centreline cross-entropy, smooth",
         lambda: losses.ClDiceLoss(measure="cross_entropy", smooth=0.5),
         ValueError,

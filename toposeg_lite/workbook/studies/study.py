@@ -127,7 +127,7 @@ class Arm:
         return f"balance:{number!r}" if self.balance else number
 
 
-#: The arms of a study that names none: every loss that can be added to the pixel loss.
+#: The arms of a study that names none: every loss that can be added, to images and to volumes.
 ARMS = (
     Arm("cldice", "cldice", weights=(0.2, 0.5, 1.0)),
     Arm("topological-rank", "topological", {"matching": "rank"}, (0.5, 1.5, 4.0, 10.0)),
@@ -140,7 +140,8 @@ ARMS = (
     Arm("scnp", "scnp", weights=(0.3, 1.0, 3.0)),
 )
 _SPATIAL = {"matching": "spatial"}
-#: Further arms that a study can name: other options of the same losses, and sums of two.
+#: Further arms that a study can name: other options of these losses, a loss of images alone, and
+#: sums of two.
 FURTHER_ARMS = (
     Arm("clce", "cldice", {"measure": "cross_entropy"}, (0.3, 1.0, 3.0)),
     Arm("topological-windows", "topological", {**_SPATIAL, "window": 64, "overlap": 16},
