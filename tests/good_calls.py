@@ -81,6 +81,8 @@ CALLS = [
              {"percentile": 90, "spacing": (3, 2, 1)[: pair["truth"].ndim]}),
             (further_metrics.surface_dice,
              {"tolerance": 2, "spacing": (3, 2, 1)[: pair["truth"].ndim]}),
+            (further_metrics.further_report,
+             {"connectivity": 1, "border": "closed", "spacing": (3, 2, 1)[: pair["truth"].ndim]}),
             (further_metrics.topology_precision, {"spacing": (2, 2, 2)[: pair["truth"].ndim]}),
             (further_metrics.topology_sensitivity, {"spacing": (2, 2, 2)[: pair["truth"].ndim]}),
         ]

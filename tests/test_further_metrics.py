@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from toposeg_lite import further_metrics, metrics
 from toposeg_lite.further_metrics import (
+    further_report,
     hausdorff_distance,
     intersection_union_discrepancy,
     surface_dice,
@@ -278,6 +279,39 @@ def test_laws_of_the_discrepancy(connectivity, border):
 def test_volumes_have_no_discrepancy():
     with pytest.raises(ValueError, match=r"must be images \(H, W\); got 3 axes"):
         intersection_union_discrepancy(np.ones((2, 2, 2), bool), np.ones((2, 2, 2), bool))
+
+
+# --- All together --------------------------------------------------------------------------------
+
+
+def test_all_together_are_each_alone():
+    for pair in smooth_pairs(5, (19, 26), seed=10):
+        assert further_report(*pair, connectivity=1, border="closed", spacing=(2, 1)) == {
+            "hausdorff_distance": hausdorff_distance(*pair, spacing=(2, 1)),
+            "surface_dice": surface_dice(*pair, spacing=(2, 1)),
+            "topology_precision": topology_precision(*pair),
+            "topology_sensitivity": topology_sensitivity(*pair),
+            **{
+                f"betti_{k}_matching_error": metrics.betti_matching_error(
+                    *pair, dimension=k, connectivity=1
+                )
+                for k in (0, 1)
+            },
+            "intersection_union_discrepancy": intersection_union_discrepancy(
+                *pair, connectivity=1, border="closed"
+            ),
+        }
+
+
+def test_of_volumes_there_are_fewer():
+    (pair,) = smooth_pairs(1, (8, 9, 10), seed=11)
+    found = further_report(*pair, spacing=(2, 1, 1))
+    assert found == {
+        "hausdorff_distance": hausdorff_distance(*pair, spacing=(2, 1, 1)),
+        "surface_dice": surface_dice(*pair, spacing=(2, 1, 1)),
+        "topology_precision": topology_precision(*pair, spacing=(2, 1, 1)),
+        "topology_sensitivity": topology_sensitivity(*pair, spacing=(2, 1, 1)),
+    }
 
 
 # --- Ignored pixels ------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ IGNORED: Kind = {word: value for word, value in NO_INTEGER.items() if word != "N
     "huge": 2**63,
 }
 CHOICES = dict.fromkeys(
-    ("matching", "pixel_loss", "structure", "of", "skeleton", "measure"), BAD_CHOICE
+    ("aggregation", "matching", "pixel_loss", "structure", "of", "skeleton", "measure"),
+    BAD_CHOICE,
 )
 NO_MAP: Kind = {"a list": [1], "a text": "dice", "a number": 2}
 OPTIONS = {

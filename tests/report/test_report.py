@@ -16,7 +16,7 @@ import pytest
 import tifffile
 from report_masks import MINE, OTHERS, TRUTHS, array_of, write_masks, write_png
 
-from toposeg_lite import metrics
+from toposeg_lite import further_metrics, metrics
 from toposeg_lite.differences import KINDS, topology_differences
 from toposeg_lite.report import ReportOptions, make_report, making
 from toposeg_lite.report.__main__ import main
@@ -53,6 +53,8 @@ def test_the_table_holds_what_the_metrics_say_of_each_image(places, tmp_path, op
         for name, value in metrics.report(mine, truth, **options).items():
             assert row[name] == value or (value is None and pd.isna(row[name]))
         common = {k: v for k, v in options.items() if k in ("connectivity", "border")}
+        for name, value in further_metrics.further_report(mine, truth, **common).items():
+            assert row[name] == value
         found = [d.kind for d in topology_differences(mine, truth, **common)]
         assert {kind: row[column] for kind, column in KIND_COLUMNS.items()} == {
             kind: found.count(kind) for kind in KINDS
@@ -352,6 +354,8 @@ def test_the_page_shows_the_worst_first_and_needs_nothing_else(places, tmp_path)
     assert "mine: 1 of 3 images without a topological error; of 2 differences" in page.text
     assert "others minus mine, paired by image" in page.text
     assert "missing hole 0 0 of 3 1 1 of 3" in page.text
+    # Of three images one has a feature too few, and one too many, in both masks together.
+    assert "DIU, mine 0.6667 1.0000 0.1000 1.0000 1.0000 3" in page.text
 
 
 def test_names_of_files_never_become_markup(tmp_path):

@@ -17,12 +17,15 @@ from ..workbook.studies.page import folded, html_page, html_picture, html_table,
 from ..workbook.studies.statistics import COLUMNS, compare_networks, holm
 from .options import ReportOptions
 from .pairs import Pair, read_pair
-from .scoring import KIND_COLUMNS
+from .scoring import FURTHER, KIND_COLUMNS
 
 __all__ = ["report_page"]
 
 #: Scores of which more is better; of all others less is.
-MORE = ("dice", "cldice", "adjusted_rand_index")
+MORE = (
+    "dice", "cldice", "adjusted_rand_index",
+    "surface_dice", "topology_precision", "topology_sensitivity",
+)  # fmt: skip
 COLOURS = ("#0072B2", "#D55E00")
 
 
@@ -46,7 +49,11 @@ def report_page(
     if len(methods) == 2:
         body.append(_comparison(table, methods, scores))
     body += [
-        _summary(table, methods, scores),
+        _summary(table, methods, COLUMNS, "Scores of an image"),
+        folded(
+            "Further scores: distances, skeletons, and stricter comparisons of features",
+            _summary(table, methods, FURTHER, "Further scores of an image"),
+        ),
         _kinds(table, methods),
         html_picture(png(_histograms(table, methods, scores), dpi=160), _spread_text(table, scores),
                      "How the scores of the images are distributed."),
@@ -74,14 +81,16 @@ def _verdict(table: pd.DataFrame, methods: Sequence[str]) -> str:
     return f'<p class="verdict same">{".<br>".join(map(escape, parts))}.</p>'
 
 
-def _summary(table: pd.DataFrame, methods: Sequence[str], scores: Sequence[str]) -> str:
-    """Return mean, median, spread and the worst of each score."""
+def _summary(
+    table: pd.DataFrame, methods: Sequence[str], titles: Mapping[str, str], what: str
+) -> str:
+    """Return mean, median, spread and the worst of each score that the table has."""
     lines = {}
-    for key in scores:
+    for key in (key for key in titles if key in table):
         for method in methods:
             values = table.loc[table["method"] == method, key].astype(float).dropna()
             digits = 4 if table[key].abs().max() <= 1 else 2
-            name = COLUMNS[key] if len(methods) == 1 else f"{COLUMNS[key]}, {method}"
+            name = titles[key] if len(methods) == 1 else f"{titles[key]}, {method}"
             worst = values.min() if key in MORE else values.max()
             numbers = {
                 "mean": values.mean(),
@@ -94,7 +103,7 @@ def _summary(table: pd.DataFrame, methods: Sequence[str], scores: Sequence[str])
             lines[name]["images"] = str(len(values))
     return html_table(
         pd.DataFrame.from_dict(lines, orient="index"),
-        "Scores of an image: mean, median, where the lowest and highest 5 % begin, and the worst",
+        f"{what}: mean, median, where the lowest and highest 5 % begin, and the worst",
     )
 
 

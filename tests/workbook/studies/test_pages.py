@@ -268,9 +268,19 @@ def test_a_study_in_which_nothing_helps_says_so():
         "settings": {"connectivity": 2, "border": "open"},
         "images": {"test": 20},
         "networks": {n: {"0": entry, "1": entry} for n in ("parent", "control", "same", "bad")},
+        "groups": {
+            SCRIPT: {
+                "dataset": "brick",
+                "images": 7,
+                "networks": {n: {"0": {"dice": 0.25}, "1": {"dice": 0.5}} for n in ("same", "bad")},
+            }
+        },
         "versions": {"torch": "2.0", "platform": "Linux"},
     }
     page = Page(study_page(study, pd.DataFrame(rows)))
+    assert f"Test images of brick: {SCRIPT}" in page.text
+    assert "Means over the 7 test images" in page.text
+    assert page.text.count(".375 ± .177") == 2
     assert "No loss is clearly better than the control" in page.text
     assert "Higher than the control: bad. Not to be told from the control: same." in page.text
     assert not page.attributes("script")

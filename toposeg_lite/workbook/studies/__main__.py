@@ -21,8 +21,10 @@ from ...files import make_folder, reading, write_atomically
 from ...training.records import read_json
 from .audit import AuditCommand
 from .calibration import CalibrationCommand
+from .convergence import ConvergenceCommand
 from .make_pretrained import PretrainedCommand
 from .notebook import NOTEBOOK, read_value, run_notebook
+from .observers import ObserversCommand
 from .options import TEXTS, add_options
 from .orders import OrdersCommand
 from .scores import study_tables
@@ -36,6 +38,8 @@ AGAIN = "What was trained is kept: the same command with -p resume True goes on 
 COMMANDS = {
     "audit": AuditCommand,
     "calibration": CalibrationCommand,
+    "convergence": ConvergenceCommand,
+    "observers": ObserversCommand,
     "orders": OrdersCommand,
     "pretrained": PretrainedCommand,
 }

@@ -25,6 +25,9 @@ from .statistics import compare_networks, paired_differences
 
 __all__ = ["study_page"]
 
+#: Scores of which 1 is perfect.
+SMALL = ("dice", "cldice", "adjusted_rand_index")
+
 
 def study_page(results: Mapping[str, Any], scores: pd.DataFrame) -> str:
     """Return the page of a study.
@@ -55,6 +58,7 @@ def study_page(results: Mapping[str, Any], scores: pd.DataFrame) -> str:
     body += [
         _study_scores(results, scores),
         _tests(table, named),
+        *_groups(results),
         "<h2>How far this can be trusted</h2>",
         *origin_of(results),
         "<h2>In detail</h2>",
@@ -129,6 +133,26 @@ def _study_scores(results: Mapping[str, Any], scores: pd.DataFrame) -> str:
         f"{results['settings']['connectivity']}, border {results['settings']['border']}"
     )
     return html_table(pd.DataFrame.from_dict(lines, orient="index"), caption)
+
+
+def _groups(results: Mapping[str, Any]) -> list[str]:
+    """Return the means of further groups of test images, a folded table for each."""
+    tables = []
+    for group, entry in results.get("groups", {}).items():
+        lines = {}
+        for name, seeds in entry["networks"].items():
+            means = pd.DataFrame(seeds).T
+            shown = [key for key in COLUMNS if key in means]
+            lines[name] = {
+                COLUMNS[key]: spread(means[key], 3 if key in SMALL else 2) for key in shown
+            }
+        caption = (
+            f"Means over the {entry['images']} test images, ± the standard deviation over the "
+            f"seeds; the networks are those above"
+        )
+        table = html_table(pd.DataFrame.from_dict(lines, orient="index"), caption)
+        tables.append(folded(f"Test images of {entry['dataset']}: {group}", table))
+    return tables
 
 
 def _tests(table: pd.DataFrame, named: str) -> str:
