@@ -59,19 +59,27 @@ def further_report(
 
     Examples
     --------
-    >>> result = further_report([[1, 1, 0, 1, 1]], [[1, 1, 1, 1, 1]])
+    >>> line, cut = np.zeros((2, 3, 7), bool)
+    >>> line[1, 1:6] = cut[1, 1:6] = True
+    >>> cut[1, 3] = False
+    >>> result = further_report(cut, line)
     >>> result["surface_dice"], result["betti_0_matching_error"]
     (1.0, 1.0)
     """
+    prediction, truth, connectivity, ignored = _check_masks(
+        prediction, truth, connectivity, ignored
+    )
+    check_border(border)
+    check_spacing(spacing, truth.ndim)
     masks = {"prediction": prediction, "truth": truth, "ignored": ignored}
-    of_skeletons = spacing if np.ndim(truth) == 3 else None  # that of images measures nothing
+    of_skeletons = spacing if truth.ndim == 3 else None  # that of images measures nothing
     numbers = {
         "hausdorff_distance": hausdorff_distance(**masks, spacing=spacing),
         "surface_dice": surface_dice(**masks, spacing=spacing),
         "topology_precision": topology_precision(**masks, spacing=of_skeletons),
         "topology_sensitivity": topology_sensitivity(**masks, spacing=of_skeletons),
     }
-    if np.ndim(truth) == 2:
+    if truth.ndim == 2:
         common: dict[str, Any] = {**masks, "connectivity": connectivity}
         for k in range(2):
             error = betti_matching_error(**common, dimension=k)

@@ -60,7 +60,7 @@ CASES = [
         "Topograph, aggregation",
         lambda: losses.TopographLoss(aggregation="max"),
         ValueError,
-        "aggregation must be 'mean' or 'sum'; got 'max'",
+        "aggregation must be one of 'mean', 'sum'; got 'max'",
     ),
     (
         "Topograph, connectivity of volumes",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -51,7 +52,7 @@ def compare_observers(root: str | os.PathLike[str] | None = None) -> pd.DataFram
     for split in ("train", "validation", "test"):
         for truth, other in zip(getattr(first, split), getattr(second, split), strict=True):
             scores = report(other.mask, truth.mask, labels=first.labels)
-            rows[split, truth.name] = scores | further_report(other.mask, truth.mask)
+            rows[split, truth.name] = {**scores, **further_report(other.mask, truth.mask)}
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = pd.MultiIndex.from_tuples(rows, names=["split", "image"])
     return table
@@ -91,7 +92,7 @@ def _read_networks(path: Path) -> pd.DataFrame:
 def _tables(table: pd.DataFrame, networks: pd.DataFrame | None) -> str:
     """Return the means over all images and over the test images, and those of the networks."""
     titles = {key: title for key, title in (COLUMNS | FURTHER).items() if key in table}
-    means = {"observer 2, all images": table.mean(numeric_only=True)}
+    means: dict[str, Any] = {"observer 2, all images": table.mean(numeric_only=True)}
     means["observer 2, test images"] = table.loc["test"].mean(numeric_only=True)
     if networks is not None:
         names = set(networks["image"])
