@@ -6,6 +6,7 @@ import base64
 import functools
 import json
 import re
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,7 +57,7 @@ def example(chapter):
 def frames_of(model):
     """Return the frames of a model, as they are on a page."""
     bundle = json.loads(json.dumps(model.bundle()))
-    data = base64.b64decode(bundle["data"])
+    data = zlib.decompress(base64.b64decode(bundle["data"]))
     return SimpleNamespace(**bundle | {"data": data, "bundle": lambda: bundle})
 
 
@@ -599,9 +600,11 @@ def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
         model.toggle(0, 0)
         answer = model.bundle()
         answer["about"] = answer["about"] | {"stroke": 1}
-        answer_it = """answer => {
+        answer_it = """async answer => {
             const view = document.querySelector("canvas").toposeg.view;
-            const bytes = Uint8Array.from(atob(answer.data), letter => letter.charCodeAt(0));
+            const packed = await (await fetch("data:;base64," + answer.data)).blob();
+            const stream = packed.stream().pipeThrough(new DecompressionStream("deflate"));
+            const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
             view.model.set("data", new DataView(bytes.buffer));
             view.model.set("about", answer.about);
         }"""

@@ -70,7 +70,10 @@ function reader(view) {
       const Kind = KINDS[where.type];
       const start = view.byteOffset + where.at;
       const bytes = view.buffer.slice(start, start + where.length * Kind.BYTES_PER_ELEMENT);
-      made.set(where, new Kind(bytes));
+      const numbers = new Kind(bytes);
+      const { step } = where; // differences to those before, around the end of the type
+      if (step) for (let k = step; k < numbers.length; k++) numbers[k] += numbers[k - step];
+      made.set(where, numbers);
     }
     return made.get(where);
   };
@@ -820,7 +823,7 @@ function strongEnd(features, i, threshold) {
   return features.deathAt[i] >= 0 && threshold <= features.death[i];
 }
 
-/** A line of one number for each frame; a click goes to the frame. */
+/** A line of numbers, at some of which the frames stand; a click goes to the nearest frame. */
 class Curve extends Chart {
   get marks() {
     return false;
@@ -845,22 +848,23 @@ class Curve extends Chart {
     ctx.lineWidth = 2;
     ctx.strokeStyle = view.ink;
     ctx.stroke();
-    sign(ctx, "dot", this.atX(k), this.atY(values[k]), 12, view.tint("#0072B2"), view.paper);
+    const here = this.about.positions[k];
+    sign(ctx, "dot", this.atX(here), this.atY(values[here]), 12, view.tint("#0072B2"), view.paper);
   }
 
-  stepAt(x) {
-    const share = (x - this.box[0]) / this.box[2];
-    const step = Math.round(this.x[0] + share * (this.x[1] - this.x[0]));
-    return clamp(step, 0, this.values.length - 1);
+  /** Return the frame that stands nearest to a place. */
+  frameAt(x) {
+    const away = this.about.positions.map((step) => Math.abs(this.atX(step) - x));
+    return away.indexOf(Math.min(...away));
   }
 
   pointed(x) {
-    const step = this.stepAt(x);
+    const step = this.about.positions[this.frameAt(x)];
     this.say(`${this.about.x} ${step}: ${this.values[step].toPrecision(4)}`);
   }
 
   pressed(x) {
-    this.view.go(this.stepAt(x));
+    this.view.go(this.frameAt(x));
   }
 
   left() {
@@ -1648,10 +1652,16 @@ class Frames {
   }
 }
 
-/** Return an object like a widget's model, which holds a bundle. */
-function holder(bundle) {
-  const bytes = Uint8Array.from(atob(bundle.data), (letter) => letter.charCodeAt(0));
-  const values = { busy: false, story: "", ...bundle, data: new DataView(bytes.buffer) };
+/** Return the bytes that a bundle holds as text. */
+async function unpacked(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new DataView(await new Response(stream).arrayBuffer());
+}
+
+/** Return an object like a widget's model, which holds a bundle and its bytes. */
+function holder(bundle, data) {
+  const values = { busy: false, story: "", ...bundle, data };
   const ears = new Map();
   return {
     get: (name) => values[name],
@@ -1667,11 +1677,19 @@ function holder(bundle) {
 
 /** Show a bundle, as `Frames.bundle()` makes it, in an element of any page; no kernel is needed.
  *
- * Returned is a function that takes it away again. */
+ * It is there as soon as its bytes are unpacked. Returned is a function that takes it away again. */
 export function mount(element, bundle) {
-  const frames = new Frames(holder(bundle), element);
-  frames.root.classList.add("toposeg-alone");
-  return () => frames.end();
+  let frames = null;
+  let gone = false;
+  unpacked(bundle.data).then((data) => {
+    if (gone) return;
+    frames = new Frames(holder(bundle, data), element);
+    frames.root.classList.add("toposeg-alone");
+  });
+  return () => {
+    gone = true;
+    frames?.end();
+  };
 }
 
 export default {
