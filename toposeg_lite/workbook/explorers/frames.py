@@ -30,12 +30,18 @@ change then hold zeros, which are packed into nearly nothing. `about` holds:
     ``positions`` of the frames among them.
     "cells": the neighbourhood of the chosen pixel. "paint": a ``mask`` to paint on, what it should
     be (``truth``), and a ``palette`` of the four ways to be right or wrong.
+  - Of studies. "forest": rows with their ``names``, ``low``, ``difference`` and ``high``, and
+    ``rings``, a number or None of each of the ``seeds``; ``positions`` says which row a frame is;
+    ``better`` is 1 or -1, the side. "pairs": in ``states`` for each frame ``x``, ``y`` and
+    ``kinds`` of the dots (0 better, 1 worse, 2 equal). "weights": in ``states`` for each frame a
+    list of seeds, with ``seed``, ``x``, ``y`` and the place that was ``picked``.
 
 - ``features``: arrays ``dimension``, ``birth``, ``death``, ``birthAt`` and ``deathAt`` (flat
   indices, -1 for none), the most persistent first; ``born`` and ``died``, so that a feature is
   alive in frame k if ``born > k >= died``, or in their place ``living``, and ``starts`` of each
   frame where they differ; ``kinds`` and ``colours``.
-- ``marking``: what can be marked, with its ``label``, and ``names`` where there are no features.
+- ``marking``: what can be marked, with its ``label``, and where there are no features ``names``,
+  or ``states``, which are names of each frame.
   ``play``: its ``label``, "steps" or "meeting" as ``kind``, of steps their ``interval`` in
   milliseconds and ``stride`` in frames.
   ``legend``: sign, colour and text of each entry. ``connectivity`` of the foreground, 1 or 2.
