@@ -8,7 +8,11 @@ import numpy as np
 def numbers(frames, where):
     """Return an array that is named by its place."""
     kind = np.dtype(where["type"]).newbyteorder("<")
-    return np.frombuffer(frames.data, kind, where["length"], where["at"])
+    found = np.frombuffer(frames.data, kind, where["length"], where["at"])
+    if "step" in where:  # differences, around the end of the type
+        whole = found.reshape(-1, where["step"]).astype(int).cumsum(axis=0)
+        found = (whole % 2 ** (8 * kind.itemsize)).astype(kind).ravel()
+    return found
 
 
 def panel(frames, kind="image"):

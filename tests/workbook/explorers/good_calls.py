@@ -173,6 +173,11 @@ CALLS += [
             explorers.MorseExplorer(IMAGE), explorers.StructureExplorer(MODELS, IMAGE[None]),
         )
     ],
+    call(
+        explorers.Explorer.bundle, {"frames": 2},
+        {"frames": {word: value for word, value in BAD_SIZE.items() if word != "None"}},
+        of=explorers.PersistenceExplorer(IMAGE).bundle,
+    ),
     *[
         call(
             door, {"image": RIDGES, "likelihood": RIDGES},

@@ -361,18 +361,20 @@ def test_samples_and_branches(tmp_path):
 @pytest.mark.browser
 def test_losses_and_images(tmp_path):
     with explorer_of("10_compare_and_ablate", tmp_path, "Seeds that count") as page:
-        text = page.locator(SAID)
+        text, brief = page.locator(SAID), page.locator(".toposeg-brief")
         expect(text).to_contain_text("against the control on")
         expect(text).to_contain_text("Image 1 of")
-        has_legend(page, "interval without 0")
-        losses = page.get_by_label("Loss", exact=True)
-        other = next(
-            name
-            for name in losses.locator("option").all_text_contents()
-            if name != losses.evaluate("select => select.selectedOptions[0].text")
+        expect(page.locator(".toposeg-legend")).to_contain_text("interval without 0")
+        press(page, "Loss", "Home")
+        names = page.evaluate(
+            "document.querySelector('figure[data-kind=forest] canvas').toposeg.about.names"
         )
-        losses.select_option(other)
-        expect(text).to_contain_text(f": {other} (weight")
+        expect(text).to_contain_text(f": {names[0]} (weight")
+        before = canvas_of(page, "pairs")
+        press(page, "Loss", "ArrowRight")
+        changes(page, before, "pairs")
+        expect(brief).to_contain_text(f"{names[1]} against the control")
+        expect(text).to_contain_text(f": {names[1]} (weight")  # the kernel has heard of it, too
         press(page, "Seeds that count", "Home")
         expect(text).to_contain_text(", 1 of ")
         press(page, "Marked image", "ArrowRight")
@@ -380,6 +382,17 @@ def test_losses_and_images(tmp_path):
         press(page, "Marked image", "Home")
         expect(text).not_to_contain_text("Image ")
         # A dot of the pairs: the image that is hardest for the control.
-        hover(page, -1, partial(expect(text).to_contain_text, "Image "))
+        place = page.evaluate(
+            """() => {
+                const { places, width, height } =
+                    document.querySelector("figure[data-kind=pairs] canvas").toposeg;
+                const [, x, y] = places.reduce((a, b) => (b[1] > a[1] ? b : a));
+                return [x / width, y / height];
+            }"""
+        )
+        click(page, CANVAS.format("pairs"), *place, partial(expect(text).to_contain_text, "Image "))
+        # The lowest row of the losses.
+        there = partial(expect(text).to_contain_text, f": {names[-1]} (weight")
+        click(page, CANVAS.format("forest"), 0.5, 0.8, there)
         page.get_by_label("Score", exact=True).select_option("Dice")
         expect(text).to_contain_text("Dice (higher is better)")

@@ -44,7 +44,7 @@ SLIDERS = {
     "05 Ridges": ("Saddle level", "ArrowRight"),
     "07 Structures": ("Sample", "ArrowRight"),
     "08 Annotation": None,  # one canvas, see below
-    "10 Comparison": ("Seeds that count", "ArrowLeft"),
+    "10 Comparison": ("Loss", "ArrowRight"),
     "13 Volumes": ("Slice", "ArrowRight"),
 }
 

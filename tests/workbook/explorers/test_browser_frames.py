@@ -6,6 +6,7 @@ import base64
 import functools
 import json
 import re
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import films
 import numpy as np
 import pytest
 from jupyter_browser import ARTEFACTS, WAIT, at_rest, chromium
+from made_runs import two_runs
 from playwright.sync_api import expect
 from skimage.measure import label
 from skimage.transform import resize
@@ -27,6 +29,7 @@ KINDS = {
     "03": explorers.GradientExplorer,
     "04": explorers.WarpExplorer,
     "07": explorers.StructureExplorer,
+    "10": explorers.ComparisonExplorer,
     "13": explorers.VolumeExplorer,
 }
 FIGURE = "figure[data-kind={}]"
@@ -56,7 +59,7 @@ def example(chapter):
 def frames_of(model):
     """Return the frames of a model, as they are on a page."""
     bundle = json.loads(json.dumps(model.bundle()))
-    data = base64.b64decode(bundle["data"])
+    data = zlib.decompress(base64.b64decode(bundle["data"]))
     return SimpleNamespace(**bundle | {"data": data, "bundle": lambda: bundle})
 
 
@@ -160,7 +163,7 @@ def test_a_page_without_a_kernel_moves_and_tells(chapter, tmp_path):
         page = show(frames.bundle())
         asked = []
         page.on("request", lambda request: asked.append(request.url))
-        canvas = page.locator(FIGURE.format("image") + " canvas").first
+        canvas = page.locator("canvas").first
         brief, slider = page.locator(".toposeg-brief"), page.locator(SLIDER)
         expect(brief).to_have_text(model.brief())
         before = canvas.evaluate("canvas => canvas.toDataURL()")
@@ -599,9 +602,11 @@ def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
         model.toggle(0, 0)
         answer = model.bundle()
         answer["about"] = answer["about"] | {"stroke": 1}
-        answer_it = """answer => {
+        answer_it = """async answer => {
             const view = document.querySelector("canvas").toposeg.view;
-            const bytes = Uint8Array.from(atob(answer.data), letter => letter.charCodeAt(0));
+            const packed = await (await fetch("data:;base64," + answer.data)).blob();
+            const stream = packed.stream().pipeThrough(new DecompressionStream("deflate"));
+            const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
             view.model.set("data", new DataView(bytes.buffer));
             view.model.set("about", answer.about);
         }"""
@@ -618,6 +623,83 @@ def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
         later["about"] = later["about"] | {"stroke": 2}
         page.evaluate(answer_it, later)  # heard, and somebody else has painted on
         expect(brief).to_have_text(model.brief())
+
+
+# --- Studies ----------------------------------------------------------------------------------
+
+
+def place_of(page, kind, what):
+    """Return where on the screen a chart has drawn what is at a place in its list."""
+    canvas = page.locator(FIGURE.format(kind) + " canvas")
+    box = canvas.bounding_box()
+    x, y = canvas.evaluate("(canvas, what) => canvas.toposeg.places[what].slice(1)", what)
+    return box["x"] + x, box["y"] + y
+
+
+@pytest.mark.browser
+def test_losses_images_and_seeds_are_linked(tmp_path):
+    model = explorers.ComparisonExplorer(two_runs())
+    frames = frames_of(model)
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        brief, slider = page.locator(".toposeg-brief"), page.locator(SLIDER)
+        expect(brief).to_have_text(model.brief())
+        forest, pairs, weights = (
+            page.locator(FIGURE.format(kind)) for kind in ("forest", "pairs", "weights")
+        )
+        seed = "canvas => canvas.toposeg.view.seed"
+
+        # A ring lights the line of its seed, and a dot of this line the rings.
+        page.mouse.move(*place_of(page, "forest", 3))
+        expect(forest.locator(".toposeg-where")).to_have_text("bad, seed 1: difference 1.83")
+        assert weights.locator("canvas").evaluate(seed) == 1
+        before = forest.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+        page.mouse.move(*place_of(page, "weights", 0))
+        where = weights.locator(".toposeg-where")
+        expect(where).to_have_text("seed 0, weight 0.1: change -1.00")
+        rests(page)
+        assert forest.locator("canvas").evaluate(seed) == 0
+        assert forest.locator("canvas").evaluate("canvas => canvas.toDataURL()") != before
+        page.mouse.move(2, 2)
+        expect(where).to_have_text("\u00a0")
+        assert forest.locator("canvas").evaluate(seed) is None
+
+        # A row is told, and a click goes to its loss.
+        box = forest.locator("canvas").bounding_box()
+        page.mouse.move(box["x"] + 20, box["y"] + 0.7 * (box["height"] - 52))
+        low, high = model.table.loc["bad", ["low", "high"]]
+        said = forest.locator(".toposeg-where")
+        expect(said).to_have_text(
+            f"bad: difference {model.table.loc['bad', 'difference']:.2f}, 95 % interval "
+            f"{low:.2f} to {high:.2f}"
+        )
+        page.mouse.down()
+        page.mouse.up()
+        model.network = "bad"
+        expect(brief).to_have_text(model.brief())
+        expect(slider).to_have_attribute("aria-valuetext", "bad")
+
+        # A dot is told and, clicked, marked; by keyboard as well, in the chart and by the slider.
+        page.mouse.move(*place_of(page, "pairs", 2))
+        names = frames.about["marking"]["states"][1]
+        expect(pairs.locator(".toposeg-where")).to_have_text(names[2])
+        page.mouse.down()
+        page.mouse.up()
+        marker = page.get_by_label("Marked image", exact=True)
+        expect(marker).to_have_value("3")
+        expect(marker).to_have_attribute("aria-valuetext", names[2])
+        chart = page.get_by_role("slider", name="Marked image, in the test images")
+        chart.press("ArrowLeft")
+        expect(marker).to_have_attribute("aria-valuetext", names[1])
+        expect(chart).to_have_attribute("aria-valuetext", names[1])
+        chart.press("End")
+        expect(marker).to_have_value(str(len(names)))
+        marker.press("Home")
+        expect(chart).to_have_attribute("aria-valuetext", "none")
+        slider.press("Home")
+        expect(slider).to_have_attribute("aria-valuetext", "good")
+        marker.press("ArrowRight")  # of another loss another image comes first
+        expect(marker).to_have_attribute("aria-valuetext", frames.about["marking"]["states"][0][0])
 
 
 # --- How long it takes ------------------------------------------------------------------------

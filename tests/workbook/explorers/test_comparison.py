@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
 
+import films
 import numpy as np
 import pytest
 from made_runs import ERRORS, IMAGES, make_run, two_runs
 from PIL import Image
-from screens import points_at, spoken
+from screens import spoken
 from traitlets import TraitError
 
 from toposeg_lite.workbook import figures
@@ -127,51 +130,120 @@ def test_the_picture_is_the_static_twin():
     assert Image.open(io.BytesIO(figures.png(twin))).width < 1000
 
 
-def test_controls_lead_the_model_and_the_figure_follows():
+def film_of(view):
+    """Return the panels of a film: the losses, the images, the weights."""
+    return [films.panel(view.frames, kind) for kind in ("forest", "pairs", "weights")]
+
+
+def test_every_frame_is_what_the_model_says():
+    model = ComparisonExplorer(two_runs(), image=2)
+    view = _ComparisonView(model)
+    forest, pairs, weights = film_of(view)
+    about = view.frames.about
+    assert (about["label"], about["values"]) == ("Loss", ["good", "bad"])
+    assert forest["names"] == ["good", "bad"]
+    assert forest["seeds"] == [0, 1]
+    for k, network in enumerate(about["values"]):
+        model.network = network
+        assert (view.frames.index, view.frames.marked) == (k, 2)
+        assert f"{about['sentences'][k]}." == model.brief()
+        row = model.table.loc[network]
+        for name in ("low", "difference", "high"):
+            assert forest[name][k] == row[name]
+        changes = np.subtract(ERRORS[network], ERRORS["control"]).mean(axis=1)
+        np.testing.assert_allclose(forest["rings"][k], changes)
+        assert forest["positions"][k] == k
+        state, names = pairs["states"][k], about["marking"]["states"][k]
+        control, mine = (np.mean(ERRORS[name], axis=0) for name in ("control", network))
+        for name, x, y, kind in zip(names, state["x"], state["y"], state["kinds"], strict=True):
+            place = IMAGES.index(name.split(":")[0])
+            assert (x, y) == (control[place], mine[place])
+            assert kind == (2 if x == y else int(y > x))
+            assert name == f"{IMAGES[place]}: control {x:.2f}, this loss {y:.2f}"
+        assert names[1].startswith(f"{model.marked}: ")
+        tiles = [number["values"][k] for number in about["numbers"]]
+        assert tiles == [f"{row['control']:.2f}", f"{row['score']:.2f}"]
+    assert [each["seed"] for each in weights["states"][0]] == [0, 1]
+    assert weights["states"][0] == [
+        {"seed": 0, "x": [0.1, 0.5], "y": [-1.0, -3.0], "picked": 1},
+        {"seed": 1, "x": [0.5], "y": [-1.5], "picked": 0},
+    ]
+    assert (forest["better"], forest["x"]) == (-1, "Betti matching error (← better)")
+    json.dumps(model.bundle(), allow_nan=False)
+
+
+def test_a_higher_score_is_on_the_other_side():
+    view = _ComparisonView(ComparisonExplorer(two_runs(), metric="dice"))
+    forest, pairs, _ = film_of(view)
+    assert (forest["better"], forest["x"]) == (1, "Dice (better →)")
+    state = pairs["states"][0]
+    assert state["kinds"] == [
+        0 if y > x else 2 for x, y in zip(state["x"], state["y"], strict=True)
+    ]
+
+
+def test_a_seed_without_a_score_has_no_ring():
+    run = make_run()
+    scores = run.scores
+    missing = (scores["network"] == "bad") & (scores["seed"] == 1)
+    explorer = ComparisonExplorer({"x": replace(run, scores=scores[~missing])})
+    forest = film_of(_ComparisonView(explorer))[0]
+    assert forest["rings"][1][1] is None
+    assert forest["rings"][0][1] is not None
+    json.dumps(explorer.bundle(), allow_nan=False)
+
+
+def test_a_weight_that_was_never_tried_is_not_picked():
+    run = make_run()
+    tried = run.validation[run.validation["weight"] != 0.5]
+    weights = film_of(_ComparisonView(ComparisonExplorer({"x": replace(run, validation=tried)})))[2]
+    assert [each["picked"] for each in weights["states"][0]] == [None]
+
+
+def test_controls_and_page_lead_the_model(monkeypatch):
     model = ComparisonExplorer(two_runs())
     view = _ComparisonView(model)
-    view.controls["network"].value = "bad"
-    view.controls["seeds"].value = 1
-    view.controls["image"].value = 2
-    assert (model.network, model.seeds, model.image) == ("bad", 1, 2)
+    film, made = view.film, []
+    monkeypatch.setattr(view, "film", lambda: made.append(1) or film())
+    view.frames.set_state({"index": 1, "marked": 3})
+    assert (model.network, model.image) == ("bad", 3)
     assert spoken(view) == model.describe()
-    table = model.table
-    found = {}
-    for trace, inside in zip(view.squares, (False, True), strict=True):
-        for name, x in zip(trace.text, trace.x, strict=True):
-            found[name] = x
-            assert (table.loc[name, "low"] <= 0 <= table.loc[name, "high"]) == inside
-    assert found == pytest.approx(table["difference"].to_dict(), rel=1e-6)
-    assert list(view.chosen_span.x)[:2] == pytest.approx(table.loc["bad", ["low", "high"]].tolist())
-    assert len(view.seeds.x) == 2
-    assert sum(len(kind.x) for kind in view.kinds) == 6
-    assert len(view.kinds[1].x) == (model.pairs["score"] > model.pairs["control"]).sum()
-    pair = model.pairs.iloc[1]
-    assert (view.ring.x[0], view.ring.y[0]) == (pair["control"], pair["score"])
-    assert view.figure.layout.yaxis.ticktext == ("good", "<b>bad</b>")
-    assert view.figure.layout.shapes[0].x1 < 0
+    assert made == []  # in the film that the page has
+    view.controls["seeds"].value = 1
+    assert (model.seeds, made) == (1, [1])
+    assert spoken(view) == model.describe()
+    forest = film_of(view)[0]
+    assert forest["seeds"] == [0]
+    assert (view.frames.index, view.frames.marked) == (1, 3)
     view.controls["metric"].value = "dice"
-    assert view.figure.layout.shapes[0].x1 > 0
-    assert "Dice (better →)" in view.figure.layout.xaxis.title.text
-    view.controls["network"].value = "good"
-    np.testing.assert_allclose(view.curve.x, [0.1, 0.5, np.nan, 0.5, np.nan], rtol=1e-6)
-    np.testing.assert_allclose(view.curve.y, [0, -0.01, np.nan, 0.01, np.nan], atol=1e-6)
-    np.testing.assert_allclose(view.picked.x, [0.5, 0.5])
+    assert made == [1, 1]
+    assert film_of(view)[1]["y"] == "Dice"
+    assert (model.network, model.image) == ("bad", 3)
+
+
+def test_back_to_the_start_comes_back():
+    model = ComparisonExplorer(two_runs(), image=1)
+    view = _ComparisonView(model)
+    view.controls["run"].value = "small"
+    view.frames.set_state({"index": 1, "marked": 4})
+    view.go_back()
+    assert (model.run, model.network, model.image, model.seeds) == ("walls-study", "good", 1, 2)
+    assert (view.frames.index, view.frames.marked) == (0, 1)
 
 
 def test_another_run_brings_its_own_offers():
     model = ComparisonExplorer(two_runs())
     view = _ComparisonView(model)
-    view.controls["image"].value = 4
+    view.frames.set_state({"marked": 4})
     view.controls["run"].value = "small"
     assert (model.run, model.metric, model.seeds, model.image) == ("small", "dice", 1, 0)
     assert view.controls["metric"].options == (("Dice", "dice"),)
     assert view.controls["seeds"].max == 1
+    assert view.frames.marked == 0
     assert spoken(view) == model.describe()
     view.controls["run"].value = "walls-study"
     assert [key for _, key in view.controls["metric"].options] == ["dice", "betti_matching_error"]
     assert (view.controls["seeds"].max, view.controls["seeds"].value) == (2, 2)
-    assert len(view.ring.x) == 0
 
 
 def test_what_is_kept_is_not_reset_by_new_offers():
@@ -183,28 +255,21 @@ def test_what_is_kept_is_not_reset_by_new_offers():
     seen = []
     model.observe(lambda change: seen.append(change.new), "network")
     model.run = "other"
-    assert view.controls["network"].options == ("new", "bad")
-    assert (model.network, view.controls["network"].value) == ("bad", "bad")
+    assert view.frames.about["values"] == ["new", "bad"]
+    assert (model.network, view.frames.index) == ("bad", 1)
     assert seen == []
     assert spoken(view) == model.describe()
 
 
-def test_pointing_chooses_a_loss_and_marks_an_image():
-    model = ComparisonExplorer(two_runs())
+def test_another_order_of_losses_moves_the_page():
+    other = make_run("other")
+    order = other.scores["network"].eq("good").argsort(kind="stable")  # "good" comes last
+    other = replace(other, scores=other.scores.iloc[order])
+    model = ComparisonExplorer({run.name: run for run in (make_run(), other)}, network="good")
     view = _ComparisonView(model)
-    view.choose_network(view.squares[0], points_at(1), None)
-    assert model.network == "bad"
-    view.choose_network(view.seeds, points_at(1), None)
-    assert model.network == "good"
-    worse = view.kinds[1]
-    better = view.kinds[0]
-    assert "d" not in better.text
-    view.mark_image(better, points_at(2), None)
-    assert model.marked == better.text[2]
-    assert (view.ring.x[0], view.ring.y[0]) == (better.x[2], better.y[2])
-    for method, trace in ((view.choose_network, view.seeds), (view.mark_image, worse)):
-        method(trace, points_at(), None)
-    assert model.marked == better.text[2]
+    model.run = "other"
+    assert view.frames.about["values"] == ["bad", "good"]
+    assert (model.network, view.frames.index) == ("good", 1)
 
 
 def test_the_reference_runs_can_all_be_explored():

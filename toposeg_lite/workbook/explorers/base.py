@@ -17,6 +17,7 @@ from ipywidgets import widget_serialization
 from matplotlib.figure import Figure
 from traitlets import Bytes, HasTraits, Instance, Unicode, default
 
+from ...checks import check_integer
 from .. import figures
 from .frames import Frames
 from .late import without_grammar
@@ -75,19 +76,35 @@ class Explorer(HasTraits):
         """Return the widgets that show this model and change it."""
         raise NotImplementedError
 
-    def bundle(self) -> dict[str, Any] | None:
+    def bundle(self, frames: int | None = None) -> dict[str, Any] | None:
         """Return what a page without a kernel needs to show this, or None if it needs a kernel.
 
         It is a dict that JSON can hold, of the format that the module `frames` describes; the
         function ``mount(element, bundle)`` of ``frames.js`` shows it on any page.
+
+        Parameters
+        ----------
+        frames : int, optional
+            How many states the slider may have at most, 1 or more: evenly chosen among all, with
+            the first, the last and the present one. Default: all. A bundle grows with them and
+            with the size of the picture; for a smaller picture, explore a smaller image.
+
+        Examples
+        --------
+        >>> from toposeg_lite.workbook.explorers import PersistenceExplorer
+        >>> explorer = PersistenceExplorer([[0.9, 0.1, 0.6]], threshold=0.53)
+        >>> explorer.bundle(frames=5)["about"]["values"]
+        ['0.00', '0.33', '0.53', '0.67', '1.00']
         """
+        if frames is not None:
+            frames = check_integer(frames, "frames", 1)
         if self._unseen is None:  # one for all calls: it follows the model from now on
             self._unseen = self.view()
         todo: list[Any] = [self._unseen]
         while todo:
             part = todo.pop()
             if isinstance(part, Frames):
-                return part.bundle()
+                return part.bundle(frames)
             todo += getattr(part, "children", ())
         return None
 

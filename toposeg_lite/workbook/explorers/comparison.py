@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from plotly.subplots import make_subplots
 from traitlets import default, observe
 
 from .. import figures
 from ..figures.words import count
 from . import views
 from .base import Explorer
+from .framed import FramedView
+from .frames import Film, Reel
 from .traits import OneOf, UpTo
 
 if TYPE_CHECKING:  # the studies load torch, which a page of other explorers should not wait for
@@ -154,6 +154,26 @@ class ComparisonExplorer(Explorer):
         """The mean difference of each network (row) with each seed (column)."""
         return self._look(self.run, self.metric, self.seeds)[1]
 
+    def _weights_of(self, network: str) -> list[dict[str, Any]]:
+        """Return what the weights of a loss change on the validation images, seed by seed.
+
+        Each seed is compared with its own control; `picked` is the place of the chosen weight, or
+        None.
+        """
+        run = self.now
+        rows = run.validation
+        control = rows[rows["network"] == "control"].set_index("seed")[self.metric]
+        rows = rows[rows["network"] == network].sort_values(["seed", "weight"])
+        seeds = []
+        for seed in rows["seed"].unique().tolist():
+            own = rows[rows["seed"] == seed]
+            weights = own["weight"].tolist()
+            changes = (own[self.metric] - control[seed]).tolist()
+            best = run.chosen.get((network, seed))
+            picked = weights.index(best) if best in weights else None
+            seeds.append({"seed": seed, "x": weights, "y": changes, "picked": picked})
+        return seeds
+
     def _pairs(self, run: str, metric: str, seeds: int, network: str) -> pd.DataFrame:
         """Return the scores of control and network for each image."""
         from ..studies.statistics import paired_differences
@@ -194,19 +214,23 @@ class ComparisonExplorer(Explorer):
 
     def brief(self) -> str:
         """Say in one sentence how much the loss changes the score."""
-        row: dict[Any, Any] = self.table.loc[self.network].to_dict()
-        digits = 3 if max(row["control"], row["score"]) < 1.5 else 2
+        return f"{self._sentence(self.network)}."
+
+    def _sentence(self, network: str) -> str:
+        row: dict[Any, Any] = self.table.loc[network].to_dict()
+        digits = _digits(row)
         return (
-            f"{self.network} against the control: {self.now.metrics[self.metric]} "
+            f"{network} against the control: {self.now.metrics[self.metric]} "
             f"{row['difference']:+.{digits}f}, 95 % interval {row['low']:.{digits}f} to "
-            f"{row['high']:.{digits}f}."
+            f"{row['high']:.{digits}f}"
         )
 
     def describe(self) -> str:
         """Say in words what the picture shows."""
         run, table = self.now, self.table
         row: dict[Any, Any] = table.loc[self.network].to_dict()
-        digits, fine = (3, 4) if max(row["control"], row["score"]) < 1.5 else (2, 2)
+        digits = _digits(row)
+        fine = 4 if digits == 3 else 2
         upwards = figures.higher_is_better(self.metric)
         better, worse = ("higher", "lower") if upwards else ("lower", "higher")
         equal = int(row["images"] - row["lower"] - row["higher"])
@@ -266,6 +290,11 @@ class ComparisonExplorer(Explorer):
         return _ComparisonView(self).box
 
 
+def _digits(row: Mapping[Any, Any]) -> int:
+    """Return how many digits after the point scores of this size deserve."""
+    return 3 if max(row["control"], row["score"]) < 1.5 else 2
+
+
 def _p(value: float) -> str:
     return "below 0.001" if value < 0.001 else f"{value:.3f}"
 
@@ -290,133 +319,29 @@ def _invented() -> Run:
     return Run("invented", "no data", pd.DataFrame(rows), validation, cost, {}, {})
 
 
-class _ComparisonView(views.FigureView):
+class _ComparisonView(FramedView):
     """The view of a `ComparisonExplorer`: all networks, the images of one, and its weights."""
 
-    first = "run"
     drawing = False  # whether controls are brought into line, and lead nothing
 
-    clickable = ("xy", "x2y2")
+    def build_controls(self) -> list[Any]:
+        self.controls |= {
+            "run": views.dropdown("Run", []),
+            "metric": views.dropdown("Score", []),
+            "seeds": views.integer_slider("Seeds that count", 1),
+        }
+        return [self.row("run", "metric", "seeds")]
 
-    def arrange(self, width: int) -> None:
-        wide, gap = views.room(self.figure, width), 110
-        if width >= 950:
-            across = (wide - 2 * gap) / 3
-            cells = [(k * (across + gap), 0, across, 300) for k in range(3)]
-        else:
-            across = (wide - gap) / 2
-            cells = [(0, 0, across, 260), (across + gap, 0, across, 260), (0, 360, wide, 200)]
-        views.place(self.figure, width, cells)
-
-    def lay_out(self) -> go.Figure:
-        titles = (
-            "difference to the control: click a loss", "test images: click a dot",
-            "on the validation images",
-        )  # fmt: skip
-        figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.1)
-        better_side = {
-            "type": "rect", "yref": "y domain", "xref": "x", "y0": 0, "y1": 1, "line": {"width": 0},
-            "fillcolor": figures.RAISED, "opacity": 0.1, "layer": "below",
-        }  # fmt: skip
-        return views.laid_out(
-            figure, width=1060, height=470, left=140, legend=-0.18, shapes=[better_side]
-        )
-
-    def build_traces(self) -> None:
-        self.build_forest()
-        self.build_pairs()
-        self.build_curve()
+    def build_more(self) -> list[Any]:
+        return [self.way_back()]
 
     def obey(self, trait: str, value: Any) -> None:
         """Hand a control's value to the model."""
         if not self.drawing:
             super().obey(trait, value)
 
-    def build_forest(self) -> None:
-        """Make the part on the left: a line and a square for each network, a ring for each seed."""
-        text = "%{text}<br>difference %{x:.3f}<extra></extra>"
-        self.zero, self.spans, self.chosen_span, *squares, self.seeds = self.add(
-            1,
-            views.line(**views.DASHED),
-            views.line(color="black", width=3),
-            views.line(color=figures.COMPONENT, width=5),
-            views.dots("interval without 0", "square", "black").update(hovertemplate=text),
-            views.dots("interval with 0", "square-open", "black").update(hovertemplate=text),
-            views.dots("one seed", "circle-open", "black").update(
-                hovertemplate=text, marker={"size": 6}
-            ),
-        )
-        self.squares = squares
-        for trace in (*squares, self.seeds):
-            trace.on_click(self.choose_network)
-
-    def build_pairs(self) -> None:
-        """Make the part in the middle: a dot for each image, and the diagonal."""
-        text = "image %{text}<br>control %{x:.3f}<br>loss %{y:.3f}<extra></extra>"
-        kinds = (
-            views.dots("better", "circle", figures.COMPONENT),
-            views.dots("worse", "triangle-up", figures.HOLE),
-            views.dots("equal", "diamond", "gray"),
-        )
-        for trace in kinds:
-            trace.update(hovertemplate=text, opacity=0.7)
-        ring = views.ring().update(showlegend=False)
-        self.diagonal, *self.kinds, self.ring = self.add(
-            2, views.line(color="gray", width=1), *kinds, ring
-        )
-        for trace in self.kinds:
-            trace.on_click(self.mark_image)
-            trace.on_hover(self.mark_image)
-
-    def build_curve(self) -> None:
-        """Make the part on the right: what the weight of the loss changes."""
-        text = "weight %{x:.3g}<br>change %{y:.3f}<extra></extra>"
-        curve = views.dots("weights", "circle", "black")
-        self.level, self.curve, self.picked = self.add(
-            3,
-            views.line(**views.DASHED).update(name="control", showlegend=True),
-            curve.update(mode="lines+markers", hovertemplate=text, showlegend=False),
-            views.ring("chosen weight", 16),
-        )
-        self.figure.update_xaxes(title="weight of the loss", type="log", row=1, col=3)
-        for column in (1, 3):  # .0003, not 300µ
-            self.figure.update_xaxes(exponentformat="none", row=1, col=column)
-            self.figure.update_yaxes(exponentformat="none", row=1, col=column)
-
-    def build_controls(self) -> list[Any]:
-        self.controls |= {
-            "run": views.dropdown("Run", []),
-            "metric": views.dropdown("Score", []),
-            "network": views.dropdown("Loss", []),
-            "seeds": views.integer_slider("Seeds that count", 1),
-            "image": views.integer_slider("Marked image"),
-        }
-        return [
-            self.row("run", "metric", "network"),
-            self.row("seeds", "image", self.way_back()),
-        ]
-
-    def choose_network(self, trace: Any, points: Any, state: Any) -> None:
-        """Look at the network whose square or ring was clicked."""
-        if points.point_inds:
-            place = round(float(trace.y[points.point_inds[0]]) - 0.1)
-            self.model.network = str(self.model.table.index[place])
-
-    def mark_image(self, trace: Any, points: Any, state: Any) -> None:
-        """Mark the image whose dot was pointed at."""
-        if points.point_inds:
-            name = trace.text[points.point_inds[0]]
-            self.model.image = self.model.pairs.index.tolist().index(name) + 1
-
-    def draw(self, name: str) -> None:
-        if name != "image":
-            self.draw_forest()
-            self.draw_pairs()
-            self.draw_curve()
-        self.draw_mark()
-
     def last_values(self) -> dict[str, int]:
-        return {"seeds": len(self.model.now.seeds), "image": len(self.model.pairs)}
+        return {"seeds": len(self.model.now.seeds)}
 
     def lead_controls(self) -> None:
         """Offer what the run has, and show what the model holds."""
@@ -424,7 +349,6 @@ class _ComparisonView(views.FigureView):
         offers = {
             "run": list(self.model.runs),
             "metric": [(title, key) for key, title in run.metrics.items()],
-            "network": run.arms,
         }
         self.drawing = True
         try:
@@ -435,83 +359,96 @@ class _ComparisonView(views.FigureView):
         finally:
             self.drawing = False
 
-    def draw_forest(self) -> None:
-        """Draw differences, intervals and seeds of all networks, from top to bottom."""
+    def key(self) -> tuple[Any, ...]:
+        return self.model.run, self.model.metric, self.model.seeds
+
+    def places(self) -> dict[str, Any]:
+        return {
+            "index": self.model.now.arms.index(self.model.network),
+            "marked": self.model.image,
+        }
+
+    def wanted(self) -> dict[str, Any]:
+        return {"network": self.model.now.arms[self.frames.index], "image": self.frames.marked}
+
+    def film(self) -> Film:
+        """Make one frame of each loss."""
         model = self.model
-        table, by_seed = model.table, model.by_seed
-        places, gap = np.arange(len(table)), np.full(len(table), np.nan)
-        low, high = table["low"].to_numpy(), table["high"].to_numpy()
-        middle = table["difference"].to_numpy()
-        spans = np.stack([low, high, gap], 1), np.stack([places, places, gap], 1)
-        views.move(self.spans, *(part.ravel() for part in spans))
-        chosen = table.index.get_loc(model.network)
-        views.move(self.chosen_span, *(part[chosen] for part in spans))
-        inside = (low <= 0) & (high >= 0)
-        names = np.array([str(name) for name in table.index])
-        for trace, kind in zip(self.squares, (~inside, inside), strict=True):
-            views.move(trace, middle[kind], places[kind])
-            trace.text = names[kind].tolist()
-        rings = by_seed.loc[table.index].to_numpy()
-        views.move(self.seeds, rings.ravel(), np.repeat(places + 0.28, rings.shape[1]))
-        self.seeds.text = [f"{n}, seed {s}" for n in names for s in by_seed.columns]
-        ends = [min(low.min(), np.nanmin(rings), 0), max(high.max(), np.nanmax(rings), 0)]
-        room = 0.06 * max(ends[1] - ends[0], 1e-6)
-        ends = [float(ends[0] - room), float(ends[1] + room)]
-        views.move(self.zero, [0, 0], [-0.6, len(table) - 0.4])
-        upwards = figures.higher_is_better(model.metric)
-        self.figure.layout.shapes[0].update(x0=0, x1=ends[1] if upwards else ends[0])
-        labels = [f"<b>{n}</b>" if n == model.network else n for n in names.tolist()]
-        side = "better →" if upwards else "← better"
-        title = f"{model.now.metrics[model.metric]} ({side})"
-        self.figure.layout.xaxis.update(range=ends, title=title)
-        self.figure.layout.yaxis.update(
-            tickvals=places.tolist(), ticktext=labels, range=[len(table) - 0.4, -0.6]
-        )
+        arms, title = model.now.arms, model.now.metrics[model.metric]
+        rows = model.table.loc[arms]
+        digits = _digits(rows.max())
+        numbers = {name: [f"{x:.{digits}f}" for x in rows[name]] for name in ("control", "score")}
+        reel = Reel("Loss", arms, [model._sentence(network) for network in arms])
+        pairs = [model._pair(model.run, model.metric, model.seeds, name) for name in arms]
+        self.add_forest(reel, rows, title)
+        self.add_pairs(reel, pairs, title)
+        reel.panel(
+            "weights", "on the validation images", x="weight of the loss", y=f"change of {title}",
+            states=[model._weights_of(network) for network in arms],
+        )  # fmt: skip
+        reel.more |= {
+            "numbers": [
+                {"name": "control", "values": numbers["control"]},
+                {"name": "with this loss", "values": numbers["score"]},
+            ],
+            "marking": {
+                "label": "Marked image",
+                "states": [_names(pair, digits) for pair in pairs],
+            },
+        }
+        reel.legend += [
+            ("■", "currentColor", "interval without 0"),
+            ("□", "currentColor", "interval with 0"),
+            ("○", "currentColor", "one seed"),
+            ("●", figures.COMPONENT, "better"),
+            ("▲", figures.HOLE, "worse"),
+            ("◇", GREY, "equal"),
+            ("┅", "currentColor", "control"),
+            ("◯", "currentColor", "chosen weight"),
+        ]
+        return reel.film()
 
-    def draw_pairs(self) -> None:
-        """Draw the images of the chosen network."""
-        model, pairs = self.model, self.model.pairs
-        kinds = figures.sorted_by_outcome(pairs, model.metric)
-        for trace, kind in zip(self.kinds, kinds, strict=True):
-            views.move(trace, pairs["control"][kind], pairs["score"][kind])
-            trace.text = pairs.index[kind].tolist()
-        values = pairs.to_numpy()
-        room = 0.06 * max(float(np.ptp(values)), 1e-6)
-        ends = [values.min() - room, values.max() + room]
-        views.move(self.diagonal, ends, ends)
-        title = model.now.metrics[model.metric]
-        self.figure.layout.xaxis2.update(range=ends, title=f"{title}, control")
-        self.figure.layout.yaxis2.update(range=ends, title=f"{title}, {model.network}")
+    def add_forest(self, reel: Reel, rows: pd.DataFrame, title: str) -> None:
+        """Add the part on the left: a line and a square for each network, a ring for each seed."""
+        by_seed = self.model.by_seed.loc[rows.index]
+        upwards = figures.higher_is_better(self.model.metric)
+        reel.panel(
+            "forest", "difference to the control: click a loss",
+            x=f"{title} ({'better →' if upwards else '← better'})",
+            better=1 if upwards else -1,
+            colours=(figures.COMPONENT, figures.RAISED),
+            names=[str(name) for name in rows.index],
+            seeds=[int(seed) for seed in by_seed.columns],
+            rings=[[None if np.isnan(x) else float(x) for x in row] for row in by_seed.to_numpy()],
+            positions=list(range(len(rows))),
+            **{name: rows[name].tolist() for name in ("low", "difference", "high")},
+        )  # fmt: skip
 
-    def draw_curve(self) -> None:
-        """Draw what the weights change, each seed against its own control."""
-        model, run = self.model, self.model.now
-        rows = run.validation
-        control = rows[rows["network"] == "control"].set_index("seed")[model.metric]
-        rows = rows[rows["network"] == model.network].sort_values(["seed", "weight"])
-        x: list[float] = []
-        y: list[float] = []
-        picked: list[tuple[float, float]] = []
-        for seed in rows["seed"].unique().tolist():
-            own = rows[rows["seed"] == seed]
-            weights, changes = own["weight"].tolist(), (own[model.metric] - control[seed]).tolist()
-            for weight, change in zip(weights, changes, strict=True):
-                if run.chosen.get((model.network, seed)) == weight:
-                    picked.append((weight, change))
-            x += [*weights, np.nan]
-            y += [*changes, np.nan]
-        views.move(self.curve, x, y)
-        views.move(self.picked, *np.reshape(picked, (-1, 2)).T)
-        tried = np.unique(rows["weight"])
-        ends = np.log10([tried[0] / 1.6, tried[-1] * 1.6])
-        views.move(self.level, 10**ends, [0, 0])
-        self.figure.layout.xaxis3.update(
-            range=ends.tolist(), tickvals=tried.tolist(), ticktext=[f"{w:g}" for w in tried]
-        )
-        self.figure.layout.yaxis3.update(title=f"change of {run.metrics[model.metric]}")
+    def add_pairs(self, reel: Reel, pairs: list[pd.DataFrame], title: str) -> None:
+        """Add the part in the middle: a dot for each image, and the diagonal."""
+        states = []
+        for pair in pairs:
+            better, _, equal = figures.sorted_by_outcome(pair, self.model.metric)
+            kinds = np.select([better, equal], [0, 2], 1)
+            states.append(
+                {
+                    "x": pair["control"].tolist(),
+                    "y": pair["score"].tolist(),
+                    "kinds": kinds.tolist(),
+                }
+            )
+        reel.panel(
+            "pairs", "test images: point at a dot", x=f"{title}, control", y=title, states=states,
+            colours=(figures.COMPONENT, figures.HOLE, GREY),
+        )  # fmt: skip
 
-    def draw_mark(self) -> None:
-        """Draw a ring around the marked image."""
-        marked = self.model.marked
-        pair = self.model.pairs.loc[[marked]] if marked is not None else self.model.pairs[:0]
-        views.move(self.ring, pair["control"], pair["score"])
+
+GREY = "#808080"
+
+
+def _names(pairs: pd.DataFrame, digits: int) -> list[str]:
+    """Return what is said of each image when it is pointed at, or marked."""
+    return [
+        f"{name}: control {row['control']:.{digits}f}, this loss {row['score']:.{digits}f}"
+        for name, row in pairs.iterrows()
+    ]

@@ -70,7 +70,10 @@ function reader(view) {
       const Kind = KINDS[where.type];
       const start = view.byteOffset + where.at;
       const bytes = view.buffer.slice(start, start + where.length * Kind.BYTES_PER_ELEMENT);
-      made.set(where, new Kind(bytes));
+      const numbers = new Kind(bytes);
+      const { step } = where; // differences to those before, around the end of the type
+      if (step) for (let k = step; k < numbers.length; k++) numbers[k] += numbers[k - step];
+      made.set(where, numbers);
     }
     return made.get(where);
   };
@@ -538,7 +541,7 @@ class Chart extends Panel {
     this.canvas.classList.toggle("toposeg-hand", Boolean(this.marks));
     this.places = [];
     if (!this.marks) return this.name(about.title, false);
-    this.name(`Marked feature, in the ${about.title.split(":")[0]}`, true);
+    this.name(`${this.view.about.marking.label}, in the ${about.title.split(":")[0]}`, true);
     set(this.canvas, "aria-valuemin", 0);
   }
 
@@ -550,16 +553,17 @@ class Chart extends Panel {
   tellMark() {
     const { view } = this;
     if (!this.marks) return;
-    set(this.canvas, "aria-valuemax", view.features.count(view.index));
-    set(this.canvas, "aria-valuenow", view.marked);
-    set(this.canvas, "aria-valuetext", view.marked ? view.nameOf(view.marked - 1) : "none");
+    const marked = Math.min(view.marked, view.last);
+    set(this.canvas, "aria-valuemax", view.last);
+    set(this.canvas, "aria-valuenow", marked);
+    set(this.canvas, "aria-valuetext", marked ? view.nameOf(marked - 1) : "none");
   }
 
   /** Draw a frame with ticks; `x` and `y` are [low, high, name, ticks]. */
-  axes(x, y) {
+  axes(x, y, left = 52) {
     const { ctx } = this;
-    this.box = [52, 10, this.width - 62, this.height - 52];
-    const [left, top, wide, high] = this.box;
+    const [top, wide, high] = [10, this.width - left - 10, this.height - 52];
+    this.box = [left, top, wide, high];
     [this.x, this.y] = [x, y];
     ctx.strokeStyle = this.view.faint;
     ctx.lineWidth = 1;
@@ -613,12 +617,8 @@ class Chart extends Panel {
 
   /** Return the number, from 1, of what stands nearest to a place, or 0. */
   found(x, y) {
-    let [best, away] = [0, REACH ** 2];
-    for (const [j, u, v] of this.places) {
-      const d = (u - x) ** 2 + (v - y) ** 2;
-      if (d < away) [best, away] = [j + 1, d];
-    }
-    return best;
+    const j = nearest(this.places, x, y, REACH);
+    return j === null ? 0 : j + 1;
   }
 
   pointed(x, y) {
@@ -642,7 +642,7 @@ class Chart extends Panel {
   key(event) {
     if (!this.marks) return;
     const { view } = this;
-    const last = view.features.count(view.index);
+    const { last } = view;
     const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
     const ends = { Home: 0, End: last };
     const next = steps[event.key] ? view.marked + steps[event.key] : ends[event.key];
@@ -820,7 +820,7 @@ function strongEnd(features, i, threshold) {
   return features.deathAt[i] >= 0 && threshold <= features.death[i];
 }
 
-/** A line of one number for each frame; a click goes to the frame. */
+/** A line of numbers, at some of which the frames stand; a click goes to the nearest frame. */
 class Curve extends Chart {
   get marks() {
     return false;
@@ -845,22 +845,23 @@ class Curve extends Chart {
     ctx.lineWidth = 2;
     ctx.strokeStyle = view.ink;
     ctx.stroke();
-    sign(ctx, "dot", this.atX(k), this.atY(values[k]), 12, view.tint("#0072B2"), view.paper);
+    const here = this.about.positions[k];
+    sign(ctx, "dot", this.atX(here), this.atY(values[here]), 12, view.tint("#0072B2"), view.paper);
   }
 
-  stepAt(x) {
-    const share = (x - this.box[0]) / this.box[2];
-    const step = Math.round(this.x[0] + share * (this.x[1] - this.x[0]));
-    return clamp(step, 0, this.values.length - 1);
+  /** Return the frame that stands nearest to a place. */
+  frameAt(x) {
+    const away = this.about.positions.map((step) => Math.abs(this.atX(step) - x));
+    return away.indexOf(Math.min(...away));
   }
 
   pointed(x) {
-    const step = this.stepAt(x);
+    const step = this.about.positions[this.frameAt(x)];
     this.say(`${this.about.x} ${step}: ${this.values[step].toPrecision(4)}`);
   }
 
   pressed(x) {
-    this.view.go(this.stepAt(x));
+    this.view.go(this.frameAt(x));
   }
 
   left() {
@@ -1101,8 +1102,225 @@ class Paint extends ImagePanel {
   }
 }
 
+/** Differences with their intervals, below one another; a click goes to the frame of a row. */
+class Forest extends Chart {
+  get marks() {
+    return false;
+  }
+
+  use(about) {
+    super.use(about);
+    this.row = -1; // the one that is pointed at
+    this.canvas.classList.add("toposeg-hand");
+  }
+
+  draw(k) {
+    this.clear();
+    const { view, ctx, about } = this;
+    const { names, low, high, difference, rings } = about;
+    const all = [0, ...low, ...high, ...rings.flat().filter((value) => value !== null)];
+    const [least, most] = [Math.min(...all), Math.max(...all)];
+    const spare = 0.06 * Math.max(most - least, 1e-6);
+    const ends = [least - spare, most + spare];
+    ctx.font = "bold 12px system-ui, sans-serif";
+    const left = 16 + Math.max(...names.map((name) => ctx.measureText(name).width));
+    ctx.font = "12px system-ui, sans-serif";
+    this.axes([...ends, about.x, ticks(...ends, 4)], [-0.6, names.length - 0.4, "", []], left);
+    const [start, top, wide, tall] = this.box;
+    const zero = this.atX(0);
+    const [from, to] = about.better > 0 ? [zero, start + wide] : [start, zero];
+    const here = about.positions[k];
+    const chosen = view.tint(about.colours[0]);
+    this.places = [];
+    this.inFrame(() => {
+      ctx.fillStyle = about.colours[1];
+      ctx.globalAlpha = 0.1;
+      ctx.fillRect(from, top, to - from, tall);
+      ctx.globalAlpha = 1;
+      if (this.row >= 0) {
+        ctx.fillStyle = view.wash;
+        ctx.fillRect(start, this.atY(this.row - 0.5), wide, this.atY(1) - this.atY(0));
+      }
+      this.dashed([zero, top], [zero, top + tall]);
+      names.forEach((_, j) => {
+        const y = this.atY(j);
+        const colour = j === here ? chosen : view.ink;
+        ctx.strokeStyle = colour;
+        ctx.lineWidth = j === here ? 5 : 3;
+        ctx.beginPath();
+        ctx.moveTo(this.atX(low[j]), y);
+        ctx.lineTo(this.atX(high[j]), y);
+        ctx.stroke();
+        const holds = low[j] <= 0 && high[j] >= 0;
+        ctx.lineWidth = 2;
+        ctx.fillStyle = holds ? view.paper : colour;
+        const x = this.atX(difference[j]);
+        ctx.fillRect(x - 5, y - 5, 10, 10);
+        ctx.strokeRect(x - 5, y - 5, 10, 10);
+        rings[j].forEach((value, n) => {
+          if (value === null) return;
+          const place = [this.atX(value), this.atY(j + 0.28)];
+          this.places.push([[j, n], ...place]);
+          const lit = about.seeds[n] === view.seed;
+          sign(ctx, lit ? "dot" : "ring", ...place, lit ? 9 : 7, colour, view.paper);
+        });
+      });
+    });
+    ctx.textAlign = "right";
+    ctx.textBaseline = "middle";
+    names.forEach((name, j) => {
+      ctx.font = `${j === here ? "bold " : ""}12px system-ui, sans-serif`;
+      ctx.fillStyle = j === here ? chosen : view.ink;
+      ctx.fillText(name, start - 8, this.atY(j));
+    });
+  }
+
+  rowAt(y) {
+    const [, top, , tall] = this.box;
+    const { length } = this.about.names;
+    return clamp(Math.round(((y - top) / tall) * (length + 0.2) - 0.6), 0, length - 1);
+  }
+
+  pointed(x, y) {
+    const { about, view } = this;
+    const j = this.rowAt(y);
+    const ring = nearest(this.places, x, y, REACH / 2);
+    view.pointSeed(ring ? about.seeds[ring[1]] : null);
+    const [name, fine] = [about.names[j], (value) => value.toPrecision(3)];
+    if (ring)
+      this.say(`${about.names[ring[0]]}, seed ${about.seeds[ring[1]]}: ` +
+        `difference ${fine(about.rings[ring[0]][ring[1]])}`);
+    else
+      this.say(`${name}: difference ${fine(about.difference[j])}, 95 % interval ` +
+        `${fine(about.low[j])} to ${fine(about.high[j])}`);
+    if (this.row !== j) view.soon();
+    this.row = j;
+  }
+
+  pressed(x, y) {
+    const frame = this.about.positions.indexOf(this.rowAt(y));
+    if (frame >= 0) this.view.go(frame);
+  }
+
+  left() {
+    this.row = -1;
+    this.say("");
+    this.view.pointSeed(null);
+    this.view.soon();
+  }
+}
+
+/** What stands nearest to a place, at most so far away, or null. */
+function nearest(places, x, y, reach) {
+  let [best, away] = [null, reach ** 2];
+  for (const [what, u, v] of places) {
+    const d = (u - x) ** 2 + (v - y) ** 2;
+    if (d < away) [best, away] = [what, d];
+  }
+  return best;
+}
+
+/** Dots of two scores: on one axis that of the control, on the other that of the frame. */
+class Pairs extends Chart {
+  get marks() {
+    return true;
+  }
+
+  draw(k) {
+    this.clear();
+    const { view, ctx, about } = this;
+    const { x, y, kinds } = about.states[k];
+    const [least, most] = [Math.min(...x, ...y), Math.max(...x, ...y)];
+    const spare = 0.06 * Math.max(most - least, 1e-6);
+    const ends = [least - spare, most + spare];
+    const marks = ticks(...ends, 4);
+    this.axes([...ends, about.x, marks],
+              [ends[1], ends[0], `${about.y}, ${view.about.values[k]}`, marks]);
+    this.places = x.map((value, j) => [j, this.atX(value), this.atY(y[j])]);
+    this.inFrame(() => {
+      ctx.strokeStyle = view.faint;
+      ctx.lineWidth = 1;
+      ctx.beginPath();
+      ctx.moveTo(this.atX(ends[0]), this.atY(ends[0]));
+      ctx.lineTo(this.atX(ends[1]), this.atY(ends[1]));
+      ctx.stroke();
+      for (const [j, u, v] of this.places) {
+        const kind = ["dot", "up", "diamond"][kinds[j]];
+        sign(ctx, kind, u, v, 10, view.tint(about.colours[kinds[j]]), view.paper);
+      }
+      if (view.shown) {
+        const [, u, v] = this.places[view.shown - 1];
+        sign(ctx, "ring", u, v, 20, view.ink, view.paper);
+      }
+    });
+    this.tellMark();
+  }
+}
+
+/** What a weight changes, on a logarithmic scale: a line of each seed. */
+class Weights extends Chart {
+  get marks() {
+    return false;
+  }
+
+  draw(k) {
+    this.clear();
+    const { view, ctx, about } = this;
+    const seeds = about.states[k];
+    const weights = [...new Set(seeds.flatMap((seed) => seed.x))].sort((a, b) => a - b);
+    this.places = [];
+    if (!weights.length) return; // none was tried
+    const changes = [0, ...seeds.flatMap((seed) => seed.y)];
+    const [least, most] = [Math.min(...changes), Math.max(...changes)];
+    const spare = 0.08 * Math.max(most - least, 1e-6);
+    const ends = [least - spare, most + spare];
+    const x = [Math.log10(weights[0] / 1.6), Math.log10(weights.at(-1) * 1.6)];
+    const marks = [];
+    const room = 34 / Math.max(this.width - 62, 1) * (x[1] - x[0]); // of one number
+    for (const weight of weights)
+      if (!marks.length || Math.log10(weight) - marks.at(-1)[0] >= room)
+        marks.push([Math.log10(weight), String(Number(weight.toPrecision(3)))]);
+    this.axes([...x, about.x, marks], [ends[1], ends[0], about.y, ticks(...ends, 5)]);
+    this.inFrame(() => {
+      this.dashed([this.box[0], this.atY(0)], [this.box[0] + this.box[2], this.atY(0)]);
+      for (const one of seeds) {
+        const lit = one.seed === view.seed;
+        const dots = one.x.map((weight, n) => [this.atX(Math.log10(weight)), this.atY(one.y[n])]);
+        ctx.beginPath();
+        for (const dot of dots) ctx.lineTo(...dot);
+        ctx.lineWidth = lit ? 4 : 1.5;
+        ctx.strokeStyle = view.ink;
+        ctx.stroke();
+        dots.forEach((dot, n) => {
+          this.places.push([[one, n], ...dot]);
+          sign(ctx, "dot", ...dot, lit ? 12 : 9, view.ink, view.paper);
+          if (n === one.picked) sign(ctx, "ring", ...dot, 18, view.ink, view.paper);
+        });
+      }
+    });
+  }
+
+  pointed(x, y) {
+    const found = nearest(this.places, x, y, REACH);
+    this.view.pointSeed(found ? found[0].seed : null);
+    if (!found) return this.say("");
+    const [{ seed, x: weights, y: changes }, n] = found;
+    this.say(`seed ${seed}, weight ${weights[n]}: change ${changes[n].toPrecision(3)}`);
+  }
+
+  pressed(x, y) {
+    this.pointed(x, y);
+  }
+
+  left() {
+    this.say("");
+    this.view.pointSeed(null);
+  }
+}
+
 const PANELS = {
   image: ImagePanel, diagram: Diagram, bars: Bars, curve: Curve, cells: Cells, paint: Paint,
+  forest: Forest, pairs: Pairs, weights: Weights,
 };
 
 /** Births and deaths of the features of a frame, with their pixels. */
@@ -1129,6 +1347,7 @@ class Frames {
     this.el = el;
     this.told = {};
     this.pointing = 0; // what is pointed at, from 1
+    this.seed = null; // the one that is pointed at
     this.before = "";
     this.moving = null; // the motion that is played
     this.busy = false; // whether the page says that something is being computed
@@ -1239,6 +1458,7 @@ class Frames {
     this.marked = this.model.get("marked");
     this.pixel = this.model.get("pixel");
     this.pointing = 0;
+    this.seed = null;
     clearTimeout(this.resting);
     const kinds = about.panels.map((panel) => panel.kind).join();
     if (kinds !== this.kinds) {
@@ -1260,7 +1480,7 @@ class Frames {
     this.head.classList.toggle("toposeg-told", about.play?.kind === "meeting");
     this.legend.replaceChildren(
       ...about.legend.map(([glyph, colour, text]) => {
-        const tinted = about.features && "●○▲△".includes(glyph);
+        const tinted = (about.features || kinds.includes("pairs")) && "●○▲△".includes(glyph);
         const name = tinted ? "span.toposeg-tinted" : "span";
         const style = `--sign: ${colour}`;
         return make("li", {}, make(name, { style, "aria-hidden": "true" }, glyph), text);
@@ -1311,6 +1531,13 @@ class Frames {
     this.soon();
   }
 
+  /** Show the seed that the pointer stands on in all charts. */
+  pointSeed(seed) {
+    if (seed === this.seed) return;
+    this.seed = seed;
+    this.soon();
+  }
+
   choose(row, column) {
     this.pixel = [row, column];
     this.soon();
@@ -1351,8 +1578,14 @@ class Frames {
 
   /** The number of the last thing that can be marked in this frame. */
   get last() {
-    const { features, about, index } = this;
-    return features ? features.count(index) : (about.marking?.names.length ?? 0);
+    const { features, index } = this;
+    return features ? features.count(index) : this.names.length;
+  }
+
+  /** What can be marked is called so in this frame, where it is no feature. */
+  get names() {
+    const { marking } = this.about;
+    return marking?.states?.[this.index] ?? marking?.names ?? [];
   }
 
   /** What is lit: what is pointed at, else what is marked; from 1, 0 for nothing. */
@@ -1363,7 +1596,7 @@ class Frames {
   /** Name a feature or a branch, counted from 0. */
   nameOf(j) {
     const { features } = this;
-    if (!features) return this.about.marking.names[j];
+    if (!features) return this.names[j];
     const i = features.range(this.index)[0] + j;
     const kind = this.about.features.kinds[features.dimension[i]];
     const dies =
@@ -1648,10 +1881,16 @@ class Frames {
   }
 }
 
-/** Return an object like a widget's model, which holds a bundle. */
-function holder(bundle) {
-  const bytes = Uint8Array.from(atob(bundle.data), (letter) => letter.charCodeAt(0));
-  const values = { busy: false, story: "", ...bundle, data: new DataView(bytes.buffer) };
+/** Return the bytes that a bundle holds as text. */
+async function unpacked(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new DataView(await new Response(stream).arrayBuffer());
+}
+
+/** Return an object like a widget's model, which holds a bundle and its bytes. */
+function holder(bundle, data) {
+  const values = { busy: false, story: "", ...bundle, data };
   const ears = new Map();
   return {
     get: (name) => values[name],
@@ -1667,11 +1906,19 @@ function holder(bundle) {
 
 /** Show a bundle, as `Frames.bundle()` makes it, in an element of any page; no kernel is needed.
  *
- * Returned is a function that takes it away again. */
+ * It is there as soon as its bytes are unpacked. Returned is a function that takes it away again. */
 export function mount(element, bundle) {
-  const frames = new Frames(holder(bundle), element);
-  frames.root.classList.add("toposeg-alone");
-  return () => frames.end();
+  let frames = null;
+  let gone = false;
+  unpacked(bundle.data).then((data) => {
+    if (gone) return;
+    frames = new Frames(holder(bundle, data), element);
+    frames.root.classList.add("toposeg-alone");
+  });
+  return () => {
+    gone = true;
+    frames?.end();
+  };
 }
 
 export default {

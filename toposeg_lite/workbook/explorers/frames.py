@@ -6,7 +6,9 @@ through it in the page: a canvas for each picture, without a library and without
 
 A film is a dict `about`, of what JSON can hold, and the bytes `data`. An array in `data` is named
 by its place: ``{"at": first byte, "type": "uint8", "length": numbers}``, little-endian, of the
-types uint8, uint16, int32 and float32. `about` holds:
+types uint8, uint16, int32 and float32. If the place has a ``step``, the numbers are differences to
+those that are so many before them (around the end of the type: 3 - 5 is 254): frames that hardly
+change then hold zeros, which are packed into nearly nothing. `about` holds:
 
 - ``frames``, how many there are; ``label`` and ``values``, what the slider is called and what it
   says in each frame; ``sentences``, one of each frame, without the full stop; ``tail``, what the
@@ -24,27 +26,35 @@ types uint8, uint16, int32 and float32. `about` holds:
     marks, from 1, or 0) and ``paths`` of these. ``click`` is "mark", "pixel" or None; ``lights``
     tells whether features are lit in it.
   - "diagram", "bars" (the ``most`` that are drawn): of the features; ``thresholds`` beside the
-    panels holds that of each frame. "curve": ``values`` over the frames, named ``x`` and ``y``.
+    panels holds that of each frame. "curve": ``values`` in a row, named ``x`` and ``y``, and the
+    ``positions`` of the frames among them.
     "cells": the neighbourhood of the chosen pixel. "paint": a ``mask`` to paint on, what it should
     be (``truth``), and a ``palette`` of the four ways to be right or wrong.
+  - Of studies. "forest": rows with their ``names``, ``low``, ``difference`` and ``high``, and
+    ``rings``, a number or None of each of the ``seeds``; ``positions`` says which row a frame is;
+    ``better`` is 1 or -1, the side. "pairs": in ``states`` for each frame ``x``, ``y`` and
+    ``kinds`` of the dots (0 better, 1 worse, 2 equal). "weights": in ``states`` for each frame a
+    list of seeds, with ``seed``, ``x``, ``y`` and the place that was ``picked``.
 
 - ``features``: arrays ``dimension``, ``birth``, ``death``, ``birthAt`` and ``deathAt`` (flat
   indices, -1 for none), the most persistent first; ``born`` and ``died``, so that a feature is
   alive in frame k if ``born > k >= died``, or in their place ``living``, and ``starts`` of each
   frame where they differ; ``kinds`` and ``colours``.
-- ``marking``: what can be marked, with its ``label``, and ``names`` where there are no features.
+- ``marking``: what can be marked, with its ``label``, and where there are no features ``names``,
+  or ``states``, which are names of each frame.
   ``play``: its ``label``, "steps" or "meeting" as ``kind``, of steps their ``interval`` in
   milliseconds and ``stride`` in frames.
   ``legend``: sign, colour and text of each entry. ``connectivity`` of the foreground, 1 or 2.
 
-`Frames.bundle` returns all of it, and where the slider stands, as a dict that JSON can hold; the
-function ``mount(element, bundle)`` of ``frames.js`` shows it on any page that also takes
-``frames.css``.
+`Frames.bundle` returns all of it, and where the slider stands, as a dict that JSON can hold, its
+bytes compressed (zlib, as base64); the function ``mount(element, bundle)`` of ``frames.js`` shows
+it on any page that also takes ``frames.css``.
 """
 
 from __future__ import annotations
 
 import base64
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,22 +67,15 @@ from traitlets import Bool, Bytes, Dict, Int, List, Unicode
 
 from ...topology.persistence import PersistencePairs
 from .. import figures
+from .film import Film, Packer, kept_frames, thinned
 
 __all__ = ["Film", "Frames", "Reel"]
 
 OVER = 140  # opacity, of 255, of a mask that is laid over an image
 
 
-@dataclass(frozen=True)
-class Film:
-    """What `Reel.film` made: see the module."""
-
-    about: dict[str, Any]
-    data: bytes
-
-
 @dataclass
-class Reel:
+class Reel(Packer):
     """A film in the making: its parts are packed one after the other.
 
     `values` and `sentences` are texts, one a frame; `label` is what the slider is called.
@@ -91,21 +94,15 @@ class Reel:
     panels: list[dict[str, Any]] = field(default_factory=list)
     legend: list[tuple[str, str, str]] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)  # the other entries of `about`
-    chunks: list[bytes] = field(default_factory=list)
-
-    def pack(self, values: Any, kind: str) -> dict[str, Any]:
-        """Append numbers, and return their place."""
-        numbers = np.ascontiguousarray(values, np.dtype(kind).newbyteorder("<"))
-        at = sum(map(len, self.chunks))
-        self.chunks.append(numbers.tobytes())
-        return {"at": at, "type": kind, "length": numbers.size}
+    chunks: dict[bytes, int] = field(default_factory=dict)
 
     # --- Layers of an image ---
 
     def grey(self, image: np.ndarray) -> dict[str, Any]:
         """Return a layer of likelihoods (H, W), or (frames, H, W), in grey."""
         values = np.round(255 * np.asarray(image)).astype(np.uint8)
-        return {"palette": "grey", "indices": self.pack(values, "uint8")}
+        pack = self.pack_frames if values.ndim == 3 else self.pack
+        return {"palette": "grey", "indices": pack(values, "uint8")}
 
     def colours(self, picture: np.ndarray) -> dict[str, Any]:
         """Return a layer of a still (H, W, 3) picture of bytes; of many colours the nearest 256."""
@@ -125,7 +122,7 @@ class Reel:
     def masks(self, masks: np.ndarray, colour: str, opacity: int = OVER) -> dict[str, Any]:
         """Return the foreground, (frames, H, W) of bool, laid over what is below it."""
         bits = np.packbits(masks.reshape(len(masks), -1), axis=1, bitorder="little")
-        return _over(colour, opacity) | {"bits": self.pack(bits, "uint8")}
+        return _over(colour, opacity) | {"bits": self.pack_frames(bits, "uint8")}
 
     def levels(self, levels: np.ndarray, colour: str, opacity: int = OVER) -> dict[str, Any]:
         """Return the foreground: in frame k the pixels whose level is above k."""
@@ -268,8 +265,15 @@ class Frames(anywidget.AnyWidget):
         finally:
             self.busy = before
 
-    def bundle(self) -> dict[str, Any]:
-        """Return the film and the present place as a dict that JSON can hold."""
-        data = base64.b64encode(self.data).decode()
-        place = {"index": self.index, "marked": self.marked, "pixel": list(self.pixel)}
-        return {"about": self.about, "data": data, **place}
+    def bundle(self, most: int | None = None) -> dict[str, Any]:
+        """Return the film and the present place as a dict that JSON can hold.
+
+        Of more than `most` frames so many are kept, the present one among them.
+        """
+        film, index = Film(self.about, self.data), self.index
+        if most is not None and most < film.about["frames"]:
+            kept = kept_frames(film.about["frames"], most, index)
+            film, index = thinned(film, kept), kept.tolist().index(index)
+        data = base64.b64encode(zlib.compress(film.data)).decode()
+        place = {"index": index, "marked": self.marked, "pixel": list(self.pixel)}
+        return {"about": film.about, "data": data, **place}

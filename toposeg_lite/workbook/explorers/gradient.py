@@ -275,7 +275,7 @@ class _GradientView(FramedView):
         reel.panel("diagram", "persistence diagram: point at a dot")
         reel.panel(
             "curve", "loss: click a step", x="step", y="value of the loss",
-            values=reel.pack(values, "float32"),
+            values=reel.pack(values, "float32"), positions=list(range(len(values))),
         )  # fmt: skip
         shown = [model._shown_of(pairs) for pairs in steps]
         living = np.concatenate([figures.alive(pairs, model.threshold) for pairs in shown])
