@@ -20,7 +20,7 @@ FLOORS = [
     {"checks", "environment", "files"},
     {"topology"},
     {"calibration", "differences", "further_metrics", "losses", "metrics", "models"},
-    {"data", "structures"},
+    {"data", "monai", "structures"},
     {"annotation", "training"},
     {"workbook.figures"},
     {"workbook.exercises", "workbook.studies"},
