@@ -9,7 +9,7 @@ ARGS ?=
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test nightly lab study dashboard lint notebooks html bench clean
+.PHONY: help install run test nightly lab study dashboard lint notebooks html site bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,11 +46,14 @@ notebooks: .venv/installed-dev ## Execute the chapters from clean kernels and st
 html: .venv/installed-dev ## Make a page of every chapter in html/: pictures inside, no network needed
 	$(BIN)/python notebooks/pages.py html
 
+site: .venv/installed-site ## Make the static site in site/: chapters, reference, results; explorers move without a kernel
+	$(BIN)/python -m sphinx -q -W --keep-going -d .site-trees -c docs . site
+
 bench: .venv/installed-bench .bench/topolosses .bench/torch-topological ## Time the library against its peers and print the table
 	$(BIN)/python -m tests.benchmarks
 
 clean: ## Remove the environments (runs/ stays)
-	rm -rf .venv .bench .bounds
+	rm -rf .venv .bench .bounds .site-trees site
 
 # A stamp per environment: a second call installs nothing, an edited requirement does.
 .venv/bin/python:
@@ -58,15 +61,19 @@ clean: ## Remove the environments (runs/ stays)
 	$(PYTHON) -m venv .venv
 
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install -c constraints.txt -e .
+	$(BIN)/python -m pip install -c constraints.txt -e '.[workbook]'
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[workbook,dev,site]'
+	touch $@
+
+.venv/installed-site: .venv/installed
+	$(BIN)/python -m pip install -c constraints.txt -e '.[workbook,site]'
 	touch $@
 
 .venv/installed-bench: .venv/installed
-	$(BIN)/python -m pip install -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[workbook,bench]'
 	touch $@
 
 # Without their own requirements, which would bring another torch or another GUDHI. The "-": a peer

@@ -13,12 +13,12 @@ from __future__ import annotations
 import nox
 
 nox.options.default_venv_backend = "venv"
-TESTS = ["-q", "-m", "not browser and not notebook and not nightly"]
+TESTS = ["-q", "-m", "not browser and not notebook and not nightly", "--ignore=tests/site"]
 
 
 def run_tests(session: nox.Session, constraints: str) -> None:
     """Install the library within constraints, and run its tests, or those that are named."""
-    session.install("-c", constraints, "-e", ".[dev]")
+    session.install("-c", constraints, "-e", ".[workbook,dev]")
     environment = {"NUMBA_CACHE_DIR": session.create_tmp(), "OMP_WAIT_POLICY": "passive"}
     session.run("pytest", *TESTS, *session.posargs, env=environment)
 
@@ -27,6 +27,14 @@ def run_tests(session: nox.Session, constraints: str) -> None:
 def tests(session: nox.Session) -> None:
     """Test with the versions of constraints.txt."""
     run_tests(session, "constraints.txt")
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def bare(session: nox.Session) -> None:
+    """Try what needs neither torch nor GUDHI nor Jupyter, in an environment that has none."""
+    session.install("-c", "constraints.txt", ".")
+    environment = {"NUMBA_CACHE_DIR": session.create_tmp()}
+    session.run("python", "-P", "tests/bare_install.py", env=environment)
 
 
 @nox.session(python="3.11")

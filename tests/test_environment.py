@@ -19,13 +19,14 @@ NEEDED = [
     "torch>=2.6; python_version >= '3.0'",
     "winonly>=1; sys_platform == 'no such system'",
     "pytest>=8; extra == 'dev'",
+    "voila>=0.5.8; extra == 'workbook'",
 ]
 
 
 @pytest.fixture
 def installed(monkeypatch):
     """Return versions by name, which `check` sees in place of what is installed."""
-    versions = {"numpy": "2.1", "Pillow": "11.0", "torch": "2.7.0rc1+cpu"}
+    versions = {"numpy": "2.1", "Pillow": "11.0", "torch": "2.7.0rc1+cpu", "voila": "1.0"}
 
     def version(name):
         if name not in versions:
@@ -40,7 +41,7 @@ def installed(monkeypatch):
 def test_all_is_here(installed, capsys):
     assert toposeg_lite.check() is None
     said = capsys.readouterr().out
-    assert said == "OK: Python and all 3 packages that toposeg-lite needs\n"
+    assert said == "OK: Python and all 4 packages that toposeg-lite needs\n"
 
 
 def test_each_missing_or_old_package_has_a_line(installed, capsys):
@@ -58,7 +59,31 @@ def test_the_advice_is_what_pip_takes(installed, capsys):
     toposeg_lite.check()
     lines = capsys.readouterr().out.splitlines()
     asked = [Requirement(line.split("'")[1]) for line in lines]
-    assert [str(each) for each in asked] == ["numpy>=2.0", "Pillow>=11", "torch>=2.6"]
+    wanted = ["numpy>=2.0", "Pillow>=11", "torch>=2.6", "voila>=0.5.8"]
+    assert [str(each) for each in asked] == wanted
+
+
+def test_what_an_extra_needs_is_asked_for_where_it_is_wanted(installed, capsys):
+    del installed["voila"]
+    toposeg_lite.check()
+    toposeg_lite.check("torch")
+    toposeg_lite.check(None)
+    assert capsys.readouterr().out.splitlines() == [
+        "run `pip install 'voila>=0.5.8'` (installed: None)",
+        *["OK: Python and all 3 packages that toposeg-lite needs"] * 2,
+    ]
+
+
+def test_an_extra_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match=r"extra must be one of .*; got 'dev'"):
+        toposeg_lite.check("dev")
+    with pytest.raises((TypeError, ValueError), match="extra"):
+        toposeg_lite.check(3)
+
+
+def test_the_extras_are_those_of_the_package():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert set(environment.EXTRAS) <= set(project["optional-dependencies"])
 
 
 def test_a_copy_that_is_not_installed(monkeypatch, capsys):

@@ -18,6 +18,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 MODULES = sorted(
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
     for path in (ROOT / "toposeg_lite").rglob("*.py")
@@ -113,7 +114,7 @@ def test_the_conda_environment_holds_what_the_package_requires():
     lines = (ROOT / "environment.yml").read_text().splitlines()
     listed = {line.strip(" -") for line in lines if line.startswith("  - ")}
     wanted = set()
-    for requirement in PROJECT["dependencies"]:
+    for requirement in [*PROJECT["dependencies"], *EXTRAS["workbook"]]:
         name = name_of(requirement)
         wanted.add(CONDA.get(name, name) + requirement[len(name) :])
     assert wanted == listed - {"conda-forge", "nodefaults", "python=3.11", "pip"}
@@ -126,13 +127,26 @@ def test_everything_is_pinned_and_no_address_is_given():
         assert pin, f"not an exact pin: {line}"
         pins.setdefault(pin[1].lower(), []).append(pin[2])
     assert pins["torch"] == ["2.13.0"]
-    extras = PROJECT["optional-dependencies"].values()
-    asked = chain(PROJECT["dependencies"], *extras)
+    asked = chain(PROJECT["dependencies"], *EXTRAS.values())
     assert {name_of(requirement) for requirement in asked} <= set(pins)
 
 
+def test_a_package_has_one_lower_bound_wherever_it_is_asked_for():
+    bounds = {}
+    for requirement in chain(PROJECT["dependencies"], *EXTRAS.values()):
+        name, _, version = requirement.partition(">=")
+        bounds.setdefault(name.partition("[")[0], set()).add(version)
+    assert {name: found for name, found in bounds.items() if len(found) > 1} == {}
+
+
+def test_the_larger_extras_hold_the_smaller_ones():
+    torch, training, workbook = (set(EXTRAS[name]) for name in ("torch", "training", "workbook"))
+    assert torch < training < workbook
+    assert not workbook & set(PROJECT["dependencies"])
+
+
 def test_the_oldest_versions_that_are_tried_are_the_lower_bounds():
-    extras = (PROJECT["optional-dependencies"][name] for name in ("nifti", "scale"))
+    extras = (EXTRAS[name] for name in ("workbook", "nifti", "scale"))
     bounds = [line.split(">=") for line in chain(PROJECT["dependencies"], *extras)]
     oldest = {name.partition("[")[0]: Version(version) for name, version in bounds}
     lines = (ROOT / "constraints-oldest.txt").read_text().splitlines()

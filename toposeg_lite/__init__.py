@@ -16,7 +16,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Threads of torch that wait for each other should sleep, not spin: on a machine with other work
 # they wait for whom they keep from working, and a loss takes ten to eighty times as long. OpenMP

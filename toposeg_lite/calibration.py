@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, xlogy
 
 from .checks import check_integer, check_number, check_reals, check_same_shape
@@ -151,6 +150,8 @@ def fit_temperature(probabilities: Any, truth: Any, *, weights: Any = None) -> f
     def cost(inverse: float) -> float:
         z = odds * inverse
         return float(np.sum(weights * (np.logaddexp(0, z) - truth * z)))
+
+    from scipy.optimize import minimize_scalar  # here: it is a third of the import's time
 
     least = minimize_scalar(cost, bounds=(0.05, 20.0), method="bounded", options={"xatol": 1e-8})
     return float(1 / least.x)

@@ -62,7 +62,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ..checks import check_choice, check_same_shape
 from .betti_matching import betti_matching, closing_edges, components_above, names
@@ -563,6 +562,8 @@ def _by_wasserstein(
     # A match without gain is as good as none: with gains cut off at zero, an assignment of the
     # largest sum is found among the finite features alone, without copies of the diagonal.
     gain = np.maximum(_gain(first.birth[:, None], first.death[:, None], *true), 0.0)
+    from scipy.optimize import linear_sum_assignment  # here: it is a third of the import's time
+
     rows, columns = linear_sum_assignment(gain, maximize=True)
     keep = gain[rows, columns] > 0
     return at[rows[keep]], true_at[columns[keep]]
