@@ -16,6 +16,7 @@ taken from a run that ``make run`` has left.
     python notebooks/build.py --check      change nothing; exit 1 if a file is not in step
     python notebooks/build.py --from-run runs/NAME       store the outputs of this run as chapter 09
     python notebooks/build.py --pull 05    take what was edited in Jupyter back into the text
+    python notebooks/build.py --times      say how many minutes each chapter takes to read and to do
 
 Tags that this command knows: ``parameters``, ``solution`` (left out of the learner's copy) and
 ``end-product`` and ``readme`` (the picture of this cell is stored as ``images/NN.png``, for the
@@ -26,6 +27,8 @@ from __future__ import annotations
 
 import argparse
 import base64
+import math
+import re
 import sys
 import time
 from copy import deepcopy
@@ -47,7 +50,16 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 
 def sources(folder: Path = HERE) -> list[Path]:
     """Return the texts that are written by hand, in the order of the chapters."""
-    return sorted((folder / "source").glob("[0-9][0-9]_*.py"))
+    return sorted((folder / "source").glob("[0-9][0-9]*_*.py"))
+
+
+def number_of(path: Path) -> str:
+    """Return the number of a chapter, with which its files begin: "07", or "07b" for a second half.
+
+    >>> number_of(Path("source/07b_judge_each_branch.py"))
+    '07b'
+    """
+    return path.name.partition("_")[0]
 
 
 def notebook_of(source: Path, text: NotebookNode) -> Path:
@@ -174,6 +186,64 @@ def learners(solution: NotebookNode) -> NotebookNode:
     return tidy(notebook)
 
 
+WORDS, LINES = 200, 10  # that are read in a minute, of prose and of code
+PENCIL, CHANGE = 6, 12  # minutes for an exercise; for one in which a method is changed
+
+
+def sections(text: NotebookNode) -> dict[str, float]:
+    """Return the minutes that each section of a chapter takes to read, and each of its exercises.
+
+    A minute is 200 words or 10 lines of code. What is folded and what is listed for further reading
+    does not count, nor do solutions. An exercise takes 6 minutes, one that changes the method 12.
+    Sections are called by their numbers ("1"), others by their headings, exercises by theirs
+    ("02.1"); what stands before the first heading is called "". How long cells run is not counted.
+    """
+    found: dict[str, float] = {"": 0.0}
+    section = ""
+    for cell in text.cells:
+        if "solution" in cell.metadata.get("tags", []):
+            continue
+        if cell.cell_type == "code":
+            if section != "Exercises":
+                found[section] += (
+                    sum(bool(line.strip()) for line in cell.source.splitlines()) / LINES
+                )
+            continue
+        unfolded = re.sub(r"(?s)<details>.*?</details>", "", cell.source)
+        for part in re.split(r"(?m)^(?=##+ )", unfolded):
+            heading = part.partition("\n")[0]
+            if heading.startswith("## "):
+                name = heading.removeprefix("## ")
+                number = re.match(r"(\d+)\. ", name)
+                section = number[1] if number else name
+                found.setdefault(section, 0.0)
+            if section == "Exercises":
+                takes = CHANGE if "Change the method" in heading else PENCIL
+                found |= dict.fromkeys(re.findall(r"\b\d\d\.\d\b", heading), takes)
+            elif section not in ("Further reading", "Next"):
+                found[section] += len(part.split()) / WORDS
+    return found
+
+
+def minutes(text: NotebookNode) -> tuple[int, int]:
+    """Return in how many minutes a chapter is read, and in how many with its exercises.
+
+    Both are sums of `sections`, rounded up to whole five minutes.
+    """
+    found = sections(text)
+    together = sum(found.values())
+    reading = sum(takes for name, takes in found.items() if not re.match(r"\d\d\.", name))
+    return 5 * math.ceil(reading / 5), 5 * math.ceil(together / 5)
+
+
+def time_line(text: NotebookNode) -> str:
+    """Return how a chapter says in its head how long it takes."""
+    reading, together = minutes(text)
+    if together == reading:
+        return f"{reading} minutes to read"
+    return f"{reading} minutes to read, {together} with exercises"
+
+
 def tagged_picture(notebook: NotebookNode, tag: str) -> bytes | None:
     """Return the PNG of the cell with this tag, or None if there is no such cell."""
     for cell in notebook.cells:
@@ -195,7 +265,7 @@ def products(source: Path, notebook: NotebookNode) -> dict[Path, bytes]:
     for tag, ending in (("end-product", ""), ("readme", "-readme")):
         picture = tagged_picture(notebook, tag)
         if picture is not None:
-            files[folder / "images" / f"{path.name[:2]}{ending}.png"] = picture
+            files[folder / "images" / f"{number_of(path)}{ending}.png"] = picture
     return files
 
 
@@ -210,7 +280,7 @@ def from_run(run: Path, folder: Path = HERE) -> dict[Path, bytes]:
 
     The cell of parameters that papermill adds is left out, and so are progress bars.
     """
-    (source,) = (path for path in sources(folder) if path.name[:2] in LONG)
+    (source,) = (path for path in sources(folder) if number_of(path) in LONG)
     notebook = read(run / f"{source.stem}.ipynb")
     notebook.cells = [
         cell
@@ -257,6 +327,7 @@ def main(arguments: list[str] | None = None) -> int:
     how.add_argument("--check", action="store_true", help="change nothing, tell what is stale")
     how.add_argument("--from-run", type=Path, metavar="FOLDER", help="store this run of chapter 09")
     how.add_argument("--pull", action="store_true", help="take edits in Jupyter into the text")
+    how.add_argument("--times", action="store_true", help="say how many minutes chapters take")
     options = parser.parse_args(arguments)
     if options.from_run:
         store(from_run(options.from_run))
@@ -266,12 +337,15 @@ def main(arguments: list[str] | None = None) -> int:
         for file in wrong:
             print(f"{file.relative_to(HERE)} is not in step: run `python notebooks/build.py`")
         return 1 if wrong else 0
-    known = {path.name[:2]: path for path in sources()}
+    known = {number_of(path): path for path in sources()}
     unknown = sorted(set(options.chapters) - set(known))
     if unknown:
         parser.error(f"no chapter {', '.join(unknown)} to build; there are {', '.join(known)}")
     for number in options.chapters or known:
         source, start = known[number], time.perf_counter()
+        if options.times:
+            print(f"{source.stem}: {time_line(read_text(source))}")
+            continue
         if options.pull:
             store({source: pull(source).encode()})
         elif options.no_run or number in LONG:

@@ -5,7 +5,7 @@
 #
 # ![Left: vessels of a retina, the likelihood in grey, the pixels at or above 0.50 in yellow, and the birth and death pixel of the largest loop. Middle: persistence diagram with components as blue circles and holes as vermilion triangles, the marked loop in a ring. Right: the same features as bars.](../images/02.png)
 #
-# **Time:** 40 minutes.
+# **Time:** 25 minutes to read, 55 with exercises.
 #
 # **You need** NumPy, and [chapter 01](01_see_images_as_spaces.ipynb): components, holes, neighbours.
 #

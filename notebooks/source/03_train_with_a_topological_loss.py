@@ -5,7 +5,7 @@
 #
 # ![Left: vessels of a retina with a gap, the truth in outline, the pixels that the loss raises and those that it lowers. Middle: the persistence diagram, the component behind the gap in a ring. Right: the falling loss.](../images/03.png)
 #
-# **Time:** 45 minutes.
+# **Time:** 35 minutes to read, 60 with exercises.
 #
 # **You need** [chapter 02](02_measure_shape_with_persistence.ipynb): pairs, births above deaths, the essential class. From PyTorch only what a gradient is.
 #

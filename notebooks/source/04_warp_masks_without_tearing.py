@@ -5,7 +5,7 @@
 #
 # ![Left: a mask of retinal vessels on its way to its target, yellow where both agree, green and purple where a pixel is still to be added or removed, and crosses on the critical pixels in the gaps. Right: the neighbourhood of one critical pixel, which touches two foreground and two background components.](../images/04.png)
 #
-# **Time:** 40 minutes.
+# **Time:** 35 minutes to read, 55 with exercises.
 #
 # **You need** [chapter 02](02_measure_shape_with_persistence.ipynb): only what components, holes and 4 or 8 neighbours are. For section 7, from PyTorch only what a gradient is.
 #

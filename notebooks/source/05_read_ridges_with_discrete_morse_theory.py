@@ -5,7 +5,7 @@
 #
 # ![Left: vessels of a retina with their skeleton in orange, and dashed in purple what the saddle level has cut from it; one cut branch is marked. Right, above: each branch as a dot, its persistence against the value of its pass. Right, below: the likelihood along the marked branch, with a long deep valley.](../images/05.png)
 #
-# **Time:** 45 minutes.
+# **Time:** 35 minutes to read, 60 with exercises.
 #
 # **You need** [chapter 02](02_measure_shape_with_persistence.ipynb): births above deaths, pairs, the elder rule.
 #

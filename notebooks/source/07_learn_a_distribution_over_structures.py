@@ -5,7 +5,7 @@
 #
 # ![Left: vessels of a retina with one sampled mask in yellow. Middle: the branches, coloured by how unsure the model is of each. Right: how unsure the network is of each pixel: only the rims of the vessels.](../images/07.png)
 #
-# **Time:** 45 minutes.
+# **Time:** 35 minutes to read, 60 with exercises.
 #
 # **You need** [chapter 05](05_read_ridges_with_discrete_morse_theory.ipynb): branches, passes, persistence, and why no threshold of persistence cuts a false bridge. From PyTorch only what a gradient is.
 #

@@ -5,7 +5,7 @@
 #
 # ![Left: the retina in pale grey with its branches, wider and darker where the mask is more in doubt. Right: curves of the topological error over decisions for five orders: that of a random order stays high for long, those of the others fall early and cross each other.](../images/08.png)
 #
-# **Time:** 45 minutes.
+# **Time:** 30 minutes to read, 60 with exercises.
 #
 # **You need** [chapter 05](05_read_ridges_with_discrete_morse_theory.ipynb): branches and persistence. [Chapter 07](07_learn_a_distribution_over_structures.ipynb): how a model learns the probability of a branch; here it is only used.
 #

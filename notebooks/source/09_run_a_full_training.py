@@ -5,7 +5,7 @@
 #
 # ![In rows three regions of the retina photograph: the image, its reference, and the masks of the control and of the network trained with the topological loss, with a sign at each break, false merge, spurious or missing component, and false or missing hole.](images/09.png)
 #
-# **Time:** 5 minutes of computing on two cores, 20 minutes of reading.
+# **Time:** 15 minutes to read; the training takes 5 minutes of computing on two cores.
 #
 # **You need** an environment that [chapter 00](00_start_here.ipynb) calls OK, and the idea of the loss from [chapter 03](03_train_with_a_topological_loss.ipynb).
 #

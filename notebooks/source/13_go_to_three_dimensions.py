@@ -5,7 +5,7 @@
 #
 # ![Left: one slice of a synthetic volume of bright tubes, the voxels above the threshold in yellow, skeleton voxels as orange dots, and a green diamond on the voxel that closes a loop. Right: the whole skeleton in space in a box, orange lines with loops and loose pieces, and a black frame where the slice lies.](../images/13.png)
 #
-# **Time:** 45 minutes; the notebook runs for about a minute.
+# **Time:** 30 minutes to read, 55 with exercises.
 #
 # **You need** [chapter 02](../02_measure_shape_with_persistence.ipynb); for sections 6 to 8 also [03](../03_train_with_a_topological_loss.ipynb), [04](../04_warp_masks_without_tearing.ipynb) and [05](../05_read_ridges_with_discrete_morse_theory.ipynb), each for one section.
 #

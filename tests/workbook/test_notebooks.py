@@ -6,6 +6,7 @@ import ast
 import configparser
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -49,10 +50,11 @@ _spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
 build = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(build)
 
-PLAIN = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+number_of = build.number_of
+PLAIN = sorted(FOLDER.glob("[0-9][0-9]*_*.ipynb"))
 SOLVED = sorted((FOLDER / "solutions").glob("*.ipynb"))
 ALL = [*PLAIN, *SOLVED]
-SHORT = [path for path in ALL if path.name[:2] != LONG]
+SHORT = [path for path in ALL if number_of(path) != LONG]
 READ = [path for path in SHORT if path.parent == FOLDER and path.stem != DASHBOARD]
 
 
@@ -89,20 +91,114 @@ def texts(output):
 def test_the_chapters_are_those_of_the_table():
     assert [path.stem for path in PLAIN] == [*CHAPTERS, DASHBOARD]
     assert [path.stem for path in SOLVED] == [
-        name for name in CHAPTERS if name[:2] not in WITHOUT_EXERCISES
+        name for name in CHAPTERS if number_of(Path(name)) not in WITHOUT_EXERCISES
     ]
 
 
 def test_the_readme_maps_every_chapter():
     text = (FOLDER / "README.md").read_text()
-    assert re.findall(r"(?m)^\| \[\d\d [^]]*\]\((\d\d_\w+)\.ipynb\)", text) == CHAPTERS
+    numbers = [number_of(Path(name)) for name in CHAPTERS]
+    row = r"(?m)^\| \[(\w+) [^]]*\]\((\w+)\.ipynb\) \|[^|]*\|([^|]*)\|([^|]*)\|$"
+    rows = re.findall(row, text)
+    assert [number for number, *_ in rows] == numbers
+    assert [name for _, name, *_ in rows] == CHAPTERS
     assert f"({DASHBOARD}.ipynb)" in text
     graph = re.search(r"(?ms)^```mermaid$(.*?)^```$", text)[1]
-    assert sorted(set(re.findall(r"\bc(\d\d)\[", graph))) == [name[:2] for name in CHAPTERS]
-    for number, needed in re.findall(r"(?m)^\| \[(\d\d) [^|]*\|[^|]*\| (\d\d)?", text):
-        assert not needed or f"c{needed} --> c{number}" in graph, f"{number} needs {needed}"
+    assert sorted(set(re.findall(r"\bc(\w+)\[", graph))) == numbers
+    for number, name, needs, takes in rows:
+        needed = re.match(r" (\d\d[a-z]?)", needs)
+        assert not needed or f"c{needed[1]} --> c{number}" in graph, f"{number} needs {needed}"
+        text_of_it = build.read_text(FOLDER / "source" / f"{name}.py")
+        said = re.findall(r"\d+", text_of_it.cells[0].source.split("**Time:**")[1].split(" min")[0])
+        said += re.findall(r"(\d+) with exercises", text_of_it.cells[0].source)
+        assert re.findall(r"\d+", takes) == said, (name, takes)
     for target in re.findall(r"\]\(([^)\s#]+)", text):
         assert target.startswith("https://") or (FOLDER / target).exists(), target
+
+
+def test_the_map_in_chapter_00_names_every_chapter():
+    text = build.read_text(FOLDER / "source" / f"{CHAPTERS[0]}.py")
+    (cell,) = (cell.source for cell in text.cells if cell.id == "map")
+    mapped = cell.split("## 5. The map")[1].split("**How a chapter works.**")[0]
+    assert re.findall(r"(?m)^\| \*\*\w+\*\* \[[^]]*\]\((\w+)\.ipynb\)", mapped) == CHAPTERS[1:]
+
+
+@each([path for path in PLAIN if path.stem != DASHBOARD])
+def test_a_chapter_says_honestly_how_long_it_takes(path):
+    """Within five minutes of the rule, so that a new sentence does not change every head."""
+    text = build.read_text(FOLDER / "source" / f"{path.stem}.py")
+    form = r"(?m)^\*\*Time:\*\* (\d+) minutes to read(?:, (\d+) with exercises)?(?:;.*)?\.$"
+    found = re.search(form, text.cells[0].source)
+    reading, together = build.minutes(text)
+    assert abs(int(found[1]) - reading) <= 5
+    assert abs(int(found[2] or found[1]) - together) <= 5
+
+
+def markdown(text):
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def test_minutes_are_counted_by_the_rule():
+    folded = f"<details><summary>More</summary>\n\n{'word ' * 5000}\n\n</details>"
+    solved = nbformat.v4.new_code_cell("pass\n" * 500, metadata={"tags": ["solution"]})
+    cells = [
+        markdown("# Title"),
+        markdown(f"## 1. One\n\n{'word ' * 1997}"),  # with the heading 2000 words: 10 minutes
+        nbformat.v4.new_code_cell("pass\n\n" * 20),  # 20 lines: 2 minutes
+        markdown(folded),
+        markdown(f"## Exercises\n\n### 99.1 and 99.2 With a pencil\n\n{'word ' * 5000}"),
+        nbformat.v4.new_code_cell("pass\n" * 500),
+        solved,
+        markdown("### 99.3 Change the method: x"),
+        markdown(f"## Further reading\n\n{'word ' * 5000}"),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    found = build.sections(notebook)
+    assert found["1"] == 12
+    assert (found["99.1"], found["99.2"], found["99.3"]) == (6, 6, 12)
+    assert found["Further reading"] == found["Exercises"] == 0
+    assert build.minutes(notebook) == (15, 40)  # 12 and 36, and the words of the title
+    assert build.time_line(notebook) == "15 minutes to read, 40 with exercises"
+    assert build.time_line(nbformat.v4.new_notebook(cells=cells[:2])) == "15 minutes to read"
+
+
+def test_the_plan_of_two_hours_leaves_time_for_what_it_names():
+    text = (FOLDER / "README.md").read_text()
+    plan = text.split("### A tutorial of two hours")[1].split("\n### ")[0]
+    found = {
+        number_of(path): build.sections(build.read_text(path)) for path in build.sources(FOLDER)
+    }
+    end = 0
+    for first, last, named in re.findall(r"(?m)^\| (\d+)-(\d+) \|[^|]*\|([^|]*)\|$", plan):
+        assert int(first) == end
+        end = int(last)
+        needed = 0.0
+        for number, words in re.findall(r"(?<![.\d])(\d\d[a-z]?), ([^;]*)", named):
+            for section, to in re.findall(r"\b(\d+)(?: to (\d+))?", words):
+                wanted = range(int(section), int(to or section) + 1)
+                needed += 2 * sum(found[number][str(k)] for k in wanted)
+            if "Predict first" in words:
+                needed += 2 * found[number]["Predict first"]
+        for exercise in re.findall(r"\b\d\d\.\d\b", named):
+            needed += found[exercise[:2]][exercise]
+        assert needed <= end - int(first), (named, needed)
+        assert needed > 0 or not named.strip()
+    assert end == 120
+
+
+def test_what_the_glossary_calls_things_in_the_code_is_there():
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    for line in text.splitlines():
+        if not line.startswith("| ") or line.startswith(("| Word", "|---")):
+            continue
+        cells = line.strip("|").split("|")
+        assert len(cells) == 5, line
+        for name, members in re.findall(r"`(toposeg_lite\.[\w.]+)`((?:,? ?\w* `\w+`)*)", cells[3]):
+            first, *rest = name.split(".")
+            found = resolve(first, rest)
+            known = {*dir(found), *getattr(found, "__annotations__", {})}
+            known |= set(inspect.signature(found).parameters)
+            assert set(re.findall(r"`(\w+)`", members)) <= known, line
 
 
 def test_the_notes_for_the_teacher_speak_of_every_exercise():
@@ -155,7 +251,7 @@ def test_a_text_describes_its_notebook(chapter):
 @each(SHORT)
 def test_every_text_describes_its_stored_notebook(path):
     text = build.read_text(FOLDER / "source" / f"{path.stem}.py")
-    if path.parent == FOLDER:
+    if path.parent == FOLDER and path.name in {solved.name for solved in SOLVED}:
         text = build.learners(text)
     cells = [(cell.id, cell.cell_type, cell.source, tags(cell)) for cell in text.cells]
     stored = build.read(path).cells
@@ -319,7 +415,7 @@ def anchors(notebook):
 @each(READ)
 def test_a_chapter_leads_to_the_next_one(path):
     tail = build.read(path).cells[-1].source.split("## Next")[1]
-    linked = re.findall(r"\]\((?:\./|\.\./)?(\d\d_\w+)\.ipynb", tail)
+    linked = re.findall(r"\]\((?:\./|\.\./)?(\d\d[a-z]?_\w+)\.ipynb", tail)
     assert linked or path.stem == CHAPTERS[-1]
     assert set(linked) <= set(CHAPTERS) - {path.stem}
 
@@ -354,7 +450,7 @@ def resolve(origin, rest):
 @each(READ)
 def test_a_chapter_has_few_and_short_cells(path):
     cells = code_cells(build.read(path))
-    assert (4 if path.name[:2] == FIRST else 8) <= len(cells) <= 16
+    assert (4 if number_of(path) == FIRST else 8) <= len(cells) <= 16
     for cell in cells:
         lines = cell.source.splitlines()
         assert len(lines) <= 24, cell.source  # one idea, in lines that hold one step each
@@ -371,7 +467,7 @@ def test_a_chapter_says_what_to_expect_and_how_to_go_on(path):
         assert promise in head
     assert "## Next" in tail
     assert "shut this kernel down" in tail
-    if path.name[:2] != FIRST:
+    if number_of(path) != FIRST:
         for heading in ("## Predict", "## Exercises", "## In practice", "## Summary"):
             assert heading in prose(notebook)
         assert "## Further reading" in tail
@@ -484,7 +580,7 @@ def test_a_changed_digit_is_one_that_nbval_compares():
     assert change_a_digit("numpy: version 2.4.6") is None
 
 
-RUN = sorted({path.name: path for path in [*PLAIN, *SOLVED] if path.name[:2] != LONG}.values())
+RUN = sorted({path.name: path for path in [*PLAIN, *SOLVED] if number_of(path) != LONG}.values())
 SLOW = ("03", "06", "07", "13")  # may take three minutes, the others one and a half
 MEMORY = 1.5e9  # bytes
 # Added to each chapter: what its kernel has used. Linux counts in kilobytes, macOS in bytes.
@@ -553,7 +649,7 @@ def test_a_chapter_needs_little_memory_and_time(path, nbval):
     assert used["bytes"] < MEMORY
     # Seconds of the processor, which do not count what else the machine does: kernels that are
     # compiled for the first time are among them, so there is room for a minute more.
-    assert used["seconds"] < (180 if path.name[:2] in SLOW else 90) + 60
+    assert used["seconds"] < (180 if number_of(path) in SLOW else 90) + 60
 
 
 @pytest.mark.notebook

@@ -107,3 +107,41 @@ def test_what_chapter_10_says_of_the_line_that_contradicts_itself():
     text = text_of("10")
     assert {words: words in text for words in said} == dict.fromkeys(said, True)
     assert said == dict.fromkeys(said, True)
+
+
+def test_what_chapter_00_says_our_studies_found():
+    """Each number of its last table, from the stored studies."""
+    text = text_of("00")
+    (rows,) = re.findall(r"(?ms)^# \| You see \|(.*?)\n#?\n", text)
+
+    def mean(study, network, metric="betti_matching_error"):
+        scores = read_runs()[f"{study}-study"].scores
+        return scores[scores["network"] == network][metric].mean()
+
+    said = {}
+    for study, networks in {
+        "topomortar": ("topological-betti", "warping", "cldice"),
+        "chase_db1": ("topological-betti", "cldice"),
+    }.items():
+        for network in networks:
+            before, after = mean(study, "control"), mean(study, network)
+            said[f"{study} {before:.1f} to {after:.1f}"] = True
+    for study, network, share in (("topomortar", "cldice", 19), ("chase_db1", "cldice", 34)):
+        cost = read_runs()[f"{study}-study"].cost
+        found = cost[cost["network"] == network]["share_of_loss"].mean()
+        said[f"{share}"] = round(100 * found) == share
+        lost = mean(study, "control", "dice") - mean(study, network, "dice")
+        said["at the same Dice"] = abs(lost) < 0.002
+    lost = [
+        100
+        * (mean("chase_db1", "control", "dice") - mean("chase_db1", f"topological-{name}", "dice"))
+        for name in ("rank", "betti", "spatial")
+    ]
+    said["cost .6 to 2 points of Dice"] = (round(min(lost), 1), round(max(lost), 1)) == (0.6, 2.0)
+    said["chase_db1 no gain"] = mean("chase_db1", "warping") > mean("chase_db1", "control")
+    for study in ("topomortar", "chase_db1"):
+        control = mean(study, "control")
+        morse = [mean(study, f"morse-{kind}") for kind in ("skeleton", "patches")]
+        said["no clear gain on either"] = min(morse) > 0.9 * control
+    assert {words: words in rows for words in said} == dict.fromkeys(said, True)
+    assert said == dict.fromkeys(said, True)
