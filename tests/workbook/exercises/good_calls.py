@@ -14,4 +14,6 @@ CALLS: list[Call] = [
         {"exercise": BAD_CHOICE},
         free={"answer": "whatever somebody answers is looked at"},
     ),
+    call(exercises.quiz, {"chapter": "02"}, {"chapter": BAD_CHOICE}),
+    call(exercises.quizzes, {}, {}),
 ]

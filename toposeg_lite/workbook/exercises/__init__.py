@@ -4,6 +4,7 @@
 wrong connectivity, sub- instead of superlevel sets, a forgotten essential class, the hole at the
 border. It compares an answer with the right one and with what each misconception would give. Of a
 function it also tells that nothing is returned, that it never ends, or that the library did it all.
+`quiz` asks ten questions on a chapter, to be answered without any code.
 
 >>> check("02.4", None)
 02.4 not attempted. Fill in the stub above and run the cell again.
@@ -25,6 +26,7 @@ from .chapter08 import PENCIL_QUEUE, QueuedBranch
 from .chapter10 import PENCIL_DIFFERENCES
 from .chapter13 import PENCIL_VOLUME
 from .checking import Verdict, check
+from .quiz import Answer, Question, Quiz, quiz, quizzes
 
 __all__ = [
     "DOUBTFUL_WALL",
@@ -42,7 +44,12 @@ __all__ = [
     "PENCIL_STRIP",
     "PENCIL_STRIP_TRUTH",
     "PENCIL_VOLUME",
+    "Answer",
+    "Question",
     "QueuedBranch",
+    "Quiz",
     "Verdict",
     "check",
+    "quiz",
+    "quizzes",
 ]
