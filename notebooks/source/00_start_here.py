@@ -98,6 +98,16 @@ figures.show(picture, "Noisy cell walls, the mask at threshold 0.5 with gaps, an
 # %% explorer
 explorers.show(explorers.PersistenceExplorer(likelihood, min_persistence=0.1, selected=3))
 
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+from toposeg_lite import exercises
+
+exercises.quiz("00")
+
 # %% end [markdown]
 # ## Next
 #
