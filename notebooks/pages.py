@@ -3,7 +3,8 @@
 Each page is one HTML file in FOLDER (by default ``html`` beside this folder) that needs nothing
 else, no network either: pictures lie inside with their alternative texts, formulas are drawn, and
 links between the chapters lead from page to page. What is shown is what the notebooks store; for
-another look at a chapter, run it in Jupyter.
+another look at a chapter, run it in Jupyter. Films stand still for readers who have asked their
+system for less motion.
 """
 
 from __future__ import annotations
@@ -100,7 +101,14 @@ def with_pictures(html: str, folder: Path) -> str:
         picture = base64.b64encode((folder / found[2]).read_bytes()).decode()
         return f"{found[1]}data:image/{Path(found[2]).suffix[1:]};base64,{picture}"
 
-    return re.sub(r'(<img [^>]*?src=")(?!data:|https?:)([^"]*)', take, html)
+    return re.sub(r'(<(?:img|source) [^>]*?src(?:set)?=")(?!data:|https?:)([^"]*)', take, html)
+
+
+def with_stills(html: str) -> str:
+    """Let a film give way to four of its frames where nothing shall move, and on paper."""
+    calm = r'<source media="(prefers-reduced-motion: reduce), print" srcset="\2.png">'
+    film = r'(<img [^>]*?src="([^"]*-film)\.gif"[^>]*>)'
+    return re.sub(film, rf"<picture>{calm}\1</picture>", html)
 
 
 def page_of(path: Path, pages: Iterable[str]) -> str:
@@ -121,7 +129,8 @@ def page_of(path: Path, pages: Iterable[str]) -> str:
     exporter = HTMLExporter(template_name="basic")
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     html, _ = exporter.from_notebook_node(notebook)
-    html = with_pictures(leading_to_pages(with_formulas(html), pages), path.parent)
+    html = leading_to_pages(with_formulas(with_stills(html)), pages)
+    html = with_pictures(html, path.parent)
     return html_page(title, [f'<div class="notebook chapter">{html}</div>'])
 
 

@@ -173,6 +173,16 @@ print(f"loss {value.item():.3f}; its gradient pulls at {pulled} of {mask.size} p
 # | wrong width, wrong place | none of them: a pixel loss | topology does not see it (01, section 5) | - |
 # | you cannot say which mask is right | a distribution over structures, or a person who is asked | one mask cannot say "perhaps" (07, 08) | error of calibration 4 % by branch, 19 % by pixels (chase_db1) |
 
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+from toposeg_lite import exercises
+
+exercises.quiz("00")
+
 # %% end [markdown]
 # ## Next
 #

@@ -540,6 +540,14 @@ exercises.check("01.3", patch_error_solution)
 # %% exercise-3-played [markdown]
 # On the masks of section 6 this is the table of section 7, line by line. Look at the column *too thick* again: its error is 0 on the whole image and grows in small patches, because the squares' edges cut its vessels in other places than those of the truth. Patches make an error *local*, which helps to find it; they also invent errors that the image does not have.
 
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("01")
+
 # %% practice [markdown]
 # ## In practice
 #

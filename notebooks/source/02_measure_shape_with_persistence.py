@@ -247,6 +247,11 @@ figures.show(explorer.picture(), explorer.describe())
 #
 # At threshold 0.5 the mask has many more components than the eye sees trees. No single threshold mends that: what is faint is faint. But the diagram knows which single pixels would have to rise. [Chapter 03](03_train_with_a_topological_loss.ipynb) trains with exactly this knowledge.
 
+# %% film [markdown]
+# The same in motion, three times; [four of its frames](../images/02-film.png) stand still.
+#
+# ![While the threshold falls over a part of the retina, yellow vessels grow and join; in the diagram the dots in the corner right of the threshold and below it are filled, and the title counts as many components and holes.](../images/02-film.gif)
+
 # %% explorer-text [markdown]
 # ## 7. Try it
 #
@@ -402,6 +407,14 @@ exercises.check("02.4", safe_persistence)
 # %% exercise-4-solution tags=["solution"]
 # A birth can rise by 0.05 while the death sinks by 0.05: the persistence reaches 0.1, not more.
 exercises.check("02.4", 2 * 0.05)
+
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("02")
 
 # %% practice [markdown]
 # ## In practice

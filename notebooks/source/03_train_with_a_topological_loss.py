@@ -212,6 +212,11 @@ for step in (0, 3, 10, 40):
 explorer.step, explorer.selected = 3, 2
 explorers.show(explorer)
 
+# %% film [markdown]
+# The same in motion, three times; [four of its frames](../images/03-film.png) stand still.
+#
+# ![Forty steps down the loss: green triangles in the gap raise it until the two pieces of the thick vessel are one, the far part of the faint vessel at the top grows darker, and in the diagram all dots but one wander towards the diagonal.](../images/03-film.gif)
+
 # %% joined [markdown]
 # ## 6. Joined or removed
 #
@@ -468,6 +473,14 @@ for targets_solution in (to_diagonal, join_only_solution):
         logits_solution -= RATE * slopes_solution * image_solution * (1 - image_solution)
     mask_solution, name_solution = image_solution >= 0.5, targets_solution.__name__
     print(name_solution, betti_numbers(mask_solution), f"{mask_solution[truth].mean():.1%} found")
+
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("03")
 
 # %% practice [markdown]
 # ## In practice

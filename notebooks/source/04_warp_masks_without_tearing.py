@@ -241,6 +241,11 @@ figures.show(figure, f"The prediction, its warp to the truth, the truth's warp t
 #
 # The other way (right), the truth shrinks. It is one piece and has to remain one; so where the prediction has a break, the truth keeps a *thread* from one piece to the next. Its free ends shrink away without harm. A missing connection thus appears twice, as a row across and as a thread along it. Of the 528 pixels that differ, 44 are critical in one way or the other: one in twelve.
 
+# %% film [markdown]
+# The same in motion, three times; [four of its frames](../images/04-film.png) stand still.
+#
+# ![The prediction creeps towards the truth, flip by flip: green pixels turn yellow from the edges inwards, and the number of components stays four; at the end three short rows of critical pixels with a cross are left across the vessels.](../images/04-film.gif)
+
 # %% explorer-text [markdown]
 # ## 6. Try it
 #
@@ -472,6 +477,14 @@ figures.show(
     f"The truth, {truth.sum()} pixels, and what the two rules leave: {plain_solution.sum()} and "
     f"{thin_solution.sum()}. Betti numbers: {counts_solution}.",
 )
+
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("04")
 
 # %% practice [markdown]
 # ## In practice

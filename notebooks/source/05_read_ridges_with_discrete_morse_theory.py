@@ -152,6 +152,11 @@ print(f"peaks - critical edges + pits: {peaks} - {len(critical)} + {len(pits)} =
 #
 # Look at the pass (2, 1) = .5: its two ways up lead to (2, 0) and, over (1, 2), to (0, 0). It closes the ring around the pit .2. And the pass (3, 3) = .3 is the bridge to the corner.
 
+# %% film [markdown]
+# The same in motion, three times; [four of its frames](../images/05-film.png) stand still.
+#
+# ![On the 5x5 image, from each of the three passes, .7, .5 and .3, two paths climb along the arrows to the peaks on both sides and turn yellow; together they are the ridges.](../images/05-film.gif)
+
 # %% worth-text [markdown]
 # ## 2. What a branch is worth, and how to simplify
 #
@@ -455,6 +460,14 @@ def cut_skeleton_solution(image, persistence, saddle_level):
 
 
 exercises.check("05.3", cut_skeleton_solution)
+
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("05")
 
 # %% practice [markdown]
 # ## In practice

@@ -518,6 +518,14 @@ for name_solution, on_solution in (
     gap_solution, rest_solution = force_solution[near].sum(), force_solution[faint_solution].sum()
     print(f"{name_solution:16} gap {gap_solution:5.1%}, faint vessel {rest_solution:5.1%}")
 
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("06")
+
 # %% c42 [markdown]
 # ## In practice
 #

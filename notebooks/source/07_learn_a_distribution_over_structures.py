@@ -475,6 +475,14 @@ alone_solution, both_solution = best_solution([-9]), best_solution(grid_solution
 print(f"threshold alone {alone_solution:.3f}, with a level {both_solution:.3f},")
 print(f"the branch head {((chances['branch'] >= 0.5) == real).mean():.3f} of {len(real)} branches")
 
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("07")
+
 # %% practice [markdown]
 # ## In practice
 #

@@ -207,6 +207,11 @@ from toposeg_lite.workbook.desk import AnnotationApp
 app = AnnotationApp(session, picture=image)
 app.show()
 
+# %% film [markdown]
+# The same in motion, three times; [four of its frames](../images/08-film.png) stand still.
+#
+# ![Ten questions about framed branches of the retina, one after the other: an accepted branch becomes a green line, a rejected one a dotted purple line with a cross, and beside it the mask gains or loses what the branch stands for.](../images/08-film.gif)
+
 # %% c08-17 [markdown]
 # ## 6. Which question first?
 #
@@ -414,6 +419,14 @@ def ranking_solution(probability, outside, inside, seconds):
 
 
 exercises.check("08.3", ranking_solution)
+
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("08")
 
 # %% c08-33 [markdown]
 # ## In practice

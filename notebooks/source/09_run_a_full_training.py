@@ -180,6 +180,16 @@ print(f"{times['training_seconds']:.0f} s of training; {times['wall_seconds']:.0
 for file in sorted(folder.glob("*.*")):
     print(f"{file.stat().st_size / 1e6:8.2f} MB  {file.name}")
 
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+from toposeg_lite import exercises
+
+exercises.quiz("09")
+
 # %% run-21 [markdown]
 # ## In practice
 #

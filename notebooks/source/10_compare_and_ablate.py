@@ -386,6 +386,14 @@ def draw_persons_solution(groups, generator):
 
 exercises.check("10.3", draw_persons_solution)
 
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("10")
+
 # %% practice [markdown]
 # ## In practice
 #

@@ -423,6 +423,14 @@ def pairs_26_solution(image):
 
 exercises.check("13.3", pairs_26_solution)
 
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("13")
+
 # %% c33 [markdown]
 # ## In practice
 #

@@ -6,11 +6,15 @@ import importlib.util
 import re
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
+
+from toposeg_lite.workbook.figures import base
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SPEC = importlib.util.spec_from_file_location("pages", NOTEBOOKS / "pages.py")
@@ -18,7 +22,9 @@ pages = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(pages)
 
 CHAPTERS = ("03_train_with_a_topological_loss", "07_learn_a_distribution_over_structures")
-EMPTY = {"img", "br", "hr", "meta", "link", "input", "path"}
+EMPTY = {"img", "br", "hr", "meta", "link", "input", "path", "source"}
+ALL = [*sorted(NOTEBOOKS.glob("[0-9]*.ipynb")), *sorted((NOTEBOOKS / "solutions").glob("*.ipynb"))]
+TEMPLATES = NOTEBOOKS / "templates"
 
 
 class Seen(HTMLParser):
@@ -27,6 +33,7 @@ class Seen(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.pictures, self.formulas, self.links, self.open = [], [], [], []
+        self.stills = []
         self.tags, self.text, self.folded = set(), "", ""
         self.feed(html)
 
@@ -35,6 +42,8 @@ class Seen(HTMLParser):
         self.tags.add(tag)
         if tag == "img":
             self.pictures.append(attributes)
+        if tag == "source":
+            self.stills.append(attributes)
         if tag == "svg":
             self.formulas.append(attributes)
         for name in ("src", "href"):
@@ -74,11 +83,16 @@ def test_a_page_is_whole_without_a_network(chapter, folder):
         for output in cell.get("outputs", [])
         if "image/png" in output.get("data", {})
     ]
-    assert len(seen.pictures) == len(stored) + 1  # and that of the head
+    films = len(list((NOTEBOOKS / "images").glob(f"{chapter[:2]}-film.gif")))
+    assert len(seen.pictures) == len(stored) + 1 + films  # and that of the head
+    assert len(seen.stills) == films
+    for still in seen.stills:
+        assert "(prefers-reduced-motion: reduce)" in still["media"]
+        assert still["srcset"].startswith("data:image/png;base64,")
     assert set(stored) < {picture["alt"] for picture in seen.pictures}
     for picture in seen.pictures:
         assert len(picture["alt"]) > 30
-        assert picture["src"].startswith("data:image/png;base64,")
+        assert re.match("data:image/(png|gif);base64,", picture["src"])
     assert not {"script", "link", "iframe"} & seen.tags
     assert "@import" not in html
     for tag, address in seen.links:
@@ -132,3 +146,71 @@ def test_an_unknown_chapter_is_refused():
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2
     assert "no chapter begins with 99" in run.stderr
+
+
+def said(html):
+    """Return the alternative texts of a page, which must say something each."""
+    texts = [picture.get("alt") or "" for picture in Seen(html).pictures]
+    assert all(len(text) > 30 and "No description" not in text for text in texts), texts
+    return texts
+
+
+def stored_in(notebook):
+    return [
+        output.metadata["image/png"]["alt"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+
+
+@pytest.mark.parametrize("path", ALL, ids=[str(path.relative_to(NOTEBOOKS)) for path in ALL])
+def test_every_picture_of_every_page_is_said_in_words(path):
+    texts = said(pages.page_of(path, []))
+    assert set(stored_in(nbformat.read(path, as_version=4))) <= set(texts)
+
+
+def test_words_of_pictures_survive_the_export_of_jupyter():
+    """The template beside the chapters keeps them; that of JupyterLab drops them (nbconvert 7)."""
+    path = NOTEBOOKS / "01_see_images_as_spaces.ipynb"
+    stored = stored_in(nbformat.read(path, as_version=4))
+    exported = {}
+    for name in ("described", "lab"):
+        exporter = HTMLExporter(template_name=name, extra_template_basedirs=[str(TEMPLATES)])
+        html, _ = exporter.from_filename(str(path))
+        found = re.findall(r'<img src="data:image/png[^>]*?alt="([^"]*)"', html, re.DOTALL)
+        exported[name] = [unescape(text) for text in found]
+    assert exported["described"] == stored
+    assert exported["lab"] != stored  # else the template can go
+
+
+def test_a_film_gives_way_to_its_still():
+    html = pages.with_stills('<p><img src="images/02-film.gif" alt="a"> <img src="b.gif"></p>')
+    assert html == (
+        '<p><picture><source media="(prefers-reduced-motion: reduce), print" '
+        'srcset="images/02-film.png"><img src="images/02-film.gif" alt="a"></picture> '
+        '<img src="b.gif"></p>'
+    )
+
+
+def luminance(colour):
+    """Return the relative luminance of a colour written as #RRGGBB (WCAG 2.2)."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one, two):
+    light, dark = sorted((luminance(one), luminance(two)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_words_of_the_kit_and_of_pictures_stand_out():
+    assert contrast("#000000", "#ffffff") == 21
+    css = (NOTEBOOKS / "kit.css").read_text()
+    colours = dict(re.findall(r"--(\w+): (#\w{6})", css))
+    for text in ("ink", "quiet", "mark"):
+        for ground in ("ground", "card"):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    assert contrast(base.LINES, base.CARD) >= 4.5  # what frames data
+    assert contrast("#000000", base.CARD) >= 7

@@ -449,7 +449,7 @@ def resolve(origin, rest):
 
 @each(READ)
 def test_a_chapter_has_few_and_short_cells(path):
-    cells = code_cells(build.read(path))
+    cells = [cell for cell in code_cells(build.read(path)) if "exercises.quiz(" not in cell.source]
     assert (4 if number_of(path) == FIRST else 8) <= len(cells) <= 16
     for cell in cells:
         lines = cell.source.splitlines()
@@ -480,6 +480,14 @@ def test_ignored_outputs_are_few(path):
     assert ignored <= len(cells) / 5
     for cell in cells:  # no marker is hidden in a comment, where it would not be counted
         assert not re.search(r"(?i)#\s*(nbval|pytest|raises)[-_ ]", cell.source)
+
+
+@each([path for path in PLAIN if path.stem != DASHBOARD])
+def test_a_chapter_asks_its_own_ten_questions(path):
+    asked = re.findall(r'exercises\.quiz\("(\w+)"\)', path.read_text().replace('\\"', '"'))
+    number = re.match(r"\d\d[a-z]?", path.name)[0]
+    if number in exercises.quizzes():
+        assert asked == [number]
 
 
 # --- Exercises --------------------------------------------------------------------------------

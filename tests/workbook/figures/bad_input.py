@@ -119,6 +119,7 @@ CASES = [
         ValueError,
         "mask and target must have the same shape",
     ),
+    ("mask_legend", lambda: figures.mask_legend(IMAGE), TypeError, "must be a matplotlib Figure"),
     (
         "warp_masks critical",
         lambda: figures.warp_masks(MASK, MASK, critical=MASK.T),

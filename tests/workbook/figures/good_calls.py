@@ -209,6 +209,7 @@ CALLS: list[Call] = [
     draw(figures.neighbourhood, {**SPOT, "connectivity": 2, "title": "a", "ax": None},
          {"mask": SMALL_MASK}),
     draw(figures.mask_colours, TWO, {"mask": SMALL_MASK}),
+    draw(figures.mask_legend, {"figure": Figure()}, {"figure": NOTHING}),
     draw(figures.warp_masks, {**TWO, "critical": RIDGES > 0.8, "pixel": (1, 1), "title": "a",
                               "ax": None}, {"mask": SMALL_MASK, "critical": MAY_MASK}),
     draw(figures.warp_step, {**TWO, "pixel": (1, 1), "critical": RIDGES > 0.8, "connectivity": 2,

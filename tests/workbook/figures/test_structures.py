@@ -104,7 +104,7 @@ def test_reliability_is_drawn_where_it_is():
     sizes = ax.collections[0].get_sizes()
     assert sizes[0] == sizes[1]
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert texts == ["honest", "a: 27.5 %", "b: 70.0 %"]
+    assert texts == ["honest", "a: 27.5 %", "b: 70.0 %", "larger sign: more in its bin"]
     shapes = {found.get_paths()[0].vertices.tobytes() for found in ax.collections}
     assert len(shapes) == 2  # told apart without colours
 

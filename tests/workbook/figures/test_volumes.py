@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.colors import to_hex
 from screens import hills
 
 from toposeg_lite.topology import morse_complex, persistence_pairs
@@ -46,7 +47,18 @@ def test_a_block_has_the_faces_that_can_be_seen():
     assert len(faces) == 10 * 4
     assert faces.min(0).tolist() == [0, 0, 1]  # column, row, slice
     assert faces.max(0).tolist() == [2, 1, 2]
-    assert (ax.get_xlim(), ax.get_ylim(), ax.get_zlim()) == ((0, 4), (0, 3), (0, 2))
+    # No empty frame: the box is that of the foreground.
+    assert (ax.get_xlim(), ax.get_ylim(), ax.get_zlim()) == ((0, 2), (0, 1), (1, 2))
+    assert figures.voxel_block(np.zeros((2, 2, 2), bool)).get_xlim() == (0, 1)
+
+
+def test_what_a_block_encloses_is_seen_through_its_walls():
+    window = SHELL.copy()
+    window[0, 1, 1] = False
+    for mask, count in ((SHELL, 1), (window, 0)):
+        ax = figures.voxel_block(mask)
+        green = [to_hex(c.get_facecolor()[0]) == "#009e73" for c in ax.collections]
+        assert sum(green) == 6 * count  # the sides of one voxel
 
 
 def test_the_diagram_counts_each_kind_and_fills_what_is_alive():

@@ -123,6 +123,19 @@ def test_warp_masks_marks_critical_pixels_and_the_chosen_one():
     assert low > high  # row 0 is at the top
 
 
+def test_in_a_large_mask_each_group_of_critical_pixels_has_one_cross():
+    mask, critical = np.zeros((20, 30), bool), np.zeros((20, 30), bool)
+    critical[4, 5:10] = critical[12, 20] = critical[13, 21] = True
+    ax = figures.warp_masks(mask, mask, critical=critical)
+    crosses = points(ax, "X")
+    assert len(crosses) == 2
+    assert (7.0, 4.0) in crosses
+    assert all(critical[int(y), int(x)] for x, y in crosses)
+    shown = ax.images[1].get_array()
+    np.testing.assert_array_equal(~shown.mask, critical)  # and all are coloured
+    assert points(figures.warp_masks(mask, mask, critical=mask), "X") == []
+
+
 def test_neighbourhood_draws_letters_numbers_and_the_verdict():
     ax = figures.neighbourhood(MASK, (1, 2))
     found = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}

@@ -4,6 +4,8 @@
 wrong connectivity, sub- instead of superlevel sets, a forgotten essential class, the hole at the
 border. It compares an answer with the right one and with what each misconception would give. Of a
 function it also tells that nothing is returned, that it never ends, or that the library did it all.
+`variant` gives an exercise other constants for each name, to examine, and
+`quiz` asks ten questions on a chapter, to be answered without any code.
 
 >>> check("02.4", None)
 02.4 not attempted. Fill in the stub above and run the cell again.
@@ -25,6 +27,8 @@ from .chapter08 import PENCIL_QUEUE, QueuedBranch
 from .chapter10 import PENCIL_DIFFERENCES
 from .chapter13 import PENCIL_VOLUME
 from .checking import Verdict, check
+from .quiz import Answer, Question, Quiz, quiz, quizzes
+from .variants import Variant, check_variant, variant, variants
 
 __all__ = [
     "DOUBTFUL_WALL",
@@ -42,7 +46,16 @@ __all__ = [
     "PENCIL_STRIP",
     "PENCIL_STRIP_TRUTH",
     "PENCIL_VOLUME",
+    "Answer",
+    "Question",
     "QueuedBranch",
+    "Quiz",
+    "Variant",
     "Verdict",
     "check",
+    "check_variant",
+    "quiz",
+    "quizzes",
+    "variant",
+    "variants",
 ]

@@ -75,10 +75,15 @@ def check(exercise: str, answer: Any) -> Verdict:
     'not yet'
     """
     check_choice(exercise, list(_CHECKERS), "exercise")
+    return judge(exercise, answer, _CHECKERS[exercise])
+
+
+def judge(exercise: str, answer: Any, checker: Checker) -> Verdict:
+    """Return what a checker says of an answer."""
     try:
         if answer is None:
             raise _NotAttemptedError
-        return Verdict(exercise, "correct", _CHECKERS[exercise](answer))
+        return Verdict(exercise, "correct", checker(answer))
     except _NotAttemptedError:
         text = "Fill in the stub above and run the cell again."
         return Verdict(exercise, "not attempted", text)

@@ -31,7 +31,7 @@ The signs are the same in all of them, so that a picture is read once and unders
   purple triangles that point down;
 - of two masks, pixels of both are yellow, those that only the target has are green (to be added, so
   they lie inside its outline), those that it has not are purple (to be removed, outside of it);
-  **critical** pixels carry a vermilion cross;
+  **critical** pixels carry a vermilion cross (in large masks one for each group);
 - where parts of a mask are named, components have blue letters and holes vermilion numbers;
 - of the branches that a person decides about, accepted ones are wide green lines, rejected ones
   dotted purple lines with a cross, open ones dashed white lines.
@@ -112,6 +112,7 @@ from .warping import (
     components_around,
     links_around,
     mask_colours,
+    mask_legend,
     neighbourhood,
     verdict,
     warp_masks,
@@ -161,6 +162,7 @@ __all__ = [
     "links_around",
     "lonely_peaks",
     "mask_colours",
+    "mask_legend",
     "mask_parts",
     "metric_rows",
     "morse_summary",

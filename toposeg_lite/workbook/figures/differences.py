@@ -13,9 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from ...data import Sample
-from ...differences import KINDS, Difference
+from ...differences import Difference
 
 __all__ = ["SIGNS", "comparison_figure", "mask_differences_figure", "training_figure"]
 
@@ -28,6 +29,7 @@ SIGNS = {
     "false hole": ("o", "#56B4E9", False),
     "missing hole": ("D", "#009E73", False),
 }
+FOUND, MISSED = 0.9, 0.42  # greys of a mask, and of what it misses; black is 0
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -88,7 +90,7 @@ def comparison_figure(
             _show_mask(ax, name, _flat(masks[row], ndim), truth, differences[name][row])
         for ax in axes:
             ax.set(xticks=[], yticks=[])
-    _legend(figure, len(KINDS))
+    _legend(figure, 4 if len(predictions) > 1 else 3)
     return figure
 
 
@@ -137,7 +139,7 @@ def _show_mask(
     ax: Axes, name: str, mask: np.ndarray, truth: np.ndarray, marks: Sequence[Difference]
 ) -> None:
     """Show a mask in light grey, what it misses in dark grey, and mark the differences."""
-    ax.imshow(np.where(mask, 0.9, 0.35 * truth), cmap="gray", vmin=0, vmax=1,
+    ax.imshow(np.where(mask, FOUND, MISSED * truth), cmap="gray", vmin=0, vmax=1,
               interpolation="nearest")  # fmt: skip
     _mark(ax, marks)
     ending = "" if len(marks) == 1 else "s"
@@ -145,12 +147,14 @@ def _show_mask(
 
 
 def _legend(figure: Figure, columns: int) -> None:
-    """Explain the signs of all kinds below a figure."""
+    """Explain the signs of all kinds, and the two greys, below a figure."""
     handles = [
         Line2D([], [], ls="", marker=marker, ms=8, color=face, label=kind,
                mfc=face if filled else "none", mew=1.8 if not filled else 0.8)
         for kind, (marker, face, filled) in SIGNS.items()
     ]  # fmt: skip
+    greys = (("found", FOUND), ("missed of the reference", MISSED))
+    handles += [Patch(facecolor=str(grey), edgecolor="0.5", label=name) for name, grey in greys]
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
 
 

@@ -21,7 +21,7 @@ __all__ = ["gradient_step", "image_with_pull", "strongest"]
 PULLS = ((1, "raised", "^", RAISED), (-1, "lowered", "v", LOWERED))
 
 # Area of the largest and the smallest sign, in square points: what pulls a little stays visible.
-LARGEST, SMALLEST = 45.0, 8.0
+LARGEST, SMALLEST = 60.0, 15.0
 
 
 def strongest(pull: np.ndarray, limit: int = 100) -> tuple[np.ndarray, np.ndarray]:

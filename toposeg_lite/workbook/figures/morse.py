@@ -67,9 +67,10 @@ def gradient_field(
     """Draw a discrete gradient field over the numbers of a small image.
 
     The image has at most 12 pixels a side; the pixels of `mask`, for instance a skeleton, are
-    yellow. `arrows` and `critical` are pairs of neighbouring pixels. Arrows are black and lead from
-    the first to the second; pixels from which none starts are peaks and get a blue circle. Critical
-    edges are thick, vermilion and dashed. `pits`, where holes are filled, get a vermilion square.
+    yellow. `arrows` and `critical` are pairs of neighbouring pixels. Arrows are black, or pale from
+    pixels of value 0, and lead from the first to the second; pixels from which none starts are
+    peaks and get a blue circle. Critical edges are thick, vermilion and dashed. `pits`, where holes
+    are filled, get a vermilion square.
 
     >>> ax = gradient_field([[0.9, 0.1, 0.6]], [((0, 1), (0, 0))], [((0, 1), (0, 2))])
     >>> len(ax.patches), len(ax.lines)  # two peaks, one critical edge
@@ -84,6 +85,8 @@ def gradient_field(
         ax.plot(columns, rows, color=HOLE, lw=3.5, ls=(0, (1.2, 0.7)))
     style = {"arrowstyle": "-|>", "color": "black", "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
     for start, stop in black:
+        # Where nothing is, arrows lead somewhere, too; they are there to be complete.
+        style |= {"color": "black" if array[tuple(start)] > 0 else "0.78"}
         tail, head = start + 0.27 * (stop - start), stop - 0.27 * (stop - start)
         ax.annotate("", xy=tuple(head[::-1]), xytext=tuple(tail[::-1]), arrowprops=style)
     for p in set(np.ndindex(array.shape)) - {tuple(start.tolist()) for start, _ in black}:

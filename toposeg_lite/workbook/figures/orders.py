@@ -98,8 +98,10 @@ def branches_by_value(
     if chosen is not None:
         row, column = np.unravel_index(paths[chosen][len(paths[chosen]) // 2], colours.shape[:2])
         halo = [withStroke(linewidth=4, foreground="white")]
+        side = -1 if column > colours.shape[1] / 2 else 1  # towards the middle, and not far
         ax.annotate(
-            "asked first", (column, row), (0.5, 0.04), textcoords="axes fraction", ha="center",
+            "asked first", (column, row), (26 * side, 22), textcoords="offset points",
+            ha="left" if side > 0 else "right", weight="bold",
             arrowprops={"arrowstyle": "->", "lw": 1.6}, path_effects=halo,
         )  # fmt: skip
     ax.set(xlabel="column", ylabel="row", title=title)

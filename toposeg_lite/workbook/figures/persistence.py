@@ -19,6 +19,7 @@ from .base import (
     BIRTH,
     DEATH,
     KINDS,
+    LEGEND,
     SUPERLEVEL,
     _axes,
     _dots,
@@ -31,6 +32,8 @@ from .base import (
 from .words import count
 
 __all__ = ["alive", "barcode", "image_with_pairs", "persistence_diagram", "persistence_summary"]
+
+MANY, QUIET = 300, 0.1  # dots of a diagram; persistence up to which a cloud of them is quiet
 
 
 def _check_pairs(pairs: Any) -> PersistencePairs:
@@ -143,13 +146,15 @@ def persistence_diagram(
     if threshold is not None:
         check_fraction(threshold, "threshold")
     ax = _axes(ax, (4.2, 4.4))
-    style: dict[str, Any] = {"line_width": 1, "alpha": 0.8, "ring": (15, 1)}
+    # Of very many dots those near the diagonal are small and pale: together they are a cloud.
+    quiet = QUIET if len(pairs) > MANY else 0.0
+    style: dict[str, Any] = {"line_width": 1, "quiet": quiet, "alpha": 0.8, "ring": (15, 1)}
     signs = _draw_diagram(ax, pairs, KINDS, threshold, selected, **style)
     if threshold is not None:
         signs.append(_sign(f"filled: alive at {threshold:.2f}", marker="none"))
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", title=title)
     ax.set(xlabel="birth (threshold falls from 1 to 0)", ylabel="death")
-    ax.legend(handles=signs, loc="upper left", fontsize="small", frameon=False)
+    ax.legend(handles=signs, loc="upper left", fontsize=LEGEND, frameon=False)
     return ax
 
 
@@ -161,10 +166,14 @@ def _draw_diagram(
     selected: int | None,
     *,
     line_width: float,
+    quiet: float = 0.0,
     alpha: float,
     ring: tuple[float, float],
 ) -> list[Line2D]:
-    """Draw the dots, the threshold and a ring of that size and width; return a sign a kind."""
+    """Draw the dots, the threshold and a ring of that size and width; return a sign a kind.
+
+    Dots with a persistence of at most `quiet` are small and pale.
+    """
     filled = np.ones(len(pairs), bool) if threshold is None else alive(pairs, threshold)
     ax.plot([0, 1], [0, 1], color="0.5", lw=1)
     if threshold is not None:
@@ -173,8 +182,12 @@ def _draw_diagram(
     signs = []
     for dimension, name, colour, marker in kinds:
         kind = pairs.dimension == dimension
-        style: dict[str, Any] = {"marker": marker, "colour": colour, "alpha": alpha}
-        _dots(ax, pairs.birth[kind], pairs.death[kind], filled[kind], **style)
+        style: dict[str, Any] = {"marker": marker, "colour": colour}
+        near = pairs.persistence <= quiet
+        looks: list[Any] = [(near, {"ms": 3.5, "alpha": 0.35}), (~near, {"alpha": alpha})]
+        for which, look in looks:
+            some = kind & which
+            _dots(ax, pairs.birth[some], pairs.death[some], filled[some], **style, **look)
         signs.append(_sign(count(int(kind.sum()), name), marker=marker, color=colour))
     if selected is not None:
         _ring(ax, pairs.birth[selected], pairs.death[selected], *ring)

@@ -164,13 +164,13 @@ def reliability_plot(
     """Draw reliability diagrams: what was said to be likely, against how often it came true.
 
     `diagrams` are one to five by name. The area of a sign says how much its bin holds. On the grey
-    diagonal probabilities are honest; below it they are too bold. The legend names the expected
-    calibration error.
+    diagonal probabilities are honest; below it they are too bold. The legend, below the axes, names
+    the expected calibration error.
 
     >>> from toposeg_lite.structures import reliability_diagram
     >>> ax = reliability_plot({"coin": reliability_diagram([0.5, 0.5], [True, False])})
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['honest', 'coin: 0.0 %']
+    ['honest', 'coin: 0.0 %', 'larger sign: more in its bin']
     """
     if not isinstance(diagrams, Mapping):
         raise TypeError(f"diagrams must map names to diagrams; got {type(diagrams).__name__}")
@@ -179,7 +179,10 @@ def reliability_plot(
     for name, diagram in diagrams.items():
         if not isinstance(diagram, Reliability):
             raise TypeError(f"diagrams must hold Reliability objects; {name!r} is {diagram!r}")
-    ax = _axes(ax, (4.2, 4.0))
+    if ax is None:
+        ax = _axes(None, (4.6, 5.2))
+        ax.get_figure(root=True).subplots_adjust(bottom=0.27, top=0.93)  # type: ignore[union-attr]
+    ax = _axes(ax, (4.6, 5.2))
     ax.plot([0, 1], [0, 1], color="0.6", lw=1)
     signs = [_sign("honest", ls="-", color="0.6")]
     for (name, diagram), (colour, marker) in zip(diagrams.items(), _SERIES, strict=False):
@@ -192,7 +195,8 @@ def reliability_plot(
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=title)
     ax.set(xlabel="probability", ylabel="how often it came true")
     ax.set_aspect("equal")
-    ax.legend(handles=signs, loc="upper left", fontsize="small", frameon=False)
+    signs.append(_sign("larger sign: more in its bin", marker="none"))
+    _legend_below(ax, signs, below=0.15, columns=2, handletextpad=0.6)
     return ax
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.ndimage import binary_fill_holes
 
 from ...checks import check_fraction, check_integer, check_same_shape
 from ...topology.grid import check_image, check_mask
@@ -83,7 +84,8 @@ def slice_values(image: Any, *, mask: Any = None, title: str = "slice") -> Figur
 def voxel_block(mask: Any, *, title: str = "", ax: Axes | None = None) -> Axes:
     """Draw a small mask as a heap of cubes, seen from above, so that slice 0 is at the bottom.
 
-    `mask` has at most 12 voxels a side; `ax` is an Axes3D.
+    `mask` has at most 12 voxels a side; `ax` is an Axes3D. The box is that of the foreground. What
+    it encloses on all sides is a green block, seen through pale walls.
 
     >>> ax = voxel_block(np.ones((1, 2, 3), bool), title="a plate")
     >>> ax.get_title(), ax.get_zlabel()
@@ -94,11 +96,20 @@ def voxel_block(mask: Any, *, title: str = "", ax: Axes | None = None) -> Axes:
     if ax is None:
         drawn = Figure(figsize=(3.4, 3.6)).add_subplot(projection="3d")
     heap = array.transpose(2, 1, 0)  # columns to the right, rows to the back, slices upwards
-    drawn.voxels(heap, facecolors=SUPERLEVEL, edgecolors="0.25", linewidth=0.8, alpha=0.75)
+    cavity = binary_fill_holes(heap) & ~heap
+    # Walls around something are thin as glass, and what they hold is a dark block.
+    alpha = 0.25 if cavity.any() else 0.75
+    drawn.voxels(heap, facecolors=SUPERLEVEL, edgecolors="0.25", linewidth=0.8, alpha=alpha)
+    if cavity.any():
+        drawn.voxels(cavity, facecolors=CAVITY, edgecolors="black", linewidth=0.8)
     for axis, count in zip("xyz", heap.shape, strict=True):
         getattr(drawn, f"set_{axis}ticks")(np.arange(count) + 0.5, map(str, range(count)))
-        getattr(drawn, f"set_{axis}lim")(0, count)
-    drawn.set_box_aspect(heap.shape, zoom=0.86)  # the labels need room
+    # No empty frame around a low shape: the box is that of the foreground.
+    for axis, places in zip("xyz", np.nonzero(heap), strict=True):
+        low, high = (places.min(), places.max() + 1) if len(places) else (0, 1)
+        getattr(drawn, f"set_{axis}lim")(low, high)
+    sides = [np.ptp(places) + 1 if len(places) else 1 for places in np.nonzero(heap)]
+    drawn.set_box_aspect(sides, zoom=0.86)  # the labels need room
     drawn.view_init(elev=28, azim=-58)
     drawn.tick_params(pad=-2, labelsize="small")
     drawn.set_xlabel("column", labelpad=-5)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from skimage.measure import label
 
@@ -15,6 +16,7 @@ from ...topology.grid import check_connectivity, check_mask
 from .base import (
     COMPONENT,
     HOLE,
+    LEGEND,
     LOWERED,
     RAISED,
     SUPERLEVEL,
@@ -33,6 +35,7 @@ __all__ = [
     "components_around",
     "links_around",
     "mask_colours",
+    "mask_legend",
     "neighbourhood",
     "verdict",
     "warp_masks",
@@ -175,8 +178,9 @@ def warp_masks(
     """Show a mask on its way to a target: what is common, what is to be added and removed.
 
     The target is outlined in sky blue, so that what is to be removed lies outside and what is to be
-    added inside. The pixels of `critical`, a mask, carry a vermilion cross, and `pixel` a square
-    around it.
+    added inside. The pixels of `critical`, a mask, carry a vermilion cross; in a mask of more than
+    16 pixels a side they are vermilion, with one cross for each group. `pixel` has a square around
+    it.
 
     >>> ax = warp_masks([[1, 1, 0]], [[0, 1, 1]], title="a bar moves")
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
@@ -199,10 +203,13 @@ def warp_masks(
     ]
     signs.append(_sign("outline of the goal", ls="-", color=TRUTH))
     if critical is not None:
-        rows, columns = np.nonzero(critical)
-        size = min(13.0, max(3.5, 300 / max(height, width)))
+        # In a large mask crosses in a row would melt into a bar: one for each group is enough.
+        rows, columns = np.nonzero(critical) if small else _middles(critical)
+        if not small:
+            layer = np.ma.masked_where(~critical, critical)
+            ax.imshow(layer, cmap=ListedColormap([CRITICAL]), interpolation="nearest")
         style: dict[str, Any] = {"marker": "X", "color": CRITICAL, "mec": "black"}
-        ax.plot(columns, rows, ls="", ms=size, mew=0.5, **style)
+        ax.plot(columns, rows, ls="", ms=13 if small else 10, mew=0.8, **style)
         signs.append(_sign("critical", ms=8, **style))
     if pixel is not None:
         row, column = pixel
@@ -217,6 +224,39 @@ def warp_masks(
     # A wide mask is too low for a share of its height, so the legend keeps a distance in letters.
     _legend_below(ax, signs, below=0, borderaxespad=3.7)
     return ax
+
+
+def _middles(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and columns of one pixel of each group, the nearest to the group's middle."""
+    groups = label(mask, connectivity=2)
+    places = []
+    for number in range(1, groups.max() + 1):
+        pixels = np.argwhere(groups == number)
+        away = ((pixels - pixels.mean(axis=0)) ** 2).sum(axis=1)
+        places.append(pixels[away.argmin()])
+    rows, columns = np.array(places, int).reshape(-1, 2).T
+    return rows, columns
+
+
+def mask_legend(figure: Figure) -> None:
+    """Explain the colours of `mask_colours` below a figure: in both, in one of the two.
+
+    >>> figure = Figure()
+    >>> mask_legend(figure)
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    ['in both', 'missing: in the truth only', 'false: in the prediction only']
+    """
+    if not isinstance(figure, Figure):
+        raise TypeError(f"figure must be a matplotlib Figure; got {type(figure).__name__}")
+    names = ("in both", "missing: in the truth only", "false: in the prediction only")
+    colours = (SUPERLEVEL, RAISED, LOWERED)
+    signs = [
+        _sign(name, marker="s", color=colour, ms=9, mec="0.5", mew=0.5)
+        for name, colour in zip(names, colours, strict=True)
+    ]
+    constrained = figure.get_layout_engine() is not None
+    place = "outside lower center" if constrained else "lower center"
+    figure.legend(handles=signs, loc=place, ncols=3, frameon=False, fontsize=LEGEND)
 
 
 def neighbourhood(
