@@ -649,6 +649,35 @@ def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
         expect(brief).to_have_text(model.brief())
 
 
+@pytest.mark.browser
+def test_names_of_axes_stay_on_their_canvas(tmp_path):
+    """What is written is measured: canvases forget words."""
+    frames = frames_of(explorers.ComparisonExplorer(two_runs()))
+    with pages(tmp_path) as show:
+        page = show(frames.bundle(), width=900)
+        found = page.evaluate(
+            """() => {
+                const out = [], { prototype } = CanvasRenderingContext2D;
+                const write = prototype.fillText;
+                prototype.fillText = function (text, x, y) {
+                    const { a, e } = this.getTransform();
+                    const half = this.measureText(text).width / 2;
+                    if (a > 0 && this.textAlign === "center") // not turned
+                        out.push([text, (a * (x - half) + e), (a * (x + half) + e),
+                                  this.canvas.width]);
+                    return write.call(this, text, x, y);
+                };
+                const { view } = document.querySelector("canvas").toposeg;
+                for (const panel of view.panels) panel.draw(view.index);
+                prototype.fillText = write;
+                return out;
+            }"""
+        )
+        assert "Betti matching error (← better)" in [text for text, *_ in found]
+        for text, left, right, width in found:
+            assert 0 <= left < right <= width, text
+
+
 # --- Studies ----------------------------------------------------------------------------------
 
 

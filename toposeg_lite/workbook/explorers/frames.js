@@ -574,7 +574,8 @@ class Chart extends Panel {
     ctx.textBaseline = "top";
     for (const [value, label] of x[3])
       if (inside(value, x)) ctx.fillText(label, this.atX(value), top + high + 6);
-    ctx.fillText(x[2], left + wide / 2, top + high + 24);
+    const half = ctx.measureText(x[2]).width / 2 + 2; // of the name, which stays on the canvas
+    ctx.fillText(x[2], clamp(left + wide / 2, half, this.width - half), top + high + 24);
     ctx.textAlign = "right";
     ctx.textBaseline = "middle";
     for (const [value, label] of y[3])
