@@ -32,7 +32,7 @@ from scipy.special import expit
 
 from toposeg_lite import exercises, explorers, figures
 from toposeg_lite.data import load_dataset, photos
-from toposeg_lite.losses import TopologicalLoss, topological_loss
+from toposeg_lite.losses import MorseLoss, TopologicalLoss, topological_loss
 from toposeg_lite.topology import betti_numbers
 
 torch.set_num_threads(1)  # so that the number of cores changes no digit
@@ -192,16 +192,19 @@ figures.show(figures.image_row(images, titles), text)
 # %% explorer-text [markdown]
 # ## 5. Play the descent
 #
-# Now without any network: change the logits themselves, step by step, against the gradient. With a running kernel the picture is live. Press *Play the descent*, or move *Step*, and watch the pixels that are raised (green, up) and lowered (purple, down), and how the dots wander in the diagram. *Loss* changes the loss; section 7 tells what the names of the topological ones mean. To keep the picture quiet, the topological losses leave alone what has a persistence of .1 or less. In the printed lines, "gap" is the death of the piece behind the gap, that is, the weakest link of the best path across it (the marked feature 2), and "faint vessel" the brightest pixel of the far part of the faint vessel at the top.
+# Now without any network: change the logits themselves, step by step, against the gradient. With a running kernel the picture is live. Press *Play the descent*, or move *Step*, and watch the pixels that are raised (green, up) and lowered (purple, down), and how the dots wander in the diagram. *Loss* changes the loss; section 7 tells what the names of the topological ones mean. To keep the picture quiet, the topological losses leave alone what has a persistence of .1 or less. *morse* is the loss of chapter 06, a cross-entropy on the ridges of the likelihood and nowhere else: it pulls at whole ways where the topological losses pull at single pixels. *morse, of both* adds the skeleton of the truth, so it also sees a vessel that shows no ridge. (Both are means over some hundred pixels, hence the factor 10.) In the printed lines, "gap" is the death of the piece behind the gap, that is, the weakest link of the best path across it (the marked feature 2), and "faint vessel" the brightest pixel of the far part of the faint vessel at the top.
 #
-# Find: the step at which the gap closes. What becomes of the faint vessel. What the cross-entropy does in ten steps, and why it is no surprise that it wins here (it is told every pixel of the truth; a new photograph comes without).
+# Find: the step at which the gap closes. What becomes of the faint vessel. What the cross-entropy does in ten steps, and why it is no surprise that it wins here (it is told every pixel of the truth; a new photograph comes without). How many components *morse* leaves in step 40, and why it no longer sees the gap between them (how persistent are they?).
 
 # %% explorer tags=["end-product"]
+ridges, both = MorseLoss(min_persistence=0.1), MorseLoss(of="both", min_persistence=0.1)
 losses = {
     "rank": TopologicalLoss(matching="rank", min_persistence=0.1),
     "spatial": TopologicalLoss(min_persistence=0.1),
     "wasserstein": TopologicalLoss(matching="wasserstein", min_persistence=0.1),
     "cross-entropy": lambda logits, y: torch.nn.BCEWithLogitsLoss(reduction="sum")(logits, y) / 10,
+    "morse": lambda logits, y: 10 * ridges(logits, y),
+    "morse, of both": lambda logits, y: 10 * both(logits, y),
 }
 play = {"steps": 40, "rate": RATE, "min_persistence": 0.1}
 explorer = explorers.GradientExplorer(crop, truth, losses, **play)

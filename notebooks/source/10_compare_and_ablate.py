@@ -281,7 +281,7 @@ pd.DataFrame(rows)
 # %% try [markdown]
 # ## 9. Judge for yourself
 #
-# With a running kernel the next picture is live. Choose a *Run*, a *Score*, a *Loss*; click a square, or **hover over a dot** to learn which image it is. *Seeds that count* takes only the first seeds: watch what becomes of bars and p-values when there is one less. (To follow your hand it samples fewer times than section 5, so last digits differ.) All is reachable by keyboard.
+# With a running kernel the next picture is live. Choose a *Run* and a *Score*; move *Loss*, or click its row on the left. **Point at a dot** in the middle to learn which image it is, and click to mark it. Point at the ring of a seed, and on the right the line of the same seed stands out. *Seeds that count* takes only the first seeds: watch what becomes of bars and p-values when there is one less. (To follow your hand it samples fewer times than section 5, so last digits differ.) All is reachable by keyboard.
 #
 # 1. Is there a loss that wins in topology **and** keeps the Dice? Is it the same in every run?
 # 2. Take one seed only. Which verdict of section 5 would you have had to take back?

@@ -397,6 +397,30 @@ def test_a_diagram_is_looked_at_closely_and_given_back(tmp_path):
         rests(page)
         assert canvas.evaluate("canvas => canvas.toposeg.x.slice(0, 2)") == [-0.03, 1.03]
 
+        # The barcode, too: there the threshold falls from left to right, and row 1 is on top.
+        canvas = page.locator(FIGURE.format("bars") + " canvas")
+        box = canvas.bounding_box()
+        page.mouse.move(box["x"] + 120, box["y"] + 30)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 250, box["y"] + 200, steps=4)
+        page.mouse.up()
+        back = page.get_by_role("button", name="Whole barcode")
+        expect(back).to_be_visible()
+        rests(page)
+        high, low = canvas.evaluate("canvas => canvas.toposeg.x.slice(0, 2)")
+        first, last = canvas.evaluate("canvas => canvas.toposeg.y.slice(0, 2)")
+        assert 0 < low < high < 1
+        assert 0.3 < first < last < 40
+        middle = (first + last) / 2
+        row = canvas.evaluate("(canvas, row) => canvas.toposeg.atY(row)", round(middle))
+        page.mouse.move(box["x"] + 150, box["y"] + row)
+        where = page.locator(FIGURE.format("bars") + " .toposeg-where")
+        expect(where).to_contain_text(f" {round(middle)}, born at ")
+        canvas.dblclick(position={"x": 150, "y": row})
+        expect(back).to_be_hidden()
+        rests(page)
+        assert canvas.evaluate("canvas => canvas.toposeg.x.slice(0, 2)") == [1.03, -0.03]
+
 
 # --- Motion -------------------------------------------------------------------------------------
 
@@ -623,6 +647,35 @@ def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
         later["about"] = later["about"] | {"stroke": 2}
         page.evaluate(answer_it, later)  # heard, and somebody else has painted on
         expect(brief).to_have_text(model.brief())
+
+
+@pytest.mark.browser
+def test_names_of_axes_stay_on_their_canvas(tmp_path):
+    """What is written is measured: canvases forget words."""
+    frames = frames_of(explorers.ComparisonExplorer(two_runs()))
+    with pages(tmp_path) as show:
+        page = show(frames.bundle(), width=900)
+        found = page.evaluate(
+            """() => {
+                const out = [], { prototype } = CanvasRenderingContext2D;
+                const write = prototype.fillText;
+                prototype.fillText = function (text, x, y) {
+                    const { a, e } = this.getTransform();
+                    const half = this.measureText(text).width / 2;
+                    if (a > 0 && this.textAlign === "center") // not turned
+                        out.push([text, (a * (x - half) + e), (a * (x + half) + e),
+                                  this.canvas.width]);
+                    return write.call(this, text, x, y);
+                };
+                const { view } = document.querySelector("canvas").toposeg;
+                for (const panel of view.panels) panel.draw(view.index);
+                prototype.fillText = write;
+                return out;
+            }"""
+        )
+        assert "Betti matching error (← better)" in [text for text, *_ in found]
+        for text, left, right, width in found:
+            assert 0 <= left < right <= width, text
 
 
 # --- Studies ----------------------------------------------------------------------------------

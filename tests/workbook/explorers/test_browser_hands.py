@@ -103,6 +103,7 @@ FRAMED = [
     "03 Descent",
     "04 Warping",
     "07 Structures",
+    "10 Comparison",
     "13 Volumes",
 ]
 BESIDE = ["13 Volumes"]  # a figure of plotly beside the frames

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 from screens import spoken
+from skimage.measure import label
 
 from toposeg_lite.losses import DiceBCELoss, TopologicalLoss
+from toposeg_lite.topology import morse_complex
+from toposeg_lite.topology.skeleton import thin_mask
 from toposeg_lite.workbook import figures
 from toposeg_lite.workbook.explorers import GradientExplorer
 from toposeg_lite.workbook.explorers.gradient import _GradientView
@@ -85,6 +88,24 @@ def test_every_frame_is_what_the_model_says():
         np.testing.assert_array_equal(alive, figures.alive(model.shown, model.threshold))
         shown = [numbers["values"][step] for numbers in frames.about["numbers"]]
         assert shown == [str(count) for count in model.betti]
+
+
+@pytest.mark.parametrize("loss", ["morse", "morse, of both"])
+def test_the_example_pulls_at_whole_ridges(loss):
+    """By the formula: the likelihood minus the truth, on the ridges, through their number."""
+    model = GradientExplorer.example()
+    model.loss, model.step = loss, 0
+    ridges = morse_complex(model.image).skeleton(0.1).mask
+    if loss == "morse, of both":
+        ridges |= thin_mask(model.truth)
+    pull = np.where(ridges, 10 * (model.truth - model.image) / ridges.sum(), 0)
+    np.testing.assert_allclose(model.pull, pull, atol=1e-6)
+    assert label(ridges, connectivity=2).max() < ridges.sum() / 20  # ways, and no single pixels
+    first = films.panel(_GradientView(model).frames)["signs"][0]
+    assert first["sign"] == "up"
+    raised = films.places(_GradientView(model).frames, 0, 0)
+    strongest = np.sort(model.pull[model.pull > 0])[::-1][:100]
+    np.testing.assert_allclose(np.sort(model.pull.flat[raised])[::-1], strongest)
 
 
 def test_the_page_moves_the_model_in_the_film_that_it_has(monkeypatch):

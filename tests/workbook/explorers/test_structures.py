@@ -83,7 +83,7 @@ def test_the_network_runs_once_for_each_model_and_image():
     for one in model.models.values():
         one.network.register_forward_hook(lambda *_: runs.append(1))
     model.temperature, model.n, model.mode = 2.0, 9, "threshold"
-    model.mode, model.sample, model.shown = "branch", 5, "variance"
+    model.mode, model.sample, model.shown = "branch", 5, "probability"
     assert len(runs) == 1  # the mode "threshold"
     model.image = ROW[None]
     assert len(runs) == 2
@@ -159,13 +159,13 @@ def test_models_must_be_models(wrong):
 
 
 def test_the_picture_is_the_static_twin():
-    model = explorer(sample=2, shown="variance", selected=3)
+    model = explorer(sample=2, shown="probability", selected=3)
     twin = figures.structure_summary(
         hills().astype(np.float32),
         model.distribution,
         model.samples,
         sample=1,
-        shown="variance",
+        shown="probability",
         selected=int(model.order[2]),
     )
     assert figures.png(model.picture()) == figures.png(twin)
@@ -235,10 +235,10 @@ def test_page_and_controls_move_the_model():
     assert (view.frames.index, view.frames.about["frames"]) == (2, 3)
     view.controls["mode"].value = "threshold"
     assert model.distribution.mode == "threshold"
-    view.controls["shown"].value = "variance"
-    assert "variance 0.25" in [text for _, _, text in view.frames.about["legend"]]
-    third = figures.pixel_values_of(model.distribution.branches.likelihood, "variance")
-    np.testing.assert_array_equal(pictures(view)[1], figures.pixel_colours(third, largest=0.25))
+    view.controls["shown"].value = "probability"
+    assert "probability 0.5" in [text for _, _, text in view.frames.about["legend"]]
+    third = figures.pixel_values_of(model.distribution.branches.likelihood, "probability")
+    np.testing.assert_array_equal(pictures(view)[1], figures.pixel_colours(third))
     assert spoken(view) == model.describe()
 
 

@@ -242,8 +242,9 @@ class Panel {
     this.ratio = ratio;
   }
 
+  /** As high as an image beside it would be. */
   sized(room) {
-    return [room, Math.round(Math.min(room, 460))];
+    return [room, Math.round(Math.min(room, this.view.image ? TALLEST : 460))];
   }
 
   clear() {
@@ -573,7 +574,8 @@ class Chart extends Panel {
     ctx.textBaseline = "top";
     for (const [value, label] of x[3])
       if (inside(value, x)) ctx.fillText(label, this.atX(value), top + high + 6);
-    ctx.fillText(x[2], left + wide / 2, top + high + 24);
+    const half = ctx.measureText(x[2]).width / 2 + 2; // of the name, which stays on the canvas
+    ctx.fillText(x[2], clamp(left + wide / 2, half, this.width - half), top + high + 24);
     ctx.textAlign = "right";
     ctx.textBaseline = "middle";
     for (const [value, label] of y[3])
@@ -669,16 +671,20 @@ function ticks(low, high, count = 6) {
   return found;
 }
 
-/** Births and deaths as dots; a box that is drawn with the pointer is looked at closely. */
-class Diagram extends Chart {
+/** A chart of which a box, drawn with the pointer, is looked at closely. */
+class Closer extends Chart {
   constructor(view) {
     super(view);
-    this.zoom = null;
+    this.zoom = null; // left, right, top and bottom of the box, in the units of the axes
     this.canvas.addEventListener("dblclick", () => this.look(null));
     this.back = make("button.toposeg-back", { type: "button", onclick: () => this.look(null) });
-    this.back.textContent = "Whole diagram";
     this.back.hidden = true;
     this.element.append(this.back);
+  }
+
+  use(about) {
+    super.use(about);
+    this.back.textContent = `Whole ${about.title.split(":")[0].split(" ").at(-1)}`;
   }
 
   look(zoom) {
@@ -688,6 +694,45 @@ class Diagram extends Chart {
     this.view.soon();
   }
 
+  drawBox() {
+    if (!this.drag?.moved) return;
+    const { ctx } = this;
+    const { a, b } = this.drag;
+    ctx.lineWidth = 1;
+    ctx.strokeStyle = this.view.ink;
+    ctx.strokeRect(a[0], a[1], b[0] - a[0], b[1] - a[1]);
+  }
+
+  pressed(x, y, event) {
+    this.drag = { a: [x, y], b: [x, y], moved: false };
+    this.canvas.setPointerCapture(event.pointerId);
+    super.pressed(x, y);
+  }
+
+  pointed(x, y) {
+    if (!this.drag) return super.pointed(x, y);
+    this.drag.b = [x, y];
+    this.drag.moved ||= Math.hypot(x - this.drag.a[0], y - this.drag.a[1]) > 8;
+    if (this.drag.moved) this.view.soon();
+  }
+
+  released(x, y) {
+    const drag = this.drag;
+    this.drag = null;
+    if (!drag?.moved) return;
+    const [left, top, wide, high] = this.box;
+    const share = (u, start, length) => clamp((u - start) / length, 0, 1);
+    const onX = (u) => this.x[0] + share(u, left, wide) * (this.x[1] - this.x[0]);
+    const onY = (v) => this.y[0] + share(v, top, high) * (this.y[1] - this.y[0]);
+    const xs = [drag.a[0], x].sort((a, b) => a - b).map(onX);
+    const ys = [drag.a[1], y].sort((a, b) => a - b).map(onY);
+    const wanted = Math.abs(xs[1] - xs[0]) > 1e-4 && Math.abs(ys[1] - ys[0]) > 1e-4;
+    this.look(wanted ? [...xs, ...ys] : this.zoom);
+  }
+}
+
+/** Births and deaths as dots. */
+class Diagram extends Closer {
   draw(k) {
     this.clear();
     const { view, ctx } = this;
@@ -722,56 +767,26 @@ class Diagram extends Chart {
         const [x, y] = [this.atX(features.birth[from + j]), this.atY(features.death[from + j])];
         sign(ctx, "ring", x, y, 20, view.ink, view.paper);
       }
-      if (this.drag?.moved) {
-        const { a, b } = this.drag;
-        ctx.strokeStyle = view.ink;
-        ctx.strokeRect(a[0], a[1], b[0] - a[0], b[1] - a[1]);
-      }
+      this.drawBox();
     });
     this.tellMark();
-  }
-
-  pressed(x, y, event) {
-    this.drag = { a: [x, y], b: [x, y], moved: false };
-    this.canvas.setPointerCapture(event.pointerId);
-    super.pressed(x, y);
-  }
-
-  pointed(x, y) {
-    if (!this.drag) return super.pointed(x, y);
-    this.drag.b = [x, y];
-    this.drag.moved ||= Math.hypot(x - this.drag.a[0], y - this.drag.a[1]) > 8;
-    if (this.drag.moved) this.view.soon();
-  }
-
-  released(x, y) {
-    const drag = this.drag;
-    this.drag = null;
-    if (!drag?.moved) return;
-    const [left, top, wide, high] = this.box;
-    const share = (u, start, length) => clamp((u - start) / length, 0, 1);
-    const onX = (u) => this.x[0] + share(u, left, wide) * (this.x[1] - this.x[0]);
-    const onY = (v) => this.y[0] + share(v, top, high) * (this.y[1] - this.y[0]);
-    const xs = [onX(drag.a[0]), onX(x)].sort((a, b) => a - b);
-    const ys = [onY(drag.a[1]), onY(y)].sort((a, b) => b - a);
-    const wanted = xs[1] - xs[0] > 1e-4 && ys[0] - ys[1] > 1e-4;
-    this.look(wanted ? [...xs, ...ys] : this.zoom);
   }
 }
 
 /** The barcode: what has been lived of a bar at the threshold is solid, what is to come faint. */
-class Bars extends Chart {
+class Bars extends Closer {
   draw(k) {
     this.clear();
     const { view, ctx } = this;
     const { features } = view;
     const [from, to] = features.range(k);
     const count = Math.min(to - from, this.about.most);
-    const rows = Math.max(count, 4);
-    const marks = ticks(1, rows).filter(([value]) => Number.isInteger(value));
+    const [x0, x1, y0, y1] = this.zoom ?? [1.03, -0.03, 0.3, Math.max(count, 4) + 0.7];
+    const rows = y1 - y0;
+    const marks = ticks(Math.max(y0, 1), y1).filter(([value]) => Number.isInteger(value));
     this.axes(
-      [1.03, -0.03, "threshold, falling", ticks(0, 1)],
-      [0.3, rows + 0.7, "feature, longest first", [[1, "1"], ...marks.filter(([v]) => v > 1)]],
+      [x0, x1, "threshold, falling", ticks(x0, x1)],
+      [y0, y1, "feature, longest first", [[1, "1"], ...marks.filter(([v]) => v > 1)]],
     );
     const threshold = view.about.thresholds[k];
     this.inFrame(() => {
@@ -802,6 +817,7 @@ class Bars extends Chart {
       }
       const x = this.atX(threshold);
       this.dashed([x, this.box[1]], [x, this.box[1] + this.box[3]]);
+      this.drawBox();
     });
     this.tellMark();
   }

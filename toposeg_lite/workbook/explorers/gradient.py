@@ -150,17 +150,22 @@ class GradientExplorer(PersistenceExplorer):
 
     @classmethod
     def example(cls) -> Self:
-        """Return an explorer of three losses on a broken vessel, a few steps on the way."""
+        """Return an explorer of five losses on a broken vessel, a few steps on the way.
+
+        The weights of the cross-entropy and of the Morse losses let each step be seen.
+        """
         import torch
 
-        from ...losses import TopologicalLoss
+        from ...losses import MorseLoss, TopologicalLoss
 
+        cross_entropy = torch.nn.BCEWithLogitsLoss(reduction="sum")
+        ridges, both = MorseLoss(min_persistence=0.1), MorseLoss(of="both", min_persistence=0.1)
         losses: dict[str, Callable[..., Any]] = {
             "rank": TopologicalLoss(matching="rank", min_persistence=0.1),
             "wasserstein": TopologicalLoss(matching="wasserstein", min_persistence=0.1),
-            "cross-entropy": lambda logits, y: (
-                torch.nn.BCEWithLogitsLoss(reduction="sum")(logits, y) / 10
-            ),
+            "cross-entropy": lambda logits, y: cross_entropy(logits, y) / 10,
+            "morse": lambda logits, y: 10 * ridges(logits, y),
+            "morse, of both": lambda logits, y: 10 * both(logits, y),
         }
         return cls(*examples.gap(), losses, step=3, min_persistence=0.1, selected=2)
 

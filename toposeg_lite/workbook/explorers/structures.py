@@ -50,7 +50,7 @@ class StructureExplorer(Explorer):
         Default 1: as the model was calibrated.
     sample : int
         Which sample to show, from 1.
-    shown : {"entropy", "probability", "variance"}
+    shown : {"entropy", "probability"}
         What the maps show.
     seed : int
         Of the samples.
@@ -236,7 +236,7 @@ class StructureExplorer(Explorer):
             f"{count(self.samples.kept.shape[1], 'branch')} and has "
             f"{count(b0, 'component')} and {count(b1, 'loop')}; all samples keep "
             f"{kept.min()} to {kept.max()}. Of {unsure} the model is unsure (entropy above half a "
-            f"bit). The maps show the {figures.MAPS[self.shown][1]}."
+            f"bit). The maps show the {figures.MAPS[self.shown]}."
         )
         return f"{text} {self._describe_branch()}" if self.selected else text
 
@@ -249,8 +249,8 @@ class StructureExplorer(Explorer):
         return (
             f"Branch {self.selected} of {len(self.order)}, the most uncertain first, {kind} in row "
             f"{row}, column {column}: persistence {branches.persistence[k]:.2f}, length "
-            f"{branches.length[k]:.0f} pixels, probability {known.probability[k]:.2f} with "
-            f"variance {known.variance[k]:.3f}, kept in {often} of {count(self.n, 'sample')}."
+            f"{branches.length[k]:.0f} pixels, probability {known.probability[k]:.2f}, "
+            f"entropy {known.entropy[k]:.2f} bit, kept in {often} of {count(self.n, 'sample')}."
         )
 
     def picture(self) -> Figure:
@@ -289,7 +289,7 @@ class _StructureView(FramedView):
     """The view of a `StructureExplorer`: a sample, and a map of branches and one of pixels."""
 
     def build_controls(self) -> list[Any]:
-        maps = [(name, key) for key, (_, name) in figures.MAPS.items()]
+        maps = [(name, key) for key, name in figures.MAPS.items()]
         self.controls |= {
             "n": views.integer_slider("Number of samples", 1, MOST),
             "temperature": views.slider(
@@ -338,12 +338,11 @@ class _StructureView(FramedView):
         pointed: dict[str, Any] = {"picks": picks, "paths": paths, "click": "mark"}
         masks = reel.masks(model.samples.masks, figures.SUPERLEVEL)
         reel.image("sample: point at a branch", shape, [reel.grey(grey), masks], **pointed)
-        largest, text = figures.MAPS[model.shown]
         values = getattr(model.uncertainty, model.shown)
-        colours = figures.branch_colours(grey, branches, values, largest=largest)
+        colours = figures.branch_colours(grey, branches, values)
         reel.image("each branch: point at it", shape, [reel.colours(colours)], **pointed)
         by_pixel = figures.pixel_values_of(branches.likelihood, model.shown)
-        colours = figures.pixel_colours(by_pixel, largest=largest)
+        colours = figures.pixel_colours(by_pixel)
         reel.image("each pixel", shape, [reel.colours(colours)])
         known = model.uncertainty
         reel.more |= {
@@ -361,10 +360,9 @@ class _StructureView(FramedView):
             "play": {"kind": "steps", "label": "Play the samples", "interval": 400},
         }
         ends = figures.pixel_colours(np.array([[0.0, 0.5, 1.0]]))[0]
-        name = text.split(",")[0].split(" of")[0]
         reel.legend.append(("■", figures.SUPERLEVEL, "kept in this sample"))
         reel.legend += [
-            ("■", "#{:02x}{:02x}{:02x}".format(*colour), f"{name} {share * largest:g}")
+            ("■", "#{:02x}{:02x}{:02x}".format(*colour), f"{model.shown} {share:g}")
             for colour, share in zip(ends, (0, 0.5, 1), strict=True)
         ]
         return reel.film()

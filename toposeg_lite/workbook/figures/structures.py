@@ -44,12 +44,8 @@ __all__ = [
     "structure_summary",
 ]
 
-#: What the maps show, by name: its largest value, and what it is called.
-MAPS = {
-    "entropy": (1.0, "entropy, in bits"),
-    "probability": (1.0, "probability"),
-    "variance": (0.25, "variance of the probability"),
-}
+#: What the maps show, by name, from 0 to 1, and what it is called.
+MAPS = {"entropy": "entropy, in bits", "probability": "probability"}
 _COLOURS = matplotlib.colormaps["viridis"]
 _REACH = 1.5  # pixels from a path that are coloured as it is, so that thin ones can be seen
 _SERIES = ((COMPONENT, "o"), (HOLE, "^"), (RAISED, "s"), (LOWERED, "D"), ("black", "v"))
@@ -240,9 +236,8 @@ def structure_summary(
         check_integer(selected, "selected", 0, len(branches) - 1)
     check_same_shape(grey, samples.masks[sample], ("grey", "the sample"))
     known = distribution.uncertainty() if uncertainty is None else uncertainty
-    largest, name = MAPS[shown]
-    by_branch = branch_colours(grey, branches, getattr(known, shown), largest=largest)
-    by_pixel = pixel_colours(pixel_values_of(branches.likelihood, shown), largest=largest)
+    by_branch = branch_colours(grey, branches, getattr(known, shown))
+    by_pixel = pixel_colours(pixel_values_of(branches.likelihood, shown))
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     _grey(left, grey, f"sample {sample + 1} of {len(samples)}")
@@ -257,21 +252,19 @@ def structure_summary(
         for colour, width in (("black", 5), ("white", 2.5)):
             for ax in (left, middle):
                 ax.plot(x, y, color=colour, lw=width, solid_capstyle="round")
-    scale = ScalarMappable(Normalize(0, largest), _COLOURS)
-    figure.colorbar(scale, ax=[middle, right], label=name, shrink=0.8, aspect=25, pad=0.01)
+    scale = ScalarMappable(Normalize(0, 1), _COLOURS)
+    figure.colorbar(scale, ax=[middle, right], label=MAPS[shown], shrink=0.8, aspect=25, pad=0.01)
     return figure
 
 
 def pixel_values_of(likelihood: np.ndarray, shown: str) -> np.ndarray:
     """Return how unsure a network is of each pixel: what one has without branches.
 
-    `shown` is one of `MAPS`: the entropy or variance of the likelihood, or the likelihood itself.
+    `shown` is one of `MAPS`: the entropy of the likelihood, or the likelihood itself.
 
     >>> pixel_values_of(np.array([[0.5, 1.0]]), "entropy")
     array([[1., 0.]])
     """
     check_choice(shown, tuple(MAPS), "shown")
     likelihood = check_image(likelihood, "likelihood", ndim=2).astype(np.float64)
-    if shown == "probability":
-        return likelihood
-    return entropy(likelihood) if shown == "entropy" else likelihood * (1 - likelihood)
+    return entropy(likelihood) if shown == "entropy" else likelihood
