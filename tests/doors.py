@@ -29,7 +29,7 @@ RECORD = Path(__file__).with_name("public_names.json")
 #: Records that functions return and others take: what is in them is checked by those who take them.
 RECORDS = {
     "AnnotationCurve", "Bundle", "BranchSet", "Branches", "Checkpoint", "Dataset", "Difference",
-    "Drawing", "Effect", "Evaluation", "Gaussian", "Matching", "MorseComplex", "MorseView",
+    "Drawing", "Effect", "Evaluation", "Gaussian", "Line", "Matching", "MorseComplex", "MorseView",
     "PersistencePairs", "Problem", "Progress", "QueuedBranch", "Reliability", "Run", "Sample",
     "Skeleton", "Stroke", "StructureDistribution", "StructureLoss", "StructureSamples",
     "Uncertainty", "Verdict", "WarpResult",

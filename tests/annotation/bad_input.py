@@ -10,7 +10,10 @@ from toposeg_lite.annotation import (
     AnnotationSession,
     LogisticModel,
     judge_branches,
+    likelihood_of_mask,
+    open_session,
     simulate_annotator,
+    to_skan,
 )
 
 LOGITS = torch.linspace(-3, 3, 12).reshape(1, 1, 3, 4)
@@ -329,5 +332,41 @@ CASES = [
         lambda: simulate_annotator(SESSION, MASK, order="doubts"),
         ValueError,
         "order must be one of",
+    ),
+    (
+        "export, spacing of a picture",
+        lambda: SESSION.export("a.png", spacing=(1, 1)),
+        ValueError,
+        "spacing goes with a path in .geojson or .swc; got 'a.png'",
+    ),
+    (
+        "export, an affine of trees",
+        lambda: SESSION.export("a.swc", affine=np.eye(4)),
+        ValueError,
+        "affine goes with NIfTI files alone; got a path that ends in .swc",
+    ),
+    (
+        "export, the skeleton of trees",
+        lambda: SESSION.export("a.swc", skeleton=True),
+        ValueError,
+        "skeleton=True goes with pictures",
+    ),
+    (
+        "skan, an empty mask",
+        lambda: to_skan(AnnotationSession(0 * IMAGE, 0 * IMAGE)),
+        ValueError,
+        "session has an empty mask",
+    ),
+    (
+        "session of files, neither mask nor likelihood",
+        lambda: open_session("a.png"),
+        ValueError,
+        "likelihood or mask must name a file",
+    ),
+    (
+        "likelihood of a mask, reach beside a likelihood",
+        lambda: likelihood_of_mask(MASK, IMAGE, reach=3),
+        ValueError,
+        "reach goes with a mask alone",
     ),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from bad_values import (
@@ -10,11 +12,14 @@ from bad_values import (
     BAD_FLAG,
     BAD_FRACTION,
     BAD_INDEX,
+    BAD_LIKELIHOOD,
     BAD_MODULE,
+    BAD_NDIM,
     BAD_NUMBER,
     BAD_PATH,
     BAD_POSITIVE,
     BAD_SIZE,
+    BAD_SPACING,
     EMPTY,
     IMAGE,
     INF,
@@ -26,7 +31,7 @@ from doors import call
 from sessions import IMAGE as DRAWN
 
 from toposeg_lite import annotation
-from toposeg_lite.annotation import AnnotationSession
+from toposeg_lite.annotation import AnnotationSession, Line
 from toposeg_lite.structures import StructureModel
 
 SESSION = AnnotationSession(DRAWN, DRAWN)
@@ -64,6 +69,39 @@ ORDER: Kind = {
 }  # fmt: skip
 CLICKS = {word: value for word, value in BAD_COUNT.items() if word != "None"}
 RADIUS = {word: value for word, value in BAD_NUMBER.items() if word != "None"}
+
+
+LINE = Line(np.array([[0.0, 0.0], [1.0, 1.0]]), "drawn", 0, 1.0)
+NO_LINES: Kind = {
+    "None": None, "a text": "a.swc", "a line": LINE, "of arrays": [LINE.points],
+    "of another kind": [LINE._replace(kind="vessel")],
+    "outside": [LINE._replace(points=np.array([[0.0, 99.0]]))],
+    "of a volume": [LINE._replace(points=np.zeros((2, 3)))],
+    "of no point": [LINE._replace(points=np.zeros((0, 2)))],
+    "of a thin radius": [LINE._replace(radius=-1)],
+    "of a text": [LINE._replace(points="a line")],
+    "of no branch": [LINE._replace(kind="branch")],
+    "of no decision": [LINE._replace(kind="branch", decision=2)],
+}  # fmt: skip
+NO_LAYERS: Kind = {
+    "None": None, "a text": "layers", "a number": 3, "of numbers": [1, 2],
+    "of pairs": [([], {})], "without keywords": [([], None, "shapes")],
+    "of areas": [([np.eye(2)], {"shape_type": "polygon"}, "shapes")],
+}  # fmt: skip
+NO_SKELETON: Kind = {"None": None, "an image": IMAGE, "a text": "a.png"}
+HERE = Path(__file__).parent
+PICTURE_FILE, MASK_FILE = HERE / "files" / "image.png", HERE / "files" / "mask.png"
+FILE: Kind = BAD_PATH | {"None": None}
+NO_KIND: Kind = {"another kind": HERE / "files" / "image.xyz"}
+
+
+class Skeleton:
+    """As much of a `skan.Skeleton` as is needed."""
+
+    n_paths = 1
+
+    def path_coordinates(self, index):
+        return np.array([[1, 1], [1, 2]])
 
 
 def act(name):
@@ -112,6 +150,43 @@ CALLS = [
         {"point": POINT, "reach": BAD_NUMBER}, of=SESSION.nearest,
     ),
     call(AnnotationSession.queue, {"by": "gain"}, {"by": BAD_CHOICE}, of=SESSION.queue),
+    call(
+        AnnotationSession.export, {"path": "a.swc", "spacing": (2.0, 1.0)},
+        {"path": {"a picture": "a.png"}}, of=SESSION.export,
+        free={"skeleton": "tried above", "affine": "tried above"},
+    ),
+    call(AnnotationSession.take, {"lines": [LINE]}, {"lines": NO_LINES}, of=act("take")),
+    call(
+        annotation.read_lines,
+        {"path": HERE / "files" / "line.swc", "ndim": 2, "spacing": (2.0, 1.0)},
+        {"path": FILE | NO_KIND, "ndim": BAD_NDIM, "spacing": BAD_SPACING},
+    ),
+    call(annotation.lines_from_skan, {"skeleton": Skeleton()},
+         {"skeleton": NO_SKELETON | {"a class": Skeleton}}),
+    call(annotation.from_napari, {"layers": annotation.to_napari(SESSION)}, {"layers": NO_LAYERS}),
+    *[
+        call(function, {"session": SESSION, "spacing": (2.0, 1.0)}, {"session": NO_SESSION})
+        for function in (annotation.to_napari, annotation.to_skan)
+    ],
+    call(
+        annotation.likelihood_of_mask, {"mask": TRUTH, "reach": 2},
+        {"reach": BAD_NUMBER, "likelihood": {"beside reach": DRAWN}},
+    ),
+    call(
+        annotation.likelihood_of_mask, {"mask": TRUTH, "likelihood": DRAWN},
+        {"likelihood": {w: v for w, v in BAD_LIKELIHOOD.items() if w != "None"}
+         | {"another shape": DRAWN.T}},
+        free={"reach": "tried above"},
+    ),
+    call(
+        annotation.open_session, {"image": PICTURE_FILE, "mask": MASK_FILE, "reach": 2},
+        {"image": FILE | NO_KIND, "mask": FILE | NO_KIND, "reach": BAD_NUMBER,
+         "path": BAD_PATH, "options": {"unknown": 1}},
+    ),
+    call(
+        annotation.open_session, {"image": PICTURE_FILE, "likelihood": PICTURE_FILE},
+        {"image": FILE | NO_KIND, "likelihood": FILE | NO_KIND}, free={"reach": "tried above", "path": "tried above"},
+    ),
     call(annotation.LogisticModel, {"spread": 2}, {"spread": BAD_POSITIVE}),
     call(
         annotation.StructureRanking,

@@ -9,6 +9,9 @@ bad arguments raise TypeError or ValueError before anything is done.
   crashes.
 - `BranchModel` says what a model must be able to do. `LogisticModel` is one; `StructureRanking`
   makes one of a trained `StructureModel`.
+- `open_session` begins one from the files of other tools: an image, a mask, a likelihood.
+- Lines go out (`AnnotationSession.export`: GeoJSON, SWC; `to_napari`, `to_skan`) and come in
+  (`read_lines`, `from_napari`, `lines_from_skan`, then `AnnotationSession.take`).
 - `simulate_annotator` lets a perfect annotator work against a known truth and draws the curve of
   errors over clicks.
 
@@ -23,9 +26,12 @@ References
 from .actions import Progress
 from .edits import Effect, Stroke
 from .journal import Problem
+from .layers import from_napari, to_napari, to_skan
+from .lines import Line, lines_from_skan, read_lines
 from .ranking import BranchModel, LogisticModel
 from .session import AnnotationSession
 from .simulate import AnnotationCurve, judge_branches, simulate_annotator
+from .sources import likelihood_of_mask, open_session
 from .structure_ranking import StructureRanking
 
 __all__ = [
@@ -33,11 +39,19 @@ __all__ = [
     "AnnotationSession",
     "BranchModel",
     "Effect",
+    "Line",
     "LogisticModel",
     "Problem",
     "Progress",
     "Stroke",
     "StructureRanking",
+    "from_napari",
     "judge_branches",
+    "likelihood_of_mask",
+    "lines_from_skan",
+    "open_session",
+    "read_lines",
     "simulate_annotator",
+    "to_napari",
+    "to_skan",
 ]

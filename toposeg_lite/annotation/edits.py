@@ -94,11 +94,15 @@ def stroke_path(
     """
     if snap:
         return ridge_path(likelihood, points, connectivity=connectivity)
+    steps = np.abs(np.diff(points, axis=0)).max(axis=1, initial=0)
+    if (steps <= 1).all():  # a path already, as those that come back from files
+        kept = np.append(True, steps > 0)
+        return np.ravel_multi_index(tuple(points[kept].T), likelihood.shape).astype(np.int64)
     flat = np.zeros(likelihood.shape, np.float32)
     return ridge_path(flat, points, connectivity=likelihood.ndim)
 
 
-def check_points(points: Any, shape: tuple[int, ...]) -> np.ndarray:
+def check_points(points: Any, shape: tuple[int, ...], name: str = "points") -> np.ndarray:
     """Return points as pixels inside an image, (k, ndim) int64; floats are rounded."""
     try:
         given = np.asarray(points)
@@ -106,15 +110,15 @@ def check_points(points: Any, shape: tuple[int, ...]) -> np.ndarray:
         if given.dtype == np.bool_:
             raise TypeError("flags are no coordinates")
     except (TypeError, ValueError):
-        raise TypeError(f"points must be an array of numbers; got {points!r}") from None
+        raise TypeError(f"{name} must be an array of numbers; got {points!r}") from None
     ndim = len(shape)
     if places.ndim != 2 or places.shape[1] != ndim or len(places) == 0:
         raise ValueError(
-            f"points must be one pixel or more, an array of shape (k, {ndim}); "
+            f"{name} must be one pixel or more, an array of shape (k, {ndim}); "
             f"got shape {places.shape}"
         )
     inside = (places > -0.5) & (places < np.array(shape) - 0.5)
     if not inside.all():  # also true of NaN
         wrong = places[~inside.all(axis=1)][0].tolist()
-        raise ValueError(f"points must lie inside the image of shape {shape}; got {wrong}")
+        raise ValueError(f"{name} must lie inside the image of shape {shape}; got {wrong}")
     return np.floor(places + 0.5).astype(np.int64)

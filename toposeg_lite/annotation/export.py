@@ -14,14 +14,14 @@ from PIL import Image
 
 from ..checks import check_reals
 from ..files import make_folder, write_atomically
-from ..topology.branches import ACCEPTED, REJECTED, UNDECIDED
 from ..topology.skeleton import thin_mask
 from .edits import Stroke
+from .lines import DECISIONS
+from .swc import depth_of, write_swc
 
-__all__ = ["branch_facts", "stroke_facts", "write_lines", "write_mask"]
+__all__ = ["branch_facts", "stroke_facts", "write_lines", "write_mask", "write_trees"]
 
 _KINDS = (".png", ".tif", ".tiff", ".nii", ".nii.gz")
-_DECISIONS = {ACCEPTED: "accepted", REJECTED: "rejected", UNDECIDED: "undecided"}
 
 
 def write_mask(mask: np.ndarray, path: Path, *, skeleton: bool = False, affine: Any = None) -> None:
@@ -29,8 +29,8 @@ def write_mask(mask: np.ndarray, path: Path, *, skeleton: bool = False, affine: 
     kind = next((kind for kind in _KINDS[::-1] if path.name.lower().endswith(kind)), None)
     if kind is None:
         raise ValueError(
-            f"path must end in one of {', '.join(_KINDS)} for a mask, or in .geojson for lines; "
-            f"got {path.name!r}"
+            f"path must end in one of {', '.join(_KINDS)} for a mask, or in .geojson or .swc for "
+            f"lines; got {path.name!r}"
         )
     if affine is not None and ".nii" not in kind:
         raise ValueError(f"affine goes with NIfTI files alone; got a path that ends in {kind}")
@@ -47,15 +47,18 @@ def write_lines(
     properties: Iterable[dict[str, Any]],
     shape: tuple[int, ...],
     path: Path,
+    scale: np.ndarray | None = None,
 ) -> None:
     """Write lines of pixels as a GeoJSON FeatureCollection, numbered from 0.
 
     Each line is given by the flat indices of its pixels in an image of this shape, and by what
     there is to say of it. Columns come before rows in the file; one pixel is written as a point.
+    Coordinates are pixels, or multiples of them by `scale`, a length for each axis.
     """
     features = []
     for number, (line, facts) in enumerate(zip(paths, properties, strict=True)):
-        places = np.stack(np.unravel_index(line, shape)[::-1], axis=1).tolist()
+        pixels = np.stack(np.unravel_index(line, shape), axis=1)
+        places = (pixels if scale is None else pixels * scale)[:, ::-1].tolist()
         geometry: dict[str, Any] = {"type": "LineString", "coordinates": places}
         if len(places) == 1:
             geometry = {"type": "Point", "coordinates": places[0]}
@@ -66,10 +69,19 @@ def write_lines(
     write_atomically(path, json.dumps(collection, allow_nan=False).encode())
 
 
+def write_trees(mask: np.ndarray, path: Path, scale: np.ndarray) -> None:
+    """Write the skeleton of a mask as SWC, in units of which a pixel has `scale`."""
+    lengths = tuple((scale / scale.min()).tolist())
+    thin = thin_mask(mask, lengths if mask.ndim == 3 and max(lengths) > 1 else None)
+    text = write_swc(thin, depth_of(mask, scale), scale)
+    make_folder(path.parent)
+    write_atomically(path, text.encode())
+
+
 def branch_facts(decisions: np.ndarray, **measures: np.ndarray) -> list[dict[str, Any]]:
     """Return the properties of all branches for `write_lines`, from an array of each measure."""
     return [
-        {"kind": "branch", "decision": _DECISIONS[int(decision)]}
+        {"kind": "branch", "decision": DECISIONS[int(decision)]}
         | {name: float(values[k]) for name, values in measures.items()}
         for k, decision in enumerate(decisions)
     ]

@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -29,13 +29,20 @@ from ..checks import (
     check_number,
     check_path,
 )
-from ..topology.branches import ACCEPTED, RADIUS, UNDECIDED, BranchSet, find_branches
+from ..topology.branches import (
+    ACCEPTED,
+    RADIUS,
+    REJECTED,
+    UNDECIDED,
+    BranchSet,
+    find_branches,
+)
 from ..topology.discs import fit_radius
 from ..topology.grid import check_connectivity
 from .actions import Action, History, Progress
 from .edges import find_edges
 from .edits import Effect, Stroke, check_points, edited_mask, effect_of, stroke_path
-from .export import branch_facts, stroke_facts, write_lines, write_mask
+from .export import branch_facts, stroke_facts, write_lines, write_mask, write_trees
 from .inputs import (
     check_picture,
     check_same_image,
@@ -45,6 +52,7 @@ from .inputs import (
     kept_likelihood,
 )
 from .journal import VERSION, Journal, Problem
+from .lines import Line, check_lines, scale_of
 from .ranking import BranchModel, LogisticModel
 
 __all__ = ["QUEUE_ORDERS", "AnnotationSession", "QueueOrder"]
@@ -377,6 +385,41 @@ class AnnotationSession:
         return self._stroke("erase", points, radius, snap=False)
 
     @_alone
+    def take(self, lines: Iterable[Line]) -> None:
+        """Take in lines that came from a file or another tool: decisions, then strokes in order.
+
+        Nothing is done unless all can be. What a session wrote comes back as it was: branches are
+        known by their pixels, so the likelihood must be that of then; undecided ones change
+        nothing. Lines of other tools are drawn straight from point to point. To let them decide
+        about the branches instead, draw them into a mask of their own and ask `judge_branches`.
+
+        Parameters
+        ----------
+        lines : iterable of Line
+            From `read_lines`, `from_napari` or `lines_from_skan`, or made by hand.
+
+        Examples
+        --------
+        >>> likelihood = np.array([[0.9, 0.9, 0.2, 0.9, 0.9], [0.0, 0.0, 0.0, 0.0, 0.0]])
+        >>> session = AnnotationSession(likelihood, likelihood, radius=0)
+        >>> bridge = session.branches.paths[0]  # in row 0
+        >>> session.take([Line(np.array([[0, c] for c in bridge]), "branch", 1),
+        ...               Line(np.array([[1, 0], [1, 2]]))])
+        >>> session.mask().astype(int)
+        array([[1, 1, 1, 1, 1],
+               [1, 1, 1, 0, 0]])
+        """
+        decided, strokes = check_lines(lines, self.branches)
+        points = [check_points(stroke.points, self.shape) for stroke in strokes]
+        for verb, decision in (("accept", ACCEPTED), ("reject", REJECTED)):
+            chosen = [branch for branch, said in decided.items() if said == decision]
+            if chosen:
+                self._decide(chosen, verb)
+        for stroke, places in zip(strokes, points, strict=True):
+            verb = "draw" if stroke.kind == "drawn" else "erase"
+            self._stroke(verb, places, stroke.radius, snap=False)
+
+    @_alone
     def undo(self) -> bool:
         """Take the last action back, also after reopening; return False if there is none."""
         return self._step("undo", self._history.done)
@@ -539,7 +582,12 @@ class AnnotationSession:
 
     @_alone
     def export(
-        self, path: str | os.PathLike[str], *, skeleton: bool = False, affine: Any = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        skeleton: bool = False,
+        affine: Any = None,
+        spacing: Sequence[float] | None = None,
     ) -> None:
         """Write the result to a file, whole or not at all; the ending of its name says the kind.
 
@@ -553,12 +601,20 @@ class AnnotationSession:
             - ``.geojson``: the paths of all branches and strokes as lines in pixel coordinates
               (x, y) or (x, y, z), pixel centres at whole numbers, y downwards; a path of one pixel
               is a point. Properties: ``kind`` ("branch", "drawn" or "erased"), ``decision``,
-              ``probability``, ``uncertainty``, ``persistence`` and ``radius``.
+              ``probability``, ``uncertainty``, ``persistence`` and ``radius`` (in pixels).
+              `read_lines` reads it back, and `take` takes it in.
+            - ``.swc``: the skeleton of the mask as trees, a node for each pixel, with its distance
+              to the background (less half a pixel) as radius; y downwards, z 0 in 2D. A loop is cut
+              where it closes: one more node stands in the place of the one that it leads to. It
+              holds the result alone, no decisions.
         skeleton : bool
             Write the skeleton of the mask in place of the mask: lines one pixel wide, as
-            ``skan.Skeleton`` takes them (it wants ``image > 0``). Not for GeoJSON.
+            ``skan.Skeleton`` takes them (it wants ``image > 0``). Not for lines.
         affine : (4, 4) array of float, optional
             For NIfTI: from voxels to millimetres, as in the file that the image came from.
+        spacing : sequence of float, optional
+            For GeoJSON and SWC: the lengths of a pixel along (z,) y, x; coordinates are in its unit
+            then. Default: pixels.
 
         Raises
         ------
@@ -569,12 +625,18 @@ class AnnotationSession:
             there before is unchanged then.
         """
         path, skeleton = check_path(path, "path"), check_flag(skeleton, "skeleton")
-        if not path.name.lower().endswith(".geojson"):
+        scale = scale_of(spacing, len(self.shape))
+        kind = path.suffix.lower()
+        if kind not in (".geojson", ".swc"):
+            if spacing is not None:
+                raise ValueError(f"spacing goes with a path in .geojson or .swc; got {path.name!r}")
             write_mask(self.mask(), path, skeleton=skeleton, affine=affine)
         elif affine is not None:
-            raise ValueError("affine goes with NIfTI files alone; got a path that ends in .geojson")
+            raise ValueError(f"affine goes with NIfTI files alone; got a path that ends in {kind}")
         elif skeleton:
-            raise ValueError("skeleton=True goes with pictures; GeoJSON holds the paths anyway")
+            raise ValueError(f"skeleton=True goes with pictures; {kind} holds lines anyway")
+        elif kind == ".swc":
+            write_trees(self.mask(), path, scale)
         else:
             strokes = self._history.strokes
             facts = branch_facts(
@@ -584,7 +646,8 @@ class AnnotationSession:
                 persistence=self.branches.persistence,
             )
             paths = [*self.branches.paths, *(stroke.path for stroke in strokes)]
-            write_lines(paths, facts + stroke_facts(strokes), self.shape, path)
+            pixels = None if spacing is None else scale
+            write_lines(paths, facts + stroke_facts(strokes), self.shape, path, pixels)
 
     # --- Inside --------------------------------------------------------------------------------
 
