@@ -27,6 +27,7 @@ from .notebook import NOTEBOOK, read_value, run_notebook
 from .observers import ObserversCommand
 from .options import TEXTS, add_options
 from .orders import OrdersCommand
+from .reach import ReachCommand
 from .scores import study_tables
 from .study import Study, read_study
 from .sweep import SweepError, run_sweep
@@ -42,6 +43,7 @@ COMMANDS = {
     "observers": ObserversCommand,
     "orders": OrdersCommand,
     "pretrained": PretrainedCommand,
+    "reach": ReachCommand,
 }
 
 
