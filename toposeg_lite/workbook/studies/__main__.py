@@ -28,6 +28,7 @@ from .observers import ObserversCommand
 from .options import TEXTS, add_options
 from .orders import OrdersCommand
 from .reach import ReachCommand
+from .scale import ScaleCommand
 from .scores import study_tables
 from .study import Study, read_study
 from .sweep import SweepError, run_sweep
@@ -44,6 +45,7 @@ COMMANDS = {
     "orders": OrdersCommand,
     "pretrained": PretrainedCommand,
     "reach": ReachCommand,
+    "scale": ScaleCommand,
 }
 
 
