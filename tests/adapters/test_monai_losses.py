@@ -44,6 +44,11 @@ def equal(first, second, **tolerance):
         torch.testing.assert_close(ours, theirs, **({"rtol": 0, "atol": 0} | tolerance))
 
 
+def only_images(name, shape):
+    if name == "TopographLoss" and len(shape) == 3:
+        pytest.skip("it is a loss of images alone")
+
+
 def test_every_loss_of_the_library_is_there():
     assert sorted(NAMES) == sorted(name_of(loss) for loss in losses.LOSSES.values())
 
@@ -52,6 +57,7 @@ def test_every_loss_of_the_library_is_there():
 @pytest.mark.parametrize("shape", SHAPES, ids=["2D", "3D"])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_one_channel_by_sigmoid_is_the_librarys_loss(name, shape, reduction):
+    only_images(name, shape)
     ours, theirs = pair(name)
     logits, labels = batch(shape, 1)
     expected = graded(theirs(reduction=reduction), logits, labels)
@@ -64,6 +70,7 @@ def test_one_channel_by_sigmoid_is_the_librarys_loss(name, shape, reduction):
 @pytest.mark.parametrize("shape", SHAPES, ids=["2D", "3D"])
 @pytest.mark.parametrize("onehot", [False, True])
 def test_foreground_classes_by_softmax_are_the_librarys_loss(name, shape, onehot):
+    only_images(name, shape)
     ours, theirs = pair(name)
     logits, labels = batch(shape, 3)
     expected = graded(theirs(), logits, labels)

@@ -49,6 +49,7 @@ from .losses import (
     MorseLoss,
     SCNPLoss,
     SkeletonRecallLoss,
+    TopographLoss,
     TopologicalLoss,
 )
 from .metrics import (
@@ -77,6 +78,7 @@ __all__ = [
     "MorseLoss",
     "SCNPLoss",
     "SkeletonRecallLoss",
+    "TopographLoss",
     "TopologicalLoss",
     "TopologyPrecisionMetric",
     "TopologySensitivityMetric",

@@ -26,6 +26,7 @@ __all__ = [
     "MorseLoss",
     "SCNPLoss",
     "SkeletonRecallLoss",
+    "TopographLoss",
     "TopologicalLoss",
 ]
 
@@ -303,4 +304,17 @@ class SCNPLoss(MonaiLoss, of=losses.SCNPLoss):
     >>> logits, target = torch.tensor([[[[9.0, -9.0, 0.0]]]]), torch.tensor([[[[1, 0, 0]]]])
     >>> SCNPLoss(sigmoid=True, dice_weight=0)(logits, target)  # ln 2 * 2 / 3
     tensor(0.4621)
+    """
+
+
+class TopographLoss(MonaiLoss, of=losses.TopographLoss):
+    """Critical regions of images: `toposeg_lite.losses.TopographLoss` with MONAI's signature.
+
+    The parameters of MONAI are explained in `toposeg_lite.monai`, the others with the loss.
+
+    Examples
+    --------
+    >>> logits, target = torch.tensor([[[[9.0, -9.0, 0.5]]]]), torch.tensor([[[[1, 0, 0]]]])
+    >>> TopographLoss(sigmoid=True)(logits, target)  # an island
+    tensor(0.6225)
     """

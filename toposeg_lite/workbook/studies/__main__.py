@@ -27,6 +27,8 @@ from .notebook import NOTEBOOK, read_value, run_notebook
 from .observers import ObserversCommand
 from .options import TEXTS, add_options
 from .orders import OrdersCommand
+from .reach import ReachCommand
+from .scale import ScaleCommand
 from .scores import study_tables
 from .study import Study, read_study
 from .sweep import SweepError, run_sweep
@@ -42,6 +44,8 @@ COMMANDS = {
     "observers": ObserversCommand,
     "orders": OrdersCommand,
     "pretrained": PretrainedCommand,
+    "reach": ReachCommand,
+    "scale": ScaleCommand,
 }
 
 
