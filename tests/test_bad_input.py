@@ -61,6 +61,7 @@ def test_bad_input_is_refused_with_a_clear_message(call, error, text):
 def test_every_room_with_a_door_has_a_table():
     tables = {path.parent.relative_to(HERE).as_posix() for path in HERE.rglob("bad_input.py")}
     rooms = {".", "topology", "losses", "data", "structures", "annotation", "training", "report"}
+    rooms |= {"nnunet"}
     rooms |= {
         f"workbook/{room}" for room in ("figures", "explorers", "exercises", "studies", "desk")
     }
