@@ -54,10 +54,6 @@ INNER = {
         )
     ),
     "workbook.explorers.base.Explorer",  # the base, which nobody makes
-    *(
-        f"losses.{loss}Loss.costs"
-        for loss in ("morse.Morse", "topological.Topological", "warping.HomotopyWarping")
-    ),
     *(f"structures.head.BranchHead.{name}" for name in ("build", "distribution", "learn", "loss")),
     *(
         f"structures.threshold.Threshold.{name}"

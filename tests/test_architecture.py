@@ -21,7 +21,7 @@ FLOORS = [
     {"topology"},
     {"calibration", "differences", "further_metrics", "losses", "metrics", "models"},
     {"data", "monai", "structures"},
-    {"annotation", "training"},
+    {"annotation", "nnunet", "training"},
     {"workbook.figures"},
     {"workbook.exercises", "workbook.studies"},
     {"report", "workbook.desk", "workbook.explorers"},
@@ -209,8 +209,10 @@ def public_names():
     for module in FILES:
         if any(part.startswith("_") for part in module.split(".")):
             continue
+        if FILES[module].name != "__init__.py":  # the trainers of nnU-Net cannot be without it
+            continue
         loaded = importlib.import_module(f"toposeg_lite.{module}".rstrip("."))
-        if hasattr(loaded, "__all__") and FILES[module].name == "__init__.py":
+        if hasattr(loaded, "__all__"):
             names[loaded.__name__] = sorted(loaded.__all__)
     for name in (
         "calibration", "checks", "differences", "files", "further_metrics", "metrics", "models",

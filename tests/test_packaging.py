@@ -22,7 +22,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 MODULES = sorted(
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
     for path in (ROOT / "toposeg_lite").rglob("*.py")
-    if "assets" not in path.parts
+    if "assets" not in path.parts and path.stem != "topology_trainers"  # which needs nnU-Net
 )
 # Names that conda-forge spells in another way.
 CONDA = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}

@@ -484,4 +484,43 @@ CASES = [
         ValueError,
         "one-hot.*exactly one 1",
     ),
+    *[
+        (f"activation {value!r} of {name}", call, error, text)
+        for name in losses.LOSSES
+        for value, error, text in [
+            ("relu", ValueError, "activation must be one of 'sigmoid', 'softmax'; got 'relu'"),
+            (1, TypeError, "activation must be one of 'sigmoid', 'softmax'; got"),
+        ]
+        for call in [lambda n=name, v=value: losses.make_loss(n, activation=v)]
+    ],
+    (
+        "a softmax of one channel",
+        lambda: losses.topological_loss(LOGITS, LABELS, activation="softmax"),
+        ValueError,
+        "activation='softmax' needs a channel of the logits for every class, the background too",
+    ),
+    (
+        "labels for classes that overlap",
+        lambda: losses.cldice_loss(LOGITS.expand(1, 3, 3, 4), LABELS, activation="sigmoid"),
+        ValueError,
+        r"must have the shape \(1, 3, 3, 4\) \(a channel a class, for activation='sigmoid'\)",
+    ),
+    (
+        "classes that overlap under a softmax",
+        lambda: losses.morse_loss(LOGITS.expand(1, 3, 3, 4), LABELS.expand(1, 3, 3, 4)),
+        ValueError,
+        r"one-hot.*\(classes that overlap: activation='sigmoid'\)",
+    ),
+    (
+        "several channels of labels",
+        lambda: losses.scnp_loss(LOGITS.expand(1, 3, 3, 4), LABELS.expand(1, 2, 3, 4)),
+        ValueError,
+        r"\(labels\) or \(1, 1, 3, 4\) \(labels in a channel\) or \(1, 3, 3, 4\)",
+    ),
+    (
+        "labels of float in a channel",
+        lambda: losses.scnp_loss(LOGITS.expand(1, 3, 3, 4), LABELS[:, None] * 1.0),
+        TypeError,
+        "integer labels for 3 classes; got torch.float32",
+    ),
 ]

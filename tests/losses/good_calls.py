@@ -54,32 +54,34 @@ NO_MAP: Kind = {"a list": [1], "a text": "dice", "a number": 2}
 OPTIONS = {
     losses.dice_bce_loss: {
         "dice_weight": 0.5, "bce_weight": 2, "smooth": 0.1, "reduction": "sum",
-        "ignore_index": 254,
+        "ignore_index": 254, "activation": "sigmoid",
     },
     losses.cldice_loss: {
         "skeleton": "soft", "measure": "dice", "iterations": 2, "smooth": 0.1, "spacing": (2, 1),
-        "reduction": "none", "ignore_index": -100,
+        "reduction": "none", "ignore_index": -100, "activation": "sigmoid",
     },
     losses.topological_loss: {
         "matching": "rank", "connectivity": 1, "dimensions": (0, 1), "dimension_weights": (1, 2),
         "matched_weight": 1, "unmatched_weight": 2, "min_persistence": 0.1, "floor": 0.1,
         "border": "open", "window": 2, "overlap": 1, "reduction": "mean", "ignore_index": 254,
+        "activation": "sigmoid",
     },
     losses.homotopy_warping_loss: {
         "pixel_loss": "dice", "connectivity": 1, "spacing": [1.5, 1], "reduction": "sum",
-        "ignore_index": -100,
+        "ignore_index": -100, "activation": "sigmoid",
     },
     losses.morse_loss: {
         "structure": "patches", "of": "both", "min_persistence": 0.2, "saddle_level": 0.1,
         "dilation": 1, "pixel_loss": "dice", "connectivity": 1, "spacing": (2, 1),
-        "reduction": "none", "ignore_index": 254,
+        "reduction": "none", "ignore_index": 254, "activation": "sigmoid",
     },
     losses.skeleton_recall_loss: {
         "tube": 1, "smooth": 0.1, "reduction": "sum", "ignore_index": -100,
+        "activation": "sigmoid",
     },
     losses.scnp_loss: {
         "neighbourhood": 5, "dice_weight": 0.5, "bce_weight": 2, "smooth": 0.1, "reduction": "none",
-        "ignore_index": 254,
+        "ignore_index": 254, "activation": "sigmoid",
     },
     losses.topograph_loss: {
         "aggregation": "sum", "connectivity": 1, "reduction": "none", "ignore_index": -100,
@@ -110,6 +112,7 @@ BAD = CHOICES | {
     "window": WINDOW,
     "overlap": OVERLAP,
     "ignore_index": IGNORED,
+    "activation": {word: value for word, value in BAD_CHOICE.items() if word != "None"},
 }
 #: What a module cannot know before it meets images.
 KNOWN_LATER = {

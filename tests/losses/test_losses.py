@@ -61,6 +61,7 @@ TOPOLOGICAL_OPTIONS = {
     "overlap": [0],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
+    "activation": [None, "sigmoid"],
 }
 DICE_BCE_OPTIONS = {
     "dice_weight": [1.0, 0.4],
@@ -68,6 +69,7 @@ DICE_BCE_OPTIONS = {
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
+    "activation": [None, "sigmoid"],
 }
 WARPING_OPTIONS = {
     "pixel_loss": ["cross_entropy", "dice"],
@@ -75,6 +77,7 @@ WARPING_OPTIONS = {
     "spacing": [None, (1.0, 3.0)],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
+    "activation": [None, "sigmoid"],
 }
 MORSE_OPTIONS = {
     "structure": ["skeleton", "patches"],
@@ -86,6 +89,7 @@ MORSE_OPTIONS = {
     "connectivity": [None, 1, 2],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
+    "activation": [None, "sigmoid"],
 }
 CLDICE_OPTIONS = {
     "skeleton": ["soft", "thin"],
@@ -95,12 +99,14 @@ CLDICE_OPTIONS = {
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
+    "activation": [None, "sigmoid"],
 }
 SKELETON_RECALL_OPTIONS = {
     "tube": [2, 0],
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
+    "activation": [None, "sigmoid"],
 }
 SCNP_OPTIONS = {
     "neighbourhood": [3, 1, 5],
@@ -109,6 +115,7 @@ SCNP_OPTIONS = {
     "smooth": [1.0, 1e-3],
     "reduction": ["mean", "sum", "none"],
     "ignore_index": [None, 255],
+    "activation": [None, "sigmoid"],
 }
 
 TOPOGRAPH_OPTIONS = {
@@ -144,11 +151,19 @@ OPTIONS = [
 ]
 
 
+def fitting(labels, channels, options):
+    """Labels, or where every channel has a sigmoid the masks of all labels from each on."""
+    if options.get("activation") != "sigmoid":
+        return labels
+    return torch.stack([labels > 0, *(labels == k for k in range(1, channels))], 1).long()
+
+
 @pytest.mark.parametrize(("loss", "options"), OPTIONS, ids=name_of)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_gradients_equal_finite_differences(channels, loss, options):
     logits, target = random_batch(7, (1, channels, 5, 6), torch.float64, scale=1.0)
     logits.requires_grad_()
+    target = fitting(target, channels, options)
     module = loss(**options)
     assert torch.autograd.gradcheck(lambda x: module(x, target), logits, eps=1e-7, atol=1e-6)
 
@@ -191,6 +206,7 @@ def test_function_and_module_agree_for_every_option(loss, options):
     target = labels.clone()
     if "ignore_index" in options:
         target[:, 2:7, 3:9] = options["ignore_index"]
+    target = fitting(target, 3, options)
     leaf, twin = (logits.clone().requires_grad_() for _ in range(2))
     first, second = loss(**options)(leaf, target), FUNCTIONS[loss](twin, target, **options)
     first.sum().backward()

@@ -162,13 +162,13 @@ def test_the_caller_goes_on_while_the_kernels_run(gate):
 def test_all_parts_of_a_sum_are_at_work_at_once(monkeypatch):
     together, met = threading.Barrier(3), []
     for loss in ON_HOST:
-        work = loss.costs
+        work = loss._find
 
-        def costs(self, host, work=work):
+        def find(self, host, work=work):
             met.append(together.wait(60))
             return work(self, host)
 
-        monkeypatch.setattr(loss, "costs", costs)
+        monkeypatch.setattr(loss, "_find", find)
     loss = SumLoss({kind.__name__: kind() for kind in ON_HOST})
     assert loss.start(*random_batch(7)).result().isfinite()
     assert sorted(met) == [0, 1, 2]

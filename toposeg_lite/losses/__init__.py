@@ -19,19 +19,23 @@ them when it is made (`options.py`); the module keeps it as its `options`.
 What holds for every loss of this folder:
 
 logits : (B, C, H, W) or (B, C, D, H, W) tensor of float16, bfloat16, float32 or float64
-    What the network returns, without a sigmoid or softmax. C = 1 means one foreground class and
-    a sigmoid; C > 1 a softmax over C classes of which the first is the background, and each other
-    one is judged as foreground against the rest.
+    What the network returns, without a sigmoid or softmax.
 target : tensor on the same device
-    (B, H, W) labels: integers below C, or 0 and 1 in any type where C = 1; or
-    (B, C, H, W) with 0 and 1: binary for C = 1, one-hot for C > 1; in 3D with D before H.
+    (B, H, W) or (B, 1, H, W) labels: integers below C, or 0 and 1 in any type where C = 1; or
+    (B, C, H, W) with 0 and 1: binary under a sigmoid, one-hot under a softmax; in 3D with D
+    before H.
+activation : {"sigmoid", "softmax"}, optional
+    "softmax": the channels are C classes, of which the first is the background; each other one is
+    judged as foreground against the rest. "sigmoid": each channel is a class of foreground by
+    itself, and they may overlap, so labels are no target. An option of every loss; by default a
+    sigmoid where C = 1 and a softmax where C > 1.
 reduction : {"mean", "sum", "none"}
     Over the B images of the batch; "none" returns a value for each, shape (B,). An option of every
     loss, by default "mean". The foreground classes of an image are always averaged.
 ignore_index : int, optional
     A label that stands for no class, such as 255 or -100: pixels at which the target holds it (of
-    several channels, all of them) are *ignored*. An option of every loss, as of torch's
-    cross-entropy; by default there is none, and such a target is refused.
+    several channels, all of them; under a sigmoid, each for itself) are *ignored*. An option of
+    every loss, as of torch's cross-entropy; by default there is none, and such a target is refused.
 
 Ignored pixels have a gradient of exactly 0, and no value depends on what logits or target say
 there. What is summed or averaged over pixels (Dice, cross-entropy, the parts of a skeleton or
@@ -142,7 +146,8 @@ def make_loss(name: str, **options: Any) -> Loss | SumLoss:
     Examples
     --------
     >>> make_loss("dice_bce", smooth=0.1)
-    DiceBCELoss(dice_weight=1.0, bce_weight=1.0, smooth=0.1, reduction='mean', ignore_index=None)
+    DiceBCELoss(dice_weight=1.0, bce_weight=1.0, smooth=0.1, reduction='mean', ignore_index=None,
+                activation=None)
     >>> make_loss("sum", parts={"cldice": {}, "other": {"loss": "morse", "dilation": 1}}).factors()
     {'cldice': 1.0, 'other': 1.0}
     """

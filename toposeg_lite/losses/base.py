@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
 from ..topology.threads import Background
@@ -15,11 +14,12 @@ from .common import (
     at_least_float32,
     attach,
     begin_copy,
-    check_and_copy,
+    channels_apart,
+    check_logits_and_target,
     reduce,
     uncompiled,
 )
-from .options import Options
+from .options import SHARED, Options
 
 __all__ = ["Loss", "LossOnHost", "PendingLoss", "start"]
 
@@ -61,10 +61,18 @@ class Loss(nn.Module):
 
     options: Any
     uses_threads = False  # whether there is anything to wait for, once it is started
+    #: The (B,) values, of what `check_logits_and_target` returns; or of logits and what was found.
+    _values: Callable[..., Tensor]
 
     def __init__(self, options: Options) -> None:
         super().__init__()
         self.options = options
+
+    @uncompiled
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
+        checked = check_logits_and_target(logits, target, self.options)
+        return reduce(self._values(*checked), len(logits), self.options.reduction)
 
     @uncompiled
     def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
@@ -73,7 +81,7 @@ class Loss(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the options."""
-        names = [field.name for field in fields(self.options)]
+        names = sorted((f.name for f in fields(self.options)), key=SHARED.__contains__)
         return ", ".join(f"{name}={getattr(self.options, name)!r}" for name in names)
 
 
@@ -82,27 +90,30 @@ class LossOnHost(Loss):
 
     uses_threads = True
 
-    def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
-        """Return the (B,) values of the images and their gradients by the logits."""
+    def _find(self, host: OnHost) -> Sequence[Any]:
+        """Return what the kernels find: if nothing else, the (B,) values and their gradients."""
         raise NotImplementedError
+
+    def _values(self, logits: Tensor, *found: Any) -> Tensor:
+        """Return the (B,) values as a function of the logits, of float32 or float64."""
+        return attach(logits, *found)
 
     @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        host = check_and_copy(logits, target, self.options.ignore_index)
-        return self._attach(logits, *self.costs(host))
+        return self._finish(logits, self._find(begin_copy(logits, target, self.options)()))
 
     @uncompiled
     def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
         """Let the kernels begin in threads of their own, and return: see the package."""
-        arrive = begin_copy(logits, target, self.options.ignore_index)
-        kernels = Background(lambda: self.costs(arrive()))
-        return PendingLoss(logits, target, lambda: self._attach(logits, *kernels.wait()))
+        arrive = begin_copy(logits, target, self.options)
+        kernels = Background(lambda: self._find(arrive()))
+        return PendingLoss(logits, target, lambda: self._finish(logits, kernels.wait()))
 
-    def _attach(self, logits: Tensor, values: np.ndarray, gradient: np.ndarray) -> Tensor:
+    def _finish(self, logits: Tensor, found: Sequence[Any]) -> Tensor:
         """Return the loss as a function of the logits."""
-        attached = attach(at_least_float32(logits), values, gradient)
-        return reduce(attached, self.options.reduction)
+        scores = channels_apart(at_least_float32(logits), self.options)
+        return reduce(self._values(scores, *found), len(logits), self.options.reduction)
 
 
 def start(loss: nn.Module, logits: Tensor, target: Tensor) -> PendingLoss:

@@ -26,7 +26,7 @@ def loss_on_chosen(
 
     Examples
     --------
-    >>> host = OnHost(None, np.array([[[[0.0, 5.0]]]]), np.array([[[[True, True]]]]))
+    >>> host = OnHost(np.array([[[[0.0, 5.0]]]]), np.array([[[[True, True]]]]))
     >>> loss_on_chosen(host, np.array([[[[True, False]]]]), "cross_entropy")  # ln 2; 1/2 - 1
     (array([0.69314718]), array([[[[-0.5,  0. ]]]]))
     """

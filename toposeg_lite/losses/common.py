@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..checks import check_integer
 from ..topology.threads import Item, Result, map_in_threads
-from .options import Reduction
+from .options import Activation, Options, Reduction
 
 Arguments = ParamSpec("Arguments")
 
@@ -24,7 +24,7 @@ __all__ = [
     "at_least_float32",
     "attach",
     "begin_copy",
-    "check_and_copy",
+    "channels_apart",
     "check_logits_and_target",
     "foreground",
     "in_threads",
@@ -40,40 +40,40 @@ LARGEST_LOGIT = 2.0**100  # a number of every type
 
 
 def check_logits_and_target(
-    logits: Any, target: Any, ignore_index: int | None = None, name: str = "target"
+    logits: Any, target: Any, options: Options | None = None, name: str = "target"
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Check what every loss is given and return it in one form; `name` is the target's.
 
     Returns
     -------
     logits : (B, C, *spatial) tensor of float32 or float64
+        With channels apart: (B * C, 1, *spatial) where each has a sigmoid of its own.
     target : (B, C, *spatial) tensor of bool
         Binary for C = 1, one-hot for C > 1; ignored pixels are background.
     ignored : (B, 1, *spatial) tensor of bool
         Where the target is `ignore_index`; None if it is so nowhere.
     """
-    _check_kinds(logits, target, ignore_index, name)
-    target, ignored = _set_aside(target, logits.shape, ignore_index)
+    options = options or Options()
+    _check_kinds(logits, target, options, name)
+    logits, target = _in_one_form(logits, target, options)
+    target, ignored = _set_aside(target, logits.shape, options.ignore_index)
     _check_values(logits, target, name)
     return at_least_float32(logits), _channels(target, logits.shape), ignored
 
 
 class OnHost(NamedTuple):
-    """What a loss whose kernels run on the CPU works with: see `check_and_copy`.
+    """What a loss whose kernels run on the CPU works with: see `begin_copy`.
 
     Attributes
     ----------
-    logits : (B, C, *spatial) tensor
-        As they were given, on their own device and part of the graph: `attach` needs them.
     scores : (B, C, *spatial) array of float32 or float64
-        Their values.
+        The values of the logits, with `channels_apart`.
     masks : (B, C, *spatial) array of bool
         Binary for C = 1, one-hot for C > 1; ignored pixels are background.
     ignored : (B, *spatial) array of bool
         Where the target is `ignore_index`; None if it is so nowhere.
     """
 
-    logits: Tensor
     scores: np.ndarray
     masks: np.ndarray
     ignored: np.ndarray | None = None
@@ -91,30 +91,22 @@ class OnHost(NamedTuple):
         return self.scores.argmax(1)[:, None] == names
 
 
-def check_and_copy(logits: Any, target: Any, ignore_index: int | None = None) -> OnHost:
-    """Check what a loss is given and return its values in the CPU's memory.
+def begin_copy(logits: Any, target: Any, options: Options) -> Callable[[], OnHost]:
+    """Begin to check what a loss is given, and to copy it to the CPU's memory.
 
-    What lies there already is not copied. From a GPU both tensors are copied once, as they are
-    (half precision is half the bytes), and checked here, so that the GPU is waited for only once.
+    The function that is returned waits for the end of that; another thread may call it. What lies
+    there already is not copied. From a GPU both tensors are copied once, as they are (half
+    precision is half the bytes), and their values checked here, so that it is waited for only once.
     """
-    return begin_copy(logits, target, ignore_index)()
-
-
-def begin_copy(logits: Any, target: Any, ignore_index: int | None = None) -> Callable[[], OnHost]:
-    """Begin what `check_and_copy` does; the function that is returned waits for the end of it.
-
-    It may be called by another thread. Until then the GPU goes on, and so does the caller.
-    """
-    _check_kinds(logits, target, ignore_index)
+    _check_kinds(logits, target, options)
     settle_threads()
     copies = _send_to_host(logits, target)
 
     def arrive() -> OnHost:
-        here, there = (copy.wait() for copy in copies)
-        there, ignored = _set_aside(there, here.shape, ignore_index)
+        here, there = _in_one_form(*(copy.wait() for copy in copies), options)
+        there, ignored = _set_aside(there, here.shape, options.ignore_index)
         _check_values(here, there)
         return OnHost(
-            logits,
             at_least_float32(here).numpy(),
             _channels(there, here.shape).numpy(),
             None if ignored is None else ignored[:, 0].numpy(),
@@ -190,7 +182,21 @@ def _send_to_host(*tensors: Tensor) -> list[_Copy]:
     return sent
 
 
-def _check_kinds(logits: Any, target: Any, ignore_index: int | None, name: str = "target") -> None:
+def channels_apart(tensor: Tensor, options: Options) -> Tensor:
+    """Make each channel that has a sigmoid an image of its own; `reduce` averages the classes."""
+    return tensor.flatten(0, 1)[:, None] if options.activation == "sigmoid" else tensor
+
+
+def _in_one_form(logits: Tensor, target: Tensor, options: Options) -> tuple[Tensor, Tensor]:
+    """Return tensors of checked shapes with channels apart, and labels without a channel."""
+    if target.shape == logits.shape:
+        target = channels_apart(target, options)
+    elif target.ndim == logits.ndim:
+        target = target[:, 0]
+    return channels_apart(logits, options), target
+
+
+def _check_kinds(logits: Any, target: Any, options: Options, name: str = "target") -> None:
     """Check all that can be said without looking at the values."""
     for label, tensor in (("logits", logits), (name, target)):
         if not isinstance(tensor, Tensor):
@@ -213,28 +219,45 @@ def _check_kinds(logits: Any, target: Any, ignore_index: int | None, name: str =
         )
     if logits.numel() == 0:
         raise ValueError(f"logits are empty: their shape is {tuple(logits.shape)}")
-    labels_shape = logits.shape[:1] + logits.shape[2:]
-    if target.shape not in (labels_shape, logits.shape):
-        raise ValueError(
-            f"{name} must have the shape {tuple(labels_shape)} (labels) or {tuple(logits.shape)} "
-            f"(a channel a class) to go with the logits; got {tuple(target.shape)}"
-        )
+    _check_shapes(logits, target, options.activation, name)
     if target.device != logits.device:
         raise ValueError(
             f"logits and {name} must be on one device; got {logits.device} and {target.device}"
         )
     if target.is_complex():
         raise TypeError(f"{name} must hold labels, or 0 and 1; got {target.dtype}")
-    classes = logits.shape[1]
-    labels = target.shape == labels_shape and classes > 1
+    classes = 1 if options.activation == "sigmoid" else logits.shape[1]
+    labels = target.shape != logits.shape and classes > 1
     if labels and (target.is_floating_point() or target.dtype == torch.bool):
         raise TypeError(
             f"{name} must hold integer labels for {classes} classes; got {target.dtype}"
         )
-    if ignore_index is not None and 0 <= ignore_index < max(classes, 2):
+    if options.ignore_index is not None and 0 <= options.ignore_index < max(classes, 2):
         raise ValueError(
             f"ignore_index must be none of the labels of {max(classes, 2)} classes, 0 to "
-            f"{max(classes, 2) - 1}; got {ignore_index}"
+            f"{max(classes, 2) - 1}; got {options.ignore_index}"
+        )
+
+
+def _check_shapes(logits: Tensor, target: Tensor, activation: Activation | None, name: str) -> None:
+    """Check that the target's shape goes with the logits, and their channels with the option."""
+    batch, classes, *spatial = logits.shape
+    if activation == "softmax" and classes == 1:
+        raise ValueError(
+            "activation='softmax' needs a channel of the logits for every class, the background "
+            f"too; got one channel, {tuple(logits.shape)}, which goes with 'sigmoid'"
+        )
+    forms = {
+        (batch, *spatial): "labels",
+        (batch, 1, *spatial): "labels in a channel",
+        (batch, classes, *spatial): "a channel a class",
+    }
+    if activation == "sigmoid" and classes > 1:  # labels cannot say which classes overlap
+        forms = {(batch, classes, *spatial): "a channel a class, for activation='sigmoid'"}
+    if tuple(target.shape) not in forms:
+        wanted = " or ".join(f"{shape} ({form})" for shape, form in forms.items())
+        raise ValueError(
+            f"{name} must have the shape {wanted} to go with the logits; got {tuple(target.shape)}"
         )
 
 
@@ -299,7 +322,8 @@ def _check_values(logits: Tensor, target: Tensor, name: str = "target") -> None:
         )
     if classes > 1 and not (target.bool().sum(1) == 1).all():
         raise ValueError(
-            f"{name} must be one-hot for several classes: exactly one 1 in the channels of a pixel"
+            f"{name} must be one-hot for several classes: exactly one 1 in the channels of a pixel "
+            "(classes that overlap: activation='sigmoid')"
         )
 
 
@@ -340,8 +364,9 @@ def foreground(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return logits.softmax(1)[:, 1:], target[:, 1:]
 
 
-def reduce(values: Tensor, reduction: Reduction) -> Tensor:
-    """Reduce the (B,) values of the images."""
+def reduce(values: Tensor, batch: int, reduction: Reduction) -> Tensor:
+    """Reduce the values of B images, or of B * C channels that were taken apart."""
+    values = values.reshape(batch, -1).mean(1)
     if reduction == "none":
         return values
     return values.mean() if reduction == "mean" else values.sum()

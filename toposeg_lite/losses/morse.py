@@ -21,10 +21,7 @@ from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import OnHost, in_threads, likelihoods
 from .options import (
     Options,
-    Reduction,
     check_any_spacing,
-    check_ignore_index,
-    check_reduction,
     takes,
 )
 
@@ -46,10 +43,9 @@ class MorseOptions(Options):
     pixel_loss: PixelLoss = "cross_entropy"
     connectivity: int | None = None
     spacing: Sequence[float] | None = None
-    reduction: Reduction = "mean"
-    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice(self.structure, ("skeleton", "patches"), "structure")
         check_choice(self.of, ("prediction", "truth", "both"), "of")
         self._check(check_fraction, "min_persistence", "saddle_level")
@@ -57,8 +53,6 @@ class MorseOptions(Options):
         check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
         check_connectivity(self.connectivity, 2)  # only an image can refuse 2, in 3D
         self._check(check_any_spacing, "spacing")
-        check_reduction(self.reduction)
-        self._check(check_ignore_index, "ignore_index")
 
 
 class MorseLoss(LossOnHost):
@@ -146,7 +140,7 @@ class MorseLoss(LossOnHost):
     def __init__(self, **options: Any) -> None:
         super().__init__(MorseOptions(**options))
 
-    def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
+    def _find(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
         """Return the (B,) values of the images and their gradients by the logits."""
         return loss_on_chosen(host, _structures(host, self.options), self.options.pixel_loss)
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from ..checks import check_number
 from .base import Loss
-from .common import check_logits_and_target, foreground, reduce, uncompiled
-from .options import Options, Reduction, check_ignore_index, check_reduction, takes
+from .common import foreground
+from .options import Options, takes
 
 __all__ = ["DiceBCELoss", "dice_bce_loss", "dice_bce_values", "kept_share", "pixel_entropy"]
 
@@ -24,14 +24,11 @@ class DiceBCEOptions(Options):
     dice_weight: float = 1.0
     bce_weight: float = 1.0
     smooth: float = 1.0
-    reduction: Reduction = "mean"
-    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check(check_number, "dice_weight", "bce_weight")
         self._check(partial(check_number, positive=True), "smooth")
-        check_reduction(self.reduction)
-        self._check(check_ignore_index, "ignore_index")
 
 
 class DiceBCELoss(Loss):
@@ -70,12 +67,9 @@ class DiceBCELoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(DiceBCEOptions(**options))
 
-    @uncompiled
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        options = self.options
-        logits, target, ignored = check_logits_and_target(logits, target, options.ignore_index)
-        return reduce(dice_bce_values(logits, target, ignored, options), options.reduction)
+    def _values(self, logits: Tensor, target: Tensor, ignored: Tensor | None) -> Tensor:
+        """Return the (B,) values of checked input."""
+        return dice_bce_values(logits, target, ignored, self.options)
 
 
 def dice_bce_values(logits: Tensor, target: Tensor, ignored: Tensor | None, options: Any) -> Tensor:

@@ -19,10 +19,7 @@ from .base import LossOnHost
 from .common import OnHost, in_threads, likelihoods
 from .options import (
     Options,
-    Reduction,
     check_any_connectivity,
-    check_ignore_index,
-    check_reduction,
     takes,
 )
 
@@ -47,24 +44,17 @@ class TopologicalOptions(Options):
     border: Border | None = None
     window: int | Sequence[int] | None = None
     overlap: int | Sequence[int] = 0
-    reduction: Reduction = "mean"
-    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice(self.matching, MATCHINGS, "matching")
         check_any_connectivity(self.connectivity)
-        if self.dimensions is not None:
-            self._check(_in_order, "dimensions")
-        if self.dimension_weights is not None:
-            self._check(_each_a_number, "dimension_weights")
-        self._check(check_number, "matched_weight", "unmatched_weight", "min_persistence")
-        if self.floor is not None:
-            self._check(check_number, "floor")
+        self._check(_in_order, "dimensions")
+        self._check(_each_a_number, "dimension_weights")
+        self._check(check_number, "matched_weight", "unmatched_weight", "min_persistence", "floor")
         if self.border is not None:
             check_border(self.border)
         _check_window(self.window, self.overlap)
-        check_reduction(self.reduction)
-        self._check(check_ignore_index, "ignore_index")
 
 
 def _in_order(dimensions: Any, name: str) -> tuple[int, ...]:
@@ -202,7 +192,7 @@ class TopologicalLoss(LossOnHost):
     def __init__(self, **options: Any) -> None:
         super().__init__(TopologicalOptions(**options))
 
-    def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
+    def _find(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
         """Return the (B,) values of the images and their gradients by the logits."""
         return _costs(host, self.options)
 

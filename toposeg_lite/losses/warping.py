@@ -19,11 +19,8 @@ from .chosen import PIXEL_LOSSES, PixelLoss, loss_on_chosen
 from .common import OnHost
 from .options import (
     Options,
-    Reduction,
     check_any_connectivity,
     check_any_spacing,
-    check_ignore_index,
-    check_reduction,
     takes,
 )
 
@@ -37,15 +34,12 @@ class WarpingOptions(Options):
     pixel_loss: PixelLoss = "cross_entropy"
     connectivity: int | None = None
     spacing: Sequence[float] | None = None
-    reduction: Reduction = "mean"
-    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice(self.pixel_loss, PIXEL_LOSSES, "pixel_loss")
         check_any_connectivity(self.connectivity)
         self._check(check_any_spacing, "spacing")
-        check_reduction(self.reduction)
-        self._check(check_ignore_index, "ignore_index")
 
 
 class HomotopyWarpingLoss(LossOnHost):
@@ -117,7 +111,7 @@ class HomotopyWarpingLoss(LossOnHost):
     def __init__(self, **options: Any) -> None:
         super().__init__(WarpingOptions(**options))
 
-    def costs(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
+    def _find(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
         """Return the (B,) values of the images and their gradients by the logits."""
         critical = _critical(host, self.options)
         return loss_on_chosen(host, critical, self.options.pixel_loss)

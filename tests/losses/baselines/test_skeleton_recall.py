@@ -11,7 +11,8 @@ from skimage.morphology import skeletonize
 
 from toposeg_lite.losses import SkeletonRecallLoss, skeleton_recall_loss
 from toposeg_lite.losses.baselines.skeleton_recall import _tubes
-from toposeg_lite.losses.common import check_and_copy
+from toposeg_lite.losses.common import begin_copy
+from toposeg_lite.losses.options import Options
 
 BAR = """
     . . . . . . . . . . .
@@ -52,7 +53,7 @@ def tubes(masks, radius, channels=1):
     """The tubes of (B, *spatial) labels."""
     labels = torch.from_numpy(masks.astype(np.int64))
     logits = torch.zeros(len(labels), channels, *labels.shape[1:])
-    return _tubes(check_and_copy(logits, labels), radius)
+    return _tubes(begin_copy(logits, labels, Options())(), radius)
 
 
 def test_a_tube_is_a_thick_skeleton_within_the_mask():
@@ -128,7 +129,9 @@ def test_a_break_under_ignored_pixels_is_no_break():
     mask = drawn(BAR)[None]
     labels = torch.from_numpy(mask).long()
     labels[:, 2, 5] = 255
-    found = _tubes(check_and_copy(torch.zeros(1, 1, 5, 11), labels, 255), 1)[0, 0]
+    found = _tubes(begin_copy(torch.zeros(1, 1, 5, 11), labels, Options(ignore_index=255))(), 1)[
+        0, 0
+    ]
     expected = drawn(TUBE_OF_1, "o+")
     expected[2, 5] = False
     np.testing.assert_array_equal(found, expected)

@@ -16,24 +16,11 @@ from ...checks import check_choice, check_integer, check_number
 from ...topology.grid import check_spacing
 from ...topology.ignored import fill_batch
 from ...topology.skeleton import thin_mask
-from ...topology.threads import Background
-from ..base import Loss, PendingLoss
-from ..common import (
-    OnHost,
-    at_least_float32,
-    begin_copy,
-    check_logits_and_target,
-    foreground,
-    in_threads,
-    reduce,
-    uncompiled,
-)
+from ..base import Loss, LossOnHost, PendingLoss
+from ..common import OnHost, foreground, in_threads, uncompiled
 from ..options import (
     Options,
-    Reduction,
     check_any_spacing,
-    check_ignore_index,
-    check_reduction,
     takes,
 )
 from ..pixels import kept_share, pixel_entropy
@@ -50,10 +37,9 @@ class ClDiceOptions(Options):
     iterations: int = 10
     smooth: float = 1.0
     spacing: Sequence[float] | None = None
-    reduction: Reduction = "mean"
-    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice(self.skeleton, ("soft", "thin"), "skeleton")
         check_choice(self.measure, ("dice", "cross_entropy"), "measure")
         self._check(check_integer, "iterations")
@@ -68,11 +54,9 @@ class ClDiceOptions(Options):
                 raise ValueError(
                     f"{name} belongs to {owner}={wanted!r}; got {given} and {owner}={chosen!r}"
                 )
-        check_reduction(self.reduction)
-        self._check(check_ignore_index, "ignore_index")
 
 
-class ClDiceLoss(Loss):
+class ClDiceLoss(LossOnHost):
     r"""Centreline Dice: how much of each skeleton lies in the other's foreground [1]_.
 
     With skeletons :math:`S_p, S_g` of likelihood p and mask g,
@@ -142,29 +126,55 @@ class ClDiceLoss(Loss):
     @uncompiled
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        options = self.options
-        if options.skeleton == "thin":
-            return self.start(logits, target).result()
-        logits, target, ignored = check_logits_and_target(logits, target, options.ignore_index)
-        spacing = check_spacing(options.spacing, logits.ndim - 2)
+        compute = LossOnHost if self.options.skeleton == "thin" else Loss
+        return compute.forward(self, logits, target)
+
+    @uncompiled
+    def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
+        """Let the thinning begin in threads of its own, and return: see the package."""
+        compute = LossOnHost if self.options.skeleton == "thin" else Loss
+        return compute.start(self, logits, target)
+
+    def _find(self, host: OnHost) -> Sequence[Any]:
+        """Return the foreground's masks, what is ignored, and the thin skeletons."""
+        return _thin_skeletons(host, check_spacing(self.options.spacing, host.scores.ndim - 2))
+
+    def _values(self, logits: Tensor, target: Any, ignored: Any, *thin: np.ndarray) -> Tensor:
+        """Return the (B,) values of checked input, or of logits and what `_find` returns."""
+        if not thin:
+            return self._measure(logits, *self._soften(logits, target, ignored))
+        likelihood, _ = foreground(logits, logits)
+        truth, lines, true_lines = (
+            torch.from_numpy(mask).to(likelihood) for mask in (target, *thin)
+        )
+        known = None if ignored is None else torch.from_numpy(ignored).to(logits.device)
+        return self._measure(logits, truth, known, lines * likelihood, true_lines)
+
+    def _soften(
+        self, logits: Tensor, target: Tensor, ignored: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+        """Return the foreground's masks, what is ignored, and the soft skeletons."""
+        spacing = check_spacing(self.options.spacing, logits.ndim - 2)
         likelihood, mask = foreground(logits, target)
         areas = [likelihood, mask.to(likelihood.dtype)]
         if ignored is not None:
             areas = [_fill(area, ignored) for area in areas]
-        skeletons = [_soft_skeleton(area, options.iterations, spacing) for area in areas]
+        lines, true_lines = (
+            _soft_skeleton(area, self.options.iterations, spacing) for area in areas
+        )
         if ignored is not None:
-            skeletons = [line.masked_fill(ignored, 0) for line in skeletons]
-        return self._measure(logits, areas[1], ignored, *skeletons)
+            lines, true_lines = (line.masked_fill(ignored, 0) for line in (lines, true_lines))
+        return areas[1], ignored, lines, true_lines
 
     def _measure(
         self, logits: Tensor, truth: Tensor, ignored: Any, lines: Tensor, true_lines: Tensor
     ) -> Tensor:
-        """Return the loss of images with these skeletons, which leave out what is ignored."""
+        """Return the (B,) values of images with these skeletons; nothing ignored is in them."""
         if self.options.measure == "cross_entropy":
             rest = [1 - truth.sum(1, keepdim=True)] if logits.shape[1] > 1 else []
             entropy = pixel_entropy(logits, torch.cat([*rest, truth], 1))[:, None]
             values = (entropy * (lines + true_lines)).flatten(2).mean(2).mean(1)
-            return reduce(values / kept_share(ignored, values), self.options.reduction)
+            return values / kept_share(ignored, values)
         smooth = self.options.smooth
 
         def share(line: Tensor, area: Tensor) -> Tensor:
@@ -174,26 +184,7 @@ class ClDiceLoss(Loss):
         likelihood, _ = foreground(logits, logits)
         precision, sensitivity = share(lines, truth), share(true_lines, likelihood)
         cldice = 2 * precision * sensitivity / (precision + sensitivity)
-        return reduce(1 - cldice.mean(1), self.options.reduction)
-
-    @uncompiled
-    def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
-        """Let the thinning begin in threads of its own, and return: see the package."""
-        if self.options.skeleton == "soft":
-            return super().start(logits, target)
-        arrive = begin_copy(logits, target, self.options.ignore_index)
-        spacing = check_spacing(self.options.spacing, logits.ndim - 2)
-        thinning = Background(lambda: _thin_skeletons(arrive(), spacing))
-
-        def finish() -> Tensor:
-            *masks, ignored = thinning.wait()
-            scores = at_least_float32(logits)
-            likelihood, _ = foreground(scores, scores)
-            truth, lines, true_lines = (torch.from_numpy(mask).to(likelihood) for mask in masks)
-            known = None if ignored is None else torch.from_numpy(ignored).to(logits.device)
-            return self._measure(scores, truth, known, lines * likelihood, true_lines)
-
-        return PendingLoss(logits, target, finish)
+        return 1 - cldice.mean(1)
 
 
 @takes(ClDiceOptions)
@@ -257,8 +248,8 @@ def _due_axes(step: int, sizes: Sequence[float]) -> tuple[int, ...]:
 
 def _thin_skeletons(
     host: OnHost, spacing: tuple[float, ...] | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return the foreground's masks, the skeletons of the prediction and of them, what is ignored.
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
+    """Return the foreground's masks, what is ignored, the skeletons of the prediction and of them.
 
     All are (B, K, *spatial), of bool; no skeleton has an ignored pixel.
     """
@@ -271,7 +262,7 @@ def _thin_skeletons(
     thinned = thinned.reshape(masks.shape)
     if host.ignored is not None:
         thinned &= ~host.ignored[:, None]
-    return truths, *thinned, host.ignored
+    return truths, host.ignored, *thinned
 
 
 class Extreme(torch.autograd.Function):

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ...checks import check_integer, check_number
 from ..base import Loss
-from ..common import check_logits_and_target, reduce, uncompiled
-from ..options import Options, Reduction, check_ignore_index, check_reduction, takes
+from ..options import Options, takes
 from ..pixels import dice_bce_values
 from .cldice import Extreme
 
@@ -27,17 +26,14 @@ class SCNPOptions(Options):
     dice_weight: float = 1.0
     bce_weight: float = 1.0
     smooth: float = 1.0
-    reduction: Reduction = "mean"
-    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check(partial(check_integer, low=1), "neighbourhood")
         if self.neighbourhood % 2 == 0:
             raise ValueError(f"neighbourhood must be odd; got {self.neighbourhood}")
         self._check(check_number, "dice_weight", "bce_weight")
         self._check(partial(check_number, positive=True), "smooth")
-        check_reduction(self.reduction)
-        self._check(check_ignore_index, "ignore_index")
 
 
 class SCNPLoss(Loss):
@@ -90,13 +86,10 @@ class SCNPLoss(Loss):
     def __init__(self, **options: Any) -> None:
         super().__init__(SCNPOptions(**options))
 
-    @uncompiled
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        options = self.options
-        logits, target, ignored = check_logits_and_target(logits, target, options.ignore_index)
-        worst = _worst(logits, target, ignored, options.neighbourhood // 2)
-        return reduce(dice_bce_values(worst, target, ignored, options), options.reduction)
+    def _values(self, logits: Tensor, target: Tensor, ignored: Tensor | None) -> Tensor:
+        """Return the (B,) values of checked input."""
+        worst = _worst(logits, target, ignored, self.options.neighbourhood // 2)
+        return dice_bce_values(worst, target, ignored, self.options)
 
 
 @takes(SCNPOptions)

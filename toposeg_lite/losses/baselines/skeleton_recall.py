@@ -14,18 +14,9 @@ from torch import Tensor
 
 from ...checks import check_integer, check_number
 from ...topology.ignored import fill_batch
-from ...topology.threads import Background
-from ..base import Loss, PendingLoss
-from ..common import (
-    OnHost,
-    at_least_float32,
-    begin_copy,
-    foreground,
-    in_threads,
-    reduce,
-    uncompiled,
-)
-from ..options import Options, Reduction, check_ignore_index, check_reduction, takes
+from ..base import LossOnHost
+from ..common import OnHost, foreground, in_threads
+from ..options import Options, takes
 
 __all__ = ["SkeletonRecallLoss", "skeleton_recall_loss"]
 
@@ -36,29 +27,26 @@ class SkeletonRecallOptions(Options):
 
     tube: int = 2
     smooth: float = 1.0
-    reduction: Reduction = "mean"
-    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check(check_integer, "tube")
         self._check(partial(check_number, positive=True), "smooth")
-        check_reduction(self.reduction)
-        self._check(check_ignore_index, "ignore_index")
 
 
-class SkeletonRecallLoss(Loss):
+class SkeletonRecallLoss(LossOnHost):
     r"""How much of a tube around the skeleton of the truth the prediction misses [1]_.
 
     With the likelihood p of a class and its tube T, both summed over the pixels,
 
     .. math:: 1 - \frac{\sum p \, T + s}{\sum T + s}.
 
-    The truth's foreground, of all classes together, is thinned to a skeleton; this is made thicker
-    by `tube` steps to the neighbours along the axes, and T is what lies in the mask of the class.
-    Nothing is differentiated but p, so it costs little; and nothing is thinned of the prediction,
-    so a false positive costs nothing: use it beside a pixel loss. The thinning runs on the CPU, in
-    threads of its own; it is scikit-image's ``skeletonize``, in 2D Zhang's, in 3D Lee's, as in the
-    published code [2]_.
+    The truth's foreground, of all classes together (of classes that overlap, of each by itself), is
+    thinned to a skeleton; this is made thicker by `tube` steps to the neighbours along the axes,
+    and T is what lies in the mask of the class. Nothing is differentiated but p, so it costs
+    little; and nothing is thinned of the prediction, so a false positive costs nothing: use it
+    beside a pixel loss. The thinning runs on the CPU, in threads of its own; it is scikit-image's
+    ``skeletonize``, in 2D Zhang's, in 3D Lee's, as in the published code [2]_.
 
     That code returns minus the recall, which differs by a constant; the value of an image is its
     mean over the foreground classes, of a class that is not there 0.
@@ -88,33 +76,22 @@ class SkeletonRecallLoss(Loss):
     """
 
     options: SkeletonRecallOptions
-    uses_threads = True
 
     @takes(SkeletonRecallOptions)
     def __init__(self, **options: Any) -> None:
         super().__init__(SkeletonRecallOptions(**options))
 
-    @uncompiled
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        return self.start(logits, target).result()
+    def _find(self, host: OnHost) -> tuple[np.ndarray]:
+        """Return the tubes of the foreground classes."""
+        return (_tubes(host, self.options.tube),)
 
-    @uncompiled
-    def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
-        """Let the thinning begin in threads of its own, and return: see the package."""
-        arrive = begin_copy(logits, target, self.options.ignore_index)
-        thinning = Background(lambda: _tubes(arrive(), self.options.tube))
-
-        def finish() -> Tensor:
-            tubes = torch.from_numpy(thinning.wait())
-            scores = at_least_float32(logits)
-            likelihood, _ = foreground(scores, scores)
-            tube = tubes.to(likelihood)
-            found, wanted = ((part * tube).flatten(2).sum(2) for part in (likelihood, tube))
-            recall = (found + self.options.smooth) / (wanted + self.options.smooth)
-            return reduce(1 - recall.mean(1), self.options.reduction)
-
-        return PendingLoss(logits, target, finish)
+    def _values(self, logits: Tensor, tubes: np.ndarray) -> Tensor:
+        """Return the (B,) values of images whose classes have these tubes."""
+        likelihood, _ = foreground(logits, logits)
+        tube = torch.from_numpy(tubes).to(likelihood)
+        found, wanted = ((part * tube).flatten(2).sum(2) for part in (likelihood, tube))
+        recall = (found + self.options.smooth) / (wanted + self.options.smooth)
+        return 1 - recall.mean(1)
 
 
 @takes(SkeletonRecallOptions)

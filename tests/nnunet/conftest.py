@@ -1,0 +1,3 @@
+"""What the commands of nnU-Net import is no test."""
+
+collect_ignore = ["short_trainers", "stub"]
