@@ -17,7 +17,7 @@ from .. import losses
 from ..checks import check_flag
 from ..losses.base import Loss
 from ..losses.common import at_least_float32, reduce, uncompiled
-from ..losses.options import Reduction, check_ignore_index, check_reduction
+from ..losses.options import Options, Reduction
 
 __all__ = [
     "ClDiceLoss",
@@ -43,7 +43,8 @@ class MonaiLoss(nn.Module):
         cls.of = of
         ours = inspect.signature(MonaiLoss).parameters.values()
         known = [p for p in ours if p.kind is not p.VAR_KEYWORD]
-        names = {parameter.name for parameter in known}
+        # MONAI says sigmoid and softmax where the library has one option, activation.
+        names = {parameter.name for parameter in known} | {"activation"}
         theirs = inspect.signature(of).parameters.values()
         options = [parameter for parameter in theirs if parameter.name not in names]
         # For help and completion: the options of the loss in place of ``**options``.
@@ -70,9 +71,8 @@ class MonaiLoss(nn.Module):
                 "include_background must be False for SkeletonRecallLoss with softmax=True: its "
                 "skeleton is that of all judged classes together, which would be the whole image"
             )
-        check_reduction(reduction)
-        self.reduction = reduction
-        self.ignore_index = check_ignore_index(ignore_index, "ignore_index")
+        checked = Options(reduction=reduction, ignore_index=ignore_index)
+        self.reduction, self.ignore_index = checked.reduction, checked.ignore_index
         ignored = None if ignore_index is None else _IGNORED
         self.loss = self.of(reduction="none", ignore_index=ignored, **options)
 
@@ -90,7 +90,7 @@ class MonaiLoss(nn.Module):
             wide = truth if truth.is_floating_point() else truth.long()
             truth = wide.masked_fill(ignored, _IGNORED)
         values = self._by_softmax if self.softmax else self._by_channel
-        return reduce(values(at_least_float32(scores), truth), self.reduction)
+        return reduce(values(at_least_float32(scores), truth), len(scores), self.reduction)
 
     def _by_softmax(self, logits: Tensor, truth: Tensor) -> Tensor:
         """Return the (B,) values of the library's loss for several classes."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from .. import further_metrics, metrics
 from ..checks import check_choice, check_flag
 from ..losses.common import in_threads
-from ..losses.options import check_ignore_index
+from ..losses.options import Options
 
 __all__ = [
     "AdjustedRandIndexMetric",
@@ -60,7 +60,7 @@ class MaskMetric(CumulativeIterationMetric):
         self.include_background = check_flag(include_background, "include_background")
         self.reduction = check_choice(reduction, _REDUCTIONS, "reduction")
         self.get_not_nans = check_flag(get_not_nans, "get_not_nans")
-        self.ignore_index = check_ignore_index(ignore_index, "ignore_index")
+        self.ignore_index = Options(ignore_index=ignore_index).ignore_index
         self.options = self._checked(options)
 
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:

@@ -15,17 +15,9 @@ from ...checks import check_choice
 from ...topology.components import label_components
 from ...topology.grid import check_connectivity, dual_connectivity
 from ...topology.ignored import fill_batch
-from ...topology.threads import Background
-from ..base import Loss, PendingLoss
-from ..common import OnHost, at_least_float32, begin_copy, in_threads, reduce, uncompiled
-from ..options import (
-    Options,
-    Reduction,
-    check_any_connectivity,
-    check_ignore_index,
-    check_reduction,
-    takes,
-)
+from ..base import LossOnHost
+from ..common import OnHost, in_threads
+from ..options import Options, check_any_connectivity, takes
 
 __all__ = ["TopographLoss", "topograph_loss"]
 
@@ -36,17 +28,14 @@ class TopographOptions(Options):
 
     aggregation: Literal["mean", "sum"] = "mean"
     connectivity: int | None = None
-    reduction: Reduction = "mean"
-    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice(self.aggregation, ("mean", "sum"), "aggregation")
         check_any_connectivity(self.connectivity)
-        check_reduction(self.reduction)
-        self._check(check_ignore_index, "ignore_index")
 
 
-class TopographLoss(Loss):
+class TopographLoss(LossOnHost):
     r"""The likelihood of what the prediction says in the regions that make its topology wrong [1]_.
 
     Where prediction P and truth G differ, the wrong pixels fall into regions. A region is *regular*
@@ -99,33 +88,22 @@ class TopographLoss(Loss):
     """
 
     options: TopographOptions
-    uses_threads = True
 
     @takes(TopographOptions)
     def __init__(self, **options: Any) -> None:
         super().__init__(TopographOptions(**options))
 
-    @uncompiled
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of `logits` against `target` (shapes: see the package's docstring)."""
-        return self.start(logits, target).result()
+    def _find(self, host: OnHost) -> tuple[np.ndarray, np.ndarray]:
+        """Return by what the likelihood of each pixel counts, and the predicted masks."""
+        if host.scores.ndim != 4:
+            axes = host.scores.ndim
+            raise ValueError(f"logits must be those of images (B, C, H, W); got {axes} axes")
+        return _factors(host, self.options)
 
-    @uncompiled
-    def start(self, logits: Tensor, target: Tensor) -> PendingLoss:
-        """Let the search for critical regions begin in threads, and return: see the package."""
-        arrive = begin_copy(logits, target, self.options.ignore_index)
-        if logits.ndim != 4:
-            raise ValueError(f"logits must be those of images (B, C, H, W); got {logits.ndim} axes")
-        search = Background(lambda: _factors(arrive(), self.options))
-
-        def finish() -> Tensor:
-            factors, predicted = (torch.from_numpy(each) for each in search.wait())
-            scores = at_least_float32(logits)
-            said = _likelihood_of_said(scores, predicted.to(scores.device))
-            cost = (said * factors.to(said)).flatten(2).sum(2)
-            return reduce(cost.mean(1), self.options.reduction)
-
-        return PendingLoss(logits, target, finish)
+    def _values(self, logits: Tensor, factors: np.ndarray, predicted: np.ndarray) -> Tensor:
+        """Return the (B,) values as a function of the logits."""
+        said = _likelihood_of_said(logits, torch.from_numpy(predicted).to(logits.device))
+        return (said * torch.from_numpy(factors).to(said)).flatten(2).sum(2).mean(1)
 
 
 @takes(TopographOptions)
