@@ -662,7 +662,7 @@ def test_names_of_axes_stay_on_their_canvas(tmp_path):
                 prototype.fillText = function (text, x, y) {
                     const { a, e } = this.getTransform();
                     const half = this.measureText(text).width / 2;
-                    if (a > 0 && this.textAlign === "center") // not turned
+                    if (a > 0.5 && this.textAlign === "center") // not turned
                         out.push([text, (a * (x - half) + e), (a * (x + half) + e),
                                   this.canvas.width]);
                     return write.call(this, text, x, y);
