@@ -185,7 +185,8 @@ CALLS = [
     ),
     call(
         annotation.open_session, {"image": PICTURE_FILE, "likelihood": PICTURE_FILE},
-        {"image": FILE | NO_KIND, "likelihood": FILE | NO_KIND}, free={"reach": "tried above", "path": "tried above"},
+        {"image": FILE | NO_KIND, "likelihood": FILE | NO_KIND},
+        free={"reach": "tried above", "path": "tried above"},
     ),
     call(annotation.LogisticModel, {"spread": 2}, {"spread": BAD_POSITIVE}),
     call(

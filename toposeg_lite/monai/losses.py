@@ -8,6 +8,7 @@ each channel is an image of its own: the channels are folded into the batch.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -73,7 +74,8 @@ class MonaiLoss(nn.Module):
         self.reduction = reduction
         self.ignore_index = check_ignore_index(ignore_index, "ignore_index")
         ignored = None if ignore_index is None else _IGNORED
-        self.loss = self.of(reduction="none", ignore_index=ignored, **options)
+        make: Callable[..., Loss] = self.of
+        self.loss = make(reduction="none", ignore_index=ignored, **options)
 
     @uncompiled
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
