@@ -37,6 +37,7 @@ def need(*packages):
 def test_monai():
     need("monai", "ignite")
     made = run("monai.md")
+    assert all(sample["label"].any() for sample in [*made["crops"], *made["held_out"]])
     history = made["history"]
     assert len(history) == 6
     assert all(torch.isfinite(torch.tensor(history)))
@@ -49,6 +50,7 @@ def test_lightning():
     need("pytorch_lightning", "torchmetrics")
     made = run("lightning.md")
     segmenter, trainer = made["segmenter"], made["trainer"]
+    assert all(mask.any() for _, mask in made["crops"])
     assert segmenter.loss.step == 8
     seen = trainer.callback_metrics
     assert seen["train/topology"] > 0
@@ -67,6 +69,20 @@ def test_lightning():
     ]
     assert metric.compute() == pytest.approx(sum(expected) / 4)
     assert sum(expected) > 0
+
+
+def test_annotation():
+    made = run("annotation.md")
+    session, again, edited, traced = (
+        made[name] for name in ("session", "again", "edited", "traced")
+    )
+    accepted = session.progress().accepted
+    assert accepted == 5
+    assert (again.mask() == session.mask()).all()
+    assert (edited.mask() == session.mask()).all()
+    assert again.progress().accepted == edited.progress().accepted == accepted
+    assert traced.progress().drawn > 0
+    session.close()
 
 
 class Word(type):
@@ -113,6 +129,7 @@ def test_segmentation_models(monkeypatch):
         for name in set(sys.modules) - before:
             if name.partition(".")[0] in ("torchvision", "timm", "segmentation_models_pytorch"):
                 del sys.modules[name]
+    assert made["masks"].flatten(1).any(1).all()
     assert made["history"][-1] < made["history"][0]
     assert set(made["loss"].values) == {"pixels", "topology"}
     assert made["predicted"].shape == (4, 64, 64)

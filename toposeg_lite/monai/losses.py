@@ -8,6 +8,7 @@ each channel is an image of its own: the channels are folded into the batch.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -74,7 +75,8 @@ class MonaiLoss(nn.Module):
         checked = Options(reduction=reduction, ignore_index=ignore_index)
         self.reduction, self.ignore_index = checked.reduction, checked.ignore_index
         ignored = None if ignore_index is None else _IGNORED
-        self.loss = self.of(reduction="none", ignore_index=ignored, **options)
+        make: Callable[..., Loss] = self.of
+        self.loss = make(reduction="none", ignore_index=ignored, **options)
 
     @uncompiled
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
