@@ -35,7 +35,6 @@ language = "en"
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.viewcode",
     "numpydoc",
     "formulas",
     "chapters",
@@ -78,7 +77,8 @@ html_context = {"default_mode": "auto"}
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_extra_path = ["front"]
-html_copy_source = False
+html_copy_source = True  # the notebook behind a chapter is what its button downloads
+html_domain_indices = False  # the reference has its own list of rooms
 html_show_copyright = False
 html_last_updated_fmt = None
 html_theme_options: dict[str, object] = {

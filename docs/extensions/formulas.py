@@ -20,6 +20,8 @@ LOGGER = logging.getLogger(__name__)
 BARS = re.compile(r"(\\[bB]igg?[lrm]?)\s*\\(?:\||Vert)")  # which the converter does not know
 STYLED = re.compile(r'<mi mathvariant="([a-z-]+)">(\w)</mi>')
 
+LONG = 30  # letters of TeX that may be wider than a phone
+
 # A name of a function whose argument follows without a bracket, and a sign that follows a bracket.
 FUNCTION = re.compile(r"<m[io]>(?:log|ln|exp|max|min|sin|cos)</m[io]>(?=<m(?:i|sub|n))")
 SIGN = re.compile(r"(&#x00028;</mo>|&#x0002C;</mo>)<mo>(?=&#x02212;)")
@@ -69,8 +71,11 @@ def _draw(writer: Any, node: nodes.Element, display: str) -> str:
 
 
 def visit_inline(writer: Any, node: nodes.Element) -> None:
-    """Write a formula within a line."""
-    writer.body.append(_draw(writer, node, "inline"))
+    """Write a formula within a line; a long one scrolls by itself on a phone."""
+    formula = _draw(writer, node, "inline")
+    if len(node.astext()) > LONG:
+        formula = f'<span class="long-formula">{formula}</span>'
+    writer.body.append(formula)
     raise nodes.SkipNode
 
 

@@ -210,6 +210,7 @@ def test_no_formula_is_left_as_tex(pages):
 def test_every_page_opens_without_a_complaint_and_fits_a_phone(address, pages, site, tmp_path):
     with reading(tmp_path, address) as page:
         page.set_viewport_size(PHONE)
+        wide = {}
         for name in pages:
             if name.startswith("_modules"):
                 continue
@@ -231,8 +232,10 @@ def test_every_page_opens_without_a_complaint_and_fits_a_phone(address, pages, s
                 "math", "all => all.map(m => m.getClientRects().length && m.clientWidth !== 0)"
             )
             assert all(shape is not False for shape in shapes), name
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= PHONE["width"], (name, wide)
+            width = page.evaluate("document.documentElement.scrollWidth")
+            if width > PHONE["width"]:
+                wide[name] = width
+        assert not wide
 
 
 @pytest.mark.parametrize("number", FILMED)
