@@ -103,7 +103,8 @@ def begin_copy(logits: Any, target: Any, options: Options) -> Callable[[], OnHos
     copies = _send_to_host(logits, target)
 
     def arrive() -> OnHost:
-        here, there = _in_one_form(*(copy.wait() for copy in copies), options)
+        here, there = (copy.wait() for copy in copies)
+        here, there = _in_one_form(here, there, options)
         there, ignored = _set_aside(there, here.shape, options.ignore_index)
         _check_values(here, there)
         return OnHost(
@@ -317,7 +318,7 @@ def _check_values(logits: Tensor, target: Tensor, name: str = "target") -> None:
         others = torch.tensor([end for end in _ends(target) if end not in (0, 1)])
     if len(others):
         raise ValueError(
-            f"{name} must hold only 0 and 1 to go with logits of the shape {tuple(logits.shape)}; "
+            f"{name} must hold only 0 and 1 where each class has a channel of logits; "
             f"it also holds {others[0].item():g}"
         )
     if classes > 1 and not (target.bool().sum(1) == 1).all():
@@ -391,14 +392,6 @@ def attach(logits: Tensor, values: np.ndarray, gradient: np.ndarray) -> Tensor:
 
     `values` holds the loss of each image, (B,), and `gradient` that of each by its logits, in their
     shape, (B, C, *spatial). The result has the logits' type and lies on their device.
-
-    Examples
-    --------
-    >>> logits = torch.zeros(1, 1, 1, 2, requires_grad=True)
-    >>> value = attach(logits, np.array([7.0]), np.array([[[[3.0, 0.0]]]]))
-    >>> (2 * value.sum()).backward()
-    >>> value.detach(), logits.grad
-    (tensor([7.]), tensor([[[[6., 0.]]]]))
     """
     return _Attached.apply(logits, _OnlyFirst.apply(logits), values, gradient)
 
