@@ -202,7 +202,7 @@ def test_slides_go_on_by_keyboard_and_by_button(files, tmp_path):
         )
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         errors, asked = [], []
-        page.on("pageerror", errors.append)
+        page.on("pageerror", lambda error: errors.append(error))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(file.as_uri())
         number = page.locator(".slide.now .number")
