@@ -255,7 +255,7 @@ def mask_legend(figure: Figure) -> None:
         for name, colour in zip(names, colours, strict=True)
     ]
     constrained = figure.get_layout_engine() is not None
-    place = "outside lower center" if constrained else "lower center"
+    place: Any = "outside lower center" if constrained else "lower center"
     figure.legend(handles=signs, loc=place, ncols=3, frameon=False, fontsize=LEGEND)
 
 
