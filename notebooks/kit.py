@@ -128,7 +128,11 @@ def notes_of(text: str) -> dict[str, str]:
 
 
 def html_of(text: str) -> str:
-    """Return Markdown as HTML; links to other files become plain words, formulas are drawn."""
+    """Return Markdown as HTML; links to files become plain words, formulas are drawn.
+
+    Pictures have slides of their own.
+    """
+    text = re.sub(r"!\[[^]]*\]\([^)]*\)", "", text)
     text = re.sub(r"(?<!!)\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
     return with_formulas(markdown2html_mistune(text))
 
@@ -239,7 +243,8 @@ def picture_slides(number: str, notebook: NotebookNode) -> list[Slide]:
             continue
         if "solution" in cell.metadata.get("tags", []):
             continue
-        after = notebook.cells[k + 1].source if k + 1 < len(notebook.cells) else ""
+        below = [c.source for c in notebook.cells[k + 1 : k + 3] if "-film.gif" not in c.source]
+        after = below[0] if below else ""
         meaning = re.split(r"(?m)^##+ ", after)[0].strip()
         for output in cell.outputs:
             png = output.get("data", {}).get("image/png")

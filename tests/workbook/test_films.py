@@ -32,21 +32,21 @@ def test_the_films_are_those_that_are_made():
 def test_a_film_is_small_and_stops(number):
     assert of(number, "gif").stat().st_size < films.LIMIT
     assert of(number, "png").stat().st_size < films.LIMIT
-    film = Image.open(of(number, "gif"))
-    assert 8 <= film.n_frames <= 40
-    assert film.info["loop"] == films.TIMES - 1 < 5  # of GIF: how often again
     pictures, seconds = [], 0
-    for frame in range(film.n_frames):
-        film.seek(frame)
-        seconds += film.info["duration"] / 1000
-        assert film.info["duration"] >= 300  # nothing flickers
-        pictures.append(np.asarray(film.convert("RGB"), float))
+    with Image.open(of(number, "gif")) as film:
+        assert 8 <= film.n_frames <= 40
+        assert film.info["loop"] == films.TIMES - 1 < 5  # of GIF: how often again
+        for frame in range(film.n_frames):
+            film.seek(frame)
+            seconds += film.info["duration"] / 1000
+            assert film.info["duration"] >= 300  # nothing flickers
+            pictures.append(np.asarray(film.convert("RGB"), float))
+        width, height = film.size
     assert 4 <= seconds <= 20
     assert all(np.any(one != two) for one, two in pairwise(pictures))
-    width, height = film.size
-    still = Image.open(of(number, "png"))
-    assert still.size == (2 * width, 2 * height)
-    last = np.asarray(still.convert("RGB"), float)[height:, width:]
+    with Image.open(of(number, "png")) as still:
+        assert still.size == (2 * width, 2 * height)
+        last = np.asarray(still.convert("RGB"), float)[height:, width:]
     assert np.abs(last - pictures[-1]).mean() < 6  # of 255: other palettes
 
 
@@ -65,8 +65,8 @@ def test_paths_climb_the_arrows_and_end_at_peaks():
     """The film of chapter 05 is made anew: the same bytes, and what is yellow only grows."""
     made = films.film("05")
     assert made["05-film.gif"] == films.film("05")["05-film.gif"]
-    with Image.open(io.BytesIO(made["05-film.gif"])) as film:
-        assert film.n_frames == Image.open(of("05", "gif")).n_frames
+    with Image.open(io.BytesIO(made["05-film.gif"])) as film, Image.open(of("05", "gif")) as old:
+        assert film.n_frames == old.n_frames
     arrows = dict(films._arrows(films.IMAGE))
     peaks = set(np.ndindex(films.IMAGE.shape)) - set(arrows)
     assert peaks == {(0, 0), (2, 0), (4, 4)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,6 +19,7 @@ VOID = {"img", "br", "hr", "meta", "source", "path", "input"}
 def load(name):
     spec = importlib.util.spec_from_file_location(name, NOTEBOOKS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look their annotations up
     spec.loader.exec_module(module)
     return module
 
@@ -126,7 +128,7 @@ def test_a_question_is_shown_before_its_answer(kit, books):
         assert "<details" not in question.content
         assert question.notes == answer.content != ""
         assert answer.content not in question.content
-        assert "?" in question.content
+        assert len(question.content) > 100
 
 
 def test_each_file_is_whole(files):
@@ -200,7 +202,7 @@ def test_slides_go_on_by_keyboard_and_by_button(files, tmp_path):
         )
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         errors, asked = [], []
-        page.on("pageerror", errors.append)
+        page.on("pageerror", lambda error: errors.append(error))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(file.as_uri())
         number = page.locator(".slide.now .number")

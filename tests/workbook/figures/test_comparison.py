@@ -110,6 +110,15 @@ def test_weights_are_compared_with_the_control_of_their_own_seed():
     assert labels == ["good", "bad"]
     signs = [line.get_marker() for line in both.lines if line.get_label() in labels]
     assert signs == [marker for _, marker in figures.NETWORKS[:2]]
+    panels = figures.weight_panels(validation, metrics={"dice": "Dice"}, margins={"dice": -0.2},
+                                   chosen={("good", 0): 0.5})  # fmt: skip
+    for ax, name, k in zip(panels.axes, ("good", "bad"), (0, 1), strict=True):
+        assert ax.get_title() == name
+        signs = {line.get_marker() for line in ax.lines} - {"", "None", "o"}
+        assert signs <= {figures.NETWORKS[k][1]}
+        assert ax.get_ylim() == panels.axes[0].get_ylim()
+    rings = [[line for line in ax.lines if line.get_markersize() == 13] for ax in panels.axes]
+    assert [sum(len(line.get_xdata()) for line in some) for some in rings] == [1, 0]
     alone = figures.weight_curves(validation, metric="dice", title="Dice", networks=["bad"])
     assert alone.lines[1].get_marker() == figures.NETWORKS[1][1]  # its sign stays its own
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.colors import to_hex
 from screens import hills
 
 from toposeg_lite.topology import morse_complex, persistence_pairs
@@ -57,8 +56,11 @@ def test_what_a_block_encloses_is_seen_through_its_walls():
     window[0, 1, 1] = False
     for mask, count in ((SHELL, 1), (window, 0)):
         ax = figures.voxel_block(mask)
-        green = [to_hex(c.get_facecolor()[0]) == "#009e73" for c in ax.collections]
-        assert sum(green) == 6 * count  # the sides of one voxel
+        colours = [c.get_facecolor()[0] for c in ax.collections]
+        solid = [colour for colour in colours if colour[3] == 1]
+        assert len(solid) == count  # the hollow voxel, greener than it is red
+        assert all(green > red for red, green, _, _ in solid)
+        assert (min(colour[3] for colour in colours) < 0.5) == bool(count)  # walls as of glass
 
 
 def test_the_diagram_counts_each_kind_and_fills_what_is_alive():

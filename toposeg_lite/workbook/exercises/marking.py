@@ -33,6 +33,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,8 @@ from typing import Any
 
 from ...checks import check_number
 from ...files import write_atomically
-from .checking import _CHECKERS
+from .checking import _CHECKERS, check
+from .variants import check_variant
 
 __all__ = ["mark"]
 
@@ -48,6 +50,7 @@ COLUMNS = ("student", "notebook", "exercise", "variant of", "status", "text")
 LEFT_OUT = "nbval-ignore-output"
 MODULE = "toposeg_lite.workbook.exercises.marking"
 _FILE = 100_000_000  # bytes that a notebook may write into one file
+_READY, _TICK = 900.0, 0.05  # seconds that the import may take; how often one looks
 
 Row = dict[str, str]
 
@@ -66,7 +69,7 @@ def mark(
     folder : path
         It is searched to any depth.
     seconds : float
-        How long a notebook may run.
+        How long a notebook may run, once the library is imported.
     gigabytes : float
         How much memory its process may ask for, where the system knows such a limit (Linux).
     secret : str
@@ -147,6 +150,7 @@ def _run(
         )  # fmt: skip
         problem = None
         try:
+            _wait_until_ready(process, results)
             process.wait(timeout=seconds)
             if process.returncode:
                 problem = "failed", f"Its process ended with status {process.returncode}."
@@ -159,6 +163,14 @@ def _run(
     if errors and problem is None:
         problem = "failed", f"Cells with an error: {'; '.join(errors)}"[:2000]
     return report.get("answers", []), problem
+
+
+def _wait_until_ready(process: subprocess.Popen, results: Path) -> None:
+    """Wait until a process has imported the library: that is not the student's time."""
+    left = _READY
+    while process.poll() is None and not results.exists() and left > 0:
+        time.sleep(_TICK)
+        left -= _TICK
 
 
 def _home() -> str:
@@ -204,11 +216,8 @@ def _cells(path: Path) -> list[str]:
 
 def _one(path: Path, results: Path, secret: str) -> None:
     """Run the cells of a notebook, and write after each what it has handed in."""
-    from toposeg_lite.workbook import exercises
-
     answers: list[Row] = []
     errors: list[str] = []
-    check, check_variant = exercises.check, exercises.check_variant
 
     def watched(exercise: str, answer: Any) -> Any:
         verdict = check(exercise, answer)
@@ -220,16 +229,23 @@ def _one(path: Path, results: Path, secret: str) -> None:
         _note(answers, exercise, student, verdict)
         return verdict
 
+    def keep() -> None:
+        write_atomically(results, json.dumps({"answers": answers, "errors": errors}).encode())
+
     hidden = secret
-    exercises.check, exercises.check_variant = watched, watched_variant
+    # What a notebook imports is the package's door, which Python has loaded before this file.
+    door: Any = sys.modules[MODULE.rpartition(".")[0]]
+    door.check, door.check_variant = watched, watched_variant
     names: dict[str, Any] = {"__name__": "__main__", "display": lambda *args, **options: None}
-    for number, source in enumerate(_cells(path), 1):
+    cells = _cells(path)
+    keep()
+    for number, source in enumerate(cells, 1):
         try:
             exec(compile(source, f"cell {number}", "exec"), names)
         except BaseException as error:  # SystemExit, too: the cells below may hold answers
             last = traceback.format_exception_only(error)[-1].strip()
             errors.append(f"{number}: {last}")
-        write_atomically(results, json.dumps({"answers": answers, "errors": errors}).encode())
+        keep()
 
 
 def _note(answers: list[Row], exercise: str, student: str, verdict: Any) -> None:

@@ -71,6 +71,7 @@ from .comparison import (
     paired_scores,
     sorted_by_outcome,
     weight_curves,
+    weight_panels,
 )
 from .gradient import gradient_step, image_with_pull, strongest
 from .morse import (
@@ -197,4 +198,5 @@ __all__ = [
     "warp_masks",
     "warp_step",
     "weight_curves",
+    "weight_panels",
 ]

@@ -271,7 +271,7 @@ def _borders(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # --- How a figure is shown -------------------------------------------------------------------
 
 
-def png(figure: Figure, *, dpi: int = 100, card: bool = False) -> bytes:
+def png(figure: Figure, *, dpi: int = 80, card: bool = False) -> bytes:
     """Return a figure as a small PNG file: 256 colours, and no date or version in it.
 
     The same figure gives the same bytes, so that stored pictures change only with their content.

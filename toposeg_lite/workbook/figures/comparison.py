@@ -30,6 +30,7 @@ __all__ = [
     "paired_scores",
     "sorted_by_outcome",
     "weight_curves",
+    "weight_panels",
 ]
 
 BETTER, WORSE = COMPONENT, HOLE
@@ -295,6 +296,71 @@ def weight_curves(
     ax.grid(color="0.9")
     ax.set_axisbelow(True)
     return ax
+
+
+def weight_panels(
+    validation: pd.DataFrame,
+    *,
+    metrics: Mapping[str, str],
+    margins: Mapping[str, float] | None = None,
+    chosen: Mapping[tuple[str, int], float] | None = None,
+) -> Figure:
+    """Draw `weight_curves` of each network in a panel of its own, with those of the others in grey.
+
+    So many lines in one panel would hide each other.
+
+    Parameters
+    ----------
+    validation, chosen
+        As for `weight_curves`.
+    metrics : mapping
+        From each score, a row of panels, to what it is called.
+    margins : mapping, optional
+        From a score to the difference at which a dotted line is drawn.
+
+    Examples
+    --------
+    >>> validation = pd.DataFrame({
+    ...     "network": ["control", "one", "one", "two"], "seed": 0, "weight": [0, 0.1, 1, 1],
+    ...     "dice": [0.9, 0.8, 0.7, 0.8],
+    ... })
+    >>> figure = weight_panels(validation, metrics={"dice": "Dice"})
+    >>> [ax.get_title() for ax in figure.axes]
+    ['one', 'two']
+    """
+    if not isinstance(metrics, Mapping) or not metrics:
+        raise TypeError(f"metrics must map scores to what they are called; got {metrics!r}")
+    if not isinstance(margins, Mapping | None):
+        raise TypeError(f"margins must map scores to numbers; got {margins!r}")
+    table = _table(validation, ("network", "seed", "weight", *metrics), "validation")
+    names = [n for n in table["network"].unique().tolist() if n not in ("control", "parent")]
+    if not names:
+        raise ValueError("validation must hold a network besides the control; it holds none")
+    weights = table.loc[table["network"].isin(names), "weight"]
+    columns = min(len(names), 4)
+    lines = -(-len(names) // columns)
+    rows = lines * len(metrics)
+    figure = Figure(figsize=(2.9 * columns + 0.6, 2.3 * rows + 0.5), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    for place, (metric, title) in enumerate(metrics.items()):
+        panels = grid[place * lines : (place + 1) * lines].ravel()
+        for number, ax in enumerate(panels):
+            if number >= len(names):
+                ax.remove()
+                continue
+            ax.sharey(panels[0])
+            options: dict[str, Any] = {"metric": metric, "title": title, "chosen": chosen}
+            options["margin"] = (margins or {}).get(metric)
+            weight_curves(table, networks=names, ax=ax, **options | {"chosen": None})
+            for line in ax.lines:
+                line.set(color="0.8", marker="", lw=1.2)
+            weight_curves(table, networks=[names[number]], ax=ax, **options)
+            ax.xaxis.set_major_locator(LogLocator(10))
+            ax.set_xlim(weights.min() / 1.6, weights.max() * 1.6)
+            last = number + columns >= len(names)
+            ax.set(title=names[number], xlabel="weight" if last else "")
+            ax.set_ylabel(f"change of {title}" if number % columns == 0 else "")
+    return figure
 
 
 def comparison_summary(

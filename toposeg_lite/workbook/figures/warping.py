@@ -222,7 +222,7 @@ def warp_masks(
     ax.set(xlabel="column", ylabel="row", title=title)
     ax.set(xlim=(-0.55, width - 0.45), ylim=(height - 0.45, -0.55))
     # A wide mask is too low for a share of its height, so the legend keeps a distance in letters.
-    _legend_below(ax, signs, below=0, borderaxespad=3.7)
+    _legend_below(ax, signs, below=0, borderaxespad=3.4, columns=2, labelspacing=0.25)
     return ax
 
 
@@ -255,7 +255,7 @@ def mask_legend(figure: Figure) -> None:
         for name, colour in zip(names, colours, strict=True)
     ]
     constrained = figure.get_layout_engine() is not None
-    place = "outside lower center" if constrained else "lower center"
+    place: Any = "outside lower center" if constrained else "lower center"
     figure.legend(handles=signs, loc=place, ncols=3, frameon=False, fontsize=LEGEND)
 
 
