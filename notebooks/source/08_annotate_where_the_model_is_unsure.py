@@ -7,7 +7,7 @@
 #
 # **Time:** 30 minutes to read, 60 with exercises.
 #
-# **You need** [chapter 05](05_read_ridges_with_discrete_morse_theory.ipynb): branches and persistence. [Chapter 07](07_learn_a_distribution_over_structures.ipynb): how a model learns the probability of a branch; here it is only used.
+# **You need** [chapter 05](05_read_ridges_with_discrete_morse_theory.ipynb): branches and persistence. [Chapter 07b](07b_judge_each_branch.ipynb): how a model learns the probability of a branch; here it is only used.
 #
 # **You will be able to**
 #
@@ -89,7 +89,7 @@ for k, path in enumerate(small.branches.paths):
 #
 # Real vessels are thick and meet. Then one must say which part of the mask belongs to which branch. Around each pixel of a path that lies in the mask is the largest disc that fits into it; a pixel of the mask belongs to the branch in whose disc it lies *deepest*, and goes if that branch is rejected. An accepted branch is drawn along its path where it lies outside the mask, three pixels wide unless you say otherwise (here `radius=0`: one). `toposeg_lite.topology.branches` has the rules with drawings.
 #
-# It matters. Give every branch the right answer, on the test images of CHASE_DB1 and ISBI 2012: if a pixel goes with its *nearest* path, a mean Betti-matching error of 85 and 162 is left, because rejected branches leave crumbs behind; by the deepest disc it is 55 and 88. (The masks began with 85 and 183; `notebooks/reference_runs/mask-rules.json`.) And the models of chapter 07 make their masks by the same rule: who agrees with the model in everything gets the model's mask.
+# It matters. Give every branch the right answer, on the test images of CHASE_DB1 and ISBI 2012: if a pixel goes with its *nearest* path, a mean Betti-matching error of 85 and 162 is left, because rejected branches leave crumbs behind; by the deepest disc it is 55 and 88. (The masks began with 85 and 183; `notebooks/reference_runs/mask-rules.json`.) And the models of chapters 07 and 07b make their masks by the same rule: who agrees with the model in everything gets the model's mask.
 
 # %% c08-07
 def naive_mask(likelihood, paths, decisions):
@@ -136,7 +136,7 @@ print(f"left out: {len(again.problems)} line; undone now: {undone};", again.deci
 #
 # ## 3. Branches of a photograph
 #
-# Now the retina (photograph by Mikael Häggström, CC0), and the model of chapter 07 that this project has trained on the eyes of CHASE_DB1: nobody has to train to annotate. It proposes the branches and says how probable each one is.
+# Now the retina (photograph by Mikael Häggström, CC0), and the model of chapter 07b that this project has trained on the eyes of CHASE_DB1: nobody has to train to annotate. It proposes the branches and says how probable each one is.
 #
 # Now decide. A branch is a number, a decision a call; several branches can be one action. What no branch proposes is **drawn**: two or three clicks, and the line follows the ridge between them. *Erase* takes away whatever lies under a line. *Undo* and *redo* go back and forth without limit.
 
@@ -420,7 +420,7 @@ exercises.check("08.3", ranking_solution)
 #
 # - **Cost.** Opening a session on a 512x512 image takes about a second, most of it the network; a decision, an undo, a new queue and `learn()` take milliseconds.
 # - **Limits.** A branch is right or wrong as a whole. Half-real ones are neither: leave them, and draw or erase. Vessels that the likelihood does not show at all are in no queue; look at the picture, not at the queue alone.
-# - **When it fails.** If the probabilities are not honest (chapter 07), neither is the doubt. A mask that is shown beside the question also *persuades*: people tend to follow what a machine proposes (Skitka et al. 1999), and no simulated annotator shows that.
+# - **When it fails.** If the probabilities are not honest (chapter 07b), neither is the doubt. A mask that is shown beside the question also *persuades*: people tend to follow what a machine proposes (Skitka et al. 1999), and no simulated annotator shows that.
 # - **What critics say.** Settles (2011) lists what stands between the curves of papers and practice: costs that differ, annotators that err. Lowell et al. (2019) find that gains of active learning do not reliably carry over from one model or task to another. Simulated clicks are cheap; yours are not. Measure with people before you believe a curve.
 #
 # ## Summary

@@ -449,4 +449,4 @@ exercises.check("13.3", pairs_26_solution)
 #
 # ## Next
 #
-# [Chapter 09](../09_run_a_full_training.ipynb) trains a network on volumes, too: choose the data set `tubes`, or `vesselnn_3d`. Before you go on, **shut this kernel down** (menu *Kernel*, *Shut Down Kernel*): it holds memory that the next chapter can use.
+# [Chapter 14](14_use_it_in_your_own_project.ipynb) takes all this into your own project. [Chapter 09](../09_run_a_full_training.ipynb) trains a network on volumes, too: choose the data set `tubes`, or `vesselnn_3d`. Before you go on, **shut this kernel down** (menu *Kernel*, *Shut Down Kernel*): it holds memory that the next chapter can use.
