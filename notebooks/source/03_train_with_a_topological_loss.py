@@ -47,7 +47,7 @@ print(f"torch: version {torch.__version__}, gudhi: version {gudhi.__version__}")
 # |---|---|---|---|---|---|
 # | **truth** | 1 | 1 | 1 | 1 | 1 |
 #
-# The cross-entropy pulls at all five pixels, the more the further they are from 1. A loss that compares only *persistence diagrams* sees two components where there should be one. Write down, before you go on:
+# The cross-entropy pulls at all five pixels, and the harder the further they are from 1. A loss that compares only *persistence diagrams* sees two components where there should be one. Write down, before you go on:
 #
 # 1. At how many of the five pixels will it pull?
 # 2. It is satisfied when the second component is gone. There are two ways to be rid of it. Which?
@@ -164,7 +164,7 @@ print("largest differences:", *(f"{np.abs(g - by_pair).max():.3f}" for g in (by_
 # %% agree-meaning [markdown]
 # The last line holds the largest difference from the naive gradient, first of the library's and then of the finite differences: three ways, one gradient, and it is that of the table. Seven of 25 pixels have one.
 #
-# The factor $f(1 - f)$, which the network sees, makes one thing worse: where the network is *sure*, it vanishes. A gap of likelihood .01 gets a hundredth of the pull, though it needs it most. A topological loss repairs what a network doubts; what the network has overlooked it hardly finds.
+# The factor $f(1 - f)$, which the network sees, makes one thing worse: where the network is *sure*, it vanishes. A gap of likelihood .01 gets a hundredth of the pull, though it needs it most. A topological loss repairs what a network doubts; it hardly finds what the network has overlooked.
 
 # %% photo-text [markdown]
 # ## 4. Where it acts on a real photograph

@@ -68,7 +68,7 @@ print(f"gudhi: version {gudhi.__version__}, torch: version {torch.__version__}")
 # %% by-hand [markdown]
 # ## 1. By hand: when may a pixel flip?
 #
-# To *flip* a pixel is to turn foreground into background or back. A pixel is called **simple** if its flip changes the topology of the mask not at all: no component appears, vanishes, breaks or merges, and no hole does. One might think that for this the whole image has to be known. It need not: **the eight neighbours decide** (Kong and Rosenfeld 1989). Here are six pixels *p* with their neighbours, for foreground with 8 neighbours and background with 4. Decide for each whether *p* may flip. Does it matter whether *p* itself is foreground?
+# To *flip* a pixel is to turn foreground into background or back. A pixel is called **simple** if its flip changes the topology of the mask not at all: no component appears, vanishes, breaks or merges, and no hole does. One might think that this takes the whole image. It does not: **the eight neighbours decide** (Kong and Rosenfeld 1989). Here are six pixels *p* with their neighbours, for foreground with 8 neighbours and background with 4. Decide for each whether *p* may flip. Does it matter whether *p* itself is foreground?
 
 # %% six
 def drawn(picture):
@@ -311,7 +311,7 @@ print(f"{(prediction & ~mask).sum()} sank. Betti numbers of the truth: {betti_nu
 # %% descent-meaning [markdown]
 # The result has the topology of the truth, and still it is wrong in nearly as many pixels as before. That is the point: the loss cares for what matters and leaves the rest to the pixel loss *beside* it. Three things to learn from the numbers:
 #
-# - **It need not fall steadily.** With every pixel that changes sides $M$ becomes another set, and the mean over the new set may be larger than that over the old one. At step 10 there is even a component more: part of a thread has risen before the rest.
+# - **It need not fall steadily.** With every pixel that changes sides $M$ becomes another set, and the mean over the new set may be larger than that over the old one. At step 10 there is even one component more: part of a thread has risen before the rest.
 # - **It stops at one half.** As soon as a pixel is on the right side, nothing is critical any more and nothing pulls: a connection may hang at .501. Only the pixel loss makes it firm.
 # - **It joins, where chapter 03 might remove.** There a piece too many could be joined to the rest or sink. Here each critical pixel is told its true value, so a piece of a true vessel is never removed.
 

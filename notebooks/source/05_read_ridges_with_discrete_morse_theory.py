@@ -252,7 +252,7 @@ figures.show(figure, text)
 # - **Persistence 0**: all three branches, ring, bridge and corner.
 # - **Persistence .15**: the pass between the two peaks .9 and .8 is cancelled. Look at (2, 0): it was a peak, and now an arrow leads from it to (1, 0) and on to (0, 0). The skeleton is the same, with one peak less.
 # - **Persistence .35**: the loop (worth .3) is gone, and its ring opens. The bridge over .3 (worth .4) stays! It is the *faintest* part of the skeleton and the *most persistent*, because the peak .7 behind it stands so high above it.
-# - The last picture has a second threshold instead. The **saddle level** cuts every branch whose pass lies below it, worthy or not: now the ring stays, and the bridge is gone.
+# - The last picture has a second threshold instead. The **saddle level** cuts every branch whose pass lies below it, whatever it is worth: now the ring stays, and the bridge is gone.
 #
 # Two thresholds, two questions. Persistence: *is this branch more than a wrinkle?* Saddle level: *does anything hold it together?* No answer to the first answers the second.
 
@@ -261,7 +261,7 @@ figures.show(figure, text)
 #
 # The vessels of chapter 02 again (retina by Mikael Häggström, CC0), with the same formula in place of a network. The cell first checks what the dissertation calls *critical point correspondence*: peaks against scikit-image's local maxima, passes against GUDHI's pairs.
 #
-# With a running kernel the picture is live. Move **Persistence above** and **Saddle level**. **Click a branch** of the skeleton, or a dot on the right: the branch is shown thick, its profile appears below, and the text says what it is worth, how high its pass is, how long it is and how likely in the mean. By keyboard, *Marked branch* steps through them, the most persistent first. *Your own image* takes a picture from your disk.
+# With a running kernel the picture is live. Move **Persistence above** and **Saddle level**. **Click a branch** of the skeleton, or a dot on the right: the branch is shown thick, its profile appears below, and the text says what it is worth, how high its pass is, how long it is and how likely on average. By keyboard, *Marked branch* steps through them, the most persistent first. *Your own image* takes a picture from your disk.
 #
 # Find: a saddle level at which branch 1 is no longer cut. A branch that joins and has a pass above .8: what does it join? The loop with the largest persistence: is it real?
 

@@ -291,7 +291,7 @@ figures.show(figure, text[:-1] + ".", dpi=100)
 # %% c21 [markdown]
 # ## 7. What the published code does differently
 #
-# The repository of the paper offers the extraction of structures, by programs and files as chapter 05 (section 6) tells, and a watershed with persistence beside it; it has no loss, so who wants to train has to write that part. What matters most for a training is that likelihoods are cut to eight bits, and the next cell shows why.
+# The repository of the paper offers the extraction of structures, by programs and files as chapter 05 (section 6) tells, and a watershed with persistence beside it; it has no loss, so whoever wants to train has to write that part. What matters most for a training is that likelihoods are reduced to eight bits, and the next cell shows why.
 #
 # | | published code | here |
 # |---|---|---|
@@ -305,7 +305,7 @@ figures.show(figure, text[:-1] + ".", dpi=100)
 # - **There is no loss in it.** Its four Python files extract structures from an image; none compares them with a truth or makes a gradient. The watershed its [README](https://github.com/HuXiaoling/DMT_loss/blob/085595612180409c877bd3da3c09568a7096d613/README.md) calls "a relaxed version of morse structure" (our patches are of this kind).
 # - **It is slow for a training.** At about four seconds for an image of 256x256 (chapter 05), a thousand steps with four images each would wait for more than four hours. Here the loss takes about an eighth of each step (section 8).
 # - **The watershed** ([persistence_ws.py](https://github.com/HuXiaoling/DMT_loss/blob/8c1f54dc961fa7e382cd6fcdc9504ecb044d35e4/persistence_ws/persistence_ws.py)) reads whole grey values from 0 to 255, but its threshold of persistence is .0005, a number for likelihoods: only plateaus are merged. A pixel goes to the first of its lower neighbours, not to the lowest one.
-# - **Eight bits.** The script that hands the likelihood over cuts it to whole grey values, [`int(-f * 255)`](https://github.com/HuXiaoling/DMT_loss/blob/de4a3ef5a22833e93c8ec28529f6308aa5ada267/morse_DMT/write_dipha_file_3d_revise.py). Chapter 05 showed what is lost of a skeleton.
+# - **Eight bits.** The script that hands the likelihood over rounds it to whole grey values, [`int(-f * 255)`](https://github.com/HuXiaoling/DMT_loss/blob/de4a3ef5a22833e93c8ec28529f6308aa5ada267/morse_DMT/write_dipha_file_3d_revise.py). Chapter 05 showed what is lost of a skeleton.
 #
 # </details>
 #
@@ -329,7 +329,7 @@ text = "A gap with a faint trace: M from floats follows it, M from 8 bits crosse
 figures.show(figure, text + "elsewhere.")
 
 # %% c23 [markdown]
-# From floats, $M$ follows the trace, and after 30 steps the vessel is one. (It leaves out the end at the right: where all is equal nothing is a ridge, and one pixel stands for the whole stretch.) In eight bits .003 and .001 are both 0. On such a plateau no way leads up, and what is drawn is the order of reading; three of its seven pixels are false. They are lowered, and stay 0; the true ones beside them are not in $M$, so nothing raises them, and the same $M$ is found again in every step. **The gap stays, for good.**
+# From floats, $M$ follows the trace, and after 30 steps the vessel is one. (It leaves out the end at the right: where all is equal nothing is a ridge, and one pixel stands for the whole stretch.) In eight bits .003 and .001 are both 0. On such a plateau no way leads up, and what one sees is the order of reading; three of its seven pixels are false. They are lowered, and stay 0; the true ones beside them are not in $M$, so nothing raises them, and the same $M$ is found again in every step. **The gap stays, for good.**
 #
 # To be fair: this takes likelihoods below 1/255, so it concerns sure networks, late in a training; a pixel loss beside it pulls at the gap as well; and we do not know what the experiments of the paper ran on. What the paper defines is sound, and sections 1 to 6 follow it.
 

@@ -149,7 +149,7 @@ print(f"KL: naive {kl(m, s, m0, s0):.4f}, library {parts.kl.item():.4f}, torch {
 #
 # $$\log p(y) = \log \mathrm E_r \frac{p(y \mid u)\, p(u)}{r(u)} \;\ge\; \mathrm E_r \log \frac{p(y \mid u)\, p(u)}{r(u)} = \mathrm E_r \log p(y \mid u) - \mathrm{KL}(r \,\|\, p).$$
 #
-# The first term is minus a reconstruction, the second is the KL divergence from the prior: the two parts of section 1, with our posterior $\mathcal N(m, s^2)$ as $r$. Who makes the loss small pushes this **lower bound** up, and $\log p(y)$ lies above it. That is *variational* inference, and the bound is called the evidence lower bound (ELBO). What is given away is exactly $\mathrm{KL}(r \,\|\, p(u \mid y))$, so nothing at all if $r$ is the true posterior; therefore $r$ is allowed to see the truth.
+# The first term is minus a reconstruction, the second is the KL divergence from the prior: the two parts of section 1, with our posterior $\mathcal N(m, s^2)$ as $r$. Whoever makes the loss small pushes this **lower bound** up, and $\log p(y)$ lies above it. That is *variational* inference, and the bound is called the evidence lower bound (ELBO). What is given away is exactly $\mathrm{KL}(r \,\|\, p(u \mid y))$, so nothing at all if $r$ is the true posterior; therefore $r$ is allowed to see the truth.
 #
 # <details><summary>For mathematicians: the gap, and the weight</summary>
 #
@@ -322,7 +322,7 @@ figures.show(figure, text + "share of branches that a threshold judges rightly."
 #
 # ### 07.1 With a pencil
 #
-# Four branches have the persistences .9, .5, .4 and .2. The threshold is .4, the softness .1. With which probabilities are they kept? A list of four numbers, to two digits.
+# Four branches have the persistences .9, .5, .4 and .2. The threshold is .4, the softness .1. How probable is it that each is kept? A list of four numbers, to two digits.
 #
 # <details><summary>Hint</summary>
 #

@@ -87,9 +87,9 @@ for k, path in enumerate(small.branches.paths):
 # %% c08-06 [markdown]
 # These branches share no pixel and are one pixel wide. So the naive code is short, and we can compare it with the library in *all* ways to decide about four branches: accepted, rejected, undecided.
 #
-# Real vessels are thick and meet. Then one must say which part of the mask belongs to which branch. Around each pixel of a path that lies in the mask is the largest disc that fits into it; a pixel of the mask belongs to the branch in whose disc it lies *deepest*, and goes if that branch is rejected. An accepted branch is drawn along its path where it lies outside the mask, three pixels wide unless you say otherwise (here `radius=0`: one). `toposeg_lite.topology.branches` has the rules with drawings.
+# Real vessels are thick and meet. Then one must say which part of the mask belongs to which branch. Around each pixel of a path that lies in the mask is the largest disc that fits into it; a pixel of the mask belongs to the branch in whose disc it lies *deepest*, and goes if that branch is rejected. An accepted branch is painted along its path where it lies outside the mask, three pixels wide unless you say otherwise (here `radius=0`: one). `toposeg_lite.topology.branches` has the rules with drawings.
 #
-# It matters. Give every branch the right answer, on the test images of CHASE_DB1 and ISBI 2012: if a pixel goes with its *nearest* path, a mean Betti-matching error of 85 and 162 is left, because rejected branches leave crumbs behind; by the deepest disc it is 55 and 88. (The masks began with 85 and 183; `notebooks/reference_runs/mask-rules.json`.) And the models of chapters 07 and 07b make their masks by the same rule: who agrees with the model in everything gets the model's mask.
+# It matters. Give every branch the right answer, on the test images of CHASE_DB1 and ISBI 2012: if a pixel goes with its *nearest* path, a mean Betti-matching error of 85 and 162 is left, because rejected branches leave crumbs behind; by the deepest disc it is 55 and 88. (The masks began with 85 and 183; `notebooks/reference_runs/mask-rules.json`.) And the models of chapters 07 and 07b make their masks by the same rule: whoever agrees with the model in everything gets the model's mask.
 
 # %% c08-07
 def naive_mask(likelihood, paths, decisions):
@@ -111,7 +111,7 @@ print(f"naive code and library agree: {agree} of {len(ways)} ways to decide")
 # %% c08-08 [markdown]
 # ## 2. Kill it
 #
-# Work by hand is dear. Every action is a line in a **journal**, flushed to the disk before the method returns, with a checksum of its own. So nothing needs to be saved, and nothing is lost. The next cell starts another process, which accepts one branch, rejects another, and is killed in the middle of its life. Then we cut a line in half, as if the power had failed while it was written, and open the journal again: with the image, and `None` for the likelihood, which is kept beside it.
+# Work by hand is costly. Every action is a line in a **journal**, flushed to the disk before the method returns, with a checksum of its own. So nothing needs to be saved, and nothing is lost. The next cell starts another process, which accepts one branch, rejects another, and is killed in the middle of its life. Then we cut a line in half, as if the power had failed while it was written, and open the journal again: with the image, and `None` for the likelihood, which is kept beside it.
 
 # %% c08-09
 KILLED = """
@@ -353,7 +353,7 @@ exercises.check("08.1", "DBEAC")
 #
 # <details><summary>Hint</summary>
 #
-# Where in the loop is a neighbour put on the heap? A likelihood of 0 is not enough: that is dear, but not forbidden.
+# Where in the loop is a neighbour put on the heap? A likelihood of 0 is not enough: that is expensive, but not forbidden.
 #
 # </details>
 
