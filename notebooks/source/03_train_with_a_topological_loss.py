@@ -113,7 +113,10 @@ def gudhi_pairs(image):
     cubes = gudhi.CubicalComplex(top_dimensional_cells=-image)
     cubes.compute_persistence(min_persistence=0)
     finite, essential = cubes.cofaces_of_persistence_pairs()
-    pixel = lambda index: np.unravel_index(index, image.shape, order="F")
+
+    def pixel(index):
+        return np.unravel_index(index, image.shape, order="F")
+
     pairs = [(k, pixel(b), pixel(d)) for k, found in enumerate(finite) for b, d in found]
     return [(0, pixel(essential[0][0]), None), *pairs]
 
@@ -309,7 +312,12 @@ CASES = {
     "no object": ([[0.1, 0.8, 0.1]], [[0, 0, 0]]),
     "ring with a gap": ([[0.9] * 3, [0.9, 0.1, 0.3], [0.9] * 3], [[1, 1, 1], [1, 0, 1], [1, 1, 1]]),
 }
-ours = lambda z, truth: TopologicalLoss(matching="rank")(z[None, None], torch.tensor(truth)[None])
+
+
+def ours(logits, truth):
+    return TopologicalLoss(matching="rank")(logits[None, None], torch.tensor(truth)[None])
+
+
 for case, (start, wanted) in CASES.items():
     print(f"{case}\n  start  ", *np.ravel(start))
     for name, loss in (("library", ours), ("2021   ", loss_2021)):

@@ -110,7 +110,10 @@ print(f"torch: version {torch.__version__}, gudhi: version {gudhi.__version__}")
 def naive_patches(image, persistence):
     """Let water rise from below; return {pixel: the pit of its patch}."""
     basin, lake, merged = {}, {}, {}
-    root = lambda tree, pit: root(tree, tree[pit]) if pit in tree else pit
+
+    def root(tree, pit):
+        return root(tree, tree[pit]) if pit in tree else pit
+
     for r, c in sorted(np.ndindex(image.shape), key=lambda p: image[p]):
         beside = ((r - 1, c), (r, c - 1), (r, c + 1), (r + 1, c))
         wet = sorted((q for q in beside if q in basin), key=lambda q: image[q])

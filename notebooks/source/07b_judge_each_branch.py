@@ -202,7 +202,11 @@ explorers.show(explorer)
 def naive_walk(image, arm, seen, gamma=0.2):
     """Walk from the first to the last pixel of an arm, without noise; the arm itself if lost."""
     p, end, path, side = arm[0], arm[-1], [], range(256)
-    score = lambda q: gamma / max(np.hypot(*np.subtract(q, end)), 1e-9) + (1 - gamma) * image[q]
+
+    def score(q):
+        away = max(np.hypot(*np.subtract(q, end)), 1e-9)
+        return gamma / away + (1 - gamma) * image[q]
+
     while p != end and len(path) < 4 * (len(arm) - 1) + 8:
         near = [(p[0] + i, p[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
         near = [q for q in near if q[0] in side and q[1] in side and (q == end or q not in seen)]

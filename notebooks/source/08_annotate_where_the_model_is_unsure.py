@@ -23,7 +23,13 @@ RADIUS = 2.0  # half the width of a line drawn by hand, in pixels
 DECISIONS = 40  # after so many of them the model learns
 
 # %% c08-02
-import heapq, itertools, json, subprocess, sys, tempfile, warnings
+import heapq
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +110,10 @@ agree, ways = 0, list(itertools.product((-1, 0, 1), repeat=4))
 for decisions in ways:
     trial = annotation.AnnotationSession(IMAGE, IMAGE, radius=0)
     for k, decision in enumerate(decisions):
-        _ = decision and (trial.accept if decision > 0 else trial.reject)(k)
+        if decision > 0:
+            trial.accept(k)
+        elif decision < 0:
+            trial.reject(k)
     agree += np.array_equal(trial.mask(), naive_mask(IMAGE, trial.branches.paths, decisions))
 print(f"naive code and library agree: {agree} of {len(ways)} ways to decide")
 
