@@ -142,7 +142,7 @@ def main() -> None:
     chosen = parser.parse_args()
     sources = [HERE / f"{MAP}.md", *sorted(HERE.glob("[0-9]*.ipynb"))]
     if chosen.chapters:
-        sources = [path for path in sources if path.name[:2] in chosen.chapters]
+        sources = [path for path in sources if path.name.partition("_")[0] in chosen.chapters]
     if not sources:
         parser.error(f"no chapter begins with {' or '.join(chosen.chapters)}")
     folder = make_folder(chosen.folder)

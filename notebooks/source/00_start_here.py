@@ -137,13 +137,15 @@ print(f"loss {value.item():.3f}; its gradient pulls at {pulled} of {mask.size} p
 # | **04** [Warp masks without tearing](04_warp_masks_without_tearing.ipynb) | decide by hand whether a pixel is simple, run a warp, explain critical pixels | a warp, flip by flip |
 # | **05** [Read ridges with discrete Morse theory](05_read_ridges_with_discrete_morse_theory.ipynb) | build a gradient field, follow V-paths, say why persistence alone keeps false bridges | skeleton under two thresholds |
 # | **06** [Train with a Morse loss](06_train_with_a_morse_loss.ipynb) | choose skeleton or patches, say what each parameter does, judge four losses on one budget | that of chapter 03 |
-# | **07** [Learn a distribution over structures](07_learn_a_distribution_over_structures.ipynb) | say how likely each branch is, sample whole structures, check whether probabilities are honest | samples and branches |
+# | **07** [Learn a distribution over structures](07_learn_a_distribution_over_structures.ipynb) | sample whole structures, derive the bound that a threshold is learned by, say what no threshold can do | samples |
+# | **07b** [Judge each branch](07b_judge_each_branch.ipynb) | say how likely each branch is, and check whether the probabilities are honest | samples and branches |
 # | **08** [Annotate where the model is unsure](08_annotate_where_the_model_is_unsure.ipynb) | correct a mask branch by branch, choose the order of the questions | the annotation app |
 # | **09** [Run a full training](09_run_a_full_training.ipynb) | train any dataset with any loss, read the report | - |
 # | **10** [Compare and ablate](10_compare_and_ablate.ipynb) | read the reference runs of all losses, judge for yourself | intervals and images of a study |
 # | **13** [Go to three dimensions](13_go_to_three_dimensions.ipynb) | do all this in a volume | slices and a skeleton in space |
+# | **14** [Use it in your own project](14_use_it_in_your_own_project.ipynb) | train your own network on your own images with a topological loss, and look at what it did | a report |
 #
-# Each takes about half an hour to read and an hour with its exercises; its head says it exactly. Read 01 first, then 02, on which 03, 04 and 05 build; 06, 07 and 08 follow 05; 09 can be run at any time, and read after 03; 10 follows 09; 13 comes last. Numbers that are missing are free for chapters to come. [All explorers in tabs](90_dashboard.ipynb) are a page of their own, for lectures.
+# Each takes about half an hour to read and an hour with its exercises; its head says it exactly. Read 01 first, then 02, on which 03, 04 and 05 build; 06, 07, 07b and 08 follow 05; 09 can be run at any time, and read after 03; 10 follows 09; 13 and 14 come last. Whoever is in a hurry and has images goes from 03 to 14. Numbers that are missing are free for chapters to come. [All explorers in tabs](90_dashboard.ipynb) are a page of their own, for lectures.
 #
 # **How a chapter works.** Predict first, then run the cells from top to bottom. Every chapter starts with an example that fits on paper, does it in naive code, with the library and with an independent tool, and checks that they agree. Then come a real photograph, an explorer to play with, and exercises. A stub that you leave alone does no harm; the checker only says "not attempted". Each exercise has a hint that unfolds, and a solution in the notebook of the same name in [`solutions`](solutions). Without a kernel, for instance on GitHub, explorers appear as a picture.
 #
@@ -159,7 +161,7 @@ print(f"loss {value.item():.3f}; its gradient pulls at {pulled} of {mask.size} p
 # | Topological loss | [Hu et al. 2019](https://arxiv.org/abs/1906.05404) | [03](03_train_with_a_topological_loss.ipynb) | *gradient flow*: finite differences give the same gradient (section 3) | faint pieces removed instead of joined; the wrong feature matched; nothing where the network is sure |
 # | Homotopy warping | [Hu 2022](https://arxiv.org/abs/2112.07812) | [04](04_warp_masks_without_tearing.ipynb) | all 256 neighbourhoods; the Betti numbers stay through a warp (sections 3 and 4) | connections that hang at one half; structures two pixels beside the truth counted as missing |
 # | Morse loss | [Hu et al. 2021](https://arxiv.org/abs/2103.09992) | [05](05_read_ridges_with_discrete_morse_theory.ipynb), [06](06_train_with_a_morse_loss.ipynb) | *critical point correspondence*: passes are the critical pixels of the pairs (05, section 4) | false bridges through the dark; no pull on flat ridges, nor at breaks cut out by a saddle level |
-# | Distribution over structures | [Hu et al. 2023](https://arxiv.org/abs/2206.01742), [Gupta et al. 2023](https://arxiv.org/abs/2306.05671) | [07](07_learn_a_distribution_over_structures.ipynb), [08](08_annotate_where_the_model_is_unsure.ipynb) | *calibration curve*: of what is given 70 %, seven in ten are real (07, section 7) | one probability for all that are equally persistent; shy or bold on another camera |
+# | Distribution over structures | [Hu et al. 2023](https://arxiv.org/abs/2206.01742), [Gupta et al. 2023](https://arxiv.org/abs/2306.05671) | [07](07_learn_a_distribution_over_structures.ipynb), [07b](07b_judge_each_branch.ipynb), [08](08_annotate_where_the_model_is_unsure.ipynb) | *calibration curve*: of what is given 70 %, seven in ten are real (07b, section 5) | one probability for all that are equally persistent; shy or bold on another camera |
 #
 # And the other way round: what is wrong with your masks, and which loss has a reason to mend it? The last column says what our own studies found, each over three seeds (*topomortar*: mortar between bricks, 50 test images; *chase_db1*: vessels, 8 test images; the error is the Betti matching error, mean over images). They are two data sets and one small network: read them as hints, and [chapter 10](10_compare_and_ablate.ipynb) for how sure they are.
 #
@@ -171,7 +173,7 @@ print(f"loss {value.item():.3f}; its gradient pulls at {pulled} of {mask.size} p
 # | the whole course of faint lines matters | Morse loss | it pulls along whole ridges (06, section 4) | no clear gain on either |
 # | Dice must not fall at all | clDice | centre lines instead of features (01, section 5) | topomortar 14.3 to 7.1, chase_db1 83.1 to 62.6, at the same Dice; it took 19 and 34 % of the training time |
 # | wrong width, wrong place | none of them: a pixel loss | topology does not see it (01, section 5) | - |
-# | you cannot say which mask is right | a distribution over structures, or a person who is asked | one mask cannot say "perhaps" (07, 08) | error of calibration 4 % by branch, 19 % by pixels (chase_db1) |
+# | you cannot say which mask is right | a distribution over structures, or a person who is asked | one mask cannot say "perhaps" (07b, 08) | error of calibration 4 % by branch, 19 % by pixels (chase_db1) |
 
 # %% quiz-text [markdown]
 # ## Ten questions

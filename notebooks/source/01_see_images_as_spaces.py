@@ -374,7 +374,7 @@ print(HEADER, *(row(name, mask, SCENE) for name, mask in CASES.items()), sep="\n
 #
 # ## 6. A real photograph, and three ways to fail
 #
-# Now the vessels of a retina (photograph by Mikael Häggström, CC0; the truth is this project's own silver mask, drawn for learning and approved by no expert). The dissertation that this workbook follows names the typical failures of segmentations that are trained pixel by pixel. We make three of them, and a fourth mask that is only too thick:
+# Now the vessels of a retina (photograph by Mikael Häggström, CC0; the truth is this project's own silver mask, made for learning and approved by no expert). The dissertation that this workbook follows names the typical failures of segmentations that are trained pixel by pixel. We make three of them, and a fourth mask that is only too thick:
 #
 # - **fragmented structures**: six short pieces are wiped out;
 # - **wrong connectivity**: four thin false bridges;

@@ -109,6 +109,26 @@ figures.show(figure, "The 5x5 image; yellow is at or above .9, .8, .7, .5, .3 an
 # | **.9** | **.9** | **.9** | **.9** | **.9** |
 #
 # At .9 the ring closes around three pixels. At .6 the one in the middle divides the hole. The half with .4 is new, and is filled at .4: hole (.6, .4). The half with .2 is the old hole: (.9, .2). Let the threshold *rise* instead, and you see why: two puddles begin at .2 and at .4, and where they meet, at .6, the younger one ends. It is the same pair, with birth and death exchanged.
+#
+# <details><summary>For mathematicians: homology, and the matrix of this image</summary>
+#
+# Let every pixel be a closed square. The image then has 36 corners, 60 sides and 25 squares, 121 *cells*, and a cell is there as soon as one pixel is that it belongs to. As the threshold falls, the sets $X_t = \{f \ge t\}$ grow: $X_s \subseteq X_t$ for $s \ge t$. Such a family is a **filtration**.
+#
+# Count modulo 2. A *chain* is a set of cells of one dimension, its *boundary* $\partial$ the set of those cells of one dimension less that lie on an odd number of its cells, and $\partial \partial = 0$. A *cycle* is a chain without boundary. The **homology** $H_k(X_t)$ is the vector space of the $k$-dimensional cycles, in which those count as zero that are boundaries; its dimension is $b_k$. The inclusions give linear maps $H_k(X_s) \to H_k(X_t)$. A class is *born* at $t$ if it is in the image of no earlier space, and *dies* where it becomes zero or equal to an older one. Over a field, the whole family is a sum of intervals, and these are the pairs.
+#
+# They are computed by **reducing a matrix**. Write down $\partial$, rows and columns in the order in which cells enter. From left to right, add earlier columns to a column, modulo 2, as long as its lowest 1 is in the same row as the lowest 1 of an earlier column. In the end a column of zeros *creates* a class, and one with its lowest 1 in row $i$ *ends* the class that cell $i$ has created.
+#
+# Most cells enter together with the cell that ends them, for they belong to the same pixel; such pairs live for no time. Chapter 05 takes them away with arrows, and leaves seven of the 121 cells: three peaks, three edges and one square, each called by the value of its pixel.
+#
+# | $\partial$ | edge .7 | edge .5 | edge .3 | | $\partial$ | square .2 |
+# |---|---|---|---|---|---|---|
+# | **peak .9** | 1 | 1 | 1 | | **edge .7** | 1 |
+# | **peak .8** | 1 | 1 | 0 | | **edge .5** | 1 |
+# | **peak .7** | 0 | 0 | 1 | | **edge .3** | 0 |
+#
+# Edge .5 has the same lowest 1 as edge .7. Add the first column to it: zero, so edge .5 closes a cycle. The lowest entries of the other columns are peak .8, peak .7, and for the square edge .5. That makes (.8, .7), (.7, .3) and (.5, .2); peak .9 is ended by nothing. It is the table above.
+#
+# </details>
 
 # %% naive [markdown]
 # ## 2. The same in ten lines of naive code

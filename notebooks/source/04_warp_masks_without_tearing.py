@@ -5,7 +5,7 @@
 #
 # ![Left: a mask of retinal vessels on its way to its target, yellow where both agree, green and purple where a pixel is still to be added or removed, and crosses on the critical pixels in the gaps. Right: the neighbourhood of one critical pixel, which touches two foreground and two background components.](../images/04.png)
 #
-# **Time:** 35 minutes to read, 55 with exercises.
+# **Time:** 30 minutes to read, 55 with exercises.
 #
 # **You need** [chapter 02](02_measure_shape_with_persistence.ipynb): only what components, holes and 4 or 8 neighbours are. For section 7, from PyTorch only what a gradient is.
 #
@@ -68,7 +68,7 @@ print(f"gudhi: version {gudhi.__version__}, torch: version {torch.__version__}")
 # %% by-hand [markdown]
 # ## 1. By hand: when may a pixel flip?
 #
-# To *flip* a pixel is to turn foreground into background or back. A pixel is called **simple** if its flip changes the topology of the mask not at all: no component appears, vanishes, breaks or merges, and no hole does. One might think that for this the whole image has to be known. It need not: **the eight neighbours decide** (Kong and Rosenfeld 1989). Here are six pixels *p* with their neighbours, for foreground with 8 neighbours and background with 4. Decide for each whether *p* may flip. Does it matter whether *p* itself is foreground?
+# To *flip* a pixel is to turn foreground into background or back. A pixel is called **simple** if its flip changes the topology of the mask not at all: no component appears, vanishes, breaks or merges, and no hole does. One might think that this takes the whole image. It does not: **the eight neighbours decide** (Kong and Rosenfeld 1989). Here are six pixels *p* with their neighbours, for foreground with 8 neighbours and background with 4. Decide for each whether *p* may flip. Does it matter whether *p* itself is foreground?
 
 # %% six
 def drawn(picture):
@@ -152,7 +152,7 @@ for k in (2, 1):
 #
 # Now take a **mask** and a **target**, and flip pixels where the two differ, as long as they are simple. The mask creeps towards the target and keeps its topology: a **homotopy warp**. A difference in width or place disappears. What remains when no pixel can flip any more are the **critical pixels**.
 #
-# The *order* decides which pixels remain, so it belongs to the definition (Hu 2022): the pixel nearest to the boundary of the original mask goes first, and of equally near ones the first in reading order. A pixel that is refused is asked again when its neighbourhood has changed. So the mask is peeled and grown in layers, and fronts that come from two sides meet half-way.
+# (Jain et al. (2010) first judged and trained segmentations by such warps. The *order* decides which pixels remain, so it belongs to the definition.) Hu (2022) gives it like this: the pixel nearest to the boundary of the original mask goes first, and of equally near ones the first in reading order. A pixel that is refused is asked again when its neighbourhood has changed. So the mask is peeled and grown in layers, and fronts that come from two sides meet half-way.
 #
 # For the prediction of the beginning, with the truth as target:
 #
@@ -316,14 +316,25 @@ print(f"{(prediction & ~mask).sum()} sank. Betti numbers of the truth: {betti_nu
 # %% descent-meaning [markdown]
 # The result has the topology of the truth, and still it is wrong in nearly as many pixels as before. That is the point: the loss cares for what matters and leaves the rest to the pixel loss *beside* it. Three things to learn from the numbers:
 #
-# - **It need not fall steadily.** With every pixel that changes sides $M$ becomes another set, and the mean over the new set may be larger than that over the old one. At step 10 there is even a component more: part of a thread has risen before the rest.
+# - **It need not fall steadily.** With every pixel that changes sides $M$ becomes another set, and the mean over the new set may be larger than that over the old one. At step 10 there is even one component more: part of a thread has risen before the rest.
 # - **It stops at one half.** As soon as a pixel is on the right side, nothing is critical any more and nothing pulls: a connection may hang at .501. Only the pixel loss makes it firm.
 # - **It joins, where chapter 03 might remove.** There a piece too many could be joined to the rest or sink. Here each critical pixel is told its true value, so a piece of a true vessel is never removed.
 
 # %% published-text [markdown]
 # ## 8. What published versions do differently
 #
-# Hu (2022) defines the warp as above, and gave it its order, which makes it fast enough for training. The official code ([commit 91a48e2](https://github.com/HuXiaoling/Warping/blob/91a48e2ca8ddd2df3f8f3da47e9d30cab6616159/warping_loss.py)) tests a pixel like this: count the foreground components of the 3x3 cells *with* the pixel, and the background components of the same cells; if both numbers are 1, the pixel may flip. It calls `cv2.connectedComponents(patch, 4)` and `(1-patch, 8)`. But in OpenCV's Python the second argument is not the connectivity; that is the third. So the numbers are swallowed, and foreground and background **both have 8 neighbours**. With section 3 it is easy to see what follows: try all 256 neighbourhoods, once with *p* in the background (adding it) and once in the foreground (removing it).
+# Hu (2022) defines the warp as above, and gave it its order, which makes it fast enough for training. Two public versions of it test pixels in another way, or do not warp at all; the next cells try the first on all 256 neighbourhoods, and both on four small cases.
+#
+# | | what it does | what comes of it |
+# |---|---|---|
+# | [official code](https://github.com/HuXiaoling/Warping/blob/91a48e2ca8ddd2df3f8f3da47e9d30cab6616159/warping_loss.py) | foreground and background both have 8 neighbours, and corners count that do not touch the pixel | holes are filled, dots deleted, slant lines torn; some pixels that may flip count as critical |
+# | `WarpingLoss` of topolosses 0.2.0 | its indices are always 0, so it never warps | it acts on the pixels that are right |
+#
+# <details><summary>How we read the official code</summary>
+#
+# It (commit 91a48e2) tests a pixel like this: count the foreground components of the 3x3 cells *with* the pixel, and the background components of the same cells; if both numbers are 1, the pixel may flip. It calls `cv2.connectedComponents(patch, 4)` and `(1-patch, 8)`. But in OpenCV's Python the second argument is not the connectivity; that is the third. So the numbers are swallowed, and foreground and background **both have 8 neighbours**. With section 3 it is easy to see what follows: try all 256 neighbourhoods, once with *p* in the background (adding it) and once in the foreground (removing it).
+#
+# </details>
 
 # %% published
 def test_2022(cells, connectivity=None):
@@ -344,11 +355,17 @@ text = "A ring, a dot and a slant line; their warp by the 2022 test; by simple p
 figures.show(figure, text)
 
 # %% published-meaning [markdown]
-# The ring's hole is filled, the dot is deleted and the line is torn, by a warp that is to keep all three. With true simple points nothing flips: all three differences are critical. (That is so for 4 neighbours, too; the Betti numbers in the titles are for 8. Passing 4 and 8 as they were meant does not yet help: with the pixel left among the cells, and with corners counted that do not touch it, more than 60 of the 256 verdicts stay wrong either way.)
+# The ring's hole is filled, the dot is deleted and the line is torn, by a warp that is to keep all three. With true simple points nothing flips: all three differences are critical. What does it do to the *loss*? Less than one might fear, because both ways are joined: what one warp wrongly deletes, the other one cannot make.
 #
-# What does it do to the *loss*? Less than one might fear, because both ways are joined: what one warp wrongly deletes, the other one cannot make. But some pixels that may flip are refused, and these count as critical. And there is a limit that has nothing to do with any code. Predict for each of the four cases below how many pixels are critical. (Both tests get our order, so that only the test differs. The official code asks each pixel only once and so leaves more.)
+# There is also a limit that has nothing to do with any code. Predict for each of the four cases below how many pixels are critical.
+#
+# <details><summary>More on the test, and on the port in the last column</summary>
+#
+# All three differences are critical for 4 neighbours, too; the Betti numbers in the titles are for 8. Passing 4 and 8 as they were meant does not yet help: with the pixel left among the cells, and with corners counted that do not touch it, more than 60 of the 256 verdicts stay wrong either way. And some pixels that may flip are refused, and count as critical. Both tests get our order below, so that only the test differs. The official code asks each pixel only once and so leaves more.
 #
 # The last column is a public port, `WarpingLoss` of topolosses 0.2.0. Its arrays have one axis more than its loop expects, so that both indices are always 0, a place on the border, where it does nothing: **it never warps**. What it calls critical is each pixel whose predicted class differs from the *first channel* of the truth. In the code that it follows, this channel holds the labels. In the port the truth has one channel for each class, and where the background comes first, the pixels that differ from it are those that are *right*. Their cross-entropy, averaged over the image, is multiplied by what should be the number of critical pixels, but counts the array's axes: always 3.
+#
+# </details>
 
 # %% cases
 line = np.pad(np.ones((1, 10), bool), ((3, 3), (1, 1)))
@@ -370,7 +387,6 @@ print(f"vessels of section 5{counts[0]:16}{counts[1]:16}{counts[2]:12}")
 # %% cases-meaning [markdown]
 # - The first two cases are what a warp is for, and the test of 2022 gets them right, too. In a line moved by one pixel it finds ten critical pixels where there are none. On the vessels it finds 54, and true simple points 44 (50 if the foreground has 4 neighbours).
 # - The last case is **our own limit**, and that of the definition. A line moved by two pixels does not touch the true line. Only pixels that differ may flip, so there is no way across the pixels in between, which are background in both masks: the mask shrinks to a dot, and the rest is critical. A warp forgives a displacement only as far as the two masks touch.
-# - The port acts on the pixels that are right.
 #
 # To be fair: what the paper defines is sound, and its author published the code, so that anyone can look. As it stands, the official file stops in a debugger, so it is not quite the code of the experiments, and we do not know which test gave the paper's numbers. And a pixel loss beside it carries a training through all of this.
 

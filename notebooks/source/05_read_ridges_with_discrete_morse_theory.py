@@ -150,6 +150,22 @@ print(f"peaks - critical edges + pits: {peaks} - {len(critical)} + {len(pits)} =
 #
 # The theory has its own words for this, which you will meet in Forman (1998) and Hu et al. (2021). A pixel is a *vertex*; two neighbours span an *edge*, and neighbours all around close a *face*. An arrow is a **pair of cells**: a pixel, and the edge along which it leaves. The other edges are paired in the same way with faces, which the picture leaves out. Cells without a partner are **critical**: the peaks (dimension 0), the critical edges (1), and one face at each pit (2). All of these, with the boundaries that V-paths give them, are the **discrete Morse complex**: a critical edge is bounded by the two peaks to which its V-paths lead, a critical face by the critical edges around its pit. A branch, the V-paths of one critical edge, is called its *1-stable manifold*. So the ridges are a part of the complex, and this chapter needs no other until section 7, where the pits have their turn.
 #
+# <details><summary>For mathematicians: Forman's cells</summary>
+#
+# **The complex.** Closed pixels that share a side or a corner touch. Take a vertex for each pixel, an edge for each two that touch, a triangle for each three and a tetrahedron for each four that meet in one corner: the *nerve* of the pixels. It has the homotopy type of their union (nerve theorem), so nothing is lost. A cell enters with its darkest pixel, and each pixel $p$ brings its **upper star**: itself, and all cells that it spans with its upper link.
+#
+# **The field.** A *discrete vector field* is a set of pairs $\alpha < \beta$ of cells, $\beta$ of one dimension more, in which no cell occurs twice. A V-path is a sequence $\alpha_0 < \beta_0 > \alpha_1 < \beta_1 > \dots$, in which each $\beta_i$ is the partner of $\alpha_i$ and $\alpha_{i+1}$ another face of it. If no V-path closes, the field is a *gradient field*. Ours cannot close: along a V-path the pixel never enters later than before.
+#
+# **The critical cells** are those without a partner. Forman (1998): the complex has the homotopy type of one with just one cell of dimension $k$ for each critical cell of dimension $k$. Therefore, with $m_k$ of them,
+#
+# $$m_0 - m_1 + m_2 = \chi, \qquad m_k \ge b_k.$$
+#
+# **Pixel by pixel** (Robins, Wood and Sheppard 2011): an upper link around $p$ is empty, or a number $j$ of arcs, or the whole circle. If it is empty, $p$ itself is critical: a peak. Else $p$ is paired with the edge to its highest neighbour. Of each other arc, the edge to its highest pixel stays without a partner: $j - 1$ critical edges. A circle has one cell of dimension 2 too many: the pit's face. All other cells of the star are paired. The star's share of $\chi$ is 1, $1 - j$, or 1, which is the sum that the pencil check adds up.
+#
+# **The boundary** of a critical cell counts, modulo 2, the V-paths that lead from its faces to critical cells of one dimension less. If there is just one V-path from a critical cell to another, both can be *cancelled*: reverse it, and both have partners. Section 2 does that.
+#
+# </details>
+#
 # Look at the pass (2, 1) = .5: its two ways up lead to (2, 0) and, over (1, 2), to (0, 0). It closes the ring around the pit .2. And the pass (3, 3) = .3 is the bridge to the corner.
 
 # %% film [markdown]
@@ -241,7 +257,7 @@ figures.show(figure, text)
 # - **Persistence 0**: all three branches, ring, bridge and corner.
 # - **Persistence .15**: the pass between the two peaks .9 and .8 is cancelled. Look at (2, 0): it was a peak, and now an arrow leads from it to (1, 0) and on to (0, 0). The skeleton is the same, with one peak less.
 # - **Persistence .35**: the loop (worth .3) is gone, and its ring opens. The bridge over .3 (worth .4) stays! It is the *faintest* part of the skeleton and the *most persistent*, because the peak .7 behind it stands so high above it.
-# - The last picture has a second threshold instead. The **saddle level** cuts every branch whose pass lies below it, worthy or not: now the ring stays, and the bridge is gone.
+# - The last picture has a second threshold instead. The **saddle level** cuts every branch whose pass lies below it, whatever it is worth: now the ring stays, and the bridge is gone.
 #
 # Two thresholds, two questions. Persistence: *is this branch more than a wrinkle?* Saddle level: *does anything hold it together?* No answer to the first answers the second.
 
@@ -250,7 +266,7 @@ figures.show(figure, text)
 #
 # The vessels of chapter 02 again (retina by Mikael Häggström, CC0), with the same formula in place of a network. The cell first checks what the dissertation calls *critical point correspondence*: peaks against scikit-image's local maxima, passes against GUDHI's pairs.
 #
-# With a running kernel the picture is live. Move **Persistence above** and **Saddle level**. **Click a branch** of the skeleton, or a dot on the right: the branch is shown thick, its profile appears below, and the text says what it is worth, how high its pass is, how long it is and how likely in the mean. By keyboard, *Marked branch* steps through them, the most persistent first. *Your own image* takes a picture from your disk.
+# With a running kernel the picture is live. Move **Persistence above** and **Saddle level**. **Click a branch** of the skeleton, or a dot on the right: the branch is shown thick, its profile appears below, and the text says what it is worth, how high its pass is, how long it is and how likely on average. By keyboard, *Marked branch* steps through them, the most persistent first. *Your own image* takes a picture from your disk.
 #
 # Find: a saddle level at which branch 1 is no longer cut. A branch that joins and has a pass above .8: what does it join? The loop with the largest persistence: is it real?
 

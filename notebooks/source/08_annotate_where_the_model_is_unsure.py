@@ -7,7 +7,7 @@
 #
 # **Time:** 30 minutes to read, 60 with exercises.
 #
-# **You need** [chapter 05](05_read_ridges_with_discrete_morse_theory.ipynb): branches and persistence. [Chapter 07](07_learn_a_distribution_over_structures.ipynb): how a model learns the probability of a branch; here it is only used.
+# **You need** [chapter 05](05_read_ridges_with_discrete_morse_theory.ipynb): branches and persistence. [Chapter 07b](07b_judge_each_branch.ipynb): how a model learns the probability of a branch; here it is only used.
 #
 # **You will be able to**
 #
@@ -23,7 +23,13 @@ RADIUS = 2.0  # half the width of a line drawn by hand, in pixels
 DECISIONS = 40  # after so many of them the model learns
 
 # %% c08-02
-import heapq, itertools, json, subprocess, sys, tempfile, warnings
+import heapq
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -87,9 +93,9 @@ for k, path in enumerate(small.branches.paths):
 # %% c08-06 [markdown]
 # These branches share no pixel and are one pixel wide. So the naive code is short, and we can compare it with the library in *all* ways to decide about four branches: accepted, rejected, undecided.
 #
-# Real vessels are thick and meet. Then one must say which part of the mask belongs to which branch. Around each pixel of a path that lies in the mask is the largest disc that fits into it; a pixel of the mask belongs to the branch in whose disc it lies *deepest*, and goes if that branch is rejected. An accepted branch is drawn along its path where it lies outside the mask, three pixels wide unless you say otherwise (here `radius=0`: one). `toposeg_lite.topology.branches` has the rules with drawings.
+# Real vessels are thick and meet. Then one must say which part of the mask belongs to which branch. Around each pixel of a path that lies in the mask is the largest disc that fits into it; a pixel of the mask belongs to the branch in whose disc it lies *deepest*, and goes if that branch is rejected. An accepted branch is painted along its path where it lies outside the mask, three pixels wide unless you say otherwise (here `radius=0`: one). `toposeg_lite.topology.branches` has the rules with drawings.
 #
-# It matters. Give every branch the right answer, on the test images of CHASE_DB1 and ISBI 2012: if a pixel goes with its *nearest* path, a mean Betti-matching error of 85 and 162 is left, because rejected branches leave crumbs behind; by the deepest disc it is 55 and 88. (The masks began with 85 and 183; `notebooks/reference_runs/mask-rules.json`.) And the models of chapter 07 make their masks by the same rule: who agrees with the model in everything gets the model's mask.
+# It matters. Give every branch the right answer, on the test images of CHASE_DB1 and ISBI 2012: if a pixel goes with its *nearest* path, a mean Betti-matching error of 85 and 162 is left, because rejected branches leave crumbs behind; by the deepest disc it is 55 and 88. (The masks began with 85 and 183; `notebooks/reference_runs/mask-rules.json`.) And the models of chapters 07 and 07b make their masks by the same rule: whoever agrees with the model in everything gets the model's mask.
 
 # %% c08-07
 def naive_mask(likelihood, paths, decisions):
@@ -104,14 +110,17 @@ agree, ways = 0, list(itertools.product((-1, 0, 1), repeat=4))
 for decisions in ways:
     trial = annotation.AnnotationSession(IMAGE, IMAGE, radius=0)
     for k, decision in enumerate(decisions):
-        _ = decision and (trial.accept if decision > 0 else trial.reject)(k)
+        if decision > 0:
+            trial.accept(k)
+        elif decision < 0:
+            trial.reject(k)
     agree += np.array_equal(trial.mask(), naive_mask(IMAGE, trial.branches.paths, decisions))
 print(f"naive code and library agree: {agree} of {len(ways)} ways to decide")
 
 # %% c08-08 [markdown]
 # ## 2. Kill it
 #
-# Work by hand is dear. Every action is a line in a **journal**, flushed to the disk before the method returns, with a checksum of its own. So nothing needs to be saved, and nothing is lost. The next cell starts another process, which accepts one branch, rejects another, and is killed in the middle of its life. Then we cut a line in half, as if the power had failed while it was written, and open the journal again: with the image, and `None` for the likelihood, which is kept beside it.
+# Work by hand is costly. Every action is a line in a **journal**, flushed to the disk before the method returns, with a checksum of its own. So nothing needs to be saved, and nothing is lost. The next cell starts another process, which accepts one branch, rejects another, and is killed in the middle of its life. Then we cut a line in half, as if the power had failed while it was written, and open the journal again: with the image, and `None` for the likelihood, which is kept beside it.
 
 # %% c08-09
 KILLED = """
@@ -136,7 +145,7 @@ print(f"left out: {len(again.problems)} line; undone now: {undone};", again.deci
 #
 # ## 3. Branches of a photograph
 #
-# Now the retina (photograph by Mikael Häggström, CC0), and the model of chapter 07 that this project has trained on the eyes of CHASE_DB1: nobody has to train to annotate. It proposes the branches and says how probable each one is.
+# Now the retina (photograph by Mikael Häggström, CC0), and the model of chapter 07b that this project has trained on the eyes of CHASE_DB1: nobody has to train to annotate. It proposes the branches and says how probable each one is.
 #
 # Now decide. A branch is a number, a decision a call; several branches can be one action. What no branch proposes is **drawn**: two or three clicks, and the line follows the ridge between them. *Erase* takes away whatever lies under a line. *Undo* and *redo* go back and forth without limit.
 
@@ -358,7 +367,7 @@ exercises.check("08.1", "DBEAC")
 #
 # <details><summary>Hint</summary>
 #
-# Where in the loop is a neighbour put on the heap? A likelihood of 0 is not enough: that is dear, but not forbidden.
+# Where in the loop is a neighbour put on the heap? A likelihood of 0 is not enough: that is expensive, but not forbidden.
 #
 # </details>
 
@@ -433,7 +442,7 @@ exercises.quiz("08")
 #
 # - **Cost.** Opening a session on a 512x512 image takes about a second, most of it the network; a decision, an undo, a new queue and `learn()` take milliseconds.
 # - **Limits.** A branch is right or wrong as a whole. Half-real ones are neither: leave them, and draw or erase. Vessels that the likelihood does not show at all are in no queue; look at the picture, not at the queue alone.
-# - **When it fails.** If the probabilities are not honest (chapter 07), neither is the doubt. A mask that is shown beside the question also *persuades*: people tend to follow what a machine proposes (Skitka et al. 1999), and no simulated annotator shows that.
+# - **When it fails.** If the probabilities are not honest (chapter 07b), neither is the doubt. A mask that is shown beside the question also *persuades*: people tend to follow what a machine proposes (Skitka et al. 1999), and no simulated annotator shows that.
 # - **What critics say.** Settles (2011) lists what stands between the curves of papers and practice: costs that differ, annotators that err. Lowell et al. (2019) find that gains of active learning do not reliably carry over from one model or task to another. Simulated clicks are cheap; yours are not. Measure with people before you believe a curve.
 #
 # ## Summary

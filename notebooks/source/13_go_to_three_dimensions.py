@@ -264,7 +264,7 @@ explorers.show(explorer)
 #
 # ## 7. Warp in space
 #
-# A voxel is **simple** if its flip changes no component, no tunnel and no cavity. As in chapter 04, its neighbours decide, now 26 of them, and again two counts have to be one: the foreground components that touch it, and the background components. But there is one subtlety. For foreground with 26 neighbours, the background steps through faces. **Count its components only among the 18 neighbours that share a face or an edge with the voxel.** The eight corners must be left out: a way of background over a corner would lead *around* a ring of foreground instead of through it, and hide that the voxel closes a tunnel (Bertrand and Malandain 1994). Who carries the count of chapter 04 over to "all neighbours" gets it wrong, and the next cell says how often. `SHELL` stands for all cells but the middle. To judge, the cell asks for the Betti numbers with and without the voxel.
+# A voxel is **simple** if its flip changes no component, no tunnel and no cavity. As in chapter 04, its neighbours decide, now 26 of them, and again two counts have to be one: the foreground components that touch it, and the background components. But there is one subtlety. For foreground with 26 neighbours, the background steps through faces. **Count its components only among the 18 neighbours that share a face or an edge with the voxel.** The eight corners must be left out: a way of background over a corner would lead *around* a ring of foreground instead of through it, and hide that the voxel closes a tunnel (Bertrand and Malandain 1994). Whoever carries the count of chapter 04 over to "all neighbours" gets it wrong, and the next cell says how often. `SHELL` stands for all cells but the middle. To judge, the cell asks for the Betti numbers with and without the voxel.
 
 # %% c19
 FACES, EIGHTEEN, ALL = (generate_binary_structure(3, k) for k in (1, 2, 3))
@@ -457,4 +457,4 @@ exercises.quiz("13")
 #
 # ## Next
 #
-# [Chapter 09](../09_run_a_full_training.ipynb) trains a network on volumes, too: choose the data set `tubes`, or `vesselnn_3d`. Before you go on, **shut this kernel down** (menu *Kernel*, *Shut Down Kernel*): it holds memory that the next chapter can use.
+# [Chapter 14](14_use_it_in_your_own_project.ipynb) takes all this into your own project. [Chapter 09](../09_run_a_full_training.ipynb) trains a network on volumes, too: choose the data set `tubes`, or `vesselnn_3d`. Before you go on, **shut this kernel down** (menu *Kernel*, *Shut Down Kernel*): it holds memory that the next chapter can use.

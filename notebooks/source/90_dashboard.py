@@ -32,7 +32,7 @@ explorers.show(dashboard)
 # | 03 Descent | The loss sees two pieces where there should be one. Which pixels will rise first, and will the other vessels stay? | [03](03_train_with_a_topological_loss.ipynb) |
 # | 04 Warping | How many of the pixels that differ will be left at the end? Point at one that must stay. Is it simple? | [04](04_warp_masks_without_tearing.ipynb) |
 # | 05 Ridges | Which branch goes first when the persistence rises, and which when the saddle level rises? | [05](05_read_ridges_with_discrete_morse_theory.ipynb) |
-# | 07 Structures | Which branches will the next sample keep, and which of them is the model least sure of? Does the map by pixels know it, too? | [07](07_learn_a_distribution_over_structures.ipynb) |
+# | 07 Structures | Which branches will the next sample keep, and which of them is the model least sure of? Does the map by pixels know it, too? | [07b](07b_judge_each_branch.ipynb) |
 # | 08 Annotation | Real or not? Vote on each branch that is asked about, then decide. Which of the two answers would change the mask more: look at stripes and dots. | [08](08_annotate_where_the_model_is_unsure.ipynb) |
 # | 10 Comparison | One seed counts, then two, then all: how far does the interval reach, and does it hold 0? Which loss do you expect in front? | [10](10_compare_and_ablate.ipynb) |
 # | 13 Volumes | A slice shows two disks. Are they one component? | [13](13_go_to_three_dimensions.ipynb) |

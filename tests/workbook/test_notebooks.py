@@ -35,10 +35,12 @@ CHAPTERS = [
     "05_read_ridges_with_discrete_morse_theory",
     "06_train_with_a_morse_loss",
     "07_learn_a_distribution_over_structures",
+    "07b_judge_each_branch",
     "08_annotate_where_the_model_is_unsure",
     "09_run_a_full_training",
     "10_compare_and_ablate",
     "13_go_to_three_dimensions",
+    "14_use_it_in_your_own_project",
 ]
 DASHBOARD = "90_dashboard"  # is no chapter
 LONG = "09"  # has its own budget of time, cells and outputs
@@ -589,7 +591,7 @@ def test_a_changed_digit_is_one_that_nbval_compares():
 
 
 RUN = sorted({path.name: path for path in [*PLAIN, *SOLVED] if number_of(path) != LONG}.values())
-SLOW = ("03", "06", "07", "13")  # may take three minutes, the others one and a half
+SLOW = ("03", "06", "07", "07b", "13", "14")  # may take three minutes, the others one and a half
 MEMORY = 1.5e9  # bytes
 # Added to each chapter: what its kernel has used. Linux counts in kilobytes, macOS in bytes.
 MEASURE = """

@@ -145,3 +145,74 @@ def test_what_chapter_00_says_our_studies_found():
         said["no clear gain on either"] = min(morse) > 0.9 * control
     assert {words: words in rows for words in said} == dict.fromkeys(said, True)
     assert said == dict.fromkeys(said, True)
+
+
+def reduced(columns):
+    """Reduce a boundary matrix modulo 2; return {lowest row: column}."""
+    columns, lows = [set(column) for column in columns], {}
+    for k, column in enumerate(columns):
+        while column and max(column) in lows:
+            column ^= columns[lows[max(column)]]
+        if column:
+            lows[max(column)] = k
+    return lows
+
+
+def test_the_matrix_of_the_5x5_image_in_the_box_of_chapter_02():
+    """The whole complex of 121 cells gives the same pairs as the seven cells of the box."""
+    (box,) = re.findall(r"(?ms)the matrix of this image</summary>(.*?)</details>", text_of("02"))
+    image = IMAGE / 10
+    cells = {}  # from twice the place of its middle to the brightest pixel that it belongs to
+    for row, column in np.ndindex(image.shape):
+        for cell in np.ndindex(3, 3):
+            place = (2 * row + cell[0], 2 * column + cell[1])
+            cells[place] = max(cells.get(place, 0), image[row, column])
+    dimension = {place: sum(k % 2 for k in place) for place in cells}
+    counts = [list(dimension.values()).count(k) for k in range(3)]
+    words = ("corners", "sides", "squares", "*cells*")
+    for count, word in zip([*counts, len(cells)], words, strict=True):
+        assert f"{count} {word}" in box
+    order = sorted(cells, key=lambda place: (-cells[place], dimension[place], place))
+    rank = {place: k for k, place in enumerate(order)}
+    columns = []
+    for place in order:
+        faces = [
+            tuple(place[k] + (step if k == axis else 0) for k in (0, 1))
+            for axis in (0, 1)
+            for step in (-1, 1)
+            if place[axis] % 2
+        ]
+        columns.append({rank[face] for face in faces})
+    pairs = {
+        (float(cells[order[low]]), float(cells[order[column]]))
+        for low, column in reduced(columns).items()
+        if cells[order[low]] > cells[order[column]]
+    }
+    assert pairs == {(0.8, 0.7), (0.7, 0.3), (0.5, 0.2)}
+    assert all(f"({birth:.1f}, {death:.1f})".replace("0.", ".") in box for birth, death in pairs)
+
+    rows = re.findall(r"\*\*(?:peak|edge) (\.\d)\*\* \| ([01])(?: \| ([01]) \| ([01]))?", box)
+    peaks = [(value, [int(n) for n in numbers]) for value, *numbers in rows if numbers[1]]
+    edges = [(value, int(numbers[0])) for value, *numbers in rows if not numbers[1]]
+    assert [value for value, _ in peaks] == [".9", ".8", ".7"]
+    assert [value for value, _ in edges] == [".7", ".5", ".3"]
+    ends = [{k for k, (_, numbers) in enumerate(peaks) if numbers[edge]} for edge in range(3)]
+    square = {3 + k for k, (_, number) in enumerate(edges) if number}
+    names = [float(value) for value, _ in peaks + edges] + [0.2]
+    lows = reduced([set(), set(), set(), *ends, square])
+    assert {(names[low], names[column]) for low, column in lows.items()} == pairs
+    defined = code_of("05", "naive-link", "naive-field")
+    arrow, critical = defined["gradient_field"](image)
+    for (p, q), end in zip(sorted(critical, key=lambda edge: -image[edge[0]]), ends, strict=True):
+        tops = {image[defined["v_path"](start, arrow)[-1]] for start in (p, q)}
+        assert tops == {names[k] for k in end}
+
+
+def test_what_chapter_07_says_of_its_bound():
+    text = text_of("07")
+    assert "$u = -.8$, a threshold of .31" in text
+    assert round(1 / (1 + np.exp(0.8)), 2) == 0.31
+    x, weight = np.polynomial.hermite_e.hermegauss(64)
+    chance = (weight / (1 + np.exp(-2 - 2 * x))).sum() / weight.sum()
+    (answer,) = re.findall(r"Less, about (\.\d+)\.", text_of("07b"))
+    assert float(answer) == round(chance, 2)

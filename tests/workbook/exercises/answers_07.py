@@ -15,7 +15,17 @@ def product(p, s, t, level, temperature):
     return sigmoid((p - t) / temperature) * sigmoid((s - level) / temperature)
 
 
-RIGHT = {"07.1": [0.99, 0.73, 0.5, 0.12], "07.2": 2, "07.3": product}
+def mean_of_sigmoid(z, w, t):
+    return (w * sigmoid(z / t)).sum() / w.sum()
+
+
+RIGHT = {
+    "07.1": [0.99, 0.73, 0.5, 0.12],
+    "07.2": 2,
+    "07.3": product,
+    "07.4": [0.6, -0.655, 0.75],
+    "07.5": mean_of_sigmoid,
+}
 WRONG = {
     "07.1": [
         ([0.01, 0.27, 0.5, 0.88], "being dropped"),
@@ -52,6 +62,36 @@ WRONG = {
         (lambda p, s, t, v, T: 0.5, "it returns 0.500"),
         (lambda p, s, t, v, T: [p, s], "one probability"),
         (lambda p, s, t, v, T: [][0], "raised IndexError"),
+        (0.5, "function itself"),
+    ],
+    "07.4": [
+        ([np.log(0.6), -0.655, 0.75], "logarithm of p(y)"),
+        ([0.27, -0.655, 0.75], "multiplied"),
+        ([1.2, -0.655, 0.75], "above 1"),
+        ([0.6, np.log(0.6), 0.75], "is log p(y)"),
+        ([0.6, np.log(0.27), 0.75], "is a sum"),
+        ([0.6, 0.655, 0.75], "wrong sign"),
+        ([0.6, -0.284, 0.75], "common logarithms"),
+        ([0.6, -1.348, 0.75], "took a KL away"),
+        ([0.6, -0.655, 0.5], "is the prior"),
+        ([0.6, -0.655, 0.25], "high threshold"),
+        ([0.6, -0.655, 0.9], "Bayes"),
+        ([0.6, -0.655, 0.45], "divide it by p(y)"),
+        ([0.6, -2, 3], "1 of the 3"),
+        ([0.6], "list of 3"),
+        ("many", "list of 3"),
+    ],
+    "07.5": [
+        (lambda z, w, t: sigmoid((w * z).sum() / w.sum() / t), "sigmoid of the mean"),
+        (lambda z, w, t: (w * sigmoid(z / t)).sum(), "need not sum to 1"),
+        (lambda z, w, t: sigmoid(z / t).mean(), "weigh them"),
+        (lambda z, w, t: (w * sigmoid(z)).sum() / w.sum(), "not used"),
+        (lambda z, w, t: (w * sigmoid(z)).sum() / w.sum() / t, "divided the probability"),
+        (lambda z, w, t: (w * sigmoid(z * t)).sum() / w.sum(), "multiplied"),
+        (lambda z, w, t: (w * (z > 0)).sum() / w.sum(), "how often"),
+        (lambda z, w, t: 0.5, "it returns 0.500"),
+        (lambda z, w, t: [0.1, 0.2], "one probability"),
+        (lambda z, w, t: [][0], "raised IndexError"),
         (0.5, "function itself"),
     ],
 }

@@ -333,7 +333,7 @@ def test_slices_of_a_volume(tmp_path):
 
 @pytest.mark.browser
 def test_samples_and_branches(tmp_path):
-    with explorer_of("07_learn_a_distribution_over_structures", tmp_path, "Sample") as page:
+    with explorer_of("07b_judge_each_branch", tmp_path, "Sample") as page:
         text = page.locator(SAID)
         expect(text).to_contain_text("Sample 1 of 20")
         before = canvas_of(page)

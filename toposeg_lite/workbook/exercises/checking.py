@@ -74,7 +74,7 @@ def check(exercise: str, answer: Any) -> Verdict:
     >>> check("02.1", [(0, 0.9, 0.0)]).status
     'not yet'
     """
-    check_choice(exercise, list(_CHECKERS), "exercise")
+    check_choice(exercise, sorted(_CHECKERS), "exercise")
     return judge(exercise, answer, _CHECKERS[exercise])
 
 
