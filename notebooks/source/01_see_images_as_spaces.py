@@ -357,6 +357,7 @@ def row(name, prediction, truth):
 figure = Figure(figsize=(12, 5.6), layout="constrained")
 for ax, (name, mask) in zip(figure.subplots(2, 4).flat, CASES.items(), strict=True):
     figures.mask_parts(mask, SCENE, connectivity=CONNECTIVITY, title=name, legend=False, ax=ax)
+figures.mask_legend(figure)
 figures.show(figure, "Eight predictions of a ring, a square and two bars.")
 print(HEADER, *(row(name, mask, SCENE) for name, mask in CASES.items()), sep="\n")
 
@@ -393,6 +394,7 @@ figure = Figure(figsize=(12, 3.6), layout="constrained")
 for ax, (name, mask) in zip(figure.subplots(1, 4), FAILURES.items(), strict=True):
     ax.imshow(figures.mask_colours(mask, truth))
     ax.set(title=f"{name}: {betti_numbers(mask, connectivity=CONNECTIVITY)}", ylabel="row")
+figures.mask_legend(figure)
 text = f"Four faulty masks; green is missing, purple false. Truth: {betti(truth, 2)}."
 figures.show(figure, text)
 print(HEADER, *(row(name, mask, truth) for name, mask in FAILURES.items()), sep="\n")

@@ -28,7 +28,6 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy import stats
 
 from toposeg_lite import exercises, explorers, figures
@@ -251,12 +250,8 @@ for name, values in seeds.items():
 
 # %% weights
 first = run.validation[run.validation["seed"] == run.seeds[0]]
-figure = Figure(figsize=(10.4, 4.4), layout="constrained")
-for axes, key, margin in zip(figure.subplots(1, 2), (metric, "dice"), (None, -0.01), strict=True):
-    options = {"metric": key, "title": run.metrics[key], "chosen": run.chosen, "margin": margin}
-    figures.weight_curves(first, ax=axes, **options)
-handles = axes.get_legend_handles_labels()
-figure.legend(*handles, loc="outside right upper", frameon=False)
+metrics = {metric: run.metrics[metric], "dice": "Dice"}
+figure = figures.weight_panels(first, metrics=metrics, margins={"dice": -0.01}, chosen=run.chosen)
 picked = [f"{name} {run.chosen[name, run.seeds[0]]:g}" for name in run.arms]
 figures.show(figure, f"Change of {title} and of Dice with the weight; chosen: {', '.join(picked)}.")
 cost = run.cost.groupby("network", sort=False)["share_of_loss"].mean()[run.arms]

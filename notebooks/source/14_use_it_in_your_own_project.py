@@ -230,8 +230,8 @@ for name in folders:
 # %% other-text [markdown]
 # ## 7. In other people's frames
 #
-# - **MONAI.** The losses of this library are modules that take logits and masks, so they go where MONAI's losses go. How transforms, sliding windows and metrics of both fit together: `docs/monai.md` in the folder above.
-# - **nnU-Net.** A trainer with the topological loss, for data sets and commands as nnU-Net has them: `docs/nnunet.md`.
+# - **MONAI.** The losses of this library are modules that take logits and masks, so they go where MONAI's losses go. How transforms, sliding windows and metrics of both fit together: [docs/monai.md](../../docs/monai.md).
+# - **nnU-Net.** A trainer with the topological loss, for data sets and commands as nnU-Net has them: [docs/nnunet.md](../../docs/nnunet.md).
 # - **The training of this library.** Crops, turns and flips, uneven light, a run that goes on after it was killed, the weight chosen on validation images, a report with a verdict: `make run ARGS="-p images DIR -p masks DIR"`, or `TrainConfig` and `train` from `toposeg_lite.training`. [Chapter 09](../09_run_a_full_training.ipynb) tells it step by step.
 # - **Several classes.** With one channel for each class the losses take each class against the rest; `target` then holds the numbers of the classes.
 # - **Volumes** need no other code: [chapter 13](13_go_to_three_dimensions.ipynb).
@@ -331,6 +331,14 @@ def faded_solution(step, start, warm_up, end, fade, weight):
 
 
 exercises.check("14.3", faded_solution)
+
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("14")
 
 # %% practice [markdown]
 # ## In practice

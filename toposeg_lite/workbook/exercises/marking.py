@@ -98,7 +98,7 @@ def mark(
     )
     if not notebooks:
         raise FileNotFoundError(f"{place} holds no notebook")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for path in notebooks:
         rows += _rows_of(path, place, seconds, gigabytes, secret)
     return rows

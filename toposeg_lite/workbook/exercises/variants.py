@@ -459,7 +459,8 @@ def _cheapest(
     least: float, times: int,
 ) -> float:  # fmt: skip
     cost = np.where(marked, times, 1) / (least + likelihood)
-    paid, heap = {start: 0.0}, [(0.0, start)]
+    paid: dict[tuple[int, ...], float] = {start: 0.0}
+    heap: list[tuple[float, tuple[int, ...]]] = [(0.0, start)]
     while heap:
         so_far, p = heapq.heappop(heap)
         if p == stop:

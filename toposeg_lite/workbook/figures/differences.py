@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -148,7 +149,7 @@ def _show_mask(
 
 def _legend(figure: Figure, columns: int) -> None:
     """Explain the signs of all kinds, and the two greys, below a figure."""
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], ls="", marker=marker, ms=8, color=face, label=kind,
                mfc=face if filled else "none", mew=1.8 if not filled else 0.8)
         for kind, (marker, face, filled) in SIGNS.items()
