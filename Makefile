@@ -9,7 +9,7 @@ ARGS ?=
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test nightly lab study dashboard lint notebooks html site bench clean
+.PHONY: help install run test nightly lab study dashboard lint notebooks html site kit bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ notebooks: .venv/installed-dev ## Execute the chapters from clean kernels and st
 
 html: .venv/installed-dev ## Make a page of every chapter in html/: pictures inside, no network needed
 	$(BIN)/python notebooks/pages.py html
+
+kit: .venv/installed-dev ## Make slides, sheets and quizzes for teachers in kit/
+	$(BIN)/python notebooks/kit.py kit
 
 site: .venv/installed-site ## Make the static site in site/: chapters, reference, results; explorers move without a kernel
 	$(BIN)/python -m sphinx -q -W --keep-going -d .site-trees -c docs . site
