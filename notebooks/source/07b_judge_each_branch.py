@@ -365,6 +365,14 @@ def chance_from_samples_solution(log_odds, weight, temperature):
 
 exercises.check("07.5", chance_from_samples_solution)
 
+# %% quiz-text [markdown]
+# ## Ten questions
+#
+# Answer first, then unfold: behind every answer stands why it is right, or what it mixes up.
+
+# %% quiz
+exercises.quiz("07b")
+
 # %% practice [markdown]
 # ## In practice
 #
