@@ -185,7 +185,8 @@ def _gaps(labels: np.ndarray, groups: list[list[int]], union: np.ndarray) -> lis
             far = part.size * (outside[low] | outside[high])
             costs.append((distance[low] + distance[high] + far)[meet])
             middles.append(np.argwhere(meet))
-        row, column = np.concatenate(rows).astype(np.int64), np.concatenate(columns)
+        # scipy.sparse.csgraph has taken 32 bits alone until 1.16.
+        row, column = (np.concatenate(each).astype(np.int32) for each in (rows, columns))
         cost, middle = np.concatenate(costs), np.concatenate(middles)
         order = np.lexsort((cost, column, row))
         _, first = np.unique(np.stack([row, column])[:, order], axis=1, return_index=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -92,11 +92,17 @@ def _summary(
             digits = 4 if table[key].abs().max() <= 1 else 2
             name = titles[key] if len(methods) == 1 else f"{titles[key]}, {method}"
             worst = values.min() if key in MORE else values.max()
+            # Between a number and infinity (HD95 of an empty mask) nothing can be interpolated.
+            finite = np.isfinite(values).all()
+            between: Literal["linear", "higher"] = "linear" if finite else "higher"
+                "linear" if np.isfinite(values).all() else "higher"
+            )
+            low, middle, high = (values.quantile(q, between) for q in (0.05, 0.5, 0.95))
             numbers = {
                 "mean": values.mean(),
-                "median": values.median(),
-                "5 %": values.quantile(0.05),
-                "95 %": values.quantile(0.95),
+                "median": middle,
+                "5 %": low,
+                "95 %": high,
                 "worst": worst,
             }
             lines[name] = {k: f"{v:.{digits}f}" for k, v in numbers.items()}

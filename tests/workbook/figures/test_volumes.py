@@ -38,11 +38,19 @@ def test_slices_show_every_value_and_paint_the_mask():
     np.testing.assert_array_equal(painted, RING >= 0.6)
 
 
+def corners_of(collection):
+    """The corners of the polygons of a collection in space, (faces, corners, 3)."""
+    if hasattr(collection, "_faces"):
+        return collection._faces
+    corners = collection._vec[:3].T  # until Matplotlib 3.10 in one row
+    return [corners[part] for part in collection._segslices]
+
+
 def test_a_block_has_the_faces_that_can_be_seen():
     pair = np.zeros((2, 3, 4), bool)
     pair[1, 0, :2] = True  # two cubes side by side: ten faces outside, none between them
     ax = figures.voxel_block(pair)
-    faces = np.concatenate([np.concatenate(c._faces) for c in ax.collections])
+    faces = np.concatenate([polygon for c in ax.collections for polygon in corners_of(c)])
     assert len(faces) == 10 * 4
     assert faces.min(0).tolist() == [0, 0, 1]  # column, row, slice
     assert faces.max(0).tolist() == [2, 1, 2]

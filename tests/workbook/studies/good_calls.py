@@ -56,7 +56,7 @@ RESULTS = json.loads((REFERENCE_RUNS / "topomortar-study.json").read_text())
 
 NOTHING: Kind = {"None": None, "a number": 1, "a text": "study", "an array": IMAGE, "a list": [1]}
 FRAME: Kind = NOTHING | {"empty": SCORES.iloc[:0], "other columns": pd.DataFrame({"a": [1, 2]}),
-                         "no control": SCORES[1:], "no weight": SCORES[:1]}  # fmt: skip
+                         "no control": SCORES.iloc[1:], "no weight": SCORES.iloc[:1]}  # fmt: skip
 NAME: Kind = {"None": None, "a number": 1, "empty": "", "a path": "a/b", "a list": ["a"]}
 WEIGHTS: Kind = {"None": None, "a number": 1, "a text": "12", "none": (), "of zero": (0,),
                  "negative": (-1,), "NaN": (float("nan"),), "of texts": ("1",), "equal": (1, 1),

@@ -148,6 +148,8 @@ UNREADABLE = (TypeError, ValueError, OverflowError, RuntimeError)
 def number_of(answer: Any, complaint: str) -> float:
     """Return an answer that is one number, or complain."""
     try:
+        if np.ndim(answer):  # of which NumPy once made a number, with a warning
+            raise TypeError("an array is no number")
         return float(answer)
     except UNREADABLE:
         raise NotYetError(complaint) from None

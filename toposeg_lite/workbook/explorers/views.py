@@ -347,7 +347,7 @@ class ChartView(FigureView):
 
 TEMPLATE = go.layout.Template(plotly.io.templates["plotly_white"])
 # What is drawn in space does not follow the theme of a page (figure.css), so it holds on both.
-_AXIS = {"color": "#808080", "gridcolor": "#80808060", "showbackground": False}
+_AXIS = {"color": "#808080", "gridcolor": "rgba(128, 128, 128, 0.38)", "showbackground": False}
 TEMPLATE.layout.scene = {"bgcolor": "rgba(0, 0, 0, 0)"} | dict.fromkeys(
     ("xaxis", "yaxis", "zaxis"), _AXIS
 )
