@@ -95,8 +95,6 @@ def _summary(
             # Between a number and infinity (HD95 of an empty mask) nothing can be interpolated.
             finite = np.isfinite(values).all()
             between: Literal["linear", "higher"] = "linear" if finite else "higher"
-                "linear" if np.isfinite(values).all() else "higher"
-            )
             low, middle, high = (values.quantile(q, between) for q in (0.05, 0.5, 0.95))
             numbers = {
                 "mean": values.mean(),
