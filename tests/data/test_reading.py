@@ -158,7 +158,12 @@ def test_tif_with_the_lowest_bit_first(tmp_path):
 @pytest.mark.parametrize("packed", ["raw", "tiff_lzw", "packbits", "tiff_adobe_deflate", "zstd"])
 def test_tif_by_pillow_of_every_packing(tmp_path, packed):
     for array in (GREY, COLOUR, MASK, numbers("u2"), numbers("f4")):
-        Image.fromarray(array).save(tmp_path / "a.tif", compression=packed)
+        try:
+            Image.fromarray(array).save(tmp_path / "a.tif", compression=packed)
+        except OSError:
+            if packed != "zstd":
+                raise
+            pytest.skip("this Pillow was built without zstd")
         same(tmp_path / "a.tif", array)
 
 
