@@ -58,9 +58,17 @@ def trouble(tree):
             yield node.lineno, "an array saved as a pickle"
 
 
+#: Who runs notebooks, as is said where they are called: those of the project, and of students.
+RUNNERS = {"tools/train_small.py", "toposeg_lite/workbook/exercises/marking.py"}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])
 def test_no_module_runs_what_it_reads(path):
-    assert list(trouble(ast.parse(path.read_text(encoding="utf-8")))) == []
+    found = list(trouble(ast.parse(path.read_text(encoding="utf-8"))))
+    if path.relative_to(ROOT).as_posix() in RUNNERS:
+        assert [what for _, what in found] == ["exec", "compile"]
+    else:
+        assert found == []
 
 
 @pytest.mark.parametrize(

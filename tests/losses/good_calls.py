@@ -85,6 +85,7 @@ OPTIONS = {
     },
     losses.topograph_loss: {
         "aggregation": "sum", "connectivity": 1, "reduction": "none", "ignore_index": -100,
+        "activation": "sigmoid",
     },
 }  # fmt: skip
 MODULES = {

@@ -119,6 +119,7 @@ SCNP_OPTIONS = {
 }
 
 TOPOGRAPH_OPTIONS = {
+    "activation": [None, "sigmoid"],
     "aggregation": ["mean", "sum"],
     "connectivity": [None, 1],
     "reduction": ["mean", "sum", "none"],

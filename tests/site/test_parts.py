@@ -8,6 +8,7 @@ import re
 import runpy
 import sys
 import tomllib
+import zlib
 from pathlib import Path
 
 import nbformat
@@ -150,7 +151,7 @@ def test_the_film_of_ridges_is_the_skeleton_under_each_threshold():
     about = bundle["about"]
     assert about["values"] == [f"{0.05 * k:.2f}" for k in range(11)]
     (mask,) = (layer for layer in about["panels"][0]["layers"] if "bits" in layer)
-    data = np.frombuffer(base64.b64decode(bundle["data"]), np.uint8)
+    data = np.frombuffer(zlib.decompress(base64.b64decode(bundle["data"])), np.uint8)
     rows = data[mask["bits"]["at"] :][: mask["bits"]["length"]].reshape(11, -1)
     whole = morse_complex(image, connectivity=2)
     for k, row in enumerate(rows):

@@ -15,8 +15,6 @@ CALLS: list[Call] = [
         free={"answer": "whatever somebody answers is looked at"},
     ),
     call(exercises.quiz, {"chapter": "02"}, {"chapter": BAD_CHOICE}),
-    call(exercises.quizzes, {}, {}),
-    call(exercises.variants, {}, {}),
     call(
         exercises.variant,
         {"exercise": "01.3", "student": "Ada"},

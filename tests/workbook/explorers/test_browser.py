@@ -149,9 +149,8 @@ def dot_of(page, number):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("chapter", ["00_start_here", "02_measure_shape_with_persistence"])
-def test_threshold_and_dots(chapter, tmp_path):
-    with explorer_of(chapter, tmp_path, "Threshold") as page:
+def test_threshold_and_dots(tmp_path):
+    with explorer_of("02_measure_shape_with_persistence", tmp_path, "Threshold") as page:
         text, brief = page.locator(SAID), page.locator(".toposeg-brief")
         expect(text).to_contain_text("At threshold 0.50")
         before = canvas_of(page)
@@ -211,22 +210,22 @@ def test_paints_pixels(tmp_path):
         expect(text).to_contain_text("Betti error 0, Betti matching error 2")
         page.get_by_role("button", name="More controls").click()
         press(page, "Column", "ArrowLeft")
-        expect(text).to_contain_text("Row 6, column 4 is in component C")
+        expect(text).to_contain_text("Row 3, column 5 is in component A")
         flip = page.get_by_role("button", name="Flip this pixel")
         flip.click()
-        expect(text).to_contain_text("3 of 150 pixels differ")
+        expect(text).to_contain_text("3 of 100 pixels differ")
         flip.click()
-        expect(text).to_contain_text("2 of 150 pixels differ")
+        expect(text).to_contain_text("2 of 100 pixels differ")
         challenge = page.get_by_label("Challenge", exact=True)
         challenge.select_option("which pixel would you mend?")
         story = page.locator(".toposeg-story")
         expect(story).to_contain_text("Which pixel would you mend first? Try it.")
-        there = partial(expect(text).to_contain_text, "Row 6, column 5 is in component")
+        there = partial(expect(text).to_contain_text, "Row 3, column 6 is in component")
         canvas = CANVAS.format("paint")
-        click(page, canvas, 5.5 / 15, 6.5 / 10, there)  # 15 columns, 10 rows
+        click(page, canvas, 6.5 / 10, 3.5 / 10, there)  # 10 columns, 10 rows
         expect(text).to_contain_text("Betti error 1, Betti matching error 1")
         expect(story).to_contain_text("1 try so far: not yet")
-        click(page, canvas, 3.5 / 15, 7.5 / 10, partial(expect(brief).to_contain_text, "0 pixels"))
+        click(page, canvas, 4.5 / 10, 4.5 / 10, partial(expect(brief).to_contain_text, "0 pixels"))
         expect(text).to_contain_text("Betti error 0, Betti matching error 0")
         expect(story).to_contain_text("Solved with 2 tries!")
         page.get_by_label("Foreground").select_option("4 neighbours")

@@ -175,7 +175,6 @@ def test_markup_in_names_stays_text_in_voila(tmp_path):
         dialogs = watched(page)
         page.goto(address(), wait_until="commit", timeout=2 * WAIT)
         page.get_by_role("button", name="Your own").last.wait_for(timeout=2 * WAIT)
-        page.locator(".js-plotly-plot").wait_for()
         page.locator(".toposeg-frames[data-frame]").nth(1).wait_for()
         bring(page, page, b"no picture")
         expect(page.get_by_text("was not taken: the file is no picture").first).to_be_visible()

@@ -47,7 +47,8 @@ class Question:
     Attributes
     ----------
     text : str
-        The question, written as the answers are; lines between ``` are drawn as they stand.
+        The question, written as the answers are; lines between three backticks are drawn as they
+        stand.
     answers : tuple of Answer
         In the order in which they are shown, which has nothing to do with which is right.
     check : str
