@@ -28,11 +28,11 @@ RECORD = Path(__file__).with_name("public_names.json")
 
 #: Records that functions return and others take: what is in them is checked by those who take them.
 RECORDS = {
-    "AnnotationCurve", "Answer", "Bundle", "BranchSet", "Branches", "Checkpoint", "Dataset", "Difference",
-    "Drawing", "Effect", "Evaluation", "Gaussian", "Line", "Matching", "MorseComplex", "MorseView",
-    "PersistencePairs", "Problem", "Progress", "Question", "QueuedBranch", "Quiz", "Reliability", "Run", "Sample",
-    "Skeleton", "Stroke", "StructureDistribution", "StructureLoss", "StructureSamples",
-    "Uncertainty", "Variant", "Verdict", "WarpResult",
+    "AnnotationCurve", "Answer", "BranchSet", "Branches", "Bundle", "Checkpoint", "Dataset",
+    "Difference", "Drawing", "Effect", "Evaluation", "Gaussian", "Line", "Matching", "MorseComplex",
+    "MorseView", "PersistencePairs", "Problem", "Progress", "Question", "QueuedBranch", "Quiz",
+    "Reliability", "Run", "Sample", "Skeleton", "Stroke", "StructureDistribution", "StructureLoss",
+    "StructureSamples", "Uncertainty", "Variant", "Verdict", "WarpResult",
 }  # fmt: skip
 #: What others write and the library calls: nothing of it is the library's to check.
 PROTOCOLS = {"BranchModel"}

@@ -67,7 +67,7 @@ def test_another_size_keeps_the_middle_and_the_branch_that_is_asked_about(tmp_pa
     with at_the_desk(tmp_path) as hand:
         height, width = hand.app.session.shape
         resize(hand, 800, 900)  # while the whole image is shown: it still is
-        assert np.allclose(where(hand)[:2], [height / 2, width / 2])
+        assert np.allclose(where(hand)[:2], [height / 2, width / 2], atol=0.01)
         resize(hand, 1440, 900)
         assert np.allclose(where(hand)[:2], [height / 2, width / 2], atol=0.01)
         hand.page.locator(".stage canvas").focus()
@@ -76,7 +76,7 @@ def test_another_size_keeps_the_middle_and_the_branch_that_is_asked_about(tmp_pa
             hand.key("+")
         before = where(hand)
         resize(hand, 1300, 900)
-        assert np.allclose(before, where(hand))
+        assert np.allclose(before, where(hand), atol=0.01)  # the screen has whole pixels
         # Branches at the sides would leave a picture that becomes narrower.
         paths = hand.app.session.branches.paths
         for branch in sorted(range(len(paths)), key=lambda k: paths[k].min() % width)[::6]:
@@ -246,7 +246,7 @@ def turn_away(hand):
 def find_a_branch(hand):
     """Move the pointer until it is on a branch; return where that is on the screen."""
     x, y, width, height = hand.look()["stage"]
-    for part in np.random.default_rng(0).uniform(0.1, 0.9, (100, 2)):
+    for part in np.random.default_rng(0).uniform(0.1, 0.9, (500, 2)):
         at = x + part[0] * width, y + part[1] * height
         hand.page.mouse.move(*at)
         if hand.look()["tip"]:
