@@ -297,8 +297,9 @@ def test_the_page_of_all_explorers_shows_all_films(address, site, tmp_path):
     with reading(tmp_path, address) as page:
         page.goto(address + chapter(site, "90"))
         places = page.locator(".toposeg-place")
-        expect(places).to_have_count(len(FILMED))
-        for k in range(len(FILMED)):
+        expect(places.first).to_be_visible()
+        assert places.count() >= len(FILMED)
+        for k in range(places.count()):
             places.nth(k).evaluate("at => at.scrollIntoView()")
             expect(places.nth(k).locator(".toposeg-frames[data-frame]")).to_be_visible()
 

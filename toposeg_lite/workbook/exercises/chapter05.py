@@ -89,7 +89,7 @@ def _two_thresholds(answer: Any) -> str:
     """Check (persistence, saddle level) that leave the peaks .95 and .65 of `PENCIL_ROW` alone."""
     form = "a pair of numbers in [0, 1]: (persistence, saddle_level)"
     try:
-        low, high = (float(number) for number in answer)
+        low, high = (float(getattr(number, "detach", lambda n=number: n)()) for number in answer)
     except UNREADABLE:
         raise NotYetError(f"Give {form}.") from None
     if not (0 <= low <= 1 and 0 <= high <= 1):
