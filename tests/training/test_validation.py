@@ -164,7 +164,8 @@ def test_looks_need_validation_images():
         train(LOOKING, data=replace(DATA, validation=()), progress=False)
 
 
-def test_the_bar_shows_the_parts_of_the_loss_and_the_last_look(capfd):
+def test_the_bar_shows_the_parts_of_the_loss_and_the_last_look(capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     train(replace(LOOKING, steps=3), data=DATA)
     last = capfd.readouterr().err.splitlines()[-1].split("\r")[-1]
     assert "3/3" in last
