@@ -439,7 +439,10 @@ def run_sweep(
                 bar.update()
     path = _write_table(swept)
     if failed:
-        causes = dict(zip(failed.values(), failed.keys(), strict=True))  # one for each
+        causes: dict[str, str] = {}  # each with the first part that failed of it, in their order
+        for title in tasks:
+            if title in failed:
+                causes.setdefault(failed[title], title)
         lines = [f"{title}: {cause}" for cause, title in causes.items()]
         raise SweepError(
             f"{len(failed)} of {len(titles)} parts are missing; the same call tries them again:\n"
