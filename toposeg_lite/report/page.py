@@ -14,10 +14,10 @@ from ..differences import KINDS, Difference, topology_differences
 from ..workbook.figures import png
 from ..workbook.figures.differences import SIGNS, mask_differences_figure
 from ..workbook.studies.page import folded, html_page, html_picture, html_table, named_values
-from ..workbook.studies.statistics import COLUMNS, compare_networks, holm
+from ..workbook.studies.statistics import COLUMNS, FURTHER_COLUMNS, compare_networks, holm
 from .options import ReportOptions
 from .pairs import Pair, read_pair
-from .scoring import FURTHER, KIND_COLUMNS
+from .scoring import KIND_COLUMNS
 
 __all__ = ["report_page"]
 
@@ -52,7 +52,7 @@ def report_page(
         _summary(table, methods, COLUMNS, "Scores of an image"),
         folded(
             "Further scores: distances, skeletons, and stricter comparisons of features",
-            _summary(table, methods, FURTHER, "Further scores of an image"),
+            _summary(table, methods, FURTHER_COLUMNS, "Further scores of an image"),
         ),
         _kinds(table, methods),
         html_picture(png(_histograms(table, methods, scores), dpi=160), _spread_text(table, scores),

@@ -12,18 +12,8 @@ from ..metrics import report
 from .options import ReportOptions
 from .pairs import Pair, read_pair
 
-__all__ = ["FURTHER", "KIND_COLUMNS", "check_pairs", "score_pairs"]
+__all__ = ["KIND_COLUMNS", "check_pairs", "score_pairs"]
 
-#: What the summary shows of `further_report`, and how it calls it.
-FURTHER = {
-    "hausdorff_distance": "HD95 (pixels)",
-    "surface_dice": "surface Dice at 1 pixel",
-    "topology_precision": "topology precision",
-    "topology_sensitivity": "topology sensitivity",
-    "betti_0_matching_error": "Betti matching error, components",
-    "betti_1_matching_error": "Betti matching error, holes",
-    "intersection_union_discrepancy": "DIU",
-}
 #: The columns of the table that count the differences of each kind.
 KIND_COLUMNS = {kind: f"{kind.replace(' ', '_')}_count" for kind in KINDS}
 

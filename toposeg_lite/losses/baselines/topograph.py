@@ -56,9 +56,9 @@ class TopographLoss(LossOnHost):
     belongs to no right foreground (with ``connectivity=1``: background).
 
     The published code [2]_ instead joins false positives and false negatives among themselves,
-    and counts as a neighbour of a false positive what is truth, wrong or right; of 3000 random
-    pairs of small masks some that differ in their topology then have no critical region. It counts
-    the background as a class as well, and can move the threshold at random.
+    and counts as a neighbour of a false positive what is truth, wrong or right; so a prediction
+    ``[[0, 0], [1, 0]]`` of the truth ``[[0, 1], [0, 1]]``, which share no pixel, has no critical
+    region there. It counts the background as a class as well, and can move the threshold at random.
 
     Parameters
     ----------

@@ -20,17 +20,9 @@ from ...further_metrics import further_report
 from ...metrics import report
 from .options import option
 from .scores import COLUMNS, markdown
+from .statistics import FURTHER_COLUMNS
 
 __all__ = ["ObserversCommand", "compare_observers"]
-
-#: What `further_report` adds to the scores that tables show.
-FURTHER = {
-    "hausdorff_distance": "HD95 (pixels)",
-    "surface_dice": "surface Dice at 1 pixel",
-    "topology_precision": "topology precision",
-    "topology_sensitivity": "topology sensitivity",
-    "intersection_union_discrepancy": "DIU",
-}
 
 
 def compare_observers(root: str | os.PathLike[str] | None = None) -> pd.DataFrame:
@@ -91,7 +83,7 @@ def _read_networks(path: Path) -> pd.DataFrame:
 
 def _tables(table: pd.DataFrame, networks: pd.DataFrame | None) -> str:
     """Return the means over all images and over the test images, and those of the networks."""
-    titles = {key: title for key, title in (COLUMNS | FURTHER).items() if key in table}
+    titles = {key: title for key, title in (COLUMNS | FURTHER_COLUMNS).items() if key in table}
     means: dict[str, Any] = {"observer 2, all images": table.mean(numeric_only=True)}
     means["observer 2, test images"] = table.loc["test"].mean(numeric_only=True)
     if networks is not None:

@@ -38,6 +38,7 @@ from ...checks import check_choice, check_integer, check_number
 
 __all__ = [
     "COLUMNS",
+    "FURTHER_COLUMNS",
     "bootstrap_interval",
     "compare_networks",
     "holm",
@@ -56,6 +57,17 @@ COLUMNS = {
     "betti_matching_error": "Betti matching error",
     "adjusted_rand_index": "ARI",
     "variation_of_information": "VOI (bits)",
+}
+
+#: What is shown of `further_metrics.further_report`, and what tables call it.
+FURTHER_COLUMNS = {
+    "hausdorff_distance": "HD95 (pixels)",
+    "surface_dice": "surface Dice at 1 pixel",
+    "topology_precision": "topology precision",
+    "topology_sensitivity": "topology sensitivity",
+    "betti_0_matching_error": "Betti matching error, components",
+    "betti_1_matching_error": "Betti matching error, holes",
+    "intersection_union_discrepancy": "DIU",
 }
 
 #: The columns that say of what a row of scores is.
