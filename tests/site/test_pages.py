@@ -158,7 +158,8 @@ def test_the_chapters_the_reference_and_the_projects_texts_are_pages(pages, site
         if (folder, path.name) != ("notebooks/solutions", "README.md")
     }
     assert wanted <= set(pages)
-    assert pages["index.html"].links == ["docs/index.html"]
+    # The first page only leads on; its other link is the icon.
+    assert pages["index.html"].links == ["_static/icon.svg", "docs/index.html"]
 
 
 def test_every_link_within_the_site_leads_somewhere(pages, site):
