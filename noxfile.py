@@ -3,6 +3,7 @@
     nox                      all sessions
     nox -s "tests-3.13"      one of them
     nox -s oldest -- tests/topology
+    nox -s nnunet            the trainers in the installed nnU-Net
 
 A Python that is not there is passed over. Left out are what a screen, a notebook or a night is
 needed for: `make test` and `make nightly` are the place for these.
@@ -44,3 +45,11 @@ def oldest(session: nox.Session) -> None:
     That of torch is a wheel with CUDA: some gigabytes.
     """
     run_tests(session, "constraints-oldest.txt")
+
+
+@nox.session(python="3.11")
+def nnunet(session: nox.Session) -> None:
+    """Let the installed nnU-Net plan, train and predict with each trainer."""
+    session.install("-c", "constraints.txt", "-e", ".[dev,nnunet]")
+    environment = {"NUMBA_CACHE_DIR": session.create_tmp(), "OMP_WAIT_POLICY": "passive"}
+    session.run("pytest", "-q", "-m", "nightly or not nightly", "tests/nnunet", env=environment)

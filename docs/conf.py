@@ -39,6 +39,7 @@ extensions = [
     "formulas",
     "chapters",
     "docstrings",
+    "weight",
 ]
 root_doc = "docs/index"
 include_patterns = [

@@ -205,6 +205,38 @@ def test_no_formula_is_left_as_tex(pages):
     assert sum(page.formulas for page in pages.values()) > 200
 
 
+def test_pictures_wait_until_they_are_near_and_keep_their_room(pages):
+    number = 0
+    for name, page in pages.items():
+        for picture in page.pictures:
+            if "/_images/" in picture["src"] and "width" in picture:
+                number += 1
+                assert picture["loading"] == "lazy", (name, picture)
+                assert min(int(picture["width"]), int(picture["height"])) > 50
+            else:
+                assert "style" in picture or "/_images/" not in picture["src"], (name, picture)
+    assert number > 60
+
+
+def test_the_icons_that_are_used_are_drawn_and_the_others_left_out(address, site, tmp_path):
+    assert (site / "_static" / "scripts" / "fontawesome.js").stat().st_size < 200_000
+    with reading(tmp_path, address) as page:
+        for name in ("docs/index.html", chapter(site, "03"), "search.html"):
+            page.goto(address + name, wait_until="load")
+            ghost = "document.body.insertAdjacentHTML('beforeend', '<i class=\"fas fa-ghost\">')"
+            page.evaluate(ghost)
+            page.wait_for_selector("svg[data-icon=ghost]", state="attached")
+            shapes = dict(
+                page.eval_on_selector_all(
+                    "svg.svg-inline--fa",
+                    "all => all.map(icon => [icon.dataset.icon, icon.innerHTML])",
+                )
+            )
+            lost = shapes.pop("ghost")  # the sign for what is not there
+            assert len(shapes) > 5
+            assert lost not in shapes.values(), name
+
+
 # --- What moves ---
 
 
