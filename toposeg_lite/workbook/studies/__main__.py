@@ -22,6 +22,7 @@ from ...training.records import read_json
 from .audit import AuditCommand
 from .calibration import CalibrationCommand
 from .convergence import ConvergenceCommand
+from .faults import FaultsCommand
 from .make_pretrained import PretrainedCommand
 from .notebook import NOTEBOOK, read_value, run_notebook
 from .observers import ObserversCommand
@@ -41,6 +42,7 @@ COMMANDS = {
     "audit": AuditCommand,
     "calibration": CalibrationCommand,
     "convergence": ConvergenceCommand,
+    "faults": FaultsCommand,
     "observers": ObserversCommand,
     "orders": OrdersCommand,
     "pretrained": PretrainedCommand,
