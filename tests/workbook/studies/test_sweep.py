@@ -20,6 +20,7 @@ from toposeg_lite.training import load_checkpoint
 from toposeg_lite.workbook.studies import Study
 from toposeg_lite.workbook.studies import sweep as sweeps
 from toposeg_lite.workbook.studies.__main__ import main
+from toposeg_lite.workbook.studies.study import NOTEBOOKS
 from toposeg_lite.workbook.studies.sweep import SweepError, code_digest, read_sweep, run_sweep
 
 distributed = pytest.importorskip("distributed")
@@ -319,3 +320,18 @@ def test_bad_options_are_refused(tmp_path, shared, capsys):
         run_sweep(tmp_path / "none.yml")
     assert main(["sweep", str(tmp_path / "none.yml")]) == 1
     assert "none.yml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "file", sorted((NOTEBOOKS / "studies").glob("*.yml")), ids=lambda p: p.stem
+)
+def test_the_files_of_the_workbook_ask_for_studies_that_can_be_made(file):
+    swept = read_sweep(file)
+    assert len({study.folder.parent for study in swept}) == 1
+    for study in swept:
+        config = study.config()
+        assert len(config.seeds) >= 3
+        volumes = config.shared.dataset == "vesselnn_3d"
+        for arm in config.arms:
+            for weight in arm.weights:
+                config.arm_config(0, arm, weight).check(3 if volumes else 2, 3)
