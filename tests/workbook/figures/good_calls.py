@@ -48,6 +48,8 @@ PATHS = [np.array([0, 3, 6]), np.array([2])]
 BRANCHES = find_branches(RIDGES)
 VALUE_EACH = [0.5] * len(BRANCHES)
 SAMPLES = SPREAD.sample(2, seed=0)
+FAULTS = pd.DataFrame([{"dataset": "roads", "kind": "break", "loss": "cldice", "control": 12.0,
+                        "change": -0.5, "verdict": "fewer"}])  # fmt: skip
 TABLE = pd.DataFrame({"difference": [-2.0], "low": [-3.0], "high": [-0.5]}, index=["arm"])
 SCORES = pd.DataFrame({"control": [3.0, 2.0], "score": [1.0, 2.0]}, index=["a", "b"])
 VALIDATION = pd.DataFrame(
@@ -283,6 +285,7 @@ CALLS: list[Call] = [
     draw(figures.difference_forest,
          {"table": TABLE, **COMPARED, "seeds": SEEDS, "selected": "arm", "ax": None},
          {"table": FRAME, "seeds": RECORDS, "selected": {"another": "none", "a number": 3}}),
+    draw(figures.fault_map, {"table": FAULTS}, {"table": FRAME}),
     draw(figures.paired_scores,
          {"pairs": SCORES, **COMPARED, "network": "arm", "selected": "a", "ax": None},
          {"pairs": FRAME, "selected": {"another": "none", "a number": 3}},

@@ -73,6 +73,7 @@ from .comparison import (
     weight_curves,
     weight_panels,
 )
+from .faults import fault_map
 from .gradient import gradient_step, image_with_pull, strongest
 from .morse import (
     CUT,
@@ -151,6 +152,7 @@ __all__ = [
     "components_around",
     "count_parts",
     "difference_forest",
+    "fault_map",
     "gradient_field",
     "gradient_step",
     "grey_of",

@@ -1,0 +1,60 @@
+"""The picture of which loss mends which fault: every cell says what its row of the table says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from toposeg_lite.workbook import figures
+
+
+def row(dataset, kind, loss, change, verdict, control=12.0):
+    return {"dataset": dataset, "kind": kind, "loss": loss, "control": control, "change": change,
+            "verdict": verdict}  # fmt: skip
+
+
+TABLE = pd.DataFrame([
+    row("roads", "break", "cldice", -0.5, "fewer"),
+    row("roads", "break", "warping", 0.004, "unclear"),
+    row("roads", "false hole", "cldice", -0.3, "rare", 0.25),
+    row("roads", "false hole", "warping", np.nan, "rare", 0.25),
+    row("walls", "break", "cldice", 1.0, "more", 3.0),
+    row("walls", "break", "warping", -0.1, "unclear", 3.0),
+    row("walls", "false hole", "cldice", -0.2, "unclear", 7.0),
+    row("walls", "false hole", "warping", 0.2, "unclear", 7.0),
+])  # fmt: skip
+
+
+def test_a_panel_for_each_data_set_with_its_cells_and_feet():
+    roads, walls = figures.fault_map(TABLE).axes
+    assert [ax.get_title(loc="left") for ax in (roads, walls)] == ["roads", "walls"]
+    for ax in (roads, walls):
+        assert [tick.get_text() for tick in ax.get_yticklabels()] == ["cldice", "warping"]
+    feet = [tick.get_text() for tick in roads.get_xticklabels()]
+    assert feet == ["break\n12 an image", "false hole\n0.25 an image"]
+    words = {text.get_position(): text.get_text() for text in walls.texts}
+    assert words == {(0, 0): "+100 %", (0, 1): "-10 %", (1, 0): "-20 %", (1, 1): "+20 %"}
+    # What is rare stays empty, and what rounds to nothing has no sign.
+    assert {t.get_position(): t.get_text() for t in roads.texts} == {(0, 0): "-50 %", (0, 1): "0 %"}
+    assert np.isnan(roads.images[0].get_array().filled(np.nan)[:, 1]).all()
+
+
+def test_what_is_sure_is_framed_and_has_its_colour():
+    roads, walls = figures.fault_map(TABLE).axes
+    assert len(roads.lines) == len(walls.lines) == 1
+    assert walls.lines[0].get_xdata().mean().round(1) == -0.1  # about the cell in the corner
+    assert [text.get_weight() for text in walls.texts] == ["bold", "normal", "normal", "normal"]
+    shades = walls.images[0]
+    fewer, more = shades.cmap(shades.norm(-0.6)), shades.cmap(shades.norm(0.6))
+    assert shades.cmap(shades.norm(0.0)) == (1, 1, 1, 1)
+    assert fewer[2] > fewer[0]  # blue
+    assert more[0] > more[2]  # orange
+    assert shades.get_array()[0, 0] == 1.0
+
+
+def test_cells_do_not_leave_their_panel_nor_panels_the_figure():
+    figure = figures.fault_map(TABLE)
+    for ax in figure.axes:
+        box = ax.get_position()
+        assert 0 < box.y0 < box.y1 < 1
+    assert figure.axes[0].get_position().y0 > figure.axes[1].get_position().y1

@@ -1,0 +1,81 @@
+"""Which loss mends which fault, as one picture: losses down, kinds of faults to the right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from .base import COMPONENT, HOLE
+from .comparison import _table
+
+__all__ = ["fault_map"]
+
+#: From half as many faults, over as many as the control, to twice as many.
+CHANGES = LinearSegmentedColormap.from_list("changes", [COMPONENT, "white", HOLE])
+COLUMNS = ("dataset", "kind", "loss", "control", "change", "verdict")
+
+
+def fault_map(table: pd.DataFrame) -> Figure:
+    """Draw what each loss changes in the number of faults of each kind, a panel for each data set.
+
+    `table` is what `which_loss` of the studies returned. A cell says by how many percent there are
+    fewer or more faults than with the control, and has its colour: blue is fewer, orange more, in
+    full at -60 % and +60 %. It is framed where the verdict is sure, and empty where the control
+    makes so few faults of the kind that there is nothing to mend; their number in an image stands
+    at the foot of each column.
+
+    Examples
+    --------
+    >>> row = {"dataset": "roads", "kind": "break", "loss": "cldice", "control": 12.0,
+    ...        "change": -0.5, "verdict": "fewer"}
+    >>> figure = fault_map(pd.DataFrame([row]))
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['-50 %']
+    """
+    table = _table(table, COLUMNS, "table")
+    datasets, kinds, losses = (list(table[key].unique()) for key in ("dataset", "kind", "loss"))
+    sides = len(losses) * 0.3, 1.05  # inches: the cells of a panel, and what is above and below
+    figure = Figure(figsize=(9.2, len(datasets) * sum(sides)))
+    for number, dataset in enumerate(datasets):
+        low = 1 - ((number + 1) * sum(sides) - 0.6) / figure.get_figheight()
+        ax = figure.add_axes((0.22, low, 0.76, sides[0] / figure.get_figheight()))
+        _panel(ax, table[table["dataset"] == dataset], kinds, losses)
+        ax.set_title(dataset, fontsize="medium", loc="left")
+    return figure
+
+
+def _panel(ax: Axes, table: pd.DataFrame, kinds: list[str], losses: list[str]) -> None:
+    """Draw the cells of one data set."""
+    rows = {(row["loss"], row["kind"]): row for row in table.to_dict("records")}
+    shades = np.full((len(losses), len(kinds)), np.nan)
+    feet = dict.fromkeys(kinds, "")
+    for (loss, kind), row in rows.items():
+        place = losses.index(loss), kinds.index(kind)
+        feet[kind] = f"\n{row['control']:.3g} an image"
+        if row["verdict"] != "rare" and np.isfinite(row["change"]):
+            shades[place] = row["change"]
+            _cell(ax, place, row)
+    ax.imshow(shades, cmap=CHANGES, vmin=-0.6, vmax=0.6, aspect="auto")
+    labels: list[Any] = [f"{kind}{foot}" for kind, foot in feet.items()]
+    ax.set_xticks(range(len(kinds)), labels, fontsize="small")
+    ax.set_yticks(range(len(losses)), losses, fontsize="small")
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _cell(ax: Axes, place: tuple[int, int], row: dict[str, Any]) -> None:
+    """Write the change into its cell, and frame it where it is sure."""
+    y, x = place
+    sure = row["verdict"] in ("fewer", "more")
+    text = f"{100 * row['change']:+.0f} %".replace("+0 %", "0 %").replace("-0 %", "0 %")
+    ax.text(x, y, text, ha="center", va="center", fontsize="small",
+            weight="bold" if sure else "normal")  # fmt: skip
+    if sure:
+        ax.plot([x - 0.47, x + 0.47, x + 0.47, x - 0.47, x - 0.47],
+                [y - 0.44, y - 0.44, y + 0.44, y + 0.44, y - 0.44], color="black", lw=1)  # fmt: skip
