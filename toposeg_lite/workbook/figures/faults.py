@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from .base import COMPONENT, HOLE
 from .comparison import _table
@@ -77,5 +78,4 @@ def _cell(ax: Axes, place: tuple[int, int], row: dict[str, Any]) -> None:
     ax.text(x, y, text, ha="center", va="center", fontsize="small",
             weight="bold" if sure else "normal")  # fmt: skip
     if sure:
-        ax.plot([x - 0.47, x + 0.47, x + 0.47, x - 0.47, x - 0.47],
-                [y - 0.44, y - 0.44, y + 0.44, y + 0.44, y - 0.44], color="black", lw=1)  # fmt: skip
+        ax.add_patch(Rectangle((x - 0.47, y - 0.44), 0.94, 0.88, fill=False, lw=1))
