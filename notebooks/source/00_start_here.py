@@ -167,11 +167,11 @@ print(f"loss {value.item():.3f}; its gradient pulls at {pulled} of {mask.size} p
 #
 # | You see | Try first | Why | In our studies |
 # |---|---|---|---|
-# | false specks | topological loss | a speck is one peak: a single pixel's gradient lowers it (03, section 9) | topomortar 14.3 to 3.8, chase_db1 83.1 to 41.5 (matching "betti") |
-# | broken lines | topological loss; then compare what was *found*, not only the count | it joins what is bright enough, and removes the rest (03, section 6) | the same runs; on chase_db1 the topological losses cost .6 to 2 points of Dice |
+# | false specks | topological loss | a speck is one peak: a single pixel's gradient lowers it (03, section 9) | topomortar 14.3 to 3.8, chase_db1 76.7 to 47.1 (matching "betti") |
+# | broken lines | topological loss; then compare what was *found*, not only the count | it joins what is bright enough, and removes the rest (03, section 6) | the same runs; on chase_db1 the topological losses cost .4 to .6 points of Dice |
 # | broken lines, and nothing may be removed | warping loss | each critical pixel is told its true value (04, section 7) | topomortar 14.3 to 8.7; chase_db1 no gain |
 # | the whole course of faint lines matters | Morse loss | it pulls along whole ridges (06, section 4) | no clear gain on either |
-# | Dice must not fall at all | clDice | centre lines instead of features (01, section 5) | topomortar 14.3 to 7.1, chase_db1 83.1 to 62.6, at the same Dice; it took 19 and 34 % of the training time |
+# | Dice must not fall at all | clDice | centre lines instead of features (01, section 5) | topomortar 14.3 to 7.1, chase_db1 76.7 to 63.8, at the same Dice; it took 19 and 15 % of the training time |
 # | wrong width, wrong place | none of them: a pixel loss | topology does not see it (01, section 5) | - |
 # | you cannot say which mask is right | a distribution over structures, or a person who is asked | one mask cannot say "perhaps" (07b, 08) | error of calibration 4 % by branch, 19 % by pixels (chase_db1) |
 
