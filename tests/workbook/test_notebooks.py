@@ -45,7 +45,7 @@ CHAPTERS = [
 DASHBOARD = "90_dashboard"  # is no chapter
 LONG = "09"  # has its own budget of time, cells and outputs
 FIRST = "00"  # has no exercises
-WITHOUT_EXERCISES = (FIRST, LONG)
+WITHOUT_EXERCISES = (FIRST, LONG)  # in cells of their own, which a notebook in solutions/ has
 TAGS = {"parameters", "solution", "end-product", "readme", "nbval-ignore-output"}
 
 _spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
@@ -211,10 +211,30 @@ def test_the_notes_for_the_teacher_speak_of_every_exercise():
 
 def test_every_checker_belongs_to_an_exercise():
     asked = set()
-    for path in SOLVED:
+    for path in [*SOLVED, *(path for path in PLAIN if number_of(path) == LONG)]:
         for cell in code_cells(build.read(path)):
             asked |= set(re.findall(r"""check\(\s*["'](\d\d\.\d)["']""", cell.source))
     assert asked == set(exercises.checking._CHECKERS)
+
+
+def test_the_long_chapter_has_its_solutions_folded_and_they_are_right():
+    """It is stored as it was run, by people as well: so no cell of it holds a solution."""
+    (path,) = (path for path in PLAIN if number_of(path) == LONG)
+    notebook = build.read(path)
+    numbers = re.findall(r"(?m)^### (\d\d\.\d) ", prose(notebook))
+    assert numbers == ["09.1", "09.2", "09.3"]
+    stubs = [cell for cell in code_cells(notebook) if "exercises.check(" in cell.source]
+    for number, cell in zip(numbers, stubs, strict=True):
+        said = "".join(holder[key] for output in cell.outputs for holder, key in texts(output))
+        assert f"{number} not attempted." in said
+    written = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    folds = re.findall(r"(?s)<summary>Solution</summary>(.*?)</details>", written)
+    first, second, third = folds
+    assert exercises.check("09.1", re.search(r'"(\d{4})"', first)[1]).status == "correct"
+    assert exercises.check("09.2", float(re.search(r"\.\d+", second)[0])).status == "correct"
+    defined = {}
+    exec(re.search(r"(?s)```python\n(.*?)```", third)[1], defined)
+    assert exercises.check("09.3", defined["verdict"]).status == "correct"
 
 
 def test_learners_notebooks_and_pictures_are_in_step_with_their_sources():

@@ -32,7 +32,7 @@ ORDER_STYLES: dict[str, tuple[str, str]] = {
 
 #: From what recedes on a pale picture to what stands out.
 PALE_TO_DARK = LinearSegmentedColormap.from_list(
-    "pale to dark", ["#a8c1d1", "#5f97bf", "#1c5a94", "#0a1f3c"]
+    "pale to dark", ["#7fa8c6", "#4c88b8", "#1c5a94", "#0a1f3c"]
 )
 
 
