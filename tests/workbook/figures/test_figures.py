@@ -198,6 +198,7 @@ def test_a_card_cuts_nothing_off_and_has_no_empty_band():
     ax = figure.add_axes((0.1, 0.5, 0.8, 0.45))
     ax.set(title="a title above the rim", xlabel="x")
     ax.text(1.05, 0.5, "beside the rim", transform=ax.transAxes)
+    (none,) = ax.plot([], [], "o", clip_on=False)  # of a kind that there is nothing of
 
     def rims(**options):
         picture = Image.open(io.BytesIO(figures.png(figure, dpi=100, **options))).convert("RGB")
@@ -212,6 +213,7 @@ def test_a_card_cuts_nothing_off_and_has_no_empty_band():
     for whole in (rims(), rims(card=True, trim=False)):
         assert whole[1] > 40  # the empty band
         assert min(whole[0], whole[3]) < 2  # and what is cut
+    assert none.get_visible()  # the figure itself is as it was
 
 
 def test_colours_are_told_apart_in_grey_or_by_shape():

@@ -89,7 +89,7 @@ def test_areas_stand_beside_that_of_the_order_they_are_compared_with():
         (lambda: figures.branches_by_value(np.eye(4), [], [], label="", chosen=0), "chosen"),
         (lambda: figures.order_curves({}, ylabel=""), "one at least"),
         (lambda: figures.order_areas({}, xlabel=""), "one at least"),
-        (lambda: figures.order_areas({"a": TABLE.iloc[:2]}, xlabel=""), "the row 'persistence'"),
+        (lambda: figures.order_areas({"a": TABLE.iloc[:2]}, xlabel=""), "'a' has no 'persistence'"),
         (lambda: figures.order_areas({"a": TABLE[["area"]]}, xlabel=""), "'a' has not"),
         (
             lambda: figures.order_curves({"a": ([0, 1], [2])}, ylabel=""),

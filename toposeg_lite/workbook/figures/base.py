@@ -304,10 +304,18 @@ def png(figure: Figure, *, dpi: int = 80, card: bool = False, trim: bool | None 
 
 @contextmanager
 def _ground(figure: Figure, colour: str) -> Iterator[None]:
-    """Give white axes the ground of the figure, and quiet frames, while it is drawn."""
+    """Give white axes the ground of the figure, and quiet frames, while it is drawn.
+
+    Lines without a point are left out: where a picture is trimmed, they would count as a dot in the
+    corner of the figure.
+    """
     patches = [ax.patch for ax in figure.axes if to_hex(ax.get_facecolor()) == "#ffffff"]
     spines = [spine for ax in figure.axes for spine in ax.spines.values()]
     black = [spine for spine in spines if to_hex(spine.get_edgecolor()) == "#000000"]
+    empty = [line for ax in figure.axes for line in ax.lines if not len(line.get_xdata())]
+    empty = [line for line in empty if line.get_visible()]
+    for line in empty:
+        line.set_visible(False)
     for patch in patches:
         patch.set_facecolor(colour)
     for spine in black:
@@ -315,6 +323,8 @@ def _ground(figure: Figure, colour: str) -> Iterator[None]:
     try:
         yield
     finally:
+        for line in empty:
+            line.set_visible(True)
         for patch in patches:
             patch.set_facecolor("white")
         for spine in black:

@@ -188,10 +188,13 @@ def order_areas(
     for name, table in tables.items():
         if not isinstance(table, pd.DataFrame):
             raise TypeError(f"tables must hold data frames; {name!r} is {type(table).__name__}")
-        if not {"area", column} <= {*table.columns} or against not in table.index:
+        if against not in table.index:
             raise ValueError(
-                f"each of tables must have the columns 'area' and {column!r} and the row "
-                f"{against!r}; {name!r} has not"
+                f"against must be an order of each of tables; {name!r} has no {against!r}"
+            )
+        if not {"area", column} <= {*table.columns}:
+            raise ValueError(
+                f"each of tables must have the columns 'area' and {column!r}; {name!r} has not"
             )
     longest = max(map(len, tables.values()))
     figure = Figure(figsize=(1.6 + 3.2 * len(tables), 1.3 + 0.42 * longest), layout="constrained")
