@@ -184,7 +184,7 @@ figures.show(figure, "The factor f (1 - f): a quarter at one half, a hundredth a
 # %% agree-meaning [markdown]
 # The last line holds the largest difference from the naive gradient, first of the library's and then of the finite differences: three ways, one gradient, and it is that of the table. Seven of 25 pixels have one.
 #
-# The factor $f(1 - f)$, which the network sees, makes one thing worse: where the network is *sure*, it vanishes. That is the curve. The pull on a gap of likelihood .01 arrives as a hundredth, and that on a gap of .3 as a fifth, though the first one needs it more. A topological loss repairs what a network doubts; it hardly finds what the network has overlooked.
+# The factor $f(1 - f)$, which the network sees, makes one thing worse: where the network is *sure*, it vanishes, as the curve shows. The pull on a gap of likelihood .01 arrives as a hundredth, and that on a gap of .3 as a fifth, though the first one needs it more. A topological loss repairs what a network doubts; it hardly finds what the network has overlooked.
 
 # %% photo-text [markdown]
 # ## 4. Where it acts on a real photograph
