@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import base64
 import configparser
 import importlib
 import importlib.util
 import inspect
+import io
 import json
 import os
 import re
@@ -18,9 +20,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from toposeg_lite.workbook import exercises
+from toposeg_lite.workbook.figures.base import CARD
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -415,6 +420,24 @@ def test_every_picture_has_an_alternative_text(path):
                 assert output.data["text/plain"].strip()
     assert all(len(alt) > 30 for alt in pictures), pictures
     assert pictures
+
+
+@each(SHORT)
+def test_nothing_is_cut_off_at_the_rim_of_a_picture_and_no_band_is_empty(path):
+    """Between the line around a card and what is drawn there is a little ground, on all sides."""
+    for cell in code_cells(build.read(path)):
+        for output in cell.outputs:
+            png = output.get("data", {}).get("image/png")
+            if not png:
+                continue
+            picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+            inner = np.asarray(picture).astype(int)[1:-1, 1:-1]
+            ground = np.array([int(CARD[k : k + 2], 16) for k in (1, 3, 5)])
+            drawn = np.abs(inner - ground).max(axis=-1) > 8
+            rows, columns = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
+            rims = rows[0], len(drawn) - 1 - rows[-1], columns[0], drawn.shape[1] - 1 - columns[-1]
+            assert min(rims) >= 3, (cell.id, rims)
+            assert max(rims[:2]) <= 60, (cell.id, rims)
 
 
 @each(ALL)
