@@ -29,7 +29,7 @@ from bad_values import (
 from doors import call
 
 from toposeg_lite import calibration, checks, further_metrics, metrics, models
-from toposeg_lite.differences import topology_differences
+from toposeg_lite.differences import Difference, count_kinds, topology_differences
 from toposeg_lite.files import write_atomically
 
 PAIR = {"prediction": MASK, "truth": ~MASK, "ignored": IMAGE > 0.8}
@@ -91,6 +91,11 @@ CALLS = [
         further_metrics.intersection_union_discrepancy,
         {**PAIR, "connectivity": 1, "border": "closed"},
         {"ignored": IGNORED},
+    ),
+    call(
+        count_kinds, {"differences": [Difference("break", (0, 1))]},
+        {"differences": {"None": None, "a number": 1, "a text": "break", "of texts": ["break"],
+                         "of lists": [[Difference("break", (0, 1))]]}},
     ),
     call(calibration.entropy, {"probability": IMAGE}, {"probability": BAD_CHANCES}),
     call(calibration.expected_calibration_error, {**CHANCES, "bins": 4}, BAD_CHANCE_PAIR),

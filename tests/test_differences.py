@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from toposeg_lite.differences import KINDS, topology_differences
+from toposeg_lite.differences import KINDS, count_kinds, topology_differences
 from toposeg_lite.metrics import betti_matching_error
 from toposeg_lite.topology import betti_numbers
 
@@ -205,3 +205,16 @@ def test_no_difference_is_made_by_ignored_pixels():
         if border == "closed":
             error = betti_matching_error(prediction, truth, ignored=ignored)
             assert len(found) == error
+
+
+def test_every_kind_is_counted_also_where_there_is_none():
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(8):
+        prediction, truth = (blobs(rng, (19, 26)) for _ in range(2))
+        found += topology_differences(prediction, truth)
+    counts = count_kinds(found)
+    assert list(counts) == list(KINDS)
+    assert counts == {kind: sum(d.kind == kind for d in found) for kind in KINDS}
+    assert sum(counts.values()) == len(found) > 0
+    assert count_kinds(iter([])) == dict.fromkeys(KINDS, 0)

@@ -13,11 +13,10 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from toposeg_lite.differences import topology_differences
+from toposeg_lite.differences import count_kinds, topology_differences
 from toposeg_lite.files import write_atomically
 from toposeg_lite.training import evaluate, load_checkpoint
 
@@ -47,10 +46,10 @@ def run_cells(chapter: str, seed: int) -> dict[str, Any]:
 
 def counted(masks: list[Any], samples: list[Any]) -> dict[str, int]:
     """Return how many differences of each kind masks have from those of the samples."""
-    found: Counter[str] = Counter()
+    found = []
     for mask, sample in zip(masks, samples, strict=True):
-        found.update(place.kind for place in topology_differences(mask, sample.mask))
-    return dict(sorted(found.items()))
+        found += topology_differences(mask, sample.mask)
+    return {kind: count for kind, count in sorted(count_kinds(found).items()) if count}
 
 
 def summary(chapter: str, seed: int) -> dict[str, dict[str, float]]:

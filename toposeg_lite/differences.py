@@ -22,6 +22,7 @@ components, and so for holes. With a closed border the differences are, one for 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ from .topology.grid import Border, check_border, check_connectivity, check_mask
 from .topology.ignored import fill_ignored
 from .topology.union import Parts, components_in_union, holes_in_union, shared_homes
 
-__all__ = ["KINDS", "Difference", "topology_differences"]
+__all__ = ["KINDS", "Difference", "count_kinds", "topology_differences"]
 
 #: Every kind of difference, components first.
 KINDS = (
@@ -131,6 +132,23 @@ def topology_differences(
         for kind in KINDS
         for place in sorted(places[kind])
     ]
+
+
+def count_kinds(differences: Iterable[Difference]) -> dict[str, int]:
+    """Return how many of some differences are of each kind, in the order of `KINDS`.
+
+    >>> found = topology_differences([[1, 0, 1]], [[1, 1, 1]])
+    >>> {kind: count for kind, count in count_kinds(found).items() if count}
+    {'break': 1}
+    """
+    counts = dict.fromkeys(KINDS, 0)
+    if isinstance(differences, str) or not isinstance(differences, Iterable):
+        raise TypeError(f"differences must hold Difference objects; got {differences!r}")
+    for difference in differences:
+        if not isinstance(difference, Difference):
+            raise TypeError(f"differences must hold Difference objects; got {difference!r}")
+        counts[difference.kind] += 1
+    return counts
 
 
 def _left_over(parts: Parts, shared: np.ndarray) -> tuple[list[list[int]], list[int]]:

@@ -97,7 +97,7 @@ toposeg_lite.check()
 # - a **likelihood**: how probable each pixel is to be foreground, a number from 0 to 1;
 # - a **mask**: what of it lies at or above a threshold;
 # - **Betti numbers**: how many components (pieces) and how many holes a mask has (chapter 01);
-# - **persistence pairs**: these numbers at all thresholds at once; each component and each hole has two pixels, one in which it is born and one in which it dies (chapter 02);
+# - **persistence pairs**: these numbers at all thresholds at once; each component and each hole has two pixels, one in which it is born and one in which it dies (only the first component never dies; chapter 02);
 # - a **loss**: how far the pairs are from those of the truth. Its gradient pulls at these two pixels (chapter 03).
 #
 # The first cell needs NumPy only.

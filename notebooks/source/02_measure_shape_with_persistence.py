@@ -217,9 +217,9 @@ print(f"Betti numbers == dots alive: at {sum(checks)} of {len(checks)} threshold
 # - **4 neighbours**: the ring has a gap at the corner (0, 2), so its hole appears later; the bright pixel (1, 2) is cut off from (0, 1) and becomes a component of its own.
 # - **Closed border**: a frame of value 1 surrounds the image, so that structures cut by the border close into loops. Its own component and its own hole count.
 # - **Sublevel sets**: dark comes first, so births lie *below* deaths. This measures the background. Whoever forgets the minus sign gets a diagram that looks quite reasonable.
-# - **Finite components only**, which some published code for topological losses keeps: the hole is invisible, and the essential component is missing, so that a truth of one single component asks for nothing at all. Here both are kept, the essential death being a constant.
+# - **Finite components only**, which is all that a published version of the topological loss keeps (`topoloss_pytorch.py` of 2021; chapter 03, section 8): the hole is invisible, and the essential component is missing, so that a truth of one single component asks for nothing at all. Here both are kept, the essential death being a constant.
 #
-# The mistake is one that square test images hide. GUDHI also takes a flat list of pixels together with the image's dimensions, and reads it with the *first* axis running fastest (Fortran order). NumPy's `ravel` lets the *last* one run fastest. For a square image this is only a transposition, and the diagram stays right. An oblong one is scrambled: below, a line of three pixels falls into two pieces. Published code of a topological loss does this to tiles that are not square. GUDHI does what it documents, and handing over the array itself, as in section 3, is safe. So is a habit: **test with height unlike width.**
+# The mistake is one that square test images hide. GUDHI also takes a flat list of pixels together with the image's dimensions, and reads it with the *first* axis running fastest (Fortran order). NumPy's `ravel` lets the *last* one run fastest. For a square image this is only a transposition, and the diagram stays right. An oblong one is scrambled: below, a line of three pixels falls into two pieces. The same file of 2021 does this to tiles that are not square. GUDHI does what it documents, and handing over the array itself, as in section 3, is safe. So is a habit: **test with height unlike width.**
 
 # %% variations
 def text(dots):
@@ -280,6 +280,7 @@ figures.show(explorer.picture(), explorer.describe())
 # Find: a component that dies in the gap of a vessel. A hole whose ring closes below 0.3. The threshold that keeps the loop alive with the fewest components: is there one that you would call right?
 
 # %% explorer
+explorer.threshold, explorer.selected = 0.3, 2  # another state than in section 6
 explorers.show(explorer)
 
 # %% stability-text [markdown]
@@ -297,19 +298,20 @@ noisy = np.clip(crop + generator.uniform(-NOISE, NOISE, crop.shape), 0, 1)
 before, after = persistence_pairs(crop), persistence_pairs(noisy)
 figure, axes = figures.parts(2)
 for ax, pairs, name in zip(axes, (before, after), ("before", "with noise"), strict=True):
-    figures.persistence_diagram(pairs, title=name, ax=ax)
-    ax.plot([2 * NOISE, 1], [0, 1 - 2 * NOISE], "k:")
     below = (pairs.persistence > 2 * NOISE).sum()
-    print(f"{name}: {len(pairs)} dots, {below} below the dotted line")
+    figures.persistence_diagram(pairs, title=f"{name}: {below} of {len(pairs)} far", ax=ax)
+    ax.fill_between([0, 1], [-2 * NOISE, 1 - 2 * NOISE], [0, 1], color="0.8", zorder=0)
+    print(f"{name}: {len(pairs)} dots, {below} beyond the strip")
 for k in (0, 1):
     one, two = (np.stack([-p.birth, -p.death], 1)[p.dimension == k] for p in (before, after))
     distance = gudhi.bottleneck_distance(one, two)
     holds = distance <= NOISE
     print(f"dimension {k}: bottleneck distance {distance:.3f}, at most {NOISE}: {holds}")
-figures.show(figure, f"Diagrams before and after noise; dotted: persistence {2 * NOISE}.")
+text = f"Diagrams before and after noise; the grey strip holds persistences up to {2 * NOISE}."
+figures.show(figure, text)
 
 # %% stability-meaning [markdown]
-# The number of dots is *not* stable; their places are. A few small ones even crossed the dotted line, as each may gain up to $2\varepsilon$ of persistence. Noise of amplitude $\varepsilon$ fills a strip along the diagonal, and nothing that lives far from it can vanish. That is the use of a persistence threshold, `min_persistence`. But mind the maximum on the right of the theorem: a single hot pixel may move one dot anywhere. Persistence forgives small noise everywhere; it does not forgive large noise somewhere.
+# The number of dots is *not* stable; their places are. A few small ones even left the strip, as each may gain up to $2\varepsilon$ of persistence. Noise of amplitude $\varepsilon$ fills a strip along the diagonal, and nothing that lives far from it can vanish. That is the use of a persistence threshold, `min_persistence`. But mind the maximum on the right of the theorem: a single hot pixel may move one dot anywhere. Persistence forgives small noise everywhere; it does not forgive large noise somewhere.
 
 # %% exercise-1 [markdown]
 # ## Exercises

@@ -5,7 +5,7 @@
 #
 # ![Left: vessels of a retina with a gap, the truth in outline, the pixels that the loss raises and those that it lowers. Middle: the persistence diagram, the component behind the gap in a ring. Right: the falling loss.](../images/03.png)
 #
-# **Time:** 35 minutes to read, 55 with exercises.
+# **Time:** 35 minutes to read, 60 with exercises.
 #
 # **You need** [chapter 02](02_measure_shape_with_persistence.ipynb): pairs, births above deaths, the essential class. From PyTorch only what a gradient is.
 #
@@ -129,16 +129,27 @@ def to_diagonal(birth, death, matched):
 # %% naive-loss
 def naive_loss(image, truth, targets=to_diagonal):
     """Return the formula and its gradient; the most persistent pairs are matched."""
-    value, gradient, betti = 0.0, np.zeros(image.shape), betti_numbers(truth)
+    value, gradient = 0.0, np.zeros(image.shape)
+    betti = betti_numbers(truth)
+
+    def ends(pair):
+        birth = image[pair[1]]
+        death = image[pair[2]] if pair[2] else 0.0  # an essential death is a constant
+        return birth, death
+
+    def persistence(pair):
+        birth, death = ends(pair)
+        return birth - death
+
     for dimension, wanted in enumerate(betti):
-        pairs = [(b, d) for k, b, d in gudhi_pairs(image) if k == dimension]
-        dots = [(image[b], image[d] if d else 0.0, b, d) for b, d in pairs]
-        for rank, (birth, death, b, d) in enumerate(sorted(dots, key=lambda dot: dot[1] - dot[0])):
-            high, low = targets(birth, death, rank < wanted)
-            value += (birth - high) ** 2 + (death - low) ** 2
-            gradient[b] += 2 * (birth - high)
-            if d:  # an essential death is a constant
-                gradient[d] += 2 * (death - low)
+        pairs = [pair for pair in gudhi_pairs(image) if pair[0] == dimension]
+        pairs.sort(key=persistence, reverse=True)
+        for rank, pair in enumerate(pairs):
+            goals = targets(*ends(pair), rank < wanted)
+            for pixel, now, goal in zip(pair[1:], ends(pair), goals, strict=True):
+                value += (now - goal) ** 2
+                if pixel:
+                    gradient[pixel] += 2 * (now - goal)
     return value / (1 + sum(betti)), gradient / (1 + sum(betti))
 
 
@@ -163,18 +174,24 @@ up, down = ([library_loss(IMAGE + s * bump, TRUTH)[0] for bump in bumps] for s i
 by_change = np.subtract(up, down).reshape(5, 5) / 2e-5
 print(by_pair.round(3) + 0.0, f"\nnaive {naive:.4f}, library {library:.4f}, pencil {0.385 / 3:.4f}")
 print("largest differences:", *(f"{np.abs(g - by_pair).max():.3f}" for g in (by_torch, by_change)))
+f = np.linspace(0, 1, 201)  # a likelihood, and what its pull is multiplied by
+figure = Figure(figsize=(5.2, 3), layout="constrained")
+ax = figure.subplots()
+ax.plot(f, f * (1 - f), color="black")
+ax.set(xlabel="likelihood f", ylabel="f (1 - f)", ylim=(0, 0.3))
+figures.show(figure, "The factor f (1 - f): a quarter at one half, a hundredth at .01 and at .99.")
 
 # %% agree-meaning [markdown]
 # The last line holds the largest difference from the naive gradient, first of the library's and then of the finite differences: three ways, one gradient, and it is that of the table. Seven of 25 pixels have one.
 #
-# The factor $f(1 - f)$, which the network sees, makes one thing worse: where the network is *sure*, it vanishes. A gap of likelihood .01 gets a hundredth of the pull, though it needs it most. A topological loss repairs what a network doubts; it hardly finds what the network has overlooked.
+# The factor $f(1 - f)$, which the network sees, makes one thing worse: where the network is *sure*, it vanishes, as the curve shows. The pull on a gap of likelihood .01 arrives as a hundredth, and that on a gap of .3 as a fifth, though the first one needs it more. A topological loss repairs what a network doubts; it hardly finds what the network has overlooked.
 
 # %% photo-text [markdown]
 # ## 4. Where it acts on a real photograph
 #
 # The vessels of chapter 02 again (retina by Mikael Häggström, CC0; the truth is this project's silver mask), every second pixel. The same formula stands in for a network. We add one fault by hand: a dim spot on a thick vessel, as a reflex or a speck of dust leaves it.
 #
-# The two pictures on the right show where the losses pull at the logits. For the cross-entropy the gradient is simply $f - y$ with the truth $y$, and its size is shown in grey. For the topological loss those pixels are white that get more than a twentieth of the strongest pull.
+# The two pictures on the right show where the losses pull at the logits. For the cross-entropy the gradient is simply $f - y$ with the truth $y$, and its size is shown in grey. For the topological loss those pixels have a sign that get more than a twentieth of the strongest pull: green ones are raised, purple ones lowered.
 
 # %% photo
 photo, window = photos.retina(), np.s_[800:1312:2, 240:752:2]
@@ -182,12 +199,16 @@ vessels, mask = photos.vesselness(photo.image)[window], photo.mask[window]
 distance = np.indices((256, 256)).T - (183, 128)
 vessels *= 1 - 0.75 * np.exp(-(distance**2).sum(-1).T / 18)  # the gap
 crop, truth = vessels[144:240, 86:182], mask[144:240, 86:182]
-pull = np.abs(library_loss(crop, truth)[1] * crop * (1 - crop))
-images = [crop, truth, np.abs(crop - truth), pull > pull.max() / 20]
-text = f"Likelihood, truth, pull of the cross-entropy: {crop.size} pixels; of the topological "
-text += f"loss: {np.count_nonzero(pull)}, {images[3].sum()} of them strong."
+slopes = library_loss(crop, truth)[1] * crop * (1 - crop)  # by logit
+strong = np.abs(slopes) > np.abs(slopes).max() / 20
+images = [crop, truth, np.abs(crop - truth), crop]
 titles = ["likelihood", "truth", "pull, cross-entropy", "pull, topological"]
-figures.show(figures.image_row(images, titles), text)
+figure = figures.image_row(images, titles)
+options = {"truth": truth, "title": titles[3], "ax": figure.axes[3]}
+figures.image_with_pull(crop, np.where(strong, -slopes, 0), **options)
+text = f"Likelihood, truth, pull of the cross-entropy: {crop.size} pixels; of the topological "
+text += f"loss: {np.count_nonzero(slopes)}, of which the {strong.sum()} strong ones have a sign."
+figures.show(figure, text)
 
 # %% photo-meaning [markdown]
 # That is the **sparse gradient**. The cross-entropy pulls everywhere, and most where much is missing: the gap is a small part of its sum. The topological loss pulls at single pixels: in the gap, along the faint vessel at the top, at both ends of every piece. This is its strength, for it knows what matters. It is also its weakness: a handful of pixels in a step is little to learn from, and a step that changes the likelihood elsewhere may move the critical pixels, too. So it is used *beside* a pixel loss, with a small weight.
@@ -242,16 +263,16 @@ explorers.show(explorer)
 # - **A mostly filled hole**: a ring of .9 filled with .8, and the truth has a hole there.
 # - **The crop of section 5, taken six columns further left**: a stub of another vessel comes into the picture there, and the truth has two components.
 #
-# Which features are matched is the choice of `matching`:
+# Which features are matched is the choice of `matching`. The paper defines it as an *optimum*: the matching for which the sum of section 1 is least. Taking the most persistent features is a short cut to it, and not always the same, as the second image will show:
 #
-# - "rank" takes the most persistent.
-# - "wasserstein" takes the matching of least total cost, in which features may also stay unmatched: exact optimal transport with the diagonal.
+# - "rank" takes the most persistent: the short cut, and section 1.
+# - "wasserstein" takes the optimum itself, in which also features of the truth may stay unmatched: exact optimal transport with the diagonal.
 # - "spatial" looks at the truth: each of its components takes, of the components of the likelihood that are born inside it, the most persistent one; each of its holes takes that of the holes that die inside.
 # - "betti" (Stucki et al. 2023) compares both images with a common third one, the larger of the two at each pixel, and matches what becomes the same feature there.
 #
 # The next lines print the pull on the likelihood in the first two images: above zero is raised. In the moved crop, "gap" is the brightest pixel of the darkest column between the two pieces after 40 steps; it begins at .34. Predict the signs for "rank" and "spatial".
 
-# %% 1958b51e tags=["readme"]
+# %% matchings tags=["readme"]
 blobs, ring = np.full((5, 10), 0.1), np.pad(np.full((3, 3), 0.9), 1, constant_values=0.1)
 blobs[1:4, 1:4], blobs[1:4, 6:9], ring[2, 2] = 0.8, 0.55, 0.8
 toys = (blobs, (blobs > 0.5) & (np.arange(10) > 5)), (ring, ring > 0.85)
@@ -375,18 +396,24 @@ pd.DataFrame({name: score.table[columns].mean() for name, score in scores.items(
 
 # %% train-picture tags=["nbval-ignore-output"]
 from toposeg_lite.data import Sample
-from toposeg_lite.differences import topology_differences
+from toposeg_lite.differences import count_kinds, topology_differences
 from toposeg_lite.workbook.figures.differences import comparison_figure
 
-kinds = {}
+counts = {}
 for name, score in scores.items():
-    wrong = [topology_differences(score.likelihoods[s.name] >= 0.5, s.mask) for s in data.test]
-    kinds[name] = pd.Series([place.kind for places in wrong for place in places]).value_counts()
-display(pd.DataFrame(kinds).fillna(0).astype(int))
+    places = []
+    for sample in data.test:
+        mask = score.likelihoods[sample.name] >= 0.5
+        places += topology_differences(mask, sample.mask)
+    counts[name] = count_kinds(places)
+display(pd.DataFrame(counts))
+
 whole, here = data.test[1], np.s_[120:320, 100:300]
 piece = Sample("test", np.ascontiguousarray(whole.image[:, *here]), whole.mask[here])
-masks = {name: [scores[name].likelihoods[whole.name][here] >= 0.5] for name in ("control", "rank")}
-found = {name: [topology_differences(some[0], piece.mask)] for name, some in masks.items()}
+masks, found = {}, {}
+for name in ("control", "rank"):
+    mask = scores[name].likelihoods[whole.name][here] >= 0.5
+    masks[name], found[name] = [mask], [topology_differences(mask, piece.mask)]
 text = "Part of a test region, its reference, and what two networks find of it."
 figures.show(comparison_figure([piece], masks, found), text)
 

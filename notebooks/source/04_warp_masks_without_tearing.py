@@ -5,7 +5,7 @@
 #
 # ![Left: a mask of retinal vessels on its way to its target, yellow where both agree, green and purple where a pixel is still to be added or removed, and crosses on the critical pixels in the gaps. Right: the neighbourhood of one critical pixel, which touches two foreground and two background components.](../images/04.png)
 #
-# **Time:** 30 minutes to read, 55 with exercises.
+# **Time:** 35 minutes to read, 55 with exercises.
 #
 # **You need** [chapter 02](02_measure_shape_with_persistence.ipynb): only what components, holes and 4 or 8 neighbours are. For section 7, from PyTorch only what a gradient is.
 #
@@ -202,6 +202,11 @@ for k in (2, 1):
     same = [(naive_warp(*p, connectivity=k) == o).all() for p, o in zip(pairs, ours, strict=True)]
     kept = [gudhi_betti(p[0], k) == gudhi_betti(o, k) for p, o in zip(pairs, ours, strict=True)]
     print(f"{4 * k} neighbours: naive == library {sum(same)}, topology kept {sum(kept)} of {PAIRS}")
+gap, whole = drawn("###....###"), drawn("##########")
+forth, back = naive_warp(gap, whole) != whole, naive_warp(whole, gap) != gap
+mirror = (naive_warp(gap[:, ::-1], whole[:, ::-1]) != whole)[:, ::-1]
+for name, left in (("forth", forth), ("forth, in a mirror", mirror), ("back", back)):
+    print(f"a gap, {name}: columns {np.argwhere(left)[:, 1].tolist()} are left")
 figure, axes = figures.parts(2)
 for ax, mask, name in zip(axes, (MASK, warped), ("before", "after"), strict=True):
     title = f"{name}: {betti_numbers(mask)}"
@@ -211,7 +216,7 @@ figures.show(figure, "The 5x5 mask before and after the warp, with its two criti
 # %% warp-meaning [markdown]
 # In brackets are the Betti numbers; they stay what they were, as they must. The thick pieces have become thin, the right one has grown to the border, and the two crosses stand exactly where the prediction is wrong in kind and not only in degree. Note what a warp knows that counting does not: the *place* of each mistake, even where two mistakes cancel.
 #
-# A mask can also be warped the other way, the truth towards the prediction. Then other pixels are left over: the one way peels the prediction, the other one the truth. The loss will use both.
+# The order decides *which* pixels are left, and a mask can also be warped the other way, the truth towards the prediction. The last three lines show both, on a line of ten pixels with a gap of four, columns 3 to 6. Forth, the gap is filled from both ends until one pixel is left. Seen in a mirror, where the reading order runs the other way, it is the neighbour of that one. Back, nothing may go, for any pixel would tear the line: all four are left. The one way names one place at which something is wrong; the other one names all that has to change. The loss will use both.
 
 # %% photo-text [markdown]
 # ## 5. A real photograph

@@ -5,7 +5,7 @@
 #
 # ![The same likelihood of retinal vessels three times, with the pixels that a loss raises or lowers. The topological loss marks a few single pixels, the warping loss short rows in the gaps, the Morse loss every ridge along its whole length, false ones in the dark included.](../images/06.png)
 #
-# **Time:** 35 minutes to read, 60 with exercises.
+# **Time:** 40 minutes to read, 65 with exercises.
 #
 # **You need** [chapter 05](05_read_ridges_with_discrete_morse_theory.ipynb): skeleton, persistence, saddle level, patches. Sections 4 and 8 compare with [chapter 03](03_train_with_a_topological_loss.ipynb) and [chapter 04](04_warp_masks_without_tearing.ipynb).
 #
@@ -27,6 +27,7 @@ WEIGHTS = (0.3, 1.0)  # of the Morse loss beside Dice + cross-entropy, to choose
 # %% c02
 import gudhi
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from scipy.special import expit, logit
@@ -201,26 +202,40 @@ figures.show(figure, text.format(*map(np.count_nonzero, slopes.values())), dpi=1
 def weakest_link(f):
     """Return the highest threshold, in steps of .01, at which both sides of the gap are joined."""
     for t in range(99, -1, -1):
-        one, other = measure.label(f >= t / 100)[[20, 50], [16, 62]]
+        parts = measure.label(f >= t / 100)
+        one, other = parts[20, 16], parts[50, 62]
         if one == other > 0:
             return t / 100
 
 
-figure, axes = figures.parts(3)
+def descend(loss, rate, steps=40):
+    """Yield step, likelihood and gradient by logit of a descent on the crop."""
+    f = np.clip(crop, 1e-4, 1 - 1e-4)
+    for step in range(steps + 1):
+        slopes = pull(loss, f, truth)[1]
+        yield step, f, slopes
+        f = expit(logit(f) - rate * slopes)
+
+
+# %% c13-descent
+RATES = {"topological": 10, "warping": 5, "Morse": 60}
+(figure, axes), seen = figures.parts(3), {}
 print("loss         step  pulled  lowered  wrong  Betti numbers   gap  faint vessel")
-for (name, loss), rate in zip(LOSSES.items(), (10, 5, 60), strict=True):
-    for step in range(41):
-        f = expit(logit(f) - rate * slopes) if step else np.clip(crop, 1e-4, 1 - 1e-4)
-        slopes, mask = pull(loss, f, truth)[1], f >= 0.5
-        if step in (0, 10, 40):
-            counts = f"{(slopes != 0).sum():7} {(slopes > 0).sum():8} {(mask != truth).sum():6}"
-            seen = f"{betti_numbers(mask)} {weakest_link(f):12.2f} {f[:16, 45:80].max():13.2f}"
-            print(f"{name:12} {step:4} {counts}  {seen}")
-            if loss is LOSSES["Morse"]:
-                title = f"step {step}"
-                figures.image_with_pull(f, -slopes, truth=truth, title=title, ax=axes.pop(0))
+for name, loss in LOSSES.items():
+    for step, f, slopes in descend(loss, RATES[name]):
+        if step not in (0, 10, 40):
+            continue
+        mask = f >= 0.5
+        pulled, lowered, wrong = (slopes != 0).sum(), (slopes > 0).sum(), (mask != truth).sum()
+        tip = f[:16, 45:80].max()
+        print(f"{name:12} {step:4} {pulled:7} {lowered:8} {wrong:6}", end="  ")
+        print(f"{betti_numbers(mask)} {weakest_link(f):12.2f} {tip:13.2f}")
+        if name == "Morse":
+            seen[step] = f, slopes
+for ax, (step, (f, slopes)) in zip(axes, seen.items(), strict=True):
+    figures.image_with_pull(f, -slopes, truth=truth, title=f"step {step}", ax=ax)
 text = "The pull of the Morse loss at the steps 0, 10 and 40 of its descent."
-figures.show(figure, text, dpi=100)
+figures.show(figure, text)
 
 # %% c14 [markdown]
 # All three reach the Betti numbers of the truth, (1, 0). But look at the ends:
@@ -229,7 +244,7 @@ figures.show(figure, text, dpi=100)
 # - Warping keeps the faint vessel and stops at one half: the gap hangs at .51.
 # - The Morse loss closes the gap as well (.78) *and* raises the faint vessel (.82). It does not stop at one half, for it does not look at masks. And it sets the most pixels right: 87 of 528 (warping 36, topological 2).
 #
-# Three weaknesses are in the pictures, too. The risen vessel is a bright **line of one pixel**, its sides are as dark as before: for the width, there is the pixel loss beside it. At step 40 this line carries no sign any more: all of its passes are less than .1 below its peaks, so nothing there counts as a structure; the loss **goes to sleep** on ridges that are flat. And what it has pressed down comes up **elsewhere**: the lowered pixels of step 40 are not those of step 0. Any likelihood has a most persistent false bridge.
+# Three weaknesses are in the pictures, too. The risen vessel is a bright **line of one pixel**, its sides are as dark as before: for the width, there is the pixel loss beside it. At step 40 this line carries no sign any more: all of its passes are less than .1 below its peaks, so nothing there counts as a structure; the loss **goes to sleep** on ridges that are flat. And what it has pressed down comes up **elsewhere**: the lowered pixels of step 40 are not those of step 0. Any likelihood has a most persistent false bridge. (To play these descents step by step, open the explorer of [chapter 03](03_train_with_a_topological_loss.ipynb), section 5, on the same crop: choose *morse* or *morse, of both* under *Loss*.)
 
 # %% c15 [markdown]
 # ## 5. What each parameter does
@@ -365,25 +380,27 @@ results = study.run()
 display(Markdown(study_tables(results)))
 
 # %% c26 tags=["nbval-ignore-output"]
-from toposeg_lite.differences import topology_differences
+from toposeg_lite.differences import count_kinds, topology_differences
 from toposeg_lite.training import evaluate, load_checkpoint
 from toposeg_lite.workbook.figures.differences import comparison_figure
-whole, here, masks, found = data.test[1], np.s_[160:256, 32:128], {}, {}
+
+whole, here = data.test[1], np.s_[160:256, 32:128]
+masks, found, counts = {}, {}, {}
 for name in ("control", *(arm.name for arm in arms)):
-    file = f"{name}-{results['networks'][name][str(SEED)]['weight']:g}".removesuffix("-0")
+    weight = results["networks"][name][str(SEED)]["weight"]
+    file = "control" if name == "control" else f"{name}-{weight:g}"
     model = load_checkpoint(f"{folder.name}/seed{SEED}/{file}.safetensors").model()
     likelihoods = evaluate(model, data.test, labels=data.labels).likelihoods
-    kinds = []
+    places = []
     for sample in data.test:
-        differences = topology_differences(likelihoods[sample.name] >= 0.5, sample.mask)
-        kinds += [difference.kind for difference in differences]
-    counts = zip(*np.unique(kinds, return_counts=True), strict=True)
-    print(f"{name}:", ", ".join(f"{n} {kind}" for kind, n in counts))
-    masks[name] = [likelihoods[whole.name][here] >= 0.5]
-    found[name] = [topology_differences(masks[name][0], whole.mask[here])]
-piece = Sample("test", whole.image[:, *here], whole.mask[here])
+        places += topology_differences(likelihoods[sample.name] >= 0.5, sample.mask)
+    counts[name] = count_kinds(places)
+    piece = likelihoods[whole.name][here] >= 0.5
+    masks[name], found[name] = [piece], [topology_differences(piece, whole.mask[here])]
+display(pd.DataFrame(counts))
+shown = [Sample("test", whole.image[:, *here], whole.mask[here])]
 text = "Part of a test image, its reference, and what five networks find."
-figures.show(comparison_figure([piece], masks, found, side=2.1), text)
+figures.show(comparison_figure(shown, masks, found, side=2.1), text)
 
 # %% c27 [markdown]
 # Compare with the control, not with the parent. The tables above are of *your* run; another seed or another processor gives other digits. So the sentences here are about five stored runs of these cells, with the seeds 0 to 4 ([small-trainings.json](../reference_runs/small-trainings.json), made by `python tools/train_small.py 0 1 2 3 4`). Does yours fit in?

@@ -209,7 +209,7 @@ text = "Left: prior, true posterior and the best normal one. Right: the lower bo
 figures.show(figure, text + "of the posterior, for three deviations; all of it below log p(y).")
 
 # %% bound-meaning [markdown]
-# The best normal posterior has its mean at $u = -.8$, a threshold of .31, right between vessel and bridge, which nothing can separate. Its bound lies .008 below $\log p(y)$, and that is the divergence between the blue curve and the grey one, as the formula says: the true posterior is nearly a bell. A posterior that is too narrow ($s = .2$) or too wide (1.2) gives away more than half a nat.
+# The best normal posterior has its mean at $u = -.8$, a threshold of .31, right between vessel and bridge, which nothing can separate. Its bound lies .008 below $\log p(y)$, and that is the divergence between the blue curve and the grey one, as the formula says: the true posterior is nearly a bell. A posterior that is too narrow ($s = .2$) or too wide (1.2) gives away more than one half (of a natural logarithm, as all numbers here).
 #
 # Two things are different in the library. $R$ is a *mean* over the branches, weighted by length, not a sum, and the KL has the weight .03. So $R + .03\,\mathrm{KL}$ is .03 times a bound for an image with $1 / .03 \approx 33$ branches of average length, however many there are in truth: the prior has the same say in a small image as in a large one. And the expectation over $r$ is replaced by one sample of $u$ in each step, which is right in the mean.
 

@@ -298,7 +298,7 @@ means = table.groupby(["method", "scaled"], sort=False)[columns].agg(["mean", "s
 display((100 * means).round(1))
 one = table[~table["scaled"]].pivot(index="method", columns="seed", values="error_by_length")
 display((100 * one).round(1), table.groupby("seed")["branches"].first())
-shown = {name: pooled[name] for name in ("branch", "pixels", "dropout", "threshold")}
+shown = {name: pooled[name] for name in ("branch", "threshold", "pixels", "dropout")}
 ax = figures.reliability_plot(shown, title="test images of CHASE_DB1")
 text = "Reliability of branches on the test images, of four methods, mean over the seeds."
 figures.show(ax, text)

@@ -68,9 +68,10 @@ PIPE, CAGE = SHELL.copy(), SHELL.copy()
 PIPE[:, 1, 1] = False
 CAGE[[0, 2, 1, 1, 1, 1], [1, 1, 0, 2, 1, 1], [1, 1, 1, 1, 0, 2]] = False
 SHAPES = {"ring": RING, "shell": SHELL, "pipe": PIPE, "cage": CAGE}
-figure = Figure(figsize=(11, 3.1), layout="constrained")
+figure = Figure(figsize=(11, 3.1))
 for place, (name, mask) in enumerate(SHAPES.items(), 1):
     figures.voxel_block(mask, title=name, ax=figure.add_subplot(1, 4, place, projection="3d"))
+figure.subplots_adjust(left=0.01, right=0.97, wspace=0.25)
 text = "A ring of 8 voxels; a shell of 26 around a dark middle; a pipe; a cage of 20."
 figures.show(figure, text)
 
@@ -180,7 +181,13 @@ figures.show(picture, text)
 #
 # **The other side.** How does the library find tunnels with 26 neighbours, where any corner connects? It looks at the background instead, which then has 6. Seen from there, everything is turned round: the threshold rises, cavities of the foreground are components of the background, and **a tunnel is a place where a loop of background passes through a loop of foreground**, like two links of a chain; both live between the same two voxels. So births and deaths change places, dimension 0 and 2 change places, and tunnels stay tunnels. That is *Alexander duality*. Exercise 13.3 turns it into a few lines.
 #
-# **Modulo 2.** The edge of a Möbius band is one loop, and it winds twice round the band. As a cycle it is twice the loop along the middle. Twice is 0 modulo 2, and not 0 modulo 11: if one counts modulo 2, the band fills its edge, and if one counts modulo 11, it does not. The library counts modulo 2; GUDHI by default modulo 11. Where noise happens to hold such a band, two tunnels exchange their deaths. The last lines of the next cell show a volume of noise in which that happens. How many tunnels there are at a threshold is the same for both.
+# One convention is left: all is counted modulo 2 here, and by GUDHI modulo 11 unless it is told otherwise. The last line of the next cell is a volume of noise in which two tunnels exchange their deaths for that reason. How many tunnels there are at a threshold is the same for both.
+#
+# <details><summary>Modulo 2: what a Möbius band does</summary>
+#
+# The edge of a Möbius band is one loop, and it winds twice round the band. As a cycle it is twice the loop along the middle. Twice is 0 modulo 2, and not 0 modulo 11: if one counts modulo 2, the band fills its edge, and if one counts modulo 11, it does not. Where noise happens to hold such a band, two tunnels exchange their deaths.
+#
+# </details>
 
 # %% c13
 def rows(pairs):

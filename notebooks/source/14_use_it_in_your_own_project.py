@@ -35,7 +35,7 @@ from skimage.measure import label
 
 from toposeg_lite import exercises, figures, metrics
 from toposeg_lite.data import folder, synthetic
-from toposeg_lite.differences import topology_differences
+from toposeg_lite.differences import count_kinds, topology_differences
 from toposeg_lite.losses import DiceBCELoss, SumLoss, TopologicalLoss
 from toposeg_lite.models import UNet
 from toposeg_lite.topology import betti_numbers
@@ -196,9 +196,9 @@ errors = {
     for name, found in predictions.items()
 }
 for name in networks:
-    kinds = [place.kind for places in errors[name] for place in places]
-    counts = ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(sorted(kinds)))
-    print(f"{name}: {counts or 'no difference'}")
+    counts = count_kinds(place for places in errors[name] for place in places)
+    words = ", ".join(f"{count} x {kind}" for kind, count in counts.items() if count)
+    print(f"{name}: {words or 'no difference'}")
 worst = int(np.argmax([len(places) for places in errors["control"]]))
 shown = {name: [predictions[name][worst]] for name in networks}
 marks = {name: [errors[name][worst]] for name in networks}

@@ -222,3 +222,59 @@ def test_slides_go_on_by_keyboard_and_by_button(files, tmp_path):
         browser.close()
     assert errors == []
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+
+
+MEASURE = """(slides) => slides.map((slide, k) => {
+  slides.forEach((other) => other.classList.toggle("now", other === slide));
+  const parts = Array.from(slide.querySelectorAll("*"))
+    .filter((part) => part.getClientRects().length);
+  const boxes = parts.map((part) => part.getBoundingClientRect());
+  const inner = parts.filter((part) => getComputedStyle(part).display !== "inline");
+  const picture = slide.querySelector("img");
+  return {
+    name: k + 1 + " " + slide.querySelector("h1, h2").textContent,
+    right: Math.max(...boxes.map((box) => box.right)),
+    bottom: Math.max(...boxes.map((box) => box.bottom)),
+    words: slide.querySelector(".content").getBoundingClientRect().bottom,
+    wider: slide.scrollWidth - slide.clientWidth,
+    taller: slide.scrollHeight - slide.clientHeight,
+    cut: inner.filter((part) => part.scrollWidth > part.clientWidth + 1 && part.clientWidth)
+      .map((part) => part.tagName),
+    picture: picture ? picture.getBoundingClientRect().height : null,
+  };
+})"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (1920, 1080)])
+def test_everything_on_a_slide_is_seen(size, files, tmp_path):
+    """No slide is taller or wider than the screen, and no words lie below the buttons."""
+    import shutil
+
+    from playwright.sync_api import sync_playwright
+
+    width, height = size
+    with sync_playwright() as tool:
+        browser = tool.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": width, "height": height})
+        faults = []
+        for name in [name for name in files if name.startswith("slides-")]:
+            (tmp_path / name).write_text(files[name])
+            page.goto((tmp_path / name).as_uri())
+            page.wait_for_function(
+                "Array.from(document.images).every((one) => one.complete && one.naturalWidth)"
+            )
+            buttons = page.locator(".bar").bounding_box()["y"]
+            found = page.eval_on_selector_all(".slide", MEASURE)
+            assert len(found) == files[name].count('class="slide"') > 20
+            for slide in found:
+                seen = slide["right"] <= width and slide["bottom"] <= height
+                fits = slide["wider"] <= 0 and slide["taller"] <= 0 and not slide["cut"]
+                clear = slide["words"] <= buttons
+                large = slide["picture"] is None or slide["picture"] >= height / 5
+                if not (seen and fits and clear and large):
+                    faults.append((name, slide))
+        browser.close()
+    assert faults == []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import base64
 import configparser
 import importlib
 import importlib.util
 import inspect
+import io
 import json
 import os
 import re
@@ -18,9 +20,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from toposeg_lite.workbook import exercises
+from toposeg_lite.workbook.figures.base import CARD
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -45,7 +50,7 @@ CHAPTERS = [
 DASHBOARD = "90_dashboard"  # is no chapter
 LONG = "09"  # has its own budget of time, cells and outputs
 FIRST = "00"  # has no exercises
-WITHOUT_EXERCISES = (FIRST, LONG)
+WITHOUT_EXERCISES = (FIRST, LONG)  # in cells of their own, which a notebook in solutions/ has
 TAGS = {"parameters", "solution", "end-product", "readme", "nbval-ignore-output"}
 
 _spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
@@ -211,10 +216,30 @@ def test_the_notes_for_the_teacher_speak_of_every_exercise():
 
 def test_every_checker_belongs_to_an_exercise():
     asked = set()
-    for path in SOLVED:
+    for path in [*SOLVED, *(path for path in PLAIN if number_of(path) == LONG)]:
         for cell in code_cells(build.read(path)):
             asked |= set(re.findall(r"""check\(\s*["'](\d\d\.\d)["']""", cell.source))
     assert asked == set(exercises.checking._CHECKERS)
+
+
+def test_the_long_chapter_has_its_solutions_folded_and_they_are_right():
+    """It is stored as it was run, by people as well: so no cell of it holds a solution."""
+    (path,) = (path for path in PLAIN if number_of(path) == LONG)
+    notebook = build.read(path)
+    numbers = re.findall(r"(?m)^### (\d\d\.\d) ", prose(notebook))
+    assert numbers == ["09.1", "09.2", "09.3"]
+    stubs = [cell for cell in code_cells(notebook) if "exercises.check(" in cell.source]
+    for number, cell in zip(numbers, stubs, strict=True):
+        said = "".join(holder[key] for output in cell.outputs for holder, key in texts(output))
+        assert f"{number} not attempted." in said
+    written = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    folds = re.findall(r"(?s)<summary>Solution</summary>(.*?)</details>", written)
+    first, second, third = folds
+    assert exercises.check("09.1", re.search(r'"(\d{4})"', first)[1]).status == "correct"
+    assert exercises.check("09.2", float(re.search(r"\.\d+", second)[0])).status == "correct"
+    defined = {}
+    exec(re.search(r"(?s)```python\n(.*?)```", third)[1], defined)
+    assert exercises.check("09.3", defined["verdict"]).status == "correct"
 
 
 def test_learners_notebooks_and_pictures_are_in_step_with_their_sources():
@@ -395,6 +420,24 @@ def test_every_picture_has_an_alternative_text(path):
                 assert output.data["text/plain"].strip()
     assert all(len(alt) > 30 for alt in pictures), pictures
     assert pictures
+
+
+@each(SHORT)
+def test_nothing_is_cut_off_at_the_rim_of_a_picture_and_no_band_is_empty(path):
+    """Between the line around a card and what is drawn there is a little ground, on all sides."""
+    for cell in code_cells(build.read(path)):
+        for output in cell.outputs:
+            png = output.get("data", {}).get("image/png")
+            if not png:
+                continue
+            picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+            inner = np.asarray(picture).astype(int)[1:-1, 1:-1]
+            ground = np.array([int(CARD[k : k + 2], 16) for k in (1, 3, 5)])
+            drawn = np.abs(inner - ground).max(axis=-1) > 8
+            rows, columns = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
+            rims = rows[0], len(drawn) - 1 - rows[-1], columns[0], drawn.shape[1] - 1 - columns[-1]
+            assert min(rims) >= 3, (cell.id, rims)
+            assert max(rims[:2]) <= 60, (cell.id, rims)
 
 
 @each(ALL)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import gudhi
 import networkx
@@ -169,6 +171,25 @@ def turned(dimension, stretched):
     return pairs
 
 
+def labelled(temperature, noise):
+    def chance(log_odds, weight):
+        odds = [math.exp(value / temperature) for value in log_odds]
+        real = [w * o / (1 + o) for w, o in zip(weight, odds, strict=True)]
+        false = [w / (1 + o) for w, o in zip(weight, odds, strict=True)]
+        return (sum(real) * (1 - noise) + sum(false) * noise) / sum(weight)
+
+    return chance
+
+
+def fading(weight, power, rest):
+    def faded(step, start, warm_up, end, fade):
+        up = np.concatenate([np.zeros(start), np.linspace(0, 1, max(warm_up, 1) + 1)[1:]])
+        down = np.concatenate([np.ones(end), np.linspace(1, rest, max(fade, 1) + 1)[1:]])
+        return weight * up[min(step, len(up) - 1)] ** power * down[min(step, len(down) - 1)]
+
+    return faded
+
+
 RIGHT = {
     "01.3": patches,
     "02.3": framed,
@@ -177,10 +198,12 @@ RIGHT = {
     "05.3": cutting,
     "06.3": weighing,
     "07.3": keeping,
+    "07.5": labelled,
     "08.2": cheapest,
     "08.3": paid,
     "10.3": leaving_out,
     "13.3": turned,
+    "14.3": fading,
 }
 #: The published exercise, in the words of its variants.
 PUBLISHED = {
@@ -192,16 +215,24 @@ PUBLISHED = {
     "06.3": {"power": 1, "shared": "maximum"},
     "07.3": {"threshold": 0.4, "level": 0.3, "softness": 0.1, "softness_of_the_pass": 0.1,
              "rule": "both"},
+    "07.5": {"temperature": 1, "noise": 0},
     "08.2": {"least": 0.05, "times": 1},
     "08.3": {"false": 1, "look": 1, "pixel": 0.0},
     "10.3": {"quantile": 0.5},
     "13.3": {"dimension": 1, "stretched": 1},
+    "14.3": {"weight": 1, "power": 1, "rest": 0},
 }  # fmt: skip
 
 
 def test_every_exercise_that_changes_the_method_has_variants():
     assert variants() == sorted(RIGHT)
     assert set(variants()) <= set(_CHECKERS)
+    sources = Path(__file__).resolve().parents[3] / "notebooks" / "source"
+    told = [path.read_text() for path in sorted(sources.glob("*.py"))]
+    heading = r"(?m)^# ### (\d\d\.\d) Change the method"
+    asked = {number for text in told for number in re.findall(heading, text)}
+    assert len(asked) >= 13
+    assert asked <= set(variants())
 
 
 @pytest.mark.parametrize("exercise", RIGHT)

@@ -56,6 +56,9 @@ VALIDATION = pd.DataFrame(
     {"network": ["control", "arm"], "seed": 0, "weight": [0, 0.1], "dice": [0.8, 0.9]}
 )
 SEEDS = pd.DataFrame({0: [-2.0]}, index=["arm"])
+ORDERS = pd.DataFrame(
+    {"area": [2.0, 3.0], "better than persistence": [4, 0]}, index=["doubt", "persistence"]
+)
 
 # --- What is refused -----------------------------------------------------------------------------
 
@@ -159,7 +162,7 @@ CALLS: list[Call] = [
     draw(figures.outline, {"mask": MASK}, {"mask": SMALL_MASK}),
     draw(figures.parts, {"count": 2}, {"count": BAD_SIZE}),
     draw(figures.pixel_values, {"image": RIDGES, "title": "a", "mask": RIDGES > 0.5, "ax": None}),
-    draw(figures.png, {"figure": Figure((1, 1)), "dpi": 20, "card": True},
+    draw(figures.png, {"figure": Figure((1, 1)), "dpi": 20, "card": True, "trim": True},
          {"figure": NOTHING, "card": BAD_FLAG}),
     draw(figures.show, {"figure": Figure((1, 1)), "alt": "nothing", "dpi": 20},
          {"figure": NOTHING, "alt": BAD_TEXT | {"empty": " "}}),
@@ -258,6 +261,10 @@ CALLS: list[Call] = [
           "ax": None},
          {"curves": NOTHING | {"none": {}, "of one point": {"a": ([0], [1])},
                                "of a list": {"a": [1]}, "of texts": {"a": ("ab", "cd")}}}),
+    draw(figures.order_areas,
+         {"tables": {"eyes": ORDERS}, "xlabel": "a", "against": "persistence"},
+         {"tables": NOTHING | {"none": {}, "of texts": {"a": "b"}, "of others": {"a": SCORES}},
+          "against": {"None": None, "a number": 1, "a list": ["doubt"], "unknown": "luck"}}),
     draw(figures.branch_colours,
          {"grey": RIDGES, "branches": BRANCHES, "values": VALUE_EACH, "largest": 1.0},
          {"grey": PLANE | {"another shape": IMAGE}, "branches": NOTHING, "values": VALUES}),

@@ -193,6 +193,29 @@ def test_a_card_has_a_soft_ground_a_line_around_it_and_white_where_pixels_say_so
     assert left.get_facecolor() == (1, 1, 1, 1)  # the figure itself is as it was
 
 
+def test_a_card_cuts_nothing_off_and_has_no_empty_band():
+    figure = Figure(figsize=(3, 2))
+    ax = figure.add_axes((0.1, 0.5, 0.8, 0.45))
+    ax.set(title="a title above the rim", xlabel="x")
+    ax.text(1.05, 0.5, "beside the rim", transform=ax.transAxes)
+    (none,) = ax.plot([], [], "o", clip_on=False)  # of a kind that there is nothing of
+
+    def rims(**options):
+        picture = Image.open(io.BytesIO(figures.png(figure, dpi=100, **options))).convert("RGB")
+        inner = np.asarray(picture).astype(int)[1:-1, 1:-1]
+        drawn = np.abs(inner - inner[0, 0]).max(axis=-1) > 8
+        rows, columns = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
+        ends = rows[0], len(drawn) - 1 - rows[-1], columns[0], drawn.shape[1] - 1 - columns[-1]
+        return [int(end) for end in ends]
+
+    assert all(4 <= rim <= 14 for rim in rims(card=True))
+    assert all(4 <= rim <= 14 for rim in rims(trim=True))
+    for whole in (rims(), rims(card=True, trim=False)):
+        assert whole[1] > 40  # the empty band
+        assert min(whole[0], whole[3]) < 2  # and what is cut
+    assert none.get_visible()  # the figure itself is as it was
+
+
 def test_colours_are_told_apart_in_grey_or_by_shape():
     assert len({kind[3] for kind in figures.KINDS}) == len(figures.KINDS)
 

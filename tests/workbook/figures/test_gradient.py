@@ -32,6 +32,18 @@ def test_every_pixel_that_is_pulled_has_a_sign_as_large_as_its_pull():
     assert lowered[2, 1] == raised[0, 0] > 4  # the weakest are drawn so large that one sees them
 
 
+def test_the_weakest_signs_are_larger_where_there_are_few():
+    image = np.full((8, 8), 0.5)
+    areas = {}
+    for count in (1, 8, 64):
+        pull = np.zeros(64)
+        pull[:count] = 1e-6
+        pull[0] = 1
+        raised, _ = signs(figures.image_with_pull(image, pull.reshape(8, 8)))
+        areas[count] = min(raised.values())
+    assert areas[64] < areas[8] < areas[1]
+
+
 def test_raised_and_lowered_pixels_differ_in_form_and_colour_and_are_counted():
     ax = figures.image_with_pull(IMAGE, PULL, truth=IMAGE > 0.2, title="where it pulls")
     up, down = ax.collections

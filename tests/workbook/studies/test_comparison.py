@@ -219,7 +219,13 @@ def test_pictures_mark_what_the_table_counts(tmp_path):
             marks = sum(len(line.get_xdata()) for line in axes.lines)
             assert marks == len(found[label][row])
             assert axes.get_title().startswith(f"{label}: {marks} difference")
-    assert len(comparison.curves().axes[0].lines) == 3
+    left, right = comparison.curves().axes
+    assert [line.get_label() for line in left.lines] == ["parent", "control"]
+    weights = [name for name in comparison.networks if name not in ("parent", "control")]
+    named = [line.get_label().removesuffix(", chosen") for line in right.lines[1:]]
+    assert named == weights
+    chosen = [line.get_label() for line in right.lines if line.get_label().endswith(", chosen")]
+    assert chosen == [f"{comparison.compared['topological']}, chosen"] * bool(comparison.weight)
 
 
 def test_a_folder_never_overwrites_a_run(tmp_path):

@@ -445,6 +445,34 @@ _FAMILIES["07.3"] = _Family(
 )
 
 
+def _weighted_log_odds(generator: np.random.Generator, constants: Constants) -> Inputs:
+    found: Inputs = []
+    for count in (1, 3, 8):
+        weight = generator.uniform(0, 3, count).round(2)
+        found.append((generator.normal(0, 3, count).round(2), weight + 0.1))
+    return found
+
+
+def _chance_of_the_label(
+    log_odds: np.ndarray, weight: np.ndarray, *, temperature: float, noise: float
+) -> float:
+    chance = np.average(expit(log_odds / temperature), weights=weight)
+    return float(chance * (1 - noise) + (1 - chance) * noise)
+
+
+_FAMILIES["07.5"] = _Family(
+    "As in 07.5, with the temperature {temperature}, but whoever labels is wrong about a part "
+    "**{noise}** of all branches, the real ones and the false ones alike. Return the probability "
+    "that a branch will be *labelled* real: it is real and labelled rightly, or false and labelled "
+    "wrongly.",
+    "def chance(log_odds, weight):\n    return None\n",
+    {"temperature": (0.5, 1.5, 2, 3), "noise": (0.05, 0.1, 0.15, 0.2)},
+    _weighted_log_odds,
+    _chance_of_the_label,
+    _number,
+)
+
+
 def _ways(generator: np.random.Generator, constants: Constants) -> Inputs:
     found: Inputs = []
     for shape in ((4, 6), (7, 5), (8, 8)):
@@ -567,4 +595,32 @@ _FAMILIES["13.3"] = _Family(
         {"persistence_pairs": (persistence_pairs, lambda given: given["connectivity"] != 1)},
         ("gudhi",),
     ),
+)
+
+
+def _steps(generator: np.random.Generator, constants: Constants) -> Inputs:
+    options = ((10, 5, 40, 10), (0, 0, 30, 0), (3, 1, 20, 4), (0, 20, 12, 8))
+    steps = generator.integers(0, 60, (4, 6)).tolist()
+    return [(step, *rest) for rest, some in zip(options, steps, strict=True) for step in some]
+
+
+def _risen_and_fallen(
+    step: int, start: int, warm_up: int, end: int, fade: int, *, weight: float, power: int,
+    rest: float,
+) -> float:  # fmt: skip
+    risen = min(1.0, max(0.0, (step - start + 1) / max(warm_up, 1)))
+    fallen = min(1.0, max(0.0, (step - end + 1) / max(fade, 1)))
+    return weight * risen**power * (1 - (1 - rest) * fallen)
+
+
+_FAMILIES["14.3"] = _Family(
+    "As in 14.3, with the weight {weight}, but the loss grows slowly at first: the share of the "
+    "warm-up that is done is taken **to the power {power}**. And it is not faded out wholly: after "
+    "the last falling step the factor is still **{rest}** of what it would be without the fall, "
+    "and the falling steps lead there in equal parts.",
+    "def faded(step, start, warm_up, end, fade):\n    return None\n",
+    {"weight": (0.5, 2, 4), "power": (2, 3), "rest": (0.1, 0.2, 0.25, 0.4)},
+    _steps,
+    _risen_and_fallen,
+    _number,
 )

@@ -87,7 +87,7 @@ from .morse import (
     morse_view,
     path_lines,
 )
-from .orders import ORDER_STYLES, branches_by_value, order_curves
+from .orders import ORDER_STYLES, branches_by_value, order_areas, order_curves
 from .painting import mask_parts, metric_rows, numbered_parts, painting_summary, part_name
 from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
 from .structures import (
@@ -172,6 +172,7 @@ __all__ = [
     "morse_view",
     "neighbourhood",
     "numbered_parts",
+    "order_areas",
     "order_curves",
     "outline",
     "painting_summary",

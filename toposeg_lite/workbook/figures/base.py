@@ -47,6 +47,7 @@ BIRTH = "#009E73"  # bluish green
 DEATH = "#CC79A7"  # reddish purple
 
 CARD, EDGE = "#f3f2ee", "#cfcdc6"  # the ground of a picture in a notebook, and the line around it
+MARGIN = 0.1  # inches of ground around what is drawn
 LINES = "#6b6a66"  # what frames data is quieter than the data
 LEGEND = 9.5  # points: still readable from the last row, where the picture is as wide as the wall
 
@@ -271,7 +272,7 @@ def _borders(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # --- How a figure is shown -------------------------------------------------------------------
 
 
-def png(figure: Figure, *, dpi: int = 80, card: bool = False) -> bytes:
+def png(figure: Figure, *, dpi: int = 80, card: bool = False, trim: bool | None = None) -> bytes:
     """Return a figure as a small PNG file: 256 colours, and no date or version in it.
 
     The same figure gives the same bytes, so that stored pictures change only with their content.
@@ -286,9 +287,11 @@ def png(figure: Figure, *, dpi: int = 80, card: bool = False) -> bytes:
         raise TypeError(f"figure must be a matplotlib Figure; got {type(figure).__name__}")
     dots = check_number(dpi, "dpi", positive=True)
     ground = CARD if check_flag(card, "card") else "white"
+    trimmed = card if trim is None else check_flag(trim, "trim")
+    extent: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": MARGIN} if trimmed else {}
     drawn, small = io.BytesIO(), io.BytesIO()
     with _ground(figure, ground):
-        figure.savefig(drawn, dpi=dots, facecolor=ground)
+        figure.savefig(drawn, dpi=dots, facecolor=ground, **extent)
     picture = Image.open(drawn).convert("RGB")
     if card:
         whole = (0, 0, picture.width - 1, picture.height - 1)
@@ -301,10 +304,18 @@ def png(figure: Figure, *, dpi: int = 80, card: bool = False) -> bytes:
 
 @contextmanager
 def _ground(figure: Figure, colour: str) -> Iterator[None]:
-    """Give white axes the ground of the figure, and quiet frames, while it is drawn."""
+    """Give white axes the ground of the figure, and quiet frames, while it is drawn.
+
+    Lines without a point are left out: where a picture is trimmed, they would count as a dot in the
+    corner of the figure.
+    """
     patches = [ax.patch for ax in figure.axes if to_hex(ax.get_facecolor()) == "#ffffff"]
     spines = [spine for ax in figure.axes for spine in ax.spines.values()]
     black = [spine for spine in spines if to_hex(spine.get_edgecolor()) == "#000000"]
+    empty = [line for ax in figure.axes for line in ax.lines if not len(line.get_xdata())]
+    empty = [line for line in empty if line.get_visible()]
+    for line in empty:
+        line.set_visible(False)
     for patch in patches:
         patch.set_facecolor(colour)
     for spine in black:
@@ -312,6 +323,8 @@ def _ground(figure: Figure, colour: str) -> Iterator[None]:
     try:
         yield
     finally:
+        for line in empty:
+            line.set_visible(True)
         for patch in patches:
             patch.set_facecolor("white")
         for spine in black:

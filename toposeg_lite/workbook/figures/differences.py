@@ -32,6 +32,8 @@ SIGNS = {
 }
 FOUND, MISSED = 0.9, 0.42  # greys of a mask, and of what it misses; black is 0
 _LINES = ("-", "--", ":", "-.")
+_COLOURS = tuple(face for _, face, _ in SIGNS.values())
+MEAN_OVER = 25  # steps
 
 
 def _flat(array: np.ndarray, ndim: int) -> np.ndarray:
@@ -170,24 +172,56 @@ def _mark(ax: Axes, differences: Sequence[Difference]) -> None:
 
 
 def training_figure(histories: Mapping[str, pd.DataFrame], starts: Mapping[str, int]) -> Figure:
-    """Draw how Dice + cross-entropy fell in some runs, averaged over 25 steps.
+    """Draw how Dice + cross-entropy fell, and by how much other runs differ from the control.
 
     `histories` are the `Checkpoint.history` of each run, `starts` the steps at which they started.
+    On the left is the mean over the last 25 steps of "parent" and "control"; the control goes on
+    from the parent, and so does its mean. On the right is the difference of every other run that
+    started with the control: both saw the same crops in the same steps, so what crops do to the
+    curve cancels. Without a control, or with nothing to compare, all runs are on the left.
 
     Examples
     --------
-    >>> history = pd.DataFrame({"dice_bce": [1.0, 0.5]})
-    >>> figure = training_figure({"parent": history}, {"parent": 0})
-    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    ['parent']
+    >>> histories = {name: pd.DataFrame({"dice_bce": [1.0, 0.5]}) for name in ("control", "mine")}
+    >>> figure = training_figure(histories, {"control": 0, "mine": 0})
+    >>> [[text.get_text() for text in ax.get_legend().get_texts()] for ax in figure.axes]
+    [['control'], ['mine']]
     """
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    ax = figure.subplots()
-    for number, (name, history) in enumerate(histories.items()):
-        steps = starts[name] + 1 + np.arange(len(history))
-        mean = history["dice_bce"].rolling(25, min_periods=1).mean()
-        ax.plot(steps, mean, ls=_LINES[number % len(_LINES)], label=name)
-    ax.set(xlabel="step", ylabel="Dice + cross-entropy")
-    ax.set_ylim(bottom=0)
-    ax.legend(frameon=False)
+    values = {name: history["dice_bce"].to_numpy(float) for name, history in histories.items()}
+    others = []
+    if "control" in values:
+        together = starts["control"], len(values["control"])
+        others = [name for name in values if name not in ("parent", "control")]
+        others = [name for name in others if (starts[name], len(values[name])) == together]
+    figure = Figure(figsize=(10.4 if others else 6, 3.6), layout="constrained")
+    left, *rest = figure.subplots(1, 1 + bool(others), squeeze=False)[0]
+    alone = [name for name in values if name not in others]
+    for number, name in enumerate(alone):
+        begins = starts[name]
+        before = values.get("parent", np.empty(0)) if name != "parent" else np.empty(0)
+        before = before[: begins - starts.get("parent", begins)][-MEAN_OVER + 1 :]
+        mean = _running_mean(np.concatenate([before, values[name]]))[len(before) :]
+        steps = begins + 1 + np.arange(len(mean))
+        left.plot(steps, mean, label=name, **_line(number))
+    left.set(xlabel="step", ylabel="Dice + cross-entropy", title="how it falls")
+    left.set_ylim(bottom=0)
+    left.legend(frameon=False)
+    for right in rest:
+        right.axhline(0, color="0.5", lw=1)
+        for number, name in enumerate(others):
+            mean = _running_mean(values[name] - values["control"])
+            steps = starts[name] + 1 + np.arange(len(mean))
+            right.plot(steps, mean, label=name, **_line(number))
+        right.set(xlabel="step", ylabel="difference", title="difference to the control")
+        right.legend(frameon=False, fontsize="small")
     return figure
+
+
+def _line(number: int) -> dict[str, str]:
+    """Return dash and colour of a line."""
+    return {"ls": _LINES[number % len(_LINES)], "color": _COLOURS[number % len(_COLOURS)]}
+
+
+def _running_mean(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the last steps; over fewer where there are not so many yet."""
+    return pd.Series(values).rolling(MEAN_OVER, min_periods=1).mean().to_numpy()

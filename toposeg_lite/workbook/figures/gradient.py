@@ -21,7 +21,9 @@ __all__ = ["gradient_step", "image_with_pull", "strongest"]
 PULLS = ((1, "raised", "^", RAISED), (-1, "lowered", "v", LOWERED))
 
 # Area of the largest and the smallest sign, in square points: what pulls a little stays visible.
+# Where there are few signs, the smallest are larger: nothing stands in their way.
 LARGEST, SMALLEST = 60.0, 15.0
+FEW, SMALLEST_OF_FEW = 60, 30.0
 
 
 def strongest(pull: np.ndarray, limit: int = 100) -> tuple[np.ndarray, np.ndarray]:
@@ -60,8 +62,8 @@ def image_with_pull(
     """Show a likelihood with a sign on every pixel that a loss pulls at.
 
     `pull` is the negative gradient. The area of a sign grows with the pull, in proportion to the
-    strongest one, from a smallest size on that can still be seen. The legend says how many pixels
-    are raised and lowered.
+    strongest one, from a smallest size on that can still be seen, which is larger where there are
+    few signs. The legend says how many pixels are raised and lowered.
 
     >>> ax = image_with_pull([[0.9, 0.3, 0.6]], [[0.1, 0.7, -0.6]])
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
@@ -79,9 +81,10 @@ def image_with_pull(
         ax.plot(*outline(truth), color=TRUTH, lw=1)
         signs.append(_sign("truth", ls="-", color=TRUTH))
     most = max(float(np.abs(force).max()), np.finfo(float).tiny)
+    smallest = SMALLEST_OF_FEW if np.count_nonzero(force) <= FEW else SMALLEST
     for sign, name, marker, colour in PULLS:
         rows, columns = np.nonzero(sign * force > 0)
-        area = np.maximum(LARGEST * np.abs(force[rows, columns]) / most, SMALLEST)
+        area = np.maximum(LARGEST * np.abs(force[rows, columns]) / most, smallest)
         ax.scatter(columns, rows, area, marker=marker, color=colour, ec="black", lw=0.3, zorder=3)
         label = f"{len(rows)} {name}"
         signs.append(_sign(label, marker=marker, color=colour, mec="black", ms=7))

@@ -321,8 +321,8 @@ def _draw_skeleton(
     signs: list[Any] = [_sign("skeleton", ls="-", color=SKELETON, lw=2)]
     if saddle_level > 0:
         x, y = path_lines(complex_.skeleton(min_persistence).paths, complex_.shape)
-        ax.plot(x, y, color=CUT, lw=1.1, ls=(0, (2, 1)))
-        signs.append(_sign("cut by the saddle level", ls=(0, (2, 1)), color=CUT))
+        ax.plot(x, y, color=CUT, lw=1.8, ls=(0, (2, 1)))
+        signs.append(_sign("cut by the saddle level", ls=(0, (2, 1)), color=CUT, lw=1.8))
     skeleton = complex_.skeleton(min_persistence, saddle_level)
     ax.plot(*path_lines(skeleton.paths, complex_.shape), color=SKELETON, lw=1.4)
     ax.plot(*lonely_peaks(skeleton), ".", color=SKELETON, ms=4)

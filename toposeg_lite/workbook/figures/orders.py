@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from ...checks import check_integer, check_real, check_reals
 from .annotation import picture_colours
-from .base import _axes, _check_paths, _check_values
+from .base import LEGEND, _axes, _check_paths, _check_values
 
-__all__ = ["ORDER_STYLES", "branches_by_value", "order_curves"]
+__all__ = ["ORDER_STYLES", "branches_by_value", "order_areas", "order_curves"]
 
 #: Colour and marker of each order; orders of other names are drawn in black.
 ORDER_STYLES: dict[str, tuple[str, str]] = {
@@ -27,6 +29,11 @@ ORDER_STYLES: dict[str, tuple[str, str]] = {
     "random": ("#7F7F7F", "x"),
     "doubt, learning": ("#56B4E9", "P"),
 }
+
+#: From what recedes on a pale picture to what stands out.
+PALE_TO_DARK = LinearSegmentedColormap.from_list(
+    "pale to dark", ["#7fa8c6", "#4c88b8", "#1c5a94", "#0a1f3c"]
+)
 
 
 def branches_by_value(
@@ -43,7 +50,7 @@ def branches_by_value(
     """Draw an image in grey with its branches, each in the colour and width of its value.
 
     The image is one of `picture_colours`, shown pale. High values are drawn wide, dark and last,
-    low ones thin and bright.
+    low ones thin and pale, so that they recede.
 
     Parameters
     ----------
@@ -86,7 +93,7 @@ def branches_by_value(
     lines = LineCollection(
         segments,
         array=numbers[order],
-        cmap="viridis_r",
+        cmap=PALE_TO_DARK,
         norm=Normalize(low, high),
         linewidths=1 + 2 * part,
         capstyle="round",
@@ -98,11 +105,13 @@ def branches_by_value(
     if chosen is not None:
         row, column = np.unravel_index(paths[chosen][len(paths[chosen]) // 2], colours.shape[:2])
         halo = [withStroke(linewidth=4, foreground="white")]
-        side = -1 if column > colours.shape[1] / 2 else 1  # towards the middle, and not far
+        # Towards the middle, and not far: it stays in the picture.
+        side = -1 if column > colours.shape[1] / 2 else 1
+        down = 1 if row < colours.shape[0] / 2 else -1
         ax.annotate(
-            "asked first", (column, row), (26 * side, 22), textcoords="offset points",
-            ha="left" if side > 0 else "right", weight="bold",
-            arrowprops={"arrowstyle": "->", "lw": 1.6}, path_effects=halo,
+            "asked first", (column, row), (26 * side, -22 * down), textcoords="offset points",
+            ha="left" if side > 0 else "right", va="top" if down > 0 else "bottom", weight="bold",
+            arrowprops={"arrowstyle": "->", "lw": 1.6, "path_effects": halo}, path_effects=halo,
         )  # fmt: skip
     ax.set(xlabel="column", ylabel="row", title=title)
     return ax
@@ -151,3 +160,60 @@ def order_curves(
     ax.grid(color="0.9")
     ax.legend(title="order: mean height", fontsize="small", title_fontsize="small")
     return ax
+
+
+def order_areas(
+    tables: Mapping[str, pd.DataFrame], *, xlabel: str, against: str = "persistence"
+) -> Figure:
+    """Draw how good some orders are on some data sets: a panel for each, a line for each order.
+
+    A table has a row for each order: its "area" under the curve, and ``"better than <against>"``,
+    in how many images it is better than the order `against`, as `studies.orders.order_tables`
+    returns it. A line leads from the area of that order, which is dashed, to the order's own sign;
+    beside the sign stands in how many images it is better.
+
+    >>> table = pd.DataFrame({"area": [2.0, 3.0], "better than persistence": [4, np.nan]},
+    ...                      index=["doubt", "persistence"])
+    >>> figure = order_areas({"eyes": table}, xlabel="errors")
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['4']
+    """
+    if not isinstance(against, str):
+        raise TypeError(f"against must be the name of an order; got {against!r}")
+    column = f"better than {against}"
+    if not isinstance(tables, Mapping):
+        raise TypeError(f"tables must map names to tables; got {type(tables).__name__}")
+    if not tables:
+        raise ValueError("tables must hold one at least; got none")
+    for name, table in tables.items():
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(f"tables must hold data frames; {name!r} is {type(table).__name__}")
+        if against not in table.index:
+            raise ValueError(
+                f"against must be an order of each of tables; {name!r} has no {against!r}"
+            )
+        if not {"area", column} <= {*table.columns}:
+            raise ValueError(
+                f"each of tables must have the columns 'area' and {column!r}; {name!r} has not"
+            )
+    longest = max(map(len, tables.values()))
+    figure = Figure(figsize=(1.6 + 3.2 * len(tables), 1.3 + 0.42 * longest), layout="constrained")
+    axes = figure.subplots(1, len(tables), squeeze=False)[0]
+    for ax, (name, table) in zip(axes, tables.items(), strict=True):
+        middle = float(table["area"][against])
+        ax.axvline(middle, color="black", lw=1, ls="--")
+        for place, (order, row) in enumerate(table.iterrows()):
+            colour, marker = ORDER_STYLES.get(str(order), ("black", "o"))
+            ax.plot([middle, row["area"]], [place, place], color=colour, lw=2, zorder=1)
+            ax.plot(row["area"], place, marker=marker, color=colour, ms=9, mec="black", mew=0.6)
+            if order != against:
+                ax.annotate(f"{row[column]:.0f}", (row["area"], place), (0, 7), fontsize=LEGEND,
+                            textcoords="offset points", ha="center")  # fmt: skip
+        labels = [str(order) for order in table.index] if ax is axes[0] else []
+        ax.set_yticks(range(len(table)), labels or [""] * len(table))
+        ax.set(ylim=(len(table) - 0.5, -0.8), title=name, xlabel=xlabel)
+        ax.margins(x=0.12)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="y", color="0.88")
+        ax.set_axisbelow(True)
+    return figure

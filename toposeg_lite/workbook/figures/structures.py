@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from ...calibration import Reliability, entropy
 from ...checks import check_choice, check_integer, check_number, check_reals, check_same_shape
@@ -252,6 +253,11 @@ def structure_summary(
         for colour, width in (("black", 5), ("white", 2.5)):
             for ax in (left, middle):
                 ax.plot(x, y, color=colour, lw=width, solid_capstyle="round")
+    signs = [_sign("in this sample", marker="s", ms=9, color=SUPERLEVEL)]
+    if selected is not None:
+        rim = [withStroke(linewidth=5, foreground="black")]
+        signs.append(_sign("marked branch", ls="-", lw=2.5, color="white", path_effects=rim))
+    _legend_below(left, signs, columns=2, columnspacing=2, handletextpad=0.8)
     scale = ScalarMappable(Normalize(0, 1), _COLOURS)
     figure.colorbar(scale, ax=[middle, right], label=MAPS[shown], shrink=0.8, aspect=25, pad=0.01)
     return figure

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from ...checks import check_flag, check_integer, check_path
 from ...data import Dataset
-from ...differences import KINDS, Difference, topology_differences
+from ...differences import Difference, count_kinds, topology_differences
 from ...files import make_folder, write_atomically
 from ...training import Checkpoint, Evaluation
 from ...training.records import git_commit, machine, rows, versions, write_json
@@ -270,11 +270,7 @@ class Comparison(Study):
     def count_differences(self) -> pd.DataFrame:
         """Count the differences over all test images: a row for each kind and for their sum."""
         counts = pd.DataFrame(
-            {
-                label: [sum(d.kind == kind for d in chain(*lists)) for kind in KINDS]
-                for label, lists in self.differences().items()
-            },
-            index=list(KINDS),
+            {label: count_kinds(chain(*lists)) for label, lists in self.differences().items()}
         )
         counts.loc["all"] = counts.sum()
         return counts
@@ -291,20 +287,21 @@ class Comparison(Study):
             {label: self._masks(label)[:limit] for label in differences},
             {label: lists[:limit] for label, lists in differences.items()},
         )
-        write_atomically(self.folder / "comparison.png", png(figure))
+        write_atomically(self.folder / "comparison.png", png(figure, trim=True))
         return figure
 
     def curves(self) -> Figure:
-        """Draw the Dice + cross-entropy of parent, control and chosen arm over the steps.
+        """Draw the Dice + cross-entropy of parent and control, and what each weight changes of it.
 
         The picture is also written to ``training.png`` in the run's folder.
         """
-        networks = {label: self.networks[name] for label, name in self.compared.items()}
+        chosen = self.compared[self.arm.name]
+        names = {name: name + ", chosen" * (name == chosen) for name in self.networks}
         figure = training_figure(
-            {label: network.history for label, network in networks.items()},
-            {label: network.start for label, network in networks.items()},
+            {label: self.networks[name].history for name, label in names.items()},
+            {label: self.networks[name].start for name, label in names.items()},
         )
-        write_atomically(self.folder / "training.png", png(figure))
+        write_atomically(self.folder / "training.png", png(figure, trim=True))
         return figure
 
     # Results
