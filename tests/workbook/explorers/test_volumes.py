@@ -15,7 +15,7 @@ from traitlets import TraitError
 
 from toposeg_lite.workbook import explorers, figures
 from toposeg_lite.workbook.explorers import VolumeExplorer, read_volume
-from toposeg_lite.workbook.explorers.volumes import _VolumeView
+from toposeg_lite.workbook.explorers.space import _VolumeView
 
 # A ring whose weakest voxel is .6, and a spot of .7 beside it, joined by voxels of .2 and .3.
 RING = np.zeros((3, 4, 7))

@@ -7,9 +7,9 @@ meaning hangs on colour alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +18,9 @@ from matplotlib.patches import Patch
 
 from ...data import Sample
 from ...differences import Difference
+
+if TYPE_CHECKING:  # a page of other explorers should not wait for it
+    import pandas as pd
 
 __all__ = ["SIGNS", "comparison_figure", "mask_differences_figure", "training_figure"]
 
@@ -176,6 +179,7 @@ def training_figure(histories: Mapping[str, pd.DataFrame], starts: Mapping[str, 
 
     Examples
     --------
+    >>> import pandas as pd
     >>> history = pd.DataFrame({"dice_bce": [1.0, 0.5]})
     >>> figure = training_figure({"parent": history}, {"parent": 0})
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
