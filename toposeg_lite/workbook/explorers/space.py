@@ -74,7 +74,10 @@ class _VolumeView(FramedView):
                 _space_line(color=figures.SKELETON, width=5),
                 _space_marks("circle", figures.SKELETON, 3),
                 _space_marks("diamond", figures.BIRTH, 6, "birth voxel"),
-                _space_marks("x", figures.DEATH, 5, "death voxel"),
+                # Not plotly's own cross, a letter that few fonts have.
+                _space_line(color=figures.DEATH, width=7).update(
+                    hoverinfo="name", name="death voxel"
+                ),
             )
         )
         self.lines.update(hoverinfo="x+y+z")
@@ -160,11 +163,22 @@ class _VolumeView(FramedView):
                 _place(self.peaks, *figures.lonely_peaks(model.skeleton))
             _place(self.rim, *figures.slice_frame(model.image.shape, model.position))
             chosen = model.marked_pair
-            for index, solid in ((chosen.birth_index, self.born), (chosen.death_index, self.dead)):
-                z, y, x = np.unravel_index(index[index >= 0], model.image.shape)
-                _place(solid, x, y, z)
+            born, died = (
+                np.unravel_index(index[index >= 0], model.image.shape)[::-1]
+                for index in (chosen.birth_index, chosen.death_index)
+            )
+            _place(self.born, *born)
+            _place(self.dead, *_cross(*died))
 
     drawn: Skeleton | None = None  # the skeleton that the figure shows
+
+
+def _cross(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> list[np.ndarray]:
+    """Return the two strokes of a cross around each voxel, slanted in space."""
+    stroke = np.array([-1, 1, np.nan, -1, 1, np.nan])
+    turned = np.array([1, -1, np.nan, -1, 1, np.nan])
+    strokes = zip((x, y, z), (stroke, turned, turned), strict=True)
+    return [(place[:, None] + way).ravel() for place, way in strokes]
 
 
 def _space_line(**line: Any) -> go.Scatter3d:
