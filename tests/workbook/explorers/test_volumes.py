@@ -175,9 +175,9 @@ def test_a_marked_pair_is_drawn_in_space_and_in_its_slices():
     view.controls["selected"].value = pair_of(model, 1)
     assert voxels(view.born.x, view.born.y, view.born.z) == {(1, 1, 2)}
     cross = [np.reshape(one, (-1, 3))[:, :2] for one in (view.dead.x, view.dead.y, view.dead.z)]
-    for stroke in np.stack(cross, axis=-1):  # from one end to the other, through the voxel
-        assert stroke.mean(axis=0).tolist() == [1, 1, 1]
-        assert abs(np.diff(stroke, axis=0)).tolist() == [[2, 2, 2]]
+    strokes = np.stack(cross, axis=-1)  # each along one axis, through the voxel
+    assert strokes.mean(axis=1).tolist() == [[1, 1, 1]] * 3
+    assert np.diff(strokes, axis=1)[:, 0].tolist() == (3 * np.eye(3)).tolist()
     birth, death = ([films.places(view.frames, k, which).tolist() for k in range(3)]
                     for which in (1, 2))  # fmt: skip
     assert birth == [[], [1 * 7 + 2], []]

@@ -173,12 +173,14 @@ class _VolumeView(FramedView):
     drawn: Skeleton | None = None  # the skeleton that the figure shows
 
 
-def _cross(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> list[np.ndarray]:
-    """Return the two strokes of a cross around each voxel, slanted in space."""
-    stroke = np.array([-1, 1, np.nan, -1, 1, np.nan])
-    turned = np.array([1, -1, np.nan, -1, 1, np.nan])
-    strokes = zip((x, y, z), (stroke, turned, turned), strict=True)
-    return [(place[:, None] + way).ravel() for place, way in strokes]
+def _cross(*voxels: np.ndarray) -> list[np.ndarray]:
+    """Return three strokes through each voxel, one along each axis: a cross from everywhere."""
+    ways = np.zeros((3, 3, 3))  # of an axis, in each stroke: to its two ends, and a gap
+    ways[range(3), range(3), :2] = -1.5, 1.5
+    ways[..., 2] = np.nan
+    return [
+        (places[:, None] + way.ravel()).ravel() for places, way in zip(voxels, ways, strict=True)
+    ]
 
 
 def _space_line(**line: Any) -> go.Scatter3d:
