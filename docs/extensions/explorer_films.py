@@ -14,11 +14,9 @@ import json
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 from nbformat import NotebookNode
 
 from toposeg_lite.workbook import explorers, figures
-from toposeg_lite.workbook.explorers.frames import Reel
 
 LIMIT = 1_500_000  # bytes of a film in a page
 SHOWS = "explorers.show("
@@ -105,34 +103,6 @@ def explorer_of(cells: list[NotebookNode], last: int) -> explorers.Explorer:
     return explorer
 
 
-def ridges(explorer: explorers.MorseExplorer, frames: int = 51) -> dict[str, Any]:
-    """Return a film of the skeleton under a rising threshold of persistence."""
-    levels = np.linspace(0, 0.5, frames)
-    stands = int(np.abs(levels - explorer.min_persistence).argmin())
-    before = explorer.snapshot()
-    masks, sentences, parts, pixels = [], [], [], []
-    for level in levels:
-        explorer.min_persistence = float(level)
-        masks.append(explorer.skeleton.mask)
-        sentences.append(f"Persistence above {level:.2f}: {explorer.brief().rstrip('.')}")
-        parts.append(str(figures.count_parts(explorer.skeleton)))
-        pixels.append(str(int(explorer.skeleton.mask.sum())))
-    explorer.restore(before)
-    reel = Reel("Persistence above", [f"{level:.2f}" for level in levels], sentences)
-    layers = [reel.grey(explorer.image), reel.masks(np.array(masks), figures.SUPERLEVEL, 255)]
-    reel.image("likelihood and skeleton", explorer.image.shape, layers)
-    reel.more["connectivity"] = explorer.connectivity
-    reel.more["numbers"] = [
-        {"name": "parts", "one": "part", "values": parts},
-        {"name": "pixels", "one": "pixel", "values": pixels},
-    ]
-    reel.more["play"] = {"kind": "steps", "label": "Play", "interval": 150, "stride": 1}
-    reel.legend.append(("■", figures.SUPERLEVEL, "skeleton"))
-    unseen = explorers.frames.Frames()
-    unseen.show(reel.film(), index=stands)
-    return unseen.bundle()
-
-
 def film_of(notebook: NotebookNode, last: int) -> str | None:
     """Return the film of the explorer that cell `last` shows, as JSON, or None if it has none."""
     explorer = explorer_of(notebook.cells, last)
@@ -140,8 +110,6 @@ def film_of(notebook: NotebookNode, last: int) -> str | None:
     if said != stored:
         raise ValueError(f"the explorer says {said!r}, and the notebook stores {stored!r}")
     bundle = explorer.bundle()
-    if bundle is None and isinstance(explorer, explorers.MorseExplorer):
-        bundle = ridges(explorer)
     if bundle is None:
         return None
     film = json.dumps(bundle, separators=(",", ":"), ensure_ascii=False)

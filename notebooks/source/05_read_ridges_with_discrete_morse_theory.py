@@ -266,7 +266,7 @@ figures.show(figure, text)
 #
 # The vessels of chapter 02 again (retina by Mikael Häggström, CC0), with the same formula in place of a network. The cell first checks what the dissertation calls *critical point correspondence*: peaks against scikit-image's local maxima, passes against GUDHI's pairs.
 #
-# With a running kernel the picture is live. Move **Persistence above** and **Saddle level**. **Click a branch** of the skeleton, or a dot on the right: the branch is shown thick, its profile appears below, and the text says what it is worth, how high its pass is, how long it is and how likely on average. By keyboard, *Marked branch* steps through them, the most persistent first. *Your own image* takes a picture from your disk.
+# The picture is live, here with a running kernel and on the workbook's site without one. Move **Persistence above** and **Saddle level**. **Point at a branch** of the skeleton, or at a dot beside it: both light up, the branch is drawn thick, and its profile appears. A **click** marks it, and the text says what it is worth, how high its pass is, how long it is and how likely on average. By keyboard, *Marked branch* steps through them, the most persistent first. *Challenge* asks something and listens. *Your own image* takes a picture from your disk.
 #
 # Find: a saddle level at which branch 1 is no longer cut. A branch that joins and has a pass above .8: what does it join? The loop with the largest persistence: is it real?
 

@@ -26,7 +26,7 @@ from toposeg_lite.topology import betti_numbers
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-FILMED = ("00", "01", "02", "03", "04", "05", "07", "13")  # the chapters whose explorers move
+FILMED = ("00", "01", "02", "03", "04", "05", "07", "10", "13")  # the chapters whose explorers move
 PHONE, PROJECTOR = {"width": 390, "height": 844}, {"width": 1920, "height": 1080}
 EMPTY = {"img", "br", "hr", "meta", "link", "input", "path", "source", "wbr", "mspace"}
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import runpy
 import sys
 import tomllib
-import zlib
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
-from screens import hills
-
-from toposeg_lite.topology import morse_complex
-from toposeg_lite.workbook.explorers import MorseExplorer
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "extensions"))
@@ -139,32 +132,6 @@ def test_a_film_that_is_too_large_is_refused(monkeypatch):
     monkeypatch.setattr(films, "LIMIT", 1000)
     with pytest.raises(ValueError, match="more than 1000"):
         films.film_of(*chapter_with(None))
-
-
-def test_the_film_of_ridges_is_the_skeleton_under_each_threshold():
-    image = hills(shape=(20, 27))
-    explorer = MorseExplorer(image, min_persistence=0.2, saddle_level=0.3, selected=1)
-    before = explorer.describe()
-    bundle = films.ridges(explorer, frames=11)
-    assert explorer.describe() == before
-    assert bundle["index"] == 4
-    about = bundle["about"]
-    assert about["values"] == [f"{0.05 * k:.2f}" for k in range(11)]
-    (mask,) = (layer for layer in about["panels"][0]["layers"] if "bits" in layer)
-    data = np.frombuffer(zlib.decompress(base64.b64decode(bundle["data"])), np.uint8)
-    place = mask["bits"]
-    rows = data[place["at"] :][: place["length"]].reshape(
-        -1, place.get("step", place["length"] // 11)
-    )
-    if "step" in place:  # differences to the frame before
-        rows = rows.cumsum(axis=0, dtype=np.uint8)
-    rows = rows.reshape(11, -1)
-    whole = morse_complex(image, connectivity=2)
-    for k, row in enumerate(rows):
-        shown = np.unpackbits(row, count=image.size, bitorder="little").reshape(image.shape)
-        wanted = whole.skeleton(min_persistence=0.05 * k, saddle_level=0.3)
-        np.testing.assert_array_equal(shown, wanted.mask)
-        assert about["numbers"][1]["values"][k] == str(int(wanted.mask.sum()))
 
 
 # --- Texts ---

@@ -24,8 +24,7 @@ from jupyter_browser import (
 )
 from playwright.sync_api import expect
 
-DRAWN = ".scatterlayer .trace .point, .imagelayer image, .toposeg-frames[data-frame] canvas"
-IMAGE = ".imagelayer image"
+DRAWN = ".toposeg-frames[data-frame] canvas"
 FOLDED = ("Column",)  # below "More controls"
 SAID = ".toposeg-said"  # the whole text; the sentence above it is for a screen reader
 
@@ -73,13 +72,6 @@ def changes(page, before, kind="image"):
     )
 
 
-def has_legend(page, wanted):
-    """Every line has a name or is left out."""
-    legend = page.locator(".legend")
-    expect(legend).to_contain_text(wanted)
-    expect(legend).not_to_contain_text("trace ")
-
-
 def click(page, selector, across, down, check, which=0):
     """Click at a share of an element's width and height, as a hand does: move, rest, press.
 
@@ -97,42 +89,6 @@ def click(page, selector, across, down, check, which=0):
     page.mouse.up()
     check()
     page.mouse.move(5, 5)  # in one leap, so that nothing on the way is pointed at
-
-
-def hover(page, which, check, clicking=False):
-    """Rest on a dot (0: the leftmost) until `check` holds; a hand that sees nothing moves again.
-
-    The mouse passes other dots on its way, and while the page draws one of those it may miss that
-    the mouse has come to rest on the next.
-    """
-    for patience in (3000, 5000, 10_000, 20_000, WAIT):
-        page.mouse.move(*dots(page)[which], steps=6)
-        try:
-            if clicking:
-                dots(page)  # the hand rests as well
-                page.mouse.down()
-                page.mouse.up()
-            check(timeout=patience)
-            break
-        except AssertionError:
-            page.mouse.move(5, 5)
-    else:
-        check()
-    page.mouse.move(5, 5)  # in one leap: a dot that comes under the mouse later would be marked
-
-
-def dots(page):
-    """Return where the dots of the second part rest on the screen, from left to right."""
-    return at_rest(
-        page,
-        """(() => {
-            const dots = [...document.querySelectorAll('.subplot.x2y2 .scatterlayer .point')]
-                .map(dot => dot.getBoundingClientRect())
-                .filter(box => 0 < box.width && box.width < 16)  // without the ring
-                .map(box => [box.x + box.width / 2, box.y + box.height / 2]);
-            return dots.length ? dots.sort((a, b) => a[0] - b[0] || a[1] - b[1]) : null;
-        })()""",
-    )
 
 
 def dot_of(page, number):
@@ -269,8 +225,9 @@ def test_a_branch_of_the_skeleton(tmp_path):
     with explorer_of("05_read_ridges_with_discrete_morse_theory", tmp_path, "Saddle level") as page:
         text = page.locator(SAID)
         expect(text).to_contain_text("Branch 1 of 62 joins two components and is cut")
-        has_legend(page, "skeleton")
+        before = canvas_of(page)
         press(page, "Saddle level", "Home")
+        changes(page, before)
         expect(text).to_contain_text("pass at or above 0.00")
         expect(text).to_contain_text("Branch 1 of 62 joins two components and is kept")
         press(page, "Persistence above", "ArrowRight")
@@ -278,10 +235,11 @@ def test_a_branch_of_the_skeleton(tmp_path):
         press(page, "Marked branch", "Home")
         expect(text).not_to_contain_text("Branch ")
         found = partial(expect(text).to_contain_text, "Branch ")
-        click(page, IMAGE, 130.5 / 256, 83.5 / 256, found)  # on a thick vessel
+        click(page, CANVAS.format("image"), 130.5 / 256, 83.5 / 256, found)  # on a thick vessel
         marked = said_after(page, "Branch ")
-        # The most persistent one stands farthest right.
-        hover(page, -1, partial(expect(text).to_contain_text, "Branch 1 of"))
+        press(page, "Marked branch", "Home")
+        press(page, "Marked branch", "ArrowRight")
+        expect(text).to_contain_text("Branch 1 of")
         expect(text).not_to_contain_text(marked)
 
 

@@ -17,9 +17,11 @@ import pytest
 from jupyter_browser import ARTEFACTS, WAIT, at_rest, chromium
 from made_runs import two_runs
 from playwright.sync_api import expect
+from screens import hills
 from skimage.measure import label
 from skimage.transform import resize
 
+from toposeg_lite import metrics
 from toposeg_lite.workbook import explorers, figures
 from toposeg_lite.workbook.explorers import examples, framed
 
@@ -28,6 +30,7 @@ KINDS = {
     "02": explorers.PersistenceExplorer,
     "03": explorers.GradientExplorer,
     "04": explorers.WarpExplorer,
+    "05": explorers.MorseExplorer,
     "07": explorers.StructureExplorer,
     "10": explorers.ComparisonExplorer,
     "13": explorers.VolumeExplorer,
@@ -78,7 +81,7 @@ def pages(tmp_path):
                 <style>:root {{ color-scheme: light dark; }}
                 {(PLACE / "frames.css").read_text()}</style><main id="place"></main>
                 <script type="module">{(PLACE / "frames.js").read_text()}
-                Object.assign(window, {{ partsAround, partsOf, verdict }});
+                Object.assign(window, {{ matchingError, partsAround, partsOf, verdict }});
                 window.end = mount(document.querySelector("#place"), {json.dumps(bundle)});
                 </script></html>"""
             )
@@ -179,7 +182,8 @@ def test_a_page_without_a_kernel_moves_and_tells(chapter, tmp_path):
             assert rests(page) == place
             expect(brief).to_contain_text(frames.about["sentences"][place])
             tiles = page.locator(".toposeg-tiles b").all_inner_texts()
-            assert tiles == [each["values"][place] for each in frames.about["numbers"]]
+            for tile, each in zip(tiles, frames.about["numbers"], strict=True):
+                assert tile == each["values"][place] if "values" in each else int(tile) >= 0
         assert asked == []
         page.evaluate("window.end()")
         expect(page.locator(".toposeg-frames")).to_have_count(0)
@@ -606,6 +610,68 @@ def middles_of_cells(page, shape):
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("connectivity", [1, 2])
+def test_the_page_counts_parts_without_partners_as_the_library_does(connectivity, tmp_path):
+    generator = np.random.default_rng(0)
+    frames = frames_of(explorers.PaintExplorer.example())
+    cases = []
+    for size in (3, 5, 8):
+        for changes in (0, 1, 2, 5, size**2):
+            for _ in range(12):
+                truth = generator.random((size, size + 1)) < 0.55
+                mask = truth.copy()
+                mask.flat[generator.integers(0, mask.size, changes)] ^= True
+                cases.append((mask, truth))
+    cases += [(np.zeros((4, 5), bool), np.ones((4, 5), bool))]
+    with pages(tmp_path) as show:
+        found = show(frames.bundle()).evaluate(
+            """([cases, connectivity]) => cases.map(([mask, truth, width]) => matchingError(
+                Uint8Array.from(mask), Uint8Array.from(truth), width, connectivity))""",
+            [
+                [[*(one.ravel().astype(int).tolist() for one in pair), pair[0].shape[1]]
+                 for pair in cases],
+                connectivity,
+            ],
+        )  # fmt: skip
+    expected = [metrics.betti_matching_error(*pair, connectivity=connectivity) for pair in cases]
+    assert found == expected
+    assert len(set(found)) > 5
+
+
+@pytest.mark.browser
+def test_a_page_without_a_kernel_poses_the_challenges_of_painting(tmp_path):
+    model = explorers.PaintExplorer.example()  # one bar is cut, and two are merged
+    with pages(tmp_path) as show:
+        page = show(frames_of(model).bundle())
+        challenge = page.get_by_label("Challenge", exact=True)
+        standing, pixel = page.locator(".toposeg-standing"), page.get_by_role("slider")
+
+        def turn(row, column):
+            """Choose a pixel by arrow keys, and turn it by the space bar."""
+            now = page.evaluate("document.querySelector('canvas').toposeg.view.pixel")
+            for key, steps in (("Down", row - now[0]), ("Right", column - now[1])):
+                for _ in range(abs(steps)):
+                    other = {"Down": "Up", "Right": "Left"}[key]
+                    pixel.press(f"Arrow{key if steps > 0 else other}")
+            pixel.press(" ")
+
+        challenge.select_option("which pixel would you mend?")
+        expect(standing).to_contain_text("bring the Betti matching error to 0")
+        turn(6, 5)
+        expect(standing).to_contain_text("1 try so far: not yet.")
+        turn(7, 3)
+        expect(standing).to_contain_text("Solved with 2 tries! Each part has its partner now.")
+        challenge.select_option("both counts with one pixel")
+        turn(2, 1)  # opens the ring: no component more
+        expect(standing).to_contain_text("1 try so far: not yet.")
+        challenge.select_option("8 is not 4")
+        turn(0, 0)  # beside a corner of the ring
+        expect(standing).to_contain_text("Solved with 1 try!")
+        challenge.select_option("none")
+        expect(standing).to_be_empty()
+
+
+@pytest.mark.browser
 def test_what_the_kernel_answers_late_does_not_undo_a_stroke(tmp_path):
     """The answer to the first stroke comes when the second one is under way."""
     model = explorers.PaintExplorer.example()
@@ -678,6 +744,150 @@ def test_names_of_axes_stay_on_their_canvas(tmp_path):
             assert 0 <= left < right <= width, text
 
 
+# --- Ridges ---------------------------------------------------------------------------------------
+
+RIDGES = """([k, m, j]) => {
+    const { view } = document.querySelector("canvas").toposeg;
+    const { ridges } = view;
+    const of = (branch) => [[...branch.places], branch.low, branch.cut];
+    return {
+        layer: [...ridges.paint(new Uint8Array(ridges.size), k, m)],
+        counts: ridges.counts(k, m),
+        count: ridges.count(k),
+        branches: Array.from({ length: ridges.count(k) }, (_, j) => of(ridges.branch(j, k, m))),
+        numbers: [...ridges.numbers(k, m)],
+    };
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_the_page_finds_the_skeletons_and_branches_that_the_library_finds(kind, tmp_path):
+    """At all places of both sliders, on hills, on noise, on plateaus and on a flat image."""
+    generator = np.random.default_rng(0)
+    images = [
+        hills(0, (30, 41)), generator.random((13, 19)), np.round(8 * hills(1, (24, 24))) / 8,
+        np.full((5, 6), 0.5), np.array([[0.9, 0.8, 0.9, 0.2, 0.7, 0.6, 0.7]]),
+    ]  # fmt: skip
+    seen = set()
+    with pages(tmp_path) as show:
+        for n, image in enumerate(images):
+            model = explorers.MorseExplorer(image.astype(kind), connectivity=1 + n % 2)
+            grid = [k / 100 for k in range(101)]
+            page = show(frames_of(model).bundle())
+            places = [(0, 0), (0, 40), (10, 0), (100, 100)]
+            places += generator.integers(0, 60, (8, 2)).tolist()
+            for k, m in places:
+                model.min_persistence, model.saddle_level = grid[k], grid[m]
+                found = page.evaluate(RIDGES, [int(k), int(m), 0])
+                whole = model.complex_.skeleton(grid[k]).mask
+                kept = model.skeleton.mask
+                np.testing.assert_array_equal(
+                    np.reshape(found["layer"], image.shape), np.where(kept, 2, whole)
+                )
+                assert found["count"] == model.branch_count
+                parts = figures.count_parts(model.skeleton)
+                assert found["counts"] == [int(model.shown.kept.sum()), parts]
+                for j, (way, low, cut) in enumerate(found["branches"]):
+                    model.selected = j + 1
+                    assert way == model.shown.path.tolist()
+                    assert low == model.shown.low
+                    assert cut == (not model.shown.kept[j])
+                    seen.add((cut, int(model.shown.dimension[j])))
+                model.selected = 0
+                numbers = [model.branch_at(*divmod(p, image.shape[1])) for p in range(image.size)]
+                assert found["numbers"] == numbers
+    assert len(seen) == 4  # joins and loops, kept and cut
+
+
+@pytest.mark.browser
+def test_a_branch_lights_its_dot_and_a_dot_its_branch(tmp_path):
+    model = explorers.MorseExplorer.example()
+    frames = frames_of(model)
+    shown = "canvas => canvas.toposeg.view.shown"
+    with pages(tmp_path) as show:
+        page = show(frames.bundle() | {"marked": 0})
+        image, passes, profile = (
+            page.locator(FIGURE.format(kind)) for kind in ("image", "passes", "profile")
+        )
+        canvas, brief = image.locator("canvas"), page.locator(".toposeg-brief")
+        expect(profile.locator("figcaption")).to_have_text("no branch is marked: click one")
+
+        # A pixel of the skeleton lights the dot of its branch, and the profile follows.
+        model.selected = 3
+        row, column = divmod(int(model.shown.path[model.shown.low]), 256)
+        number = model.branch_at(row, column)
+        box = canvas.bounding_box()
+        side = box["width"] / 256
+        page.mouse.move(box["x"] + (column + 0.5) * side, box["y"] + (row + 0.5) * side)
+        where = image.locator(".toposeg-where")
+        expect(where).to_contain_text(f"row {row}, column {column}: branch {number}, persistence ")
+        assert canvas.evaluate(shown) == number
+        rests(page)
+        expect(profile.locator("figcaption")).to_have_text(f"along branch {number}")
+        page.mouse.move(2, 2)
+        rests(page)
+        assert canvas.evaluate(shown) == 0
+
+        # A dot lights its branch; clicked, it stays, and both sliders keep it.
+        page.mouse.move(*place_of(page, "passes", -1))  # drawn last: the most persistent
+        expect(passes.locator(".toposeg-where")).to_contain_text("branch 1, persistence ")
+        page.mouse.down()
+        page.mouse.up()
+        page.mouse.move(2, 2)
+        marker = page.get_by_label("Marked branch", exact=True)
+        expect(marker).to_have_value("1")
+        model.selected = 1
+        expect(brief).to_have_text(model.brief())
+        level = page.get_by_role("slider", name="Saddle level", exact=True)
+        expect(level).to_have_attribute("aria-valuetext", f"{model.saddle_level:.2f}")
+        level.press("End")
+        rests(page)
+        model.saddle_level = 1.0
+        expect(brief).to_have_text(model.brief())
+        expect(brief).to_contain_text("branch 1 is cut")
+        level.press("Home")
+        model.saddle_level = 0.0
+        expect(brief).to_have_text(model.brief())
+        go(page, 100)  # above all: none is left to be marked
+        model.min_persistence = 1.0
+        expect(brief).to_have_text(model.brief())
+        expect(marker).to_have_attribute("aria-valuetext", "none")
+        go(page, 10)
+        model.min_persistence, model.selected = 0.1, 1
+        expect(brief).to_have_text(model.brief())  # nobody has marked another one meanwhile
+
+
+@pytest.mark.browser
+def test_ridges_pose_challenges_and_say_solved(tmp_path):
+    model = explorers.MorseExplorer.example()
+    weakest = int(np.argmin(model.shown.saddle_value[:10])) + 1
+    with pages(tmp_path) as show:
+        page = show(frames_of(model).bundle() | {"marked": 0})
+        challenge = page.get_by_label("Challenge", exact=True)
+        standing = page.locator(".toposeg-standing")
+        expect(standing).to_be_empty()
+        challenge.select_option("which branch would you cut?")
+        expect(standing).to_contain_text("Try it.")
+        marker = page.get_by_label("Marked branch", exact=True)
+        for number in range(1, weakest + 1):  # every branch is a try
+            marker.press("ArrowRight")
+            expect(marker).to_have_value(str(number))
+            words = "1 try" if number == 1 else f"{number} tries"
+            said = f"Solved with {words}!" if number == weakest else f"{words} so far: not yet."
+            expect(standing).to_contain_text(said)
+        challenge.select_option("fewer branches, one piece")
+        expect(standing).to_contain_text("Try it.")
+        level = page.get_by_role("slider", name="Saddle level", exact=True)
+        level.press("Home")
+        expect(standing).to_contain_text("1 try so far: not yet.")
+        counts = [len(model.complex_.branches(k / 100)) for k in range(101)]
+        go(page, next(k for k in range(101) if 5 <= counts[k] <= 20))
+        expect(standing).to_contain_text("Solved with 2 tries!")
+        challenge.select_option("none")
+        expect(standing).to_be_empty()
+
+
 # --- Studies ----------------------------------------------------------------------------------
 
 
@@ -685,7 +895,7 @@ def place_of(page, kind, what):
     """Return where on the screen a chart has drawn what is at a place in its list."""
     canvas = page.locator(FIGURE.format(kind) + " canvas")
     box = canvas.bounding_box()
-    x, y = canvas.evaluate("(canvas, what) => canvas.toposeg.places[what].slice(1)", what)
+    x, y = canvas.evaluate("(canvas, what) => canvas.toposeg.places.at(what).slice(1)", what)
     return box["x"] + x, box["y"] + y
 
 

@@ -35,7 +35,7 @@ LIGHT = """(() => {
         const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
         return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
     };
-    const text = plot?.querySelector('.xtick text, .ytick text, .annotation-text, .gtitle');
+    const text = plot?.querySelector('.annotation-text');
     if (!text) return null;
     const paper = plot.closest('.toposeg-figure');
     return [lightness(getComputedStyle(paper).backgroundColor),
@@ -130,7 +130,7 @@ def test_an_explorer_is_walked_through_by_keyboard_alone(name, tmp_path):
 @pytest.mark.browser
 def test_figures_follow_the_theme_of_the_page_at_once(tmp_path):
     """The kernel is not asked: only the page's own mark of its theme is changed here."""
-    notebook = page_of(tmp_path, "explorers.show(explorers.Dashboard(['05 Ridges']))")
+    notebook = page_of(tmp_path, "explorers.show(explorers.Dashboard(['13 Volumes']))")
     with (
         voila(tmp_path, notebook, ["--theme=dark"]) as address,
         chromium(tmp_path / "profile") as page,

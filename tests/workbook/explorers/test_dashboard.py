@@ -25,13 +25,14 @@ from toposeg_lite.workbook.explorers import (
     AnnotationExplorer,
     Dashboard,
     Explorer,
-    MorseExplorer,
     PersistenceExplorer,
+    VolumeExplorer,
     WarpExplorer,
     examples,
 )
-from toposeg_lite.workbook.explorers.base import LiveFigure, PlotlyCode, complete
+from toposeg_lite.workbook.explorers.base import complete
 from toposeg_lite.workbook.explorers.dashboard import _DashboardView
+from toposeg_lite.workbook.explorers.live import LiveFigure, PlotlyCode
 from toposeg_lite.workbook.explorers.words import Words
 
 # The screen of the annotation app is its own: it has its tests below, and many more elsewhere.
@@ -347,13 +348,14 @@ def test_unknown_names_are_refused(arguments, message):
 
 def test_a_page_that_joins_late_is_told_of_the_whole_figure():
     """Voila's page asks for the state of all widgets when it is there; so does a reloaded page."""
-    model = Dashboard(["05 Ridges"])
+    model = Dashboard(["13 Volumes"])
     (figure,) = of_kind(model.view(), go.FigureWidget)
-    for level in (0.7, 0.4):
-        model.explorer.saddle_level = level
+    for position in (7, 3):
+        model.explorer.position = position
         state = figure.get_state()
         assert len(state["_widget_data"]) == len(figure.data) > 5
-        assert state["_widget_data"][0]["source"] == figure.data[0].source
+        heights = np.frombuffer(state["_widget_data"][2]["z"]["buffer"], np.float32)
+        assert set(heights.tolist()) == {position}  # the rim of the slice
         assert state["_widget_layout"]["width"] == figure.layout.width
     assert set(figure.get_state("_widget_data")) == {"_widget_data"}
 
@@ -370,13 +372,13 @@ def test_a_page_that_loads_plotly_late_is_told_of_the_whole_figure(monkeypatch):
         return made
 
     monkeypatch.setattr(comm, "create_comm", create)
-    explorers.show(MorseExplorer(np.array([[0.9, 0.1, 0.6]])))
-    _DashboardView(Dashboard(["05 Ridges"]))
+    explorers.show(VolumeExplorer(np.ones((2, 3, 3))))
+    _DashboardView(Dashboard(["13 Volumes"]))
     whole = {key: state for key, state in opened.items() if len(state.get("_widget_data", ())) > 5}
     assert len(whole) == 2
     for key, state in whole.items():
-        assert state["_widget_data"][0]["source"].startswith("data:image/png")
-        assert state["_widget_layout"]["width"] == 1010
+        assert state["_widget_data"][0]["x"]["shape"] == (36,)  # the edges of the box
+        assert state["_widget_layout"]["width"] == 600
         later = [*opened.values()][[*opened].index(key) :]  # a box that was made after the figure
         assert any(f"IPY_MODEL_{key}" in other.get("children", ()) for other in later)
 
@@ -392,13 +394,13 @@ def test_plotly_is_sent_once_for_all_figures(monkeypatch):
 
     monkeypatch.setattr(comm, "create_comm", create)
     monkeypatch.setattr(PlotlyCode, "kept", None)
-    views = [MorseExplorer(np.eye(3)).view() for _ in range(2)]
+    views = [VolumeExplorer(np.ones((2, 3, 3))).view() for _ in range(2)]
     for view in views:
         complete(view)
     (code,) = (buffers[0] for state, buffers in opened if "digest" in state)
     assert gzip.decompress(code) == str(go.FigureWidget._esm).encode()
     sizes = [len(repr(state)) + sum(map(len, buffers)) for state, buffers in opened]
-    assert sorted(sizes)[-2] < 50_000 < len(code)
+    assert sorted(sizes)[-2] < 200_000 < len(code)  # frames bring their own, which is small
     figures_ = [state for state, _ in opened if "_plotly" in state]
     assert len(figures_) > 1
     assert len({state["_plotly"] for state in figures_}) == 1
@@ -407,7 +409,7 @@ def test_plotly_is_sent_once_for_all_figures(monkeypatch):
 
 
 def test_a_figure_that_is_offered_anew_takes_the_place_of_the_old_one():
-    (figure,) = of_kind(MorseExplorer(np.eye(3)).view(), go.FigureWidget)
+    (figure,) = of_kind(VolumeExplorer(np.ones((2, 3, 3))).view(), go.FigureWidget)
     first = figure.model_id
     figure.reopen()
     assert figure.model_id != first
@@ -415,17 +417,31 @@ def test_a_figure_that_is_offered_anew_takes_the_place_of_the_old_one():
     assert set(figure._repr_mimebundle_()) >= {"application/vnd.jupyter.widget-view+json"}
 
 
-def test_explorers_are_there_without_torch_and_without_a_grammar_of_addresses():
-    code = (
-        "import sys\n"
-        "from toposeg_lite.workbook import explorers\n"
-        "explorers.Dashboard().view()\n"
-        "print([name for name in ('torch', 'gudhi', 'rfc3987_syntax') if name in sys.modules])\n"
-        "from jsonschema import FormatChecker\n"
-        "print([FormatChecker(['iri']).conforms(x, 'iri') for x in ('http://a.b/c', 'no iri')])\n"
+def printed(*lines):
+    """Return the lines that a new Python prints."""
+    command = [sys.executable, "-c", "\n".join(("import sys", *lines))]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return run.stdout.splitlines()
+
+
+def test_explorers_are_there_without_torch_and_without_plotly():
+    (found,) = printed(
+        "from toposeg_lite.workbook import explorers",
+        "explorers.Dashboard().view()",
+        "print([name for name in ('torch', 'gudhi', 'plotly') if name in sys.modules])",
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split("\n")[:2] == ["[]", "[True, False]"]
+    assert found == "[]"
+
+
+def test_a_figure_in_space_is_there_without_a_grammar_of_addresses():
+    found = printed(
+        "from toposeg_lite.workbook import explorers",
+        "explorers.VolumeExplorer([[[0.1]]]).view()",
+        "print([name for name in ('torch', 'rfc3987_syntax') if name in sys.modules])",
+        "from jsonschema import FormatChecker",
+        "print([FormatChecker(['iri']).conforms(x, 'iri') for x in ('http://a.b/c', 'no iri')])",
+    )
+    assert found == ["[]", "[True, False]"]
 
 
 @each

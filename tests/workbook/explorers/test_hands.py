@@ -30,18 +30,18 @@ from toposeg_lite.workbook.explorers import (
     WarpExplorer,
 )
 from toposeg_lite.workbook.explorers.annotating import _AnnotationView
-from toposeg_lite.workbook.explorers.base import LiveFigure, complete
+from toposeg_lite.workbook.explorers.base import complete
 from toposeg_lite.workbook.explorers.comparison import _ComparisonView
-from toposeg_lite.workbook.explorers.framed import FramedView
 from toposeg_lite.workbook.explorers.frames import Frames
 from toposeg_lite.workbook.explorers.gradient import _GradientView
 from toposeg_lite.workbook.explorers.likeness import strangeness
+from toposeg_lite.workbook.explorers.live import LiveFigure
 from toposeg_lite.workbook.explorers.morse import _MorseView
 from toposeg_lite.workbook.explorers.painting import _PaintView
 from toposeg_lite.workbook.explorers.persistence import _PersistenceView
+from toposeg_lite.workbook.explorers.space import _VolumeView
 from toposeg_lite.workbook.explorers.structures import _StructureView
 from toposeg_lite.workbook.explorers.uploads import parting, unsure_copy
-from toposeg_lite.workbook.explorers.volumes import _VolumeView
 from toposeg_lite.workbook.explorers.warping import _WarpView
 
 VIEWS = {
@@ -55,11 +55,7 @@ VIEWS = {
     "Volume": (VolumeExplorer, _VolumeView),
 }
 FIGURES = [name for name in VIEWS if name != "Comparison"]  # those that take a file
-FRAMED = [name for name, (_, view) in VIEWS.items() if issubclass(view, FramedView)]
 every = pytest.mark.parametrize("name", list(VIEWS))
-framed = pytest.mark.parametrize("name", FRAMED)
-PLOTTED = [name for name in VIEWS if name not in FRAMED]
-plotted = pytest.mark.parametrize("name", [*PLOTTED, "Volume"])  # which has both
 takes_files = pytest.mark.parametrize("name", FIGURES)
 
 
@@ -164,15 +160,13 @@ def test_the_way_back_leads_from_every_trait(name):
         if hasattr(control, "options") and len(control.options) > 1:
             control.index = len(control.options) - 1
         assert trait in view.model.trait_names()
-    if name in FRAMED:
-        for place in [view.frames.about["frames"] - 1, 0]:
-            view.frames.index = place
-            view.frames.marked = 0
+    for place in [view.frames.about["frames"] - 1, 0]:
+        view.frames.index = place
+        view.frames.marked = 0
     assert state(view.model) != first
     view.go_back()
     assert state(view.model) == first
-    if name in FRAMED:
-        assert view.places() == {key: getattr(view.frames, key) for key in view.places()}
+    assert view.places() == {key: getattr(view.frames, key) for key in view.places()}
     for trait, control in view.controls.items():
         assert control.value == pytest.approx(getattr(view.model, trait))
 
@@ -187,15 +181,10 @@ def all_of(box):
 def test_several_changes_are_drawn_once(name, monkeypatch):
     view = view_of(name)
     drawn = []
-    if name in FRAMED:
-        film = view.film
-        monkeypatch.setattr(view, "film", lambda: drawn.append(1) or film())
-        upload(view, picture())
-        assert drawn == [1]
-        return
-    monkeypatch.setattr(view, "draw", drawn.append)
+    film = view.film
+    monkeypatch.setattr(view, "film", lambda: drawn.append(1) or film())
     upload(view, picture())
-    assert drawn == [view.first]
+    assert drawn == [1]
 
 
 @takes_files
@@ -359,10 +348,9 @@ def test_no_figure_offers_a_tool_bar_or_an_upload(name):
     assert any(isinstance(figure, shown) for figure in all_of(view.box))
 
 
-@plotted
-def test_a_page_that_draws_late_is_told_everything_once_more(name):
+def test_a_page_that_draws_late_is_told_everything_once_more():
     """What a page's model of the figure holds afterwards is what the figure holds."""
-    view = view_of(name)
+    view = view_of("Volume")
     figure = next(part for part in all_of(complete(view.box)) if isinstance(part, LiveFigure))
     told = []
     figure.observe(lambda change: told.append(change.new), "_py2js_update")
@@ -396,7 +384,7 @@ def test_the_brief_words_are_one_short_sentence_with_a_number(name):
     assert len(brief) < len(view.words.text) / 1.5
 
 
-@framed
+@every
 def test_frames_have_a_name_and_say_what_can_be_pointed_at(name):
     view = view_of(name)
     about = view.frames.about
@@ -413,59 +401,20 @@ def test_frames_have_a_name_and_say_what_can_be_pointed_at(name):
 def test_every_film_is_of_moderate_size(name):
     view = view_of(name)
     bundle = view.model.bundle()
-    if name not in FRAMED:
-        assert bundle is None
-        return
     assert bundle == view.frames.bundle()
     assert len(json.dumps(bundle)) < 1_500_000
 
 
-@plotted
-def test_the_figure_has_a_name_and_says_what_can_be_clicked(name):
-    view = view_of(name)
+def test_the_figure_has_a_name_and_says_what_can_be_clicked():
+    view = view_of("Volume")
     assert view.words.label.startswith(f"{view.model.title}: ")
-    parts = {"xy", "x2y2", "x3y3"}
-    assert set(view.words.clickable) <= parts
-    hints = [title.text for title in view.figure.layout.annotations]
-    assert sum("click" in hint for hint in hints) >= max(1, len(view.words.clickable) - 1)
-
-
-@pytest.mark.parametrize("name", PLOTTED)
-@pytest.mark.parametrize("room", [300, 480, 650, 899, 900, 990, 1250, 1500, 2500])
-def test_the_parts_fit_into_the_room_and_do_not_overlap(name, room):
-    view = view_of(name) if name not in MADE else MADE[name]
-    MADE[name] = view
-    view.words.room = room
-    layout = view.figure.layout
-    width = min(max(room - 24, 480), 1500)
-    assert 300 < layout.height < 1250
-    assert layout.width <= width
-    plot = layout.width - layout.margin.l - layout.margin.r
-    boxes = []
-    for number in ("", "2", "3"):
-        if layout.to_plotly_json().get(f"xaxis{number}", {}).get("domain"):
-            x, y = layout[f"xaxis{number}"].domain, layout[f"yaxis{number}"].domain
-            boxes.append((*x, *y))
-    for left, right, bottom, top in boxes:
-        assert 0 <= left < right <= 1
-        assert 0 <= bottom < top <= 1
-        assert (right - left) * plot > 100  # pixels
-    for k, a in enumerate(boxes):
-        for b in boxes[k + 1 :]:
-            apart = a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2]
-            assert apart, (a, b)
-    if len(boxes) == 3 and room >= 950 and name != "Morse":  # side by side, and nothing is wasted
-        assert layout.width == width
-        assert boxes[0][1] <= boxes[1][0] <= boxes[1][1] <= boxes[2][0]
-        assert boxes[2][1] > 0.95
-
-
-MADE: dict = {}
+    (hint,) = (title.text for title in view.figure.layout.annotations)
+    assert "click" in hint
 
 
 @pytest.mark.parametrize("room", [300, 480, 899, 950, 1250, 1500, 2500])
 def test_space_stands_beside_the_slice_or_below_it(room):
-    view = MADE.setdefault("Volume", view_of("Volume"))
+    view = view_of("Volume")
     view.words.room = room
     layout = view.figure.layout
     wide = min(max(room - 24, 480), 1500)

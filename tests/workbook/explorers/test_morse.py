@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+from types import SimpleNamespace
+
+import films
 import numpy as np
 import pytest
-from screens import file_of, hills, points_at, spoken, upload
+from screens import file_of, hills, spoken, upload
 from traitlets import TraitError
 
 from toposeg_lite.topology import morse_complex
 from toposeg_lite.workbook import figures
-from toposeg_lite.workbook.explorers import MorseExplorer, views
+from toposeg_lite.workbook.explorers import MorseExplorer
 from toposeg_lite.workbook.explorers.morse import _MorseView
 
 ROW = np.array([[0.9, 0.8, 0.9, 0.2, 0.7, 0.6, 0.7]])
@@ -20,15 +25,6 @@ RING = np.array(
         [0.0, 0.75, 0.65, 0.55, 0.3, 0.5, 0.0],
     ]
 )
-
-
-def pixels_of(x, y, shape):
-    """Return the mask of the pixels that lines with gaps pass."""
-    mask = np.zeros(shape, bool)
-    x, y = np.asarray(x), np.asarray(y)
-    drawn = ~np.isnan(x)
-    mask[y[drawn].astype(int), x[drawn].astype(int)] = True
-    return mask
 
 
 def test_describe_says_what_a_branch_is():
@@ -123,72 +119,74 @@ def test_the_picture_is_the_static_twin():
     assert figures.png(explorer.picture()) == figures.png(twin)
 
 
-def test_moving_a_slider_moves_skeleton_dots_and_text():
-    image = hills()
-    model = MorseExplorer(image, min_persistence=0.0)
-    view = _MorseView(model)
-    assert len(view.gone.x) == 0
-    view.controls["min_persistence"].value = 0.1
-    view.controls["saddle_level"].value = 0.4
-    assert (model.min_persistence, model.saddle_level) == (0.1, 0.4)
-    complex_ = morse_complex(image)
-    drawn = pixels_of(view.lines.x, view.lines.y, image.shape)
-    drawn |= pixels_of(view.peaks_alone.x, view.peaks_alone.y, image.shape)
-    np.testing.assert_array_equal(drawn, complex_.skeleton(0.1, 0.4).mask)
-    np.testing.assert_array_equal(
-        pixels_of(view.gone.x, view.gone.y, image.shape), complex_.skeleton(0.1).mask
-    )
-    whole, cut = complex_.branches(0.1), complex_.branches(0.1, 0.4)
-    assert sum(len(dots.x) for dots in view.dots) == len(whole)
-    assert len(view.dots[0].x) + len(view.dots[2].x) == len(cut)
-    assert len(view.dots[2].x) + len(view.dots[3].x) == (whole.dimension == 1).sum()
-    assert set(np.round(np.float64(view.cross.x), 6)) >= {0.1}
-    assert set(np.round(np.float64(view.cross.y), 6)) >= {0.4}
-    assert spoken(view) == model.describe()
+def places(view):
+    return view.frames.index, view.frames.level, view.frames.marked
 
 
-@pytest.mark.parametrize("group", range(4))
-def test_pointing_at_a_dot_marks_its_branch(group):
-    model = MorseExplorer(hills(), min_persistence=0.05, saddle_level=0.4)
-    view = _MorseView(model)
-    dots = view.dots[group]
-    place = len(dots.x) - 1
-    view.picker(group)(dots, points_at(place), None)
-    k = model.selected - 1
-    assert model.shown.persistence[k] == pytest.approx(dots.x[place])
-    assert model.shown.saddle_value[k] == pytest.approx(dots.y[place])
-    assert (view.ring.x[0], view.ring.y[0]) == (dots.x[place], dots.y[place])
-    low = int(view.low.y[0]), int(view.low.x[0])
-    assert model.image[low] == model.shown.saddle_value[k]
-    assert view.profile_low.y[0] == pytest.approx(model.image[low])
-    np.testing.assert_allclose(view.profile.y, model.shown.height, rtol=1e-6)
-    black, solid, dotted = (len(trace.x) for trace in view.path)
-    assert (solid, dotted) == ((0, black) if group % 2 else (black, 0))
-    assert f"Branch {k + 1} of" in spoken(view)
+def told(view, **place):
+    """Tell the model where the hand rests, as the page does: all at once."""
+    view.frames.set_state(place)
 
 
-def test_clicking_the_skeleton_marks_the_branch_there_and_zero_clears():
-    model = MorseExplorer(RING, min_persistence=0.1, saddle_level=0.4)
-    view = _MorseView(model)
-    for trace, row, column, number in ((view.lines, 1, 3, 1), (view.gone, 2, 4, 2)):
-        k = next(k for k in range(len(trace.x)) if (trace.y[k], trace.x[k]) == (row, column))
-        view.pick_on_image(trace, points_at(k), None)
-        assert model.selected == number
-        assert trace._click_callbacks
-    view.pick_on_image(view.gone, points_at(), None)
-    assert model.selected == 2
-    view.controls["selected"].value = 0
-    for trace in (*view.path, view.ends, view.low, view.ring, view.profile, view.profile_low):
-        assert len(trace.x) == 0
-
-
-def test_a_branch_that_is_simplified_away_is_not_followed_by_another():
+def test_the_page_moves_the_model_and_the_model_the_page():
     model = MorseExplorer(hills(), min_persistence=0.0)
     view = _MorseView(model)
-    view.controls["selected"].value = view.controls["selected"].max
-    view.controls["min_persistence"].value = 0.2
-    assert model.selected == view.controls["selected"].value == 0
-    assert view.controls["selected"].max == len(model.shown.kept)
+    assert places(view) == (0, 0, 0)
+    told(view, index=10, level=40, marked=2)
+    assert (model.min_persistence, model.saddle_level, model.selected) == (0.1, 0.4, 2)
+    assert spoken(view) == model.describe()
+    assert view.words.brief == model.brief()
+    film = view.frames.data
+    model.saddle_level, model.min_persistence = 0.3, 0.05
+    assert places(view) == (5, 30, 2)
+    assert view.frames.data is film  # moves alone need no other film
+    model.min_persistence = 0.123  # which is not on the slider
+    assert view.frames.about["values"][places(view)[0]] == "0.12"
+    assert view.frames.about["thresholds"][places(view)[0]] == 0.123
+    assert view.frames.about["frames"] == 102
+
+
+def test_the_film_holds_the_tree_and_the_branches():
+    model = MorseExplorer(hills(), saddle_level=0.3)
+    view = _MorseView(model)
+    ridges = {
+        name: films.numbers(view.frames, p) for name, p in view.frames.about["ridges"].items()
+    }
+    critical, tree = model.complex_.critical, model.complex_.tree
+    np.testing.assert_array_equal(ridges["pixel"], tree.pixel)
+    np.testing.assert_array_equal(ridges["parent"], tree.parent)
+    for k in range(101):
+        np.testing.assert_array_equal(k < ridges["lives"], critical.persistence > k / 100)
+        np.testing.assert_array_equal(k < ridges["join"], tree.join > k / 100)
+        np.testing.assert_array_equal(k < ridges["stands"], critical.value >= k / 100)
+        np.testing.assert_array_equal(k < ridges["reaches"], tree.height >= k / 100)
+
+
+@pytest.mark.parametrize("most", [1, 7, 60])
+def test_a_shorter_film_holds_the_same_of_the_frames_that_are_left(most):
+    model = MorseExplorer(hills(), min_persistence=0.12, saddle_level=0.3, selected=1)
+    bundle = model.bundle(frames=most)
+    data = zlib.decompress(base64.b64decode(bundle["data"]))
+    short = SimpleNamespace(about=bundle["about"], data=data)
+    about, critical = short.about, model.complex_.critical
+    assert len(about["thresholds"]) == about["frames"] <= most
+    assert about["values"][bundle["index"]] == "0.12"
+    assert about["second"]["values"][bundle["level"]] == "0.30"
+    lives = films.numbers(short, about["ridges"]["lives"])
+    for k, threshold in enumerate(about["thresholds"]):
+        np.testing.assert_array_equal(k < lives, critical.persistence > threshold)
+
+
+def test_what_is_marked_is_let_go_if_the_page_simplifies_it_away():
+    model = MorseExplorer(hills(), min_persistence=0.0)
+    view = _MorseView(model)
+    last = model.branch_count
+    told(view, marked=last)
+    assert model.selected == last
+    told(view, index=20)
+    assert model.selected == view.frames.marked == 0
+    told(view, index=0, marked=last)  # both at once: it is there again
+    assert (model.min_persistence, model.selected) == (0.0, last)
 
 
 def test_every_control_has_a_label_and_the_readers_picture_is_taken():
@@ -199,21 +197,13 @@ def test_every_control_has_a_label_and_the_readers_picture_is_taken():
     upload(view, file_of(np.arange(0, 240, 2, np.uint8).reshape(10, 12)))
     assert model.image.shape == (10, 12)
     assert model.complex_.shape == (10, 12)
+    assert films.panel(view.frames)["shape"] == [10, 12]
     assert spoken(view) == model.describe()
+    view.go_back()
+    assert (model.image.shape, model.selected) == (ROW.shape, 1)
 
 
-def test_of_very_many_branches_the_most_persistent_dots_are_drawn_and_the_text_says_so():
-    model = MorseExplorer(np.random.default_rng(0).random((160, 160)), min_persistence=0.0)
-    view = _MorseView(model)
-    assert model.branch_count > views.MOST
-    count = sum(len(trace.x) for trace in view.dots)
-    assert count == views.MOST
-    drawn = np.sort(np.concatenate([trace.x for trace in view.dots]))
-    expected = np.sort(model.shown.persistence)[-count:]
-    np.testing.assert_array_equal(drawn, expected.astype(np.float32))
-    said = f"Of their {model.branch_count:,} dots the {views.MOST:,} most persistent are drawn."
-    assert spoken(view).endswith(said)
-    model.selected = model.branch_count  # one without a dot can be marked
-    assert len(view.ring.x) == 1
-    model.min_persistence = float(np.sort(model.shown.persistence)[-views.MOST])
-    assert "are drawn" not in spoken(view)
+def test_a_flat_image_has_a_view():
+    view = _MorseView(MorseExplorer(np.zeros((3, 4))))
+    assert places(view) == (10, 0, 0)
+    assert view.frames.about["ridges"]["persistence"]["length"] == 0

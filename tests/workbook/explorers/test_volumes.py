@@ -15,7 +15,7 @@ from traitlets import TraitError
 
 from toposeg_lite.workbook import explorers, figures
 from toposeg_lite.workbook.explorers import VolumeExplorer, read_volume
-from toposeg_lite.workbook.explorers.volumes import _VolumeView
+from toposeg_lite.workbook.explorers.space import _VolumeView
 
 # A ring whose weakest voxel is .6, and a spot of .7 beside it, joined by voxels of .2 and .3.
 RING = np.zeros((3, 4, 7))
@@ -174,7 +174,10 @@ def test_a_marked_pair_is_drawn_in_space_and_in_its_slices():
     view = _VolumeView(model)
     view.controls["selected"].value = pair_of(model, 1)
     assert voxels(view.born.x, view.born.y, view.born.z) == {(1, 1, 2)}
-    assert voxels(view.dead.x, view.dead.y, view.dead.z) == {(1, 1, 1)}
+    cross = [np.reshape(one, (-1, 3))[:, :2] for one in (view.dead.x, view.dead.y, view.dead.z)]
+    strokes = np.stack(cross, axis=-1)  # each along one axis, through the voxel
+    assert strokes.mean(axis=1).tolist() == [[1, 1, 1]] * 3
+    assert np.diff(strokes, axis=1)[:, 0].tolist() == (3 * np.eye(3)).tolist()
     birth, death = ([films.places(view.frames, k, which).tolist() for k in range(3)]
                     for which in (1, 2))  # fmt: skip
     assert birth == [[], [1 * 7 + 2], []]

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import base64
-import gzip
-import hashlib
 import os
-from copy import deepcopy
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import anywidget
 import ipywidgets as widgets
-import plotly.graph_objects as go
-from ipywidgets import widget_serialization
 from matplotlib.figure import Figure
-from traitlets import Bytes, HasTraits, Instance, Unicode, default
+from traitlets import HasTraits
 
 from ...checks import check_integer
 from .. import figures
 from .frames import Frames
-from .late import without_grammar
-
-with without_grammar():
-    from plotly.basewidget import custom_serializers
 
 __all__ = ["Explorer", "show"]
 
@@ -129,94 +120,6 @@ def show(explorer: Explorer) -> None:
     display(figures.Bundle(bundle, {"image/png": {"alt": text}}))
 
 
-# Of plotly's configuration: nobody wants to put a medical image on the web by one click.
-PLAIN = {
-    "displayModeBar": False,
-    "displaylogo": False,
-    "showLink": False,
-    "plotlyServerURL": "",
-    "doubleClick": "reset",
-}
-
-
-class PlotlyCode(widgets.Widget):
-    """The code of plotly's widget: five megabytes, sent to a page once for all figures.
-
-    Packed they are less than two, which count where a notebook runs far away.
-    """
-
-    _model_name = Unicode("WidgetModel").tag(sync=True)
-    _model_module = Unicode("@jupyter-widgets/base").tag(sync=True)
-    _model_module_version = Unicode("2.0.0").tag(sync=True)
-
-    digest = Unicode().tag(sync=True)  # by which a page knows that it has the code already
-    packed = Bytes().tag(sync=True)
-
-    kept: ClassVar[PlotlyCode | None] = None
-
-    @classmethod
-    def shared(cls) -> PlotlyCode:
-        """Return the one of this kernel."""
-        if cls.kept is None or cls.kept.comm is None:  # or closed, with all other widgets
-            code = str(go.FigureWidget._esm).encode()
-            digest = hashlib.sha256(code).hexdigest()
-            cls.kept = cls(digest=digest, packed=gzip.compress(code, 1, mtime=0))
-        return cls.kept
-
-
-class LiveFigure(go.FigureWidget):
-    """A figure that is whole on every page, also on one that joins late.
-
-    Plotly tells a page of each change, but offers to pages that come later the figure as it was
-    when it was made: empty. A page of Voila is such a page, and so is one that is loaded anew. Even
-    a page that is there misses changes while it loads plotly: hence `complete` and `repeat`.
-    """
-
-    _esm = Path(__file__).with_name("figure.js")
-    _css = Path(__file__).with_name("figure.css")
-    # The code that plotly's own widget has for `_esm`.
-    _plotly = Instance(PlotlyCode).tag(sync=True, **widget_serialization)
-
-    @default("_plotly")
-    def _share(self) -> PlotlyCode:
-        return PlotlyCode.shared()
-
-    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """Return what a page is told; all of it (without `key`) holds traces and layout as now."""
-        state = super().get_state(key, drop_defaults)
-        if key is None and "_layout_obj" in vars(self):  # it is asked for while it is made, too
-            to_json = custom_serializers["to_json"]
-            state["_widget_data"] = to_json(deepcopy(self._data), self)
-            state["_widget_layout"] = to_json(deepcopy(self._layout_obj._props), self)
-        return state
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Make the figure without plotly's tool bar, which offers to upload what is drawn."""
-        super().__init__(*arguments, **options)
-        self._config: dict[str, Any] = {**PLAIN}
-        self._offered = 0
-
-    def reopen(self) -> None:
-        """Offer the whole figure as it is now to pages, as one that was never known before."""
-        self.close()
-        self.__dict__.pop("_repr_mimebundle_", None)  # which hides how an open one is displayed
-        self._model_id = None
-        self.open()
-        self._offered = self._last_layout_edit_id
-
-    def repeat(self) -> None:
-        """Tell pages everything once more, if anything has changed since the figure was offered.
-
-        A slider stands on the page long before plotly does. What it changes meanwhile is lost.
-        """
-        if self._last_layout_edit_id == self._offered:
-            return
-        names = sorted({name for trace in self._data for name in trace} - {"type", "uid"})
-        traces = {name: [deepcopy(trace.get(name)) for trace in self._data] for name in names}
-        layout = {k: deepcopy(v) for k, v in self._layout_obj._props.items() if k != "template"}
-        self._send_update_msg(traces, layout, list(range(len(self._data))))
-
-
 class KeyGuard(anywidget.AnyWidget):
     """Keep a notebook's shortcuts off the keys that are meant for the widgets beside this one.
 
@@ -233,7 +136,7 @@ def complete(box: Any) -> Any:
     A page that is slow to load plotly loses what it is told meanwhile, for good: its figure stays
     empty. So figures that were filled after they were made are offered anew, in new boxes.
     """
-    if isinstance(box, LiveFigure):
+    if hasattr(box, "reopen"):  # a `live.LiveFigure`; plotly is loaded where one is made
         box.reopen()
     elif type(box) in (widgets.Box, widgets.HBox, widgets.VBox):
         children = [complete(child) for child in box.children]

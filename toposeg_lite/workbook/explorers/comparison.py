@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import ipywidgets as widgets
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from traitlets import default, observe
 
@@ -21,6 +20,8 @@ from .frames import Film, Reel
 from .traits import OneOf, UpTo
 
 if TYPE_CHECKING:  # the studies load torch, which a page of other explorers should not wait for
+    import pandas as pd
+
     from ..studies import Run
 
 __all__ = ["ComparisonExplorer"]
@@ -48,6 +49,7 @@ class ComparisonExplorer(Explorer):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from toposeg_lite.workbook.studies import Run
     >>> scores = pd.DataFrame({
     ...     "network": ["control"] * 4 + ["arm"] * 4, "weight": [0] * 4 + [0.5] * 4,
@@ -131,6 +133,8 @@ class ComparisonExplorer(Explorer):
 
     def _compare(self, run: str, metric: str, seeds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the table of a run with its first seeds, and each seed's differences."""
+        import pandas as pd
+
         from ..studies.statistics import compare_networks, paired_differences
 
         scores = self._scores(run, seeds)
@@ -176,6 +180,8 @@ class ComparisonExplorer(Explorer):
 
     def _pairs(self, run: str, metric: str, seeds: int, network: str) -> pd.DataFrame:
         """Return the scores of control and network for each image."""
+        import pandas as pd
+
         from ..studies.statistics import paired_differences
 
         scores = self._scores(run, seeds)
@@ -301,6 +307,8 @@ def _p(value: float) -> str:
 
 def _invented() -> Run:
     """Return a run that never was: two losses, two seeds, twelve images."""
+    import pandas as pd
+
     from ..studies import Run
 
     generator = np.random.default_rng(0)

@@ -88,6 +88,8 @@ def thinned(film: Film, kept: np.ndarray) -> Film:
         names = [name for name, part in about["features"].items() if isinstance(part, np.ndarray)]
         _cut(about["features"], [name for name in names if name != "starts"], kept)
         _turn(about["features"], ("born", "died"), kept)
+    if about["ridges"]:
+        _turn(about["ridges"], ("join", "lives"), kept)
     if about["marking"]:
         _pick(about["marking"], ("states",), kept)
     if about["play"] and about["play"]["kind"] == "steps":

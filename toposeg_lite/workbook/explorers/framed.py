@@ -21,8 +21,6 @@ class FramedView(ControlledView):
     stands in it (`places`). What the hand does in the page reaches the model once it rests.
     """
 
-    slid: str  # the trait that the slider in the page leads
-
     def __init__(self, model: Any) -> None:
         self.model = model
         self.frames = Frames()
@@ -35,7 +33,7 @@ class FramedView(ControlledView):
             control.observe(self.leader(trait), "value")
         self.redraw()
         model.observe(self.redraw)
-        self.frames.observe(self.obey_page, ["index", "marked", "pixel"])
+        self.frames.observe(self.obey_page, ["index", "level", "marked", "pixel"])
 
     def build_more(self) -> list[Any]:
         """Return the rows of controls that stand below the frames."""
@@ -65,7 +63,7 @@ class FramedView(ControlledView):
         raise NotImplementedError
 
     def places(self) -> dict[str, Any]:
-        """Return where the page stands: `index`, and `marked` or `pixel` where it has them."""
+        """Return where the page stands: `index`, and what else `Frames` tells of it."""
         raise NotImplementedError
 
     def wanted(self) -> dict[str, Any]:

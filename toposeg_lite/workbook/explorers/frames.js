@@ -12,6 +12,7 @@ const REACH = 14; // pixels of the screen within which a dot is meant
 const TALLEST = 560; // pixels of a picture
 const PATIENCE = 150; // milliseconds of computing that are not worth a word
 const HOLD = 900; // milliseconds at a meeting
+const PLACES = ["index", "level", "marked", "pixel"]; // of the hand, which the model is told
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const KINDS = {
   uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array,
@@ -58,6 +59,7 @@ function write(place, text, before) {
   );
 }
 
+const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const rgb = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
 
@@ -261,7 +263,8 @@ class Panel {
 }
 
 /** A layer of an image: palette indices of each frame, and the palette. */
-function layerOf(about, read, count) {
+function layerOf(about, view, count) {
+  const { read } = view;
   const palette = new Uint8Array(1024);
   if (about.palette === "grey")
     for (let k = 0; k < 256; k++) palette.set([k, k, k, 255], 4 * k);
@@ -273,6 +276,7 @@ function layerOf(about, read, count) {
   );
   const size = Math.ceil(count / 8);
   const at = (k) => {
+    if (about.ridges) return view.ridges.paint(scratch.fill(0), k, view.level);
     if (indices)
       return indices.length === count ? indices : indices.subarray(k * count, (k + 1) * count);
     if (bits)
@@ -290,7 +294,7 @@ class ImagePanel extends Panel {
     const read = this.view.read;
     [this.rows, this.columns] = about.shape;
     this.count = this.rows * this.columns;
-    this.layers = about.layers.map((layer) => layerOf(layer, read, this.count));
+    this.layers = about.layers.map((layer) => layerOf(layer, this.view, this.count));
     this.sheet = document.createElement("canvas");
     [this.sheet.width, this.sheet.height] = [this.columns, this.rows];
     this.paper = this.sheet.getContext("2d");
@@ -307,7 +311,7 @@ class ImagePanel extends Panel {
     const { paths } = about;
     this.paths = paths && { starts: read(paths.starts), places: read(paths.places) };
     this.painted = this.masked = this.veiled = null;
-    this.under = -1;
+    this.under = null;
     this.canvas.classList.toggle("toposeg-hand", Boolean(about.click));
     this.name(`${about.title}, ${this.rows} rows and ${this.columns} columns`, false);
     if (about.click === "pixel") {
@@ -345,8 +349,9 @@ class ImagePanel extends Panel {
   }
 
   paint(k) {
-    if (this.painted === k) return;
-    this.painted = k;
+    const now = `${k},${this.view.level}`;
+    if (this.painted === now) return;
+    this.painted = now;
     const out = this.pixels.data;
     out.fill(0);
     for (const { at, palette } of this.layers) {
@@ -365,7 +370,7 @@ class ImagePanel extends Panel {
 
   /** Return 1 for the foreground of a frame. */
   mask(k) {
-    if (this.masked?.k !== k) {
+    if (this.masked?.k !== k) { // only where there are features, and so no second slider
       const layer = this.layers.find((each) => each.mask);
       const mask = Uint8Array.from(layer.at(k), (index) => (layer.mask.includes(index) ? 1 : 0));
       this.masked = { k, mask };
@@ -401,12 +406,7 @@ class ImagePanel extends Panel {
       if (!this.over) this.drawStill();
       ctx.drawImage(this.over, 0, 0, this.width, this.height);
     }
-    if (this.paths && view.shown > 0) {
-      ctx.save();
-      ctx.scale(scale, scale);
-      this.drawPath(view.shown - 1, scale);
-      ctx.restore();
-    }
+    if (view.shown > 0) this.drawShown(view.shown - 1, k);
     this.drawSigns(ctx, k, this.signs.filter((each) => each.starts));
     if (lit && this.about.lights) this.drawPair(lit);
     if (this.about.click === "pixel") this.drawChosen();
@@ -443,21 +443,37 @@ class ImagePanel extends Panel {
     return [((p % columns) + 0.5) * scale, (Math.floor(p / columns) + 0.5) * scale];
   }
 
-  drawPath(j, scale) {
-    const { starts, places } = this.paths;
+  /** Draw the path of what is shown; of a branch its peaks and its pass, too. */
+  drawShown(j, k) {
+    const { ctx, view } = this;
+    if (!view.ridges) {
+      if (!this.paths) return;
+      const { starts, places } = this.paths;
+      return this.drawPath(places.subarray(starts[j], starts[j + 1]));
+    }
+    const { places, low, cut } = view.ridges.branch(j, k, view.level);
+    this.drawPath(places, cut);
+    const size = Math.max(13, 1.6 * this.scale);
+    for (const p of [places[0], places.at(-1)])
+      sign(ctx, "ring", ...this.middle(p), size, this.about.ends, "#fff");
+    sign(ctx, "square", ...this.middle(places[low]), size, "#fff", "#000");
+  }
+
+  drawPath(places, dashed = false) {
     const { ctx } = this;
     ctx.beginPath();
-    for (let i = starts[j]; i < starts[j + 1]; i++) {
-      const [x, y] = [(places[i] % this.columns) + 0.5, Math.floor(places[i] / this.columns) + 0.5];
-      if (i === starts[j]) ctx.moveTo(x, y);
-      ctx.lineTo(x, y);
-    }
+    ctx.moveTo(...this.middle(places[0]));
+    for (const p of places) ctx.lineTo(...this.middle(p));
+    ctx.lineCap = ctx.lineJoin = "round";
     for (const [width, colour] of [[6, "#000"], [3, "#fff"]]) {
-      ctx.lineWidth = width / scale;
-      ctx.lineCap = ctx.lineJoin = "round";
+      ctx.lineWidth = width;
       ctx.strokeStyle = colour;
+      if (dashed && width === 3) ctx.setLineDash([1, 6]);
       ctx.stroke();
     }
+    ctx.setLineDash([]);
+    ctx.lineCap = "butt";
+    ctx.lineJoin = "miter";
   }
 
   /** Draw birth and death pixel of what is lit, and the way between them. */
@@ -499,14 +515,31 @@ class ImagePanel extends Panel {
     const p = this.pixelAt(x, y);
     const { view } = this;
     if (p < 0) return this.left();
-    if (p === this.under && view.index === this.underAt) return;
-    [this.under, this.underAt] = [p, view.index];
+    const now = `${p},${view.index},${view.level}`;
+    if (now === this.under) return;
+    this.under = now;
     const place = `row ${Math.floor(p / this.columns)}, column ${p % this.columns}`;
+    const { ridges } = view;
     let found = 0;
     if (this.picks) found = this.picks[p];
+    else if (ridges) found = this.near(p, ridges.numbers(view.index, view.level));
     else if (this.about.lights) found = view.featureAt(p) + 1;
-    if (this.picks || this.about.lights) view.point(found);
+    if (this.picks || ridges || this.about.lights) view.point(found);
     this.say(found ? `${place}: ${view.nameOf(found - 1)}` : place);
+  }
+
+  /** Return the number at a pixel, or at the nearest one that is a few pixels of the screen away. */
+  near(p, numbers) {
+    const reach = Math.min(Math.round(6 / this.scale), 4);
+    const [row, column] = [Math.floor(p / this.columns), p % this.columns];
+    let [found, least] = [numbers[p], numbers[p] ? 0 : Infinity];
+    for (let y = Math.max(row - reach, 0); y <= Math.min(row + reach, this.rows - 1); y++)
+      for (let x = Math.max(column - reach, 0); x <= Math.min(column + reach, this.columns - 1); x++) {
+        const away = (y - row) ** 2 + (x - column) ** 2;
+        if (numbers[y * this.columns + x] && away < least)
+          [found, least] = [numbers[y * this.columns + x], away];
+      }
+    return found;
   }
 
   pressed(x, y) {
@@ -519,7 +552,7 @@ class ImagePanel extends Panel {
   }
 
   left() {
-    this.under = -1;
+    this.under = null;
     this.say("");
     this.view.point(0);
   }
@@ -1063,7 +1096,8 @@ class Paint extends ImagePanel {
     const p = this.pixelAt(x, y);
     if (p < 0 || event.button) return;
     this.canvas.setPointerCapture(event.pointerId);
-    this.stroke = { value: 1 - this.view.painted[p], from: p };
+    const before = this.view.painted.slice();
+    this.stroke = { value: 1 - before[p], from: p, before };
     this.put(p, this.stroke.value);
     this.changed();
   }
@@ -1093,8 +1127,9 @@ class Paint extends ImagePanel {
 
   released() {
     if (!this.stroke) return;
+    const { before } = this.stroke;
     this.stroke = null;
-    this.view.tellPainted();
+    this.view.tellPainted(before);
   }
 
   left() {
@@ -1107,9 +1142,10 @@ class Paint extends ImagePanel {
     if (event.repeat) return;
     const [row, column] = this.view.pixel;
     const p = row * this.columns + column;
-    this.put(p, 1 - this.view.painted[p]);
+    const before = this.view.painted.slice();
+    this.put(p, 1 - before[p]);
     this.changed();
-    this.view.tellPainted();
+    this.view.tellPainted(before);
   }
 
   changed() {
@@ -1334,8 +1370,109 @@ class Weights extends Chart {
   }
 }
 
+/** The branches as dots: what they are worth, and how high their passes are. */
+class Passes extends Closer {
+  get marks() {
+    return true;
+  }
+
+  draw(k) {
+    this.clear();
+    const { view, ctx, about } = this;
+    const { ridges, level } = view;
+    const [x0, x1, y0, y1] = this.zoom ?? [-0.03, 1.03, 1.03, -0.03];
+    this.axes(
+      [x0, x1, "persistence", ticks(x0, x1)], [y0, y1, "value of the pass", ticks(y0, y1)],
+    );
+    const last = view.last;
+    const drawn = Math.min(last, about.most);
+    const whole = about.title.split(":")[0];
+    say(this.title, drawn < last ? `the ${drawn} most persistent of ${last} ${whole}` : about.title);
+    const [p, high] = [view.about.thresholds[k], view.about.second.numbers[level]];
+    this.places = [];
+    this.inFrame(() => {
+      ctx.fillStyle = view.wash;
+      ctx.fillRect(this.atX(p), this.box[1], this.width, this.atY(high) - this.box[1]);
+      ctx.lineWidth = 1;
+      ctx.strokeStyle = view.faint;
+      ctx.beginPath();
+      ctx.moveTo(this.atX(0), this.atY(1));
+      ctx.lineTo(this.atX(1), this.atY(0));
+      ctx.stroke();
+      for (let j = drawn - 1; j >= 0; j--) {
+        const [u, v] = [ridges.persistence[j], ridges.value[j]];
+        if (!inside(u, this.x) || !inside(v, this.y)) continue;
+        const [x, y] = [this.atX(u), this.atY(v)];
+        this.places.push([j, x, y]);
+        const loop = ridges.dimension[j];
+        const kept = ridges.isKept(j, level);
+        const kind = loop ? (kept ? "up" : "up-open") : kept ? "dot" : "ring";
+        sign(ctx, kind, x, y, 9, view.tint(about.colours[loop]), view.paper);
+      }
+      this.dashed([this.atX(p), this.box[1]], [this.atX(p), this.box[1] + this.box[3]]);
+      this.dashed([this.box[0], this.atY(high)], [this.box[0] + this.box[2], this.atY(high)]);
+      const j = view.shown - 1;
+      if (j >= 0) {
+        const [x, y] = [this.atX(ridges.persistence[j]), this.atY(ridges.value[j])];
+        sign(ctx, "ring", x, y, 20, view.ink, view.paper);
+      }
+      this.drawBox();
+    });
+    this.tellMark();
+  }
+}
+
+/** The likelihood along the branch that is shown, and the saddle level. */
+class Profile extends Chart {
+  get marks() {
+    return false;
+  }
+
+  draw(k) {
+    this.clear();
+    const { view, ctx } = this;
+    const { ridges, level, shown } = view;
+    const branch = shown ? ridges.branch(shown - 1, k, level) : null;
+    const away = branch ? this.lengths(branch.places) : [0];
+    const longest = Math.max(away.at(-1), 1);
+    const x = [-0.02 * longest, 1.02 * longest];
+    this.axes([...x, "pixels from the first peak", ticks(0, longest)],
+              [1.03, -0.03, "likelihood", ticks(0, 1)]);
+    const whole = this.about.title.replace("the marked branch", `branch ${shown}`);
+    say(this.title, shown ? whole : "no branch is marked: click one");
+    set(this.canvas, "aria-label", shown ? `${whole}: ${view.nameOf(shown - 1)}` : "no branch");
+    const high = view.about.second.numbers[level];
+    this.inFrame(() => {
+      const [left, , wide] = this.box;
+      this.dashed([left, this.atY(high)], [left + wide, this.atY(high)]);
+      if (!branch) return;
+      const at = (i) => [this.atX(away[i]), this.atY(branch.heights[i])];
+      ctx.beginPath();
+      away.forEach((_, i) => ctx.lineTo(...at(i)));
+      ctx.lineWidth = 2;
+      ctx.strokeStyle = view.ink;
+      ctx.stroke();
+      for (const i of [0, away.length - 1])
+        sign(ctx, "ring", ...at(i), 12, view.tint(this.about.ends), view.paper);
+      sign(ctx, "square", ...at(branch.low), 12, view.ink, view.paper);
+    });
+  }
+
+  /** Return how far each pixel of a path is from its first one. */
+  lengths(places) {
+    const { columns } = this.view.image;
+    let sum = 0;
+    return Array.from(places, (p, i) => {
+      const q = i ? places[i - 1] : p;
+      sum += Math.hypot((p % columns) - (q % columns),
+                        Math.floor(p / columns) - Math.floor(q / columns));
+      return sum;
+    });
+  }
+}
+
 const PANELS = {
-  image: ImagePanel, diagram: Diagram, bars: Bars, curve: Curve, cells: Cells, paint: Paint,
+  passes: Passes, profile: Profile, image: ImagePanel, diagram: Diagram, bars: Bars, curve: Curve, cells: Cells, paint: Paint,
   forest: Forest, pairs: Pairs, weights: Weights,
 };
 
@@ -1355,11 +1492,226 @@ function featuresOf(about, read) {
   };
 }
 
+/** The skeletons of an image at all places of two sliders, and the branches that make them.
+ *
+ * `k` is the place of the threshold of persistence, `m` that of the saddle level. What is done here
+ * with whole numbers is what toposeg_lite.topology.morse does with thresholds, where it is told:
+ * `cut` follows `_cut`, `uphill` follows `_measure`. */
+class Ridges {
+  constructor(about, read) {
+    for (const [name, place] of Object.entries(about)) this[name] = read(place);
+    this.made = new Map(); // the latest answer of each kind
+  }
+
+  /** Return an answer that is made anew only when it is another one. */
+  kept(what, key, make) {
+    const old = this.made.get(what);
+    if (old?.key === key) return old.value;
+    const value = make();
+    this.made.set(what, { key, value });
+    return value;
+  }
+
+  /** How many branches are more persistent than the threshold: these come first. */
+  count(k) {
+    let n = 0;
+    while (n < this.lives.length && k < this.lives[n]) n += 1;
+    return n;
+  }
+
+  isKept(j, m) {
+    return m < this.stands[j];
+  }
+
+  /** Return what the thresholds leave: 1 for the positions in the tree; and in how many parts. */
+  cut(k, m) {
+    const { parent, reaches, peak, lower, upper, lives, stands } = this;
+    const n = parent.length;
+    const [ends, reasons, children] = [0, 1, 2].map(() => new Int32Array(n));
+    ends[0] = reasons[0] = m < reaches[0] ? 1 : 0;
+    for (let e = 0; e < peak.length; e++) {
+      const [survives, joined] = [k < lives[e], m < stands[e]];
+      if (peak[e] < 0) {
+        if (!survives || !joined) continue;
+        for (const p of [lower[e], upper[e]]) ends[p] += 1, reasons[p] += 1;
+      } else if (m < reaches[peak[e]] && (survives || !joined)) {
+        ends[peak[e]] += 1;
+        reasons[peak[e]] += survives ? 1 : 0;
+      }
+    }
+    const isEnd = Uint8Array.from(ends, (number) => (number ? 1 : 0));
+    for (let i = n - 1; i > 0; i--) { // children come after their parents
+      const j = parent[i];
+      if (!ends[i] || m >= reaches[j]) continue;
+      ends[j] += ends[i];
+      reasons[j] += reasons[i];
+      children[j] += 1;
+    }
+    const [allEnds, allReasons, left] = [ends.slice(), reasons.slice(), new Uint8Array(n)];
+    let parts = 0;
+    for (let i = 0; i < n; i++) {
+      const j = parent[i];
+      if (i && m < reaches[j]) [allEnds[i], allReasons[i]] = [allEnds[j], allReasons[j]];
+      const between = allEnds[i] > ends[i] || isEnd[i] || children[i] > 1;
+      if (!ends[i] || !allReasons[i] || !between) continue;
+      left[i] = 1;
+      if (!i || !left[j]) parts += 1;
+    }
+    return { left, parts };
+  }
+
+  /** Fill in what of the skeleton is cut, 1, and what is kept, 2. */
+  paint(out, k, m) {
+    const { pixel } = this;
+    const whole = this.kept("whole", k, () => this.cut(k, 0)).left;
+    const { left } = this.skeleton(k, m);
+    for (let i = 0; i < pixel.length; i++) if (whole[i] && !left[i]) out[pixel[i]] = 1;
+    for (let i = 0; i < pixel.length; i++) if (left[i]) out[pixel[i]] = 2;
+    return out;
+  }
+
+  skeleton(k, m) {
+    return this.kept("skeleton", `${k},${m}`, () => this.cut(k, m));
+  }
+
+  /** Return how many branches are kept, and in how many parts. */
+  counts(k, m) {
+    let kept = 0;
+    for (let j = this.count(k) - 1; j >= 0; j--) kept += this.isKept(j, m) ? 1 : 0;
+    return [kept, this.skeleton(k, m).parts];
+  }
+
+  /** Return for each position the next one on the way to a peak that survives. */
+  uphill(k, m) {
+    const { parent, join, reaches, peak, lives, stands } = this;
+    const up = new Int32Array(parent.length);
+    for (let i = 1; i < parent.length; i++) {
+      const cut = k < join[i] || m >= reaches[i] || m >= reaches[parent[i]];
+      up[i] = cut ? i : parent[i];
+    }
+    for (let e = 0; e < peak.length; e++) {
+      if (peak[e] < 0 || (k >= lives[e] && m < stands[e])) continue;
+      let [p, target] = [peak[e], peak[e]]; // hang the part from its highest peak
+      for (;;) {
+        const onward = up[p];
+        up[p] = target;
+        if (onward === p) break;
+        [target, p] = [p, onward];
+      }
+    }
+    return up;
+  }
+
+  /** Return the positions of a branch from peak to peak, and where among them its pass is. */
+  path(j, k, m) {
+    const level = this.isKept(j, m) ? m : 0; // one that is cut is shown as it was before
+    const up = this.kept(level ? "up" : "up whole", `${k},${level}`, () => this.uphill(k, level));
+    const ways = [this.lower[j], this.upper[j]].map((p) => {
+      const way = [p];
+      while (up[p] !== p) way.push((p = up[p]));
+      return way;
+    });
+    return { way: [...ways[0].reverse(), ...ways[1]], low: ways[0].length - 1 };
+  }
+
+  branch(j, k, m) {
+    const { way, low } = this.path(j, k, m);
+    return {
+      places: way.map((i) => this.pixel[i]), heights: way.map((i) => this.height[i]), low,
+      cut: !this.isKept(j, m),
+    };
+  }
+
+  /** Return for each pixel the number of the shortest branch there, kept before cut, or 0. */
+  numbers(k, m) {
+    return this.kept("numbers", `${k},${m}`, () => {
+      const ways = Array.from({ length: this.count(k) }, (_, j) => this.path(j, k, m).way);
+      const order = [...ways.keys()].sort(
+        (a, b) => this.isKept(a, m) - this.isKept(b, m) || ways[b].length - ways[a].length,
+      );
+      const found = new Uint32Array(this.size);
+      for (const j of order) for (const i of ways[j]) found[this.pixel[i]] = j + 1;
+      return found;
+    });
+  }
+}
+
 // --- The whole ----------------------------------------------------------------------------------
 
+const differing = (mask, before) => mask.reduce((sum, value, p) => sum + (value !== before[p]), 0);
+
+/** Return what painting has done to the numbers of components and of holes. */
+function changesOf(mask, before, width, connectivity) {
+  const [now, then] = [mask, before].map((each) => partsOf(each, width, connectivity).betti);
+  return now.map((number, k) => number - then[k]);
+}
+
+/** Count the components and holes of two masks that have no partner in the other one.
+ *
+ * Both get a frame of foreground. Of the components that hang together in the union one pair are
+ * partners; holes are if the last pixel that both leave free is the same one. The same as
+ * `betti_matching_error` of toposeg_lite.metrics. */
+export function matchingError(mask, truth, width, connectivity) {
+  const [w, h] = [width + 2, mask.length / width + 2];
+  const framed = [mask, truth].map((each) => {
+    const whole = new Uint8Array(w * h).fill(1);
+    for (let y = 0; y < h - 2; y++)
+      whole.set(each.subarray(y * width, (y + 1) * width), (y + 1) * w + 1);
+    return whole;
+  });
+  const both = Uint8Array.from(framed[0], (value, p) => value | framed[1][p]);
+  const union = partsOf(both, w, connectivity).numbers;
+  const homes = framed.map(() => [new Map(), new Map()]); // of components, and of holes
+  let error = 0;
+  framed.forEach((each, k) => {
+    const { numbers, betti } = partsOf(each, w, connectivity);
+    error += betti[0] + betti[1];
+    numbers.forEach((number, p) => {
+      if (number > 0) homes[k][0].set(number, union[p]);
+      if (number < 0 && !both[p]) homes[k][1].set(number, p); // the last one stays
+    });
+  });
+  for (const kind of [0, 1]) {
+    const [ours, theirs] = homes.map((each) => new Set(each[kind].values()));
+    for (const home of ours) if (theirs.has(home)) error -= 2;
+  }
+  return error;
+}
+
+/** When challenges are met: `view` is as the hand has left it, `before` the mask before that. */
+const MET = {
+  weakest({ ridges, index, marked }) {
+    const first = Math.min(10, ridges.count(index));
+    const lowest = Math.min(...ridges.value.subarray(0, first));
+    return marked > 0 && marked <= first && ridges.value[marked - 1] === lowest;
+  },
+  simplify({ counts: [kept, parts] }) {
+    return kept >= 5 && kept <= 20 && parts === 1;
+  },
+  mend({ painted, panels: [{ truth, columns }], about }) {
+    return matchingError(painted, truth, columns, about.connectivity) === 0;
+  },
+  unlike({ painted, panels: [{ truth, columns }], about }) {
+    const { connectivity } = about;
+    const counts = changesOf(painted, truth, columns, connectivity).every((change) => !change);
+    return counts && matchingError(painted, truth, columns, connectivity) === 4;
+  },
+  both({ painted, panels: [{ columns }], about }, before) {
+    if (differing(painted, before) !== 1) return false;
+    return changesOf(painted, before, columns, about.connectivity).every((change) => change);
+  },
+  corners({ painted, panels: [{ columns }] }, before) {
+    if (differing(painted, before) !== 1) return false;
+    const [four, eight] = [1, 2].map((each) => changesOf(painted, before, columns, each));
+    return four.join() !== eight.join();
+  },
+};
+
 class Frames {
-  constructor(model, el) {
+  constructor(model, el, alone = false) {
     this.model = model;
+    this.alone = alone; // without a kernel
+    this.challenges = [];
     this.el = el;
     this.told = {};
     this.pointing = 0; // what is pointed at, from 1
@@ -1391,17 +1743,31 @@ class Frames {
     this.markValue = make("span.toposeg-value", { "aria-hidden": "true" });
     this.main = make("div.toposeg-row", {}, this.label, this.slider, this.value, this.play);
     this.second = make("div.toposeg-row", {}, this.markLabel, this.marker, this.markValue);
+    this.leveller = make("input", {
+      type: "range", id: `${this.id}-level`, min: 0, step: 1,
+      oninput: () => this.goLevel(Number(this.leveller.value)),
+    });
+    this.levelLabel = make("label", { for: `${this.id}-level` });
+    this.levelValue = make("span.toposeg-value", { "aria-hidden": "true" });
+    this.chooser = make("select", {
+      id: `${this.id}-challenge`, onchange: () => this.pose(Number(this.chooser.value)),
+    });
+    this.chooserLabel = make("label", { for: `${this.id}-challenge` }, "Challenge");
+    this.fourth = make("div.toposeg-row", {}, this.chooserLabel, this.chooser);
+    this.third = make("div.toposeg-row", {}, this.levelLabel, this.leveller, this.levelValue);
+    this.standing = make("p.toposeg-story.toposeg-standing", { "aria-live": "polite" });
     this.sentence = make("p.toposeg-brief", { role: "status", "aria-live": "polite" });
     this.story = make("p.toposeg-story", { "aria-live": "polite" });
     this.tiles = make("div.toposeg-tiles", { "aria-hidden": "true" });
-    const words = make("div", {}, this.sentence, this.story);
+    const words = make("div", {}, this.sentence, this.standing, this.story);
     this.head = make("div.toposeg-head", {}, words, this.tiles);
     this.grid = make("div.toposeg-grid");
     this.legend = make("ul.toposeg-legend", { "aria-label": "Signs" });
     this.root = make(
       "div.toposeg-frames", { "data-lm-suppress-shortcuts": "true" },
-      this.main, this.second, this.head, this.grid, this.legend,
+      this.main, this.third, this.second, this.fourth, this.head, this.grid, this.legend,
     );
+    this.root.classList.toggle("toposeg-alone", this.alone);
     this.el.append(this.root);
   }
 
@@ -1410,6 +1776,7 @@ class Frames {
       "change:about": () => this.soonTake(),
       "change:data": () => this.soonTake(),
       "change:index": () => this.follow("index", (k) => this.stand(k)),
+      "change:level": () => this.follow("level", (m) => (this.level = m)),
       "change:marked": () => this.follow("marked", (j) => (this.marked = j)),
       "change:pixel": () => this.follow("pixel", (p) => (this.pixel = p)),
       "change:busy": () => this.wait(),
@@ -1469,8 +1836,10 @@ class Frames {
     if (!about?.panels) return;
     this.read = reader(this.model.get("data"));
     this.features = about.features && featuresOf(about.features, this.read);
-    for (const name of ["index", "marked", "pixel"]) this.told[name] = this.model.get(name);
+    this.ridges = about.ridges && new Ridges(about.ridges, this.read);
+    for (const name of PLACES) this.told[name] = this.model.get(name);
     this.index = clamp(this.model.get("index"), 0, about.frames - 1);
+    this.level = this.model.get("level") ?? 0;
     this.marked = this.model.get("marked");
     this.pixel = this.model.get("pixel");
     this.pointing = 0;
@@ -1485,8 +1854,13 @@ class Frames {
     }
     this.panels.forEach((panel, k) => panel.use(about.panels[k]));
     this.image = this.panels.find((panel) => panel.layers?.some((layer) => layer.mask));
+    if (this.ridges) this.ridges.size = this.image.count;
+    this.offer(about);
     say(this.label, about.label);
     this.slider.max = about.frames - 1;
+    this.third.hidden = !about.second;
+    say(this.levelLabel, about.second?.label ?? "");
+    this.leveller.max = (about.second?.values.length ?? 1) - 1;
     this.markable = Boolean(about.marking);
     this.second.hidden = !this.markable;
     say(this.markLabel, about.marking?.label ?? "");
@@ -1496,7 +1870,8 @@ class Frames {
     this.head.classList.toggle("toposeg-told", about.play?.kind === "meeting");
     this.legend.replaceChildren(
       ...about.legend.map(([glyph, colour, text]) => {
-        const tinted = (about.features || kinds.includes("pairs")) && "●○▲△".includes(glyph);
+        const charted = about.features || /pairs|passes/.test(kinds); // in colours of the theme
+        const tinted = "A1".includes(glyph) || (charted && "●○▲△".includes(glyph));
         const name = tinted ? "span.toposeg-tinted" : "span";
         const style = `--sign: ${colour}`;
         return make("li", {}, make(name, { style, "aria-hidden": "true" }, glyph), text);
@@ -1525,6 +1900,14 @@ class Frames {
   go(k) {
     this.stop();
     this.stand(k);
+    this.rest();
+  }
+
+  /** Go to a place of the second slider, as a hand wants it. */
+  goLevel(m) {
+    this.stop();
+    this.level = m;
+    this.soon();
     this.rest();
   }
 
@@ -1572,30 +1955,32 @@ class Frames {
     clearTimeout(this.resting);
     set(this.sentence, "aria-busy", "false");
     let changed = false;
-    for (const name of ["index", "marked", "pixel"]) {
+    for (const name of PLACES) {
       if (JSON.stringify(this[name]) === JSON.stringify(this.told[name])) continue;
       this.told[name] = this[name];
       this.model.set(name, this[name]);
       changed = true;
     }
     if (changed) this.model.save_changes();
+    if (changed) this.judge();
   }
 
   /** Tell the model at once what is painted, and the number of the stroke. */
-  tellPainted() {
+  tellPainted(before) {
     this.stroke += 1;
     this.model.set("painted", [...this.painted.keys()].filter((p) => this.painted[p]));
     this.model.set("stroke", this.stroke);
     this.tell();
     this.model.save_changes();
+    this.judge(before);
   }
 
   // --- What follows from them -------------------------------------------------------------------
 
   /** The number of the last thing that can be marked in this frame. */
   get last() {
-    const { features, index } = this;
-    return features ? features.count(index) : this.names.length;
+    const { features, ridges, index } = this;
+    return (features ?? ridges)?.count(index) ?? this.names.length;
   }
 
   /** What can be marked is called so in this frame, where it is no feature. */
@@ -1606,12 +1991,25 @@ class Frames {
 
   /** What is lit: what is pointed at, else what is marked; from 1, 0 for nothing. */
   get shown() {
-    return Math.min(this.pointing || this.marked, this.last);
+    const { last, ridges } = this;
+    if (ridges && this.pointing > last) return 0; // which is simplified away
+    if (ridges && !this.pointing && this.marked > last) return 0;
+    return Math.min(this.pointing || this.marked, last);
+  }
+
+  /** What the page counts by itself: two numbers. */
+  get counts() {
+    return this.ridges ? this.ridges.counts(this.index, this.level) : this.betti;
   }
 
   /** Name a feature or a branch, counted from 0. */
   nameOf(j) {
-    const { features } = this;
+    const { features, ridges } = this;
+    if (ridges)
+      return (
+        `branch ${j + 1}, persistence ${ridges.persistence[j].toFixed(2)}, ` +
+        `pass ${ridges.value[j].toFixed(2)}, ${ridges.isKept(j, this.level) ? "kept" : "cut"}`
+      );
     if (!features) return this.names[j];
     const i = features.range(this.index)[0] + j;
     const kind = this.about.features.kinds[features.dimension[i]];
@@ -1679,6 +2077,7 @@ class Frames {
   said() {
     const { about, index } = this;
     if (about.tail === "paint") return this.saidOfPaint();
+    if (about.tail === "ridges") return this.saidOfRidges();
     let text = about.sentences[index];
     const marked = Math.min(this.marked, this.last);
     if (about.tail === "mark" && marked) {
@@ -1694,8 +2093,16 @@ class Frames {
     return `${text}.`;
   }
 
+  saidOfRidges() {
+    const [kept, parts] = this.counts;
+    const { last, marked } = this;
+    const whole = `${last} ${last === 1 ? "branch" : "branches"}`;
+    const said = `${kept} of ${whole} kept, in ${count(parts, "part")}`;
+    if (!marked || marked > last) return `${said}.`;
+    return `${said}; branch ${marked} is ${this.ridges.isKept(marked - 1, this.level) ? "kept" : "cut"}.`;
+  }
+
   saidOfPaint() {
-    const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
     const [components, holes] = this.betti;
     return (
       `Painted: ${count(components, "component")} and ${count(holes, "hole")}; ` +
@@ -1759,9 +2166,15 @@ class Frames {
     if (Number(slider.value) !== index) slider.value = index;
     set(slider, "aria-valuetext", about.values[index]);
     say(this.value, about.values[index]);
+    if (about.second) {
+      const { leveller, level } = this;
+      if (Number(leveller.value) !== level) leveller.value = level;
+      set(leveller, "aria-valuetext", about.second.values[level]);
+      say(this.levelValue, about.second.values[level]);
+    }
     if (this.markable) {
       if (Number(marker.max) !== this.last) marker.max = this.last;
-      const marked = Math.min(this.marked, this.last);
+      const marked = this.ridges && this.marked > this.last ? 0 : Math.min(this.marked, this.last);
       if (Number(marker.value) !== marked) marker.value = marked;
       const name = marked ? this.nameOf(marked - 1) : "none";
       set(marker, "aria-valuetext", name);
@@ -1772,10 +2185,51 @@ class Frames {
     this.before = text;
     about.numbers.forEach(({ name, one, values }, k) => {
       const [number, unit] = this.tiles.children[k].children;
-      const value = values ? values[index] : String(this.betti[k]);
+      const value = values ? values[index] : String(this.counts[k]);
       say(number, value);
       say(unit, one && value === "1" ? one : name);
     });
+  }
+
+  // --- Challenges -------------------------------------------------------------------------------
+
+  /** Offer the challenges that the page judges here; the one that is posed stays. */
+  offer(about) {
+    const here = about.challenges.filter((each) => this.alone || !each.alone);
+    this.fourth.hidden = !here.length;
+    const names = ["none", ...here.map((each) => each.name)];
+    if (names.join() === this.offered) return;
+    this.offered = names.join();
+    this.challenges = here;
+    this.chooser.replaceChildren(...names.map((name, k) => make("option", { value: k }, name)));
+    this.pose(0);
+  }
+
+  /** Pose a challenge, from 1, or none. */
+  pose(k) {
+    this.challenge = this.challenges[k - 1] ?? null;
+    this.chooser.value = k;
+    [this.tries, this.solved] = [0, false];
+    this.sayStanding();
+  }
+
+  /** Count what the hand has done as a try, and see whether the challenge is met. */
+  judge(before) {
+    const { challenge } = this;
+    if (!challenge || this.solved || Boolean(before) !== Boolean(this.painted)) return;
+    this.tries += 1;
+    this.solved = MET[challenge.kind](this, before);
+    this.sayStanding();
+  }
+
+  sayStanding() {
+    const { challenge, tries } = this;
+    const tried = `${tries} ${tries === 1 ? "try" : "tries"}`;
+    let words = "";
+    if (challenge && this.solved) words = `Solved with ${tried}! ${challenge.why}`;
+    else if (challenge)
+      words = `${challenge.question} ${tries ? `${tried} so far: not yet.` : "Try it."}`;
+    say(this.standing, words);
   }
 
   // --- Motion -----------------------------------------------------------------------------------
@@ -1928,8 +2382,7 @@ export function mount(element, bundle) {
   let gone = false;
   unpacked(bundle.data).then((data) => {
     if (gone) return;
-    frames = new Frames(holder(bundle, data), element);
-    frames.root.classList.add("toposeg-alone");
+    frames = new Frames(holder(bundle, data), element, true);
   });
   return () => {
     gone = true;

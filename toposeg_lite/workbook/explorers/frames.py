@@ -12,15 +12,17 @@ change then hold zeros, which are packed into nearly nothing. `about` holds:
 
 - ``frames``, how many there are; ``label`` and ``values``, what the slider is called and what it
   says in each frame; ``sentences``, one of each frame, without the full stop; ``tail``, what the
-  page adds to it ("mark": the marked feature, "pixel": whether the chosen pixel is simple, "paint":
-  all, or None); ``numbers``, two that matter most: ``name``, what ``one`` is called, ``values``.
+  page adds to it ("mark": the marked feature, "pixel": whether the chosen pixel is simple, "paint"
+  and "ridges": all, or None); ``numbers``, two that matter most: ``name``, what ``one`` is called,
+  ``values``, unless the page counts them itself.
 - ``panels``, pictures side by side; of each its ``kind`` and ``title``:
 
   - "image": ``shape``, rows and columns; ``layers``, palette indices that are laid over each other,
     each with a ``palette`` (a list of [red, green, blue, opacity], or "grey") and either
     ``indices`` of one frame or of all, or ``bits`` of all frames (8 pixels a byte, the first one
     lowest, every frame begins with a new byte), or ``turns``: a pixel is ``before`` in the frames
-    below its number, ``after`` from there on. One layer may hold the foreground: where its index is
+    below its number, ``after`` from there on, or ``ridges``: 1 is what is cut of the skeleton, 2
+    what is kept. One layer may hold the foreground: where its index is
     in ``mask``. ``lines`` (x and y in turn, NaN between them), ``signs`` (places as flat
     indices; if they differ between frames, ``starts`` of each frame), ``picks`` (what a pixel
     marks, from 1, or 0) and ``paths`` of these. ``click`` is "mark", "pixel" or None; ``lights``
@@ -42,6 +44,13 @@ change then hold zeros, which are packed into nearly nothing. `about` holds:
   frame where they differ; ``kinds`` and ``colours``.
 - ``marking``: what can be marked, with its ``label``, and where there are no features ``names``,
   or ``states``, which are names of each frame.
+  ``ridges``: the tree of a skeleton (``pixel``, ``parent``, ``height``) and its critical edges
+  (``dimension``, ``persistence``, ``value``, and positions in the tree: ``lower``, ``upper``,
+  ``peak``). A branch is there in the frames below ``lives``, and cut at the places of the second
+  slider from ``stands`` on; for pixels of the tree ``join`` and ``reaches`` say so.
+  ``second``: a second slider in the page, with its ``label``, ``values`` and ``numbers``.
+  ``challenges`` that the page judges: ``name``, ``kind``, ``question``, and ``why`` it is solved;
+  those that are ``alone`` are posed only where no kernel is.
   ``play``: its ``label``, "steps" or "meeting" as ``kind``, of steps their ``interval`` in
   milliseconds and ``stride`` in frames.
   ``legend``: sign, colour and text of each entry. ``connectivity`` of the foreground, 1 or 2.
@@ -128,6 +137,11 @@ class Reel(Packer):
         """Return the foreground: in frame k the pixels whose level is above k."""
         return _over(colour, opacity) | {"turns": self.turns(levels), "before": 1, "after": 0}
 
+    def ridges(self, colours: Sequence[str]) -> dict[str, Any]:
+        """Return what is cut and what is kept of the skeleton, in these two colours."""
+        opaque = [[*_channels(colour), 255] for colour in colours]
+        return {"palette": [[0, 0, 0, 0], *opaque], "ridges": True, "mask": [2]}
+
     def turns(self, numbers: np.ndarray) -> dict[str, Any]:
         """Pack the frames from which on pixels have turned."""
         most = int(np.max(numbers, initial=0))
@@ -207,6 +221,7 @@ class Reel(Packer):
         about = {"frames": len(self.values), "label": self.label, "values": list(self.values)}
         about |= {"sentences": list(self.sentences), "panels": self.panels, "legend": self.legend}
         about |= {"tail": None, "numbers": [], "features": None, "marking": None, "play": None}
+        about |= {"ridges": None, "second": None, "challenges": []}
         return Film(about | self.more, b"".join(self.chunks))
 
 
@@ -225,8 +240,9 @@ def _starts(parts: Sequence[Any]) -> np.ndarray:
 class Frames(anywidget.AnyWidget):
     """The widget that shows a film, and moves through it by itself.
 
-    Once the hand rests, it tells where it is: `index`, the frame; `marked`, the number of what is
-    marked, 0 for nothing; `pixel`, row and column of the chosen one. What is `painted`, as flat
+    Once the hand rests, it tells where it is: `index`, the frame; `level`, the place of a second
+    slider; `marked`, the number of what is marked, 0 for nothing; `pixel`, row and column of the
+    chosen one. What is `painted`, as flat
     indices, it tells after each `stroke`; these are counted. While it is `busy`, the page says that
     something is being computed; `story` is what it says besides.
     """
@@ -237,6 +253,7 @@ class Frames(anywidget.AnyWidget):
     about = Dict().tag(sync=True)
     data = Bytes().tag(sync=True)
     index = Int(0).tag(sync=True)
+    level = Int(0).tag(sync=True)
     marked = Int(0).tag(sync=True)
     pixel: Any = List([0, 0]).tag(sync=True)
     painted: Any = List().tag(sync=True)
@@ -245,7 +262,7 @@ class Frames(anywidget.AnyWidget):
     busy = Bool(False).tag(sync=True)
 
     def show(self, film: Film, **place: Any) -> None:
-        """Show another film at a place: `index`, `marked`, `pixel`; in one message."""
+        """Show another film at a place: `index` and what else `stand` takes; in one message."""
         with self.hold_sync():
             self.about, self.data = film.about, film.data
             self.stand(**place)
@@ -275,5 +292,10 @@ class Frames(anywidget.AnyWidget):
             kept = kept_frames(film.about["frames"], most, index)
             film, index = thinned(film, kept), kept.tolist().index(index)
         data = base64.b64encode(zlib.compress(film.data)).decode()
-        place = {"index": index, "marked": self.marked, "pixel": list(self.pixel)}
+        place = {
+            "index": index,
+            "level": self.level,
+            "marked": self.marked,
+            "pixel": list(self.pixel),
+        }
         return {"about": film.about, "data": data, **place}

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import ipywidgets as widgets
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
 from ...checks import check_integer
@@ -15,6 +14,8 @@ from .. import figures
 from ..figures.words import count, count_neighbours
 from . import examples, views
 from .base import Explorer
+from .framed import FramedView, grid_of
+from .frames import Film, Reel
 from .traits import Connectivity, Fraction, Likelihood, UpTo
 from .uploads import bring_image
 
@@ -62,7 +63,6 @@ class MorseExplorer(Explorer):
     complex_: MorseComplex
     shown: figures.MorseView
     skeleton: Skeleton
-    branch_count: int
     _numbers: np.ndarray | None = None
 
     image = Likelihood(ndim=2)
@@ -98,13 +98,17 @@ class MorseExplorer(Explorer):
     def _look(self, change: Any = None) -> None:
         """Look at the complex at the present thresholds."""
         levels = {"min_persistence": self.min_persistence, "saddle_level": self.saddle_level}
-        self.branch_count = len(self.complex_.branches(self.min_persistence))
         if self.selected > self.branch_count:
             self.selected = 0
         self.shown = figures.morse_view(self.image, self.complex_, **levels, selected=self.marked)
         if change is None or change["name"] != "selected":
             self.skeleton = self.complex_.skeleton(**levels)
             self._numbers = None
+
+    @property
+    def branch_count(self) -> int:
+        """How many branches are more persistent than the threshold."""
+        return len(self.complex_.branches(self.min_persistence))
 
     @property
     def marked(self) -> int | None:
@@ -185,7 +189,7 @@ class MorseExplorer(Explorer):
         )
 
     def view(self) -> widgets.VBox:
-        """Return a live view: move a slider, click a branch or a dot to mark it."""
+        """Return a live view: move a slider, point at a branch or a dot, click to mark it."""
         return _MorseView(self).box
 
 
@@ -193,102 +197,19 @@ def _has(number: int) -> str:
     return "has" if number == 1 else "have"
 
 
-class _MorseView(views.ChartView):
-    """The view of a `MorseExplorer`: a large image, and two charts on its right."""
+class _MorseView(FramedView):
+    """The view of a `MorseExplorer`: the skeleton, a dot of each branch, and the marked one.
 
-    titles = (
-        "likelihood and skeleton: click a branch", "branches: click a dot",
-        "along the marked branch",
-    )  # fmt: skip
-    clickable = ("xy", "x2y2")
-
-    def arrange(self, width: int) -> None:
-        wide, gap = views.room(self.figure, width), 80
-        if width >= views.ONE_ROW:
-            large = max(min(0.55 * wide, self.tall), 2 * views.LOWEST)
-            small, low = wide - large - gap, (large - 90) / 2
-            cells = [(0, 0, large, large), (large + gap, 0, small, low),
-                     (large + gap, low + 90, small, low)]  # fmt: skip
-        else:
-            large, small = min(wide, 560), (wide - gap) / 2
-            cells = [(0, 0, large, large), (0, large + 100, small, 220),
-                     (small + gap, large + 100, small, 220)]  # fmt: skip
-        views.place(self.figure, width, cells)
-
-    def build_image(self) -> None:
-        """Make the image with its skeleton, the marked branch, and room for a large picture."""
-        self.image, self.gone, self.lines, self.peaks_alone, *self.path, self.ends, self.low = (
-            self.add(
-                1,
-                go.Image(hoverinfo="skip"),
-                _named(views.line(color=figures.CUT, width=1.5, dash="4px,2px"), "cut"),
-                _named(views.line(color=figures.SKELETON, width=2), "skeleton"),
-                go.Scatter(mode="markers", marker={"size": 4, "color": figures.SKELETON},
-                           hoverinfo="skip", showlegend=False),
-                views.line(color="black", width=6),
-                views.line(color="white", width=3),
-                views.line(color="white", width=3, dash="3px,3px"),
-                # Hollow: what they point at is to be seen. White would not show in the legend.
-                _hollow(views.marks("peaks", "circle-open", figures.COMPONENT)),
-                _hollow(views.marks("pass", "square-open", "white").update(showlegend=False)),
-            )
-        )  # fmt: skip
-        self.add_image_axes()
-        self.figure.update_layout(
-            height=640,
-            legend={"y": -0.1},
-            xaxis={"domain": [0, 0.55]},
-            xaxis2={"domain": [0.63, 1]},
-            xaxis3={"domain": [0.63, 1]},
-            yaxis2={"domain": [0.58, 1]},
-            yaxis3={"domain": [0, 0.42]},
-        )
-        for title, (x, y) in zip(
-            self.figure.layout.annotations, ((0.275, 1), (0.815, 1), (0.815, 0.42)), strict=True
-        ):
-            title.update(x=x, y=y)
-        for trace in (self.gone, self.lines):
-            trace.on_click(self.pick_on_image)
-
-    def build_chart(self) -> None:
-        """Make the chart of the branches: a dot for each, and the two thresholds."""
-        limit, self.cross, *self.dots, self.ring = self.add(
-            2,
-            views.line(color="lightgray", width=1),
-            views.line(**views.DASHED),
-            _branches("joins, kept", "circle", figures.COMPONENT),
-            _branches("joins, cut", "circle-open", figures.COMPONENT),
-            _branches("closes a loop, kept", "triangle-up", figures.HOLE),
-            _branches("closes a loop, cut", "triangle-up-open", figures.HOLE),
-            views.ring(),
-        )
-        views.move(limit, [0, 1], [1, 0])
-        self.name_chart_axes("persistence", "value of the pass")
-
-    def build_third(self) -> None:
-        """Make the profile of the marked branch."""
-        self.profile, self.level, self.profile_ends, self.profile_low = self.add(
-            3,
-            views.line(color="black", width=2),
-            views.line(**views.DASHED),
-            views.marks("peaks", "circle", figures.COMPONENT).update(showlegend=False),
-            views.marks("pass", "square", "white"),
-        )
-        self.figure.update_xaxes(title="pixels from the first peak", row=1, col=3)
-        self.figure.update_yaxes(title="likelihood", range=[-0.03, 1.03], row=1, col=3)
+    The page draws the skeleton itself, at all places of both sliders (`Ridges` of ``frames.js``).
+    What it compares are ranks in the grids of the sliders, so it agrees to the last pixel.
+    """
 
     def build_controls(self) -> list[Any]:
-        self.controls |= {
-            "min_persistence": views.fraction_slider("Persistence above"),
-            "saddle_level": views.fraction_slider("Saddle level"),
-            "selected": views.integer_slider("Marked branch"),
-            "connectivity": views.neighbour_choice(),
-        }
-        return [
-            self.row("min_persistence", "saddle_level"),
-            self.row("selected", "connectivity"),
-            self.bring_own(),
-        ]
+        self.controls["connectivity"] = views.neighbour_choice()
+        return []
+
+    def build_more(self) -> list[Any]:
+        return [*self.fold(self.row("connectivity")), self.bring_own()]
 
     def take(self, file: bytes) -> tuple[str, ...]:
         """Look at the reader's own picture, with nothing cut."""
@@ -297,77 +218,130 @@ class _MorseView(views.ChartView):
         self.model.image = taken.values
         return (*taken.notes, "saddle level 0: nothing is cut")
 
-    def pick_on_image(self, trace: Any, points: Any, state: Any) -> None:
-        """Mark the shortest branch through the pixel of the skeleton that was clicked."""
-        if points.point_inds:
-            k = points.point_inds[0]
-            number = self.model.branch_at(int(trace.y[k]), int(trace.x[k]))
-            if number:
-                self.model.selected = number
-
-    def last_values(self) -> dict[str, int]:
-        return {"selected": self.model.branch_count}
-
-    def draw(self, name: str) -> None:
+    def key(self) -> tuple[Any, ...]:
         model = self.model
-        if name in ("image", "connectivity"):
-            self.image.source = views.painted(model.image, np.zeros(model.image.shape, bool))
-        if name != "selected":
-            self.draw_skeleton()
-            self.draw_branches()
-        self.draw_branch()
+        self.grid, self.levels = grid_of(model.min_persistence), grid_of(model.saddle_level)
+        usual = len(grid_of(0.0))
+        own = [
+            value if len(grid) > usual else 0.0  # off the grid
+            for value, grid in (
+                (model.min_persistence, self.grid), (model.saddle_level, self.levels),
+            )
+        ]  # fmt: skip
+        return model.complex_, *own
 
-    def draw_skeleton(self) -> None:
-        """Draw what the thresholds leave, and below it what the saddle level takes."""
-        model, skeleton = self.model, self.model.skeleton
-        whole = (
-            model.complex_.skeleton(model.min_persistence).paths if model.saddle_level > 0 else []
-        )
-        views.move(self.gone, *figures.path_lines(whole, model.image.shape))
-        views.move(self.lines, *figures.path_lines(skeleton.paths, model.image.shape))
-        views.move(self.peaks_alone, *figures.lonely_peaks(skeleton))
+    def places(self) -> dict[str, Any]:
+        model = self.model
+        return {
+            "index": int(np.flatnonzero(self.grid == model.min_persistence)[0]),
+            "level": int(np.flatnonzero(self.levels == model.saddle_level)[0]),
+            "marked": model.selected,
+        }
 
-    def draw_branches(self) -> None:
-        """Sort the branches into those that are kept and those that are cut."""
-        model, view = self.model, self.model.shown
-        self.draw_dots(view.persistence, view.saddle_value, view.dimension, view.kept)
-        p, level, gap = model.min_persistence, model.saddle_level, np.nan
-        views.move(self.cross, [p, p, gap, -0.03, 1.03], [-0.03, 1.03, gap, level, level])
+    def wanted(self) -> dict[str, Any]:
+        frames, complex_ = self.frames, self.model.complex_
+        low, high = float(self.grid[frames.index]), float(self.levels[frames.level])
+        there = frames.marked <= len(complex_.branches(low))  # else it is simplified away
+        return {
+            "min_persistence": low,
+            "saddle_level": high,
+            "selected": frames.marked if there else 0,
+        }
 
-    def draw_branch(self) -> None:
-        """Mark the chosen branch in all three parts."""
-        model, view = self.model, self.model.shown
-        rows, columns = np.unravel_index(view.path, model.image.shape)
-        ends, low = ([0, -1], [view.low]) if model.selected else ([], [])
-        chosen = slice(max(model.selected - 1, 0), model.selected)
-        solid = bool(view.kept[chosen].all())
-        for trace, drawn in zip(self.path, (True, solid, not solid), strict=True):
-            views.move(trace, columns[: drawn * columns.size], rows[: drawn * rows.size])
-        views.move(self.ends, columns[ends], rows[ends])
-        views.move(self.low, columns[low], rows[low])
-        views.move(self.ring, view.persistence[chosen], view.saddle_value[chosen])
-        views.move(self.profile, view.along, view.height)
-        views.move(self.profile_ends, view.along[ends], view.height[ends])
-        views.move(self.profile_low, view.along[low], view.height[low])
-        longest = max(view.along[-1], 1.0) if model.selected else 1.0
-        views.move(self.level, [0, longest], [model.saddle_level] * 2)
+    def film(self) -> Film:
+        """Make one frame of each threshold of persistence; the page finds what is in it."""
+        model, grid = self.model, self.grid
+        values = [f"{t:.2f}" for t in grid]
+        reel = Reel("Persistence above", values, [""] * len(grid))
+        reel.image(
+            "skeleton: point at a branch", model.image.shape,
+            [reel.grey(model.image), reel.ridges((figures.CUT, figures.SKELETON))],
+            click="mark", ends=figures.COMPONENT, colours=(figures.CUT, figures.SKELETON),
+        )  # fmt: skip
+        reel.panel(
+            "passes", "branches: point at a dot", most=MOST,
+            colours=(figures.COMPONENT, figures.HOLE),
+        )  # fmt: skip
+        reel.panel("profile", "along the marked branch", ends=figures.COMPONENT)
+        reel.more |= {
+            "ridges": _pack(reel, model.complex_, grid, self.levels),
+            "second": {
+                "label": "Saddle level",
+                "values": [f"{level:.2f}" for level in self.levels],
+                "numbers": self.levels.tolist(),
+            },
+            "thresholds": grid.tolist(),
+            "connectivity": model.connectivity,
+            "tail": "ridges",
+            "numbers": [
+                {"name": "branches kept", "one": "branch kept"},
+                {"name": "parts", "one": "part"},
+            ],
+            "marking": {"label": "Marked branch"},
+            "challenges": CHALLENGES,
+            "play": {"kind": "steps", "label": "Play: simplify", "interval": 150},
+        }
+        reel.legend += [
+            ("■", figures.SKELETON, "skeleton"),
+            ("■", figures.CUT, "cut by the saddle level"),
+            ("●", figures.COMPONENT, "joins, kept"),
+            ("○", figures.COMPONENT, "joins, cut"),
+            ("▲", figures.HOLE, "closes a loop, kept"),
+            ("△", figures.HOLE, "closes a loop, cut"),
+            ("◯", figures.COMPONENT, "peaks of the marked branch"),
+            ("□", "currentColor", "its pass"),
+        ]
+        return reel.film()
 
 
-# All that is not data is said before a trace is added: a change of one trace's style in a batch
-# clears that of the others.
+MOST = 2000  # dots: nobody could tell more of them apart
+CHALLENGES = [
+    {
+        "name": "which branch would you cut?",
+        "kind": "weakest",
+        "question": "Of the ten most persistent branches, click the one you would trust least: "
+        "that which is held together by the lowest pass.",
+        "why": "It is persistent because a high peak dies at its pass, and yet the pass is all "
+        "that holds it. In the chart such false bridges lie at the lower right.",
+    },
+    {
+        "name": "fewer branches, one piece",
+        "kind": "simplify",
+        "question": "Leave 5 to 20 branches, with the skeleton in one part.",
+        "why": "Persistence cancels passes with peaks, and never parts what hangs together; only "
+        "the saddle level cuts.",
+    },
+]
 
 
-def _branches(name: str, symbol: str, colour: str) -> go.Scatter:
-    """Return a trace of dots in the chart of the branches."""
-    text = "persistence %{x:.3f}<br>pass %{y:.3f}<extra>" + name + "</extra>"
-    return views.dots(name, symbol, colour).update(hovertemplate=text)
+def _pack(reel: Reel, complex_: MorseComplex, grid: Any, levels: Any) -> dict[str, Any]:
+    """Pack the tree of the finest skeleton, and its branches, for `Ridges` of ``frames.js``."""
+    tree, critical = complex_.tree, complex_.critical
+    kind = critical.persistence.dtype  # thresholds take the image's precision
 
+    def below(values: np.ndarray) -> dict[str, Any]:
+        """Pack how many thresholds of persistence lie below values."""
+        return reel.turns(np.searchsorted(grid.astype(kind), values, side="left"))
 
-def _hollow(marks: go.Scatter) -> go.Scatter:
-    """Give hollow signs a line that is seen on bright and on dark pixels."""
-    return marks.update(marker={"size": 14, "line": {"width": 2.5}})
+    def reached(values: np.ndarray) -> dict[str, Any]:
+        """Pack how many saddle levels values reach."""
+        return reel.turns(np.searchsorted(levels.astype(kind), values, side="right"))
 
+    def runs(values: np.ndarray) -> dict[str, Any]:
+        return reel.pack_frames(values[:, None], "int32")
 
-def _named(line: go.Scatter, name: str) -> go.Scatter:
-    """Give a line a name in the legend and an ear for clicks."""
-    return line.update(name=name, showlegend=True, hoverinfo="none")
+    return {
+        "pixel": runs(tree.pixel),
+        "parent": runs(tree.parent),
+        "height": reel.pack(tree.height, "float32"),
+        "join": below(tree.join),
+        "reaches": reached(tree.height),
+        "dimension": reel.pack(critical.dimension, "uint8"),
+        "persistence": reel.pack(critical.persistence, "float32"),
+        "value": reel.pack(critical.value, "float32"),
+        "lower": reel.pack(critical.lower, "int32"),
+        "upper": reel.pack(critical.upper, "int32"),
+        "peak": reel.pack(critical.peak, "int32"),
+        "lives": below(critical.persistence),
+        "stands": reached(critical.value),
+    }

@@ -215,11 +215,15 @@ class PaintExplorer(Explorer):
 
 @dataclass(frozen=True)
 class Challenge:
-    """A question that is answered by painting; `met` tells from the mask before whether it is."""
+    """A question that is answered by painting; `met` tells from the mask before whether it is.
+
+    A page without a kernel judges by itself: `kind` is what ``frames.js`` calls it.
+    """
 
     question: str
     met: Callable[[PaintExplorer, np.ndarray], bool]
     why: str
+    kind: str
 
 
 def _counts(mask: np.ndarray, connectivity: int) -> np.ndarray:
@@ -238,6 +242,7 @@ CHALLENGES: dict[str, Challenge | None] = {
         lambda model, before: model.numbers["betti_matching_error"] == 0,
         "Each part has its partner now. With one of two opposite mistakes mended, the Betti error "
         "is worse than with both: it only compares counts.",
+        kind="mend",
     ),
     "both counts with one pixel": Challenge(
         "Find one pixel that changes components and holes at once.",
@@ -246,6 +251,7 @@ CHALLENGES: dict[str, Challenge | None] = {
             and bool(_changes(model.mask, before, model.connectivity).all())
         ),
         "Such a pixel touches several parts: it joins or parts some, and closes or opens a hole.",
+        kind="both",
     ),
     "8 is not 4": Challenge(
         "Find one pixel that counts differently with 4 and with 8 neighbours.",
@@ -255,6 +261,7 @@ CHALLENGES: dict[str, Challenge | None] = {
         ),
         "It touches other pixels at corners alone: with 8 neighbours they hang together, with 4 "
         "they do not.",
+        kind="corners",
     ),
     "equal counts, wrong parts": Challenge(
         "Bring the Betti error to 0 while the Betti matching error is 4.",
@@ -262,6 +269,7 @@ CHALLENGES: dict[str, Challenge | None] = {
             model.numbers["betti_error"] == 0 and model.numbers["betti_matching_error"] == 4
         ),
         "The counts agree by chance; that the parts lie elsewhere only the matching sees.",
+        kind="unlike",
     ),
 }
 
@@ -351,6 +359,12 @@ class _PaintView(FramedView):
             "connectivity": model.connectivity,
             "stroke": self.frames.stroke,
             "tail": "paint",
+            "challenges": [
+                {"name": name, "alone": True}
+                | {key: getattr(each, key) for key in ("kind", "question", "why")}
+                for name, each in CHALLENGES.items()
+                if each is not None
+            ],
             "numbers": [
                 {"name": "components", "one": "component"},
                 {"name": "holes", "one": "hole"},

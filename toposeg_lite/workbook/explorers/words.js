@@ -1,16 +1,5 @@
-// The words below an explorer, and what its widgets lack: names and values for a screen reader, a
-// ring of focus, a hand over what can be clicked. Everything is text: no word becomes an element.
-
-const NOTEBOOK = 110; // pixels above a notebook's cells
-const GAP = 24; // pixels around the first sentence
-
-const BUTTONS = {
-  "fa-play": "Play",
-  "fa-pause": "Pause",
-  "fa-stop": "Stop",
-  "fa-repeat": "Repeat",
-  "fa-retweet": "Repeat",
-};
+// The words below an explorer, and what its widgets lack: names and values for a screen reader, and a
+// ring of focus. Everything is text: no word becomes an element.
 
 function paragraph(el, kind) {
   const made = document.createElement("p");
@@ -59,35 +48,12 @@ function nameSliders(box) {
   }
 }
 
-function nameButtons(box, played) {
-  for (const button of box.querySelectorAll(".widget-play button")) {
-    const sign = button.querySelector("i")?.classList ?? button.classList;
-    const name = Object.keys(BUTTONS).find((each) => sign.contains(each));
-    if (name) set(button, "aria-label", `${BUTTONS[name]}: ${played}`);
-  }
-}
-
-function namePictures(box, label, said, clickable) {
+function namePictures(box, label, said) {
   for (const plot of box.querySelectorAll(".js-plotly-plot")) {
     set(plot, "role", "img");
     set(plot, "aria-label", label);
     set(plot, "aria-describedby", said.id);
-    for (const area of plot.querySelectorAll(".nsewdrag[data-subplot]"))
-      if (clickable.includes(area.dataset.subplot)) area.style.cursor = "pointer";
   }
-}
-
-// How high a figure can be so that it and the first sentence are seen at once: on a page of Voila
-// from its top, in a notebook, which one scrolls, without what stands above the explorer.
-function howTall(el, brief) {
-  const box = el.parentElement;
-  const figure = box?.querySelector(".js-plotly-plot");
-  if (!figure) return 0;
-  const top = figure.getBoundingClientRect().top;
-  const above = document.body.dataset.voila
-    ? top + window.scrollY
-    : top - box.getBoundingClientRect().top + NOTEBOOK;
-  return Math.floor(window.innerHeight - above - brief.offsetHeight - GAP);
 }
 
 // Whether plotly has drawn its first picture, and hears clicks. What the kernel says before that is
@@ -123,12 +89,10 @@ export default {
     let told = false; // the kernel knows that the picture is there
     let watcher, measure;
     const tellRoom = () => {
-      const [room, tall] = [Math.floor(el.clientWidth), howTall(el, brief)];
+      const room = Math.floor(el.clientWidth);
       // A scroll bar that comes and goes with the words is no reason to lay out anew.
-      const same = (name, pixels) => Math.abs(pixels - model.get(name)) < 24;
-      if (!told || room < 200 || (same("room", room) && same("tall", tall))) return;
+      if (!told || room < 200 || Math.abs(room - model.get("room")) < 24) return;
       model.set("room", room);
-      model.set("tall", tall);
       model.save_changes();
     };
     const tellDrawn = (box) => {
@@ -144,8 +108,7 @@ export default {
       if (!box) return;
       tellDrawn(box);
       nameSliders(box);
-      nameButtons(box, model.get("played"));
-      namePictures(box, model.get("label"), long, model.get("clickable"));
+      namePictures(box, model.get("label"), long);
     };
     const soon = () => {
       if (!waiting) waiting = requestAnimationFrame(tend);

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import anywidget
-from traitlets import Bool, Int, List, Unicode
+from traitlets import Bool, Int, Unicode
 
 __all__ = ["Words"]
 
@@ -15,9 +14,8 @@ class Words(anywidget.AnyWidget):
     """A sentence that a screen reader is told of, and the whole text below it.
 
     Both are set as text, so what they hold never becomes HTML. Numbers that have changed are
-    marked. The browser's part also names what stands beside it: sliders with their values, the
-    buttons that play them, figures; and it measures, in pixels, as soon as it is shown, how wide
-    the `room` is and how `tall` a figure can be for the first sentence to be seen with it.
+    marked. The browser's part also names what stands beside it, sliders with their values and
+    figures; and it measures, in pixels, as soon as it is shown, how wide the `room` is.
     """
 
     _esm = Path(__file__).with_name("words.js")
@@ -27,7 +25,4 @@ class Words(anywidget.AnyWidget):
     aloud = Bool(True).tag(sync=True)  # whether the sentence stands here, and not elsewhere
     text = Unicode().tag(sync=True)
     label = Unicode().tag(sync=True)  # what the figure is called
-    played = Unicode().tag(sync=True)  # the label of the slider that the buttons play
-    clickable: Any = List().tag(sync=True)  # plotly's names of the parts that hear a click
     room = Int(0).tag(sync=True)
-    tall = Int(0).tag(sync=True)

@@ -8,10 +8,9 @@ image: the "control" and the "score" of one `network`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -21,6 +20,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from ...checks import check_choice, check_real
 from .base import COMPONENT, DEATH, HOLE, RAISED, TRUTH, _axes, _check_axes
 from .painting import METRICS
+
+if TYPE_CHECKING:  # a page of other explorers should not wait for it
+    import pandas as pd
 
 __all__ = [
     "NETWORKS",
@@ -58,6 +60,7 @@ def sorted_by_outcome(pairs: pd.DataFrame, metric: str) -> tuple[np.ndarray, ...
 
     Examples
     --------
+    >>> import pandas as pd
     >>> pairs = pd.DataFrame({"control": [3.0, 2.0], "score": [1.0, 2.0]})
     >>> [kind.tolist() for kind in sorted_by_outcome(pairs, "betti_error")]
     [[True, False], [False, False], [False, True]]
@@ -70,6 +73,8 @@ def sorted_by_outcome(pairs: pd.DataFrame, metric: str) -> tuple[np.ndarray, ...
 
 def _table(table: Any, columns: Sequence[str], name: str) -> pd.DataFrame:
     """Return a table that has these columns and is not empty, else raise."""
+    import pandas as pd
+
     if not isinstance(table, pd.DataFrame):
         raise TypeError(f"{name} must be a DataFrame; got {type(table).__name__}")
     missing = [column for column in columns if column not in table]
@@ -116,6 +121,7 @@ def difference_forest(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> rows = {"arm": {"difference": -2.0, "low": -3.0, "high": -0.5}}
     >>> table = pd.DataFrame.from_dict(rows, orient="index")
     >>> ax = difference_forest(table, metric="betti_error", title="Betti error")
@@ -126,6 +132,8 @@ def difference_forest(
     upwards = higher_is_better(metric)
     if selected is not None:
         check_choice(selected, table.index.tolist(), "selected")
+    import pandas as pd
+
     if seeds is not None and not isinstance(seeds, pd.DataFrame):
         raise TypeError(f"seeds must be a DataFrame; got {type(seeds).__name__}")
     _check_axes(ax)
@@ -186,6 +194,7 @@ def paired_scores(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> pairs = pd.DataFrame({"control": [3.0, 2.0], "score": [1.0, 2.0]}, index=["a", "b"])
     >>> ax = paired_scores(pairs, metric="betti_error", title="Betti error", network="arm")
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
@@ -244,6 +253,7 @@ def weight_curves(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> validation = pd.DataFrame({
     ...     "network": ["control", "arm", "arm"], "seed": 0, "weight": [0, 0.1, 1],
     ...     "dice": [5, 4, 3],
@@ -320,6 +330,7 @@ def weight_panels(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> validation = pd.DataFrame({
     ...     "network": ["control", "one", "one", "two"], "seed": 0, "weight": [0, 0.1, 1, 1],
     ...     "dice": [0.9, 0.8, 0.7, 0.8],
@@ -382,6 +393,7 @@ def comparison_summary(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> table = pd.DataFrame({"difference": [-2.0], "low": [-3.0], "high": [-0.5]}, index=["arm"])
     >>> pairs = pd.DataFrame({"control": [3.0, 2.0], "score": [1.0, 2.0]}, index=["a", "b"])
     >>> validation = pd.DataFrame({"network": ["control", "arm"], "seed": 0, "weight": [0, 0.1],

@@ -7,9 +7,9 @@ meaning hangs on colour alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +18,9 @@ from matplotlib.patches import Patch
 
 from ...data import Sample
 from ...differences import Difference
+
+if TYPE_CHECKING:  # a page of other explorers should not wait for it
+    import pandas as pd
 
 __all__ = ["SIGNS", "comparison_figure", "mask_differences_figure", "training_figure"]
 
@@ -182,6 +185,7 @@ def training_figure(histories: Mapping[str, pd.DataFrame], starts: Mapping[str, 
 
     Examples
     --------
+    >>> import pandas as pd
     >>> histories = {name: pd.DataFrame({"dice_bce": [1.0, 0.5]}) for name in ("control", "mine")}
     >>> figure = training_figure(histories, {"control": 0, "mine": 0})
     >>> [[text.get_text() for text in ax.get_legend().get_texts()] for ax in figure.axes]
@@ -224,4 +228,5 @@ def _line(number: int) -> dict[str, str]:
 
 def _running_mean(values: np.ndarray) -> np.ndarray:
     """Return the mean over the last steps; over fewer where there are not so many yet."""
-    return pd.Series(values).rolling(MEAN_OVER, min_periods=1).mean().to_numpy()
+    ends = np.arange(1, len(values) + 1)
+    return np.array([values[max(0, end - MEAN_OVER) : end].mean() for end in ends])

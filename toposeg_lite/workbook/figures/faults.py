@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -13,6 +12,9 @@ from matplotlib.patches import Rectangle
 
 from .base import COMPONENT, HOLE
 from .comparison import _table
+
+if TYPE_CHECKING:  # a page of explorers should not wait for it
+    import pandas as pd
 
 __all__ = ["fault_map"]
 
@@ -32,6 +34,7 @@ def fault_map(table: pd.DataFrame) -> Figure:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> row = {"dataset": "roads", "kind": "break", "loss": "cldice", "control": 12.0,
     ...        "change": -0.5, "verdict": "fewer"}
     >>> figure = fault_map(pd.DataFrame([row]))
