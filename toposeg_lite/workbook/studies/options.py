@@ -43,16 +43,20 @@ def gather_folder(given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def option(default: Any, help: str | None = None) -> Any:
-    """Return a field of a dataclass that is an option of a command, with a line of help."""
-    return dataclasses.field(default=default, metadata={"help": help})
+def option(default: Any, help: str | None = None, *, positional: bool = False) -> Any:
+    """Return a field of a dataclass that is an option of a command, with a line of help.
+
+    With `positional` its values, of which there must be one, are given without its name.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "positional": positional})
 
 
 def add_options(parser: argparse.ArgumentParser, kind: type) -> None:
     """Add an option for each field of a dataclass, ``--even-light`` for ``even_light``.
 
     A field whose default is False is a switch, and one whose default is a tuple takes several
-    values. All values are of their default's type; where that is None, they are texts.
+    values. All values are of their default's type; where that is None, they are texts, and so are
+    several of which there is none by default.
     """
     for field in dataclasses.fields(kind):
         name, default = f"--{field.name.replace('_', '-')}", field.default
@@ -60,9 +64,13 @@ def add_options(parser: argparse.ArgumentParser, kind: type) -> None:
         if default is False:
             parser.add_argument(name, action="store_true", **settings)
             continue
-        example = default[0] if isinstance(default, tuple) else default
+        example = default
         if isinstance(default, tuple):
             settings["nargs"] = "+"
+            example = default[0] if default else None
+        if field.metadata["positional"]:
+            del settings["default"]
+            name = field.name
         parser.add_argument(name, type=str if example is None else type(example), **settings)
 
 
