@@ -16,7 +16,10 @@ as far as it can, and lower its death as far as it can.
 02.4 correct. Noise alone makes no dot with a persistence above twice its amplitude.
 """
 
-from . import chapter14  # noqa: F401
+from . import (
+    chapter11,  # noqa: F401
+    chapter14,  # noqa: F401
+)
 from .chapter01 import PENCIL_SPACE
 from .chapter02 import PENCIL_IMAGE
 from .chapter03 import PENCIL_STRIP, PENCIL_STRIP_TRUTH

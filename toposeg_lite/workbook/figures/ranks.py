@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from .base import _axes
+from .base import _check_axes
 from .comparison import NETWORKS, _table
 
 __all__ = ["rank_lines"]
@@ -45,21 +48,24 @@ def rank_lines(
         raise ValueError("ranks must have one row for each network")
     if not isinstance(titles, list | tuple) or [type(text) for text in titles] != [str, str]:
         raise TypeError(f"titles must be two texts; got {titles!r}")
-    ax = _axes(ax, (6.4, 0.9 + 0.3 * len(ranks)))
+    _check_axes(ax)
+    if ax is None:
+        height = 0.8 + 0.27 * len(ranks)
+        ax = Figure(figsize=(6.4, height)).add_axes((0.02, 0.02, 0.96, 0.98 - 0.7 / height))
     places = ranks.rank(method="first")
     styles = iter(range(len(ranks)))
     for name in ranks.index:
-        style = {"color": "black", "lw": 3, "ls": "--", "marker": "s"}
+        style: dict[str, Any] = {"color": "black", "lw": 3, "ls": "--", "marker": "s"}
         if name != "control":
             colour, marker = NETWORKS[:-1][next(styles) % (len(NETWORKS) - 1)]
             style = {"color": colour, "lw": 1.8, "ls": "-", "marker": marker}
         home, away = places.loc[name]
         ax.plot([0, 1], [home, away], ms=6, **style)
-        weight = "bold" if name == "control" else "normal"
-        text = {"va": "center", "color": style["color"], "weight": weight, "fontsize": "small"}
+        text: dict[str, Any] = {"va": "center", "color": style["color"], "fontsize": "small"}
+        text["weight"] = "bold" if name == "control" else "normal"
         ax.text(-0.05, home, f"{name} {ranks.loc[name, 'home']:g}", ha="right", **text)
         ax.text(1.05, away, f"{ranks.loc[name, 'away']:g} {name}", ha="left", **text)
-    ax.set(xlim=(-0.9, 1.9), ylim=(len(ranks) + 0.6, 0.4), yticks=[], title=title)
+    ax.set(xlim=(-0.9, 1.9), ylim=(len(ranks) + 0.5, 0.5), yticks=[], title=title)
     ax.set_xticks([0, 1], list(titles))
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
