@@ -437,4 +437,4 @@ exercises.quiz("10")
 #
 # ## Next
 #
-# [Chapter 13](13_go_to_three_dimensions.ipynb) does all this in a volume. Before you go on, **shut this kernel down** (menu *Kernel*, *Shut Down Kernel*): it holds memory that the next chapter can use.
+# [Chapter 11](11_cross_the_domains.ipynb) asks whether the order of the losses holds on other images. Before you go on, **shut this kernel down** (menu *Kernel*, *Shut Down Kernel*): it holds memory that the next chapter can use.

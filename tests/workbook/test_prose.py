@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -216,3 +217,44 @@ def test_what_chapter_07_says_of_its_bound():
     chance = (weight / (1 + np.exp(-2 - 2 * x))).sum() / weight.sum()
     (answer,) = re.findall(r"Less, about (\.\d+)\.", text_of("07b"))
     assert float(answer) == round(chance, 2)
+
+
+def rows_of_table(text, *starts):
+    """Return the numbers of the rows of a table that begin so."""
+    rows = {}
+    for start in starts:
+        (row,) = re.findall(rf"(?m)^# \| {re.escape(start)} \|(.*)\|$", text)
+        rows[start] = np.array([float(cell.strip(" %")) for cell in row.split("|")])
+    return rows
+
+
+def test_the_orders_of_exercise_11_2_follow_from_its_tables():
+    (cell,) = re.findall(r"(?ms)^# %% ex2 \[markdown\]\n(.*?)(?=^# %% )", text_of("11"))
+    errors, shares = rows_of_table(cell, "home", "away"), rows_of_table(cell, *"ABCD")
+    orders = []
+    for place in ("home", "away"):
+        removed = {name: errors[place] @ share / 100 for name, share in shares.items()}
+        orders.append("".join(sorted(removed, key=lambda name: -removed[name])))
+        assert len(set(removed.values())) == 4
+    (solution,) = re.findall(r"(?ms)^# %% ex2-solution.*?\n(.*?)(?=^# %% )", text_of("11"))
+    assert f'("{orders[0]}", "{orders[1]}")' in solution
+    said = {name: f"{errors['home'] @ share / 100:g}" for name, share in shares.items()}
+    assert f"A {said['A']}, D 16 - 2 + 1 = {said['D']}, C {said['C']}, B {said['B']}" in solution
+
+
+def test_the_counts_of_section_1_of_chapter_11():
+    (cell,) = re.findall(r"(?ms)^# %% hand \[markdown\]\n(.*?)(?=^# %% )", text_of("11"))
+    scores = rows_of_table(cell, "**home**", "**away**")
+    home, away = scores["**home**"], scores["**away**"]
+    pairs = list(itertools.combinations(range(5), 2))
+    against = [
+        (a, b) for a, b in pairs if (home[a] - home[b]) * (away[a] - away[b]) < 0
+    ]  # A and B, C and D
+    assert against == [(0, 1), (2, 3)]
+    inversions = [
+        sum(order[a] > order[b] for a, b in pairs) for order in itertools.permutations(range(5))
+    ]
+    assert [inversions.count(k) for k in range(3)] == [1, 4, 9]
+    extreme = sum(abs(10 - 2 * count) >= 6 for count in inversions)
+    assert (extreme, len(inversions)) == (28, 120)
+    assert "$p = 28 / 120 = .23$" in cell

@@ -23,7 +23,12 @@ from toposeg_lite.topology import (
     simple_points,
 )
 from toposeg_lite.workbook import exercises
-from toposeg_lite.workbook.studies.statistics import holm, sign_flip_test
+from toposeg_lite.workbook.studies.statistics import (
+    holm,
+    kendall_tau,
+    rank_correlation,
+    sign_flip_test,
+)
 
 ALL = {chapter: exercises.quiz(chapter) for chapter in exercises.quizzes()}
 EACH = [(c, k) for c, one in ALL.items() for k in range(len(one.questions))]
@@ -72,6 +77,8 @@ NAMES = {
     "voi": metrics.variation_of_information,
     "holm": holm,
     "sign_flip_test": sign_flip_test,
+    "tau": kendall_tau,
+    "rank_correlation": rank_correlation,
 }
 
 

@@ -157,6 +157,21 @@ def leaving_out(quantile):
     return without
 
 
+def ordering(margin, where, otherwise):
+    def tau(home, away):
+        votes = []
+        for a in range(len(home)):
+            for b in range(a):
+                gaps = {"at home": home[a] - home[b], "away": away[a] - away[b]}
+                wide = {place: abs(gap) > margin for place, gap in gaps.items()}
+                if wide[where] if where in wide else all(wide.values()):
+                    product = math.prod(gaps.values())
+                    votes.append((product > 0) - (product < 0))
+        return sum(votes) / len(votes) if votes else otherwise
+
+    return tau
+
+
 def turned(dimension, stretched):
     def pairs(image):
         other = persistence_pairs(1 - image, connectivity=1, border="closed")
@@ -202,6 +217,7 @@ RIGHT = {
     "08.2": cheapest,
     "08.3": paid,
     "10.3": leaving_out,
+    "11.3": ordering,
     "13.3": turned,
     "14.3": fading,
 }
@@ -219,6 +235,7 @@ PUBLISHED = {
     "08.2": {"least": 0.05, "times": 1},
     "08.3": {"false": 1, "look": 1, "pixel": 0.0},
     "10.3": {"quantile": 0.5},
+    "11.3": {"margin": 0.5, "where": "at both places", "otherwise": 0},
     "13.3": {"dimension": 1, "stretched": 1},
     "14.3": {"weight": 1, "power": 1, "rest": 0},
 }  # fmt: skip

@@ -59,6 +59,7 @@ SEEDS = pd.DataFrame({0: [-2.0]}, index=["arm"])
 ORDERS = pd.DataFrame(
     {"area": [2.0, 3.0], "better than persistence": [4, 0]}, index=["doubt", "persistence"]
 )
+RANKS = pd.DataFrame({"home": [1, 2], "away": [2, 1]}, index=["control", "arm"])
 
 # --- What is refused -----------------------------------------------------------------------------
 
@@ -297,6 +298,11 @@ CALLS: list[Call] = [
          {"pairs": SCORES, **COMPARED, "network": "arm", "selected": "a", "ax": None},
          {"pairs": FRAME, "selected": {"another": "none", "a number": 3}},
          free={"network": "words to write"}),
+    draw(figures.rank_lines,
+         {"ranks": RANKS, "title": "a", "titles": ("here", "there"), "ax": None},
+         {"ranks": FRAME | {"of texts": RANKS.astype(str)},
+          "titles": {"None": None, "a number": 3, "a text": "ab", "three": ("a", "b", "c"),
+                     "of numbers": (1, 2)}}),
     draw(figures.weight_curves,
          {"validation": VALIDATION, **COMPARED, "networks": ["arm"], "chosen": {("arm", 0): 0.1},
           "margin": -0.01, "ax": None},

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import torch
 from bad_values import IMAGE, MASK
 
 from toposeg_lite.data import Dataset, Sample, load_dataset
@@ -15,16 +16,20 @@ from toposeg_lite.workbook.studies import (
     Comparison,
     Study,
     StudyConfig,
+    across,
     calibration,
     choose_weight,
     judge,
     prepare_folder,
     read_runs,
     statistics,
+    transfer,
 )
 from toposeg_lite.workbook.studies.orders import OrderOptions, order_study
 
 SCORES = pd.DataFrame({"network": ["control"], "seed": [0], "image": ["a"], "dice": [0.5]})
+PLACES = [SCORES.assign(place=place) for place in transfer.PLACES]
+PAIR = transfer.Transfer("walls", "nets", pd.concat(PLACES), {})
 SAMPLE = Sample("a", IMAGE[None].astype(np.float32), MASK)
 SMALL = Dataset("small", (SAMPLE,), (SAMPLE,), (SAMPLE,), "foreground", "exact", 20, "none")
 
@@ -357,6 +362,86 @@ CASES = [
         r"p_values must have one axis.*got shape \(1, 1\)",
     ),
     ("holm text", lambda: statistics.holm(["a"]), TypeError, r"p_values must hold numbers"),
+    (
+        "tau, networks",
+        lambda: statistics.kendall_tau([1.0, 2.0], [1.0]),
+        ValueError,
+        r"first and second must score the same networks.*\(2,\) and \(1,\)",
+    ),
+    (
+        "tau, text",
+        lambda: statistics.kendall_tau(["a", "b"], [1.0, 2.0]),
+        TypeError,
+        "first must hold real numbers",
+    ),
+    (
+        "rank correlation, draws",
+        lambda: statistics.rank_correlation([1.0, 2.0], [1.0, 2.0], draws=0),
+        ValueError,
+        "draws must be at least 1",
+    ),
+    (
+        "across, no study",
+        lambda: across.AcrossCommand(onto=("retina",)).run(),
+        ValueError,
+        "studies must name one at least",
+    ),
+    (
+        "across, a data set",
+        lambda: across.read_name(3),
+        TypeError,
+        "onto must be a text; got 3",
+    ),
+    (
+        "visitor, channels",
+        lambda: across.Visitor(torch.nn.Identity(), channels=0),
+        ValueError,
+        "channels must be at least 1",
+    ),
+    (
+        "visitor, scale",
+        lambda: across.Visitor(torch.nn.Identity(), channels=1, scale=0),
+        ValueError,
+        "scale must be finite and above zero",
+    ),
+    (
+        "visitor, inverted",
+        lambda: across.Visitor(torch.nn.Identity(), channels=1, inverted=1),
+        TypeError,
+        "inverted must be",
+    ),
+    ("visitor, model", lambda: across.Visitor(3, channels=1), TypeError, "model must be"),
+    (
+        "orders, none",
+        lambda: transfer.compare_orders({}),
+        TypeError,
+        "transfers must map one name at least",
+    ),
+    (
+        "orders, no transfer",
+        lambda: transfer.compare_orders({"a": 3}),
+        TypeError,
+        "transfers must hold instances of Transfer",
+    ),
+    (
+        "order interval, level",
+        lambda: transfer.order_interval(PAIR, "dice", level=1.0),
+        ValueError,
+        "level must be between 0 and 1",
+    ),
+    (
+        "order interval, metric",
+        lambda: transfer.order_interval(PAIR, "betti_error"),
+        ValueError,
+        "metric must be one of 'dice'",
+    ),
+    (
+        "order interval, transfer",
+        lambda: transfer.order_interval(3, "dice"),
+        TypeError,
+        "transfer must be a Transfer; got int",
+    ),
+    ("transfers, folder", lambda: transfer.read_transfers(3), TypeError, "folder must be a path"),
     (
         "scores table",
         lambda: statistics.compare_networks([1], "dice"),

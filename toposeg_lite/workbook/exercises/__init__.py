@@ -16,7 +16,7 @@ as far as it can, and lower its death as far as it can.
 02.4 correct. Noise alone makes no dot with a persistence above twice its amplitude.
 """
 
-from . import chapter09, chapter14  # noqa: F401
+from . import chapter09, chapter11, chapter14  # noqa: F401
 from .chapter01 import PENCIL_SPACE
 from .chapter02 import PENCIL_IMAGE
 from .chapter03 import PENCIL_STRIP, PENCIL_STRIP_TRUTH

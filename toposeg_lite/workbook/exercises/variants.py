@@ -569,6 +569,41 @@ _FAMILIES["10.3"] = _Family(
 )
 
 
+def _two_places(generator: np.random.Generator, constants: Constants) -> Inputs:
+    found: Inputs = [([2.0, 2.0, 2.0], [4.0, 4.0, 4.0])]  # no pair is clear
+    for count in (5, 8, 8, 11):
+        found.append(tuple(generator.integers(0, 9, (2, count)).astype(float).tolist()))
+    return found
+
+
+def _tau_of_clear(
+    home: list[float], away: list[float], *, margin: float, where: str, otherwise: float
+) -> float:
+    one, two = np.triu_indices(len(home), 1)
+    differences = [np.array(scores)[one] - np.array(scores)[two] for scores in (home, away)]
+    clear = [np.abs(each) > margin for each in differences]
+    chosen = {"at home": clear[0], "away": clear[1], "at both places": clear[0] & clear[1]}[where]
+    signs = np.sign(differences[0] * differences[1])[chosen]
+    return float(signs.mean()) if signs.size else float(otherwise)
+
+
+_FAMILIES["11.3"] = _Family(
+    "`home` and `away` hold the mean scores of the same losses at two places. Count only the pairs "
+    "of losses whose scores differ by **more than {margin}** **{where}**. Return the agreements "
+    "minus the contradictions among them, divided by the number of the pairs that count (one that "
+    "is tied at the other place is neither, but counts); {otherwise} if no pair counts.",
+    "def tau_of_clear_pairs(home, away):\n    return None\n",
+    {
+        "margin": (1.5, 2.5, 3.5),
+        "where": ("at home", "away", "at both places"),
+        "otherwise": (0, 1, -1),
+    },
+    _two_places,
+    _tau_of_clear,
+    _number,
+)
+
+
 def _volumes(generator: np.random.Generator, constants: Constants) -> Inputs:
     shapes = ((3, 4, 5), (4, 4, 4), (5, 3, 6))
     return [(generator.permutation(np.prod(s)).reshape(s) / np.prod(s),) for s in shapes]

@@ -90,6 +90,7 @@ from .morse import (
 from .orders import ORDER_STYLES, branches_by_value, order_areas, order_curves
 from .painting import mask_parts, metric_rows, numbered_parts, painting_summary, part_name
 from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
+from .ranks import rank_lines
 from .structures import (
     MAPS,
     branch_colours,
@@ -187,6 +188,7 @@ __all__ = [
     "pixel_values",
     "pixel_values_of",
     "png",
+    "rank_lines",
     "reliability_plot",
     "show",
     "slice_frame",

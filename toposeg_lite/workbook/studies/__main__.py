@@ -19,6 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from ...files import make_folder, reading, write_atomically
 from ...training.records import read_json
+from .across import AcrossCommand
 from .audit import AuditCommand
 from .calibration import CalibrationCommand
 from .convergence import ConvergenceCommand
@@ -39,6 +40,7 @@ __all__ = ["main", "run_study"]
 AGAIN = "What was trained is kept: the same command with -p resume True goes on from there."
 #: Commands whose options are the fields of a dataclass.
 COMMANDS = {
+    "across": AcrossCommand,
     "audit": AuditCommand,
     "calibration": CalibrationCommand,
     "convergence": ConvergenceCommand,

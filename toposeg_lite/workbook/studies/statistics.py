@@ -23,6 +23,8 @@ References
        doi:10.2307/3001968
 .. [5] D. S. Kerby, "The simple difference formula", Comprehensive Psychology 3, 2014.
        doi:10.2466/11.IT.3.1
+.. [6] M. G. Kendall, "A new measure of rank correlation", Biometrika 30, 1938.
+       doi:10.1093/biomet/30.1-2.81
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ...checks import check_choice, check_integer, check_number
+from ...checks import check_choice, check_integer, check_number, check_reals
 
 __all__ = [
     "COLUMNS",
@@ -42,8 +44,10 @@ __all__ = [
     "bootstrap_interval",
     "compare_networks",
     "holm",
+    "kendall_tau",
     "paired_differences",
     "rank_biserial",
+    "rank_correlation",
     "sign_flip_test",
 ]
 
@@ -260,6 +264,76 @@ def holm(p_values: Any) -> np.ndarray:
     corrected = np.empty(len(values))
     corrected[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1)
     return corrected
+
+
+def kendall_tau(first: Any, second: Any) -> np.ndarray:
+    """Return how far two scores put the same networks in the same order: Kendall's tau-b [6]_.
+
+    Of each pair of networks both scores say which is ahead. The value is the number of pairs on
+    which they agree minus that on which they contradict each other, divided by the geometric mean
+    of the numbers of pairs that each of them decides: 1 for the same order, -1 for the reverse. A
+    score in which all are equal has no order; then it is 0.
+
+    Both are (..., networks) arrays of float; what is returned has their shape without the last
+    axis.
+
+    Examples
+    --------
+    Three pairs; only the last two networks have changed places:
+
+    >>> float(kendall_tau([1.0, 2.0, 3.0], [10.0, 30.0, 20.0]).round(3))
+    0.333
+    """
+    tables = [check_reals(first, "first").astype(float), check_reals(second, "second")]
+    if tables[0].shape != tables[1].shape or tables[0].ndim == 0 or tables[0].shape[-1] < 2:
+        raise ValueError(
+            f"first and second must score the same networks, two at least; got the shapes "
+            f"{tables[0].shape} and {tables[1].shape}"
+        )
+    if not all(np.isfinite(table).all() for table in tables):
+        raise ValueError("first and second must hold finite numbers")
+    one, two = np.triu_indices(tables[0].shape[-1], 1)
+    signs = [np.sign((table[..., one] - table[..., two]).round(12)) for table in tables]
+    decided = [np.abs(sign).sum(-1) for sign in signs]
+    pairs = np.sqrt(decided[0] * decided[1])
+    agreed = (signs[0] * signs[1]).sum(-1)
+    return np.asarray(agreed / np.where(pairs, pairs, 1.0))
+
+
+def rank_correlation(
+    first: Any, second: Any, *, draws: int = 9999, seed: int = 0
+) -> tuple[float, float]:
+    """Return Kendall's tau of two scores of the same networks, and its two-sided p-value.
+
+    Were the second order made by chance, all orders would be equally probable. The p-value is the
+    part of them whose tau is as far from 0 as the observed one: exact where no two networks have
+    the same score, which is scipy's `kendalltau`; else from all orders, or from `draws` of them
+    where there are more, by `permutation_test`. Both are (networks,) arrays of float.
+
+    Examples
+    --------
+    Of the 24 orders of four networks one alone agrees on all pairs, and one on none.
+
+    >>> tau, p = rank_correlation([1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 5.0, 7.0])
+    >>> tau, round(p, 3)
+    (1.0, 0.083)
+    """
+    check_integer(draws, "draws", 1)
+    check_integer(seed, "seed")
+    tau = kendall_tau(first, second)
+    if tau.ndim:
+        raise ValueError(f"first and second must have one axis; got {tau.ndim + 1}")
+    one, two = (np.asarray(scores, float).round(12) for scores in (first, second))
+    if all(len(np.unique(scores)) == len(scores) for scores in (one, two)):
+        return float(tau), float(stats.kendalltau(one, two, method="exact").pvalue)
+    test = stats.permutation_test(
+        (one,),
+        lambda permuted: kendall_tau(permuted, np.broadcast_to(two, permuted.shape)),
+        permutation_type="pairings",
+        n_resamples=draws,
+        rng=np.random.default_rng(seed),
+    )
+    return float(tau), float(test.pvalue)
 
 
 def compare_networks(
