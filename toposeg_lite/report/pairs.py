@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.files import UnreadableFile
-from ..data.folders import almost_same, one_form, structure_of, usable_files
+from ..data.folders import AlmostSame, one_form, structure_of, usable_files
 from ..data.nifti import lay_on
 from ..data.reading import KINDS, read_file, stem, to_likelihood, upright
 from .options import ReportOptions
@@ -42,16 +42,17 @@ def find_pairs(
     pairs = []
     for method, folder in methods.items():
         found = _by_name(folder, options.prediction_names, problems)
-        for name in sorted(found.keys() - wanted.keys()):
-            others = {key: path.name for key, path in wanted.items() if key not in found}
+        alone = sorted(found.keys() - wanted.keys()), sorted(wanted.keys() - found.keys())
+        near = AlmostSame({name: wanted[name].name for name in alone[1]})
+        for name in alone[0]:
             file = options.truth_names.replace("*", name)
             text = f"{found[name]}: no truth {file}.* in {truths}"
-            problems.append(text + almost_same(name, others))
-        for name in sorted(wanted.keys() - found.keys()):
-            others = {key: path.name for key, path in found.items() if key not in wanted}
+            problems.append(text + near.remark(name))
+        near = AlmostSame({name: found[name].name for name in alone[0]})
+        for name in alone[1]:
             file = options.prediction_names.replace("*", name)
             text = f"{wanted[name]}: no prediction {file}.* in {folder}"
-            problems.append(text + almost_same(name, others))
+            problems.append(text + near.remark(name))
         shared = sorted(found.keys() & wanted.keys())
         pairs += [Pair(method, name, found[name], wanted[name]) for name in shared]
     if not pairs and not problems:
