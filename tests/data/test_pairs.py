@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from toposeg_lite.data import folder, folders
+from toposeg_lite.data import folder
 
 RNG = np.random.default_rng(2)
 GREY = RNG.integers(0, 256, (12, 20), dtype=np.uint8)
@@ -407,20 +407,6 @@ def test_names_that_almost_match_are_named(tmp_path, image, mask, text):
     write(tmp_path / f"m/{mask}.png", WHITE)
     with pytest.raises(ValueError, match=rf"(?m)^- .*no mask {image}\.\* in \S*m(; )?{text}"):
         only(tmp_path)
-
-
-def test_very_many_names_without_a_partner_are_not_compared_all_with_all(tmp_path, monkeypatch):
-    calls = []
-    real = folders._core
-    monkeypatch.setattr(folders, "_core", lambda name: calls.append(name) or real(name))
-    for k in range(300):
-        (tmp_path / f"i/cell-{k}.png").parent.mkdir(exist_ok=True)
-        (tmp_path / f"m/CELL {k}.png").parent.mkdir(exist_ok=True)
-        (tmp_path / f"i/cell-{k}.png").touch()
-        (tmp_path / f"m/CELL {k}.png").touch()
-    with pytest.raises(ValueError, match=r"almost the same: 'CELL"):
-        only(tmp_path)
-    assert len(calls) < 10 * 600
 
 
 def test_links_to_nothing_are_named(tmp_path):

@@ -39,6 +39,7 @@ CHAPTERS = [
     "08_annotate_where_the_model_is_unsure",
     "09_run_a_full_training",
     "10_compare_and_ablate",
+    "12_scale_up",
     "13_go_to_three_dimensions",
     "14_use_it_in_your_own_project",
 ]

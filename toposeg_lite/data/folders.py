@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 import unicodedata
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -241,12 +240,11 @@ def _list_files(
         if known is not path:
             problems.append(f"{path}: has the same name as {known.name}")
     alone = [sorted(named[k].keys() - named[1 - k].keys()) for k in (0, 1)]
-    near = [AlmostSame({name: named[k][name].name for name in alone[k]}) for k in (0, 1)]
     for key in alone[0]:
-        almost = near[1].remark(key)
+        almost = almost_same(key, {name: named[1][name].name for name in alone[1]})
         problems.append(f"{named[0][key]}: no mask {key}{suffix}.* in {places[1]}{almost}")
     for key in alone[1]:
-        almost = near[0].remark(key)
+        almost = almost_same(key, {name: named[0][name].name for name in alone[0]})
         problems.append(f"{named[1][key]}: no image {key}.* in {places[0]}{almost}")
     return named
 
@@ -276,40 +274,24 @@ def one_form(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-class AlmostSame:
-    """Remarks on files whose names are almost that of another, in time for very many of them.
+def almost_same(key: str, candidates: dict[str, str]) -> str:
+    """Return a remark on the files whose names are almost `key`, from names to files."""
 
-    `candidates` maps names to files.
-    """
+    def core(name: str) -> str:
+        return "".join(letter for letter in name.casefold() if letter.isalnum())
 
-    def __init__(self, candidates: dict[str, str]) -> None:
-        self.candidates = candidates
-        self.by_core: dict[str, list[str]] = {}
-        for name in candidates:
-            self.by_core.setdefault(_core(name), []).append(name)
-        self.folded = sorted((name.casefold(), name) for name in candidates)
-
-    def remark(self, key: str) -> str:
-        """Return a remark on those that are almost `key`."""
-        close = self.by_core.get(_core(key), [])
-        if not close and _core(key):
-            start = key.casefold()
-            place = bisect_left(self.folded, (start,))
-            near = self.folded[place : place + 3]
-            close = [name for folded, name in near if folded.startswith(start)]
-        if not close and len(self.candidates) <= _MANY:  # comparing all with all takes long
-            close = difflib.get_close_matches(key, self.candidates, n=3, cutoff=0.75)
-        if not close:
-            return ""
-        listed = ", ".join(repr(self.candidates[name]) for name in close[:3])
-        suffix = close[0][len(key) :] if close[0].startswith(key) else ""
-        hint = f" (mask_suffix={suffix!r}?)" if suffix else ""
-        return f"; almost the same: {listed}{hint}"
-
-
-def _core(name: str) -> str:
-    """Return the letters and digits of a name, in small letters."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
+    wanted = core(key)
+    close = [name for name in candidates if core(name) == wanted]
+    if not close:
+        close = [n for n in candidates if wanted and n.casefold().startswith(key.casefold())]
+    if not close and len(candidates) <= _MANY:  # comparing all with all takes long
+        close = difflib.get_close_matches(key, candidates, n=3, cutoff=0.75)
+    if not close:
+        return ""
+    listed = ", ".join(repr(candidates[name]) for name in close[:3])
+    suffix = close[0][len(key) :] if close[0].startswith(key) else ""
+    hint = f" (mask_suffix={suffix!r}?)" if suffix else ""
+    return f"; almost the same: {listed}{hint}"
 
 
 _MANY = 200

@@ -155,6 +155,15 @@ def leaving_out(quantile):
     return without
 
 
+def hours(wanted, cores):
+    def predict(counts, seconds, workers):
+        time = [s * w for s, w in zip(seconds, workers, strict=True)]
+        cost, start = np.polyfit(counts, time, 1, w=[1 / t for t in time])
+        return (start + cost * wanted) / cores / 3600
+
+    return predict
+
+
 def turned(dimension, stretched):
     def pairs(image):
         other = persistence_pairs(1 - image, connectivity=1, border="closed")
@@ -180,6 +189,7 @@ RIGHT = {
     "08.2": cheapest,
     "08.3": paid,
     "10.3": leaving_out,
+    "12.3": hours,
     "13.3": turned,
 }
 #: The published exercise, in the words of its variants.
@@ -195,6 +205,7 @@ PUBLISHED = {
     "08.2": {"least": 0.05, "times": 1},
     "08.3": {"false": 1, "look": 1, "pixel": 0.0},
     "10.3": {"quantile": 0.5},
+    "12.3": {"wanted": 10**6, "cores": 1},
     "13.3": {"dimension": 1, "stretched": 1},
 }  # fmt: skip
 

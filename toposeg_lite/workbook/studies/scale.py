@@ -16,7 +16,7 @@ that does nothing else::
 
     scale="python -m toposeg_lite.training scale --results notebooks/reference_runs/scale.csv"
     $scale
-    $scale --side 512 --counts 15 60 240
+    $scale --side 512 --counts 15 120
     $scale --jobs topological --counts 1000000 --workers 2
 
 ``--scheduler`` measures a cluster that is there, instead of predicting it.

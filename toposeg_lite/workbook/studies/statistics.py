@@ -168,8 +168,8 @@ def bootstrap_interval(
     if not 0 < check_number(level, "level") < 1:
         raise ValueError(f"level must be between 0 and 1; got {level}")
     draws, seed = check_integer(draws, "draws", 1), check_integer(seed, "seed")
-    weights = _drawn if draws * table.shape[1] > AT_ONCE else _kept
-    parts = weights(table.shape, over, draws, seed)
+    asked = table.shape, over, draws, seed
+    parts = _drawn(*asked) if draws * table.shape[1] > AT_ONCE else _kept(*asked)
     means = np.concatenate([((seeds @ table) * images).sum(1) for seeds, images in parts])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
