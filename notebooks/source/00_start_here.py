@@ -143,10 +143,11 @@ print(f"loss {value.item():.3f}; its gradient pulls at {pulled} of {mask.size} p
 # | **09** [Run a full training](09_run_a_full_training.ipynb) | train any dataset with any loss, read the report | - |
 # | **10** [Compare and ablate](10_compare_and_ablate.ipynb) | read the reference runs of all losses, judge for yourself | intervals and images of a study |
 # | **11** [Cross the domains](11_cross_the_domains.ipynb) | say whether the order of the losses holds on other images | ranks at two places |
+# | **12** [Scale up](12_scale_up.ipynb) | measure what an image costs, and predict a million | - |
 # | **13** [Go to three dimensions](13_go_to_three_dimensions.ipynb) | do all this in a volume | slices and a skeleton in space |
 # | **14** [Use it in your own project](14_use_it_in_your_own_project.ipynb) | train your own network on your own images with a topological loss, and look at what it did | a report |
 #
-# Each takes about half an hour to read and an hour with its exercises; its head says it exactly. Read 01 first, then 02, on which 03, 04 and 05 build; 06, 07, 07b and 08 follow 05; 09 can be run at any time, and read after 03; 10 follows 09, and 11 follows 10; 13 and 14 come last. Whoever is in a hurry and has images goes from 03 to 14. Numbers that are missing are free for chapters to come. [All explorers in tabs](90_dashboard.ipynb) are a page of their own, for lectures.
+# Each takes about half an hour to read and an hour with its exercises; its head says it exactly. Read 01 first, then 02, on which 03, 04 and 05 build; 06, 07, 07b and 08 follow 05; 09 can be run at any time, and read after 03; 10 follows 09, and 11 follows 10; 12, 13 and 14 come last. Whoever is in a hurry and has images goes from 03 to 14. Numbers that are missing are free for chapters to come. [All explorers in tabs](90_dashboard.ipynb) are a page of their own, for lectures.
 #
 # **How a chapter works.** Predict first, then run the cells from top to bottom. Every chapter starts with an example that fits on paper, does it in naive code, with the library and with an independent tool, and checks that they agree. Then come a real photograph, an explorer to play with, and exercises. A stub that you leave alone does no harm; the checker only says "not attempted". Each exercise has a hint that unfolds, and a solution in the notebook of the same name in [`solutions`](solutions). Without a kernel, for instance on GitHub, explorers appear as a picture.
 #

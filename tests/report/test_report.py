@@ -18,7 +18,7 @@ from report_masks import MINE, OTHERS, TRUTHS, array_of, write_masks, write_png
 
 from toposeg_lite import further_metrics, metrics
 from toposeg_lite.differences import KINDS, topology_differences
-from toposeg_lite.report import ReportOptions, make_report, making
+from toposeg_lite.report import ReportOptions, make_report, making, pairs
 from toposeg_lite.report.__main__ import main
 from toposeg_lite.report.scoring import KIND_COLUMNS
 
@@ -163,6 +163,21 @@ def test_many_faults_are_counted(places, tmp_path):
         write_png(places["mine"] / f"lonely{number}.png", np.ones((3, 8)))
     with pytest.raises(ValueError, match=r"60 problems with the masks(.|\n)*and 10 more"):
         report(places, tmp_path / "report")
+
+
+def test_very_many_names_without_a_partner_are_not_compared_all_with_all(tmp_path, monkeypatch):
+    compared = []
+    real = pairs.almost_same
+    monkeypatch.setattr(pairs, "almost_same", lambda *some: compared.append(some) or real(*some))
+    for name, ending in (("mine", "-mine"), ("truth", "-truth")):
+        (tmp_path / name).mkdir()
+        for number in range(400):
+            (tmp_path / name / f"{number:03}{ending}.png").touch()
+    text = r"800 problems with the masks(.|\n)*and 750 more"
+    with pytest.raises(ValueError, match=text) as error:
+        report({name: tmp_path / name for name in ("mine", "truth")}, tmp_path / "report")
+    assert len(compared) <= 2 * pairs.LISTED
+    assert f"no truth 000-mine.* in {tmp_path / 'truth'}" in str(error.value)
 
 
 def test_no_masks_at_all(tmp_path):

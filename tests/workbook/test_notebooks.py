@@ -45,6 +45,7 @@ CHAPTERS = [
     "09_run_a_full_training",
     "10_compare_and_ablate",
     "11_cross_the_domains",
+    "12_scale_up",
     "13_go_to_three_dimensions",
     "14_use_it_in_your_own_project",
 ]

@@ -19,14 +19,12 @@ from ..files import atomic_file, make_folder, one_writer, write_atomically
 from .kept import KeptRows
 from .options import ReportOptions
 from .page import report_page
-from .pairs import Pair, find_pairs
+from .pairs import LISTED, Pair, find_pairs
 from .processes import Pool, executor, in_chunks, workers_for
 from .scoring import check_pairs, score_pairs
 
 __all__ = ["make_report"]
 
-#: How many problems are listed; the others are counted.
-LISTED = 50
 #: Fewer pairs than this are done in this process: others take seconds to start.
 FEW = 8
 

@@ -14,7 +14,11 @@ from ..data.nifti import lay_on
 from ..data.reading import KINDS, read_file, stem, to_likelihood, upright
 from .options import ReportOptions
 
-__all__ = ["Pair", "find_pairs", "read_pair"]
+__all__ = ["LISTED", "Pair", "find_pairs", "read_pair"]
+
+#: How many problems are listed; the others are counted. Only names among the first of these are
+#: compared with all others: of very many names that would take hours.
+LISTED = 50
 
 
 class Pair(NamedTuple):
@@ -42,16 +46,17 @@ def find_pairs(
     pairs = []
     for method, folder in methods.items():
         found = _by_name(folder, options.prediction_names, problems)
-        for name in sorted(found.keys() - wanted.keys()):
-            others = {key: path.name for key, path in wanted.items() if key not in found}
+        lonely = sorted(found.keys() - wanted.keys()), sorted(wanted.keys() - found.keys())
+        others = {name: wanted[name].name for name in lonely[1]}
+        for place, name in enumerate(lonely[0]):
             file = options.truth_names.replace("*", name)
             text = f"{found[name]}: no truth {file}.* in {truths}"
-            problems.append(text + almost_same(name, others))
-        for name in sorted(wanted.keys() - found.keys()):
-            others = {key: path.name for key, path in found.items() if key not in wanted}
+            problems.append(text + (almost_same(name, others) if place < LISTED else ""))
+        others = {name: found[name].name for name in lonely[0]}
+        for place, name in enumerate(lonely[1]):
             file = options.prediction_names.replace("*", name)
             text = f"{wanted[name]}: no prediction {file}.* in {folder}"
-            problems.append(text + almost_same(name, others))
+            problems.append(text + (almost_same(name, others) if place < LISTED else ""))
         shared = sorted(found.keys() & wanted.keys())
         pairs += [Pair(method, name, found[name], wanted[name]) for name in shared]
     if not pairs and not problems:

@@ -31,6 +31,7 @@ from toposeg_lite.workbook.exercises import (
     PENCIL_ROW,
     PENCIL_STRIP,
     PENCIL_STRIP_TRUTH,
+    PENCIL_TASKS,
     PENCIL_VOLUME,
     check,
     checking,
@@ -259,6 +260,18 @@ def test_the_doubt_of_the_exercise_is_that_of_a_session():
 
 def test_the_pencil_differences_have_the_p_value_of_the_library():
     assert sign_flip_test(PENCIL_DIFFERENCES) == RIGHT["10.1"] == 6 / 32
+
+
+def test_two_workers_end_the_pencil_tasks_when_the_exercise_says():
+    for order, end in zip(
+        (PENCIL_TASKS, sorted(PENCIL_TASKS, reverse=True)), RIGHT["12.1"], strict=True
+    ):
+        waiting, left, minutes = list(order), [0, 0], 0
+        while waiting or any(left):  # minute by minute
+            left = [waiting.pop(0) if not some and waiting else some for some in left]
+            left = [max(some - 1, 0) for some in left]
+            minutes += 1
+        assert minutes == end
 
 
 def test_the_pencil_volume_by_an_oracle():

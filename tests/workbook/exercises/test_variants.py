@@ -172,6 +172,15 @@ def ordering(margin, where, otherwise):
     return tau
 
 
+def hours(wanted, cores):
+    def predict(counts, seconds, workers):
+        time = [s * w for s, w in zip(seconds, workers, strict=True)]
+        cost, start = np.polyfit(counts, time, 1, w=[1 / t for t in time])
+        return (start + cost * wanted) / cores / 3600
+
+    return predict
+
+
 def turned(dimension, stretched):
     def pairs(image):
         other = persistence_pairs(1 - image, connectivity=1, border="closed")
@@ -218,6 +227,7 @@ RIGHT = {
     "08.3": paid,
     "10.3": leaving_out,
     "11.3": ordering,
+    "12.3": hours,
     "13.3": turned,
     "14.3": fading,
 }
@@ -236,6 +246,7 @@ PUBLISHED = {
     "08.3": {"false": 1, "look": 1, "pixel": 0.0},
     "10.3": {"quantile": 0.5},
     "11.3": {"margin": 0.5, "where": "at both places", "otherwise": 0},
+    "12.3": {"wanted": 10**6, "cores": 1},
     "13.3": {"dimension": 1, "stretched": 1},
     "14.3": {"weight": 1, "power": 1, "rest": 0},
 }  # fmt: skip

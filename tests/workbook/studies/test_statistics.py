@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from toposeg_lite.workbook.studies import statistics
 from toposeg_lite.workbook.studies.statistics import (
     bootstrap_interval,
     compare_networks,
@@ -126,6 +127,26 @@ def test_the_same_seed_draws_the_same_and_levels_nest():
     assert bootstrap_interval(table, seed=8) != bootstrap_interval(table, seed=9)
     narrow, wide = (bootstrap_interval(table, level=level) for level in (0.5, 0.99))
     assert wide[0] < narrow[0] < table.mean() < narrow[1] < wide[1]
+
+
+@pytest.mark.parametrize("over", ["both", "images", "seeds"])
+def test_very_many_images_are_drawn_in_parts_which_changes_nothing(over, monkeypatch):
+    table = drawn(8, 2, 30)
+    whole = bootstrap_interval(table, over=over), sign_flip_test(table)
+    sizes = []
+    real = statistics._drawn
+
+    def spy(*arguments):
+        for seeds, images in real(*arguments):
+            sizes.append(images.size)
+            yield seeds, images
+
+    monkeypatch.setattr(statistics, "_drawn", spy)
+    monkeypatch.setattr(statistics, "AT_ONCE", 1000)
+    parts = bootstrap_interval(table, over=over), sign_flip_test(table)
+    assert parts == (pytest.approx(whole[0], abs=1e-12), whole[1])
+    assert sum(sizes) == 5000 * 30
+    assert max(sizes) <= 1000
 
 
 # --- Tests ------------------------------------------------------------------------------------

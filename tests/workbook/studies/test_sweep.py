@@ -258,7 +258,7 @@ def test_a_class_of_clusters_is_made_and_scaled(monkeypatch):
             return super().scale(n)
 
     monkeypatch.setattr(distributed, "OneOfTheirs", Cluster, raising=False)
-    with sweeps._open_client("distributed.OneOfTheirs", 3) as client:
+    with sweeps.open_client("distributed.OneOfTheirs", 3) as client:
         assert client.submit(sum, [1, 2]).result() == 3
         assert isinstance(client.cluster, Cluster)
     assert scaled[0] == 3  # and to none when it is closed

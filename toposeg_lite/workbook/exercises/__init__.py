@@ -26,6 +26,7 @@ from .chapter06 import DOUBTFUL_WALL, DOUBTFUL_WALL_TRUTH, PENCIL_PASS, PENCIL_P
 from .chapter07 import PENCIL_BRANCHES
 from .chapter08 import PENCIL_QUEUE, QueuedBranch
 from .chapter10 import PENCIL_DIFFERENCES
+from .chapter12 import PENCIL_TASKS
 from .chapter13 import PENCIL_VOLUME
 from .checking import Verdict, check
 from .quiz import Answer, Question, Quiz, quiz, quizzes
@@ -46,6 +47,7 @@ __all__ = [
     "PENCIL_SPACE",
     "PENCIL_STRIP",
     "PENCIL_STRIP_TRUTH",
+    "PENCIL_TASKS",
     "PENCIL_VOLUME",
     "Answer",
     "Question",

@@ -604,6 +604,37 @@ _FAMILIES["11.3"] = _Family(
 )
 
 
+def _measurements(generator: np.random.Generator, constants: Constants) -> Inputs:
+    found: Inputs = []
+    for several in (3, 4, 6):
+        counts, workers = 10 ** generator.integers(3, 6, several), generator.integers(1, 5, several)
+        counts[:2] = 1000, 100_000
+        seconds = (4 + 0.01 * counts) * generator.uniform(0.7, 1.4, several) / workers
+        found.append((counts.tolist(), seconds.round(3).tolist(), workers.tolist()))
+    return found
+
+
+def _hours(
+    counts: list[int], seconds: list[float], workers: list[int], *, wanted: int, cores: int
+) -> float:
+    time = np.multiply(seconds, workers)
+    lines = np.stack([1 / time, np.array(counts) / time], axis=1)
+    (start, cost), *_ = np.linalg.lstsq(lines, np.ones(len(time)), rcond=None)
+    return float(start + cost * wanted) / cores / 3600
+
+
+_FAMILIES["12.3"] = _Family(
+    "Measurements are given as `counts` of images, `seconds` by the clock, and how many `workers` "
+    "shared the work. Fit seconds of one core = start + cost x images by least squares of the "
+    "*relative* errors, and return how many **hours** {wanted} images take on {cores} cores.",
+    "def predict(counts, seconds, workers):\n    return None\n",
+    {"wanted": (100000, 3000000, 10000000), "cores": (8, 16, 128)},
+    _measurements,
+    _hours,
+    _number,
+)
+
+
 def _volumes(generator: np.random.Generator, constants: Constants) -> Inputs:
     shapes = ((3, 4, 5), (4, 4, 4), (5, 3, 6))
     return [(generator.permutation(np.prod(s)).reshape(s) / np.prod(s),) for s in shapes]

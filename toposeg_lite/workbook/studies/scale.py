@@ -1,48 +1,68 @@
 """What a million images cost: metrics and losses over many patches, read from one store by Dask.
 
 ``python -m toposeg_lite.training scale`` draws patches into a Zarr store, lets the workers of a
-local cluster take chunks of it, and measures: images a second with one and with two workers, the
+local cluster take chunks of it, and measures: the time by the clock and that of the processors, the
 most memory that a worker has taken, and a line through the time by the number of images. The line
 says what a million images would take on more cores, if their disks can keep up.
 
 Each patch is drawn by itself: a smooth random field, whose third is foreground, as likelihood, and
-as truth the same after some of it was changed. So prediction and truth share most features.
+as truth the same after some of it was changed. So prediction and truth share most features. A store
+holds up to 100,000 patches of 64 x 64, or as many pixels in larger ones; who wants more of them
+reads the same ones again.
+
+With ``--results FILE.csv`` every measurement is kept at once, and what is in the file is not
+measured again. ``notebooks/reference_runs/scale.csv`` comes from three calls, best on a machine
+that does nothing else::
+
+    scale="python -m toposeg_lite.training scale --results notebooks/reference_runs/scale.csv"
+    $scale
+    $scale --side 512 --counts 15 120
+    $scale --jobs topological --counts 1000000 --workers 2
+
+``--scheduler`` measures a cluster that is there, instead of predicting it.
+
+On a machine that does other work, too, the clock is no measure, and the time of the processors
+still is one: "cpu_seconds" is how long the workers have computed. Divided by "seconds" and
+"workers" it is the share of a core that each of them had, and "load" says how many processes wanted
+a core when the measurement began.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from ...checks import check_choice, check_integer
-from ...files import check_room, make_folder, write_atomically
+from ...checks import check_choice, check_integer, check_text
+from ...files import check_room, make_folder, one_writer, reading, write_atomically
+from ...losses import LOSSES
+from .costs import fit_cost
 from .options import option
 from .scores import markdown
+from .sweep import open_client
 
-__all__ = ["JOBS", "ScaleCommand", "draw_patches", "fit_cost", "measure_scale"]
+__all__ = ["JOBS", "ScaleCommand", "draw_patches", "measure_scale"]
 
-#: What is done to each image: the metrics, or a loss, forward and backward.
-JOBS = {
-    "report": None,
-    "topological": {"matching": "spatial"},
-    "warping": {},
-    "morse": {},
-    "cldice": {},
-    "topograph": {},
-}
-#: Patches of 64 x 64 in one task; of larger ones so many that a chunk has as many pixels.
-CHUNK = 1000
+#: What is done to each image: all metrics, or a loss, forward and backward.
+JOBS = ("report", *LOSSES)
+#: Patches of 64 x 64 in one task, in one call of a loss, and in one store. Of larger ones there are
+#: so many that there are as many pixels.
+CHUNK, BATCH, STORED = 500, 100, 100_000
 LEVEL = 127  # of 255, above which is foreground
+COLUMNS = ("job", "side", "workers", "count", "seconds", "cpu_seconds", "images_per_second",
+           "peak_mb", "bytes_per_image", "load")  # fmt: skip
+#: Below this share of their cores the workers were kept waiting.
+BUSY = 0.8
 
 
 def draw_patches(count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,40 +91,53 @@ def draw_patches(count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarr
     return likelihoods, changed > LEVEL
 
 
-def make_store(path: Path, count: int, side: int) -> None:
-    """Draw `count` patches into a store, chunk by chunk; a whole one of this size stays."""
-    import zarr
+def make_store(path: Path, count: int, side: int) -> int:
+    """Draw patches into a store until it holds `count`, or all; return how many it holds.
 
-    size = chunk_size(side)
-    group: Any = zarr.open_group(make_folder(path.parent) / path.name, mode="a")
-    if group.attrs.get("count") == count:
-        return
-    check_room(path.parent, 2 * count * side * side, f"the patches of {path.name}")
-    group.attrs["count"] = 0  # until it is whole
-    shape, chunks = (count, side, side), (size, side, side)
-    arrays = [
-        group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, overwrite=True)
-        for name, dtype in (("likelihoods", "uint8"), ("truths", "bool"))
-    ]
-    for low in range(0, count, size):
-        drawn = draw_patches(min(size, count - low), side, low)
-        for array, values in zip(arrays, drawn, strict=True):
-            array[low : low + size] = values
-    group.attrs["count"] = count
-
-
-def chunk_size(side: int) -> int:
-    """Return how many patches of a side are in one chunk."""
-    return max(1, CHUNK * 64 * 64 // (side * side))
-
-
-def work(path: str, job: str, low: int, size: int) -> float:
-    """Do a job to one chunk of a store; return the most memory that this process has taken, in MB.
-
-    It runs in the workers.
+    It holds whole chunks, with the same patches in every store: so one may grow, and what a kill
+    has left goes on.
     """
     import zarr
 
+    size = of_pixels(CHUNK, side)
+    count = size * min(-(-count // size), max(of_pixels(STORED, side) // size, 1))
+    group: Any = zarr.open_group(make_folder(path.parent) / path.name, mode="a")
+    for name, dtype in (("likelihoods", "uint8"), ("truths", "bool")):
+        if name not in group or group[name].chunks != (size, side, side):
+            group.attrs["count"] = 0
+            shape, chunks = (0, side, side), (size, side, side)
+            group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, overwrite=True)
+    whole = int(group.attrs["count"])
+    if whole >= count:
+        return whole
+    check_room(path.parent, 2 * (count - whole) * side * side, f"the patches of {path.name}")
+    for name in ("likelihoods", "truths"):
+        group[name].resize((count, side, side))
+    for low in range(whole, count, size):
+        drawn = draw_patches(size, side, low)
+        for name, values in zip(("likelihoods", "truths"), drawn, strict=True):
+            group[name][low : low + size] = values
+        group.attrs["count"] = low + size
+    return count
+
+
+def of_pixels(count: int, side: int) -> int:
+    """Return how many images of a side have as many pixels as `count` of 64 x 64, at least one."""
+    return max(1, count * 64 * 64 // (side * side))
+
+
+class Done(NamedTuple):
+    """What a task has taken: seconds of the processors, and megabytes of its process so far."""
+
+    cpu_seconds: float
+    peak_mb: float
+
+
+def work(path: str, job: str, low: int, size: int) -> Done:
+    """Do a job to a part of one chunk of a store, in a worker."""
+    import zarr
+
+    start = time.process_time()
     group: Any = zarr.open_group(path, mode="r")
     likelihoods, truths = (group[name][low : low + size] for name in ("likelihoods", "truths"))
     if job == "report":
@@ -113,9 +146,13 @@ def work(path: str, job: str, low: int, size: int) -> float:
         for likelihood, truth in zip(likelihoods, truths, strict=True):
             report(likelihood > LEVEL, truth)
     else:
-        _lose(job, likelihoods, truths)
+        batch = of_pixels(BATCH, truths.shape[1])
+        for first in range(0, len(truths), batch):
+            some = slice(first, first + batch)
+            _lose(job, likelihoods[some], truths[some])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    peak_mb = peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return Done(time.process_time() - start, peak_mb)
 
 
 def _lose(job: str, likelihoods: np.ndarray, truths: np.ndarray) -> None:
@@ -127,134 +164,209 @@ def _lose(job: str, likelihoods: np.ndarray, truths: np.ndarray) -> None:
     torch.set_num_threads(1)
     scores = torch.logit(torch.from_numpy(likelihoods).float() / 255, eps=1e-3)
     logits = scores[:, None].requires_grad_()
-    make_loss(job, **(JOBS[job] or {}))(logits, torch.from_numpy(truths)).backward()
+    make_loss(job)(logits, torch.from_numpy(truths)).backward()
 
 
 def measure_scale(
-    store: str | os.PathLike[str], job: str, counts: Sequence[int], workers: int, side: int = 64
+    store: str | os.PathLike[str],
+    job: str,
+    counts: Sequence[int],
+    workers: int,
+    *,
+    side: int = 64,
+    scheduler: str | None = None,
 ) -> pd.DataFrame:
     """Measure how long a job takes for so many patches; the store is made where it is missing.
 
     The workers have imported and compiled everything before the clock starts.
 
+    Parameters
+    ----------
+    store : path
+        The folder of the stores, one for each side.
+    job : str
+        One of `JOBS`: "report" for all metrics, or the name of a loss.
+    counts : sequence of int
+        How many patches, for each measurement.
+    workers : int
+        How many processes, with one thread each.
+    side : int
+        Of the patches, in pixels.
+    scheduler : str, optional
+        ``tcp://HOST:PORT`` of a Dask cluster that is there and has so many workers, or the class of
+        one to make, such as ``dask_jobqueue.SLURMCluster``; all must see the store. None: processes
+        on this machine.
+
     Returns
     -------
     DataFrame
-        A row for each count, with the columns "job", "side", "workers", "count", "seconds",
-        "images_per_second" and "peak_mb", the largest of all workers.
+        A row for each count, with the columns "job", "side", "workers", "count"; "seconds" by the
+        clock and "cpu_seconds" of all workers together; "images_per_second"; "peak_mb", the largest
+        of all workers; "bytes_per_image", as the store keeps them; and "load", the mean number of
+        processes that wanted a core in the minute before (NaN where the system does not tell).
     """
-    check_choice(job, tuple(JOBS), "job")
+    check_choice(job, JOBS, "job")
     counts = sorted(check_integer(count, "each of counts", 1) for count in counts)
     workers, side = check_integer(workers, "workers", 1), check_integer(side, "side", 1)
-    path = Path(store) / f"{side}.zarr"
-    make_store(path, counts[-1], side)
-    size = chunk_size(side)
-    from distributed import Client, LocalCluster
+    if scheduler is not None:
+        check_text(scheduler, "scheduler")
+    rows = list(_measured(Path(store).resolve(), job, counts, workers, side, scheduler))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
-    rows = []
-    with (
-        LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0, host="127.0.0.1",
-                     dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):  # fmt: skip
-        client.run(work, str(path), job, 0, 1)
+
+def _measured(
+    store: Path, job: str, counts: Sequence[int], workers: int, side: int, scheduler: str | None
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each count, as soon as it is measured."""
+    path = store / f"{side}.zarr"
+    held, size = make_store(path, max(counts), side), of_pixels(CHUNK, side)
+    kept = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    # Of what Dask warns of on a busy machine, the table says more.
+    with open_client(scheduler, workers, logging.ERROR) as client:
+        client.run(work, str(path), job, 0, 2)
         for count in counts:
-            lows = list(range(0, count, size))
-            sizes = [min(size, count - low) for low in lows]
+            load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+            lows, sizes = _parts(count, size, held)
+            paths, jobs = ([value] * len(lows) for value in (str(path), job))
             start = time.perf_counter()
-            done = client.map(work, *_repeated(str(path), job, lows), sizes, pure=False)
-            peak = max(client.gather(done))
+            done = client.gather(client.map(work, paths, jobs, lows, sizes, pure=False))
             seconds = time.perf_counter() - start
-            rows.append(
-                {"job": job, "side": side, "workers": workers, "count": count, "seconds": seconds,
-                 "images_per_second": count / seconds, "peak_mb": peak}
-            )  # fmt: skip
-    return pd.DataFrame(rows)
+            yield {
+                "job": job, "side": side, "workers": workers, "count": count, "seconds": seconds,
+                "cpu_seconds": sum(one.cpu_seconds for one in done),
+                "images_per_second": count / seconds, "peak_mb": max(one.peak_mb for one in done),
+                "bytes_per_image": kept / held, "load": load,
+            }  # fmt: skip
 
 
-def _repeated(path: str, job: str, lows: Sequence[int]) -> tuple[list[str], list[str], list[int]]:
-    return [path] * len(lows), [job] * len(lows), list(lows)
+def _parts(count: int, size: int, held: int) -> tuple[list[int], list[int]]:
+    """Return where in a store that holds so many whole chunks each task begins, and its size.
 
-
-def fit_cost(table: pd.DataFrame) -> tuple[float, float]:
-    """Fit seconds of one core = start + cost times images to rows of `measure_scale`.
-
-    Least squares of the relative errors, so that a small count says as much as a large one.
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"workers": [1, 2], "count": [100, 1000], "seconds": [3.0, 10.5]})
-    >>> start, cost = fit_cost(rows)  # 3 s and 21 s of one core
-    >>> round(start, 6), round(cost, 6)
-    (1.0, 0.02)
+    >>> _parts(9, size=2, held=6)
+    ([0, 2, 4, 0, 2], [2, 2, 2, 2, 1])
     """
-    count = table["count"].to_numpy(float)
-    seconds = (table["seconds"] * table["workers"]).to_numpy(float)
-    if len(set(count)) < 2:
-        raise ValueError(
-            f"table must hold two or more counts; got {sorted(set(count.astype(int).tolist()))}"
-        )
-    lines = np.stack([1 / seconds, count / seconds], axis=1)
-    (start, cost), *_ = np.linalg.lstsq(lines, np.ones(len(seconds)), rcond=None)
-    return float(start), float(cost)
+    starts = range(0, count, size)
+    return [low % held for low in starts], [min(size, count - low) for low in starts]
 
 
 @dataclass(frozen=True)
 class ScaleCommand:
     """Measure metrics and losses over many patches, and predict what a million images cost."""
 
-    jobs: Sequence[str] = option(tuple(JOBS), "what is done to each image")
-    counts: Sequence[int] = option((1000, 10000), "how many images")
+    jobs: Sequence[str] = option(JOBS, "what is done to each image")
+    counts: Sequence[int] = option((1000, 10000, 100000), "how many images")
     workers: Sequence[int] = option((1, 2), "how many processes")
     side: int = option(64, "side of the images in pixels")
     store: str = option("runs/scale", "the folder of the stores")
-    results: str | None = option(None, "a file for the table, ending in .csv")
+    scheduler: str | None = option(None, "tcp://HOST:PORT, or the class of a cluster")
+    results: str | None = option(None, "a file for the table, ending in .csv; what it has is kept")
 
     def run(self) -> pd.DataFrame:
-        """Measure, print the tables, and return all rows."""
+        """Measure what is not yet known, print the tables, and return all rows."""
         if self.results is not None and Path(self.results).suffix != ".csv":
             raise ValueError(f"results must be a file whose name ends in .csv; got {self.results}")
         for job in self.jobs:
-            check_choice(job, tuple(JOBS), "each of jobs")
-        parts = [
-            measure_scale(self.store, job, self.counts, workers, self.side)
-            for job in self.jobs
-            for workers in self.workers
-        ]
-        table = pd.concat(parts, ignore_index=True)
-        if self.results is not None:
+            check_choice(job, JOBS, "each of jobs")
+        for name in ("counts", "workers"):
+            for value in getattr(self, name):
+                check_integer(value, f"each of {name}", 1)
+        if self.results is None:
+            table = self._measure(None)
+        else:
             make_folder(Path(self.results).parent)
-            text = table.to_csv(index=False, float_format="%.6g")
-            write_atomically(Path(self.results), text.encode())
-        print(_printed(table))
+            with one_writer(self.results):
+                table = self._measure(Path(self.results))
+        print(f"\n{_printed(table)}")
         return table
+
+    def _measure(self, file: Path | None) -> pd.DataFrame:
+        """Return the rows of a file and those that it lacked, which are kept there at once."""
+        rows = [] if file is None or not file.exists() else _read(file)
+        for job in self.jobs:
+            for workers in self.workers:
+                known = {
+                    row["count"] for row in rows
+                    if (row["job"], row["side"], row["workers"]) == (job, self.side, workers)
+                }  # fmt: skip
+                counts = sorted(set(self.counts) - known)
+                if not counts:
+                    continue
+                for row in _measured(
+                    Path(self.store).resolve(), job, counts, workers, self.side, self.scheduler
+                ):
+                    rows.append(row)
+                    print(_line(row), flush=True)
+                    if file is not None:
+                        text = pd.DataFrame(rows, columns=COLUMNS).to_csv(
+                            index=False, float_format="%.6g"
+                        )
+                        write_atomically(file, text.encode())
+        places = {job: place for place, job in enumerate(JOBS)}
+        rows.sort(key=lambda r: (r["side"], places[r["job"]], r["workers"], r["count"]))
+        return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    """Return the rows that were measured before."""
+    with reading(file, "table of measurements"):
+        table = pd.read_csv(file)
+        if missing := [name for name in COLUMNS if name not in table]:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        for job in table["job"]:
+            check_choice(job, JOBS, "each job")
+        return table.astype({"side": int, "workers": int, "count": int}).to_dict("records")
+
+
+def _line(row: dict[str, Any]) -> str:
+    """Return what is said of a measurement at once."""
+    return (
+        f"{row['job']}, {row['count']:,} of {row['side']} x {row['side']}, workers "
+        f"{row['workers']}: {_time(row['seconds'])}, {_share(row):.0%} of the cores"
+    )
+
+
+def _share(row: dict[str, Any]) -> float:
+    """Return which share of a core each worker had."""
+    return float(row["cpu_seconds"] / (row["seconds"] * row["workers"]))
 
 
 def _printed(table: pd.DataFrame) -> str:
     """Return what was measured, and what it predicts, as Markdown."""
+    rows = table.to_dict("records")
     lines = [
-        [row["job"], f"{row['count']:,}", str(row["workers"]), f"{row['seconds']:.1f} s",
-         f"{row['images_per_second']:,.0f}", f"{row['peak_mb']:.0f} MB"]
-        for row in table.to_dict("records")
+        [row["job"], f"{row['count']:,} of {row['side']} x {row['side']}", str(row["workers"]),
+         _time(row["seconds"]), f"{row['images_per_second']:,.0f}",
+         f"{1000 * row['cpu_seconds'] / row['count']:.3g} ms", f"{_share(row):.0%}",
+         f"{row['peak_mb']:.0f} MB"]
+        for row in rows
     ]  # fmt: skip
-    side = int(table["side"].iloc[0])
-    header = ["job", f"images of {side} x {side}", "workers", "time", "images a second", "memory"]
+    header = ["job", "images", "workers", "time", "images a second", "an image, one core",
+              "of the cores", "memory"]  # fmt: skip
     texts = [markdown(header, lines)]
-    if table["count"].nunique() > 1:
-        fits = {job: fit_cost(rows) for job, rows in table.groupby("job", sort=False)}
-        lines = [
-            [str(job), f"{1000 * cost:.3g} ms",
-             *(_time((start + cost * 10**6) / cores) for cores in (2, 64, 1000))]
-            for job, (start, cost) in fits.items()
-        ]  # fmt: skip
-        header = ["job", "one image, one core", "a million on 2 cores", "on 64", "on 1000"]
+    if any(_share(row) < BUSY for row in rows):
+        texts.append(
+            f"Where the workers had less than {BUSY:.0%} of their cores, they waited: for other "
+            f"processes, or for the disk. The time of one core does not count that."
+        )
+    lines = []
+    for (side, job), some in table.groupby(["side", "job"], sort=False):
+        if some["count"].nunique() > 1:
+            line = fit_cost(some)
+            low, high = (f"{1000 * value:.3g}" for value in (line.low, line.high))
+            clock = fit_cost(some, "seconds").predict(10**6, 2)[0]
+            times = [_time(line.predict(10**6, cores)[0]) for cores in (2, 64, 1000)]
+            cost = f"{1000 * line.cost:.3g} ms"
+            lines.append([job, f"{side} x {side}", cost, f"{low} to {high}", *times, _time(clock)])
+    if lines:
+        header = ["job", "images", "one of them, one core", "95 % interval", "a million on 2 cores",
+                  "on 64", "on 1000", "on 2 by the clock"]  # fmt: skip
         texts.append(markdown(header, lines))
     return "\n\n".join(texts)
 
 
 def _time(seconds: float) -> str:
     """Return a time in the unit that suits it."""
-    for size, unit in ((3600, "h"), (60, "min")):
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} s"

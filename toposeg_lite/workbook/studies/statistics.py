@@ -29,6 +29,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -50,6 +51,10 @@ __all__ = [
     "rank_correlation",
     "sign_flip_test",
 ]
+
+#: How many numbers are in memory at once: of very many images the draws are taken in parts, which
+#: changes no draw.
+AT_ONCE = 10**7
 
 #: What tables show of `metrics.report`, and how they call it.
 COLUMNS = {
@@ -166,24 +171,37 @@ def bootstrap_interval(
     check_choice(over, ("both", "images", "seeds"), "over")
     if not 0 < check_number(level, "level") < 1:
         raise ValueError(f"level must be between 0 and 1; got {level}")
-    seeds, images = _weights(
-        table.shape, over, check_integer(draws, "draws", 1), check_integer(seed, "seed")
-    )
-    means = ((seeds @ table) * images).sum(1)
+    draws, seed = check_integer(draws, "draws", 1), check_integer(seed, "seed")
+    asked = table.shape, over, draws, seed
+    parts = _drawn(*asked) if draws * table.shape[1] > AT_ONCE else _kept(*asked)
+    means = np.concatenate([((seeds @ table) * images).sum(1) for seeds, images in parts])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-@lru_cache(maxsize=4)  # networks of one study are compared with the same draws
-def _weights(shape: tuple[int, ...], over: str, draws: int, seed: int) -> list[np.ndarray]:
-    """Return how often each seed and each image is drawn, as parts: arrays (draws, count)."""
-    generator, weights = np.random.default_rng(seed), []
-    for kind, count in zip(("seeds", "images"), shape, strict=True):
-        drawn = np.ones((draws, count))
+def _drawn(
+    shape: tuple[int, ...], over: str, draws: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield how often each seed and each image is drawn, as parts: arrays (some draws, count)."""
+    generator = np.random.default_rng(seed)
+
+    def parts(kind: str, count: int, some: int) -> np.ndarray:
+        drawn = np.ones((some, count))
         if over in ("both", kind):
-            drawn = generator.multinomial(count, np.full(count, 1 / count), draws).astype(float)
-        weights.append(drawn / count)
-    return weights
+            drawn = generator.multinomial(count, np.full(count, 1 / count), some).astype(float)
+        return drawn / count
+
+    seeds = parts("seeds", shape[0], draws)
+    most = max(AT_ONCE // shape[1], 1)
+    for first in range(0, draws, most):
+        some = seeds[first : first + most]
+        yield some, parts("images", shape[1], len(some))
+
+
+@lru_cache(maxsize=4)  # networks of one study are compared with the same draws
+def _kept(*arguments: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return what `_drawn` yields, for few images."""
+    return list(_drawn(*arguments))
 
 
 def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> float:
@@ -213,6 +231,7 @@ def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> flo
         permutation_type="samples",
         n_resamples=draws,
         vectorized=True,
+        batch=max(AT_ONCE // len(values), 1),
         rng=np.random.default_rng(seed),
     )
     return float(test.pvalue)

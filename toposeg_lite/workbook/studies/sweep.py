@@ -38,12 +38,13 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import re
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -73,6 +74,14 @@ DECIDING = (
 )  # fmt: skip
 #: How many workers may die of one task before it is given up.
 DEATHS = 10
+SETTINGS = {
+    "distributed.scheduler.allowed-failures": DEATHS,
+    "distributed.comm.timeouts.connect": "300s",  # processes of a busy machine start slowly
+    # Dask lets its workers give every freed page back at once: a step then spends half its time
+    # on asking for the same pages again.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**33,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_MAX_": 0,
+}
 
 
 class SweepError(RuntimeError):
@@ -335,19 +344,15 @@ def _submit(client: Any, study: SweptStudy, threads: int, token: str) -> dict[st
 
 
 @contextmanager
-def _open_client(scheduler: str | None, workers: int) -> Iterator[Any]:
-    """Open a client of a cluster: of processes here, one that is there, or one of a class."""
+def open_client(scheduler: str | None, workers: int, log: int = logging.WARNING) -> Iterator[Any]:
+    """Open a client of a cluster: of processes here, one that is there, or one of a class.
+
+    Processes here say what is at least of the level `log`.
+    """
     import dask
     from distributed import Client, LocalCluster
 
-    settings = {
-        "distributed.scheduler.allowed-failures": DEATHS,
-        # Dask lets its workers give every freed page back at once: a step then spends half its time
-        # on asking for the same pages again.
-        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**33,
-        "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_MAX_": 0,
-    }
-    with dask.config.set(settings):
+    with dask.config.set(SETTINGS):
         if scheduler is not None and "://" in scheduler:
             with Client(scheduler) as client:
                 yield client
@@ -355,7 +360,7 @@ def _open_client(scheduler: str | None, workers: int) -> Iterator[Any]:
         if scheduler is None:
             cluster: Any = LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0,
-                host="127.0.0.1", dashboard_address="127.0.0.1:0",
+                host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=log,
             )  # fmt: skip
         else:
             module, _, name = scheduler.rpartition(".")
@@ -367,8 +372,14 @@ def _open_client(scheduler: str | None, workers: int) -> Iterator[Any]:
                     f"dask_jobqueue.SLURMCluster; got {scheduler!r}: {error}"
                 ) from error
             cluster.scale(workers)
-        with cluster, Client(cluster) as client:
-            yield client
+        try:
+            with Client(cluster) as client:
+                yield client
+        finally:
+            # A busy system may take longer to bury a worker than Dask waits after killing it; by
+            # then everything is done.
+            with suppress(TimeoutError):
+                cluster.close()
 
 
 def run_sweep(
@@ -416,7 +427,7 @@ def run_sweep(
         make_folder(study.folder)
     _LOADED.clear()
     failed: dict[str, str] = {}
-    with _open_client(scheduler, workers) as client:
+    with open_client(scheduler, workers) as client:
         from distributed import as_completed
 
         if progress and client.dashboard_link:
