@@ -311,7 +311,12 @@ class AcrossCommand:
         tables = [home[home["network"] != "parent"].assign(place="home")]
         for (label, seed), (file, weight) in trip.home.files.items():
             table = self._score(trip, file, seed).rename_axis("image").reset_index()
-            key = {"place": "away", "network": label, "weight": weight, "seed": seed}
+            key: dict[str, Any] = {
+                "place": "away",
+                "network": label,
+                "weight": weight,
+                "seed": seed,
+            }
             tables.append(table.assign(**key))
             bar.update()
         table = pd.concat(tables, ignore_index=True)

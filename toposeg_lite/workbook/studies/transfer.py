@@ -265,7 +265,9 @@ def transfer_tables(transfers: Mapping[str, Transfer], *, draws: int = 2000) -> 
             f"{row['p']:.3f}",
             f"{row['p_holm']:.3f}",
         ]
-        for (pair, metric), row in orders.iterrows()
+        for (pair, metric), row in zip(
+            orders.index.tolist(), orders.to_dict("records"), strict=True
+        )
     ]
     header = ["pair", "score", "networks", "tau", "95 % interval", "p", "p, Holm"]
     return "\n\n".join([*texts, markdown(header, lines)])
