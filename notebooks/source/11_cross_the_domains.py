@@ -395,4 +395,4 @@ exercises.quiz("11")
 #
 # ## Next
 #
-# [Chapter 13](13_go_to_three_dimensions.ipynb) leaves the plane. Before you go on, **shut this kernel down** (menu *Kernel*, *Shut Down Kernel*): it holds memory that the next chapter can use.
+# [Chapter 12](12_scale_up.ipynb) asks what a million images cost. Before you go on, **shut this kernel down** (menu *Kernel*, *Shut Down Kernel*): it holds memory that the next chapter can use.

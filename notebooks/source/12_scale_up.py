@@ -146,7 +146,7 @@ line = fit_cost(live)
 print(f"one patch, one core: {1000 * line.cost:.3f} ms "
       f"({1000 * line.low:.3f} to {1000 * line.high:.3f} ms)")
 for cores in (2, 64, 1000):
-    print(f"a million on {cores} cores: {line.predict(10**6, cores)[0]:.0f} s")
+    print(f"a million on {cores} cores: {line.predict(10**6, cores)[0]:.1f} s")
 
 # %% clock [markdown]
 # **Which clock?** A measurement has two times. One is on the wall. The other is how long the processors have computed for it, `cpu_seconds`, summed over all workers. On a machine that does nothing else they agree but for what is waited for; on one that others use, the wall says how busy *they* were, and the processors still say what an image costs. That is not perfectly so: whoever shares a processor also shares its caches. The *share of the cores* in the output above tells which case you are in; below four fifths, believe the processors.

@@ -16,9 +16,9 @@ from toposeg_lite.workbook.studies.faults import (
     FaultsCommand,
     count_faults,
     read_faults,
-    read_finished,
     which_loss,
 )
+from toposeg_lite.workbook.studies.finished import read_finished
 from toposeg_lite.workbook.studies.statistics import FURTHER_COLUMNS
 from toposeg_lite.workbook.studies.study import Arm, Study, StudyConfig
 
@@ -83,7 +83,7 @@ def test_the_networks_of_a_study_are_those_that_were_compared(study):
     folder, results = study
     finished = read_finished(folder)
     assert finished.dataset == "brick"
-    assert finished.window == 256
+    assert finished.parameters["window"] == 256
     assert set(finished.files) == {(n, s) for n in ("control", "cldice", "scnp") for s in (0, 3)}
     path, weight = finished.files["cldice", 3]
     assert weight == results["networks"]["cldice"]["3"]["weight"]

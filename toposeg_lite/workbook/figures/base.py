@@ -312,7 +312,7 @@ def _ground(figure: Figure, colour: str) -> Iterator[None]:
     patches = [ax.patch for ax in figure.axes if to_hex(ax.get_facecolor()) == "#ffffff"]
     spines = [spine for ax in figure.axes for spine in ax.spines.values()]
     black = [spine for spine in spines if to_hex(spine.get_edgecolor()) == "#000000"]
-    empty = [line for ax in figure.axes for line in ax.lines if not len(line.get_xdata())]
+    empty = [line for ax in figure.axes for line in ax.lines if not np.size(line.get_xdata())]
     empty = [line for line in empty if line.get_visible()]
     for line in empty:
         line.set_visible(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def _panel(ax: Axes, table: pd.DataFrame, kinds: list[str], losses: list[str]) -
         spine.set_visible(False)
 
 
-def _cell(ax: Axes, place: tuple[int, int], row: dict[str, Any]) -> None:
+def _cell(ax: Axes, place: tuple[int, int], row: Mapping[Hashable, Any]) -> None:
     """Write the change into its cell, and frame it where it is sure."""
     y, x = place
     sure = row["verdict"] in ("fewer", "more")

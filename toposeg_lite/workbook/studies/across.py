@@ -41,6 +41,7 @@ from ...training import Checkpoint, evaluate, load_checkpoint
 from ...training.checkpoint import digest
 from ...training.config import check_data_options, check_network
 from ...training.records import git_commit, read_json, rows, write_json
+from .finished import Finished, read_finished
 from .notebook import read_value
 from .options import option
 from .scores import COLUMNS
@@ -186,20 +187,10 @@ def check_channels(given: int, wanted: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Home:
-    """A finished study: its data set, its networks by label and seed, and how it was scored."""
-
-    folder: Path
-    name: str
-    files: dict[tuple[str, int], tuple[Path, float]]
-    parameters: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class _Trip:
     """One study and one other data set, and how its images are shown."""
 
-    home: _Home
+    home: Finished
     away: str
     data: Dataset
     inverted: bool
@@ -214,7 +205,7 @@ class _Trip:
             seen = "luminance" if given > self.channels else "grey repeated"
         steps = {key: self.home.parameters[key] for key in ("pretrain_steps", "finetune_steps")}
         return {
-            "home": self.home.name,
+            "home": _name(self.home),
             "away": self.away,
             "contrast": "inverted" if self.inverted else "same",
             "channels": seen,
@@ -226,7 +217,7 @@ class _Trip:
     def file(self) -> str:
         """How the table of the pair is called."""
         end = "" if self.scale == 1 else f"-scale={self.scale:g}"
-        return f"across-{_plain(self.home.name)}-{_plain(self.away)}{end}.csv"
+        return f"across-{_plain(_name(self.home))}-{_plain(self.away)}{end}.csv"
 
 
 @dataclass(frozen=True)
@@ -252,7 +243,7 @@ class AcrossCommand:
             for trip in trips:
                 table = self._table(trip, bar)
                 settings = {k: v for k, v in trip.facts.items() if k not in ("home", "away")}
-                transfer = Transfer(trip.home.name, trip.away, table, settings)
+                transfer = Transfer(_name(trip.home), trip.away, table, settings)
                 found[transfer.name] = transfer
                 if folder is not None:
                     _write(folder / trip.file, table.assign(**trip.facts))
@@ -267,8 +258,8 @@ class AcrossCommand:
                 raise ValueError(f"{name} must name one at least, in a sequence; got {given!r}")
         check_choice(self.contrast, ("table", "same", "inverted"), "contrast")
         scale = check_number(self.scale, "scale", positive=True)
-        homes = [_read_home(Path(check_text(folder, "each of studies"))) for folder in self.studies]
-        names = [home.name for home in homes]
+        homes = [read_finished(check_text(folder, "each of studies")) for folder in self.studies]
+        names = [_name(home) for home in homes]
         if len(set(names)) < len(names):
             raise ValueError(f"studies must be of different data sets; got {', '.join(names)}")
         trips = []
@@ -279,9 +270,9 @@ class AcrossCommand:
             if not data.test:
                 raise ValueError(f"onto must name data sets with test images; {away} has none")
             for home in homes:
-                trips.append(_Trip(home, away, data, self._inverted(home.name, away),
+                trips.append(_Trip(home, away, data, self._inverted(_name(home), away),
                                    _channels(home, data), scale))  # fmt: skip
-        if len({(trip.home.name, trip.away) for trip in trips}) < len(trips):
+        if len({(_name(trip.home), trip.away) for trip in trips}) < len(trips):
             raise ValueError(f"onto must name different data sets; got {', '.join(self.onto)}")
         return trips
 
@@ -363,44 +354,23 @@ def _evaluate(
     ).table
 
 
-def _read_home(folder: Path) -> _Home:
-    """Return the networks of a finished study that are compared: all but the parent."""
-    path = folder / "study.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no {path}: studies must be folders of finished studies, as the commands "
-            f"study and sweep leave them"
-        )
-    results, files = read_json(path), {}
-    with reading(path, "study"):
-        shared = results["parameters"]["shared"]
-        wanted = ("pretrain_steps", "finetune_steps", "connectivity", "in_patches")
-        parameters = {key: shared[key] for key in wanted}
-        for label, entries in results["networks"].items():
-            for seed, entry in entries.items():
-                if label != "parent":
-                    name = label if label == "control" else f"{label}-{entry['weight']:g}"
-                    file = folder / f"seed{seed}" / f"{name}.safetensors"
-                    files[label, int(seed)] = (file, float(entry["weight"]))
-        home = name_of(shared["dataset"], shared.get("data_options", {}))
-    missing = [str(file) for file, _ in files.values() if not file.is_file()]
-    if missing:
-        raise FileNotFoundError(f"the study {folder} lacks its network {missing[0]}")
-    return _Home(folder, home, files, parameters)
-
-
-def _channels(home: _Home, data: Dataset) -> int:
+def _channels(home: Finished, data: Dataset) -> int:
     """Return how many channels the networks of a study take; they must fit the other images."""
     file, _ = next(iter(home.files.values()))
     options = load_checkpoint(file).network
     if options.get("ndim", 2) != data.ndim:
         raise ValueError(
             f"onto must name data sets of {options.get('ndim', 2)} axes, as the networks of "
-            f"{home.name} take them; {data.name} has {data.ndim}"
+            f"{_name(home)} take them; {data.name} has {data.ndim}"
         )
     channels = int(options["in_channels"])
     check_channels(data.channels, channels)
     return channels
+
+
+def _name(home: Finished) -> str:
+    """Return the name of the data set of a study."""
+    return name_of(home.dataset, home.parameters.get("data_options", {}))
 
 
 def _plain(name: str) -> str:

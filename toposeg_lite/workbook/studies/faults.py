@@ -34,6 +34,7 @@ from ...further_metrics import further_report
 from ...training import load_checkpoint, predict
 from ...training.checkpoint import digest
 from ...training.records import git_commit, read_json, rows, write_json
+from .finished import Finished, read_finished
 from .options import option
 from .scores import markdown
 from .statistics import FURTHER_COLUMNS, KEYS, compare_networks
@@ -120,18 +121,15 @@ class FaultsCommand:
 def _faults(path: Path, samples: Sequence[Sample], study: Finished) -> pd.DataFrame:
     """Return the faults of one network; read them if they are known."""
     network = load_checkpoint(path)
-    counted = {
-        "weights": digest(network.weights),
-        "connectivity": study.connectivity,
-        "window": study.window,
-    }
+    settings = {key: study.parameters[key] for key in ("connectivity", "window")}
+    counted = {"weights": digest(network.weights), **settings}
     beside = path.with_suffix(".faults.json")
     kept = read_json(beside) if beside.is_file() else {}
     with reading(beside, "table of faults"):
         is_ours = {key: kept.get(key) for key in counted} == counted
         is_ours = is_ours and list(kept.get("images", {})) == [sample.name for sample in samples]
     if not is_ours:
-        model, window = network.model(), study.window
+        model, window = network.model(), settings["window"]
         side = tuple(window) if isinstance(window, list) else window
         found = {}
         for sample in samples:
@@ -140,7 +138,9 @@ def _faults(path: Path, samples: Sequence[Sample], study: Finished) -> pd.DataFr
                 raise ValueError(
                     f"studies must be of one foreground class; {path} predicts {len(likelihood)}"
                 )
-            found[sample.name] = count_faults(likelihood, sample, connectivity=study.connectivity)
+            found[sample.name] = count_faults(
+                likelihood, sample, connectivity=settings["connectivity"]
+            )
         table = pd.DataFrame.from_dict(found, orient="index")
         kept = counted | {"git_commit": git_commit(), "images": rows(table)}
         write_json(beside, kept)
@@ -153,58 +153,8 @@ def _means(tables: Mapping[str, pd.DataFrame]) -> str:
     for dataset, table in tables.items():
         means = table.groupby("network", sort=False)[[*KINDS]].mean()
         for network, row in means.iterrows():
-            lines.append([dataset, network, *(f"{row[kind]:.2f}" for kind in KINDS)])
+            lines.append([dataset, str(network), *(f"{row[kind]:.2f}" for kind in KINDS)])
     return markdown(["data set", "network", *KINDS], lines)
-
-
-# --- Finished studies -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A finished study.
-
-    Attributes
-    ----------
-    dataset : str
-        On which its networks were trained.
-    files : dict
-        File and weight of each network that is compared, by its label and seed; not the parents'.
-    connectivity, window
-        How its images were scored, and in which windows they were predicted.
-    """
-
-    dataset: str
-    files: dict[tuple[str, int], tuple[Path, float]]
-    connectivity: int | None
-    window: Any
-
-
-def read_finished(folder: str | os.PathLike[str]) -> Finished:
-    """Return the networks of a finished study, all of which must be there."""
-    place = check_path(folder, "folder")
-    path = place / "study.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no {path}: name the folder of a finished study, as the commands study and "
-            f"sweep leave it"
-        )
-    results = read_json(path)
-    files = {}
-    with reading(path, "study"):
-        shared = results["parameters"]["shared"]
-        dataset, window = shared["dataset"], shared["window"]
-        for label, entries in results["networks"].items():
-            for seed, entry in entries.items():
-                if label != "parent":
-                    name = label if label == "control" else f"{label}-{entry['weight']:g}"
-                    file = place / f"seed{seed}" / f"{name}.safetensors"
-                    files[label, int(seed)] = (file, float(entry["weight"]))
-        connectivity = shared["connectivity"]
-    missing = [str(file) for file, _ in files.values() if not file.is_file()]
-    if missing:
-        raise FileNotFoundError(f"the study {place} lacks its network {missing[0]}")
-    return Finished(dataset, files, connectivity, window)
 
 
 # --- Tables ---------------------------------------------------------------------------------------

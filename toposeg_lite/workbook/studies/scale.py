@@ -34,7 +34,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -314,7 +314,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
             raise ValueError(f"it lacks {', '.join(missing)}")
         for job in table["job"]:
             check_choice(job, JOBS, "each job")
-        return table.astype({"side": int, "workers": int, "count": int}).to_dict("records")
+        return table.astype({"side": int, "workers": int, "count": int}).to_dict("records")  # type: ignore[return-value]
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -325,7 +325,7 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def _share(row: dict[str, Any]) -> float:
+def _share(row: Mapping[Any, Any]) -> float:
     """Return which share of a core each worker had."""
     return float(row["cpu_seconds"] / (row["seconds"] * row["workers"]))
 
