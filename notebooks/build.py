@@ -43,7 +43,7 @@ from toposeg_lite.files import write_atomically
 
 HERE = Path(__file__).resolve().parent
 LONG = ("09",)  # run by papermill with its own parameters, not here
-TIMEOUT = 300  # seconds for one cell
+TIMEOUT = 600  # seconds for one cell
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
