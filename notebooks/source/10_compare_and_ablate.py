@@ -279,19 +279,24 @@ pd.DataFrame(rows)
 #
 # An error counts; it does not say what is wrong. A vessel that is cut and a speck that is none are one Betti error each, but one of them ruins the tree and the other can be wiped away. So for the studies of which `notebooks/reference_runs` holds a file `*-faults.csv`, the test images were predicted once more and every difference was named by its kind (`python -m toposeg_lite.training faults`): see the six kinds in `toposeg_lite.differences`.
 #
-# Below, each cell holds the mean number of faults of a kind with a loss, against the control. It is framed where the sign-flip test over images, Holm-corrected for the number of losses, is below .05; the numbers behind each cell, with their intervals, are in the table `cells`. Kinds of which the control makes less than one an image are left empty: there is nothing to mend. In all there are six tables of losses for each data set, so the warning of section 8 holds here as well.
+# Below, each cell holds the mean number of faults of a kind with a loss, against the control. It is framed where the sign-flip test over images, Holm-corrected for the number of losses, is below .05. With few images and many losses no cell *can* be framed, whatever the losses do: the first lines say how small the corrected p-value can get at all. Then look at the bootstrap intervals, which the last lines name for the loss that mends most, and remember that they are bold (section 2). Kinds of which the control makes less than one an image are left empty: there is nothing to mend.
 #
-# Read it by columns. *Which fault hurts you?* Take the losses that are blue there. Then read their rows: what a loss mends of one kind it may break of another, for whoever joins pieces will sometimes join what was apart.
+# Read it by columns. *Which fault hurts you?* Take the losses that are blue there. Then read their rows: what a loss mends of one kind it may break of another, for whoever joins pieces will sometimes join what was apart. A change that is about the same in all columns says that the loss does not tell faults apart.
 
 # %% fault-map
-cells = which_loss(read_faults(), seed=SEED)
-said = []
+faults, said = read_faults(), []
+cells = which_loss(faults, seed=SEED)
+for dataset, some in faults.items():
+    images, losses = some["image"].nunique(), some["network"].nunique() - 1
+    floor = min(1, losses * 2 / 2**images)
+    print(f"{dataset}: {images} images, {losses} losses; the smallest corrected p is {floor:.2g}")
 for (dataset, kind), some in cells.groupby(["dataset", "kind"], sort=False):
-    best = some.loc[some["change"].idxmin()] if (some["verdict"] == "fewer").any() else None
-    if best is not None:
+    clear = some[(some["verdict"] != "rare") & (some["high"] < 0)]
+    if len(clear):
+        best = clear.loc[clear["change"].idxmin()]
         said.append(f"{dataset}, {kind}: {best['loss']} {best['change']:+.0%} "
                     f"({best['low']:+.0%} to {best['high']:+.0%})")
-print("Most is mended, where a test is sure of it, by:", *said or ["none"], sep="\n")
+print("\nMost is mended, of intervals that leave out zero, by:", *said or ["none"], sep="\n")
 figures.show(figures.fault_map(cells), "Faults by kind against the control. " + "; ".join(said))
 
 # %% try [markdown]
