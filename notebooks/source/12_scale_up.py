@@ -131,7 +131,7 @@ figures.show(figure, text)
 #
 # The next cell starts processes, lets them import and compile everything, and only then looks at the clock. Predict: do two workers need half of the time of one?
 
-# %% measure tags=["nbval-ignore-output"]
+# %% throughput tags=["nbval-ignore-output"]
 print("job: the topological loss, forward and backward, of patches of 64 x 64")
 parts = [
     measure_scale(place, "topological", [COUNT, 2 * COUNT], workers)

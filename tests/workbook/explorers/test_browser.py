@@ -108,12 +108,12 @@ def dot_of(page, number):
 def test_threshold_and_dots(tmp_path):
     with explorer_of("02_measure_shape_with_persistence", tmp_path, "Threshold") as page:
         text, brief = page.locator(SAID), page.locator(".toposeg-brief")
-        expect(text).to_contain_text("At threshold 0.50")
+        expect(text).to_contain_text("At threshold 0.30")
         before = canvas_of(page)
         press(page, "Threshold", "ArrowRight")
         changes(page, before)
-        expect(brief).to_contain_text("At threshold 0.51")
-        expect(text).to_contain_text("At threshold 0.51")  # the kernel has heard of it, too
+        expect(brief).to_contain_text("At threshold 0.31")
+        expect(text).to_contain_text("At threshold 0.31")  # the kernel has heard of it, too
         marked = said_after(page, "Feature ")
         press(page, "Marked feature", "Home")
         expect(text).not_to_contain_text("Feature ")
@@ -172,9 +172,9 @@ def test_paints_pixels(tmp_path):
         expect(text).to_contain_text("3 of 100 pixels differ")
         flip.click()
         expect(text).to_contain_text("2 of 100 pixels differ")
-        challenge = page.get_by_label("Challenge", exact=True)
+        challenge = page.get_by_label("Challenge", exact=True).locator("visible=true")
         challenge.select_option("which pixel would you mend?")
-        story = page.locator(".toposeg-story")
+        story = page.locator(".toposeg-story:not(.toposeg-standing)")
         expect(story).to_contain_text("Which pixel would you mend first? Try it.")
         there = partial(expect(text).to_contain_text, "Row 3, column 6 is in component")
         canvas = CANVAS.format("paint")

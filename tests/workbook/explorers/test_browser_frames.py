@@ -450,7 +450,7 @@ def test_two_fronts_meet_where_the_younger_ends(still, tmp_path):
             }"""
         )
         page.get_by_role("button", name="Play: how it ends").click()
-        story = page.locator(".toposeg-story")
+        story = page.locator(".toposeg-story:not(.toposeg-standing)")
         expect(story).to_contain_text(f"Two fronts met at {shown.death[1]:.2f}")
         row, column = divmod(int(shown.death_index[1]), 256)
         expect(story).to_contain_text(f"row {row}, column {column}")

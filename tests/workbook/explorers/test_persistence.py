@@ -209,7 +209,7 @@ def test_the_page_says_that_it_computes_while_a_control_works(monkeypatch):
 def test_the_bundle_is_small_and_plain():
     frames = _PersistenceView(PersistenceExplorer(random_image(shape=(256, 256)))).frames
     bundle = json.loads(json.dumps(frames.bundle()))
-    assert set(bundle) == {"about", "data", "index", "marked", "pixel"}
+    assert set(bundle) == {"about", "data", "index", "level", "marked", "pixel"}
     assert zlib.decompress(base64.b64decode(bundle["data"])) == frames.data
     assert bundle["about"] == json.loads(json.dumps(frames.about))
     assert len(json.dumps(bundle)) < 1_500_000

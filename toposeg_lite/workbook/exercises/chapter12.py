@@ -57,7 +57,7 @@ def _million_by_hand(answer: Any) -> str:
     misread(5002.0, "That is one core. There are 50 of them.")
     misread(102.0, "The start, too, is spread over the cores here, as `fit_cost` assumes.")
     misread(2.0, "That is the start. What does each further image cost?")
-    if abs(seconds - 100.04) > 0.1:
+    if not abs(seconds - 100.04) <= 0.1:
         raise NotYetError(
             "9000 further images took 45 s. What is one of them, what is left of the 7 s for the "
             "start, and what do both make of a million?"
