@@ -164,7 +164,8 @@ CALLS: list[Call] = [
     draw(figures.parts, {"count": 2}, {"count": BAD_SIZE}),
     draw(figures.pixel_values, {"image": RIDGES, "title": "a", "mask": RIDGES > 0.5, "ax": None}),
     draw(figures.png, {"figure": Figure((1, 1)), "dpi": 20, "card": True, "trim": True},
-         {"figure": NOTHING, "card": BAD_FLAG, "trim": BAD_FLAG}),
+         {"figure": NOTHING, "card": BAD_FLAG,
+          "trim": {w: v for w, v in BAD_FLAG.items() if w != "None"}}),
     draw(figures.show, {"figure": Figure((1, 1)), "alt": "nothing", "dpi": 20},
          {"figure": NOTHING, "alt": BAD_TEXT | {"empty": " "}}),
     # --- persistence, gradients ---
