@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from ...checks import check_number, check_path, check_text
 from ...data import Sample
-from ...differences import KINDS, topology_differences
+from ...differences import KINDS, count_kinds, topology_differences
 from ...files import make_folder, reading, write_atomically
 from ...further_metrics import further_report
 from ...training import load_checkpoint, predict
@@ -70,11 +70,9 @@ def count_faults(likelihood: Any, sample: Sample, *, connectivity: int | None) -
     (1, 0, 1.0)
     """
     masks = {"prediction": likelihood >= 0.5, "truth": sample.mask, "ignored": sample.ignored}
-    kinds = [
-        difference.kind for difference in topology_differences(**masks, connectivity=connectivity)
-    ]
+    kinds = count_kinds(topology_differences(**masks, connectivity=connectivity))
     further = further_report(**masks, connectivity=connectivity, spacing=sample.spacing)
-    return {kind: kinds.count(kind) for kind in KINDS} | further
+    return {**kinds, **further}
 
 
 @dataclass(frozen=True)

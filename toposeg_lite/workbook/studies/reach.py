@@ -1,8 +1,8 @@
 """Does a loss push where the errors are? Which errors of a network it reaches, what it wastes.
 
-``python -m toposeg_lite.training reach seed0/control.safetensors`` takes a network and the
-validation images of the data set that it was trained on. For each loss it asks two things of the
-gradient at the logits:
+``python -m toposeg_lite.training reach --networks seed0/control.safetensors`` takes a network and
+the validation images of the data set that it was trained on. For each loss it asks two things
+of the gradient at the logits:
 
 - its **reach**: the share of the topological errors at which it pushes the right way. An error is
   reached if, of the wrong pixels within some pixels of its place, the gradient moves at least one
