@@ -23,9 +23,27 @@ NEEDED = [
 ]
 
 
-@pytest.fixture
-def installed(monkeypatch):
-    """Return versions by name, which `check` sees in place of what is installed."""
+CHECKOUT = """
+[project]
+name = "toposeg-lite"
+dependencies = [
+    "numpy>=2.0",
+    "Pillow>=11",
+    "torch>=2.6; python_version >= '3.0'",
+    "winonly>=1; sys_platform == 'no such system'",
+]
+[project.optional-dependencies]
+dev = ["pytest>=8"]
+workbook = ["voila>=0.5.8"]
+"""
+
+
+@pytest.fixture(params=["installation", "checkout"])
+def installed(monkeypatch, tmp_path, request):
+    """Return versions by name, which `check` sees in place of what is installed.
+
+    What is needed stands in the metadata of the installation, or in a checkout's own file.
+    """
     versions = {"numpy": "2.1", "Pillow": "11.0", "torch": "2.7.0rc1+cpu", "voila": "1.0"}
 
     def version(name):
@@ -33,15 +51,20 @@ def installed(monkeypatch):
             raise PackageNotFoundError(name)
         return versions[name]
 
-    monkeypatch.setattr(environment, "requires", lambda name: NEEDED)
+    project = tmp_path / "pyproject.toml"
+    if request.param == "checkout":
+        project.write_text(CHECKOUT)
+    metadata = NEEDED if request.param == "installation" else ["older>=1"]
+    monkeypatch.setattr(environment, "requires", lambda name: metadata)
     monkeypatch.setattr(environment, "version", version)
+    monkeypatch.setattr(environment, "CHECKOUT", project)
     return versions
 
 
 def test_all_is_here(installed, capsys):
     assert toposeg_lite.check() is None
     said = capsys.readouterr().out
-    assert said == "OK: Python and all 4 packages that toposeg-lite needs\n"
+    assert said == "OK: Python and every package that toposeg-lite needs\n"
 
 
 def test_each_missing_or_old_package_has_a_line(installed, capsys):
@@ -70,7 +93,7 @@ def test_what_an_extra_needs_is_asked_for_where_it_is_wanted(installed, capsys):
     toposeg_lite.check(None)
     assert capsys.readouterr().out.splitlines() == [
         "run `pip install 'voila>=0.5.8'` (installed: None)",
-        *["OK: Python and all 3 packages that toposeg-lite needs"] * 2,
+        *["OK: Python and every package that toposeg-lite needs"] * 2,
     ]
 
 
@@ -79,6 +102,16 @@ def test_an_extra_that_there_is_not_is_refused():
         toposeg_lite.check("dev")
     with pytest.raises((TypeError, ValueError), match="extra"):
         toposeg_lite.check(3)
+
+
+def test_the_file_of_another_project_is_passed_over(monkeypatch, tmp_path, capsys):
+    project = tmp_path / "pyproject.toml"
+    project.write_text(CHECKOUT.replace("toposeg-lite", "another").replace("numpy", "of-another"))
+    monkeypatch.setattr(environment, "requires", lambda name: ["no-such-package>=1"])
+    monkeypatch.setattr(environment, "CHECKOUT", project)
+    toposeg_lite.check()
+    said = capsys.readouterr().out
+    assert said == "run `pip install 'no-such-package>=1'` (installed: None)\n"
 
 
 def test_the_extras_are_those_of_the_package():

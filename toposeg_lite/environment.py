@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
@@ -13,18 +15,29 @@ __all__ = ["check"]
 
 PYTHON = (3, 11)
 EXTRAS = ("workbook", "training", "torch")
+CHECKOUT = Path(__file__).parents[1] / "pyproject.toml"
 
 
-def _advice(extra: str) -> tuple[list[str], int]:
-    """Return a line for each thing that is missing, and how many packages are needed."""
+def _needed(extra: str) -> list[Requirement]:
+    """Return what the library and the extra need on this system."""
+    lines = requires("toposeg-lite") or []
+    if CHECKOUT.is_file():  # `git pull` brings a new list, which no installation has seen
+        project = tomllib.loads(CHECKOUT.read_text(encoding="utf-8"))["project"]
+        if project["name"] == "toposeg-lite":
+            lines = project["dependencies"] + project["optional-dependencies"].get(extra, [])
+    needed = map(Requirement, lines)
+    return [r for r in needed if r.marker is None or r.marker.evaluate({"extra": extra})]
+
+
+def _advice(extra: str) -> list[str]:
+    """Return a line for each thing that is missing or too old."""
     advice = []
     if sys.version_info < PYTHON:
         advice.append(f"install Python {'.'.join(map(str, PYTHON))} or newer")
     try:
-        needed = [Requirement(line) for line in requires("toposeg-lite") or []]
+        needed = _needed(extra)
     except PackageNotFoundError:
-        return [*advice, "toposeg-lite is missing: run `pip install -e .` in its folder"], 0
-    needed = [r for r in needed if r.marker is None or r.marker.evaluate({"extra": extra})]
+        return [*advice, "toposeg-lite is missing: run `pip install -e .` in its folder"]
     for requirement in needed:
         try:
             installed = version(requirement.name)
@@ -33,13 +46,14 @@ def _advice(extra: str) -> tuple[list[str], int]:
         if installed is None or not requirement.specifier.contains(installed, prereleases=True):
             plain = f"{requirement.name}{requirement.specifier}"
             advice.append(f"run `pip install '{plain}'` (installed: {installed})")
-    return advice, len(needed)
+    return advice
 
 
 def check(extra: str | None = "workbook") -> None:
     """Print OK, or one line for each package that is missing or too old, with what mends it.
 
-    Packages are found by their names and versions; none is imported.
+    Packages are found by their names and versions; none is imported. In a checkout its
+    ``pyproject.toml`` says what is needed, also where it is newer than the installation.
 
     Parameters
     ----------
@@ -50,11 +64,11 @@ def check(extra: str | None = "workbook") -> None:
     Examples
     --------
     >>> check()
-    OK: Python and all 23 packages that toposeg-lite needs
+    OK: Python and every package that toposeg-lite needs
     >>> check("torch")
-    OK: Python and all 10 packages that toposeg-lite needs
+    OK: Python and every package that toposeg-lite needs
     """
     if extra is not None:
         check_choice(extra, EXTRAS, "extra")
-    advice, count = _advice(extra or "")
-    print("\n".join(advice) or f"OK: Python and all {count} packages that toposeg-lite needs")
+    advice = _advice(extra or "")
+    print("\n".join(advice) or "OK: Python and every package that toposeg-lite needs")
