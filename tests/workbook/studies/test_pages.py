@@ -237,7 +237,7 @@ def test_another_notebook_is_shown():
     assert "anything" in page.text
 
 
-@pytest.mark.parametrize("name", ["topomortar-study", "chase_db1-study", "epfl_roads-study"])
+@pytest.mark.parametrize("name", sorted(p.stem for p in REFERENCE_RUNS.glob("*-study.json")))
 def test_the_page_of_a_study(name):
     study = json.loads((REFERENCE_RUNS / f"{name}.json").read_text())
     table = pd.read_csv(REFERENCE_RUNS / f"{name}.csv")
