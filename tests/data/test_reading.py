@@ -342,10 +342,8 @@ def test_png_of_sixteen_bits_in_colour_is_refused(tmp_path):
         read_array(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("depth", [1, 2, 4])
-def test_png_of_few_bits(tmp_path, depth):
-    """Labels keep their numbers; the greys of an image are spread to 8 bits."""
-    labels = GREY >> (8 - depth)
+def few_bits(path, labels, depth, invisible=None):
+    """Write a grey png of 1, 2 or 4 bits, of which one value may be invisible."""
     each = 8 // depth
     padded = np.pad(labels, ((0, 0), (0, -labels.shape[1] % each)))
     rows = sum(padded[:, k::each] << (8 - depth * (k + 1)) for k in range(each)).astype(np.uint8)
@@ -355,16 +353,35 @@ def test_png_of_few_bits(tmp_path, depth):
         (b"IDAT", zlib.compress(rows.tobytes())),
         (b"IEND", b""),
     ]
+    if invisible is not None:
+        chunks.insert(1, (b"tRNS", struct.pack(">H", invisible)))
     data = b"\x89PNG\r\n\x1a\n"
     for name, body in chunks:
         data += struct.pack(">I", len(body)) + name + body
         data += struct.pack(">I", zlib.crc32(name + body))
-    (tmp_path / "a.png").write_bytes(data)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_png_of_few_bits(tmp_path, depth):
+    """Labels keep their numbers; the greys of an image are spread to 8 bits."""
+    labels = GREY >> (8 - depth)
+    few_bits(tmp_path / "a.png", labels, depth)
     if depth == 1:
         same(tmp_path / "a.png", labels.astype(bool), indices=True)
     else:
         same(tmp_path / "a.png", labels, indices=True)
         same(tmp_path / "a.png", (labels * (255 // (2**depth - 1))).astype(np.uint8))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_an_invisible_grey_of_few_bits(tmp_path, depth):
+    """Ink of 0 on a ground of the highest value, which the file says is invisible."""
+    path, top = tmp_path / "a.png", 2**depth - 1
+    few_bits(path, np.where(MASK, 0, top).astype(np.uint8), depth, invisible=top)
+    same(path, MASK * np.uint8(255), indices=True)
+    few_bits(path, np.where(MASK, top, 0).astype(np.uint8), depth, invisible=0)
+    assert np.array_equal(read_file(path, indices=True).array > 0, MASK)
 
 
 def test_content_decides_and_other_kinds_are_refused(tmp_path):
@@ -482,6 +499,37 @@ def test_masks_in_grey_with_transparency(tmp_path, kind):
     write_png(path, np.dstack([alpha, alpha * 0]))
     with pytest.raises(UnreadableFile, match="is transparent everywhere"):
         read_array(path, indices=True)
+
+
+INVISIBLE = {
+    "grey": lambda bright: np.where(bright, 255, 0).astype(np.uint8),
+    "16 bits": lambda bright: np.where(bright, 65535, 0).astype(np.uint16),
+    "colour": lambda bright: np.where(bright[..., None], (255, 0, 255), 0).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", INVISIBLE)
+def test_masks_with_one_invisible_colour(tmp_path, kind):
+    """A png may name one colour that is invisible, in place of a channel."""
+    path, paint = tmp_path / "a.png", INVISIBLE[kind]
+    value = {"grey": 255, "16 bits": 65535, "colour": (255, 0, 255)}[kind]
+    write_png(path, paint(~MASK), transparency=value)  # black ink on an invisible bright ground
+    same(path, MASK * np.uint8(255), indices=True)
+    assert "transparency is the mask" in read_file(path, indices=True).notes[0]
+    assert read_array(path).shape[:2] == MASK.shape  # of a photograph it is dropped
+    assert "transparency dropped" in read_file(path).notes[0]
+    write_png(path, paint(MASK), transparency=np.multiply(value, 0).tolist())
+    assert np.array_equal(read_file(path, indices=True).array > 0, MASK)  # an invisible black
+    write_png(path, paint(MASK * False), transparency=value)  # not used anywhere
+    assert not read_array(path, indices=True).any()
+
+
+def test_labels_with_an_invisible_black_keep_their_numbers(tmp_path):
+    write_png(tmp_path / "a.png", GREY // 90, transparency=0)
+    same(tmp_path / "a.png", GREY // 90, indices=True)
+    write_png(tmp_path / "a.png", GREY // 90, transparency=2)
+    with pytest.raises(UnreadableFile, match="both colours and transparency"):
+        read_array(tmp_path / "a.png", indices=True)
 
 
 def test_palettes_with_transparency(tmp_path):

@@ -56,26 +56,48 @@ def _meaning(
     """Return the pixels, or the labels, of a picture, and notes of what was decided."""
     if picture.mode == "P":
         return _palette(picture, indices, ignore)
-    if picture.mode == "1" or picture.mode.startswith("I;16"):
-        return np.array(picture), ()
-    if picture.mode not in ("L", "LA", "RGB", "RGBA"):
+    if picture.mode not in ("1", "L", "LA", "RGB", "RGBA") and not picture.mode.startswith("I;16"):
         raise UnreadableFile(
             f"holds {picture.mode} colours; save it as grey, or in red, green and blue"
         )
-    pixels = np.array(picture)
+    pixels, alpha = _split(np.array(picture), picture, depth, indices)
     notes = []
-    if picture.mode in ("LA", "RGBA"):
-        colours, mask, note = without_transparency(pixels[..., :-1], pixels[..., -1], indices)
+    if alpha is not None:
+        _, mask, note = without_transparency(np.atleast_3d(pixels), alpha, indices)
         notes.append(note)
         if mask is not None:
             return mask, tuple(notes)
-        pixels = colours if picture.mode == "RGBA" else colours[..., 0]
     if pixels.ndim == 3 and indices:
         pixels, note = labels_of_colours(pixels)
         notes.append(note)
-    if indices and depth < 8:
-        pixels = pixels // (255 // (2**depth - 1))  # Pillow spreads 2 and 4 bits over 8
+    if indices and 1 < depth < 8:
+        pixels = pixels // _spread(depth)
     return pixels, tuple(notes)
+
+
+def _spread(depth: int) -> int:
+    """Return by what Pillow multiplies values of 2 and 4 bits, so that they fill 8."""
+    return 255 // (2**depth - 1)
+
+
+def _split(
+    pixels: np.ndarray, picture: Image, depth: int, indices: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the colours of a picture, (H, W) or (H, W, 3), and its transparency if it has any.
+
+    Instead of a channel a png may name one colour that is invisible. In a mask that is black this
+    says nothing new: the background is 0 with it and without.
+    """
+    if picture.mode in ("LA", "RGBA"):
+        colours = pixels[..., 0] if picture.mode == "LA" else pixels[..., :-1]
+        return colours, pixels[..., -1]
+    invisible = picture.info.get("transparency")
+    if invisible is None or (indices and not np.any(invisible)):
+        return pixels, None
+    value = np.multiply(invisible, _spread(depth) if 1 < depth < 8 else 1)
+    value = value > 0 if picture.mode == "1" else value
+    hidden = (np.atleast_3d(pixels) == value).all(axis=-1)
+    return pixels, np.where(hidden, 0, 255).astype(np.uint8)
 
 
 def _palette(
