@@ -88,7 +88,12 @@ def test_the_page_shows_the_session_of_these_files(files, beside, server, monkey
     journal = files["eye"] + ".jsonl"
     said = capsys.readouterr().out
     (voila,) = server
-    assert {"--no-browser", "--port=8899", "--Voila.auto_token=True"} < set(voila.words)
+    assert {
+        "--no-browser",
+        "--port=8899",
+        "--Voila.auto_token=True",
+        "--Voila.ip=127.0.0.1",
+    } <= set(voila.words)
     (cell,) = voila.page["cells"]
     session = shown(cell["source"], monkeypatch)
     options = {name: files[name] for name in ("likelihood", "mask") if beside in (name, "both")}
