@@ -23,8 +23,8 @@ LIMIT, LIMIT_OF_THE_REST = 560, 140
 LARGE = ("llvmlite", "scipy", "numpy", "pip")
 #: What is there, and nothing else: what pyproject.toml asks for, and what that asks for.
 NEEDED = {
-    "certifi", "charset-normalizer", "colorama", "idna", "imageio", "lazy-loader", "llvmlite", "networkx",
-    "numba", "numpy", "packaging", "pillow", "pip", "platformdirs", "pooch", "requests",
+    "certifi", "charset-normalizer", "colorama", "idna", "imageio", "lazy-loader", "llvmlite",
+    "networkx", "numba", "numpy", "packaging", "pillow", "pip", "platformdirs", "pooch", "requests",
     "scikit-image", "scipy", "setuptools", "tifffile", "toposeg-lite", "tqdm", "urllib3",
 }  # fmt: skip
 ABSENT = ("torch", "gudhi", "matplotlib", "pandas", "plotly", "IPython", "ipywidgets", "jupyterlab")

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _begin(files: dict[str, Any]) -> str:
-    """Make the journal if there is none, and return a line about it; raise for what is wrong."""
+    """Make the journal if there is none, and return words about it; raise for what is wrong."""
     if find_spec("voila") is None or find_spec("anywidget") is None:
         raise ModuleNotFoundError(
             "the desk needs what the workbook needs: pip install 'toposeg-lite[workbook]', "
@@ -87,7 +87,8 @@ def _begin(files: dict[str, Any]) -> str:
         )
     with AnnotationSession(trial.image, trial.likelihood, files["path"]) as session:
         decided = int((session.decisions != 0).sum())
-        return f"{files['path']}: {decided} of {len(session.decisions)} branches are decided."
+        said = f"{files['path']}: {decided} of {len(session.decisions)} branches are decided."
+    return "\n".join([*trial.notes, said])
 
 
 def _serve(code: str, options: list[str]) -> int:
