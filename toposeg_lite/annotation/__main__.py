@@ -23,6 +23,9 @@ from .sources import open_session
 
 #: As `make dashboard`: on this machine alone, with a token that Voila makes.
 VOILA = ["-m", "voila", "--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]
+#: Seconds after which a kernel ends that no page is connected with. A page that is left tells Voila
+#: at once; one whose browser crashed does not.
+LEFT, LOOKED_AFTER = 60, 5
 NOT_LOADED = ["jupyterlab-jupytext", "@jupyter-notebook/lab-extension"]
 CELL = """\
 from toposeg_lite.annotation.__main__ import go_on
@@ -66,7 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         print(error, file=sys.stderr)
         return 2
-    options = [f"--VoilaConfiguration.extension_denylist={NOT_LOADED}"]
+    options = [
+        f"--VoilaConfiguration.extension_denylist={NOT_LOADED}",
+        f"--MappingKernelManager.cull_idle_timeout={LEFT}",
+        f"--MappingKernelManager.cull_interval={LOOKED_AFTER}",
+    ]
     options += ["--no-browser"] if given.no_browser else []
     options += [] if given.port is None else [f"--port={given.port}", "--Voila.port_retries=0"]
     return _serve(CELL.format(files=files | {"reach": given.reach}), options)
@@ -117,11 +124,11 @@ def _serve(code: str, options: list[str]) -> int:
                 signal.signal(signal.SIGTERM, before)
 
 
-def go_on(files: dict[str, Any], *, patience: float = 20.0) -> AnnotationSession | None:
+def go_on(files: dict[str, Any], *, patience: float = 1.5 * LEFT) -> AnnotationSession | None:
     """Return the session of a page; say why there is none.
 
     A page that is loaded again has a new kernel while the one before may still hold the journal:
-    it is asked for some seconds (`patience`).
+    it is asked for so many seconds (`patience`).
     """
     limit = time.monotonic() + patience
     while True:
