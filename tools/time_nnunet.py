@@ -73,7 +73,8 @@ def main() -> None:
     trained = max(5, TRAINED // (1 if len(shape) == 2 else 4))
     losses: dict[str, nn.Module] = {"nnUNetTrainer": own}
     for name, trainer in vars(topology_trainers).items():
-        if name.startswith("nnUNetTrainer") and hasattr(trainer, "addition"):
+        images_alone = name == "nnUNetTrainerTopograph" and len(shape) == 3
+        if name.startswith("nnUNetTrainer") and hasattr(trainer, "addition") and not images_alone:
             losses[name] = LossBeside(own, trainer.addition.make(regions=False))
             losses[name].factor = trainer.addition.weight
 

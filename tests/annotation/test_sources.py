@@ -103,6 +103,60 @@ def test_a_mask_of_another_orientation_is_laid_on_the_image(tmp_path):
     assert np.array_equal(session.mask(), mask)
 
 
+def held(path, array, orientation):
+    """Write a png that says how its camera was held; 1 says nothing."""
+    exif = Image.Exif()
+    if orientation != 1:
+        exif[0x0112] = orientation
+    Image.fromarray(array).save(path, exif=exif)
+
+
+@pytest.mark.parametrize("name", ["mask", "likelihood"])
+@pytest.mark.parametrize("says", [(3, 1), (1, 3), (2, 1), (1, 4)], ids=str)
+def test_where_one_alone_asks_to_be_turned_the_two_are_refused(tmp_path, name, says):
+    """Which was drawn on the other as it is stored cannot be known: the shapes fit both ways."""
+    image, mask, _ = example()
+    held(tmp_path / "image.png", (255 * image).astype(np.uint8), says[0])
+    held(tmp_path / "other.png", mask * np.uint8(255), says[1])
+    text = rf"{name}: .*other\.png: the .*their shapes fit either way"
+    with pytest.raises(ValueError, match=text):
+        open_session(tmp_path / "image.png", **{name: tmp_path / "other.png"})
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_both_are_turned_and_where_the_shapes_decide_one_is(tmp_path, orientation):
+    image, mask, _ = example()
+    pixels, labels = (255 * image).astype(np.uint8), mask * np.uint8(255)
+    upright = np.rot90(mask, {3: 2, 6: 3, 8: 1}[orientation])
+    held(tmp_path / "image.png", pixels, orientation)
+    held(tmp_path / "mask.png", labels, orientation)
+    session = open_session(tmp_path / "image.png", mask=tmp_path / "mask.png")
+    assert np.array_equal(session.mask(), upright)
+    assert [note.partition(":")[0] for note in session.notes] == ["image", "mask"]
+    if orientation == 3:
+        return
+    held(tmp_path / "stored.png", labels, 1)  # drawn on the pixels as they are stored
+    session = open_session(tmp_path / "image.png", mask=tmp_path / "stored.png")
+    assert np.array_equal(session.mask(), mask)
+    assert np.array_equal(session.image, pixels)
+    assert "left as stored" in session.notes[0]
+    held(tmp_path / "seen.png", np.ascontiguousarray(upright * np.uint8(255)), 1)
+    session = open_session(tmp_path / "image.png", mask=tmp_path / "seen.png")
+    assert np.array_equal(session.mask(), upright)
+
+
+def test_what_was_decided_about_files_is_said(tmp_path):
+    image, mask, _ = example()
+    np.save(tmp_path / "image.npy", image)
+    nibabel.save(nibabel.Nifti1Image(mask.T * np.uint8(1), np.eye(4)), tmp_path / "mask.nii")
+    session = open_session(tmp_path / "image.npy", mask=tmp_path / "mask.nii")
+    assert session.notes == (
+        "mask: only the mask is NIfTI: the two are compared by their stored axes alone",
+    )
+    assert session.copy().notes == session.notes
+    assert AnnotationSession(image, image).notes == ()
+
+
 def test_colours_come_last_in_files_and_first_in_sessions(tmp_path):
     _, mask, _ = example()
     colours = np.random.default_rng(0).integers(0, 256, (*mask.shape, 3), dtype=np.uint8)

@@ -16,6 +16,12 @@ CASES = [
     ),
     ("a sum without parts", lambda: Addition("sum"), TypeError, "parts"),
     ("a start at the end", lambda: Addition("morse", start=1), ValueError, "start must be below 1"),
+    (
+        "volumes for a loss of images",
+        lambda: Addition("topograph").make(regions=False, spacing=(1.0, 1.0, 1.0)),
+        ValueError,
+        "loss of images alone",
+    ),
     *[
         (
             f"{name} among the options, {where}",

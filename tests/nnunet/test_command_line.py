@@ -29,6 +29,7 @@ NAMES = [
     "nnUNetTrainerClDice",
     "nnUNetTrainerSkeletonRecall",
     "nnUNetTrainerSCNP",
+    "nnUNetTrainerTopograph",
     "nnUNetTrainerTopologicalClDice",
 ]
 #: Number, configuration, and what dataset.json says of the labels: classes, classes with an ignore
@@ -160,6 +161,11 @@ def test_nnunet_trains_and_predicts(planned, trainer):
     commands, name = planned
     folder = commands.folder
     number, configuration, dataset = DATA_SETS[name]
+    if trainer == "nnUNetTrainerTopograph" and name == "volumes":
+        with pytest.raises(AssertionError, match="loss of images alone"):
+            commands.run("nnUNetv2_train", number, configuration, 0, "-tr", f"{trainer}Short",
+                         "-device", "cpu")  # fmt: skip
+        return
     said = commands.run("nnUNetv2_train", number, configuration, 0, "-tr", f"{trainer}Short",
                         "-device", "cpu")  # fmt: skip
     steps = [

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from PIL import Image
 from report_masks import MINE, OTHERS, TRUTHS, array_of, write_masks, write_png
 
 from toposeg_lite import further_metrics, metrics
@@ -382,6 +383,24 @@ def test_names_of_files_never_become_markup(tmp_path):
     page = Page((tmp_path / "report" / "report.html").read_text())
     assert not [t for t, a in page.tags if a.get("id") == "evil" or "onclick" in a]
     assert name in page.text
+
+
+@pytest.mark.parametrize("says", ["truth", "mine", "both"])
+def test_masks_of_which_one_alone_asks_to_be_turned_are_refused(tmp_path, says):
+    """Scored as they are stored, or both upright; never one against the other upside down."""
+    bent = array_of(["#.......", "#.......", "####...."])
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for name in ("mine", "truth"):
+        (tmp_path / name).mkdir()
+        asks = {"exif": exif} if says in (name, "both") else {}
+        Image.fromarray(bent * np.uint8(255)).save(tmp_path / name / "a.png", **asks)
+    folders = {name: tmp_path / name for name in ("mine", "truth")}
+    if says == "both":
+        assert report(folders, tmp_path / "report")["dice"].tolist() == [1]
+        return
+    with pytest.raises(ValueError, match=r"a\.png: the .*their shapes fit either way"):
+        report(folders, tmp_path / "report")
 
 
 # --- The command ---------------------------------------------------------------------------------

@@ -115,6 +115,8 @@ class AnnotationSession:
         numbers that the methods take.
     problems : list of Problem
         Lines of the journal that could not be used.
+    notes : tuple of str
+        What `open_session` decided about the files; empty for a session of arrays.
 
     Raises
     ------
@@ -172,6 +174,7 @@ class AnnotationSession:
     ) -> None:
         # JupyterLab may have a click answered in another thread than the one that runs the cells.
         self._lock = threading.RLock()
+        self.notes: tuple[str, ...] = ()
         self.image = check_picture(image)
         if model is None and hasattr(likelihood, "predict"):
             model = likelihood

@@ -14,9 +14,9 @@ from scipy.ndimage import distance_transform_edt
 
 from ..checks import check_number, check_path, check_same_shape
 from ..data.files import FileContent, UnreadableFile
-from ..data.folders import structure_of
+from ..data.folders import _stand_upright, structure_of
 from ..data.nifti import lay_on
-from ..data.reading import channels_first, read_file, to_likelihood, upright
+from ..data.reading import channels_first, read_file, to_likelihood
 from ..topology.grid import check_image, check_mask
 from .session import AnnotationSession
 
@@ -98,6 +98,7 @@ def open_session(
     Returns
     -------
     AnnotationSession
+        Its `notes` say what was decided about the files.
 
     Raises
     ------
@@ -107,7 +108,8 @@ def open_session(
     Notes
     -----
     NIfTI volumes are brought to the image's axes and directions, and refused if their voxels lie
-    elsewhere; pictures are turned upright if they say so.
+    elsewhere. Pictures are turned upright if they say so, with what lies beside them; if one alone
+    says so and the shapes fit either way, the two are refused, as `toposeg_lite.data.folder` does.
 
     Examples
     --------
@@ -122,22 +124,26 @@ def open_session(
     """
     if likelihood is None and mask is None:
         raise ValueError("likelihood or mask must name a file; got None for both")
-    picture = _read(image, "image")
-    beside = {
-        name: _beside(file, name, picture)
-        for name, file in (("likelihood", likelihood), ("mask", mask))
-        if file is not None
-    }
+    picture = shown = _read(image, "image")
+    beside: dict[str, np.ndarray] = {}
+    notes: list[str] = []
+    for name, file in (("likelihood", likelihood), ("mask", mask)):
+        if file is not None:
+            shown, content = _laid_on(file, name, picture)
+            beside[name] = _values(file, name, content)
+            notes += [f"{name}: {note}" for note in content.notes]
     start = beside.get("likelihood")
     if "mask" in beside:
         start = likelihood_of_mask(beside["mask"], start, reach=reach)
     elif check_number(reach, "reach"):
         raise ValueError(f"reach goes with a mask alone; got {reach} and no mask")
     assert start is not None
-    values = np.ascontiguousarray(upright(picture).array)
+    values = np.ascontiguousarray(shown.array)
     if values.ndim == start.ndim + 1 and values.shape[:-1] == start.shape:
         values = channels_first(values, start.ndim)
-    return AnnotationSession(values, start, path, **options)
+    session = AnnotationSession(values, start, path, **options)
+    session.notes = (*(f"image: {note}" for note in shown.notes), *notes)
+    return session
 
 
 def _read(file: Any, name: str) -> FileContent:
@@ -148,12 +154,21 @@ def _read(file: Any, name: str) -> FileContent:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _beside(file: Any, name: str, picture: FileContent) -> np.ndarray:
-    """Return what the file of a likelihood or mask holds, lying on the image as it stands."""
+def _laid_on(file: Any, name: str, picture: FileContent) -> tuple[FileContent, FileContent]:
+    """Return the image, and a likelihood or mask that lies on it, turned as they ask."""
     content = _read(file, name)
+    try:
+        return _stand_upright(picture, lay_on(content, picture))
+    except ValueError as error:  # whose words are those of a mask
+        text = str(error).replace("the mask", f"the {name}")
+        raise ValueError(f"{name}: {file}: {text}") from None
+
+
+def _values(file: Any, name: str, content: FileContent) -> np.ndarray:
+    """Return the values of a likelihood, or where the structure of a mask is."""
     problems: list[str] = []
     try:
-        array = np.ascontiguousarray(upright(lay_on(content, picture)).array)
+        array = np.ascontiguousarray(content.array)
         if name == "likelihood":
             return to_likelihood(array)
         structure = structure_of(str(file), array, "nonzero", None, problems)[1]

@@ -15,6 +15,7 @@ trainer                               adds (`toposeg_lite.losses`)             w
 `nnUNetTrainerClDice`                 `ClDiceLoss` along soft skeletons        1
 `nnUNetTrainerSkeletonRecall`         `SkeletonRecallLoss`                     1
 `nnUNetTrainerSCNP`                   `SCNPLoss`                               1
+`nnUNetTrainerTopograph`              `TopographLoss`, of images alone         0.1
 `nnUNetTrainerTopologicalClDice`      1.5 `TopologicalLoss` + `ClDiceLoss`     1
 ====================================  =======================================  ======
 

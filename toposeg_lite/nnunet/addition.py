@@ -135,6 +135,7 @@ class Addition:
             The label of pixels that nobody labelled.
         spacing : sequence of float, optional
             Of the voxels along each axis, for losses that measure and are not told otherwise.
+            With three, a loss of images alone (Topograph) is refused.
 
         Examples
         --------
@@ -144,6 +145,12 @@ class Addition:
         """
         check_flag(regions, "regions")
         check_spacing(spacing)
+        used = {o.get("loss", name) for name, o in self._parts().items()} | {self.loss}
+        if spacing is not None and len(spacing) == 3 and "topograph" in used:
+            raise ValueError(
+                "topograph is a loss of images alone, and these are volumes; take nnU-Net's "
+                "configuration 2d, or another trainer"
+            )
         shared: dict[str, Any] = {"activation": "sigmoid" if regions else "softmax"}
         if ignore_label is not None:
             label = check_integer(ignore_label, "ignore_label", 2, 2**63 - 1)

@@ -9,9 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.files import UnreadableFile
-from ..data.folders import almost_same, one_form, structure_of, usable_files
+from ..data.folders import (
+    _stand_upright,
+    almost_same,
+    one_form,
+    structure_of,
+    usable_files,
+)
 from ..data.nifti import lay_on
-from ..data.reading import KINDS, read_file, stem, to_likelihood, upright
+from ..data.reading import KINDS, read_file, stem, to_likelihood
 from .options import ReportOptions
 
 __all__ = ["LISTED", "Pair", "find_pairs", "read_pair"]
@@ -85,25 +91,28 @@ def read_pair(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return prediction, truth and ignored pixels; a ValueError names all that is wrong with them.
 
-    A picture that says how its camera was held is turned upright, a NIfTI prediction along the axes
-    of its truth.
+    Pictures that say how their camera was held are turned upright; where one of the two alone says
+    so, the shapes decide, and where they fit either way, the pair is refused. A NIfTI prediction is
+    turned along the axes of its truth.
     """
     problems: list[str] = []
     truth_file = _read(pair.truth, problems, indices=True, ignore=options.ignore)
     content = _read(pair.prediction, problems, indices=options.threshold is None)
     if truth_file is not None and content is not None:
         try:
-            content = lay_on(content, truth_file)
-        except ValueError as error:  # they lie at different places
-            problems.append(f"{pair.prediction}: {error}")
+            truth_file, content = _stand_upright(truth_file, lay_on(content, truth_file))
+        except ValueError as error:  # they lie at different places, or may do so
+            text = (
+                str(error).replace("the image", "the truth").replace("the mask", "the prediction")
+            )
+            problems.append(f"{pair.prediction}: {text}")
     prediction = truth = ignored = None
     if truth_file is not None:
-        labels = upright(truth_file).array
         _, truth, ignored = structure_of(
-            str(pair.truth), labels, options.foreground, options.ignore, problems
+            str(pair.truth), truth_file.array, options.foreground, options.ignore, problems
         )
     if content is not None:
-        prediction = _structure(pair.prediction, upright(content).array, options, problems)
+        prediction = _structure(pair.prediction, content.array, options, problems)
     if prediction is not None and truth is not None:
         problems += _shape_problems(pair, prediction, truth, options)
     if problems or prediction is None or truth is None:

@@ -87,6 +87,12 @@ class nnUNetTrainerSCNP(_WithAddition):
     addition = Addition("scnp")
 
 
+class nnUNetTrainerTopograph(_WithAddition):
+    """Adds the likelihood of the regions that make the topology wrong; of images alone, so `2d`."""
+
+    addition = Addition("topograph", weight=0.1)
+
+
 class nnUNetTrainerTopologicalClDice(_WithAddition):
     """Adds the topological loss and clDice, each with the weight that its own trainer has."""
 
