@@ -365,13 +365,78 @@ def test_the_page_shows_the_worst_first_and_needs_nothing_else(places, tmp_path)
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(pictures) == 1 + 2
     assert all(picture["src"].startswith("data:image/png;base64,") for picture in pictures)
-    assert pictures[1]["alt"].startswith("dots. mine: spurious component 1; others: ")
+    assert pictures[0]["alt"].startswith("dots. mine: spurious component 1; others: ")
+    names = [tag for tag, _ in page.tags if tag in ("h1", "h2", "img", "table", "details")]
+    assert names[:4] == ["h1", "img", "table", "table"]  # the verdict stands below the title
     assert not [t for t, a in page.tags if t in ("script", "link") or "href" in a]
-    assert "mine: 1 of 3 images without a topological error; of 2 differences" in page.text
+    assert (
+        "mine: 1 of 3 images without a topological error; of 2 differences the most are breaks "
+        "and spurious components (1 each)."
+    ) in page.text
     assert "others minus mine, paired by image" in page.text
     assert "missing hole 0 0 of 3 1 1 of 3" in page.text
     # Of three images one has a feature too few, and one too many, in both masks together.
     assert "DIU, mine 0.6667 1.0000 0.1000 1.0000 1.0000 3" in page.text
+
+
+def masks_of(folder, errors, ndim=2):
+    """Write images with a line each, broken so many times, and their truths; return both places."""
+    truth = np.zeros((3, 40) if ndim == 2 else (3, 3, 40), bool)
+    truth[..., 1, 1:-1] = True
+    for k, gaps in enumerate(errors):
+        mask = truth.copy()
+        mask[..., 1, 3 : 3 + 2 * gaps : 2] = False
+        for name, array in (("truth", truth), (f"method_{len(errors)}_{sum(errors)}", mask)):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            np.save(folder / name / f"{k}.npy", array)
+    return folder / f"method_{len(errors)}_{sum(errors)}", folder / "truth"
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "manner", "says"),
+    [
+        ([3] * 8, [1] * 7 + [2], "better", "makes fewer topological errors than"),
+        ([1] * 7 + [2], [3] * 8, "worse", "makes more topological errors than"),
+        ([3, 1, 2, 4, 2, 2], [1, 3, 2, 2, 4, 3], "same", "is open on 6 images"),
+        ([3], [1], "same", "is open on 1 image:"),  # the interval alone would be sure of it
+        ([2, 3, 4], [1, 1, 1], "same", "is open on 3 images:"),
+        ([2, 2], [2, 1, 1][:2], "same", "is open on 2 images:"),
+    ],
+)
+def test_the_page_says_which_method_is_better_only_if_that_is_sure(
+    mine, others, manner, says, tmp_path
+):
+    first, truth = masks_of(tmp_path, mine)
+    second = masks_of(tmp_path / "more", others)[0]
+    make_report(first, truth, tmp_path / "report", compare=second, workers=1, worst=0)
+    page = Page((tmp_path / "report" / "report.html").read_text())
+    assert ("p", {"class": f"verdict {manner}"}) in page.tags
+    assert says in page.text
+    # A line with k gaps has k + 1 parts; the first is the line's partner.
+    means = np.mean(mine), np.mean(others)
+    assert (
+        f": {means[0]:.2f} an image by {first.name}, {means[1]:.2f} by {second.name}" in page.text
+    )
+    assert f"a difference of {means[1] - means[0]:+.2f}, 95 % interval" in page.text
+    fewer, more = np.less(others, mine).sum(), np.greater(others, mine).sum()
+    assert f"fewer on {fewer}, more on {more} of " in page.text
+
+
+def test_errors_of_a_volume_that_make_up_for_each_other_are_errors(tmp_path):
+    truth = np.zeros((5, 5, 12), bool)
+    truth[1, 1, 1:-1] = truth[3, 3, 1:-1] = True
+    mask = truth.copy()
+    mask[1, 1, 5] = mask[3, 3] = False  # one line is broken, one is missing: two parts, as it was
+    for name, array in (("mine", mask), ("truth", truth)):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "a.npy", array)
+    table = make_report(tmp_path / "mine", tmp_path / "truth", tmp_path / "report", workers=1)
+    assert table["betti_error"].tolist() == [0]
+    page = Page((tmp_path / "report" / "report.html").read_text())
+    assert (
+        "0 of 1 image without a topological error; of 2 differences the most are breaks and "
+        "missing components (1 each)."
+    ) in page.text
 
 
 def test_names_of_files_never_become_markup(tmp_path):

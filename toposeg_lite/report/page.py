@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from ..differences import KINDS, Difference, topology_differences
 from ..workbook.figures import png
 from ..workbook.figures.differences import SIGNS, mask_differences_figure
+from ..workbook.figures.words import count
 from ..workbook.studies.page import folded, html_page, html_picture, html_table, named_values
 from ..workbook.studies.statistics import COLUMNS, FURTHER_COLUMNS, compare_networks, holm
 from .options import ReportOptions
@@ -47,38 +48,81 @@ def report_page(
     title = " and ".join(methods) + ": topology and overlap"
     body = [f"<h1>{escape(title)}</h1>", _verdict(table, methods)]
     if len(methods) == 2:
+        body.append(_better(table, methods))
+    pictures = _worst(table, pairs, options, worst)
+    body += pictures[:1]
+    if len(methods) == 2:
         body.append(_comparison(table, methods, scores))
     body += [
         _summary(table, methods, COLUMNS, "Scores of an image"),
+        _kinds(table, methods),
         folded(
             "Further scores: distances, skeletons, and stricter comparisons of features",
             _summary(table, methods, FURTHER_COLUMNS, "Further scores of an image"),
         ),
-        _kinds(table, methods),
-        html_picture(png(_histograms(table, methods, scores), dpi=160), _spread_text(table, scores),
-                     "How the scores of the images are distributed."),
+        html_picture(
+            png(_histograms(table, methods, scores), dpi=160),
+            _spread_text(table, scores),
+            "How the scores of the images are distributed.",
+        ),
     ]  # fmt: skip
-    if worst:
-        body.append("<h2>The worst images</h2>")
-        body += _worst(table, pairs, options, worst)
+    if pictures[1:]:
+        body += ["<h2>The next worst images</h2>", *pictures[1:]]
     body += ["<h2>In detail</h2>", _settings(settings, table)]
     return html_page(title, body)
 
 
 def _verdict(table: pd.DataFrame, methods: Sequence[str]) -> str:
-    """Say in one sentence how many images are right in their topology, and what is wrong most."""
+    """Say in one sentence how many images are right in their topology, and what is wrong most.
+
+    Right is an image without an error and without a difference: of a volume, where only Betti
+    numbers are compared, a gap and a bridge may make up for each other.
+    """
     parts = []
     for method in methods:
         rows = table[table["method"] == method]
-        right = int((rows["error"] == 0).sum())
-        text = f"{right} of {len(rows)} images without a topological error"
-        counts = rows[list(KIND_COLUMNS.values())].sum()
-        if counts.any():
-            kind = KINDS[int(np.argmax(counts))]
-            text += f"; of {int(counts.sum())} differences the most are {kind}s"
-            text += f" ({int(counts.max())})"
+        counts = rows[list(KIND_COLUMNS.values())]
+        right = int(((rows["error"] == 0) & (counts.sum(axis=1) == 0)).sum())
+        text = f"{right} of {count(len(rows), 'image')} without a topological error"
+        sums = counts.sum().tolist()
+        if sum(sums):
+            most = max(sums)
+            kinds = " and ".join(f"{k}s" for k, n in zip(KINDS, sums, strict=True) if n == most)
+            text += f"; of {count(sum(sums), 'difference')} the most are {kinds} ({most}"
+            text += " each)" if sums.count(most) > 1 else ")"
         parts.append(f"{method}: {text}" if len(methods) > 1 else text)
     return f'<p class="verdict same">{".<br>".join(map(escape, parts))}.</p>'
+
+
+def _better(table: pd.DataFrame, methods: Sequence[str]) -> str:
+    """Say in one sentence which of two methods makes fewer topological errors, if that is sure.
+
+    Of few images an interval leaves out 0 by chance: the test over images must agree.
+    """
+    first, second = methods
+    named = table.rename(columns={"method": "network"}).assign(seed=0)
+    found = compare_networks(named, "error", control=first, leave_out=())
+    row: dict[Any, Any] = found.loc[second].to_dict()
+    apart = row["low"] > 0 or row["high"] < 0
+    sure = apart and row["p_sign_flip"] < 0.05
+    manner = "same" if not sure else "better" if row["difference"] < 0 else "worse"
+    says = {
+        "better": f"{second} makes fewer topological errors than {first}",
+        "worse": f"{second} makes more topological errors than {first}",
+        "same": f"Which of the two makes fewer topological errors is open on {_images(row)}",
+    }
+    text = (
+        f"{says[manner]}: {row['control']:.2f} an image by {first}, {row['score']:.2f} by "
+        f"{second}, a difference of {row['difference']:+.2f}, 95 % interval {row['low']:+.2f} "
+        f"to {row['high']:+.2f}, which {'leaves out' if apart else 'holds'} 0; fewer on "
+        f"{row['lower']:.0f}, more on {row['higher']:.0f} of {_images(row)}; sign-flip test: "
+        f"p {row['p_sign_flip']:.4f}."
+    )
+    return f'<p class="verdict {manner}">{escape(text)}</p>'
+
+
+def _images(row: Mapping[Any, Any]) -> str:
+    return count(int(row["images"]), "image")
 
 
 def _summary(

@@ -294,6 +294,33 @@ def test_nothing_is_decided_where_nobody_has_looked_since_the_picture_turned(tmp
 
 
 @pytest.mark.browser
+def test_nothing_is_called_saved_before_it_is(tmp_path):
+    """Not even what is no decision: a line, and what is undone or done again."""
+    with at_the_desk(tmp_path) as hand:
+        hand.focus_on(".stage canvas")
+        hand.key("a")
+        for key in ("z", "y"):
+            hand.wait()
+            hand.advance(1100)
+            assert "Saved" in hand.look()["saved"]
+            hand.key(key)
+            assert hand.look()["saved"] == "… Saving"
+        hand.wait()
+        hand.key("d")
+        hand.wait()
+        assert "Saved" in hand.look()["saved"]  # to take a pen is nothing to save
+        x, y, width, height = hand.look()["stage"]
+        look, _ = hand.mouse((x + width / 2, y + height / 2))
+        hand.expect(("put",), hand.seen(look))
+        hand.wait()
+        hand.key("Enter")
+        assert hand.look()["saved"] == "… Saving"
+        hand.wait()
+        assert hand.look()["saved"].endswith(hand.app.saved())
+        assert hand.app.session.progress().drawn == 1
+
+
+@pytest.mark.browser
 def test_two_pages_do_not_answer_each_other(tmp_path):
     """A request of another page is answered first: that of this one still waits."""
     with at_the_desk(tmp_path) as hand:

@@ -527,6 +527,30 @@ def test_the_page_says_that_it_computes_if_that_takes_longer_than_a_moment(tmp_p
         assert "Computing …" not in said
 
 
+@pytest.mark.browser
+def test_a_new_film_leaves_a_slider_where_the_hand_has_moved_it(tmp_path):
+    """As when a kernel answers an earlier control while the hand is on the slider."""
+    _, frames = example("02")
+    film = """([place, told]) => {
+        const { view } = document.querySelector("canvas").toposeg;
+        const slider = document.querySelector(".toposeg-row input");
+        slider.value = place;
+        slider.dispatchEvent(new Event("input"));
+        view.model.set("about", structuredClone(view.about));
+        if (told !== null) view.model.set("index", told);
+    }"""
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        page.evaluate(film, [61, None])
+        assert rests(page) == 61
+        page.wait_for_function(  # and the kernel hears of it
+            "document.querySelector('canvas').toposeg.view.model.get('index') === 61"
+        )
+        page.evaluate(film, [70, 12])  # it has gone elsewhere by itself
+        assert rests(page) == 12
+        assert page.locator(SLIDER).input_value() == "12"
+
+
 # --- Painting -----------------------------------------------------------------------------------
 
 
@@ -963,6 +987,155 @@ def test_losses_images_and_seeds_are_linked(tmp_path):
         expect(slider).to_have_attribute("aria-valuetext", "good")
         marker.press("ArrowRight")  # of another loss another image comes first
         expect(marker).to_have_attribute("aria-valuetext", frames.about["marking"]["states"][0][0])
+
+
+@pytest.mark.browser
+def test_a_page_without_a_kernel_has_lists_of_runs_and_scores(tmp_path):
+    model = explorers.ComparisonExplorer(two_runs(), network="bad", image=2)
+    with pages(tmp_path) as show:
+        page = show(frames_of(model).bundle())
+        run, score = (page.get_by_label(name, exact=True) for name in ("Run", "Score"))
+        brief, slider = page.locator(".toposeg-brief"), page.locator(SLIDER)
+        marker = page.get_by_label("Marked image", exact=True)
+        expect(brief).to_have_text(model.brief())
+        assert run.locator("option").all_inner_texts() == list(model.runs)
+        titles = list(model.now.metrics.values())
+        assert score.locator("option").all_inner_texts() == titles
+        for metric in ("dice", "betti_matching_error", "dice"):
+            model.metric = metric
+            score.select_option(model.now.metrics[metric])
+            expect(brief).to_have_text(model.brief())  # of the same loss
+            expect(slider).to_have_attribute("aria-valuetext", "bad")
+            expect(marker).to_have_value("2")
+            tiles = page.locator(".toposeg-tiles b").all_inner_texts()
+            row = model.table.loc["bad"]
+            assert tiles == [f"{row[name]:.3f}" if row["control"] < 1.5 else f"{row[name]:.2f}"
+                             for name in ("control", "score")]  # fmt: skip
+        model.run = "small"
+        run.select_option("small")  # which has the Dice alone: that stays chosen
+        expect(brief).to_have_text(model.brief())
+        assert score.locator("option").all_inner_texts() == ["Dice"]
+        expect(score).to_have_value("Dice")
+        expect(marker).to_have_value("0")
+        slider.press("Home")
+        model.network = model.now.arms[0]
+        expect(brief).to_have_text(model.brief())
+        model.run = "walls-study"
+        run.select_option("walls-study")
+        expect(brief).to_have_text(model.brief())
+        assert score.locator("option").all_inner_texts() == titles
+        expect(score).to_have_value("Dice")
+
+
+@pytest.mark.browser
+def test_a_chart_that_is_alone_in_its_row_takes_all_of_it(tmp_path):
+    frames = frames_of(explorers.ComparisonExplorer(two_runs()))
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        for width, rows in ((1440, 1), (800, 2), (1920, 1), (800, 2), (390, 3)):
+            page.set_viewport_size({"width": width, "height": 1200})
+            page.wait_for_function(
+                """([width, rows]) => innerWidth === width && new Set(
+                    [...document.querySelectorAll("canvas")].map(one => one.offsetTop
+                        + one.closest("figure").offsetTop)).size === rows""",
+                arg=[width, rows],
+            )
+            rests(page)
+            boxes = [canvas.bounding_box() for canvas in page.locator("canvas").all()]
+            assert len({round(box["y"]) for box in boxes}) == rows
+            first, _, last = boxes
+            if rows == 2:
+                assert last["width"] > 1.9 * first["width"]
+                assert last["height"] < first["height"]
+            else:
+                assert last["width"] == first["width"]
+
+
+# --- Space --------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_a_page_without_a_kernel_shows_the_skeleton_in_space(tmp_path):
+    model, frames = example("13")
+    look = """canvas => {
+        const panel = canvas.toposeg;
+        return [panel.around, panel.above, canvas.toDataURL()];
+    }"""
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        space = page.locator(FIGURE.format("space"))
+        canvas, where = space.locator("canvas"), space.locator(".toposeg-where")
+        slider = page.get_by_role("slider", name="Skeleton in space")
+        around, above, before = canvas.evaluate(look)
+
+        # Every voxel of the skeleton is there, and nothing else.
+        path, peaks = (
+            canvas.evaluate(f"canvas => canvas.toposeg.{name}.map(place => [...place])")
+            for name in ("path", "peaks")
+        )
+        voxels = {tuple(place[::-1]) for place in [*path, *peaks] if place[0] == place[0]}
+        assert voxels == set(zip(*np.nonzero(model.skeleton.mask), strict=True))
+
+        # What lies in front of the middle is lower and larger; a slice further up is higher.
+        x, y, deep = zip(*canvas.evaluate(
+            "canvas => [[24, 47, 16], [24, 0, 16], [24, 24, 31], [47, 24, 16], [0, 24, 16]]"
+            ".map(place => canvas.toposeg.seen(place))"
+        ), strict=True)  # fmt: skip
+        assert deep[0] < deep[1]
+        assert y[2] < y[0]
+        assert y[1] < y[0]
+        assert x[3] > x[4]
+
+        # A drag turns it, as do arrow keys, and a double click turns it back.
+        box = canvas.bounding_box()
+        page.mouse.move(box["x"] + 60, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 160, box["y"] + 40, steps=4)
+        page.mouse.up()
+        rests(page)
+        turned = canvas.evaluate(look)
+        assert turned[0] == pytest.approx(around - 50, abs=4)
+        assert turned[1] == pytest.approx(above - 10, abs=4)
+        assert turned[2] != before
+        slider.press("ArrowUp")
+        slider.press("ArrowRight")
+        rests(page)
+        expect(slider).to_have_attribute(
+            "aria-valuetext",
+            f"turned by {turned[0] + 10:.0f} degrees, seen from {turned[1] + 10:.0f} above",
+        )
+        for _ in range(12):
+            slider.press("ArrowUp")  # never over the top
+        assert canvas.evaluate(look)[1] == 90
+        canvas.dblclick(position={"x": 5, "y": 5})
+        rests(page)
+        assert canvas.evaluate(look)[:2] == [around, above]
+
+        # A voxel is told, and a click on it leads to its slice.
+        highest = max(voxels)
+        x, y, _ = canvas.evaluate("(canvas, at) => canvas.toposeg.seen(at)", list(highest[::-1]))
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        expect(where).to_have_text("slice {}, row {}, column {}".format(*highest))
+        page.mouse.down()
+        page.mouse.up()
+        assert rests(page) == highest[0]
+        expect(page.locator(".toposeg-brief")).to_contain_text(f"Slice {highest[0]}")
+
+
+@pytest.mark.browser
+def test_where_a_kernel_is_plotly_shows_the_skeleton(tmp_path):
+    _, frames = example("13")
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        kinds = page.evaluate(
+            """() => {
+                const view = document.querySelector("canvas").toposeg.view;
+                view.alone = false;
+                view.take();
+                return [...document.querySelectorAll("figure")].map(one => one.dataset.kind);
+            }"""
+        )
+        assert kinds == ["image"]
 
 
 # --- How long it takes ------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import zlib
 from dataclasses import replace
 
 import films
@@ -170,6 +172,37 @@ def test_every_frame_is_what_the_model_says():
     ]
     assert (forest["better"], forest["x"]) == (-1, "Betti matching error (← better)")
     json.dumps(model.bundle(), allow_nan=False)
+
+
+def unpacked(text):
+    return zlib.decompress(base64.b64decode(text))
+
+
+def test_a_page_without_a_kernel_gets_every_score_of_every_run():
+    model = ComparisonExplorer(two_runs(), metric="dice", network="bad")
+    shelf = model.bundle()["shelf"]
+    assert shelf["labels"] == ["Run", "Score"]
+    assert shelf["names"] == ["walls-study", "Dice"]
+    films_there = json.loads(unpacked(shelf["films"]))
+    other = ComparisonExplorer(two_runs())
+    wanted = []
+    for run in other.runs:
+        other.run = run
+        for metric, title in other.now.metrics.items():
+            other.metric = metric
+            bundle = other.bundle()
+            data = base64.b64encode(unpacked(bundle["data"])).decode()
+            about = json.loads(json.dumps(bundle["about"]))
+            wanted.append({"names": [run, title], "about": about, "data": data})
+    assert films_there == wanted
+    assert len(wanted) == 3
+    assert (model.run, model.metric, model.network) == ("walls-study", "dice", "bad")
+
+
+def test_fewer_frames_are_fewer_in_every_film():
+    model = ComparisonExplorer(two_runs(), network="bad")
+    for one in json.loads(unpacked(model.bundle(frames=1)["shelf"]["films"])):
+        assert one["about"]["values"] == ["bad"]
 
 
 def test_a_higher_score_is_on_the_other_side():

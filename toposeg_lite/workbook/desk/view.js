@@ -17,6 +17,7 @@ const ERASING = [7, 3, 2, 3]; // dashes
 const MASK = [0xf0, 0xe4, 0x42]; // yellow
 const HINTS = [["removed", "#CC79A7"], ["added", "#009E73"]]; // as rejected and accepted branches
 const DECISIONS = { accept: 1, reject: -1 };
+const KEPT = ["undo", "redo", "finish"]; // what else is written into the journal
 const REACH = 10; // how far from a branch a click may be, in pixels of the screen
 const PATIENCE = 5000; // milliseconds without an answer before the person is told
 const DOUBLE = 400; // milliseconds within which a second click belongs to the first one
@@ -480,10 +481,9 @@ class Desk {
     this.asked.set(id, { name, since, begun, expected });
     this.model.send({ do: name, id, seen, ...about });
     this.count();
-    if (!expected) return;
-    this.expect();
-    this.tell();
-    this.draw({ shown: begun });
+    if (expected) this.expect();
+    if (expected || KEPT.includes(name)) this.tell();
+    if (expected) this.draw({ shown: begun });
   }
 
   /** For tests: how many requests of this page were answered, and how many are not yet. */
@@ -515,9 +515,9 @@ class Desk {
     return [...this.asked.values()].some(test);
   }
 
-  /** Say whether a decision on the screen is not known to be in the journal. */
+  /** Say whether something that was done is not known to be in the journal. */
   get isSaving() {
-    return this.isAsked(({ expected }) => expected);
+    return this.isAsked(({ name, expected }) => expected || KEPT.includes(name));
   }
 
   /** Tell the person something, until that has been read and the work goes on. */

@@ -71,7 +71,8 @@ class Explorer(HasTraits):
         """Return what a page without a kernel needs to show this, or None if it needs a kernel.
 
         It is a dict that JSON can hold, of the format that the module `frames` describes; the
-        function ``mount(element, bundle)`` of ``frames.js`` shows it on any page.
+        function ``mount(element, bundle)`` of ``frames.js`` shows it on any page. That of a
+        `ComparisonExplorer` holds every score of every run, of which the page lets one choose.
 
         Parameters
         ----------

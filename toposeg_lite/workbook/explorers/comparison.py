@@ -16,7 +16,7 @@ from ..figures.words import count
 from . import views
 from .base import Explorer
 from .framed import FramedView
-from .frames import Film, Reel
+from .frames import Film, Reel, Shelf
 from .traits import OneOf, UpTo
 
 if TYPE_CHECKING:  # the studies load torch, which a page of other explorers should not wait for
@@ -331,6 +331,11 @@ class _ComparisonView(FramedView):
     """The view of a `ComparisonExplorer`: all networks, the images of one, and its weights."""
 
     drawing = False  # whether controls are brought into line, and lead nothing
+    twin: _ComparisonView | None = None  # that goes through all runs and scores
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.frames.shelf = self.shelf
 
     def build_controls(self) -> list[Any]:
         self.controls |= {
@@ -415,6 +420,20 @@ class _ComparisonView(FramedView):
             ("◯", "currentColor", "chosen weight"),
         ]
         return reel.film()
+
+    def shelf(self) -> Shelf:
+        """Make the films of every score of every run, of all seeds."""
+        names = [self.model.run, self.model.now.metrics[self.model.metric]]
+        if self.twin is None:
+            self.twin = _ComparisonView(ComparisonExplorer(self.model.runs))
+        other, films = self.twin.model, []
+        for run in other.runs:
+            other.run = run
+            for metric, title in other.now.metrics.items():
+                other.metric = metric
+                shown = self.twin.frames
+                films.append(([run, title], Film(shown.about, shown.data)))
+        return Shelf(["Run", "Score"], names, films)
 
     def add_forest(self, reel: Reel, rows: pd.DataFrame, title: str) -> None:
         """Add the part on the left: a line and a square for each network, a ring for each seed."""

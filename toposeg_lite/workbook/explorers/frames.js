@@ -10,6 +10,7 @@
 const REST = 300; // milliseconds without a move after which the model is told
 const REACH = 14; // pixels of the screen within which a dot is meant
 const TALLEST = 560; // pixels of a picture
+const LOWEST = 320; // pixels of a chart that has a row of its own
 const PATIENCE = 150; // milliseconds of computing that are not worth a word
 const HOLD = 900; // milliseconds at a meeting
 const PLACES = ["index", "level", "marked", "pixel"]; // of the hand, which the model is told
@@ -244,9 +245,14 @@ class Panel {
     this.ratio = ratio;
   }
 
-  /** As high as an image beside it would be. */
+  /** As high as an image beside it would be, and lower where nothing is beside it. */
   sized(room) {
-    return [room, Math.round(Math.min(room, this.view.image ? TALLEST : 460))];
+    const high = this.lone ? LOWEST : this.view.image ? TALLEST : 460;
+    return [room, Math.round(Math.min(room, high))];
+  }
+
+  get stretches() {
+    return false;
   }
 
   clear() {
@@ -570,6 +576,10 @@ class ImagePanel extends Panel {
 
 /** What charts have in common: axes, marks by keyboard, dots that hear a pointer. */
 class Chart extends Panel {
+  get stretches() {
+    return true;
+  }
+
   use(about) {
     super.use(about);
     this.canvas.classList.toggle("toposeg-hand", Boolean(this.marks));
@@ -1471,9 +1481,223 @@ class Profile extends Chart {
   }
 }
 
+const [FRONT, ABOVE] = [-32, 26]; // degrees: from where a volume is seen at first
+const TURN = 10; // degrees that an arrow key turns it by
+const LAYERS = 8; // of depth, in which lines are drawn alike
+const radians = (degrees) => (degrees * Math.PI) / 180;
+
+/** A skeleton in space, above its shadow, and the slice that is shown: a hand turns it.
+ *
+ * Columns run to the right, rows to the front and slices upwards; it is always seen from above. */
+class Space extends Panel {
+  constructor(view) {
+    super(view);
+    this.back();
+    this.canvas.addEventListener("dblclick", () => this.back());
+  }
+
+  back() {
+    [this.around, this.above] = [FRONT, ABOVE];
+    this.view.soon();
+  }
+
+  use(about) {
+    super.use(about);
+    this.name("Skeleton in space, turned by arrow keys", true);
+    set(this.canvas, "aria-valuemin", 0);
+    set(this.canvas, "aria-valuemax", 359);
+    const places = (where) => {
+      const xyz = this.view.read(where);
+      return Array.from({ length: xyz.length / 3 }, (_, k) => xyz.slice(3 * k, 3 * k + 3));
+    };
+    this.peaks = places(about.peaks);
+    this.path = places(about.path);
+    this.steps = []; // of the paths, from voxel to voxel
+    for (let k = 1; k < this.path.length; k++) {
+      const [a, b] = [this.path[k - 1], this.path[k]];
+      if (!Number.isNaN(a[0]) && !Number.isNaN(b[0])) this.steps.push([a, b]);
+    }
+    const [depth, height, width] = about.shape;
+    this.middle = [(width - 1) / 2, (height - 1) / 2, (depth - 1) / 2];
+    this.far = Math.hypot(width, height, depth) / 2; // of the corners, from the middle
+    this.held = null;
+  }
+
+  /** Return where on the canvas a place is, and how far behind the middle: from -1 to 1. */
+  seen([x, y, z]) {
+    const [right, back, up] = [x - this.middle[0], this.middle[1] - y, z - this.middle[2]];
+    const { sine, cosine, lift, level } = this.turned;
+    const away = back * cosine - right * sine;
+    const deep = (away * level - up * lift) / this.far;
+    const zoom = (0.46 * Math.min(this.width, this.height)) / this.far / (1 + 0.22 * deep);
+    return [
+      this.width / 2 + zoom * (right * cosine + back * sine),
+      this.height / 2 - zoom * (up * level + away * lift),
+      deep,
+    ];
+  }
+
+  turn(around, above) {
+    this.around = (this.around + around + 540) % 360 - 180;
+    this.above = clamp(this.above + above, 0, 90);
+    this.view.soon();
+  }
+
+  draw(k) {
+    this.clear();
+    const { ctx, view, about } = this;
+    const [around, above] = [radians(this.around), radians(this.above)];
+    this.turned = {
+      sine: Math.sin(around), cosine: Math.cos(around), lift: Math.sin(above),
+      level: Math.cos(above),
+    };
+    const z = about.positions[k];
+    ctx.lineCap = "round";
+    this.drawBox();
+    const floor = (place) => [place[0], place[1], -0.5];
+    this.strokes(this.steps.map((step) => step.map(floor)), view.faint, 1.5, 0.5);
+    const inside = ([a, b]) => Math.max(a[2], b[2]) > z;
+    this.strokes(this.steps.filter((step) => !inside(step)), view.tint(about.colours[0]), 3);
+    this.drawSlice(z);
+    this.strokes(this.steps.filter(inside), view.tint(about.colours[0]), 3);
+    for (const peak of this.peaks) this.dot(peak, 5);
+    for (const place of this.path) if (place[2] === z) this.dot(place, 6);
+    const [born, died] = about.pair;
+    if (born) sign(ctx, "diamond", ...this.seen(born).slice(0, 2), 15, about.colours[1], "#000");
+    if (died) sign(ctx, "aim", ...this.seen(died).slice(0, 2), 15, about.colours[2], "#000");
+    set(this.canvas, "aria-valuenow", Math.round(this.around + 360) % 360);
+    set(this.canvas, "aria-valuetext",
+      `turned by ${Math.round(this.around)} degrees, seen from ${Math.round(this.above)} above`);
+  }
+
+  dot(place, size) {
+    const [x, y] = this.seen(place);
+    sign(this.ctx, "dot", x, y, size, this.view.tint(this.about.colours[0]), this.view.paper);
+  }
+
+  /** Draw lines between pairs of places, the far ones first, and these thinner and fainter. */
+  strokes(pairs, colour, width, strength = 1) {
+    const { ctx } = this;
+    const paths = Array.from({ length: LAYERS }, () => new Path2D()); // from far to near
+    for (const [a, b] of pairs) {
+      const [x, y, deep] = this.seen(a);
+      const path = paths[clamp(Math.floor(((1 - deep) / 2) * LAYERS), 0, LAYERS - 1)];
+      path.moveTo(x, y);
+      path.lineTo(...this.seen(b).slice(0, 2));
+    }
+    ctx.strokeStyle = colour;
+    paths.forEach((path, layer) => {
+      const near = (layer + 0.5) / LAYERS;
+      ctx.globalAlpha = strength * (0.5 + 0.5 * near);
+      ctx.lineWidth = width * (0.6 + 0.8 * near);
+      ctx.stroke(path);
+    });
+    ctx.globalAlpha = 1;
+  }
+
+  /** Lead a path around the slice at some height. */
+  lead(z) {
+    const [, height, width] = this.about.shape;
+    const [right, front] = [width - 0.5, height - 0.5];
+    const corners = [[-0.5, -0.5, z], [right, -0.5, z], [right, front, z], [-0.5, front, z]];
+    this.ctx.beginPath();
+    for (const corner of corners) this.ctx.lineTo(...this.seen(corner).slice(0, 2));
+    this.ctx.closePath();
+    return corners;
+  }
+
+  drawSlice(z) {
+    const { ctx, view } = this;
+    this.lead(z);
+    ctx.fillStyle = view.wash;
+    ctx.fill();
+    ctx.lineWidth = 2;
+    ctx.strokeStyle = view.accent;
+    ctx.stroke();
+  }
+
+  /** Draw the edges of the volume, and name its axes at the edges in front. */
+  drawBox() {
+    const { ctx, view } = this;
+    const [depth, height, width] = this.about.shape;
+    const top = depth - 0.5;
+    ctx.lineWidth = 1;
+    ctx.strokeStyle = view.faint;
+    const corners = this.lead(-0.5);
+    ctx.stroke();
+    this.lead(top);
+    ctx.stroke();
+    for (const [x, y] of corners) {
+      ctx.beginPath();
+      ctx.moveTo(...this.seen([x, y, -0.5]).slice(0, 2));
+      ctx.lineTo(...this.seen([x, y, top]).slice(0, 2));
+      ctx.stroke();
+    }
+    const { sine, cosine } = this.turned;
+    const row = cosine > 0 ? height + 2 : -3; // the edge of the floor that is nearer
+    const column = sine > 0 ? width + 2 : -3;
+    const side = sine > 0 ? -1 : 1; // where the slices are counted: at the left or right end
+    ctx.fillStyle = view.ink;
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    const [x, y] = [(width - 1) / 2, (height - 1) / 2];
+    ctx.fillText("column", ...this.seen([x, row, -0.5]).slice(0, 2));
+    ctx.fillText("row", ...this.seen([column, y, -0.5]).slice(0, 2));
+    const [u, v] = this.seen([side > 0 ? width + 1 : -2, cosine > 0 ? height : -1, top / 2]);
+    ctx.fillText("slice", u, v);
+  }
+
+  /** Return the voxel of the skeleton that is nearest to a place on the canvas, or null. */
+  found(x, y) {
+    const places = [...this.path, ...this.peaks].filter((place) => !Number.isNaN(place[0]));
+    return nearest(places.map((place) => [place, ...this.seen(place)]), x, y, REACH);
+  }
+
+  pressed(x, y, event) {
+    if (event.button) return;
+    this.held = { x, y, moved: false };
+    this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  pointed(x, y) {
+    const { held } = this;
+    if (held) {
+      held.moved ||= Math.hypot(x - held.x, y - held.y) > 5;
+      if (!held.moved) return;
+      this.turn(0.5 * (held.x - x), 0.5 * (y - held.y));
+      [held.x, held.y] = [x, y];
+      return;
+    }
+    const voxel = this.found(x, y);
+    this.canvas.style.cursor = voxel ? "pointer" : "grab";
+    this.say(voxel ? `slice ${voxel[2]}, row ${voxel[1]}, column ${voxel[0]}` : "");
+  }
+
+  released(x, y, event) {
+    const { held } = this;
+    this.held = null;
+    if (!held || held.moved || event.type === "pointercancel") return; // as a finger that scrolls
+    const voxel = this.found(x, y);
+    if (!voxel) return;
+    const away = this.about.positions.map((z) => Math.abs(z - voxel[2]));
+    this.view.go(away.indexOf(Math.min(...away)));
+  }
+
+  left() {
+    this.say("");
+  }
+
+  key(event) {
+    const step = ARROWS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    this.turn(TURN * step[1], -TURN * step[0]);
+  }
+}
+
 const PANELS = {
-  passes: Passes, profile: Profile, image: ImagePanel, diagram: Diagram, bars: Bars, curve: Curve, cells: Cells, paint: Paint,
-  forest: Forest, pairs: Pairs, weights: Weights,
+  passes: Passes, profile: Profile, image: ImagePanel, diagram: Diagram, bars: Bars, curve: Curve,
+  cells: Cells, paint: Paint, forest: Forest, pairs: Pairs, weights: Weights, space: Space,
 };
 
 /** Births and deaths of the features of a frame, with their pixels. */
@@ -1638,6 +1862,10 @@ class Ridges {
 
 // --- The whole ----------------------------------------------------------------------------------
 
+/** Whether the first names of two lists are the same. */
+const isLike = (names, others, first) =>
+  others.slice(0, first).every((name, k) => name === names[k]);
+
 const differing = (mask, before) => mask.reduce((sum, value, p) => sum + (value !== before[p]), 0);
 
 /** Return what painting has done to the numbers of components and of holes. */
@@ -1763,9 +1991,11 @@ class Frames {
     this.head = make("div.toposeg-head", {}, words, this.tiles);
     this.grid = make("div.toposeg-grid");
     this.legend = make("ul.toposeg-legend", { "aria-label": "Signs" });
+    this.shelf = make("div.toposeg-shelf", { hidden: "" });
     this.root = make(
       "div.toposeg-frames", { "data-lm-suppress-shortcuts": "true" },
-      this.main, this.third, this.second, this.fourth, this.head, this.grid, this.legend,
+      this.shelf, this.main, this.third, this.second, this.fourth, this.head, this.grid,
+      this.legend,
     );
     this.root.classList.toggle("toposeg-alone", this.alone);
     this.el.append(this.root);
@@ -1832,27 +2062,32 @@ class Frames {
   /** Show the bundle that the model holds now. */
   take() {
     this.stop();
+    const before = this.about;
     const about = (this.about = this.model.get("about"));
     if (!about?.panels) return;
     this.read = reader(this.model.get("data"));
     this.features = about.features && featuresOf(about.features, this.read);
     this.ridges = about.ridges && new Ridges(about.ridges, this.read);
-    for (const name of PLACES) this.told[name] = this.model.get(name);
-    this.index = clamp(this.model.get("index"), 0, about.frames - 1);
-    this.level = this.model.get("level") ?? 0;
-    this.marked = this.model.get("marked");
-    this.pixel = this.model.get("pixel");
+    const kept = before ? this.untold(before, about) : [];
+    for (const name of PLACES) {
+      this.told[name] = this.model.get(name);
+      if (!kept.includes(name)) this[name] = this.told[name];
+    }
+    this.index = clamp(this.index, 0, about.frames - 1);
+    this.level ??= 0;
     this.pointing = 0;
     this.seed = null;
     clearTimeout(this.resting);
-    const kinds = about.panels.map((panel) => panel.kind).join();
+    if (kept.length) this.rest();
+    const panels = about.panels.filter((panel) => this.alone || !panel.alone);
+    const kinds = panels.map((panel) => panel.kind).join();
     if (kinds !== this.kinds) {
       this.kinds = kinds;
-      this.panels = about.panels.map((panel) => new PANELS[panel.kind](this));
+      this.panels = panels.map((panel) => new PANELS[panel.kind](this));
       this.grid.replaceChildren(...this.panels.map((panel) => panel.element));
       this.root.style.setProperty("--panels", this.panels.length);
     }
-    this.panels.forEach((panel, k) => panel.use(about.panels[k]));
+    this.panels.forEach((panel, k) => panel.use(panels[k]));
     this.image = this.panels.find((panel) => panel.layers?.some((layer) => layer.mask));
     if (this.ridges) this.ridges.size = this.image.count;
     this.offer(about);
@@ -1882,6 +2117,58 @@ class Frames {
     );
     this.showPlay();
     this.soon(true);
+  }
+
+  /** Return which sliders the hand has moved, untold yet, while a film like the one before came.
+   *
+   * The model knows nothing of it; where it has moved by itself, its place counts. */
+  untold(before, about) {
+    if (before.label !== about.label || before.frames !== about.frames) return [];
+    const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+    return ["index", "level"].filter(
+      (name) =>
+        !same(this[name], this.told[name]) && same(this.model.get(name), this.told[name]),
+    );
+  }
+
+  // --- Other films ------------------------------------------------------------------------------
+
+  /** Offer films to choose from, with a list for each of the names that every film has. */
+  offerFilms({ labels, names, films }) {
+    this.films = films;
+    this.lists = labels.map((label, k) => {
+      const id = `${this.id}-list-${k}`;
+      const list = make("select", { id, onchange: () => this.chooseFilm(k) });
+      this.shelf.append(make("span", {}, make("label", { for: id }, label), list));
+      return list;
+    });
+    this.shelf.hidden = false;
+    this.fillLists(names);
+  }
+
+  /** Offer in each list what there is of it with what is chosen in those before it. */
+  fillLists(names) {
+    this.lists.forEach((list, k) => {
+      const here = this.films.filter((film) => isLike(film.names, names, k));
+      const offered = [...new Set(here.map((film) => film.names[k]))];
+      list.replaceChildren(...offered.map((name) => make("option", {}, name)));
+      list.value = names[k];
+    });
+  }
+
+  /** Show the film that has what is chosen in a list and before it, and most of the others. */
+  chooseFilm(k) {
+    const wanted = this.lists.map((list) => list.value);
+    const alike = (film) => wanted.filter((name, n) => name === film.names[n]).length;
+    const film = this.films
+      .filter(({ names }) => isLike(names, wanted, k + 1))
+      .reduce((best, each) => (alike(each) > alike(best) ? each : best));
+    const here = this.about.values[this.index];
+    this.fillLists(film.names);
+    this.model.set("about", film.about);
+    this.model.set("data", new DataView(bytesOf(film.data).buffer));
+    this.model.set("index", Math.max(film.about.values.indexOf(here), 0));
+    this.model.set("marked", k === 0 ? 0 : this.marked); // of another run there are other images
   }
 
   // --- Moves ------------------------------------------------------------------------------------
@@ -2124,6 +2411,7 @@ class Frames {
     this.paper = style.getPropertyValue("--paper").trim();
     this.faint = style.getPropertyValue("--faint").trim();
     this.wash = style.getPropertyValue("--wash").trim();
+    this.accent = style.getPropertyValue("--mark").trim();
     this.lighten = style.getPropertyValue("--lighten").trim() === "1";
   }
 
@@ -2136,9 +2424,16 @@ class Frames {
   layOut() {
     const room = this.grid.clientWidth;
     if (!room) return false;
+    for (const { element } of this.panels) element.style.gridColumn = ""; // as the room was before
     const style = getComputedStyle(this.grid);
-    const columns = style.gridTemplateColumns.split(" ").map(parseFloat);
-    for (const panel of this.panels) panel.fit(Math.floor(columns[0]), devicePixelRatio || 1);
+    const columns = style.gridTemplateColumns.split(" ").map(parseFloat).filter(Boolean);
+    // A chart that is alone in the last of several rows takes all of it.
+    const lone = columns.length > 1 && this.panels.length % columns.length === 1;
+    this.panels.forEach((panel, k) => {
+      panel.lone = lone && k === this.panels.length - 1 && panel.stretches;
+      if (panel.lone) panel.element.style.gridColumn = "1 / -1";
+      panel.fit(Math.floor(panel.lone ? room : columns[0]), devicePixelRatio || 1);
+    });
     return true;
   }
 
@@ -2351,10 +2646,11 @@ class Frames {
   }
 }
 
+const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
 /** Return the bytes that a bundle holds as text. */
 async function unpacked(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new DataView(await new Response(stream).arrayBuffer());
 }
 
@@ -2380,10 +2676,15 @@ function holder(bundle, data) {
 export function mount(element, bundle) {
   let frames = null;
   let gone = false;
-  unpacked(bundle.data).then((data) => {
+  const show = async () => {
+    const { shelf } = bundle;
+    const data = await unpacked(bundle.data);
+    const films = shelf && JSON.parse(new TextDecoder().decode(await unpacked(shelf.films)));
     if (gone) return;
     frames = new Frames(holder(bundle, data), element, true);
-  });
+    if (shelf) frames.offerFilms({ ...shelf, films });
+  };
+  show();
   return () => {
     gone = true;
     frames?.end();

@@ -37,6 +37,10 @@ change then hold zeros, which are packed into nearly nothing. `about` holds:
     ``better`` is 1 or -1, the side. "pairs": in ``states`` for each frame ``x``, ``y`` and
     ``kinds`` of the dots (0 better, 1 worse, 2 equal). "weights": in ``states`` for each frame a
     list of seeds, with ``seed``, ``x``, ``y`` and the place that was ``picked``.
+  - "space": a skeleton in a volume of a ``shape``, the slices of the frames at its ``positions``;
+    of places column, row and slice in turn: the ``path`` of its branches, with NaN between them,
+    and lonely ``peaks``; ``pair``, birth and death voxel, or None; ``colours`` of all three.
+  - Of any kind: what is ``alone`` is shown only where no kernel is, which would show it better.
 
 - ``features``: arrays ``dimension``, ``birth``, ``death``, ``birthAt`` and ``deathAt`` (flat
   indices, -1 for none), the most persistent first; ``born`` and ``died``, so that a feature is
@@ -56,15 +60,18 @@ change then hold zeros, which are packed into nearly nothing. `about` holds:
   ``legend``: sign, colour and text of each entry. ``connectivity`` of the foreground, 1 or 2.
 
 `Frames.bundle` returns all of it, and where the slider stands, as a dict that JSON can hold, its
-bytes compressed (zlib, as base64); the function ``mount(element, bundle)`` of ``frames.js`` shows
-it on any page that also takes ``frames.css``.
+bytes compressed (zlib, as base64). Where a kernel would make other films, of other scores or runs,
+it brings them along: ``shelf`` holds the ``labels`` of lists to choose from, the ``names`` chosen
+in them, and ``films``, compressed JSON of every film, which has one name in each list. The function
+``mount(element, bundle)`` of ``frames.js`` shows it on any page that also takes ``frames.css``.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +85,7 @@ from ...topology.persistence import PersistencePairs
 from .. import figures
 from .film import Film, Packer, kept_frames, thinned
 
-__all__ = ["Film", "Frames", "Reel"]
+__all__ = ["Film", "Frames", "Reel", "Shelf"]
 
 OVER = 140  # opacity, of 255, of a mask that is laid over an image
 
@@ -237,6 +244,15 @@ def _starts(parts: Sequence[Any]) -> np.ndarray:
     return np.cumsum([0, *map(len, parts)])
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Films to choose from: `labels` of lists, the `names` that are chosen, and each film's."""
+
+    labels: list[str]
+    names: list[str]
+    films: list[tuple[list[str], Film]]
+
+
 class Frames(anywidget.AnyWidget):
     """The widget that shows a film, and moves through it by itself.
 
@@ -260,6 +276,8 @@ class Frames(anywidget.AnyWidget):
     stroke = Int(0).tag(sync=True)
     story = Unicode().tag(sync=True)
     busy = Bool(False).tag(sync=True)
+
+    shelf: Callable[[], Shelf] | None = None  # makes what else a page without a kernel may show
 
     def show(self, film: Film, **place: Any) -> None:
         """Show another film at a place: `index` and what else `stand` takes; in one message."""
@@ -287,15 +305,33 @@ class Frames(anywidget.AnyWidget):
 
         Of more than `most` frames so many are kept, the present one among them.
         """
-        film, index = Film(self.about, self.data), self.index
-        if most is not None and most < film.about["frames"]:
-            kept = kept_frames(film.about["frames"], most, index)
-            film, index = thinned(film, kept), kept.tolist().index(index)
-        data = base64.b64encode(zlib.compress(film.data)).decode()
+        film, index = _shortened(Film(self.about, self.data), most, self.index)
         place = {
             "index": index,
             "level": self.level,
             "marked": self.marked,
             "pixel": list(self.pixel),
         }
-        return {"about": film.about, "data": data, **place}
+        bundle = {"about": film.about, "data": _packed(film.data), **place}
+        if self.shelf is not None:
+            shelf = self.shelf()
+            films = []
+            for names, each in shelf.films:
+                film, _ = _shortened(each, most, min(self.index, each.about["frames"] - 1))
+                data = base64.b64encode(film.data).decode()
+                films.append({"names": names, "about": film.about, "data": data})
+            packed = _packed(json.dumps(films, separators=(",", ":")).encode())
+            bundle["shelf"] = {"labels": shelf.labels, "names": shelf.names, "films": packed}
+        return bundle
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content)).decode()
+
+
+def _shortened(film: Film, most: int | None, index: int) -> tuple[Film, int]:
+    """Return a film of at most so many frames, one of which is kept, and where that is in it."""
+    if most is None or most >= film.about["frames"]:
+        return film, index
+    kept = kept_frames(film.about["frames"], most, index)
+    return thinned(film, kept), kept.tolist().index(index)

@@ -134,6 +134,7 @@ class _VolumeView(FramedView):
                 where[k] = np.array([place])
             signs.append(reel.signs(kind, colour, where, least=13))
         reel.image("slice", shape, layers, signs=signs)
+        self.add_space(reel)
         counts = mask.reshape(depth, -1).sum(axis=1)
         reel.more |= {
             "numbers": [
@@ -149,6 +150,23 @@ class _VolumeView(FramedView):
             ("✕", figures.DEATH, "death voxel"),
         ]
         return reel.film()
+
+    def add_space(self, reel: Reel) -> None:
+        """Add the skeleton in space for a page without a kernel, which has no plotly either."""
+        model = self.model
+        chosen = model.marked_pair
+        reel.panel(
+            "space", "skeleton and its shadow: drag to turn, click for the slice", alone=True,
+            shape=list(model.image.shape), positions=list(range(len(model.image))),
+            path=_places(reel, *figures.path_lines(model.skeleton.paths, model.image.shape)),
+            peaks=_places(reel, *figures.lonely_peaks(model.skeleton)),
+            pair=[
+                [int(place) for place in np.unravel_index(index[0], model.image.shape)[::-1]]
+                if len(index) and index[0] >= 0 else None
+                for index in (chosen.birth_index, chosen.death_index)
+            ],
+            colours=[figures.SKELETON, figures.BIRTH, figures.DEATH],
+        )  # fmt: skip
 
     def draw_beside(self) -> None:
         """Draw the skeleton and its shadow, the rim of the slice and the marked pair in space."""
@@ -181,6 +199,11 @@ def _cross(*voxels: np.ndarray) -> list[np.ndarray]:
     return [
         (places[:, None] + way.ravel()).ravel() for places, way in zip(voxels, ways, strict=True)
     ]
+
+
+def _places(reel: Reel, x: Any, y: Any, z: Any) -> dict[str, Any]:
+    """Pack places in space: column, row and slice in turn."""
+    return reel.pack(np.stack([x, y, z], axis=-1), "float32")
 
 
 def _space_line(**line: Any) -> go.Scatter3d:
