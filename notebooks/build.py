@@ -194,7 +194,8 @@ def sections(text: NotebookNode) -> dict[str, float]:
     """Return the minutes that each section of a chapter takes to read, and each of its exercises.
 
     A minute is 200 words or 10 lines of code. What is folded and what is listed for further reading
-    does not count, nor do solutions. An exercise takes 6 minutes, one that changes the method 12.
+    does not count, nor do solutions. An exercise takes 6 minutes, one that changes the method 12,
+    unless its text says another time: "(Allow 20 minutes: ...)".
     Sections are called by their numbers ("1"), others by their headings, exercises by theirs
     ("02.1"); what stands before the first heading is called "". How long cells run is not counted.
     """
@@ -219,6 +220,8 @@ def sections(text: NotebookNode) -> dict[str, float]:
                 found.setdefault(section, 0.0)
             if section == "Exercises":
                 takes = CHANGE if "Change the method" in heading else PENCIL
+                said = re.search(r"\(Allow (\d+) minutes\b", part)
+                takes = int(said[1]) if said else takes
                 found |= dict.fromkeys(re.findall(r"\b\d\d\.\d\b", heading), takes)
             elif section not in ("Further reading", "Next"):
                 found[section] += len(part.split()) / WORDS

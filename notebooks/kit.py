@@ -165,7 +165,7 @@ def heading_of(notebook: NotebookNode) -> str:
 def exercises_of(notebook: NotebookNode) -> dict[str, tuple[str, str, str, str]]:
     """Return (title, text, hint, solution) of each exercise by its number, as Markdown.
 
-    Several that share a text, as 07.1 and 07.2, stand under the first.
+    Several that share a text stand under the first.
     """
     found = {}
     for k, cell in enumerate(notebook.cells):

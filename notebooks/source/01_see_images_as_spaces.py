@@ -5,7 +5,7 @@
 #
 # ![Left: two vessels on a small grid with a letter in each pixel of a component; one missing pixel cuts the upper vessel, one false pixel joins it to the lower one. Right: components, holes and seven metrics, those that see a difference in bold with an unequal sign.](../images/01.png)
 #
-# **Time:** 40 minutes to read, 60 with exercises.
+# **Time:** 40 minutes to read, 65 with exercises.
 #
 # **You need** NumPy, and an environment that [chapter 00](../00_start_here.ipynb) calls OK. No topology; this is where it begins.
 #

@@ -441,7 +441,7 @@ exercises.quiz("02")
 # %% practice [markdown]
 # ## In practice
 #
-# - **Cost.** The library needs one to two thousandths of a second for a 256x256 image and grows linearly with the number of pixels; general tools with critical pixels need ten to fifty times as long.
+# - **Cost.** The library needs less than a thousandth of a second for the pairs of a 256x256 likelihood, of pure noise four times as long, and grows a little faster than the number of pixels does. The tools that give critical pixels as well need five to a hundred and fifty times as long (the table of speeds in RESULTS.md).
 # - **Limits.** A diagram forgets *where* things are, except for its critical pixels: two images with vessels in different places can have the same diagram. Comparing diagrams alone can therefore reward the wrong structure. Chapter 03 shows it happening.
 # - **When it fails.** One bright speck makes one persistent component; one dark scratch opens one loop. Smooth first, or use filtrations made against outliers (Chazal, Cohen-Steiner and Mérigot 2011).
 # - **What critics say.** "Short bars are noise" is a rule of thumb, not a theorem: short bars measure curvature and texture (Bubenik, Hull, Patel and Whittle 2020), and in a benchmark of what persistent homology detects, holes were only one of three things (Turkeš, Montúfar and Otter 2022).

@@ -5,7 +5,7 @@
 #
 # ![Left: vessels of a retina with their skeleton in orange, and dashed in purple what the saddle level has cut from it; one cut branch is marked. Right, above: each branch as a dot, its persistence against the value of its pass. Right, below: the likelihood along the marked branch, with a long deep valley.](../images/05.png)
 #
-# **Time:** 35 minutes to read, 60 with exercises.
+# **Time:** 35 minutes to read, 70 with exercises.
 #
 # **You need** [chapter 02](02_measure_shape_with_persistence.ipynb): births above deaths, pairs, the elder rule.
 #
@@ -447,6 +447,8 @@ exercises.check("05.2", (0.1, 0.3))
 
 # %% exercise-3 [markdown]
 # ### 05.3 Change the method: cut while you simplify
+#
+# (Allow 20 minutes: the longest of the chapter.)
 #
 # Give `naive_skeleton` the second threshold: write a function of `image`, `persistence` and `saddle_level` that returns the mask of the skeleton. No branch may be left whose pass is below the level. What remains has to lie in the superlevel set at the level, and peaks that are worth more than `persistence` stay if they are not below it, even without a branch.
 #

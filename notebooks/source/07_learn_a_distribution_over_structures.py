@@ -318,7 +318,7 @@ figures.show(figure, text + "share of branches that a threshold judges rightly."
 # %% exercise-1 [markdown]
 # ## Exercises
 #
-# Each exercise has a stub to fill in, a checker that names what may have gone wrong, a hint, and a solution in [the solved notebook](./07_learn_a_distribution_over_structures.ipynb). (07.2 and 07.5 are in chapter 07b.)
+# Each exercise has a stub to fill in, a checker that names what may have gone wrong, a hint, and a solution in [the solved notebook](./07_learn_a_distribution_over_structures.ipynb). (07.4 and 07.5 are in [chapter 07b](07b_judge_each_branch.ipynb).)
 #
 # ### 07.1 With a pencil
 #
@@ -341,8 +341,8 @@ kept_chances_solution = [0.99, 0.73, 0.5, 0.12]
 
 exercises.check("07.1", kept_chances_solution)
 
-# %% exercise-4 [markdown]
-# ### 07.4 A bound with a pencil
+# %% exercise-2 [markdown]
+# ### 07.2 A bound with a pencil
 #
 # A model has only two thresholds, a low one and a high one, each with a prior probability of one half. There is one branch, and it is real. With the low threshold it is kept with probability .9, with the high one with .3. Write three numbers:
 #
@@ -356,17 +356,17 @@ exercises.check("07.1", kept_chances_solution)
 #
 # </details>
 
-# %% exercise-4-stub
+# %% exercise-2-stub
 bound_numbers = None  # for instance [0.5, -0.7, 0.5]
 
-exercises.check("07.4", bound_numbers)
+exercises.check("07.2", bound_numbers)
 
-# %% exercise-4-solution tags=["solution"]
+# %% exercise-2-solution tags=["solution"]
 # p(y) = (.9 + .3) / 2. The posterior is the prior, so the KL is 0, and the bound is
 # (ln .9 + ln .3) / 2; it lies below ln .6 = -.511. By Bayes, (.5 * .9) / .6.
 bound_numbers_solution = [0.6, -0.655, 0.75]
 
-exercises.check("07.4", bound_numbers_solution)
+exercises.check("07.2", bound_numbers_solution)
 
 # %% exercise-3 [markdown]
 # ### 07.3 Change the method: a threshold that sees the pass

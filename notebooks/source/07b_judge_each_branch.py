@@ -274,12 +274,13 @@ for name, chance in chances.items():
 error = expected_calibration_error(pieces.likelihood, photo.mask[region], bins=BINS)
 print(f"all pixels {error:.3f}")
 print("real, in each bin:", {name: d.frequency.round(2).tolist() for name, d in diagrams.items()})
+print("branches in each bin of the head:", diagrams["branch"].count.astype(int).tolist())
 ax = figures.reliability_plot(diagrams, title=f"{len(real)} branches, {real.sum()} real")
 text = "Reliability of the branches of a larger part of the photograph: one head for each branch, "
 figures.show(ax, text + "one threshold for all, and the mean likelihood of the branch's pixels.")
 
 # %% study-text [markdown]
-# On the photograph the head is shy: of what it gives 45 %, four in five are real. It learned from the masks of another observer, of another camera's pictures, who left out many a faint vessel that our reference has; no temperature (one number by which all log-odds are divided) mends that. The mean likelihood of the pixels is a little bold (of what it gives 75 %, not quite six in ten are real) and comes off better here. And the one threshold for all judges six in ten rightly, where a coin would judge five: the limit of chapter 07.
+# On the photograph the head is shy: of the 49 branches that it gives about 45 %, four in five are real. It learned from the masks of another observer, of another camera's pictures, who left out many a faint vessel that our reference has; no temperature (one number by which all log-odds are divided) mends that. The mean likelihood of the pixels is a little bold (of what it gives 75 %, not quite six in ten are real) and comes off better here. And the one threshold for all judges six in ten rightly, where a coin would judge five: the limit of chapter 07.
 #
 # Mind the last line: over *all* pixels, the same likelihood looks more honest than over branches. Nine in ten pixels are easy background, which hides the rest. An error of calibration means nothing without saying *of what*.
 #
@@ -312,12 +313,12 @@ figures.show(ax, text)
 #
 # One more thing decides whether a head is honest: on which images it learns. A network has seen its training images, so there its branches look better than they ever will again. The heads of this study learned from the branches of two other networks, each on the half of the images that it had not seen (`cross_train`).
 
-# %% exercise-2 [markdown]
+# %% exercise-4 [markdown]
 # ## Exercises
 #
-# Each exercise has a stub to fill in, a checker that names what may have gone wrong, a hint, and a solution in [the solved notebook](./07b_judge_each_branch.ipynb). (07.1, 07.3 and 07.4 are in chapter 07.)
+# Each exercise has a stub to fill in, a checker that names what may have gone wrong, a hint, and a solution in [the solved notebook](./07b_judge_each_branch.ipynb). (07.1 to 07.3 are in [chapter 07](07_learn_a_distribution_over_structures.ipynb).)
 #
-# ### 07.2 With a pencil
+# ### 07.4 With a pencil
 #
 # A model gives .9 to four branches; three of them are real: it is too bold. Calibration divides its log-odds $\log\frac{p}{1 - p}$ by a temperature $\tau$, the same for all. Which one makes it honest?
 #
@@ -327,16 +328,16 @@ figures.show(ax, text)
 #
 # </details>
 
-# %% exercise-2-stub
+# %% exercise-4-stub
 temperature = None  # a number
 
-exercises.check("07.2", temperature)
+exercises.check("07.4", temperature)
 
-# %% exercise-2-solution tags=["solution"]
+# %% exercise-4-solution tags=["solution"]
 # log 9 = 2 log 3: the log-odds of .9 are twice those of .75.
 temperature_solution = 2
 
-exercises.check("07.2", temperature_solution)
+exercises.check("07.4", temperature_solution)
 
 # %% exercise-5 [markdown]
 # ### 07.5 Change the method: a bell of evidence

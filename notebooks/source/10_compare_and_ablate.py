@@ -3,9 +3,9 @@
 #
 # **At the end** you can say of every line in this picture what it claims, how sure it is, and what it leaves open: which losses mend topology, by how much, and whether that could be luck.
 #
-# ![One line for each loss: a square at its mean difference to the control, a bar for the interval that other images and other seeds might give, small rings for the single seeds, and a dashed line at zero; the better side is shaded.](../images/10.png)
+# ![One line for each loss: a square at its mean difference to the control, a bar for the interval that other images and other seeds might give, a thinner and longer line with ends for Student's t over three seeds, small rings for the single seeds, and a dashed line at zero; the better side is shaded.](../images/10.png)
 #
-# **Time:** 30 minutes to read, 50 with exercises.
+# **Time:** 30 minutes to read, 55 with exercises.
 #
 # **You need** [chapter 09](../09_run_a_full_training.ipynb) to read: parent, control, arm, and why the weight is chosen on other images than those of the verdict. From statistics the mean; nothing else.
 #
@@ -106,14 +106,14 @@ print(f"signed ranks: naive {naive_signed_ranks(five):.4f}, scipy {ranks:.4f}")
 # A p-value says whether, not how much. For that there is the **confidence interval**. Had we other five images, the mean difference would be another one. The **bootstrap** (Efron 1979) imitates that with what it has: it samples five of the five images, *with replacement*, so that some come twice and some not at all, and takes the mean. The middle 95 % of many such means are the interval. Of five images there are only $5^5 = 3125$ samples, so that here even the naive code can do all of them.
 
 # %% intervals
-means = [np.mean(drawn) for drawn in product(five, repeat=5)]
+means = [np.mean(sample) for sample in product(five, repeat=5)]
 naive = np.quantile(means, [0.025, 0.975])
 library = bootstrap_interval(five, seed=SEED)
 options = {"method": "percentile", "n_resamples": 5000, "rng": SEED}
 scipys = stats.bootstrap((five,), np.mean, **options).confidence_interval
 print(f"mean difference {five.mean():.1f}")
-for name, (low, high) in (("all draws", naive), ("library", library), ("scipy", scipys)):
-    print(f"{name:9} 95 % of the means lie from {low:.1f} to {high:.1f}")
+for name, (low, high) in (("all samples", naive), ("library", library), ("scipy", scipys)):
+    print(f"{name:11} 95 % of the means lie from {low:.1f} to {high:.1f}")
 
 # %% optimism [markdown]
 # The mean of five whole numbers moves in steps of .2, so the two that sample at random may be a step off; else the three agree.
@@ -186,11 +186,12 @@ table = compare_networks(run.scores, metric, seed=SEED)
 seeds = {name: paired_differences(run.scores, metric, name).mean(axis=1) for name in run.arms}
 words = [f"{n} {r['low']:.2f} to {r['high']:.2f}" for n, r in table.iterrows()]
 text = f"Difference in {title} to the control, and its 95 % interval over images and seeds: "
-forest = figures.difference_forest(table, metric=metric, title=title, seeds=pd.DataFrame(seeds).T)
+options = {"metric": metric, "title": title, "seeds": pd.DataFrame(seeds).T}
+forest = figures.difference_forest(table, **options, students_t=True)
 figures.show(forest, f"{text}{'; '.join(words)}.")
 
 # %% tests [markdown]
-# Read a line like this: *the square is what we saw; values inside the bar are what we might as well have seen.* Where the bar crosses the dashed line, "no difference" is among them. That does not mean that there is none: the bar may simply be long.
+# Read a line like this: *the square is what we saw; values inside the bar are what we might as well have seen.* Where the bar crosses the dashed line, "no difference" is among them. That does not mean that there is none: the bar may simply be long. The thin line with ends is a second interval, over the seeds alone, by Student's t; section 6 says why it is so much longer, and why the bar is too short.
 #
 # ### Many losses, many chances
 #
@@ -227,9 +228,9 @@ table[columns].map("{:.3g}".format)
 generator = np.random.default_rng(SEED)
 for count in (3, 5, 10, 30):
     bell = generator.normal(size=(2000, count))
-    drawn = np.array([bootstrap_interval(s[:, None], over="seeds", draws=1000) for s in bell])
+    sampled = np.array([bootstrap_interval(s[:, None], over="seeds", draws=1000) for s in bell])
     student = np.transpose(stats.ttest_1samp(bell, 0, axis=1).confidence_interval())
-    hits = [np.mean((ends[:, 0] <= 0) & (0 <= ends[:, 1])) for ends in (drawn, student)]
+    hits = [np.mean((ends[:, 0] <= 0) & (0 <= ends[:, 1])) for ends in (sampled, student)]
     print(f"{count:2} seeds: smallest p {2 / 2**count:.2g}; the interval holds the truth in "
           f"{hits[0]:.0%} (bootstrap), {hits[1]:.0%} (Student's t)")
 print(f"\n{run.name}, {title}, Student's t over seeds:")
@@ -279,7 +280,7 @@ pd.DataFrame(rows)
 #
 # An error counts; it does not say what is wrong. A vessel that is cut and a speck that is none are one Betti error each, but one of them ruins the tree and the other can be wiped away. So for the studies of which `notebooks/reference_runs` holds a file `*-faults.csv`, the test images were predicted once more and every difference was named by its kind (`python -m toposeg_lite.training faults`): see the six kinds in `toposeg_lite.differences`.
 #
-# Below, each cell holds the mean number of faults of a kind with a loss, against the control. It is framed where the sign-flip test over images, Holm-corrected for the number of losses, is below .05. With few images and many losses no cell *can* be framed, whatever the losses do: the first lines say how small the corrected p-value can get at all. Then look at the bootstrap intervals, which the last lines name for the loss that mends most, and remember that they are bold (section 2). Kinds of which the control makes less than one an image are left empty: there is nothing to mend.
+# Below, each cell holds the mean number of faults of a kind with a loss, against the control. It is framed where the sign-flip test over images, Holm-corrected for the number of losses, is below .05 (*sure*, in the picture's words). With few images and many losses no cell *can* be framed, whatever the losses do: the first lines say how small the corrected p-value can get at all. Then look at the bootstrap intervals, which the last lines name for the loss that mends most, and remember that they are bold (section 2). Kinds of which the control makes less than one an image are left empty: there is nothing to mend.
 #
 # Read it by columns. *Which fault hurts you?* Take the losses that are blue there. Then read their rows: what a loss mends of one kind it may break of another, for whoever joins pieces will sometimes join what was apart. A change that is about the same in all columns says that the loss does not tell faults apart.
 

@@ -158,6 +158,8 @@ pictures = [grey.clip(0, 1)[:300, :300], *(one[:300, :300] for one in found.valu
 figures.show(figures.image_row(pictures, ["image", *found]), text)
 
 # %% abroad-after [markdown]
+# Read the columns together. In the run that is stored here half the size makes the fewest topological errors by far, and shows why one column is not enough: it loses most thin vessels, and a twig that is lost as a whole is no error of topology. Twice the size finds thin ones, and much that is no vessel.
+#
 # The network itself has not changed by a single weight: all that differs is how it is shown the image. So whoever reports that a method "does not generalise" should say first how the images were shown. What is left after these three, other cameras, other noise, other things that look like vessels, no formula mends.
 #
 # ## 4. The stored pairs

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_browser import chromium
 from nbconvert import HTMLExporter
 
 from toposeg_lite.workbook.figures import base
@@ -105,6 +106,27 @@ def test_a_page_is_whole_without_a_network(chapter, folder):
     answer = next(c.source for c in notebook.cells if "<summary>Answer" in c.source)
     words = re.search(r"</summary>\s+1\. (\w+)", answer)[1]
     assert words in seen.folded  # what is folded stays so
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_page_fits_a_phone(chapter, folder, tmp_path):
+    """What is wide, tables and pictures, moves sideways in its own frame, and is not made tiny."""
+    with chromium(tmp_path / "profile") as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto((folder / f"{chapter}.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        shown = page.evaluate(
+            "[...document.querySelectorAll('.output_png img')]"
+            ".map(image => [image.getBoundingClientRect().width, image.naturalWidth])"
+        )
+        assert shown
+        for width, natural in shown:
+            assert width >= min(natural, 760) - 1
+        cells = "table:not(.dataframe) td"  # of prose, which goes on in the next line
+        assert page.locator(cells).first.evaluate("cell => getComputedStyle(cell).whiteSpace") == (
+            "normal"
+        )
 
 
 def test_links_lead_to_pages_that_are_made_and_nowhere_else():

@@ -159,15 +159,16 @@ def test_minutes_are_counted_by_the_rule():
         nbformat.v4.new_code_cell("pass\n" * 500),
         solved,
         markdown("### 99.3 Change the method: x"),
+        markdown("### 99.4 Change the method: y\n\n(Allow 20 minutes: long.)"),
         markdown(f"## Further reading\n\n{'word ' * 5000}"),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     found = build.sections(notebook)
     assert found["1"] == 12
-    assert (found["99.1"], found["99.2"], found["99.3"]) == (6, 6, 12)
+    assert [found[f"99.{k}"] for k in (1, 2, 3, 4)] == [6, 6, 12, 20]
     assert found["Further reading"] == found["Exercises"] == 0
-    assert build.minutes(notebook) == (15, 40)  # 12 and 36, and the words of the title
-    assert build.time_line(notebook) == "15 minutes to read, 40 with exercises"
+    assert build.minutes(notebook) == (15, 60)  # 12 and 56, and the words of the title
+    assert build.time_line(notebook) == "15 minutes to read, 60 with exercises"
     assert build.time_line(nbformat.v4.new_notebook(cells=cells[:2])) == "15 minutes to read"
 
 

@@ -32,8 +32,8 @@ WRONG = {
         ("1234", "P's two networks"),
         ("2314", "Q looked at the test images"),
         ("2143", "R's tiles"),
-        ("1111", "four digits"),
-        ("", "four digits"),
+        ("1111", "digits 1 to 4"),
+        ("", "digits 1 to 4"),
     ],
     "09.2": [
         (0.4, "pays .013"),

@@ -23,6 +23,16 @@ def by(rule):
     return lambda *case: clear(*case, kept=rule)
 
 
+def agreements(home, away, home_margin, away_margin):
+    clear_pairs = [
+        (home[a] - home[b]) * (away[a] - away[b]) > 0
+        for a in range(len(home))
+        for b in range(a)
+        if abs(home[a] - home[b]) > home_margin and abs(away[a] - away[b]) > away_margin
+    ]
+    return sum(clear_pairs) / len(clear_pairs) if clear_pairs else 0
+
+
 RIGHT = {"11.1": 4 / 10, "11.2": ("ADCB", "BCAD"), "11.3": clear}
 WRONG = {
     "11.1": [
@@ -59,6 +69,7 @@ WRONG = {
         (by(lambda one, two, here, there: one > there and two > here), "exchanged"),
         (lambda *case: clear(*case, of_all=True), "not of all pairs"),
         (lambda *case: -clear(*case), "agreements are positive"),
+        (agreements, "Take those away that contradict"),
         (lambda *case: 0.5, "it should be"),
         (lambda *case: "1", "it should be"),
         (lambda *case: "x", "one number"),

@@ -29,6 +29,12 @@ def one_core(counts, seconds, workers, cores):
     return predict(counts, seconds, workers, 1)
 
 
+def start_once(counts, seconds, workers, cores):
+    time = np.multiply(seconds, workers)
+    cost, start = np.polyfit(counts, time, 1, w=1 / time)
+    return start + cost * 10**6 / cores
+
+
 RIGHT = {"12.1": (9, 8), "12.2": 100.04, "12.3": predict}
 WRONG = {
     "12.1": [
@@ -47,6 +53,7 @@ WRONG = {
         (5002, "one core"),
         (102, "is spread over the cores"),
         (2, "That is the start"),
+        (1.67, "9000 further images"),
         (50, "9000 further images"),
         ("long", "one number"),
     ],
@@ -55,6 +62,7 @@ WRONG = {
         (absolute, "squared *seconds*"),
         (through_zero, "through 0"),
         (one_core, "Now spread them"),
+        (start_once, "The start, too"),
         (lambda *case: 7, "it should be"),
         (lambda *case: [1, 2], "one number"),
         (lambda *case: [][0], "raised IndexError"),

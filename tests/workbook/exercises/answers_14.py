@@ -19,6 +19,12 @@ def smaller(step, start, warm_up, end, fade, weight):
     return weight * min(share(step - start + 1, warm_up), 1 - share(step - end + 1, fade))
 
 
+def one_after_the_other(step, start, warm_up, end, fade, weight):
+    if step < end:
+        return weight * share(step - start + 1, warm_up)
+    return weight * (1 - share(step - end + 1, fade))
+
+
 RIGHT = {"14.1": 0.25, "14.2": "3412", "14.3": faded}
 WRONG = {
     "14.1": [
@@ -35,9 +41,10 @@ WRONG = {
         ("1342", "P has paid"),
         ("3142", "Q's loss"),
         ("3421", "R's specks"),
-        ("1111", "four digits"),
-        (3412.5, "four digits"),
-        ("", "four digits"),
+        ([3, 4, 2, 1], "R's specks"),
+        ("1111", "digits 1 to 4"),
+        (3412.5, "digits 1 to 4"),
+        ("", "digits 1 to 4"),
     ],
     "14.3": [
         (lambda step, start, warm, end, fade, w: w * share(step - start + 1, warm), "never falls"),
@@ -49,6 +56,7 @@ WRONG = {
         (lambda *case: late(*case, fall=1), "warm-up begins one step late"),
         (lambda *case: late(*case, rise=1), "fall begins one step late"),
         (smaller, "smaller of the two"),
+        (one_after_the_other, "how far the warm-up had come"),
         (lambda *case: faded(*case[:-1], 1), "weight is not used"),
         (
             lambda step, start, warm, end, fade, w: (

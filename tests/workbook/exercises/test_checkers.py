@@ -89,6 +89,10 @@ def test_hints_differ(number):
 def test_answers_of_other_kinds_are_taken():
     assert check("01.1", [[3, 3], np.array([6, 1])]).status == "correct"
     assert check("01.2", [mask.astype(int).tolist() for mask in RIGHT["01.2"]]).status == "correct"
+    for number in ("09.1", "14.2"):  # digits, as a number or a list as well
+        digits = RIGHT[number]
+        for form in (int(digits), [int(digit) for digit in digits], tuple(digits)):
+            assert check(number, form).status == "correct"
     exchanged = check("01.1", ((3, 3)[::-1], (6, 1)[::-1]))
     assert "Components come first" in exchanged.text
     shuffled = [tuple(np.float32(x) for x in row) for row in RIGHT["02.1"][::-1]]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_runs import make_run
+from scipy import stats
 
 from toposeg_lite.metrics import report
 from toposeg_lite.workbook import figures
@@ -66,6 +67,26 @@ def test_the_forest_shows_differences_intervals_and_seeds():
     assert [label.get_text() for label in labels] == ["one", "two", "three"]
     assert [label.get_weight() for label in labels] == ["normal", "bold", "normal"]
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first on top
+
+
+def test_the_forest_shows_students_interval_of_the_seeds():
+    """Ends by SciPy's own test; one seed has no interval, and without the option there is none."""
+    seeds = pd.DataFrame({0: [-2.5, 0.2], 1: [-1.5, np.nan], 2: [-0.4, np.nan]}, index=["a", "b"])
+    row = {"difference": -1.0, "low": -2.0, "high": -0.5}
+    table = pd.DataFrame.from_dict({"a": row, "b": row}, orient="index")
+    options = {"metric": "betti_error", "title": "x", "seeds": seeds}
+    ax = figures.difference_forest(table, **options, students_t=True)
+    (line,) = markers(ax, "|")
+    expected = stats.ttest_1samp([-2.5, -1.5, -0.4], 0).confidence_interval()
+    np.testing.assert_allclose(line.get_xdata(), expected)
+    assert line.get_ydata().tolist() == [0, 0]
+    low, high = ax.get_xlim()
+    assert low < expected.low < expected.high < high
+    said = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert said == ["interval without 0", "with 0", "one seed", "Student's t over the seeds"]
+    assert not markers(figures.difference_forest(table, **options), "|")
+    with pytest.raises(ValueError, match="students_t needs seeds"):
+        figures.difference_forest(table, metric="betti_error", title="x", students_t=True)
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("betti_error", -1), ("dice", 1)])

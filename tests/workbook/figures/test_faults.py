@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
 
 from toposeg_lite.workbook import figures
 
@@ -59,3 +60,25 @@ def test_cells_do_not_leave_their_panel_nor_panels_the_figure():
         box = ax.get_position()
         assert 0 < box.y0 < box.y1 < 1
     assert figure.axes[0].get_position().y0 > figure.axes[1].get_position().y1
+
+
+def luminance(colour):
+    """Relative luminance of a colour, as WCAG 2 defines it."""
+    parts = np.array(to_rgb(colour))
+    parts = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return parts @ [0.2126, 0.7152, 0.0722]
+
+
+def test_numbers_can_be_read_on_every_shade_and_the_signs_are_explained():
+    changes = np.linspace(-1, 1, 41)
+    table = pd.DataFrame([row("a", "break", f"{k}", v, "unclear") for k, v in enumerate(changes)])
+    figure = figures.fault_map(table)
+    (ax,) = figure.axes
+    shades = ax.images[0]
+    assert len(ax.texts) == len(changes)
+    for text, value in zip(ax.texts, changes, strict=True):
+        ground = shades.cmap(shades.norm(value))[:3]
+        dim, bright = sorted(map(luminance, (text.get_color(), ground)))
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5
+    (key,) = [text.get_text() for text in figure.texts]
+    assert all(word in key for word in ("blue: fewer", "orange: more", "framed: sure", "empty"))

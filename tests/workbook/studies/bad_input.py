@@ -343,6 +343,24 @@ CASES = [
         r"seed must be at least 0; got -1",
     ),
     (
+        "bootstrap relative to another shape",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], relative_to=[1.0]),
+        ValueError,
+        r"relative_to must have the shape of differences, \(1, 2\); got \(1, 1\)",
+    ),
+    (
+        "bootstrap relative to negative scores",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], relative_to=[1.0, -1.0]),
+        ValueError,
+        r"relative_to must hold finite numbers of at least 0",
+    ),
+    (
+        "bootstrap relative to words",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], relative_to=["a", "b"]),
+        TypeError,
+        r"relative_to must hold real numbers",
+    ),
+    (
         "flips draws",
         lambda: statistics.sign_flip_test([1.0, 2.0], draws=1.5),
         TypeError,

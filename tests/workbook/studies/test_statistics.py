@@ -96,6 +96,25 @@ def test_intervals_are_quantiles_of_all_draws(over, shape):
             assert (means <= value + 1e-9).mean() >= part - 0.01
 
 
+def test_a_part_of_the_control_is_taken_within_each_draw():
+    """Against all draws of images one by one; and no loss mends more than there is."""
+    control, loss = np.array([[8.0, 1, 0, 3]]), np.array([[1.0, 1, 0, 0]])
+    parts = []
+    for places in product(range(4), repeat=4):
+        base, left = control[0, list(places)].sum(), loss[0, list(places)].sum()
+        parts += [left / base - 1] if base else []
+    low, high = bootstrap_interval(loss - control, relative_to=control, draws=60_000, level=0.8)
+    for value, part in ((low, 0.1), (high, 0.9)):
+        assert (np.array(parts) < value - 1e-9).mean() <= part + 0.01
+        assert (np.array(parts) <= value + 1e-9).mean() >= part - 0.01
+    assert low >= -1
+    apart = bootstrap_interval(loss - control, draws=60_000, level=0.95)[0] / control.mean()
+    assert apart < -1  # divided by the control of the images as they are, it would be
+    assert bootstrap_interval(-control, relative_to=control) == (-1, -1)
+    assert bootstrap_interval(control, relative_to=2 * control) == (0.5, 0.5)
+    assert np.isnan(bootstrap_interval([1.0, 2.0], relative_to=[0.0, 0.0])).all()
+
+
 def test_one_seed_is_the_bootstrap_of_scipy():
     values = drawn(4, 40)
     options = {"n_resamples": 20_000, "method": "percentile", "rng": 5}

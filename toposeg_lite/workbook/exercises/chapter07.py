@@ -50,87 +50,6 @@ def _keep_by_hand(answer: Any) -> str:
 
 
 @exercise("07.2")
-def _temperature_by_hand(answer: Any) -> str:
-    """Check the temperature that makes nine in ten into three in four: 2."""
-    number = number_of(answer, "Give one number, the temperature.")
-    if abs(number - 2) < 0.011:
-        return "log 9 / log 3 = 2: half the log-odds are what was earned."
-    if abs(number - 0.5) < 0.011:
-        raise NotYetError(
-            "Upside down: log-odds are divided by the temperature, and what is too bold needs one "
-            "above 1."
-        )
-    if abs(number - 1.2) < 0.011 or abs(number - 0.75 / 0.9) < 0.011:
-        raise NotYetError(
-            "You divided probabilities. It is the log-odds that are divided: log(.9 / .1) and "
-            "log(.75 / .25)."
-        )
-    if abs(number - 3) < 0.011 or abs(number - 1 / 3) < 0.011:
-        raise NotYetError("You divided the odds, 9 and 3. Take their logarithms first.")
-    if abs(number - np.log(9)) < 0.011 or abs(number - np.log(3)) < 0.011:
-        raise NotYetError(
-            "That is one of the two log-odds. By what must those of 9 to 1 be divided to become "
-            "those of 3 to 1?"
-        )
-    raise NotYetError("Which number divides log(.9 / .1) so that log(.75 / .25) is left?")
-
-
-@exercise("07.3")
-def _keep_with_a_level(answer: Any) -> str:
-    """Check a function (persistence, saddle, threshold, level, softness) -> probability."""
-    rng = np.random.default_rng(7)
-    cases = [(0.7, 0.1, 0.3, 0.4, 0.1), (0.2, 0.8, 0.3, 0.4, 0.1), (0.6, 0.9, 0.3, 0.4, 0.1)]
-    cases += [tuple(rng.uniform(0.05, 0.95, 5).round(2).tolist()) for _ in range(12)]
-    numbers = np.array(
-        [number_of(call(answer, *case), "Return one probability.") for case in cases]
-    )
-    p, s, t, v, softness = np.transpose(cases)
-    above, held = expit((p - t) / softness), expit((s - v) / softness)
-    wrong = [
-        (above, "This is the old rule: the pass is not used, so the false bridge stays."),
-        (held, "This asks the pass alone: now every wrinkle on a strong vessel stays."),
-        (
-            above * expit((v - s) / softness),
-            "The sign of the second factor is wrong: a pass above the level speaks for a branch.",
-        ),
-        (
-            (above + held) / 2,
-            "A mean lets a high persistence make up for a deep valley. Both must hold.",
-        ),
-        (
-            1 - (1 - above) * (1 - held),
-            "This keeps a branch that passes one of the two. Both must hold.",
-        ),
-        (
-            expit((p - t) / softness + (s - v) / softness),
-            "You added the log-odds: a high persistence still makes up for a deep valley.",
-        ),
-        (
-            above * (s >= v),
-            "Nearly: the level cuts hard, so it has no gradient and could not be learned.",
-        ),
-        (
-            np.minimum(above, held),
-            (
-                "The smaller of the two is a good rule, but not for independent events: that both "
-                "happen is rarer than either."
-            ),
-        ),
-    ]
-    for rule, hint in wrong:
-        if np.allclose(numbers, rule, atol=1e-6):
-            raise NotYetError(hint)
-    if not np.allclose(numbers, above * held, atol=1e-6):
-        k = int(np.argmax(np.abs(numbers - above * held)))
-        raise NotYetError(
-            f"For persistence {cases[k][0]}, saddle {cases[k][1]}, threshold {cases[k][2]}, "
-            f"level {cases[k][3]} and softness {cases[k][4]} it returns {numbers[k]:.3f}. "
-            "Two independent events with these probabilities: how likely are both?"
-        )
-    return "Two numbers instead of one: a bridge over a deep valley can go, its far side can stay."
-
-
-@exercise("07.4")
 def _bound_by_hand(answer: Any) -> str:
     """Check p(y), the lower bound and the posterior of two thresholds with one real branch."""
     numbers = numbers_of(answer, 3, "a list of 3 numbers")
@@ -201,6 +120,87 @@ def _bound_by_hand(answer: Any) -> str:
     if right < 3:
         raise NotYetError(f"{right} of the 3 numbers are right, to two digits.")
     return "ln .6 = -.511 lies .144 above the bound: the KL of your posterior from the true one."
+
+
+@exercise("07.3")
+def _keep_with_a_level(answer: Any) -> str:
+    """Check a function (persistence, saddle, threshold, level, softness) -> probability."""
+    rng = np.random.default_rng(7)
+    cases = [(0.7, 0.1, 0.3, 0.4, 0.1), (0.2, 0.8, 0.3, 0.4, 0.1), (0.6, 0.9, 0.3, 0.4, 0.1)]
+    cases += [tuple(rng.uniform(0.05, 0.95, 5).round(2).tolist()) for _ in range(12)]
+    numbers = np.array(
+        [number_of(call(answer, *case), "Return one probability.") for case in cases]
+    )
+    p, s, t, v, softness = np.transpose(cases)
+    above, held = expit((p - t) / softness), expit((s - v) / softness)
+    wrong = [
+        (above, "This is the old rule: the pass is not used, so the false bridge stays."),
+        (held, "This asks the pass alone: now every wrinkle on a strong vessel stays."),
+        (
+            above * expit((v - s) / softness),
+            "The sign of the second factor is wrong: a pass above the level speaks for a branch.",
+        ),
+        (
+            (above + held) / 2,
+            "A mean lets a high persistence make up for a deep valley. Both must hold.",
+        ),
+        (
+            1 - (1 - above) * (1 - held),
+            "This keeps a branch that passes one of the two. Both must hold.",
+        ),
+        (
+            expit((p - t) / softness + (s - v) / softness),
+            "You added the log-odds: a high persistence still makes up for a deep valley.",
+        ),
+        (
+            above * (s >= v),
+            "Nearly: the level cuts hard, so it has no gradient and could not be learned.",
+        ),
+        (
+            np.minimum(above, held),
+            (
+                "The smaller of the two is a good rule, but not for independent events: that both "
+                "happen is rarer than either."
+            ),
+        ),
+    ]
+    for rule, hint in wrong:
+        if np.allclose(numbers, rule, atol=1e-6):
+            raise NotYetError(hint)
+    if not np.allclose(numbers, above * held, atol=1e-6):
+        k = int(np.argmax(np.abs(numbers - above * held)))
+        raise NotYetError(
+            f"For persistence {cases[k][0]}, saddle {cases[k][1]}, threshold {cases[k][2]}, "
+            f"level {cases[k][3]} and softness {cases[k][4]} it returns {numbers[k]:.3f}. "
+            "Two independent events with these probabilities: how likely are both?"
+        )
+    return "Two numbers instead of one: a bridge over a deep valley can go, its far side can stay."
+
+
+@exercise("07.4")
+def _temperature_by_hand(answer: Any) -> str:
+    """Check the temperature that makes nine in ten into three in four: 2."""
+    number = number_of(answer, "Give one number, the temperature.")
+    if abs(number - 2) < 0.011:
+        return "log 9 / log 3 = 2: half the log-odds are what was earned."
+    if abs(number - 0.5) < 0.011:
+        raise NotYetError(
+            "Upside down: log-odds are divided by the temperature, and what is too bold needs one "
+            "above 1."
+        )
+    if abs(number - 1.2) < 0.011 or abs(number - 0.75 / 0.9) < 0.011:
+        raise NotYetError(
+            "You divided probabilities. It is the log-odds that are divided: log(.9 / .1) and "
+            "log(.75 / .25)."
+        )
+    if abs(number - 3) < 0.011 or abs(number - 1 / 3) < 0.011:
+        raise NotYetError("You divided the odds, 9 and 3. Take their logarithms first.")
+    if abs(number - np.log(9)) < 0.011 or abs(number - np.log(3)) < 0.011:
+        raise NotYetError(
+            "That is one of the two log-odds. By what must those of 9 to 1 be divided to become "
+            "those of 3 to 1?"
+        )
+    raise NotYetError("Which number divides log(.9 / .1) so that log(.75 / .25) is left?")
 
 
 @exercise("07.5")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .checking import NotYetError, call, exercise, number_of
+from .checking import NotYetError, call, digits_of, exercise, number_of
 
 __all__: list[str] = []
 
@@ -14,9 +14,7 @@ __all__: list[str] = []
 @exercise("09.1")
 def _faults(answer: Any) -> str:
     """Check which fault belongs to which comparison: "2134"."""
-    given = str(answer).replace(" ", "").replace(",", "")
-    if sorted(given) != sorted("1234"):
-        raise NotYetError('Give a string of four digits, each of 1 to 4 once, such as "1234".')
+    given = digits_of(answer, 4)
     hints = {
         "P": ("2", "P's two networks were not trained for equally long."),
         "Q": ("1", "Q looked at the test images four times before the one that counts."),

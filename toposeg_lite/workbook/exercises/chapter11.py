@@ -109,6 +109,16 @@ def _rule(clear: Callable[[float, float, float, float], bool], by_all: bool = Fa
     return tau
 
 
+def _agreements(home: list[float], away: list[float], here: float, there: float) -> float:
+    """Return which part of the clear pairs agrees: half of one plus tau, where any pair counts."""
+    signs = [
+        (home[a] - home[b]) * (away[a] - away[b])
+        for a, b in combinations(range(len(home)), 2)
+        if abs(home[a] - home[b]) > here and abs(away[a] - away[b]) > there
+    ]
+    return sum(sign > 0 for sign in signs) / (len(signs) or 1)
+
+
 @exercise("11.3")
 def _clear_pairs(answer: Any) -> str:
     """Check a function (home, away, home_margin, away_margin) -> tau of the clear pairs."""
@@ -156,6 +166,10 @@ def _clear_pairs(answer: Any) -> str:
         "Divide by the number of the pairs that count, not of all pairs.",
     )
     right = each(_rule(lambda one, two, here, there: one > here and two > there))
+    misread(
+        each(_agreements),
+        "That is the part of the clear pairs that agree. Take those away that contradict.",
+    )
     misread([-tau for tau in right], "Turned round: agreements are positive.")
     if answers != right:
         k = first_difference(answers, right)

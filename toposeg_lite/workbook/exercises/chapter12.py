@@ -56,7 +56,7 @@ def _million_by_hand(answer: Any) -> str:
                    "two measurements.")  # fmt: skip
     misread(5002.0, "That is one core. There are 50 of them.")
     misread(102.0, "The start, too, is spread over the cores here, as `fit_cost` assumes.")
-    misread(2.0, "That is the start. What does each further image cost?")
+    refuse(seconds, 2.0, "That is the start. What does each further image cost?", within=0.05)
     if not abs(seconds - 100.04) <= 0.1:
         raise NotYetError(
             "9000 further images took 45 s. What is one of them, what is left of the 7 s for the "
@@ -114,6 +114,12 @@ def _predict(answer: Any) -> str:
     refused("This makes the sum of squared *seconds* small, so the largest count decides alone. "
             "Divide each error by its own time first.", relative=False)  # fmt: skip
     refused("Your line goes through 0: there is no start in it.", start=False)
+    whole = [_line(*case[:3]) for case in cases]
+    once = [
+        first + slope * 10**6 / case[3] for (first, slope), case in zip(whole, cases, strict=True)
+    ]
+    if np.allclose(given, once, rtol=1e-4):
+        raise NotYetError("The start, too, is spread over the cores here, as `fit_cost` assumes.")
     refused("A million images on one core. Now spread them over `cores`.", divided=False)
     right = []
     for counts, seconds, workers, cores in cases:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .checking import NotYetError, call, exercise, number_of
+from .checking import NotYetError, call, digits_of, exercise, number_of
 
 __all__: list[str] = []
 
@@ -35,9 +35,7 @@ def _weight_by_hand(answer: Any) -> str:
 @exercise("14.2")
 def _next_steps(answer: Any) -> str:
     """Check which next step belongs to which finding: "3412"."""
-    given = str(answer).replace(" ", "").replace(",", "")
-    if sorted(given) != sorted("1234"):
-        raise NotYetError('Give a string of four digits, each of 1 to 4 once, such as "1234".')
+    given = digits_of(answer, 4)
     hints = {
         "P": (
             "3",
@@ -78,6 +76,8 @@ def _faded(answer: Any) -> str:
          "weight / warm_up already.")),
         (weight * rise * (1 - late_fall), ("The fall begins one step late: at `end` itself the "
          "factor is weight * (1 - 1 / fade).")),
+        (weight * np.where(step < end, rise, 1 - fall), ("From `end` on you forget how far the "
+         "warm-up had come. Where it is not over yet, both count: multiply.")),
         (weight * np.minimum(rise, 1 - fall), ("Where the fall begins before the warm-up is over, "
          "the smaller of the two is another rule than their product.")),
         (rise * (1 - fall), "The weight is not used."),

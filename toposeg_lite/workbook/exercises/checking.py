@@ -231,6 +231,21 @@ def alike(answer: Any, other: Any, within: float = 0.0) -> bool:
     return bool(answer == other)
 
 
+def digits_of(answer: Any, count: int) -> str:
+    """Return the digits 1 to `count`, each once, in the order in which the learner gave them.
+
+    A string, a number or a list will do: "21", 21, [2, 1] and ("2", "1") say the same.
+    """
+    parts = answer if isinstance(answer, list | tuple) else [answer]
+    given = "".join(map(str, parts)).replace(" ", "").replace(",", "")
+    wanted = "".join(map(str, range(1, count + 1)))
+    if sorted(given) != sorted(wanted):
+        raise NotYetError(
+            f"Give a string of the digits 1 to {count}, each of them once, such as {wanted!r}."
+        )
+    return given
+
+
 def refuse(answer: Any, wrong: Any, hint: str, within: float = 0.0) -> None:
     """Raise the hint if the answer is the one that a certain misconception gives."""
     if alike(answer, wrong, within):

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ...checks import check_choice, check_real
+from ...checks import check_choice, check_flag, check_real
 from .base import COMPONENT, DEATH, HOLE, RAISED, TRUTH, _axes, _check_axes
 from .painting import METRICS
 
@@ -109,6 +109,7 @@ def difference_forest(
     metric: str,
     title: str,
     seeds: pd.DataFrame | None = None,
+    students_t: bool = False,
     selected: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -117,7 +118,9 @@ def difference_forest(
     A square is filled where the interval leaves out zero, and hollow where it does not. `table` is
     what `compare_networks` of the studies' statistics returned, a row for each network.
     `seeds` has a column for each seed: the mean difference of this seed alone, drawn as a small
-    ring. The network `selected` is marked.
+    ring; with `students_t` a thin line with ends is their 95 % interval by Student's t, for every
+    network with two seeds or more, since the bootstrap is too bold about so few. The network
+    `selected` is marked.
 
     Examples
     --------
@@ -136,6 +139,8 @@ def difference_forest(
 
     if seeds is not None and not isinstance(seeds, pd.DataFrame):
         raise TypeError(f"seeds must be a DataFrame; got {type(seeds).__name__}")
+    if check_flag(students_t, "students_t") and seeds is None:
+        raise ValueError("students_t needs seeds: the interval is over them; pass seeds as well")
     _check_axes(ax)
     if ax is None:
         height = 1.5 + 0.42 * len(table)
@@ -151,6 +156,9 @@ def difference_forest(
         if seeds is not None and network in seeds.index:
             values = seeds.loc[network].dropna()
             ax.plot(values, np.full(len(values), place + 0.28), "o", ms=4, mfc="none", **style)
+            if students_t and len(values) > 1:
+                ends = _students_interval(values.to_numpy(float))
+                ax.plot(ends, [place, place], marker="|", ms=9, lw=1, zorder=1, **style)
     ax.set_yticks(range(len(table)), [str(name) for name in table.index])
     for label in ax.get_yticklabels():
         if label.get_text() == selected:
@@ -174,9 +182,20 @@ def difference_forest(
     if seeds is not None:
         signs.append(Line2D([], [], ls="", marker="o", ms=4, mfc="none", mec="black",
                             label="one seed"))  # fmt: skip
+    if students_t:
+        signs.append(Line2D([], [], marker="|", ms=9, lw=1, color="black",
+                            label="Student's t over the seeds"))  # fmt: skip
     inches = ax.get_window_extent().height / 100  # at the dots an inch of a new figure
-    _legend_below(ax, -0.48 / inches, x=0.35, handles=signs, ncols=3, handletextpad=0.4)
+    _legend_below(ax, -0.48 / inches, x=0.35, handles=signs, ncols=len(signs), handletextpad=0.4)
     return ax
+
+
+def _students_interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of a few seeds, by Student's t."""
+    from scipy import stats
+
+    reach = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - reach), float(values.mean() + reach)
 
 
 def paired_scores(

@@ -21,6 +21,7 @@ __all__ = ["fault_map"]
 
 #: From half as many faults, over as many as the control, to twice as many.
 CHANGES = LinearSegmentedColormap.from_list("changes", [COMPONENT, "white", HOLE])
+KEY = "blue: fewer than the control; orange: more; framed: sure; empty: hardly any to mend"
 COLUMNS = ("dataset", "kind", "loss", "control", "change", "verdict")
 
 
@@ -31,7 +32,7 @@ def fault_map(table: pd.DataFrame) -> Figure:
     fewer or more faults than with the control, and has its colour: blue is fewer, orange more, in
     full at -60 % and +60 %. It is framed where the verdict is sure, and empty where the control
     makes so few faults of the kind that there is nothing to mend; their number in an image stands
-    at the foot of each column.
+    at the foot of each column. The line below all panels says so.
 
     Examples
     --------
@@ -45,12 +46,13 @@ def fault_map(table: pd.DataFrame) -> Figure:
     table = _table(table, COLUMNS, "table")
     datasets, kinds, losses = (list(table[key].unique()) for key in ("dataset", "kind", "loss"))
     sides = len(losses) * 0.3, 1.05  # inches: the cells of a panel, and what is above and below
-    figure = Figure(figsize=(9.2, len(datasets) * sum(sides)))
+    figure = Figure(figsize=(9.2, len(datasets) * sum(sides) + 0.2))
     for number, dataset in enumerate(datasets):
         low = 1 - ((number + 1) * sum(sides) - 0.6) / figure.get_figheight()
         ax = figure.add_axes((0.22, low, 0.76, sides[0] / figure.get_figheight()))
         _panel(ax, table[table["dataset"] == dataset], kinds, losses)
         ax.set_title(dataset, fontsize="medium", loc="left")
+    figure.text(0.98, 0.08 / figure.get_figheight(), KEY, ha="right", fontsize="small")
     return figure
 
 
@@ -79,7 +81,8 @@ def _cell(ax: Axes, place: tuple[int, int], row: Mapping[Hashable, Any]) -> None
     y, x = place
     sure = row["verdict"] in ("fewer", "more")
     text = f"{100 * row['change']:+.0f} %".replace("+0 %", "0 %").replace("-0 %", "0 %")
+    dark = row["change"] < -0.55  # there white has more contrast than black
     ax.text(x, y, text, ha="center", va="center", fontsize="small",
-            weight="bold" if sure else "normal")  # fmt: skip
+            color="white" if dark else "black", weight="bold" if sure else "normal")  # fmt: skip
     if sure:
         ax.add_patch(Rectangle((x - 0.47, y - 0.44), 0.94, 0.88, fill=False, lw=1))

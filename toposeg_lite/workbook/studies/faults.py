@@ -37,7 +37,13 @@ from ...training.records import git_commit, read_json, rows, write_json
 from .finished import Finished, read_finished
 from .options import option
 from .scores import markdown
-from .statistics import FURTHER_COLUMNS, KEYS, compare_networks
+from .statistics import (
+    FURTHER_COLUMNS,
+    KEYS,
+    bootstrap_interval,
+    compare_networks,
+    paired_differences,
+)
 from .study import REFERENCE_RUNS
 
 __all__ = ["FaultsCommand", "count_faults", "read_faults", "which_loss"]
@@ -189,7 +195,7 @@ def which_loss(
 
     - "control", "score": how many faults of the kind an image has, with the control and the loss;
     - "change": the loss's, as a part of the control's: -0.5 says that half of them are mended;
-    - "low", "high": the bootstrap interval of it over images and seeds;
+    - "low", "high": the bootstrap interval of this part, over images and seeds;
     - "p_holm": of the sign-flip test over images, corrected for the number of losses;
     - "verdict": "fewer" or "more" where it is below `level`, else "unclear"; and "rare" where
       the control has less than `at_least` faults of the kind an image: there is nothing to mend.
@@ -213,8 +219,9 @@ def which_loss(
             compared = compare_networks(table, kind, seed=seed)
             control = float(compared["control"].iloc[0])
             rows = compared[["control", "score", "p_holm"]].copy()
-            for name, column in (("change", "difference"), ("low", "low"), ("high", "high")):
-                rows[name] = compared[column] / control if control else float("nan")
+            rows["change"] = compared["difference"] / control if control else float("nan")
+            ends = [_change_interval(table, kind, loss, seed=seed) for loss in compared.index]
+            rows[["low", "high"]] = ends
             sure = compared["p_holm"] < level
             direction = np.where(compared["difference"] < 0, "fewer", "more")
             rows["verdict"] = np.where(sure, direction, "unclear")
@@ -224,3 +231,12 @@ def which_loss(
             found.append(rows.assign(dataset=dataset, kind=kind))
     table = pd.concat(found, ignore_index=True)
     return table[[*PLACE, *(column for column in table if column not in PLACE)]]
+
+
+def _change_interval(table: pd.DataFrame, kind: str, loss: str, *, seed: int) -> tuple[float, ...]:
+    """Return the interval of a loss's change in the faults of a kind, as a part of the control."""
+    changes = paired_differences(table, kind, loss)
+    control = table[table["network"] == "control"]
+    control = control.pivot(index="seed", columns="image", values=kind)
+    base = control.loc[changes.index, changes.columns]
+    return bootstrap_interval(changes, seed=seed, relative_to=base)

@@ -147,7 +147,13 @@ def _of_images(differences: Any) -> np.ndarray:
 
 
 def bootstrap_interval(
-    differences: Any, *, over: str = "both", level: float = 0.95, draws: int = 5000, seed: int = 0
+    differences: Any,
+    *,
+    over: str = "both",
+    level: float = 0.95,
+    draws: int = 5000,
+    seed: int = 0,
+    relative_to: Any = None,
 ) -> tuple[float, float]:
     """Return a confidence interval of the mean difference, by drawing again from what there is.
 
@@ -156,6 +162,11 @@ def bootstrap_interval(
     are, with replacement, and takes the mean of what it drew; the interval holds the middle part,
     `level`, of many such means [1]_. All seeds are scored on the same images, so images and seeds
     are drawn independently of each other [2]_.
+
+    With `relative_to`, the control's scores in an array of the same shape, none below 0, the
+    interval is that of the difference as a part of the control: in each draw, both means are taken
+    of what was drawn. So -1, nothing is left, is the least that scores of at least 0 can give. A
+    draw in which the control has 0 tells no part, and is left out; if all do, both ends are NaN.
 
     With few seeds the interval over them is too narrow: of three it is hardly ever wider than from
     the smallest to the largest, which holds the true median of all seeds in only three of four
@@ -173,10 +184,33 @@ def bootstrap_interval(
         raise ValueError(f"level must be between 0 and 1; got {level}")
     draws, seed = check_integer(draws, "draws", 1), check_integer(seed, "seed")
     asked = table.shape, over, draws, seed
+    base = None if relative_to is None else _check_base(relative_to, table.shape)
     parts = _drawn(*asked) if draws * table.shape[1] > AT_ONCE else _kept(*asked)
-    means = np.concatenate([((seeds @ table) * images).sum(1) for seeds, images in parts])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    means = []
+    for seeds, images in parts:
+        found = ((seeds @ table) * images).sum(1)
+        if base is not None:
+            control = ((seeds @ base) * images).sum(1)
+            found = found[control > 0] / control[control > 0]
+        means.append(found)
+    together = np.concatenate(means)
+    if not together.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(together, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _check_base(relative_to: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the control's scores, which belong to an array of differences."""
+    base = check_reals(relative_to, "relative_to").astype(float)
+    base = np.atleast_2d(base)
+    if base.shape != shape:
+        raise ValueError(
+            f"relative_to must have the shape of differences, {shape}; got {base.shape}"
+        )
+    if not np.isfinite(base).all() or (base < 0).any():
+        raise ValueError("relative_to must hold finite numbers of at least 0")
+    return base
 
 
 def _drawn(
