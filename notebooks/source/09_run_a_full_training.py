@@ -110,7 +110,7 @@ if lost > 0.01:
     print(f"No weight keeps the Dice: this one costs least, {100 * lost:.1f} points.")
 
 # %% run-11 [markdown]
-# How did the training go? All curves show Dice + cross-entropy only, the mean of 25 steps, so that they can be compared. What lies *above* the control gives up a little of it for the loss that is added. Crops differ more than networks do; so a run also draws, for every weight, the difference to the control, which saw the same crops in the same steps. (The picture that is stored here was made before it did.)
+# How did the training go? All curves show Dice + cross-entropy only, the mean of 25 steps, so that they can be compared. What lies *above* the control gives up a little of it for the loss that is added. Crops differ more than networks do; so a run also draws, for every weight, the difference to the control, which saw the same crops in the same steps.
 
 # %% run-12
 show(
@@ -309,7 +309,7 @@ exercises.quiz("09")
 # ## In practice
 #
 # - **One seed is an anecdote.** Two runs that differ only in the seed can differ by as much as two losses. Before you believe a verdict, run it again: `make run ARGS="-p seed 1"`, `"-p seed 2"`. A few regions of one photograph are one patient, not a population.
-# - **Another machine, another run.** The outputs stored here were made on two cores of an x86-64 processor with torch 2.13.0 for the CPU. There the same command gives the same numbers. On another processor, or with another number of threads, sums are taken in another order, and training makes small differences large: on a second machine this command chose the weight .1 instead of .05, and the Betti matching errors of parent, control and arm were 31, 20 and 14 instead of 42, 19.7 and 14. So compare an arm with the control of its own run. Every run keeps the processor and the threads in `metrics.json`.
+# - **Another machine, another run.** The outputs stored here were made on two cores of an x86-64 processor with torch 2.13.0 for the CPU. There the same command gives the same numbers. On another processor, or with another number of threads, sums are taken in another order, and training makes small differences large: on another machine, with an earlier version of the library, this command chose the weight .05 instead of .4, and the Betti matching errors of parent, control and arm were 42, 19.7 and 14 instead of 31, 20 and 10.3. So compare an arm with the control of its own run. (The machine of the stored run did other work at the same time, hence its seconds.) Every run keeps the processor and the threads in `metrics.json`.
 # - **Cost.** The loss needs the persistence diagram of each crop at each step; the table says which share of the time that took.
 # - **When it fails.** The loss acts on single pixels; what it joins or removes need not be what an expert would (chapter 03); a prediction that is still random gives it nothing to hold on to, which is why the parent is trained without it.
 # - **Two ways to mend a break.** A faint vessel in pieces can be joined, or removed altogether; both lower the Betti error, and Dice hardly tells them apart. So look at the pictures: dark grey without a mark is a vessel that was given up.
