@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import re
@@ -366,6 +368,11 @@ def test_the_page_shows_the_worst_first_and_needs_nothing_else(places, tmp_path)
     assert len(pictures) == 1 + 2
     assert all(picture["src"].startswith("data:image/png;base64,") for picture in pictures)
     assert pictures[0]["alt"].startswith("dots. mine: spurious component 1; others: ")
+    for picture in pictures:  # nothing is cut off: titles and legends end before the edges do
+        content = base64.b64decode(picture["src"].partition(",")[2])
+        pixels = np.asarray(Image.open(io.BytesIO(content)).convert("L"))
+        edges = [*pixels[:2], *pixels[-2:], *pixels.T[:2], *pixels.T[-2:]]
+        assert min(edge.min() for edge in edges) > 250
     names = [tag for tag, _ in page.tags if tag in ("h1", "h2", "img", "table", "details")]
     assert names[:4] == ["h1", "img", "table", "table"]  # the verdict stands below the title
     assert not [t for t, a in page.tags if t in ("script", "link") or "href" in a]

@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt
 
 from ..checks import check_number, check_path, check_same_shape
 from ..data.files import FileContent, UnreadableFile
-from ..data.folders import _stand_upright, structure_of
+from ..data.folders import stand_upright, structure_of
 from ..data.nifti import lay_on
 from ..data.reading import channels_first, read_file, to_likelihood
 from ..topology.grid import check_image, check_mask
@@ -158,7 +158,7 @@ def _laid_on(file: Any, name: str, picture: FileContent) -> tuple[FileContent, F
     """Return the image, and a likelihood or mask that lies on it, turned as they ask."""
     content = _read(file, name)
     try:
-        return _stand_upright(picture, lay_on(content, picture))
+        return stand_upright(picture, lay_on(content, picture))
     except ValueError as error:  # whose words are those of a mask
         text = str(error).replace("the mask", f"the {name}")
         raise ValueError(f"{name}: {file}: {text}") from None

@@ -324,7 +324,7 @@ def _pair(
     """Return a sample, or None and a note of what is wrong with the image or its mask."""
     before, spacing = len(problems), image_file.spacing
     try:
-        image_file, mask_file = _stand_upright(image_file, lay_on(mask_file, image_file))
+        image_file, mask_file = stand_upright(image_file, lay_on(mask_file, image_file))
     except ValueError as error:
         problems.append(f"{key}: {error}")
         return None
@@ -398,7 +398,7 @@ def _check_ignored(
         )
 
 
-def _stand_upright(image: FileContent, mask: FileContent) -> tuple[FileContent, FileContent]:
+def stand_upright(image: FileContent, mask: FileContent) -> tuple[FileContent, FileContent]:
     """Turn an image and its mask as they ask, so that the same pixels lie on each other.
 
     If both ask, or neither does, both are done as they say. If one alone asks, its partner was

@@ -61,7 +61,7 @@ def report_page(
             _summary(table, methods, FURTHER_COLUMNS, "Further scores of an image"),
         ),
         html_picture(
-            png(_histograms(table, methods, scores), dpi=160),
+            png(_histograms(table, methods, scores), dpi=160, trim=True),
             _spread_text(table, scores),
             "How the scores of the images are distributed.",
         ),
@@ -264,7 +264,7 @@ def _worst(
             for method in masks
         )
         caption = f"<b>{escape(str(image))}</b>: {escape(numbers)}"
-        parts.append(html_picture(png(figure, dpi=110), f"{image}. {words}.", caption))
+        parts.append(html_picture(png(figure, dpi=110, trim=True), f"{image}. {words}.", caption))
     return parts
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..data.files import UnreadableFile
 from ..data.folders import (
-    _stand_upright,
     almost_same,
     one_form,
+    stand_upright,
     structure_of,
     usable_files,
 )
@@ -100,7 +100,7 @@ def read_pair(
     content = _read(pair.prediction, problems, indices=options.threshold is None)
     if truth_file is not None and content is not None:
         try:
-            truth_file, content = _stand_upright(truth_file, lay_on(content, truth_file))
+            truth_file, content = stand_upright(truth_file, lay_on(content, truth_file))
         except ValueError as error:  # they lie at different places, or may do so
             text = (
                 str(error).replace("the image", "the truth").replace("the mask", "the prediction")

@@ -54,7 +54,7 @@ def study_page(results: Mapping[str, Any], scores: pd.DataFrame) -> str:
         f"Difference of each loss to the control in the {escape(named)}, with 95 % intervals over "
         f"images and seeds."
     )
-    body.append(html_picture(png(figure, dpi=160), alt, caption))
+    body.append(html_picture(png(figure, dpi=160, trim=True), alt, caption))
     body += [
         _study_scores(results, scores),
         _tests(table, named),
