@@ -312,3 +312,30 @@ def test_what_chapter_13_says_of_real_vessels():
     assert again.size == picture.size
     apart = np.abs(np.subtract(again.convert("L"), picture.convert("L"), dtype=float))
     assert apart.mean() < 1  # of 255; fonts and rasters differ in a hair from machine to machine
+
+
+def test_the_results_that_the_readme_shows():
+    """Each number of its table, from the stored studies."""
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"(?m)^\| \w+ \((\w+), (\d+)\) \| (.+) \|$", text)
+    assert len(rows) == len([name for name in read_runs() if name.endswith("-study")])
+
+    def said(scores, network, metric, digits):
+        means = scores[scores["network"] == network].groupby("seed")[metric].mean()
+        if means.empty:
+            return ""
+        mean = f"{means.mean():.{digits}f}".removeprefix("0")
+        spread = f"{means.std():.{digits}f}".removeprefix("0")
+        return mean if metric == "dice" else f"{mean} ± {spread}"
+
+    for dataset, images, cells in rows:
+        run = read_runs()[f"{dataset}-study"]
+        assert int(images) == run.images
+        shown = [cell.strip().replace("**", "") for cell in f"{cells} |".split("|")[:-1]]
+        digits = len(shown[0].split(" ")[0].partition(".")[2])
+        found = [
+            said(run.scores, network, metric, digits if metric != "dice" else 3)
+            for metric in ("betti_matching_error", "dice")
+            for network in ("control", "topological-betti", "topological+cldice")
+        ]
+        assert shown == found
