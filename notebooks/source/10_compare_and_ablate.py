@@ -18,7 +18,7 @@
 # - read an ablation, and say which loss mends which kind of fault.
 
 # %% parameters tags=["parameters"]
-RUN = None  # one of notebooks/reference_runs by its name; None: the one with the most scores
+RUN = "topomortar-study"  # one of notebooks/reference_runs; None: the one with the most scores
 METRIC = "betti_matching_error"  # what the losses are judged by; the Betti-0 error if it is missing
 SEED = 0  # of all samples
 
