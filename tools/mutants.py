@@ -41,6 +41,11 @@ SWAPPED = {
 #: Where the tests of a module are, if not in the file that has its name.
 TESTS = {
     "topology/kernels.py": ["tests/topology/test_kernels.py"],
+    "topology/betti_matching.py": [
+        "tests/topology/test_betti_matching.py",
+        "tests/topology/test_sparse.py",
+        "tests/topology/test_tunnels.py",
+    ],
     "topology/critical.py": ["tests/topology/test_morse.py"],
     "topology/order.py": ["tests/topology/test_persistence.py"],
     "topology/loops.py": ["tests/topology/test_volumes.py"],
@@ -48,6 +53,7 @@ TESTS = {
     "topology/grid.py": ["tests/topology/test_grid.py", "tests/test_bad_input.py"],
     "losses/options.py": ["tests/losses/test_losses.py"],
     "losses/common.py": ["tests/losses/test_losses.py"],
+    "losses/warping.py": ["tests/losses/test_warping.py", "tests/losses/test_ignore.py"],
     "losses/chosen.py": ["tests/losses/test_morse.py", "tests/losses/test_warping.py"],
     "losses/baselines/cldice.py": [
         "tests/losses/test_losses.py",
