@@ -110,6 +110,15 @@ def test_what_one_decides_by_is_in_view(tmp_path, size, room):
 
 
 @pytest.mark.browser
+def test_what_the_browser_draws_is_dark_on_a_dark_page(tmp_path):
+    scheme = "getComputedStyle(document.querySelector('.toposeg-desk [type=range]')).colorScheme"
+    with at_the_desk(tmp_path) as hand:
+        assert "dark" not in hand.page.evaluate(scheme)
+        hand.page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+        assert hand.page.evaluate(scheme) == "dark"
+
+
+@pytest.mark.browser
 def test_an_answer_takes_neither_the_focus_nor_a_click_away(tmp_path):
     with at_the_desk(tmp_path) as hand:
         hand.focus_on(".stage canvas")

@@ -254,6 +254,31 @@ def test_the_theme_of_a_notebook_is_followed_at_once(tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("name", ["PaintExplorer", "WarpExplorer"])
+def test_a_mask_is_no_sheet_of_white_on_a_dark_page(name, tmp_path):
+    """Its background has the colour of the page, at once when the theme changes."""
+    frames = frames_of(getattr(explorers, name).example())
+    light_of = """canvas => {
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        let white = 0;
+        for (let q = 0; q < data.length; q += 4)
+            white += data[q + 3] === 255 && Math.min(data[q], data[q + 1], data[q + 2]) > 240;
+        return white / (canvas.width * canvas.height);
+    }"""
+    with pages(tmp_path) as show:
+        page = show(frames.bundle())
+        canvases = page.locator(".toposeg-frames canvas:visible").all()
+        white = [one.evaluate(light_of) for one in canvases]
+        assert min(white) > 0.3
+        page.emulate_media(color_scheme="dark")
+        rests(page)
+        assert max(one.evaluate(light_of) for one in canvases) < 0.1
+        page.emulate_media(color_scheme="light")
+        rests(page)
+        assert [one.evaluate(light_of) for one in canvases] == white
+
+
+@pytest.mark.browser
 def test_neighbourhoods_are_judged_as_in_python(tmp_path):
     _, frames = example("04")
     cells = [[(number >> k) & 1 for k in range(9)] for number in range(512)]

@@ -127,6 +127,29 @@ def test_the_same_file_can_be_taken_again(name):
 
 
 @takes_files
+@pytest.mark.parametrize("side", [16, 96])
+def test_a_mark_does_not_outlive_what_was_marked(name, side):
+    """The reader's own picture, an even slope, has less to mark than the one before."""
+    view = view_of(name)
+    if view.model.has_trait("selected"):
+        for marked in range(2, 1000):  # the last one that there is
+            try:
+                view.model.selected = marked
+            except ValueError:
+                break
+        assert view.model.selected >= 2
+    slope = np.broadcast_to(np.linspace(60, 120, side).astype(np.uint8), (side, side))
+    file, page = io.BytesIO(), Image.fromarray(slope)
+    page.save(file, "TIFF", save_all=True, append_images=[page, page])
+    upload(view, file.getvalue(), "slope.tif")
+    assert "slope.tif: " in view.notice.value
+    assert view.words.text == view.model.describe()
+    view.go_back()
+    assert view.notice.value == ""
+    assert view.words.text == view.model.describe()
+
+
+@takes_files
 def test_there_is_a_way_back_to_the_start(name):
     view = view_of(name)
     first, said = state(view.model), view.words.text

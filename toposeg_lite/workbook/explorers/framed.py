@@ -27,6 +27,7 @@ class FramedView(ControlledView):
         self.words = Words(label=model.title)
         self.controls = {}
         self.shown: tuple[Any, ...] = ()
+        self.standing = False
         above, below = self.build_controls(), self.build_more()
         self.box = widgets.VBox([*above, self.show_frames(), *below, self.words])
         for trait, control in self.controls.items():
@@ -72,7 +73,9 @@ class FramedView(ControlledView):
 
     def obey_page(self, change: Any) -> None:
         """Hand the place of the page to the model, all of it at once."""
-        if self.places() == {name: getattr(self.frames, name) for name in self.places()}:
+        if self.standing or self.places() == {
+            name: getattr(self.frames, name) for name in self.places()
+        }:
             return  # we have said so ourselves
         self.quiet = True
         try:
@@ -106,11 +109,15 @@ class FramedView(ControlledView):
             return
         self.lead_controls()
         key = self.key()
-        if _same(key, self.shown):
-            self.frames.stand(**self.places())
-        else:
-            self.shown = key
-            self.frames.show(self.film(), **self.places())
+        self.standing = True  # half of the new place, and half of the old one, is nobody's wish
+        try:
+            if _same(key, self.shown):
+                self.frames.stand(**self.places())
+            else:
+                self.shown = key
+                self.frames.show(self.film(), **self.places())
+        finally:
+            self.standing = False
         self.draw_beside()
         self.say(self.model.describe(), self.model.brief())
 

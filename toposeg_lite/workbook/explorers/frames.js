@@ -290,7 +290,7 @@ function layerOf(about, view, count) {
     else for (let p = 0; p < count; p++) scratch[p] = turns[p] > k ? before[p] : after[p];
     return scratch;
   };
-  return { at, palette, mask: about.mask };
+  return { at, palette, mask: about.mask, blank: about.blank };
 }
 
 /** A picture of pixels: layers that are laid over each other, lines, signs, and what is lit. */
@@ -346,7 +346,7 @@ class ImagePanel extends Panel {
   fit(room, ratio) {
     super.fit(room, ratio);
     this.scale = this.width / this.columns;
-    this.over = null;
+    this.over = this.painted = null; // the theme may be another one
   }
 
   sized(room) {
@@ -360,9 +360,10 @@ class ImagePanel extends Panel {
     this.painted = now;
     const out = this.pixels.data;
     out.fill(0);
-    for (const { at, palette } of this.layers) {
+    for (const { at, palette, blank } of this.layers) {
       const indices = at(k);
       for (let p = 0, q = 0; p < this.count; p++, q += 4) {
+        if (this.view.lighten && indices[p] === blank) continue; // a dark page's own colour
         const c = 4 * indices[p];
         const alpha = palette[c + 3];
         if (!alpha) continue;
@@ -949,7 +950,7 @@ class Cells extends Panel {
     const at = (k) => [2 + ((k % 3) + 0.5) * side, 2 + (Math.floor(k / 3) + 0.5) * side];
     for (let k = 0; k < 9; k++) {
       const [x, y] = at(k);
-      ctx.fillStyle = within[k] ? (cells[k] ? about.colours[0] : "#FFFFFF") : about.colours[1];
+      ctx.fillStyle = within[k] ? (cells[k] ? about.colours[0] : view.paper) : about.colours[1];
       ctx.fillRect(x - side / 2, y - side / 2, side, side);
       ctx.lineWidth = 1;
       ctx.strokeStyle = "#777777";
@@ -983,13 +984,13 @@ class Cells extends Panel {
         ctx.fillText(name, x, y + (numbers[k] > 0 ? 1 : 0.05 * side));
       } else if (k === 4) {
         ctx.font = `italic ${Math.round(0.26 * side)}px system-ui, sans-serif`;
-        ctx.fillStyle = "#000";
+        ctx.fillStyle = cells[k] ? "#000" : view.ink;
         ctx.fillText("p", x, y);
       }
     }
     const [x, y] = at(4);
     ctx.lineWidth = 3;
-    ctx.strokeStyle = "#000";
+    ctx.strokeStyle = view.ink;
     ctx.strokeRect(x - side / 2, y - side / 2, side, side);
     const [row, column] = view.pixel;
     const answer = view.answer();
@@ -1060,8 +1061,11 @@ class Paint extends ImagePanel {
     this.painted = true;
     const { palette } = this.about;
     const { painted } = this.view;
-    for (let p = 0; p < painted.length; p++)
-      this.pixels.data.set([...rgb(palette[2 * painted[p] + this.truth[p]]), 255], 4 * p);
+    for (let p = 0; p < painted.length; p++) {
+      const kind = 2 * painted[p] + this.truth[p];
+      const opacity = this.view.lighten && kind === 0 ? 0 : 255; // a dark page's own colour
+      this.pixels.data.set([...rgb(palette[kind]), opacity], 4 * p);
+    }
     this.paper.putImageData(this.pixels, 0, 0);
   }
 

@@ -23,10 +23,10 @@ change then hold zeros, which are packed into nearly nothing. `about` holds:
     lowest, every frame begins with a new byte), or ``turns``: a pixel is ``before`` in the frames
     below its number, ``after`` from there on, or ``ridges``: 1 is what is cut of the skeleton, 2
     what is kept. One layer may hold the foreground: where its index is
-    in ``mask``. ``lines`` (x and y in turn, NaN between them), ``signs`` (places as flat
-    indices; if they differ between frames, ``starts`` of each frame), ``picks`` (what a pixel
-    marks, from 1, or 0) and ``paths`` of these. ``click`` is "mark", "pixel" or None; ``lights``
-    tells whether features are lit in it.
+    in ``mask``. Where it is ``blank``, a dark page shows its own colour. ``lines`` (x and y in
+    turn, NaN between them), ``signs`` (places as flat indices; if they differ between frames,
+    ``starts`` of each frame), ``picks`` (what a pixel marks, from 1, or 0) and ``paths`` of these.
+    ``click`` is "mark", "pixel" or None; ``lights`` tells whether features are lit in it.
   - "diagram", "bars" (the ``most`` that are drawn): of the features; ``thresholds`` beside the
     panels holds that of each frame. "curve": ``values`` in a row, named ``x`` and ``y``, and the
     ``positions`` of the frames among them.

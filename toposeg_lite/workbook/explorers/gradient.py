@@ -175,8 +175,8 @@ class GradientExplorer(PersistenceExplorer):
 
     def _sentence(self, step: int, betti: tuple[int, ...]) -> str:
         return (
-            f"Step {step} of {self.steps}: loss {self.values[step]:.3f}; at threshold "
-            f"{self.threshold:.2f} {count_shape(betti)}"
+            f"Step {step} of {self.steps}: loss {self.values[step]:.3f}; {count_shape(betti)} "
+            f"at threshold {self.threshold:.2f}"
         )
 
     def snapshot(self) -> dict[str, Any]:

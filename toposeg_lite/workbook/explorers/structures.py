@@ -140,7 +140,7 @@ class StructureExplorer(Explorer):
         """Let the models look at another image."""
         self._known.clear()
         self._far.clear()
-        self._look()
+        self._look(change)
 
     def _look(self, change: Any = None) -> None:
         """Ask the present model; the network runs once for each model and image."""

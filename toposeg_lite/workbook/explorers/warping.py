@@ -273,7 +273,7 @@ class _WarpView(FramedView):
         turns[model.order] = np.arange(1, flips + 1)
         before, after = 2 * model.start + model.goal, 3 * model.goal
         palette = ("#FFFFFF", figures.RAISED, figures.LOWERED, figures.SUPERLEVEL)
-        layer = reel.turning(before, after, turns, palette) | {"mask": [2, 3]}
+        layer = reel.turning(before, after, turns, palette) | {"mask": [2, 3], "blank": 0}
         critical = reel.signs("cross", figures.CRITICAL, np.flatnonzero(model.critical), least=7)
         edge = reel.line(*figures.outline(model.goal), figures.TRUTH, 2)
         reel.image(
