@@ -238,7 +238,7 @@ def canvas_of(page, kind="image", within="body", which=0):
 
 
 def up_to_the_explorer(source, target):
-    """Copy a chapter up to the cell that shows its explorer, without outputs."""
+    """Copy a chapter up to the cell that shows its explorer, without outputs, and its pictures."""
     notebook = nbformat.read(source, as_version=4)
     last = next(k for k, cell in enumerate(notebook.cells) if "explorers.show(" in cell.source)
     notebook.cells = notebook.cells[: last + 1]
@@ -246,3 +246,4 @@ def up_to_the_explorer(source, target):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     nbformat.write(notebook, target)
+    shutil.copytree(source.parent / "images", target.parent / "images", dirs_exist_ok=True)

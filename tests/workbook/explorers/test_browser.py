@@ -31,10 +31,16 @@ SAID = ".toposeg-said"  # the whole text; the sentence above it is for a screen 
 
 @contextmanager
 def explorer_of(chapter, tmp_path, slider):
-    """Open a chapter in JupyterLab, run it up to its explorer, and wait until that is drawn."""
+    """Open a chapter in JupyterLab, run it up to its explorer, and wait until that is drawn.
+
+    In the end, the console of the page holds no error.
+    """
     up_to_the_explorer(NOTEBOOKS / f"{chapter}.ipynb", tmp_path / "chapter.ipynb")
     with jupyterlab(tmp_path) as address, chromium(tmp_path / "profile") as page:
         expect.set_options(timeout=WAIT)
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         try:
             page.goto(address("chapter.ipynb"))
             run_all(page)
@@ -43,6 +49,7 @@ def explorer_of(chapter, tmp_path, slider):
                 guarded(page, slider)
             show_text(page)
             yield page
+            assert errors == []
         finally:  # of a failure, too
             ARTEFACTS.mkdir(exist_ok=True)
             show_text(page)
