@@ -13,9 +13,12 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 from playwright.sync_api import sync_playwright
+
+from toposeg_lite.annotation.__main__ import TEMPLATES, VOILA
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 ARTEFACTS = Path(__file__).resolve().parent.parent / "test-artefacts"
@@ -49,6 +52,7 @@ def served(folder, arguments, answer):
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
         "IPYTHONDIR": str(folder / "ipython"),
         "PYTHONSAFEPATH": "1",
+        "JUPYTER_PATH": TEMPLATES,
     }
     command = [sys.executable, *(part.format(port=port, token=token) for part in arguments)]
     root = f"http://127.0.0.1:{port}"
@@ -83,8 +87,8 @@ def jupyterlab(folder, application="jupyterlab"):
 
 @contextmanager
 def voila(folder, notebook, options=()):
-    """Serve one notebook of a folder with Voila, as a page without code."""
-    arguments = ["-m", "voila", notebook, "--no-browser", "--Voila.ip=127.0.0.1", "--port={port}"]
+    """Serve one notebook of a folder as `make dashboard` and the desk's command do."""
+    arguments = [*VOILA, notebook, "--no-browser", "--port={port}"]
     arguments += ["--token={token}", "--Voila.port_retries=0", *options]
     with served(folder, arguments, "voila/static/voila.js") as address:
         yield lambda: address("?")
@@ -121,6 +125,21 @@ def chromium(profile):
             yield context.new_page()
         finally:
             context.close()
+
+
+def heard(page):
+    """Return the lists in which a page's errors and its requests to other hosts will stand."""
+    errors, elsewhere = [], []
+
+    def asked(request):
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
+            elsewhere.append(request.url)
+
+    page.on("request", asked)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+    return errors, elsewhere
 
 
 def connected(page):

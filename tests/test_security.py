@@ -104,7 +104,8 @@ def command_of(target):
     """Return the words of the recipe of a target of the Makefile."""
     makefile = (ROOT / "Makefile").read_text()
     (recipe,) = re.findall(rf"^{target}:.*\n\t(.*)$", makefile, re.MULTILINE)
-    return shlex.split(recipe.replace("$(BIN)", str(Path(sys.executable).parent)))
+    recipe = recipe.replace("$(BIN)", str(Path(sys.executable).parent))
+    return shlex.split(recipe.replace("$(CURDIR)", str(ROOT)))
 
 
 def listening(process):

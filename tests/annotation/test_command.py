@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from jupyter_browser import WAIT, chromium
+from jupyter_browser import WAIT, chromium, heard
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -40,8 +40,8 @@ def files(tmp_path):
 class Server:
     """Stands for Voila: keeps the command and the notebook that it would show."""
 
-    def __init__(self, words):
-        self.words, self.page = words, json.loads(Path(words[-1]).read_text())
+    def __init__(self, words, env):
+        self.words, self.page, self.env = words, json.loads(Path(words[-1]).read_text()), env
         self.interrupts = 2
         Server.made.append(self)
 
@@ -93,6 +93,7 @@ def test_the_page_shows_the_session_of_these_files(files, beside, server, monkey
         "--port=8899",
         "--Voila.auto_token=True",
         "--Voila.ip=127.0.0.1",
+        "--template=own_host",
     } <= set(voila.words)
     (cell,) = voila.page["cells"]
     session = shown(cell["source"], monkeypatch)
@@ -105,6 +106,20 @@ def test_the_page_shows_the_session_of_these_files(files, beside, server, monkey
     session.close()
     assert command.main([files["eye"], *given]) == 0  # goes on
     assert f"{journal}: 1 of {len(own.decisions)} branches" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("before", [None, "", "/opt/mine"])
+def test_the_page_is_of_the_templates_that_come_with_it(before, files, server, monkeypatch):
+    monkeypatch.delenv("JUPYTER_PATH", raising=False)
+    if before is not None:
+        monkeypatch.setenv("JUPYTER_PATH", before)
+    monkeypatch.setenv("KEPT", "as it was")
+    assert command.main([files["eye"], files["likelihood"]]) == 0
+    ours, *others = server[0].env["JUPYTER_PATH"].split(os.pathsep)
+    assert Path(ours, "voila", "templates", "own_host", "index.html.j2").is_file()
+    assert others == ([before] if before else [])
+    assert server[0].env["KEPT"] == "as it was"
+    assert os.environ.get("JUPYTER_PATH") == before
 
 
 def test_the_journal_is_where_it_is_asked_for(files, server, tmp_path, monkeypatch):
@@ -204,6 +219,7 @@ def test_the_desk_in_a_browser_from_the_command_line(files, tmp_path):
     ) as server, chromium(tmp_path / "profile") as page:  # fmt: skip
         try:
             expect.set_options(timeout=WAIT)
+            heard_of_it = heard(page)
             said = ""
             while not (found := re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", said)):
                 line = server.stdout.readline()
@@ -213,6 +229,7 @@ def test_the_desk_in_a_browser_from_the_command_line(files, tmp_path):
                 page.goto(found[0])
                 page.get_by_role("button", name=re.compile("^Accept")).click()
                 expect(page.locator(".toposeg-desk .saved")).to_contain_text(said)
+            assert heard_of_it == ([], [])
         finally:
             server.send_signal(signal.SIGTERM)
     assert not list(tmp_path.glob("toposeg-desk-*"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,12 +22,15 @@ from typing import Any
 from .session import AnnotationSession
 from .sources import open_session
 
-#: As `make dashboard`: on this machine alone, with a token that Voila makes.
-VOILA = ["-m", "voila", "--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]
+NOT_LOADED = ["jupyterlab-jupytext", "@jupyter-notebook/lab-extension"]
+#: As `make dashboard`: on this machine alone, by a template that asks no other host for anything.
+VOILA = ["-m", "voila", "--Voila.ip=127.0.0.1", "--template=own_host"]
+VOILA += [f"--VoilaConfiguration.extension_denylist={NOT_LOADED}"]
+#: Where Jupyter looks for that template, before its own folders.
+TEMPLATES = str(Path(__file__).parents[1] / "workbook")
 #: Seconds after which a kernel ends that no page is connected with. A page that is left tells Voila
 #: at once; one whose browser crashed does not.
 LEFT, LOOKED_AFTER = 60, 5
-NOT_LOADED = ["jupyterlab-jupytext", "@jupyter-notebook/lab-extension"]
 CELL = """\
 from toposeg_lite.annotation.__main__ import go_on
 from toposeg_lite.workbook.desk import AnnotationApp
@@ -70,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     options = [
-        f"--VoilaConfiguration.extension_denylist={NOT_LOADED}",
+        "--Voila.auto_token=True",
         f"--MappingKernelManager.cull_idle_timeout={LEFT}",
         f"--MappingKernelManager.cull_interval={LOOKED_AFTER}",
     ]
@@ -112,7 +116,8 @@ def _serve(code: str, options: list[str]) -> int:
         page = Path(folder, "annotation.ipynb")
         page.write_text(json.dumps(notebook), encoding="utf-8")
         words = [sys.executable, *VOILA, *options, str(page)]
-        with subprocess.Popen(words) as server:
+        paths = os.pathsep.join(filter(None, [TEMPLATES, os.environ.get("JUPYTER_PATH")]))
+        with subprocess.Popen(words, env=os.environ | {"JUPYTER_PATH": paths}) as server:
             before = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
             try:
                 while True:

@@ -19,6 +19,7 @@ from jupyter_browser import (
     chromium,
     drawn_at_the_end,
     guarded,
+    heard,
     jupyterlab,
     press,
     run_all,
@@ -88,6 +89,7 @@ def test_every_tab_opens_and_obeys(tmp_path):
     ARTEFACTS.mkdir(exist_ok=True)
     with voila(tmp_path, "90_dashboard.ipynb") as address, chromium(tmp_path / "profile") as page:
         expect.set_options(timeout=WAIT)
+        heard_of_it = heard(page)
         page.goto(address(), wait_until="commit", timeout=START)
         tabs = page.get_by_role("tab")
         tabs.first.wait_for(timeout=START)
@@ -129,6 +131,19 @@ def test_every_tab_opens_and_obeys(tmp_path):
             page.screenshot(path=ARTEFACTS / f"90_dashboard-{name[:2]}.png")
             if name != "10 Comparison":  # shows no image
                 brings_own_files(page, panel, text)
+        assert heard_of_it == ([], [])
+
+
+@pytest.mark.browser
+def test_a_page_that_is_not_there_asks_no_other_host_either(tmp_path):
+    shutil.copy(NOTEBOOKS / "90_dashboard.ipynb", tmp_path)
+    with voila(tmp_path, ".") as address, chromium(tmp_path / "profile") as page:
+        _, elsewhere = heard(page)
+        assert page.goto(address().replace("?", "voila/render/none.ipynb?")).status == 404
+        expect(page.get_by_role("heading")).to_contain_text("404: Not Found")
+        page.goto(address())  # the list of notebooks
+        expect(page.get_by_role("listitem", name="Name: 90_dashboard.ipynb")).to_be_visible()
+        assert elsewhere == []
 
 
 # Of the open tab: where the names of the tabs and the picture end, the legend and the sentence; and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nbformat
 import pytest
-from jupyter_browser import ARTEFACTS, WAIT, at_rest, chromium, voila
+from jupyter_browser import ARTEFACTS, WAIT, at_rest, chromium, heard, voila
 from playwright.sync_api import expect
 
 from toposeg_lite.workbook.explorers import Dashboard
@@ -41,11 +41,6 @@ LIGHT = """(() => {
     return [lightness(getComputedStyle(paper).backgroundColor),
             lightness(getComputedStyle(text).fill)];
 })()"""
-
-
-# Extensions for JupyterLab alone: a page of Voila complains that it cannot start them.
-PLAIN = "['jupyterlab-jupytext', '@jupyter-notebook/lab-extension']"
-OPTIONS = [f"--VoilaConfiguration.extension_denylist={PLAIN}"]
 
 
 def page_of(tmp_path, code):
@@ -97,11 +92,9 @@ def controls(page):
 @pytest.mark.parametrize("name", Dashboard().names)
 def test_an_explorer_is_walked_through_by_keyboard_alone(name, tmp_path):
     notebook = page_of(tmp_path, f"explorers.show(explorers.Dashboard([{name!r}]))")
-    with voila(tmp_path, notebook, OPTIONS) as address, chromium(tmp_path / "profile") as page:
+    with voila(tmp_path, notebook) as address, chromium(tmp_path / "profile") as page:
         expect.set_options(timeout=WAIT)
-        errors = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+        errors, elsewhere = heard(page)
         page.goto(address(), wait_until="commit", timeout=START)
         drawn(page)
         at_rest(page, "document.querySelectorAll('.widget-tab-contents *').length")
@@ -123,8 +116,7 @@ def test_an_explorer_is_walked_through_by_keyboard_alone(name, tmp_path):
             if role in ("slider", "spinbutton"):
                 assert node["value"]["value"] != "", (said, node)
         page.screenshot(path=ARTEFACTS / f"keyboard-{name[:2]}.png")
-        # Voila's own page asks a network for a font.
-        assert [said for said in errors if "net::ERR_" not in said] == []
+        assert (errors, elsewhere) == ([], [])
 
 
 @pytest.mark.browser
