@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from toposeg_lite.data import folder
+from toposeg_lite.data import folder, folders
 from toposeg_lite.data.folders import _count
 from toposeg_lite.data.reading import read_array, to_likelihood
 
@@ -340,6 +340,25 @@ def test_faults_of_lists_are_listed(twenty):
         "- split: the group 'p00' is in test and train",
         "- split: the group 'p01' is in test and train",
     ]
+
+
+def test_very_many_names_without_a_partner_are_counted_and_not_compared_all_with_all(
+    tmp_path, monkeypatch
+):
+    compared = []
+    real = folders.almost_same
+    monkeypatch.setattr(folders, "almost_same", lambda *some: compared.append(some) or real(*some))
+    for place, ending in (("i", ""), ("m", "_mask")):  # mask_suffix was forgotten
+        (tmp_path / place).mkdir()
+        for number in range(400):
+            (tmp_path / place / f"{number:03}{ending}.png").touch()
+    with pytest.raises(ValueError, match="800 problems with the images and masks") as caught:
+        folder(tmp_path / "i", tmp_path / "m")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 52
+    assert lines[1].endswith("; almost the same: '000_mask.png' (mask_suffix='_mask'?)")
+    assert lines[-1] == "and 750 more"
+    assert len(compared) == 100
 
 
 def test_the_settings_arrive(twenty):

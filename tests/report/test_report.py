@@ -20,6 +20,7 @@ from PIL import Image
 from report_masks import MINE, OTHERS, TRUTHS, array_of, write_masks, write_png
 
 from toposeg_lite import further_metrics, metrics
+from toposeg_lite.data.folders import LISTED
 from toposeg_lite.differences import KINDS, topology_differences
 from toposeg_lite.report import ReportOptions, make_report, making, pairs
 from toposeg_lite.report.__main__ import main
@@ -179,7 +180,7 @@ def test_very_many_names_without_a_partner_are_not_compared_all_with_all(tmp_pat
     text = r"800 problems with the masks(.|\n)*and 750 more"
     with pytest.raises(ValueError, match=text) as error:
         report({name: tmp_path / name for name in ("mine", "truth")}, tmp_path / "report")
-    assert len(compared) <= 2 * pairs.LISTED
+    assert len(compared) <= 2 * LISTED
     assert f"no truth 000-mine.* in {tmp_path / 'truth'}" in str(error.value)
 
 
@@ -380,6 +381,10 @@ def test_the_page_shows_the_worst_first_and_needs_nothing_else(places, tmp_path)
         "mine: 1 of 3 images without a topological error; of 2 differences the most are breaks "
         "and spurious components (1 each)."
     ) in page.text
+    assert "predictions of others others" in page.text  # its folder's name, and not the way to it
+    source = (tmp_path / "report" / "report.html").read_text()
+    assert str(tmp_path) not in source
+    assert str(tmp_path) in (tmp_path / "report" / "scores.jsonl").read_text()
     assert "others minus mine, paired by image" in page.text
     assert "missing hole 0 0 of 3 1 1 of 3" in page.text
     # Of three images one has a feature too few, and one too many, in both masks together.

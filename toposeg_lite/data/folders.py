@@ -24,6 +24,9 @@ from .turning import TURNS
 __all__ = ["folder"]
 
 SPLITS = ("train", "validation", "test")
+#: How many problems are listed; the others are counted. Only names among the first of these are
+#: compared with all others: of very many names that would take hours.
+LISTED = 50
 Split = Sequence[float] | Mapping[str, Sequence[str]]
 
 
@@ -172,9 +175,7 @@ def folder(
         problems.append(f"no image in {images}; the known kinds are {', '.join(KINDS)}")
     _check_lists(lists, set(image_files) & set(mask_files), group, problems)
     if problems:
-        listed = "\n".join(f"- {problem}" for problem in problems)
-        many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ValueError(f"{many} with the images and masks:\n{listed}")
+        raise ValueError(listed(problems, "with the images and masks"))
     names = lists or _draw(list(samples), shares, group, seed)
     parts = {part: tuple(samples[key] for key in sorted(names[part])) for part in SPLITS}
     ndim = next(iter(samples.values())).mask.ndim
@@ -240,13 +241,22 @@ def _list_files(
         if known is not path:
             problems.append(f"{path}: has the same name as {known.name}")
     alone = [sorted(named[k].keys() - named[1 - k].keys()) for k in (0, 1)]
-    for key in alone[0]:
-        almost = almost_same(key, {name: named[1][name].name for name in alone[1]})
+    lonely = [{key: named[k][key].name for key in alone[k]} for k in (0, 1)]
+    for count, key in enumerate(alone[0]):
+        almost = almost_same(key, lonely[1]) if count < LISTED else ""
         problems.append(f"{named[0][key]}: no mask {key}{suffix}.* in {places[1]}{almost}")
-    for key in alone[1]:
-        almost = almost_same(key, {name: named[0][name].name for name in alone[0]})
+    for count, key in enumerate(alone[1]):
+        almost = almost_same(key, lonely[0]) if count < LISTED else ""
         problems.append(f"{named[1][key]}: no image {key}.* in {places[0]}{almost}")
     return named
+
+
+def listed(problems: Sequence[str], of: str) -> str:
+    """Return a message that counts problems and lists the first of them."""
+    many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = [f"{many} {of}:", *(f"- {problem}" for problem in problems[:LISTED])]
+    lines += [f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
+    return "\n".join(lines)
 
 
 def usable_files(places: Iterable[Path], problems: list[str]) -> Iterator[Path]:
@@ -288,10 +298,10 @@ def almost_same(key: str, candidates: dict[str, str]) -> str:
         close = difflib.get_close_matches(key, candidates, n=3, cutoff=0.75)
     if not close:
         return ""
-    listed = ", ".join(repr(candidates[name]) for name in close[:3])
+    names = ", ".join(repr(candidates[name]) for name in close[:3])
     suffix = close[0][len(key) :] if close[0].startswith(key) else ""
     hint = f" (mask_suffix={suffix!r}?)" if suffix else ""
-    return f"; almost the same: {listed}{hint}"
+    return f"; almost the same: {names}{hint}"
 
 
 _MANY = 200

@@ -15,11 +15,12 @@ import pandas as pd
 
 from .. import __version__
 from ..checks import check_integer, check_path, check_text
+from ..data.folders import listed
 from ..files import atomic_file, make_folder, one_writer, write_atomically
 from .kept import KeptRows
 from .options import ReportOptions
 from .page import report_page
-from .pairs import LISTED, Pair, find_pairs
+from .pairs import Pair, find_pairs
 from .processes import Pool, executor, in_chunks, workers_for
 from .scoring import check_pairs, score_pairs
 
@@ -189,13 +190,8 @@ def _check(
 
 def _refuse(problems: Sequence[str]) -> None:
     """Raise an error that lists what is wrong, if anything is."""
-    if not problems:
-        return
-    distinct = sorted(set(problems))
-    listed = "\n".join(f"- {problem}" for problem in distinct[:LISTED])
-    more = f"\nand {len(distinct) - LISTED} more" if len(distinct) > LISTED else ""
-    many = "1 problem" if len(distinct) == 1 else f"{len(distinct)} problems"
-    raise ValueError(f"{many} with the masks; nothing was scored:\n{listed}{more}")
+    if problems:
+        raise ValueError(listed(sorted(set(problems)), "with the masks; nothing was scored"))
 
 
 def _score(

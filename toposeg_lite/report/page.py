@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -276,11 +277,16 @@ def _count(differences: Sequence[Difference]) -> str:
 
 
 def _settings(settings: Mapping[str, Any], table: pd.DataFrame) -> str:
-    """Return what the numbers depend on."""
+    """Return what the numbers depend on.
+
+    A page is sent to others, and the way to a folder may name people: whole paths stand in
+    scores.jsonl alone.
+    """
     used = dict(settings["options"])
     used["connectivity"] = ", ".join(map(str, sorted(table["connectivity"].unique())))
-    folders = {f"predictions of {name}": place for name, place in settings["folders"].items()}
-    folders["truths"] = settings["truths"]
+    places = {f"predictions of {name}": place for name, place in settings["folders"].items()}
+    places["truths"] = settings["truths"]
+    folders = {title: Path(place).name for title, place in places.items()}
     return folded(
         "Folders and settings",
         html_table(named_values(folders, name="folder"), "What was scored"),

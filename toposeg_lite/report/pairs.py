@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data.files import UnreadableFile
 from ..data.folders import (
+    LISTED,
     almost_same,
     one_form,
     stand_upright,
@@ -20,11 +21,7 @@ from ..data.nifti import lay_on
 from ..data.reading import KINDS, read_file, stem, to_likelihood
 from .options import ReportOptions
 
-__all__ = ["LISTED", "Pair", "find_pairs", "read_pair"]
-
-#: How many problems are listed; the others are counted. Only names among the first of these are
-#: compared with all others: of very many names that would take hours.
-LISTED = 50
+__all__ = ["Pair", "find_pairs", "read_pair"]
 
 
 class Pair(NamedTuple):
