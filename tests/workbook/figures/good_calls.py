@@ -50,7 +50,9 @@ VALUE_EACH = [0.5] * len(BRANCHES)
 SAMPLES = SPREAD.sample(2, seed=0)
 FAULTS = pd.DataFrame([{"dataset": "roads", "kind": "break", "loss": "cldice", "control": 12.0,
                         "change": -0.5, "verdict": "fewer"}])  # fmt: skip
-TABLE = pd.DataFrame({"difference": [-2.0], "low": [-3.0], "high": [-0.5]}, index=["arm"])
+TABLE = pd.DataFrame(
+    {"control": [5.0], "difference": [-2.0], "low": [-3.0], "high": [-0.5]}, index=["arm"]
+)
 SCORES = pd.DataFrame({"control": [3.0, 2.0], "score": [1.0, 2.0]}, index=["a", "b"])
 VALIDATION = pd.DataFrame(
     {"network": ["control", "arm"], "seed": 0, "weight": [0, 0.1], "dice": [0.8, 0.9]}
@@ -297,6 +299,11 @@ CALLS: list[Call] = [
          {"table": FRAME, "seeds": RECORDS, "students_t": BAD_FLAG,
           "selected": {"another": "none", "a number": 3}}),
     draw(figures.fault_map, {"table": FAULTS}, {"table": FRAME}),
+    draw(figures.ablation_forest,
+         {"tables": {"roads": TABLE}, "blocks": {"Losses": {"as it is": "arm"}}, **COMPARED},
+         {"tables": NOTHING | {"none": {}, "of numbers": {"roads": 3}, "empty": {"a": TABLE[:0]}},
+          "blocks": NOTHING | {"none": {}, "an empty one": {"Losses": {}},
+                               "another network": {"Losses": {"as it is": "none"}}}}),
     draw(figures.paired_scores,
          {"pairs": SCORES, **COMPARED, "network": "arm", "selected": "a", "ax": None},
          {"pairs": FRAME, "selected": {"another": "none", "a number": 3}},

@@ -44,6 +44,7 @@ References
 .. [1] M. Okabe and K. Ito, "Color Universal Design", 2008. https://jfly.uni-koeln.de/color/
 """
 
+from .ablation import ablation_forest
 from .annotation import BRANCH_KINDS, annotated_image, annotation_summary, picture_colours
 from .base import (
     BIRTH,
@@ -141,6 +142,7 @@ __all__ = [
     "TRUTH",
     "Bundle",
     "MorseView",
+    "ablation_forest",
     "alive",
     "annotated_image",
     "annotation_summary",
