@@ -175,9 +175,11 @@ def test_a_marked_pair_is_drawn_in_space_and_in_its_slices():
     view.controls["selected"].value = pair_of(model, 1)
     assert voxels(view.born.x, view.born.y, view.born.z) == {(1, 1, 2)}
     cross = [np.reshape(one, (-1, 3))[:, :2] for one in (view.dead.x, view.dead.y, view.dead.z)]
-    strokes = np.stack(cross, axis=-1)  # each along one axis, through the voxel
-    assert strokes.mean(axis=1).tolist() == [[1, 1, 1]] * 3
-    assert np.diff(strokes, axis=1)[:, 0].tolist() == (3 * np.eye(3)).tolist()
+    strokes = np.stack(cross, axis=-1)  # each along a diagonal, through the voxel: an x
+    assert strokes.mean(axis=1).tolist() == [[1, 1, 1]] * 4
+    ways = np.diff(strokes, axis=1)[:, 0]
+    assert (abs(ways) == 2).all()
+    assert len(np.unique(ways * ways[:, :1], axis=0)) == 4
     birth, death = ([films.places(view.frames, k, which).tolist() for k in range(3)]
                     for which in (1, 2))  # fmt: skip
     assert birth == [[], [1 * 7 + 2], []]

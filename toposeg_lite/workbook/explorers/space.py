@@ -192,10 +192,10 @@ class _VolumeView(FramedView):
 
 
 def _cross(*voxels: np.ndarray) -> list[np.ndarray]:
-    """Return three strokes through each voxel, one along each axis: a cross from everywhere."""
-    ways = np.zeros((3, 3, 3))  # of an axis, in each stroke: to its two ends, and a gap
-    ways[range(3), range(3), :2] = -1.5, 1.5
-    ways[..., 2] = np.nan
+    """Return four strokes through each voxel, along the diagonals: an x from everywhere."""
+    ways = np.full((3, 4, 3), np.nan)  # of an axis, in each stroke: to its two ends, and a gap
+    ways[..., 1] = [[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1]]
+    ways[..., 0] = -ways[..., 1]
     return [
         (places[:, None] + way.ravel()).ravel() for places, way in zip(voxels, ways, strict=True)
     ]
