@@ -171,11 +171,11 @@ print(f"loss {value.item():.3f}; its gradient pulls at {pulled} of {mask.size} p
 #
 # | You see | Try first | Why | In our studies |
 # |---|---|---|---|
-# | false specks | topological loss | a speck is one peak: a single pixel's gradient lowers it (03, section 9) | topomortar 14.3 to 3.8, chase_db1 76.7 to 47.1, epfl_roads 13.4 to 10.3 (matching "betti") |
-# | broken lines | topological loss; then compare what was *found*, not only the count | it joins what is bright enough, and removes the rest (03, section 6) | the same runs; the topological losses cost .4 to .6 points of Dice on chase_db1 and .2 to 1.1 on epfl_roads |
-# | broken lines, and nothing may be removed | warping loss | each critical pixel is told its true value (04, section 7) | topomortar 14.3 to 8.7; chase_db1 no gain; epfl_roads 13.4 to 13.0 |
-# | the whole course of faint lines matters | Morse loss | it pulls along whole ridges (06, section 4) | no clear gain on topomortar and chase_db1; on epfl_roads, with the structures of prediction and truth both, 13.4 to 11.1 |
-# | Dice must not fall at all | clDice, or the topological loss in windows; then look | centre lines instead of features (01, section 5); a window sees a few features at a time (03, section 7) | clDice: topomortar 14.3 to 7.1, chase_db1 76.7 to 63.8, at the same Dice; epfl_roads 13.4 to 9.7 for .6 points; it took 19, 15 and 14 % of the training time. In windows, at no less Dice: chase_db1 76.7 to 62.2, epfl_roads 13.4 to 10.9 |
+# | false specks | topological loss | a speck is one peak: a single pixel's gradient lowers it (03, section 9) | topomortar 9.8 to 3.3, chase_db1 76.7 to 47.1, epfl_roads 13.4 to 10.3 (matching "betti") |
+# | broken lines | topological loss; then compare what was *found*, not only the count | it joins what is bright enough, and removes the rest (03, section 6) | the same runs; the topological losses cost .1 to .2 points of Dice on topomortar, .4 to .6 on chase_db1 and .2 to 1.1 on epfl_roads |
+# | broken lines, and nothing may be removed | warping loss | each critical pixel is told its true value (04, section 7) | topomortar 9.8 to 5.6; chase_db1 no gain; epfl_roads 13.4 to 13.0 |
+# | the whole course of faint lines matters | Morse loss | it pulls along whole ridges (06, section 4) | on skeletons, topomortar 9.8 to 6.0; no clear gain on chase_db1; on epfl_roads, with the structures of prediction and truth both, 13.4 to 11.1 |
+# | Dice must not fall at all | clDice, or the topological loss in windows; then look | centre lines instead of features (01, section 5); a window sees a few features at a time (03, section 7) | clDice: topomortar 9.8 to 4.6, chase_db1 76.7 to 63.8, at the same Dice; epfl_roads 13.4 to 9.7 for .6 points; it took 13, 15 and 14 % of the training time. In windows, at no less Dice: topomortar 9.8 to 3.5, chase_db1 76.7 to 62.2, epfl_roads 13.4 to 10.9 |
 # | wrong width, wrong place | none of them: a pixel loss | topology does not see it (01, section 5) | - |
 # | you cannot say which mask is right | a distribution over structures, or a person who is asked | one mask cannot say "perhaps" (07b, 08) | error of calibration 4 % by branch, 19 % by pixels (chase_db1) |
 

@@ -209,11 +209,11 @@ for word, some in (("better", sure[better]), ("worse", sure[~better])):
 table[columns].map("{:.3g}".format)
 
 # %% tests-after [markdown]
-# Five of the sign-flip p-values of *topomortar-study* are .0002, all alike. That is not a finding but the floor of the method: of ten thousand flips none but the observed one reached so far, and two sides count, $2 / 10\,000$. Read it as "at most".
+# Twelve of the fifteen sign-flip p-values of *topomortar-study* are .0002, all alike. That is not a finding but the floor of the method: of ten thousand flips none but the observed one reached so far, and two sides count, $2 / 10\,000$. Read it as "at most".
 #
-# And one line contradicts itself. The sentence above counts **morse-skeleton** among the better ones (.044 after the correction). But in its row 24 images went down and 21 up, and Wilcoxon's test has .154; the bar of the picture holds 0, and so do two of the three intervals printed above it; one seed of three went the other way. Which is right? All of them, for they ask different things. The sign flips ask about the *mean*, and four images decide it: images in which the control makes 35 to 45 errors, while the mean is 14. They lost 8 to 12 errors each, 39 of the 49 that the fifty images lost in sum. Ranks hardly notice by how much; the median image did not change at all. Leave out the two that changed most, and the flips themselves say about .075, before any correction.
+# And one line contradicts itself. The sentence above counts **skeleton-recall** among the better ones (.012 after the correction), and the ranks agree: 28 images went down and 11 up, Wilcoxon's test has .003. But the bar of the picture holds 0. Which is right? Both, for they ask different things. The flips and the ranks ask about *images*, and take the three pairs of networks as they are. The bar samples the seeds as well, and the seeds do not say the same: the loss took away 2.7 errors an image with the first, .2 with the second and .4 with the third. The first seed has the control with the most errors, and makes 82 % of the sum. Had we drawn two seeds like the others, nothing would be left to speak of.
 #
-# So the sentence "better, p below .05" is true and misleads. What one may say: *on most images it changes little; it may help where there is much to mend, which other images would have to show.* A threshold sorts lines into two heaps. Which of them to believe, only the whole row can tell.
+# So the sentence "better, p below .05" is true of these networks, and says little about the loss. What one may say: *it helped one network in three, the one that needed it most; whether that is the rule, other seeds would have to show.* A threshold sorts lines into two heaps. Which of them to believe, only the whole row can tell, and the rings beside it.
 
 # %% seeds [markdown]
 # ## 6. What three seeds can say
@@ -419,7 +419,7 @@ exercises.quiz("10")
 # %% practice [markdown]
 # ## In practice
 #
-# - **Cost.** The statistics cost seconds. The trainings behind them cost hours: with seven losses, up to four weights and three seeds some forty networks, of which only the first seed pays for the choice of the weights. If you can afford more, buy seeds, not weights.
+# - **Cost.** The statistics cost seconds. The trainings behind them cost hours: with fifteen losses, three weights and three seeds some eighty networks, of which only the first seed pays for the choice of the weights. If you can afford more, buy seeds, not weights.
 # - **Limits.** All intervals here are about the images and seeds of *one* data set, one network, one budget. Nothing in them speaks of another camera, another expert, or a network ten times as large. Reference masks have errors of their own, and an interval does not know of them.
 # - **What a statistician would add.** One model for all scores at once, with an effect of each loss and random effects of image, person and seed (a *multilevel* model), in place of resampling them; a correction of the t-test where training sets overlap (Nadeau and Bengio 2003); and, to say "no difference", a test of *equivalence*: a margin is named beforehand, say half an error, and the whole interval has to lie inside it. A bar that crosses zero is no such proof.
 # - **When it fails.** Few images: the bootstrap is too bold (section 2). Images that belong together: sample what belongs together (exercise 10.3). A score that is the mean of few large errors: look at the dots, and believe the ranks rather than the mean. Many scores tried until one is significant: name the score first.

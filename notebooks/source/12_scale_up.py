@@ -111,10 +111,12 @@ kilobytes = np.array([2 * 64 * 64, on_disk / held]) / 1000
 print(f"kilobytes a patch: {kilobytes[0]:.0f} in memory, {kilobytes[1]:.0f} on the disk")
 likelihoods, truths = draw_patches(3, 64, seed=SEED)
 figure, axes = figures.parts(3)
-for ax, likelihood, truth in zip(axes, likelihoods, truths, strict=True):
-    figures.image_with_pairs(likelihood / 255, ax=ax)
-    ax.plot(*figures.outline(truth), color=figures.TRUTH, lw=1)
 agree = [np.mean((p > LEVEL) == t) for p, t in zip(likelihoods, truths, strict=True)]
+for ax, likelihood, truth, share in zip(axes, likelihoods, truths, agree, strict=True):
+    figures.image_with_pairs(likelihood / 255, ax=ax)
+    ax.plot(*figures.outline(truth), color=figures.TRUTH, lw=1, label="outline of the truth")
+    ax.set_title(f"{share:.0%} of pixels agree", fontsize="medium")
+axes[1].legend(loc="upper center", bbox_to_anchor=(0.5, 0), frameon=False)
 shares = ", ".join(f"{share:.2f}" for share in agree)
 text = f"Three patches; truth as an outline. Shares of pixels that agree: {shares}."
 figures.show(figure, text)
