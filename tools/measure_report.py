@@ -4,7 +4,8 @@
 masks as PNG, makes their report by the command ``python -m toposeg_lite.report``, interrupts it
 once in the middle as Ctrl-C does, lets the same command go on, and prints a line for each part:
 seconds by the clock, seconds that all of its processes have computed, and the most memory that one
-of them has taken. Pairs that are there are not written again; the report is made anew.
+of them has taken. Pairs that are there are not written again; the report is made anew. With
+``--compare`` a second method is scored beside it, whose masks are cut off at a higher level.
 """
 
 from __future__ import annotations
@@ -23,20 +24,23 @@ from PIL import Image
 from toposeg_lite.workbook.studies.scale import LEVEL, draw_patches
 
 PART = 100  # pairs that are drawn at once
+#: Where the likelihood is cut off in each folder of predictions.
+LEVELS = {"predictions": LEVEL, "others": LEVEL + 20}
 
 
 def write_pairs(folder: Path, count: int, side: int) -> None:
     """Write predictions and truths, unless they are there."""
-    for name in ("predictions", "truths"):
+    for name in (*LEVELS, "truths"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for low in range(0, count, PART):
         size = min(PART, count - low)
-        if (folder / "truths" / f"{low + size - 1:06}.png").exists():
+        if (folder / "others" / f"{low + size - 1:06}.png").exists():
             continue
         for place, (likelihood, truth) in enumerate(
             zip(*draw_patches(size, side, low), strict=True), low
         ):
-            for name, mask in (("predictions", likelihood > LEVEL), ("truths", truth)):
+            masks = {name: likelihood > level for name, level in LEVELS.items()}
+            for name, mask in ({"truths": truth} | masks).items():
                 Image.fromarray(mask).save(folder / name / f"{place:06}.png")
 
 
@@ -46,10 +50,9 @@ def rows_of(folder: Path) -> int:
     return max(file.read_bytes().count(b"\n") - 1, 0) if file.exists() else 0
 
 
-def make_report(folder: Path, workers: int, stop_at: int | None) -> str:
+def make_report(folder: Path, options: list[str], stop_at: int | None) -> str:
     """Make the report, or go on with it; interrupt it when so many pairs are scored."""
-    command = [sys.executable, "-m", "toposeg_lite.report", "predictions", "truths",
-               "--workers", str(workers)]  # fmt: skip
+    command = [sys.executable, "-m", "toposeg_lite.report", "predictions", "truths", *options]
     before, had = resource.getrusage(resource.RUSAGE_CHILDREN), rows_of(folder)
     start = time.perf_counter()
     run = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
@@ -74,13 +77,15 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--compare", action="store_true", help="two methods in place of one")
     parser.add_argument("--folder", type=Path, required=True, help="where masks and report go")
     given = parser.parse_args()
     write_pairs(given.folder, given.count, given.side)
     shutil.rmtree(given.folder / "report", ignore_errors=True)
-    print("until interrupted:", make_report(given.folder, given.workers, given.count // 2))
-    print("going on:", make_report(given.folder, given.workers, None))
-    print("again, with nothing left to do:", make_report(given.folder, given.workers, None))
+    options = ["--workers", str(given.workers), *["--compare", "others"][: 2 * given.compare]]
+    print("until interrupted:", make_report(given.folder, options, given.count // 2))
+    print("going on:", make_report(given.folder, options, None))
+    print("again, with nothing left to do:", make_report(given.folder, options, None))
     page = given.folder / "report" / "report.html"
     print(f"{page.name}: {page.stat().st_size / 1e6:.2f} MB")
     return 0

@@ -144,6 +144,32 @@ def test_weights_are_compared_with_the_control_of_their_own_seed():
     assert alone.lines[1].get_marker() == figures.NETWORKS[1][1]  # its sign stays its own
 
 
+@pytest.mark.parametrize("networks", [1, 4, 15])
+def test_panels_of_many_networks_have_names_that_do_not_meet(networks):
+    rows = [
+        {"network": f"network {k}", "seed": 0, "weight": weight, "dice": 0.9, "betti_error": 3.0}
+        for k in range(networks)
+        for weight in (0.1, 1)
+    ]
+    control = {"network": "control", "seed": 0, "weight": 0, "dice": 0.9, "betti_error": 4.0}
+    called = {"betti_error": "Betti matching error", "dice": "Dice"}
+    figure = figures.weight_panels(pd.DataFrame([control, *rows]), metrics=called)
+    figure.draw_without_rendering()
+    assert [block.get_supylabel() for block in figure.subfigs] == [
+        "change of Betti matching error", "change of Dice",
+    ]  # fmt: skip
+    places = [block._supylabel.get_window_extent() for block in figure.subfigs]
+    assert places[0].y0 > places[1].y1
+    assert all(figure.bbox.y0 <= place.y0 and place.y1 <= figure.bbox.y1 for place in places)
+    for block in figure.subfigs:
+        assert len(block.axes) == networks
+        for number, ax in enumerate(block.axes):  # the lowest panel of each column says its numbers
+            lowest = number + 4 >= networks
+            assert ax.get_xlabel() == ("weight" if lowest else "")
+            shown = [label.get_text() for label in ax.get_xticklabels() if label.get_visible()]
+            assert bool(shown) == lowest
+
+
 @pytest.mark.parametrize(
     ("call", "error", "word"),
     [

@@ -369,11 +369,12 @@ def weight_panels(
     weights = table.loc[table["network"].isin(names), "weight"]
     columns = min(len(names), 4)
     lines = -(-len(names) // columns)
-    rows = lines * len(metrics)
-    figure = Figure(figsize=(2.9 * columns + 0.6, 2.3 * rows + 0.5), layout="constrained")
-    grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
-    for place, (metric, title) in enumerate(metrics.items()):
-        panels = grid[place * lines : (place + 1) * lines].ravel()
+    size = 2.9 * columns + 0.6, 2.3 * lines * len(metrics) + 0.5
+    figure = Figure(figsize=size, layout="constrained")
+    blocks = figure.subfigures(len(metrics), 1, squeeze=False).ravel()
+    for block, (metric, title) in zip(blocks, metrics.items(), strict=True):
+        block.supylabel(f"change of {title}", fontsize="small")
+        panels = block.subplots(lines, columns, sharex=True, squeeze=False).ravel()
         for number, ax in enumerate(panels):
             if number >= len(names):
                 ax.remove()
@@ -388,8 +389,8 @@ def weight_panels(
             ax.xaxis.set_major_locator(LogLocator(10))
             ax.set_xlim(weights.min() / 1.6, weights.max() * 1.6)
             last = number + columns >= len(names)
-            ax.set(title=names[number], xlabel="weight" if last else "")
-            ax.set_ylabel(f"change of {title}" if number % columns == 0 else "")
+            ax.set(title=names[number], xlabel="weight" if last else "", ylabel="")
+            ax.tick_params(labelbottom=last)
     return figure
 
 
