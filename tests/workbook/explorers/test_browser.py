@@ -357,6 +357,12 @@ def test_losses_and_images(tmp_path):
         click(page, CANVAS.format("pairs"), *place, partial(expect(text).to_contain_text, "Image "))
         # The lowest row of the losses.
         there = partial(expect(text).to_contain_text, f": {names[-1]} (weight")
-        click(page, CANVAS.format("forest"), 0.5, 0.8, there)
+        height = page.evaluate(
+            """() => {
+                const forest = document.querySelector("figure[data-kind=forest] canvas").toposeg;
+                return forest.atY(forest.about.names.length - 1) / forest.height;
+            }"""
+        )
+        click(page, CANVAS.format("forest"), 0.5, height, there)
         page.get_by_label("Score", exact=True).select_option("Dice")
         expect(text).to_contain_text("Dice (higher is better)")
