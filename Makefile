@@ -30,7 +30,7 @@ lab: .venv/installed ## Open the workbook in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 dashboard: .venv/installed ## Show all explorers in the browser, one tab each, for a lecture
-	env JUPYTER_PATH=$(CURDIR)/toposeg_lite/workbook $(BIN)/voila --template=own_host --Voila.auto_token=True --VoilaConfiguration.extension_denylist="['jupyterlab-jupytext', '@jupyter-notebook/lab-extension']" notebooks/90_dashboard.ipynb
+	env "JUPYTER_PATH=$(CURDIR)/toposeg_lite/workbook" $(BIN)/voila --template=own_host --Voila.auto_token=True --VoilaConfiguration.extension_denylist="['jupyterlab-jupytext', '@jupyter-notebook/lab-extension']" notebooks/90_dashboard.ipynb
 
 study: .venv/installed ## Compare all losses on a benchmark over three seeds (hours; goes on where it was stopped)
 	$(BIN)/python -m toposeg_lite.training study -p dataset topomortar $(ARGS)

@@ -19,6 +19,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from toposeg_lite.annotation.__main__ import TEMPLATES, VOILA
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(
     path
@@ -106,6 +108,13 @@ def command_of(target):
     (recipe,) = re.findall(rf"^{target}:.*\n\t(.*)$", makefile, re.MULTILINE)
     recipe = recipe.replace("$(BIN)", str(Path(sys.executable).parent))
     return shlex.split(recipe.replace("$(CURDIR)", str(ROOT)))
+
+
+def test_the_dashboard_is_served_as_the_desk_is():
+    """By the template that asks no other host, without what Voila cannot load."""
+    words = command_of("dashboard")
+    assert {f"JUPYTER_PATH={TEMPLATES}", *VOILA[3:]} <= set(words)
+    assert (Path(TEMPLATES) / "voila" / "templates" / "own_host" / "index.html.j2").is_file()
 
 
 def listening(process):

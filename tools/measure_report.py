@@ -82,7 +82,8 @@ def main() -> int:
     given = parser.parse_args()
     write_pairs(given.folder, given.count, given.side)
     shutil.rmtree(given.folder / "report", ignore_errors=True)
-    options = ["--workers", str(given.workers), *["--compare", "others"][: 2 * given.compare]]
+    options = ["--workers", str(given.workers)]
+    options += ["--compare", "others"] if given.compare else []
     print("until interrupted:", make_report(given.folder, options, given.count // 2))
     print("going on:", make_report(given.folder, options, None))
     print("again, with nothing left to do:", make_report(given.folder, options, None))
