@@ -61,6 +61,8 @@ SEEDS = pd.DataFrame({0: [-2.0]}, index=["arm"])
 ORDERS = pd.DataFrame(
     {"area": [2.0, 3.0], "better than persistence": [4, 0]}, index=["doubt", "persistence"]
 )
+DOTS = pd.DataFrame({"setting": ["a"], "group": ["b"], "network": ["arm"], "error": [2.0],
+                     "published": [False]})  # fmt: skip
 RANKS = pd.DataFrame({"home": [1, 2], "away": [2, 1]}, index=["control", "arm"])
 
 # --- What is refused -----------------------------------------------------------------------------
@@ -308,6 +310,8 @@ CALLS: list[Call] = [
          {"pairs": SCORES, **COMPARED, "network": "arm", "selected": "a", "ax": None},
          {"pairs": FRAME, "selected": {"another": "none", "a number": 3}},
          free={"network": "words to write"}),
+    draw(figures.setting_dots, {"table": DOTS, "title": "errors"},
+         {"table": FRAME | {"a zero": DOTS.assign(error=0.0), "words": DOTS.assign(error="one")}}),
     draw(figures.rank_lines,
          {"ranks": RANKS, "title": "a", "titles": ("here", "there"), "ax": None},
          {"ranks": FRAME | {"of texts": RANKS.astype(str)},

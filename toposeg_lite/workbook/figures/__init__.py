@@ -92,6 +92,7 @@ from .orders import ORDER_STYLES, branches_by_value, order_areas, order_curves
 from .painting import mask_parts, metric_rows, numbered_parts, painting_summary, part_name
 from .persistence import alive, barcode, image_with_pairs, persistence_diagram, persistence_summary
 from .ranks import rank_lines
+from .settings import setting_dots
 from .structures import (
     MAPS,
     branch_colours,
@@ -192,6 +193,7 @@ __all__ = [
     "png",
     "rank_lines",
     "reliability_plot",
+    "setting_dots",
     "show",
     "slice_frame",
     "slice_values",
