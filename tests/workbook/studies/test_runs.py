@@ -86,6 +86,20 @@ def test_a_study_is_read_as_it_was_left(study):
         assert row["share_of_loss"] == entry["share_of_loss"]
         assert row["seconds_per_step"] == entry["seconds_per_step"]
     assert len(run.cost) == 8
+    assert (len(run.groups), list(run.groups)) == (0, ["group", "network", "seed"])
+
+
+def test_the_means_over_further_groups_of_test_images_are_read(study, tmp_path):
+    folder, results = study
+    networks = {"a": {"0": {"dice": 0.5}, "3": {"dice": 0.75}}, "b": {"0": {"dice": 0.25}}}
+    further = {"dark": {"images": 2, "networks": networks}, "wet": {"networks": {}}}
+    keep(tmp_path, study=results | {"groups": further})
+    (tmp_path / "study.csv").write_bytes((folder / "study.csv").read_bytes())
+    groups = read_runs(tmp_path)["study"].groups
+    assert groups.to_dict(orient="split", index=False) == {
+        "columns": ["group", "network", "seed", "dice"],
+        "data": [["dark", "a", 0, 0.5], ["dark", "a", 3, 0.75], ["dark", "b", 0, 0.25]],
+    }
 
 
 def test_a_comparison_is_read_as_it_was_left(tmp_path):
@@ -192,3 +206,4 @@ def test_the_reference_runs_of_the_workbook_can_be_read():
             tried = run.validation[run.validation["network"] == arm]
             pairs = set(zip(tried["seed"], tried["weight"], strict=True))
             assert set(zip(chosen["seed"], chosen["weight"], strict=True)) <= pairs
+    assert set(runs["topomortar-study"].groups["group"]) == {"angles", "colors", "shadows"}

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,9 @@ class Run:
         On which the scores depend: connectivity, patch, border, labels, reference.
     parameters : dict
         How the networks were trained.
+    groups : DataFrame
+        "group", "network", "seed" and a column for each metric: means over further groups of test
+        images, for which nothing was trained or chosen. Without any it has no rows.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Run:
     cost: pd.DataFrame
     settings: dict[str, Any]
     parameters: dict[str, Any]
+    groups: pd.DataFrame = field(default_factory=lambda: _of_groups([]))
 
     @property
     def arms(self) -> list[str]:
@@ -145,9 +149,21 @@ def _read_study(path: Path, results: Mapping[str, Any]) -> Run:
             cost.append(key | {name: entry[name] for name in ("seconds_per_step", "share_of_loss")})
             for weight, means in entry["validation"].items():
                 validation.append(key | {"weight": float(weight)} | means)
+    groups = [
+        {"group": group, "network": network, "seed": int(seed)} | means
+        for group, found in results.get("groups", {}).items()
+        for network, seeds in found["networks"].items()
+        for seed, means in seeds.items()
+    ]
     shared = results["parameters"]["shared"]
     tables = scores, pd.DataFrame(validation), pd.DataFrame(cost)
-    return Run(path.stem, shared["dataset"], *tables, results["settings"], shared)
+    settings = results["settings"]
+    return Run(path.stem, shared["dataset"], *tables, settings, shared, _of_groups(groups))
+
+
+def _of_groups(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return rows as a table that names its keys, also without any row."""
+    return pd.DataFrame(rows, columns=None if rows else ["group", "network", "seed"])
 
 
 def _read_comparisons(files: list[tuple[Path, dict[str, Any]]]) -> Run:

@@ -1,0 +1,58 @@
+"""The tables of RESULTS.md hold what the stored runs hold, digit by digit."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from toposeg_lite.workbook.studies import read_runs
+from toposeg_lite.workbook.studies.scores import study_tables
+from toposeg_lite.workbook.studies.study import REFERENCE_RUNS
+
+TEXT = (Path(__file__).resolve().parents[2] / "RESULTS.md").read_text()
+STUDIES = sorted(path.stem for path in REFERENCE_RUNS.glob("*-study.json"))
+
+
+def table_after(words, text=TEXT):
+    """Return the rows of the first table after these words, each as a dict by its heading."""
+    lines = text[text.index(words) :].splitlines()
+    first = next(k for k, line in enumerate(lines) if line.startswith("|"))
+    cells = []
+    for line in lines[first:]:
+        if not line.startswith("|"):
+            break
+        cells.append([cell.strip() for cell in line.strip("|").split("|")])
+    head, _, *rows = cells
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_table_of_a_study_is_what_the_command_prints(name):
+    printed = study_tables(json.loads((REFERENCE_RUNS / f"{name}.json").read_text()))
+    wanted = [
+        {"loss": row["network"], "share of time": row["share of loss"]}
+        | {key: row[key] for key in ("weight", "Dice", "clDice", "Betti-0 error", "Betti-1 error",
+                                     "Betti matching error")}
+        for row in table_after("| network |", printed)
+    ]  # fmt: skip
+    assert table_after(f"table notebooks/reference_runs/{name}.json`") == wanted
+
+
+def test_the_errors_out_of_distribution_are_the_stored_means():
+    run = read_runs()["topomortar-study"]
+    errors = ["betti_0_error", "betti_1_error"]
+    rows = table_after("| loss | in distribution |")
+    ours = {row.pop("loss"): row for row in rows}
+    means = {"in distribution": run.scores.groupby("network")[errors].mean()}
+    for group, found in run.groups.groupby("group"):
+        means[group] = found.groupby("network")[errors].mean()
+    for network in ("control", *run.arms):
+        cells = {
+            group: " / ".join(re.sub(r"^0\.", ".", f"{x:.2f}") for x in found.loc[network])
+            for group, found in means.items()
+        }
+        assert ours.pop(network) == cells
+    assert all(name.startswith("published: ") for name in ours)
