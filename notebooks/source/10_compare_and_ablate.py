@@ -35,6 +35,7 @@ from toposeg_lite.workbook.studies.statistics import bootstrap_interval, compare
 from toposeg_lite.workbook.studies.statistics import paired_differences, sign_flip_test
 from toposeg_lite.workbook.studies.faults import read_faults, which_loss
 from toposeg_lite.workbook.studies import read_runs
+from toposeg_lite.workbook.studies.runs import REFERENCE_RUNS
 
 pd.set_option("display.width", 120)
 for name in ("toposeg-lite", "numpy", "scipy"):
@@ -259,6 +260,49 @@ figures.show(figure, f"Change of {title} and of Dice with the weight; chosen: {'
 cost = run.cost.groupby("network", sort=False)["share_of_loss"].mean()[run.arms]
 print("share of the training time:", ", ".join(f"{n} {share:.0%}" for n, share in cost.items()))
 
+# %% options [markdown]
+# ### The options, one at a time
+#
+# A loss has more parts than its weight. `notebooks/studies/ablation.yml` takes them one by one, on two data sets, three seeds each; its results are in `notebooks/reference_runs/ablation`. The seven networks of the first block are all sums of three losses, each with one fixed weight: topological (1.5), warping with Dice on its critical pixels (.3), Morse with the structures of both masks and Dice (1). In each other block the first row is one of these three, and every other row differs from it in **one** thing. So read the first block against zero, and the other rows against the dotted line of their block. "balance .5" has no fixed weight at all: at every step the gradient of the loss is kept at half the length of that of the pixel loss.
+
+# %% option-forest
+ablations = read_runs(REFERENCE_RUNS / "ablation")
+tables = {name: compare_networks(one.scores, metric, seed=SEED) for name, one in ablations.items()}
+networks = list(dict.fromkeys(name for one in ablations.values() for name in one.arms))
+
+
+def options_of(loss, as_it_is):
+    rows = {n.removeprefix(f"{loss} "): n for n in networks if n.startswith(f"{loss} ")}
+    return {as_it_is: loss} | {words.replace("balance", "balance .5"): n for words, n in rows.items()}
+
+
+blocks = {
+    "Three losses and their sums": {name: name for name in networks[:7]},
+    "Topological loss": options_of("topological", "all features, by place, 1.5"),
+    "Warping loss": options_of("warping", "Dice, connectivity 2, .3"),
+    "Morse loss": options_of("morse", "skeletons of both, Dice, 1"),
+    "clDice": {"balance .5": "cldice balance"},
+}
+figure = figures.ablation_forest(tables, blocks, metric=metric, title=title)
+figures.show(figure, f"Change of {title} by each part of three losses, in percent of the control.")
+
+# %% option-table
+rows = []
+for title_of_block, parts in blocks.items():
+    for words, network in parts.items():
+        row = {"part of": title_of_block, "network": words}
+        for name, found in tables.items():
+            scores = ablations[name].scores.groupby("network")[[metric, "dice"]].mean()
+            change = scores.loc[network] - scores.loc["control"]
+            row[f"{name}, %"] = f"{100 * change[metric] / scores.loc['control', metric]:+.0f}"
+            row[f"{name}, Dice"] = f"{100 * change['dice']:+.1f}"
+        rows.append(row)
+print(f"Change of {title} in percent of the control, and of Dice in points:")
+pd.DataFrame(rows).set_index(["part of", "network"])
+
+# %% option-words [markdown]
+# TODO
+#
 # %% all-scores [markdown]
 # ## 8. What else changed
 #
