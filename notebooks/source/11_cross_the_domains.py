@@ -284,6 +284,7 @@ table = pd.concat([*found, published], ignore_index=True)
 order = [f"{labels} images{hue}" for labels in ("accurate, 50", "accurate, 10", "pseudo, 50",
          "noisy, 50") for hue in ("", ", hue")]  # fmt: skip
 shown = ["control", "cldice", "skeleton-recall", "topological-spatial", "topological+cldice"]
+order = [words for words in order if any(words in one["setting"].values for one in found)]
 table = table[table["network"].isin(shown) & table["setting"].isin(order)]
 table["setting"] = pd.Categorical(table["setting"], order)
 table = table.sort_values("setting", kind="stable").astype({"setting": str})
@@ -295,7 +296,11 @@ rows = table.assign(cell=pairs, of=np.where(table["published"], "published", "he
 rows.pivot_table("cell", ["setting", "of", "network"], "group", "first", sort=False)
 
 # %% settings-after [markdown]
-# TODO
+# Each mends a part that the other does not. Of the control's errors the random hue alone takes away 54 % on colors, the topological loss alone 45 %, both together 85 %; on angles 40, 71 and 79 %; on shadows 70, 70 and 91 %. So whoever says that a loss "generalises" has to say what the network was shown, and whoever says that augmentation makes losses superfluous has not tried both. In distribution the hue adds nothing to the topological loss: 78 % with and without.
+#
+# With the hue the topological loss has fewer errors of both kinds than the best published row in each of the three groups; in distribution it has fewer Betti-0 and more Betti-1 errors (.47 / 1.42, published .56 / .95).
+#
+# And the other side of it: on colors the network with the hue and this loss has 3.5 points of Dice less than its control, its sum with clDice 9.8 (with the third seed 19.1). A count of errors falls also where a network marks less of what it does not know. On angles and shadows they are within .6 points of it or above.
 #
 # %% mine-text [markdown]
 # ## 7. Predict the order yourself

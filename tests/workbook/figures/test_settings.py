@@ -60,6 +60,18 @@ def test_the_legend_names_networks_and_speaks_of_hollow_dots_where_there_are_som
         assert [line.get_marker() for line in legend.legend_handles][:2] == ["s", "o"]
 
 
+@pytest.mark.parametrize(
+    ("errors", "ticks"),
+    [((3, 9), "3 4 5 6 7 8 9"), ((2, 40), "2 5 10 20"), ((3, 900), "10 100 1000")],
+)
+def test_every_panel_has_numbers_below_it(errors, ticks):
+    rows = [("a", "b", "control", float(error), False) for error in errors]
+    (ax,) = figures.setting_dots(pd.DataFrame(rows, columns=TABLE.columns), title="errors").axes
+    low, high = ax.get_xlim()
+    marks = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+    assert " ".join(label.get_text() for x, label in marks if low < x < high) == ticks
+
+
 def test_no_two_losses_look_alike():
     names = ["control", *map(str, range(6))]
     rows = [("a", "b", name, 1.0 + k, False) for k, name in enumerate(names)]

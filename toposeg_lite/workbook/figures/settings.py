@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from .base import RAISED
 from .comparison import NETWORKS, _short, _table
@@ -69,6 +69,8 @@ def setting_dots(table: pd.DataFrame, *, title: str) -> Figure:
             face = "none" if row.published else colour
             ax.plot(row.error, place, marker, ms=6.5, mec=colour, mfc=face, mew=1.3)
         ax.set_xscale("log")
+        low, high = ax.get_xlim()  # of little more than a decade a single power of ten says nothing
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1,)))
         ax.xaxis.set_major_formatter(FuncFormatter(_short))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_ylim(len(settings) - 0.5, -0.5)
