@@ -300,7 +300,7 @@ rows.pivot_table("cell", ["setting", "of", "network"], "group", "first", sort=Fa
 #
 # With the hue the topological loss has fewer errors of both kinds than the best published row in each of the three groups; in distribution it has fewer Betti-0 and more Betti-1 errors (.47 / 1.42, published .56 / .95).
 #
-# And the other side of it: on colors the network with the hue and this loss has 3.5 points of Dice less than its control, its sum with clDice 9.8 (with the third seed 19.1). A count of errors falls also where a network marks less of what it does not know. On angles and shadows they are within .6 points of it or above.
+# And the other side of it: on colors the network with the hue and this loss has 3.5 points of Dice less than its control, its sum with clDice 9.8 (with the third seed 19.0). A count of errors falls also where a network marks less of what it does not know. On angles and shadows they are within .6 points of it or above.
 #
 # %% mine-text [markdown]
 # ## 7. Predict the order yourself
