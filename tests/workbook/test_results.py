@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from toposeg_lite.workbook.studies import read_runs
@@ -56,3 +57,31 @@ def test_the_errors_out_of_distribution_are_the_stored_means():
         }
         assert ours.pop(network) == cells
     assert all(name.startswith("published: ") for name in ours)
+
+
+def test_the_errors_of_other_trainings_are_the_stored_means():
+    errors = ["betti_0_error", "betti_1_error"]
+    published = pd.read_csv(REFERENCE_RUNS / "topomortar" / "published.csv")
+    published = published.set_index(["setting", "network", "group"])[errors]
+    rows = table_after("| setting | loss |")
+    told = {(row.pop("setting"), row.pop("loss")): row for row in rows}
+    groups = ("in distribution", "angles", "colors", "shadows")
+
+    def written(numbers):
+        return " / ".join(re.sub(r"^0\.", ".", f"{x:.2f}") for x in numbers)
+
+    for run in read_runs(REFERENCE_RUNS / "topomortar").values():
+        data = run.parameters.get("data_options", {})
+        setting = f"{data.get('labels', 'accurate')}, {data.get('training', 50)} images"
+        setting += ", hue" if run.parameters["augment"] else ""
+        scores = pd.concat([run.scores.assign(group=groups[0]), run.groups])
+        means = scores.groupby(["network", "group"])[[*errors, "dice"]].mean()
+        for network in ("control", *run.arms):
+            cells = {group: written(means.loc[(network, group), errors]) for group in groups}
+            cells["Dice"] = f"{means.loc[(network, groups[0]), 'dice']:.3f}".removeprefix("0")
+            assert told.pop((setting, network)) == cells
+    for (setting, network), cells in told.items():
+        name = network.removeprefix("published: ")
+        assert name != network
+        theirs = {group: written(published.loc[(setting, name, group)]) for group in groups}
+        assert cells == theirs | {"Dice": ""}
