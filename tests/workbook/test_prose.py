@@ -469,6 +469,16 @@ def test_the_results_that_the_readme_shows():
         spread = f"{means.std():.{digits}f}".removeprefix("0")
         return mean if metric == "dice" else f"{mean} ± {spread}"
 
+    away, errors = ["angles", "colors", "shadows"], ["betti_0_error", "betti_1_error"]
+    published = pd.read_csv(REFERENCE_RUNS / "topomortar" / "published.csv")
+    hue = read_runs(REFERENCE_RUNS / "topomortar")["hue"].groups
+    ours = hue[hue["network"] == "topological-spatial"].groupby("group")[errors].mean()
+    best = published.assign(sum=published[errors].sum(axis=1)).groupby("group")["sum"].min()
+    for sums, words in (
+        (ours.sum(axis=1), "make {}, {} and {}\nBetti-0"),
+        (best, "are {}, {} and {}."),
+    ):
+        assert words.format(*sums[away].round(1)) in text
     for dataset, images, cells in rows:
         run = read_runs()[f"{dataset}-study"]
         assert int(images) == run.images
