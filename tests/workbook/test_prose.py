@@ -187,6 +187,40 @@ def test_what_chapter_10_says_of_each_part_of_a_loss():
         "changes nothing ($-1$, $-5$ %)": both("morse persistence 0.02") == (-1, -5),
         "worse on vessels ($+19$ %)": vessels["morse saddle level 0.3"] == 19,
     }
+    searched, paid = {}, {}
+    for name in change:
+        means = read_runs()[f"{name}-study"].scores.groupby("network")[[metric, "dice"]].mean()
+        searched[name] = (100 * (means[metric] / means.loc["control", metric] - 1)).round()
+        paid[name] = (100 * (means.loc["control", "dice"] - means["dice"])).round(1)
+        mine = runs[name].scores.groupby("network")[[metric, "dice"]].mean()
+        kept = (
+            mine.loc["control"]
+            - mine.loc[[f"{n} balance" for n in (*others[:2], "topological", "cldice")]]
+        )
+        said["none of the four losses costs more than .05 points of Dice"] = (
+            kept["dice"].max() <= 0.0005
+        )
+        pd.testing.assert_series_equal(mine.loc["control"], means.loc["control"])
+    there, here = searched.values()
+    said |= {
+        "takes away 10 % where the searched weight takes away 41 %": (
+            (vessels["topological balance"], there["topological-spatial"]) == (-10, -41)
+        ),
+        "($-15$ and $-17$ % on vessels, $-9$ and $-6$ % on membranes)": (
+            (*both("cldice balance 2"), there["cldice"], here["cldice"]) == (-15, -9, -17, -6)
+        ),
+        "$-25$ %, but for .1 points of Dice in place of .6": (
+            vessels["topological balance 2"] == -25
+            and lost["chase_db1"]["topological balance 2"] == 0.1
+            and paid["chase_db1"]["topological-spatial"] == 0.6
+        ),
+        "on membranes $-11$ %, as by the search": (
+            walls["topological balance 2"] == -11 and abs(here["topological-spatial"] + 11) <= 1
+        ),
+        "stays at $+13$ to $+14$ % on vessels": (
+            (vessels["warping balance"], there["warping-dice"]) == (13, 14)
+        ),
+    }
     unclear = ("topological persistence 0.1", "topological warm-up")
     for run in runs.values():
         some = run.scores[run.scores["network"].isin(["topological", *unclear])]

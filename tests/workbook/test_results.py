@@ -85,3 +85,27 @@ def test_the_errors_of_other_trainings_are_the_stored_means():
         assert name != network
         theirs = {group: written(published.loc[(setting, name, group)]) for group in groups}
         assert cells == theirs | {"Dice": ""}
+
+
+def test_balance_and_search_are_the_stored_changes():
+    metric, told = "betti_matching_error", table_after("| data, loss | searched weight |")
+    assert len(told) == 8
+    for row in told:
+        dataset, network = row["data, loss"].split(", ")
+        loss = network.partition("-")[0]
+        run, study = (
+            read_runs(REFERENCE_RUNS / "ablation")[dataset],
+            read_runs()[f"{dataset}-study"],
+        )
+        for heading, of, name in (
+            ("searched weight", study, network),
+            ("balance .5", run, f"{loss} balance"),
+            ("balance 2", run, f"{loss} balance 2"),
+        ):
+            means = of.scores.groupby("network")[[metric, "dice"]].mean()
+            cell = ""
+            if name in means.index:
+                share = means.loc[name, metric] / means.loc["control", metric] - 1
+                points = means.loc[name, "dice"] - means.loc["control", "dice"]
+                cell = f"{100 * share:+.0f} %, {100 * points:+.1f}"
+            assert row[heading] == cell
