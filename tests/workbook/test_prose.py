@@ -231,6 +231,40 @@ def test_what_chapter_10_says_of_each_part_of_a_loss():
     assert said == dict.fromkeys(said, True)
 
 
+def test_what_chapter_13_says_of_a_training():
+    run = read_runs(REFERENCE_RUNS / "volumes")["vesselnn_3d"]
+    keys = ["betti_0_error", "betti_1_error", "betti_2_error"]
+    means = run.scores.groupby(["network", "seed"])[[*keys, "dice"]].mean()
+    mean = means.groupby("network").mean()
+    ours, control = mean.loc["topological-spatial"], mean.loc["control"]
+    cost = run.cost.groupby("network")["share_of_loss"].mean()
+    words = "has {} in place of {} Betti-0 errors, {} in place of {} Betti-1 and {} in place of {}"
+    pairs = [round(number) for key in keys for number in (ours[key], control[key])]
+    lower = means.xs("topological-spatial")[keys] < means.xs("control")[keys]
+    said = {
+        words.format(*pairs): True,
+        "fewer of each with each seed": lower.all(axis=None),
+        "for 1.3 points of Dice": round(100 * (control["dice"] - ours["dice"]), 1) == 1.3,
+        "about where it was": all(
+            abs(mean.loc[name, keys[0]] / control[keys[0]] - 1) < 0.12
+            for name in ("cldice", "skeleton-recall")
+        ),
+        "make all three counts worse": all(
+            (mean.loc[name, keys] > control[keys]).all()
+            for name in ("warping-dice", "morse-both-dice")
+        ),
+        "a quarter of the training's time goes into the topological one, more into Morse": (
+            abs(cost["topological-spatial"] - 0.25) < 0.02
+            and cost["morse-both-dice"] > cost["topological-spatial"]
+        ),
+    }
+    text = text_of("13")
+    assert {words: words in text for words in said} == dict.fromkeys(said, True)
+    assert said == dict.fromkeys(said, True)
+    shares = [round(100 * (1 - ours[key] / control[key])) for key in keys]
+    assert "({}, {} and {} % in the mean)".format(*shares) in (ROOT / "RESULTS.md").read_text()
+
+
 def test_what_chapter_11_says_of_hue_and_loss():
     trained = {"": read_runs()["topomortar-study"]} | read_runs(REFERENCE_RUNS / "topomortar")
     errors = ["betti_0_error", "betti_1_error"]

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from toposeg_lite.workbook.studies import read_runs
+from toposeg_lite.workbook.studies.costs import fit_cost
 from toposeg_lite.workbook.studies.scores import study_tables
 from toposeg_lite.workbook.studies.study import REFERENCE_RUNS
 
@@ -30,13 +31,14 @@ def table_after(words, text=TEXT):
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [*STUDIES, "volumes/vesselnn_3d"])
 def test_the_table_of_a_study_is_what_the_command_prints(name):
     printed = study_tables(json.loads((REFERENCE_RUNS / f"{name}.json").read_text()))
+    last = "Betti matching error" if name in STUDIES else "Betti-2 error"
     wanted = [
         {"loss": row["network"], "share of time": row["share of loss"]}
         | {key: row[key] for key in ("weight", "Dice", "clDice", "Betti-0 error", "Betti-1 error",
-                                     "Betti matching error")}
+                                     last)}
         for row in table_after("| network |", printed)
     ]  # fmt: skip
     assert table_after(f"table notebooks/reference_runs/{name}.json`") == wanted
@@ -109,3 +111,36 @@ def test_balance_and_search_are_the_stored_changes():
                 points = means.loc[name, "dice"] - means.loc["control", "dice"]
                 cell = f"{100 * share:+.0f} %, {100 * points:+.1f}"
             assert row[heading] == cell
+
+
+def test_what_a_million_images_cost_is_what_the_measurements_say():
+    run = pd.read_csv(REFERENCE_RUNS / "scale.csv")
+    units = {"ms": 0.001, "s": 1, "min": 60, "h": 3600}
+
+    def near(cell, seconds):
+        """Whether a cell is this time, in one of the units, to its last digit."""
+        number, unit = cell.split()
+        digits = len(number.partition(".")[2])
+        return abs(float(number) - seconds / units[unit]) <= 0.5001 * 10**-digits
+
+    rows = table_after("**What a million images cost**")
+    assert len(rows) == len(run.groupby(["job", "side"])) == 18
+    for row in rows:
+        side = int(row["images"].split()[0])
+        some = run[(run["job"] == row["job"]) & (run["side"] == side)]
+        line = fit_cost(some)
+        assert near(row["one of them, one core"], line.cost)
+        low, high = row["95 % interval"].split(" to ")
+        assert near(f"{low} ms", line.low)
+        assert near(f"{high} ms", line.high)
+        for heading, cores in (("a million on 2 cores", 2), ("on 64", 64), ("on 1000", 1000)):
+            assert near(row[heading], line.predict(10**6, cores)[0])
+    million = run[run["count"] == 10**6].set_index("job")
+    assert f"loss in {million.loc['topological', 'seconds']:.0f} s on two cores" in TEXT
+    assert f"the report in {million.loc['report', 'seconds'] / 60:.1f} minutes" in TEXT
+    ours = run["job"] != "cldice"
+    ends = [
+        round(end, -1) for some in (ours, ~ours) for end in run[some]["peak_mb"].agg(["min", "max"])
+    ]
+    assert ends == [590, 610, 690, 740]
+    assert "590 to 610 MB, with clDice (in\ntorch) 690 to 740 MB" in TEXT

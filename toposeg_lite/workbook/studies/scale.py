@@ -11,13 +11,13 @@ holds up to 100,000 patches of 64 x 64, or as many pixels in larger ones; who wa
 reads the same ones again.
 
 With ``--results FILE.csv`` every measurement is kept at once, and what is in the file is not
-measured again. ``notebooks/reference_runs/scale.csv`` comes from three calls, best on a machine
-that does nothing else::
+measured again. ``notebooks/reference_runs/scale.csv`` comes from three calls, on a machine that did
+nothing else::
 
     scale="python -m toposeg_lite.training scale --results notebooks/reference_runs/scale.csv"
     $scale
     $scale --side 512 --counts 15 120
-    $scale --jobs topological --counts 1000000 --workers 2
+    $scale --jobs topological report --counts 1000000 --workers 2
 
 ``--scheduler`` measures a cluster that is there, instead of predicting it.
 
