@@ -173,26 +173,27 @@ for (side, job), rows in run.groupby(["side", "job"], sort=False):
 for (side, job), line in lines.items():
     cost, low, high = (f"{1000 * value:.3g}" for value in (line.cost, line.low, line.high))
     print(f"{job:15} {side} x {side}: {cost} thousandths of a second, interval {low} to {high}")
-few, many = (run[run["count"] == value]["peak_mb"] for value in run["count"].agg(["min", "max"]))
-print(f"memory of a worker: {few.max():.0f} MB at most for the fewest images, "
-      f"{many.max():.0f} MB for the most")
+for (side, job), rows in run.groupby(["side", "job"], sort=False):
+    few, many = rows.loc[rows["count"].idxmin()], rows.loc[rows["count"].idxmax()]
+    print(f"memory of a worker, {job}, {side} x {side}: {few['count']:,} images "
+          f"{few['peak_mb']:.0f} MB, {many['count']:,} images {many['peak_mb']:.0f} MB")
 
 # %% picture tags=["end-product"]
 figure = Figure(figsize=(8.5, 4.6), layout="constrained")
 ax = figure.subplots()
-colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#999999"]
+colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#999999", "#8C510A"]
 side = run["side"].min()
 jobs = sorted((job for s, job in lines if s == side), key=lambda job: -lines[side, job].cost)
 for place_of, job in enumerate(jobs):
     rows, line = run[(run["side"] == side) & (run["job"] == job)], lines[side, job]
-    colour, sign = colours[place_of % 8], "os^vDPX*<>"[place_of % 10]
+    colour, sign = colours[place_of % 9], "os^vDPX*<>"[place_of % 10]
     ax.plot(rows["count"], rows["cpu_seconds"], sign, color=colour, label=job, mfc="none")
     for ends, style in (((rows["count"].min(), rows["count"].max()), "-"),
                         ((rows["count"].max(), 10**6), "--")):  # fmt: skip
         ax.plot(ends, [line.predict(n)[0] for n in ends], style, color=colour, lw=1.2)
 for seconds_of, word in ((60, "a minute"), (3600, "an hour"), (86400, "a day")):
     ax.axhline(seconds_of, color="0.75", lw=0.8, zorder=0)
-    ax.text(run["count"].min(), seconds_of, word, va="bottom", color="0.35")
+    ax.text(run[run["side"] == side]["count"].min(), seconds_of, word, va="bottom", color="0.35")
 ax.set(xscale="log", yscale="log", ylabel="seconds of one core",
        xlabel=f"images of {side} x {side}; dashed: predicted")
 ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -208,13 +209,13 @@ figures.show(figure, f"Time of one core by the number of images. A million, in h
 
 # %% million
 kept = run.groupby("side")["bytes_per_image"].mean()
-print("a million images: hours on 2 cores (95 % interval), minutes on 64, on 1000; MB a second\n")
+print("a million images: minutes on 2 cores (95 % interval), on 64, on 1000; MB a second\n")
 for (side, job), line in lines.items():
-    two, low, high = (value / 3600 for value in line.predict(10**6, 2))
+    two, low, high = (value / 60 for value in line.predict(10**6, 2))
     minutes = [line.predict(10**6, cores)[0] / 60 for cores in (64, 1000)]
     rates = [cores / line.cost * kept[side] / 1e6 for cores in (64, 1000)]
-    print(f"{job:15} {side:3} x {side:<3} {two:7.2f} ({low:.2f} to {high:.2f})"
-          f"   64: {minutes[0]:6.1f}   1000: {minutes[1]:5.2f}"
+    print(f"{job:15} {side:3} x {side:<3} {two:6.1f} ({low:.1f} to {high:.1f})"
+          f"   64: {minutes[0]:5.2f}   1000: {minutes[1]:5.3f}"
           f"   disk: {rates[0]:5.0f}, {rates[1]:6.0f}")
 
 # %% bend [markdown]
