@@ -5,7 +5,7 @@
 #
 # ![One line for each loss: a square at its mean difference to the control, a bar for the interval that other images and other seeds might give, a thinner and longer line with ends for Student's t over three seeds, small rings for the single seeds, and a dashed line at zero; the better side is shaded.](../images/10.png)
 #
-# **Time:** 30 minutes to read, 55 with exercises.
+# **Time:** 40 minutes to read, 65 with exercises.
 #
 # **You need** [chapter 09](../09_run_a_full_training.ipynb) to read: parent, control, arm, and why the weight is chosen on other images than those of the verdict. From statistics the mean; nothing else.
 #

@@ -279,8 +279,8 @@ for one in trained:
     scores = pd.concat([one.scores.assign(group="in distribution"), one.groups])
     means = scores.groupby(["group", "network"], sort=False)[errors].mean().reset_index()
     found.append(means.assign(setting=words, published=False))
-published = pd.read_csv(REFERENCE_RUNS / "topomortar" / "published.csv").assign(published=True)
-table = pd.concat([*found, published], ignore_index=True)
+published = pd.read_csv(REFERENCE_RUNS / "topomortar" / "published.csv")
+table = pd.concat([*found, published.assign(published=True)], ignore_index=True)
 order = [f"{labels} images{hue}" for labels in ("accurate, 50", "accurate, 10", "pseudo, 50",
          "noisy, 50") for hue in ("", ", hue")]  # fmt: skip
 shown = ["control", "cldice", "skeleton-recall", "topological-spatial", "topological+cldice"]
@@ -289,8 +289,10 @@ table = table[table["network"].isin(shown) & table["setting"].isin(order)]
 table["setting"] = pd.Categorical(table["setting"], order)
 table = table.sort_values("setting", kind="stable").astype({"setting": str})
 table["error"] = table[errors].sum(axis=1)
-text = "Betti-0 and Betti-1 errors of five networks, by labels, images and hue, and four groups."
+text = "Betti-0 and Betti-1 errors of five networks, by labels, images, hue and group."
 figures.show(figures.setting_dots(table, title="Betti-0 + Betti-1 errors an image"), text)
+
+# %% settings-table
 pairs = table[errors].map("{:.2f}".format).agg(" / ".join, axis=1)
 rows = table.assign(cell=pairs, of=np.where(table["published"], "published", "here"))
 rows.pivot_table("cell", ["setting", "of", "network"], "group", "first", sort=False)

@@ -181,7 +181,8 @@ for (side, job), rows in run.groupby(["side", "job"], sort=False):
 # %% picture tags=["end-product"]
 figure = Figure(figsize=(8.5, 4.6), layout="constrained")
 ax = figure.subplots()
-colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#999999", "#8C510A"]
+colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#999999",
+           "#8C510A"]  # fmt: skip
 side = run["side"].min()
 jobs = sorted((job for s, job in lines if s == side), key=lambda job: -lines[side, job].cost)
 for place_of, job in enumerate(jobs):
@@ -191,9 +192,10 @@ for place_of, job in enumerate(jobs):
     for ends, style in (((rows["count"].min(), rows["count"].max()), "-"),
                         ((rows["count"].max(), 10**6), "--")):  # fmt: skip
         ax.plot(ends, [line.predict(n)[0] for n in ends], style, color=colour, lw=1.2)
+left = run[run["side"] == side]["count"].min()
 for seconds_of, word in ((60, "a minute"), (3600, "an hour"), (86400, "a day")):
     ax.axhline(seconds_of, color="0.75", lw=0.8, zorder=0)
-    ax.text(run[run["side"] == side]["count"].min(), seconds_of, word, va="bottom", color="0.35")
+    ax.text(left, seconds_of, word, va="bottom", color="0.35")
 ax.set(xscale="log", yscale="log", ylabel="seconds of one core",
        xlabel=f"images of {side} x {side}; dashed: predicted")
 ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

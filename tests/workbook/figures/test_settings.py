@@ -110,11 +110,11 @@ def test_nothing_lies_on_anything_else(groups, settings):
     [
         (TABLE.drop(columns="error"), ValueError, "table must have rows and the columns setting"),
         (TABLE[:0], ValueError, "got 0 rows"),
-        (TABLE.assign(error=0.0), ValueError, "finite numbers above 0"),
-        (TABLE.assign(error=[np.nan, 1, 1, 1, 1, 1]), ValueError, "finite numbers above 0"),
-        (TABLE.assign(error=np.inf), ValueError, "finite numbers above 0"),
-        (TABLE.assign(error="one"), TypeError, "'error' must hold numbers"),
-        (TABLE.assign(published=1), TypeError, "'published' must hold True or False"),
+        (TABLE.assign(error=0.0), ValueError, "finite and above 0"),
+        (TABLE.assign(error=[np.nan, 1, 1, 1, 1, 1]), ValueError, "finite and above 0"),
+        (TABLE.assign(error=np.inf), ValueError, "finite and above 0"),
+        (TABLE.assign(error="one"), TypeError, "table\\['error'\\] must hold numbers"),
+        (TABLE.assign(published=1), TypeError, "'published'\\] must hold True or False"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(table, error, says):

@@ -46,9 +46,9 @@ def setting_dots(table: pd.DataFrame, *, title: str) -> Figure:
     table = _table(table, columns, "table")
     for name, kinds, words in (("error", "iuf", "numbers"), ("published", "b", "True or False")):
         if table[name].dtype.kind not in kinds:
-            raise TypeError(f"the column {name!r} must hold {words}; it is {table[name].dtype}")
+            raise TypeError(f"table[{name!r}] must hold {words}; it is {table[name].dtype}")
     if not (table["error"] > 0).all() or not np.isfinite(table["error"]).all():
-        raise ValueError("errors must be finite numbers above 0: the scale is logarithmic")
+        raise ValueError("table['error'] must be finite and above 0: the scale is logarithmic")
     settings, groups, networks = (list(table[name].unique()) for name in columns[:3])
     down = -(-len(groups) // 2)
     across = min(len(groups), 2)
