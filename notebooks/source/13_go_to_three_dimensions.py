@@ -100,7 +100,7 @@ figures.show(figure, text)
 #
 # ## 2. The same in naive code
 #
-# With 6 neighbours a cell is there if *all* of its voxels are; with 26 neighbours (closed cubes) a corner, edge or side is there if *any* voxel at it is. So both counts are one loop over the directions in which a cell extends.
+# With 6 neighbours a cell is there if *all* of its voxels are; with 26 neighbours (closed cubes) a corner, edge or side is there if *any* voxel at it is. So both counts are one loop over the directions in which a cell extends. Components and cavities are labels: of the foreground, and of the background with the dual connectivity, less one for the outside.
 
 # %% c06
 def euler(mask, connectivity):
@@ -115,20 +115,18 @@ def euler(mask, connectivity):
     return total
 
 
-# %% c07 [markdown]
-# Components and cavities are labels: of the foreground, and of the background with the dual connectivity, less one for the outside.
-#
-# ## 3. Pencil, naive code, library, scikit-image and GUDHI agree
-#
-# [GUDHI](https://gudhi.inria.fr) builds a complex and computes its homology; [scikit-image](https://scikit-image.org) looks the Euler number up in a table of 2x2x2 blocks. Neither knows our code.
-
-# %% c08
 def naive_betti(mask, connectivity=3):
     inside, outside = (generate_binary_structure(3, k) for k in (connectivity, 4 - connectivity))
     components, cavities = label(mask, inside)[1], label(~np.pad(mask, 1), outside)[1] - 1
     return components, components + cavities - euler(mask, connectivity), cavities
 
 
+# %% c07 [markdown]
+# ## 3. Pencil, naive code, library, scikit-image and GUDHI agree
+#
+# [GUDHI](https://gudhi.inria.fr) builds a complex and computes its homology; [scikit-image](https://scikit-image.org) looks the Euler number up in a table of 2x2x2 blocks. Neither knows our code.
+
+# %% c08
 def gudhi_cubes(image, connectivity=3):  # GUDHI works with sublevel sets: negate
     if connectivity == 1:
         return gudhi.CubicalComplex(vertices=-image)
@@ -141,7 +139,6 @@ def gudhi_betti(mask, connectivity=3):
     return tuple(cubes.persistent_betti_numbers(-1, -0.5)[:3])
 
 
-# %% c09
 generator = np.random.default_rng(0)
 noise = [generator.random((6, 7, 8)) < share for share in (0.2, 0.4, 0.6, 0.8) for _ in range(10)]
 for k, name in ((1, "6 neighbours"), (3, "26 neighbours")):

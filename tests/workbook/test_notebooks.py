@@ -498,8 +498,7 @@ def resolve(origin, rest):
 @each(READ)
 def test_a_chapter_has_few_and_short_cells(path):
     cells = [cell for cell in code_cells(build.read(path)) if "exercises.quiz(" not in cell.source]
-    most = {"10": 19, "13": 17}.get(number_of(path), 16)  # these two read studies besides
-    assert (4 if number_of(path) == FIRST else 8) <= len(cells) <= most
+    assert (4 if number_of(path) == FIRST else 8) <= len(cells) <= 16
     for cell in cells:
         lines = cell.source.splitlines()
         assert len(lines) <= 24, cell.source  # one idea, in lines that hold one step each

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from picture_boxes import assert_nothing_lies_on_anything_else
 
 from toposeg_lite.workbook import figures
 
@@ -102,17 +103,7 @@ def test_nothing_lies_on_anything_else(panels):
     names = ["isbi2012_membranes", "chase_db1", "crackforest"][:panels]
     measure = {"metric": "betti_matching_error", "title": "Betti matching error"}
     figure = figures.ablation_forest(dict.fromkeys(names, ROADS), BLOCKS, **measure)
-    figure.draw_without_rendering()
-    boxes = [ax.get_window_extent() for ax in figure.axes]
-    boxes += [ax.xaxis.label.get_window_extent() for ax in figure.axes]
-    boxes += [figure.axes[0].get_legend().get_window_extent()]
-    boxes += [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
-    for k, one in enumerate(boxes):
-        assert min(one.x0, one.y0) >= 0
-        assert (one.max <= figure.bbox.max).all()
-        for other in boxes[k + 1 :]:
-            beside = one.x1 <= other.x0 or other.x1 <= one.x0
-            assert beside or one.y1 <= other.y0 or other.y1 <= one.y0
+    assert_nothing_lies_on_anything_else(figure, figure.axes[0].get_legend())
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from picture_boxes import assert_nothing_lies_on_anything_else
 
 from toposeg_lite.workbook import figures
 
@@ -92,17 +93,7 @@ def test_nothing_lies_on_anything_else(groups, settings):
         for k, name in enumerate(networks)
     ]
     figure = figures.setting_dots(pd.DataFrame(rows, columns=TABLE.columns), title="errors")
-    figure.draw_without_rendering()
-    boxes = [ax.get_window_extent() for ax in figure.axes]
-    boxes += [ax.xaxis.label.get_window_extent() for ax in figure.axes]
-    boxes += [figure.legends[0].get_window_extent()]
-    boxes += [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
-    for k, one in enumerate(boxes):
-        assert min(one.x0, one.y0) >= 0
-        assert (one.max <= figure.bbox.max).all()
-        for other in boxes[k + 1 :]:
-            beside = one.x1 <= other.x0 or other.x1 <= one.x0
-            assert beside or one.y1 <= other.y0 or other.y1 <= one.y0
+    assert_nothing_lies_on_anything_else(figure, figure.legends[0])
 
 
 @pytest.mark.parametrize(
