@@ -85,6 +85,8 @@ for name in ("toposeg-lite", "numpy", "scipy"):
 # ## 2. The same in naive code, and what scipy says
 #
 # Flip all signs and count. **Wilcoxon's signed-rank test** (1945) is the same count with *ranks* in place of sizes: the smallest difference becomes 1, the next 2, and so on, and the signs stay. So one wild image cannot decide alone. With 50 images there are $2^{50}$ flips; then the library tries ten thousand of them, the observed one and 9999 at random.
+#
+# A p-value says whether, not how much. For that there is the **confidence interval**. Had we other five images, the mean difference would be another one. The **bootstrap** (Efron 1979) imitates that with what it has: it samples five of the five images, *with replacement*, so that some come twice and some not at all, and takes the mean. The middle 95 % of many such means are the interval. Of five images there are only $5^5 = 3125$ samples, so that here even the naive code can do all of them.
 
 # %% flips
 def naive_sign_flips(differences):
@@ -103,11 +105,6 @@ print(f"sign flips:   naive {naive_sign_flips(five):.4f}, library {sign_flip_tes
       f"scipy {scipys:.4f}, pencil {4 / 32:.4f}")
 ranks = stats.wilcoxon(five).pvalue
 print(f"signed ranks: naive {naive_signed_ranks(five):.4f}, scipy {ranks:.4f}")
-
-# %% bootstrap [markdown]
-# A p-value says whether, not how much. For that there is the **confidence interval**. Had we other five images, the mean difference would be another one. The **bootstrap** (Efron 1979) imitates that with what it has: it samples five of the five images, *with replacement*, so that some come twice and some not at all, and takes the mean. The middle 95 % of many such means are the interval. Of five images there are only $5^5 = 3125$ samples, so that here even the naive code can do all of them.
-
-# %% intervals
 means = [np.mean(sample) for sample in product(five, repeat=5)]
 naive = np.quantile(means, [0.025, 0.975])
 library = bootstrap_interval(five, seed=SEED)

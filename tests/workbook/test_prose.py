@@ -17,6 +17,7 @@ from skimage.filters import gaussian
 
 from toposeg_lite.topology import betti_numbers, persistence_pairs
 from toposeg_lite.workbook.studies import read_runs
+from toposeg_lite.workbook.studies.calibration import read_calibration
 from toposeg_lite.workbook.studies.runs import REFERENCE_RUNS
 from toposeg_lite.workbook.studies.statistics import compare_networks, paired_differences
 
@@ -448,6 +449,57 @@ def test_what_chapter_07_says_of_its_bound():
     chance = (weight / (1 + np.exp(-2 - 2 * x))).sum() / weight.sum()
     (answer,) = re.findall(r"Less, about (\.\d+)\.", text_of("07b"))
     assert float(answer) == round(chance, 2)
+
+
+def test_what_chapter_07b_says_of_three_data_sets():
+    names = ("chase_db1", "isbi2012_membranes", "crackforest")
+    files = {name: read_calibration(REFERENCE_RUNS / f"{name}-calibration.json") for name in names}
+    tables = {name: 100 * table.groupby(["method", "scaled"])[
+        ["error", "error_by_length", "accuracy"]].mean() for name, (table, _) in files.items()
+    }  # fmt: skip
+    walls, cracks = tables["isbi2012_membranes"], tables["crackforest"]
+
+    def numbers(table, column, scaled, *methods, digits=0):
+        return [round(float(table.loc[(m, scaled), column]), digits) for m in methods]
+
+    def bin_at(name, chance):
+        found = files[name][1]["branch, scaled"]
+        (place,) = np.flatnonzero(np.round(100 * found.probability) == chance)
+        return round(100 * found.frequency[place])
+
+    three = ("pixels", "dropout", "branch")
+    by_length = [[numbers(t, "error_by_length", False, m)[0] for t in tables.values()]
+                 for m in ("pixels", "branch")]  # fmt: skip
+    order = [0, 2, 1]  # vessels, cracks, walls
+    worse = [
+        t.loc[(method, True), "error_by_length"] > t.loc[(method, False), "error_by_length"]
+        for t in tables.values()
+        for method in three[:2]
+    ]
+    said = {
+        "7 % after scaling, where the mean likelihood has 23 and dropout 17": (
+            numbers(cracks, "error", True, "branch", *three[:2]) == [7, 23, 17]
+        ),
+        "83 of a hundred branches judged rightly instead of 67": (
+            numbers(cracks, "accuracy", True, *three) == [67, 67, 83]
+        ),
+        "the likelihood has 5.0 %, the head 5.5, dropout even less, 3.8": (
+            numbers(walls, "error", True, "pixels", "branch", "dropout", digits=1)
+            == [5.0, 5.5, 3.8]
+        ),
+        "judges 83 or 84 of a hundred rightly": (
+            numbers(walls, "accuracy", True, *three) == [84, 83, 83]
+        ),
+        "of what it gives 56 %, 78 % are real": bin_at("crackforest", 56) == 78,
+        "of what it gives 23 %, 44 % are": bin_at("isbi2012_membranes", 23) == 44,
+        "has 10, 5 and 2 % on vessels, cracks and walls, the head 5, 5 and 3": (
+            [[row[k] for k in order] for row in by_length] == [[10, 5, 2], [5, 5, 3]]
+        ),
+        "makes likelihood and dropout worse by length on all three sets": all(worse),
+    }
+    text = text_of("07b")
+    assert {words: words in text for words in said} == dict.fromkeys(said, True)
+    assert said == dict.fromkeys(said, True)
 
 
 def rows_of_table(text, *starts):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from toposeg_lite.workbook.studies import read_runs
+from toposeg_lite.workbook.studies.calibration import read_calibration
 from toposeg_lite.workbook.studies.costs import fit_cost
 from toposeg_lite.workbook.studies.scores import study_tables
 from toposeg_lite.workbook.studies.study import REFERENCE_RUNS
@@ -87,6 +88,29 @@ def test_the_errors_of_other_trainings_are_the_stored_means():
         assert name != network
         theirs = {group: written(published.loc[(setting, name, group)]) for group in groups}
         assert cells == theirs | {"Dice": ""}
+
+
+def test_the_calibration_of_three_sets_is_what_their_studies_hold():
+    rows = table_after("**How honest the probabilities of branches are**")
+    told = {(row.pop("data set"), row.pop("probability")): row for row in rows}
+    names = {"mean likelihood": "pixels", "Monte-Carlo dropout": "dropout",
+             "one threshold": "threshold", "branch head": "branch"}  # fmt: skip
+    files = sorted(REFERENCE_RUNS.glob("*-calibration.json"))
+    assert len(files) == 3
+    wanted = {}
+    for path in files:
+        table, _ = read_calibration(path)
+        assert table["seed"].nunique() == 3
+        for words, method in names.items():
+            row = {}
+            for heading, column in (("count", "error"), ("length", "error_by_length")):
+                for scaled in (False, True):
+                    one = 100 * table[(table["method"] == method) & (table["scaled"] == scaled)]
+                    numbers = f"{one[column].mean():.1f} ± {one[column].std():.1f}"
+                    row[f"by {heading}, scaled" if scaled else f"by {heading}"] = numbers
+            right = 100 * table.loc[table["method"] == method, "accuracy"].mean()
+            wanted[path.stem.removesuffix("-calibration"), words] = row | {"right": f"{right:.0f}"}
+    assert told == wanted
 
 
 def test_balance_and_search_are_the_stored_changes():
