@@ -19,13 +19,16 @@ of it lies on the truth.
 
 The numbers of each seed are a JSON file, so the same command goes on from where it was stopped. In
 the end ``study.json`` holds all seeds, with the reliability diagram of each method, the parameters
-and the versions. The workbook quotes a run of
+and the versions. The workbook quotes runs of
 
 ::
 
     python -m toposeg_lite.workbook.studies calibration --even-light
+    python -m toposeg_lite.workbook.studies calibration --dataset isbi2012_membranes --steps 2000
+    python -m toposeg_lite.workbook.studies calibration --dataset crackforest --steps 2000
 
-whose ``study.json`` is kept as ``notebooks/reference_runs/chase_db1-calibration.json``.
+each with an ``--out`` of its own, whose ``study.json`` are kept as
+``notebooks/reference_runs/<DATASET>-calibration.json``.
 
 References
 ----------
