@@ -12,6 +12,7 @@ import pytest
 from toposeg_lite.workbook.studies import read_runs
 from toposeg_lite.workbook.studies.calibration import read_calibration
 from toposeg_lite.workbook.studies.costs import fit_cost
+from toposeg_lite.workbook.studies.orders import order_tables, read_orders
 from toposeg_lite.workbook.studies.scores import study_tables
 from toposeg_lite.workbook.studies.study import REFERENCE_RUNS
 
@@ -111,6 +112,27 @@ def test_the_calibration_of_three_sets_is_what_their_studies_hold():
             right = 100 * table.loc[table["method"] == method, "accuracy"].mean()
             wanted[path.stem.removesuffix("-calibration"), words] = row | {"right": f"{right:.0f}"}
     assert told == wanted
+
+
+def test_the_orders_of_questions_are_those_of_both_runs():
+    told = {row.pop("data set, steps"): row for row in table_after("**Which branch to ask about")}
+    metric, wanted = "betti_matching_error", {}
+    for end in ("-400", ""):
+        for name, study in read_orders(REFERENCE_RUNS / f"annotation-orders{end}.json").items():
+            table, images = order_tables(study, metric), study["images"].values()
+            before, after = (
+                sum(image[key][metric] for image in images) / len(images)
+                for key in ("start", "end")
+            )
+            row = {"images": f"{len(images)}", "before, after": f"{before:.1f}, {after:.1f}"}
+            row |= {order: f"{table['area'][order]:.1f}" for order in ("random", "persistence")}
+            for order in ("uncertainty", "doubt"):
+                better, p = (table[c][order] for c in ("better than persistence",
+                                                            "p (persistence)"))  # fmt: skip
+                row[order] = f"{table['area'][order]:.1f} ({better:.0f}, {p:.2g})"
+            wanted[f"{name}, {study['about']['config']['steps']}"] = row
+    assert told == wanted
+    assert len(told) == 6
 
 
 def test_balance_and_search_are_the_stored_changes():
