@@ -289,10 +289,10 @@ metric = "betti_matching_error"
 for steps, file in ((400, "annotation-orders-400.json"), (3000, "annotation-orders.json")):
     study = read_orders(REFERENCE_RUNS / file)
     tables = {name: order_tables(found, metric) for name, found in study.items()}
-    text = f"Networks of {steps} steps: mean area of seven orders on three data sets; less is better. "
-    text += "The dashed line is the order by persistence; each number says in how many images an "
+    text = f"Networks of {steps} steps: mean area of seven orders on three data sets; less is "
+    text += "better. The dashed line is the order by persistence; each number says in how many "
     label = f"mean Betti-matching error, {steps} steps"
-    figures.show(figures.order_areas(tables, xlabel=label), text + "order is better than that one.")
+    figures.show(figures.order_areas(tables, xlabel=label), text + "images an order is better.")
     for name, table in tables.items():
         images = pd.DataFrame([*study[name]["images"].values()])
         ends = [pd.DataFrame([*images[key]]).mean()[metric] for key in ("start", "end")]
