@@ -114,6 +114,19 @@ def test_the_calibration_of_three_sets_is_what_their_studies_hold():
     assert told == wanted
 
 
+def test_how_parents_converge_is_what_the_looks_saw():
+    told = {row.pop("Dice after"): row for row in table_after("**When a parent has learned")}
+    files = sorted(REFERENCE_RUNS.glob("*-convergence.csv"))
+    wanted = {}
+    for path in files:
+        dice = pd.read_csv(path, index_col="step")["dice"]
+        rows = {f"{step}": f"{dice[step]:.3f}".removeprefix("0") for step in (1000, 2000, 3000)}
+        rows["4000 steps"] = f"{dice[4000]:.3f}".removeprefix("0")
+        wanted[path.stem.removesuffix("-convergence")] = rows
+    assert told == wanted
+    assert len(files) >= 3
+
+
 def test_the_orders_of_questions_are_those_of_both_runs():
     told = {row.pop("data set, steps"): row for row in table_after("**Which branch to ask about")}
     metric, wanted = "betti_matching_error", {}
