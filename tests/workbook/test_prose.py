@@ -544,6 +544,9 @@ def test_what_chapter_07b_says_of_three_data_sets():
             numbers(walls, "error", True, "pixels", "branch", "dropout", digits=1)
             == [5.0, 5.5, 3.8]
         ),
+        "alone judges 84 of a hundred branches rightly": (
+            numbers(walls, "accuracy", False, "pixels") == [84]
+        ),
         "judges 83 or 84 of a hundred rightly": (
             numbers(walls, "accuracy", True, *three) == [84, 83, 83]
         ),
@@ -591,6 +594,11 @@ def test_what_chapter_08_says_of_short_and_full_trainings():
         for steps in (400, 3000)
         for name in (sets[0], sets[2])
     ]
+    assert all(
+        (table[steps, name]["minus random"].drop("random") < 0).all()
+        for steps in (400, 3000)
+        for name in (sets[0], sets[2])
+    )
     behind = [t["area"]["uncertainty"] > t["area"]["doubt"] for t in table.values()]
     walls = full["isbi2012_membranes"]["images"].values()
     ends = [round(sum(i[key][metric] for i in walls) / 5, 1) for key in ("start", "end")]

@@ -100,6 +100,15 @@ def option_changes(
     ------
     ValueError
         If a run lacks the metric, or a network of a block.
+
+    Examples
+    --------
+    >>> from toposeg_lite.workbook.studies import read_runs
+    >>> from toposeg_lite.workbook.studies.study import REFERENCE_RUNS
+    >>> runs = read_runs(REFERENCE_RUNS / "ablation")
+    >>> table = option_changes(runs, option_blocks(runs), "betti_matching_error")
+    >>> round(table.loc[("Warping loss", "weight 1"), ("chase_db1", "%")])
+    52
     """
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     sources = [(_runs(runs, "runs"), blocks)]
