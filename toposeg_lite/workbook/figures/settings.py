@@ -70,7 +70,7 @@ def setting_dots(table: pd.DataFrame, *, title: str) -> Figure:
             ax.plot(row.error, place, marker, ms=6.5, mec=colour, mfc=face, mew=1.3)
         ax.set_xscale("log")
         low, high = ax.get_xlim()  # of little more than a decade a single power of ten says nothing
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1,)))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
         ax.xaxis.set_major_formatter(FuncFormatter(_short))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_ylim(len(settings) - 0.5, -0.5)
