@@ -152,7 +152,20 @@ def test_how_parents_converge_is_what_the_looks_saw():
         rows["4000 steps"] = f"{dice[4000]:.3f}".removeprefix("0")
         wanted[path.stem.removesuffix("-convergence")] = rows
     assert told == wanted
-    assert len(files) >= 3
+    assert len(files) == 5
+    errors = {
+        name: pd.read_csv(REFERENCE_RUNS / f"{name}-convergence.csv", index_col="step")[
+            "betti_matching_error"
+        ]
+        for name in wanted
+    }
+    moves = [one.pct_change()[one.index > 2000].abs().max() for one in errors.values()]
+    assert f"moves by up to {100 * max(moves):.0f} % from one look to the next" in WORDS
+    fell = {name: f"from {one[2000]:.1f} to {one[4000]:.1f}" for name, one in errors.items()}
+    said = f"fell {fell['topomortar']} on topomortar, {fell['crackforest']} on crackforest, rose"
+    assert said in WORDS
+    others = set(errors) - {"topomortar", "crackforest"}
+    assert all(errors[name][4000] > errors[name][2000] for name in others)
 
 
 def test_the_orders_of_questions_are_those_of_both_runs():
