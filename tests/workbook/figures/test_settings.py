@@ -63,7 +63,12 @@ def test_the_legend_names_networks_and_speaks_of_hollow_dots_where_there_are_som
 
 @pytest.mark.parametrize(
     ("errors", "ticks"),
-    [((3, 9), "3 4 5 6 7 8 9"), ((2, 40), "2 5 10 20"), ((3, 900), "10 100 1000")],
+    [
+        ((3, 9), "3 4 5 6 7 8 9"),
+        ((2, 40), "2 5 10 20"),
+        ((27, 900), "50 100 200 500 1000"),
+        ((3, 900), "10 100 1000"),
+    ],
 )
 def test_every_panel_has_numbers_below_it(errors, ticks):
     rows = [("a", "b", "control", float(error), False) for error in errors]
