@@ -53,6 +53,16 @@ def test_describe_says_what_the_numbers_are():
     assert "Image" not in good
 
 
+def test_eyes_are_said_to_be_of_persons():
+    run = make_run()
+    eyes = dict(zip(IMAGES, ("11L", "11R", "12L", "12R", "13L", "13R"), strict=True))
+    run.scores["image"] = run.scores["image"].map(eyes)
+    text = ComparisonExplorer({"x": run}, network="bad").describe()
+    assert "over 3 persons and seeds" in text
+    assert "6 test images" in text
+    assert "Sign-flip test over 3 persons: p 0.250, with Holm's" in text
+
+
 def test_a_control_without_errors_has_no_percentage():
     run = make_run()
     run.scores.loc[run.scores["network"] == "control", "betti_matching_error"] = 0.0

@@ -361,6 +361,36 @@ CASES = [
         r"relative_to must hold real numbers",
     ),
     (
+        "groups of others",
+        lambda: statistics.sign_flip_test([1.0, 2.0], groups=["a"]),
+        ValueError,
+        r"groups must have a label for each of 2 images; got 1",
+    ),
+    (
+        "groups in a word",
+        lambda: statistics.bootstrap_interval([1.0, 2.0], groups="ab"),
+        TypeError,
+        r"groups must be a label for each image, in a row; got 'ab'",
+    ),
+    (
+        "groups by a number",
+        lambda: statistics.rank_biserial([1.0, 2.0], groups=2),
+        TypeError,
+        r"groups must be a label for each image, in a row; got 2",
+    ),
+    (
+        "groups of no kind",
+        lambda: statistics.find_groups(["11L"], "eyes"),
+        ValueError,
+        r"groups must be one of 'persons', 'images'; got 'eyes'",
+    ),
+    (
+        "groups without an image",
+        lambda: statistics.find_groups(["11L", "11R"], {"11L": 11}),
+        ValueError,
+        r"groups must name the group of each image; '11R' is missing",
+    ),
+    (
         "flips draws",
         lambda: statistics.sign_flip_test([1.0, 2.0], draws=1.5),
         TypeError,

@@ -13,6 +13,7 @@ from toposeg_lite.workbook.studies import statistics
 from toposeg_lite.workbook.studies.statistics import (
     bootstrap_interval,
     compare_networks,
+    find_groups,
     holm,
     paired_differences,
     rank_biserial,
@@ -279,3 +280,102 @@ def test_means_are_over_what_both_have():
     row = compare_networks(scores, "error").loc["arm"]
     assert (row["control"], row["score"], row["difference"]) == (1.5, 0, -1.5)
     assert (row["seeds"], row["images"]) == (1, 2)
+
+
+# --- Images that belong together --------------------------------------------------------------
+
+
+def test_the_persons_of_chase_db1_are_known_by_the_names_of_their_eyes():
+    assert find_groups(["11L", "11R", "14L"]) == ["11", "11", "14"]
+    assert find_groups(["11L", "11R", "14L"], "images") == ["11L", "11R", "14L"]
+    assert find_groups(["11L", "retina"]) == ["11L", "retina"]  # not a set of eyes
+    assert find_groups(["011L", "slice-25"], {"011L": 3, "slice-25": 3, "x": 4}) == [3, 3]
+
+
+def test_groups_of_one_image_each_are_no_groups():
+    table, base = drawn(9, 3, 7), np.abs(drawn(10, 3, 7)) + 1
+    labels = list("gfedcba")
+    for options in ({}, {"over": "images"}, {"over": "seeds"}, {"relative_to": base}):
+        alone = bootstrap_interval(table, groups=labels, **options)
+        assert alone == bootstrap_interval(table, **options)
+    assert sign_flip_test(table, groups=labels) == sign_flip_test(table)
+    assert rank_biserial(table, groups=labels) == rank_biserial(table)
+
+
+@pytest.mark.parametrize("copies", [2, 3])
+def test_images_that_are_there_again_say_nothing_new(copies):
+    """Each image comes several times: grouped, everything is as if it came once."""
+    table, base = drawn(11, 3, 6), np.abs(drawn(12, 3, 6)) + 1
+    again, bases = (np.tile(values, copies) for values in (table, base))
+    labels = list(range(6)) * copies
+    assert sign_flip_test(again, groups=labels) == sign_flip_test(table)
+    assert rank_biserial(again, groups=labels) == pytest.approx(rank_biserial(table))
+    grouped = bootstrap_interval(again, groups=labels)
+    assert grouped == pytest.approx(bootstrap_interval(table))
+    assert np.diff(bootstrap_interval(again)) < np.diff(grouped)
+    part = bootstrap_interval(again, groups=labels, relative_to=bases)
+    assert part == pytest.approx(bootstrap_interval(table, relative_to=base))
+    assert sign_flip_test(again) < sign_flip_test(table)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_flip_together_in_all_ways(seed):
+    """Four groups of one to three images: 16 ways, and the mean is that over the images."""
+    values = np.random.default_rng(seed).integers(-4, 6, 8).astype(float)
+    labels = ["a", "b", "b", "c", "d", "c", "d", "d"]
+    count = 0
+    for signs in product([-1, 1], repeat=4):
+        sign = dict(zip("abcd", signs, strict=True))
+        flipped = sum(sign[label] * value for label, value in zip(labels, values, strict=True))
+        count += abs(flipped) >= abs(values.sum())
+    assert sign_flip_test(values, groups=labels) == count / 16
+
+
+def test_four_persons_by_hand():
+    eyes, persons = [-2.0, -3, 1, -2, 1, 1, -4, -4], [1, 1, 2, 2, 3, 3, 4, 4]
+    # The persons have -5, -1, 2 and -8, with the sum -12. As far are: all minus, -16; the 1 plus,
+    # -14; the 2 plus, -12. The 5 plus would be -6. Mirrored these are three more of 16.
+    assert sign_flip_test(eyes, groups=persons) == 6 / 16
+    worst = [-1.0, -2, -3, -4, -5, -6, -7, -8]  # no four persons can have less
+    assert sign_flip_test(worst, groups=persons) == 2 / 16
+    assert sign_flip_test(worst) == 2 / 256
+    # Means -2.5, -.5, 1, -4: ranks 3, 1, 2, 4, of which the third is positive.
+    assert rank_biserial(eyes, groups=persons) == pytest.approx((2 - 3 - 1 - 4) / 10)
+    assert sign_flip_test(worst, groups=[1] * 8) == 1  # one group says nothing
+
+
+def test_a_draw_takes_all_images_of_a_group():
+    """Against all 27 draws of three groups of unlike sizes."""
+    values, labels = np.array([4.0, 0, 1, 7, 3, 3]), ["a", "a", "a", "b", "c", "c"]
+    control = np.array([8.0, 1, 1, 9, 4, 5])
+    members = [np.array(labels) == name for name in "abc"]
+    means, parts = [], []
+    for draw in product(members, repeat=3):
+        means.append(np.concatenate([values[member] for member in draw]).mean())
+        parts.append(means[-1] / np.concatenate([control[member] for member in draw]).mean())
+    for level in (0.5, 0.8):
+        for found, options in ((means, {}), (parts, {"relative_to": control})):
+            ends = bootstrap_interval(values, groups=labels, draws=60_000, level=level, **options)
+            for value, part in zip(ends, ((1 - level) / 2, (1 + level) / 2), strict=True):
+                assert (np.array(found) < value - 1e-9).mean() <= part + 0.01
+                assert (np.array(found) <= value + 1e-9).mean() >= part - 0.01
+
+
+def test_eyes_are_compared_by_their_persons():
+    control = drawn(0, 3, 8) + 5
+    arm = control - np.abs(drawn(2, 3, 8))
+    scores = table_of(control=control, arm=arm)
+    eyes = [f"{person}{side}" for person in range(11, 15) for side in "LR"]
+    named = scores.assign(image=[eyes[int(image)] for image in scores["image"]])
+    plain, row = (compare_networks(s, "error").loc["arm"] for s in (scores, named))
+    assert (plain["images"], plain["groups"], plain["p_sign_flip"]) == (8, 8, 2 / 256)
+    assert (row["images"], row["groups"], row["lower"]) == (8, 4, 8)
+    assert row["p_sign_flip"] == row["p_wilcoxon"] == 2 / 16
+    assert row["difference"] == plain["difference"]
+    persons = [eye[:2] for eye in eyes]
+    assert (row["low"], row["high"]) == bootstrap_interval(arm - control, groups=persons)
+    pd.testing.assert_series_equal(
+        compare_networks(named, "error", groups="images").loc["arm"], plain
+    )
+    given = compare_networks(scores, "error", groups={f"{k:03}": k // 2 for k in range(8)})
+    pd.testing.assert_series_equal(given.loc["arm"], row)

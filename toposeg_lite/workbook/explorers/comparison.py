@@ -247,6 +247,9 @@ class ComparisonExplorer(Explorer):
             part = row["difference"] / row["control"]
             percent = f" ({100 * part:+.{int(abs(part) < 0.01)}f} %)"
         inside = row["low"] <= 0 <= row["high"]
+        # Both eyes of a person are drawn, and change their sign, together.
+        grouped = row["groups"] < row["images"]
+        units = f"{int(row['groups'])} persons" if grouped else "images"
         share = run.cost.loc[run.cost["network"] == self.network, "share_of_loss"].mean()
         text = (
             f"{run.name}: {self.network} ({self._weights()}) against the control on {run.dataset}, "
@@ -255,10 +258,10 @@ class ComparisonExplorer(Explorer):
             f"({better} is better): control {row['control']:.{digits}f}, {self.network} "
             f"{row['score']:.{digits}f}, a difference of {row['difference']:+.{fine}f}"
             f"{percent}, 95 % interval {row['low']:.{fine}f} to "
-            f"{row['high']:.{fine}f} over images and seeds, which "
+            f"{row['high']:.{fine}f} over {units} and seeds, which "
             f"{'holds' if inside else 'leaves out'} 0. Better in {int(row[better])}, worse in "
             f"{int(row[worse])}, equal in {equal} of the images; better with {gained} of "
-            f"{count(len(changes), 'seed')}. Sign-flip test over images: p "
+            f"{count(len(changes), 'seed')}. Sign-flip test over {units}: p "
             f"{_p(row['p_sign_flip'])}, with Holm's correction for "
             f"{count(len(table), 'loss')} {_p(row['p_holm'])}. "
             f"The loss takes {100 * share:.0f} % of the time."

@@ -11,6 +11,11 @@ images) array of float, network minus control, as `paired_differences` returns i
 for a single seed. Tests over images take each image's mean over the seeds. Where anything is drawn,
 `draws` says how often and `seed` decides what.
 
+Images that belong together, as the two eyes of a person do, are not independent: what is hard in
+one is often hard in the other. `groups`, one label for each image, says which do. Then whole groups
+are drawn and whole groups change their sign; the mean stays that over images. Without it each image
+stands for itself. `find_groups` knows the persons of chase_db1.
+
 References
 ----------
 .. [1] B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979.
@@ -29,7 +34,8 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -44,6 +50,7 @@ __all__ = [
     "FURTHER_COLUMNS",
     "bootstrap_interval",
     "compare_networks",
+    "find_groups",
     "holm",
     "kendall_tau",
     "paired_differences",
@@ -81,6 +88,48 @@ FURTHER_COLUMNS = {
 
 #: The columns that say of what a row of scores is.
 KEYS = ("network", "weight", "seed", "image")
+
+#: An eye of chase_db1: its person, and the left or the right one.
+EYE = re.compile(r"(\d\d)[LR]")
+
+
+def find_groups(
+    images: Iterable[str], groups: str | Mapping[str, Hashable] = "persons"
+) -> list[Hashable]:
+    """Return for each image the group that it belongs to.
+
+    Parameters
+    ----------
+    images : iterable of str
+        Their names.
+    groups : {"persons", "images"} or dict
+        "persons": if all are named as the eyes of chase_db1, "11L" to "14R", the groups are the
+        persons; else each image is one. "images": each image is one, always. A dict names the group
+        of each image.
+
+    Notes
+    -----
+    Some test sets are a single group, such as the slices of one stack (isbi2012_membranes) and the
+    volumes of one acquisition (vesselnn_3d). Of one group nothing can be drawn. So there each image
+    stands for itself, and intervals and p-values speak of this stack, not of another one.
+
+    Examples
+    --------
+    >>> find_groups(["11L", "11R", "12L"])
+    ['11', '11', '12']
+    >>> find_groups(["071", "072"])
+    ['071', '072']
+    """
+    names = list(images)
+    if isinstance(groups, Mapping):
+        missing = [name for name in names if name not in groups]
+        if missing:
+            raise ValueError(f"groups must name the group of each image; {missing[0]!r} is missing")
+        return [groups[name] for name in names]
+    eyes = [EYE.fullmatch(str(name)) for name in names]
+    if check_choice(groups, ("persons", "images"), "groups") == "persons" and all(eyes):
+        return [eye[1] for eye in eyes if eye]
+    return list(names)
 
 
 def paired_differences(
@@ -141,9 +190,30 @@ def _check_differences(differences: Any) -> np.ndarray:
     return np.atleast_2d(table).astype(float)
 
 
-def _of_images(differences: Any) -> np.ndarray:
-    """Return each image's mean over the seeds, without the noise of rounding, so that 0 is 0."""
-    return _check_differences(differences).mean(axis=0).round(12)
+def _sum_groups(table: np.ndarray, groups: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of each group's images, seeds by groups, and how many images each has."""
+    count = table.shape[1]
+    if groups is None:
+        return table, np.ones(count)
+    if isinstance(groups, str | Mapping) or not isinstance(groups, Iterable):
+        raise TypeError(f"groups must be a label for each image, in a row; got {groups!r}")
+    labels = list(groups)
+    if len(labels) != count:
+        raise ValueError(f"groups must have a label for each of {count} images; got {len(labels)}")
+    numbers = {label: k for k, label in enumerate(dict.fromkeys(labels))}
+    member = np.zeros((count, len(numbers)))
+    member[np.arange(count), [numbers[label] for label in labels]] = 1
+    return table @ member, member.sum(axis=0)
+
+
+def _of_groups(differences: Any, groups: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of each group's images, each its mean over the seeds, and the groups' sizes.
+
+    They are without the noise of rounding, so that 0 is 0.
+    """
+    images = _check_differences(differences).mean(axis=0, keepdims=True).round(12)
+    sums, sizes = _sum_groups(images, groups)
+    return sums[0].round(12), sizes
 
 
 def bootstrap_interval(
@@ -154,6 +224,7 @@ def bootstrap_interval(
     draws: int = 5000,
     seed: int = 0,
     relative_to: Any = None,
+    groups: Any = None,
 ) -> tuple[float, float]:
     """Return a confidence interval of the mean difference, by drawing again from what there is.
 
@@ -167,6 +238,9 @@ def bootstrap_interval(
     interval is that of the difference as a part of the control: in each draw, both means are taken
     of what was drawn. So -1, nothing is left, is the least that scores of at least 0 can give. A
     draw in which the control has 0 tells no part, and is left out; if all do, both ends are NaN.
+
+    With `groups`, as many groups as there are are drawn, each with all its images, and the mean is
+    that over the images drawn.
 
     With few seeds the interval over them is too narrow: of three it is hardly ever wider than from
     the smallest to the largest, which holds the true median of all seeds in only three of four
@@ -183,15 +257,20 @@ def bootstrap_interval(
     if not 0 < check_number(level, "level") < 1:
         raise ValueError(f"level must be between 0 and 1; got {level}")
     draws, seed = check_integer(draws, "draws", 1), check_integer(seed, "seed")
-    asked = table.shape, over, draws, seed
     base = None if relative_to is None else _check_base(relative_to, table.shape)
-    parts = _drawn(*asked) if draws * table.shape[1] > AT_ONCE else _kept(*asked)
+    sums, sizes = _sum_groups(table, groups)
+    if base is not None:
+        base, _ = _sum_groups(base, groups)
+    asked = sums.shape, over, draws, seed
+    parts = _drawn(*asked) if draws * sums.shape[1] > AT_ONCE else _kept(*asked)
     means = []
-    for seeds, images in parts:
-        found = ((seeds @ table) * images).sum(1)
+    for seeds, drawn in parts:
+        found = ((seeds @ sums) * drawn).sum(1)
         if base is not None:
-            control = ((seeds @ base) * images).sum(1)
+            control = ((seeds @ base) * drawn).sum(1)
             found = found[control > 0] / control[control > 0]
+        else:  # a draw of large groups holds more images
+            found = found / ((drawn * sizes).sum(1) if np.ptp(sizes) else sizes[0])
         means.append(found)
     together = np.concatenate(means)
     if not together.size:
@@ -238,7 +317,9 @@ def _kept(*arguments: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     return list(_drawn(*arguments))
 
 
-def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> float:
+def sign_flip_test(
+    differences: Any, *, draws: int = 9999, seed: int = 0, groups: Any = None
+) -> float:
     """Return how often chance alone gives a mean difference as far from zero as this one.
 
     Were the networks alike, each difference could as well have had the other sign. So all signs are
@@ -247,14 +328,18 @@ def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> flo
     never below ``2 / 2**n``. This is scipy's `permutation_test` of one paired sample. If there are
     more ways than `draws`, so many are drawn at random.
 
+    With `groups` all images of a group flip together, and n is the number of groups.
+
     Examples
     --------
     Three differences of the same sign: of 8 ways to flip them, 2 are as extreme.
 
     >>> sign_flip_test([-3.0, -1.0, -2.0])
     0.25
+    >>> sign_flip_test([-3.0, -1.0, -2.0], groups=["a", "a", "b"])
+    0.5
     """
-    values = _of_images(differences)
+    values, _ = _of_groups(differences, groups)
     check_integer(draws, "draws", 1)
     check_integer(seed, "seed")
     if len(values) < 2 or not values.any():
@@ -271,12 +356,13 @@ def sign_flip_test(differences: Any, *, draws: int = 9999, seed: int = 0) -> flo
     return float(test.pvalue)
 
 
-def rank_biserial(differences: Any) -> float:
+def rank_biserial(differences: Any, *, groups: Any = None) -> float:
     """Return the effect size that belongs to the signed-rank test: how one-sided images are [5]_.
 
     The images are ranked by the size of their difference, zeros left out. The value is the sum of
     the ranks of the positive ones minus that of the negative ones, divided by the sum of all: from
-    -1 (every image lower) to 1 (every image higher), and 0 where there is no difference.
+    -1 (every image lower) to 1 (every image higher), and 0 where there is no difference. With
+    `groups` their means are ranked.
 
     Examples
     --------
@@ -285,7 +371,8 @@ def rank_biserial(differences: Any) -> float:
     >>> round(rank_biserial([-4.0, -2.0, 1.0]), 3)
     -0.667
     """
-    values = _of_images(differences)
+    sums, sizes = _of_groups(differences, groups)
+    values = (sums / sizes).round(12)
     values = values[values != 0]
     if not values.size:
         return 0.0
@@ -399,18 +486,21 @@ def compare_networks(
     draws: int = 5000,
     flips: int = 9999,
     seed: int = 0,
+    groups: str | Mapping[str, Hashable] = "persons",
 ) -> pd.DataFrame:
     """Compare every network with the control in one score: how much, how sure, how often.
 
-    `level` and `draws` are those of `bootstrap_interval`, `flips` the draws of `sign_flip_test`.
-    There is a row for each network but the control and those of `leave_out`, in their order:
+    `level` and `draws` are those of `bootstrap_interval`, `flips` the draws of `sign_flip_test`,
+    and `groups` those of `find_groups`: what is said over images holds over their groups. There is
+    a row for each network but the control and those of `leave_out`, in their order:
 
     - "control", "score", "difference": means over the images and seeds that both have;
     - "low", "high": the bootstrap interval of the difference, over images and seeds;
     - "images", "lower", "higher": how many images there are, and with how many of them the mean
-      over the seeds is lower or higher than the control's;
+      over the seeds is lower or higher than the control's; "groups": how many groups they form;
     - "seeds", "seeds_lower": how many seeds, and with how many the mean over images is lower;
-    - "rank_biserial", "p_sign_flip", "p_wilcoxon" [4]_: effect size and tests over the images;
+    - "rank_biserial", "p_sign_flip", "p_wilcoxon" [4]_: effect size and tests over the groups, of
+      which the ranks take the means;
     - "p_holm": the sign-flip p-values, corrected for the number of networks.
 
     Examples
@@ -434,8 +524,10 @@ def compare_networks(
         table = paired_differences(scores, metric, name, control=control)
         base = float(theirs.loc[table.index, table.columns].to_numpy().mean())
         mean = float(table.to_numpy().mean())
-        low, high = bootstrap_interval(table, level=level, draws=draws, seed=seed)
-        images, seeds = _of_images(table), table.mean(axis=1).to_numpy()
+        labels = find_groups(table.columns, groups)
+        low, high = bootstrap_interval(table, level=level, draws=draws, seed=seed, groups=labels)
+        (images, _), seeds = _of_groups(table, None), table.mean(axis=1).to_numpy()
+        sums, sizes = _of_groups(table, labels)
         rows[name] = {
             "control": base,
             "score": base + mean,
@@ -445,11 +537,12 @@ def compare_networks(
             "images": len(images),
             "lower": int((images < 0).sum()),
             "higher": int((images > 0).sum()),
+            "groups": len(sizes),
             "seeds": len(seeds),
             "seeds_lower": int((seeds < 0).sum()),
-            "rank_biserial": rank_biserial(images),
-            "p_sign_flip": sign_flip_test(images, draws=flips, seed=seed),
-            "p_wilcoxon": float(stats.wilcoxon(images).pvalue) if images.any() else 1.0,
+            "rank_biserial": rank_biserial(images, groups=labels),
+            "p_sign_flip": sign_flip_test(images, draws=flips, seed=seed, groups=labels),
+            "p_wilcoxon": float(stats.wilcoxon(sums / sizes).pvalue) if sums.any() else 1.0,
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
     return table.assign(p_holm=holm(table["p_sign_flip"]))
