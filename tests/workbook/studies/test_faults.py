@@ -195,3 +195,20 @@ def test_the_interval_of_a_change_never_mends_more_than_there_is():
     (row,) = rows[rows["kind"] == "break"].to_dict("records")
     assert row["change"] == -40 / 44  # the images 1, 3, 5 and 7 have one break each, as before
     assert -1 <= row["low"] < row["change"] < row["high"] == 0
+
+
+def test_the_eyes_of_a_person_are_one_group():
+    table = made(control=4, good=2)
+    eyes = [f"{person}{side}" for person in range(11, 15) for side in "LR"]
+    named = table.assign(image=[eyes[int(image.split()[1])] for image in table["image"]])
+    plain, persons = (
+        which_loss({"a": some}).set_index("kind").loc["break"] for some in (table, named)
+    )
+    assert (plain["p_holm"], persons["p_holm"]) == (2 / 2**8, 2 / 2**4)
+    assert (plain["verdict"], persons["verdict"]) == ("fewer", "unclear")
+    # One eye of each person has 4 breaks and one 5, so however persons are drawn the part is one.
+    assert persons["low"] == pytest.approx(-4 / 9)
+    assert persons["high"] == pytest.approx(-4 / 9)
+    assert plain["low"] < plain["change"] == persons["change"] < plain["high"]
+    again = which_loss({"a": named}, groups="images").set_index("kind").loc["break"]
+    assert again["p_holm"] == plain["p_holm"]

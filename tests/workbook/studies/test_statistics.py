@@ -12,6 +12,7 @@ from scipy import stats
 from toposeg_lite.workbook.studies import statistics
 from toposeg_lite.workbook.studies.statistics import (
     bootstrap_interval,
+    change_interval,
     compare_networks,
     find_groups,
     holm,
@@ -379,3 +380,17 @@ def test_eyes_are_compared_by_their_persons():
     )
     given = compare_networks(scores, "error", groups={f"{k:03}": k // 2 for k in range(8)})
     pd.testing.assert_series_equal(given.loc["arm"], row)
+
+
+def test_a_change_is_a_part_of_the_control_of_the_same_persons():
+    control = np.abs(drawn(0, 2, 6)) + 5
+    arm = control - np.abs(drawn(2, 2, 6))
+    scores = table_of(control=control, arm=arm).sample(frac=1, random_state=0)
+    names = {f"{k:03}": f"{k // 2:02}{'LR'[k % 2]}" for k in range(6)}
+    named = scores.assign(image=scores["image"].map(names))
+    whole = bootstrap_interval(arm - control, relative_to=control)
+    persons = bootstrap_interval(arm - control, relative_to=control, groups=[0, 0, 1, 1, 2, 2])
+    assert whole != persons
+    assert change_interval(scores, "error", "arm") == pytest.approx(whole)
+    assert change_interval(named, "error", "arm") == pytest.approx(persons)
+    assert change_interval(named, "error", "arm", groups="images") == pytest.approx(whole)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,8 @@ from .scores import markdown
 from .statistics import (
     FURTHER_COLUMNS,
     KEYS,
-    bootstrap_interval,
+    change_interval,
     compare_networks,
-    paired_differences,
 )
 from .study import REFERENCE_RUNS
 
@@ -187,11 +186,18 @@ def read_faults(folder: str | os.PathLike[str] | None = None) -> dict[str, pd.Da
 
 
 def which_loss(
-    tables: Mapping[str, pd.DataFrame], *, level: float = 0.05, at_least: float = 1.0, seed: int = 0
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    level: float = 0.05,
+    at_least: float = 1.0,
+    seed: int = 0,
+    groups: str | Mapping[str, Hashable] = "persons",
 ) -> pd.DataFrame:
     """Return what each loss does to each kind of fault, data set by data set.
 
-    There is a row for each "dataset", "kind" and "loss", with the means over images and seeds:
+    Intervals and tests are over the `groups` of images of `find_groups`; the persons of chase_db1
+    are known. There is a row for each "dataset", "kind" and "loss", with the means over images and
+    seeds:
 
     - "control", "score": how many faults of the kind an image has, with the control and the loss;
     - "change": the loss's, as a part of the control's: -0.5 says that half of them are mended;
@@ -216,11 +222,12 @@ def which_loss(
     found = []
     for dataset, table in tables.items():
         for kind in KINDS:
-            compared = compare_networks(table, kind, seed=seed)
+            compared = compare_networks(table, kind, seed=seed, groups=groups)
             control = float(compared["control"].iloc[0])
             rows = compared[["control", "score", "p_holm"]].copy()
             rows["change"] = compared["difference"] / control if control else float("nan")
-            ends = [_change_interval(table, kind, loss, seed=seed) for loss in compared.index]
+            options: dict[str, Any] = {"seed": seed, "groups": groups}
+            ends = [change_interval(table, kind, loss, **options) for loss in compared.index]
             rows[["low", "high"]] = ends
             sure = compared["p_holm"] < level
             direction = np.where(compared["difference"] < 0, "fewer", "more")
@@ -231,12 +238,3 @@ def which_loss(
             found.append(rows.assign(dataset=dataset, kind=kind))
     table = pd.concat(found, ignore_index=True)
     return table[[*PLACE, *(column for column in table if column not in PLACE)]]
-
-
-def _change_interval(table: pd.DataFrame, kind: str, loss: str, *, seed: int) -> tuple[float, ...]:
-    """Return the interval of a loss's change in the faults of a kind, as a part of the control."""
-    changes = paired_differences(table, kind, loss)
-    control = table[table["network"] == "control"]
-    control = control.pivot(index="seed", columns="image", values=kind)
-    base = control.loc[changes.index, changes.columns]
-    return bootstrap_interval(changes, seed=seed, relative_to=base)

@@ -49,6 +49,7 @@ __all__ = [
     "COLUMNS",
     "FURTHER_COLUMNS",
     "bootstrap_interval",
+    "change_interval",
     "compare_networks",
     "find_groups",
     "holm",
@@ -277,6 +278,34 @@ def bootstrap_interval(
         return float("nan"), float("nan")
     low, high = np.quantile(together, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def change_interval(
+    scores: pd.DataFrame,
+    metric: str,
+    network: str,
+    *,
+    seed: int = 0,
+    groups: str | Mapping[str, Hashable] = "persons",
+) -> tuple[float, float]:
+    """Return the interval of a network's change in one score, as a part of the control's.
+
+    It is the `bootstrap_interval` over images and seeds; `groups` are those of `find_groups`.
+
+    Examples
+    --------
+    Half of the errors of each image are gone, whichever are drawn:
+
+    >>> rows = [("control", 0, "a", 4.0), ("control", 0, "b", 6.0), ("arm", 0, "a", 2.0),
+    ...         ("arm", 0, "b", 3.0)]
+    >>> scores = pd.DataFrame(rows, columns=["network", "seed", "image", "betti_error"])
+    >>> change_interval(scores, "betti_error", "arm")
+    (-0.5, -0.5)
+    """
+    changes = paired_differences(scores, metric, network)
+    base = _by_seed(scores, metric, "control").loc[changes.index, changes.columns]
+    labels = find_groups(changes.columns, groups)
+    return bootstrap_interval(changes, seed=seed, relative_to=base, groups=labels)
 
 
 def _check_base(relative_to: Any, shape: tuple[int, ...]) -> np.ndarray:
