@@ -209,7 +209,7 @@ figures.show(comparison_figure([data.test[worst]], shown, marks), text + ".")
 # %% report-text [markdown]
 # In the run that is stored here the two networks hardly differ: sixty steps are few, and the weight is small. What would you measure or change first? (Exercise 14.2 has such a case.) Four test images and a minute of training show how it is done, not what the loss is worth; with another seed, or on another processor, the digits are others.
 #
-# For a whole folder of masks, of *any* method, there is a page that does all this: the worst images first, each break and false merge marked, every metric of every image in a table, and two methods compared in pairs. Write the masks as files, as the next cell does, then, on the command line (after `pip install 'toposeg-lite[scale]'`):
+# For a whole folder of masks, of *any* method, there is a page that does all this: the worst images first, each break and false merge marked, every metric of every image in a table, and two methods compared in pairs. Write the masks as files, as the next cell does, then, on the command line (after `pip install -e '.[scale]'` in the project's folder):
 #
 # ```
 # python -m toposeg_lite.report topological truth --compare control
