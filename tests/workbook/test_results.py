@@ -11,14 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy import stats
 from skimage.measure import label
 
+from toposeg_lite import losses
+from toposeg_lite.losses import make_loss
 from toposeg_lite.workbook.studies import read_runs
 from toposeg_lite.workbook.studies.calibration import read_calibration
 from toposeg_lite.workbook.studies.costs import fit_cost
 from toposeg_lite.workbook.studies.orders import order_tables, read_orders
 from toposeg_lite.workbook.studies.scores import study_tables
-from toposeg_lite.workbook.studies.study import REFERENCE_RUNS
+from toposeg_lite.workbook.studies.study import ARMS, FURTHER_ARMS, REFERENCE_RUNS
+from toposeg_lite.workbook.studies.transfer import compare_orders, read_transfers
 
 TEXT = (Path(__file__).resolve().parents[2] / "RESULTS.md").read_text()
 LABELS = Path(os.environ.get("TOPOSEG_DATA") or "nowhere") / "topomortar" / "dataset" / "train"
@@ -53,25 +57,180 @@ def test_the_table_of_a_study_is_what_the_command_prints(name):
     assert table_after(f"table notebooks/reference_runs/{name}.json`") == wanted
 
 
+SETS = {
+    "mortar": "topomortar",
+    "vessels": "chase_db1",
+    "cracks": "crackforest",
+    "roads": "epfl_roads",
+    "membranes": "isbi2012_membranes",
+}
+
+
+def gains(dataset, network, metric="betti_matching_error"):
+    """How far a network is from the control: a mean over the test images for each seed."""
+    means = read_runs()[f"{dataset}-study"].scores.groupby(["network", "seed"])[metric].mean()
+    return means[network] - means["control"]
+
+
 def test_the_losses_at_a_glance_are_the_stored_changes():
-    sets = {
-        "mortar": "topomortar",
-        "vessels": "chase_db1",
-        "cracks": "crackforest",
-        "roads": "epfl_roads",
-        "membranes": "isbi2012_membranes",
-    }
     metric, wanted = "betti_matching_error", {}
-    for word, dataset in sets.items():
+    for word, dataset in SETS.items():
         means = read_runs()[f"{dataset}-study"].scores.groupby("network")[[metric, "dice"]].mean()
         share = 100 * (means[metric] / means.loc["control", metric] - 1)
         points = 100 * (means["dice"] - means.loc["control", "dice"])
         for network in means.index.difference(["control", "parent"]):
-            cell = f"{share[network]:+.0f} %, {points[network]:+.1f}"
-            wanted.setdefault(network, {})[word] = cell
+            part = f"{share[network]:+.0f} %"
+            clear = stats.ttest_1samp(gains(dataset, network), 0).pvalue < 0.05
+            part = f"**{part}**" if clear else part
+            wanted.setdefault(network, {})[word] = f"{part}, {points[network]:+.1f}"
     told = {row.pop("loss"): row for row in table_after("| loss | mortar | vessels |")}
     assert told == wanted
     assert len(told) == 15
+
+
+def test_what_the_short_reading_says_of_the_losses():
+    ours = {dataset: gains(dataset, "topological-spatial") for dataset in SETS.values()}
+    assert all((gain < 0).all() for gain in ours.values())
+    shown = {name for name, gain in ours.items() if stats.ttest_1samp(gain, 0).pvalue < 0.05}
+    assert shown == set(SETS.values()) - {"epfl_roads"}
+    every = list(read_runs()["epfl_roads-study"].arms)
+    assert all(stats.ttest_1samp(gains("epfl_roads", one), 0).pvalue > 0.05 for one in every)
+    worse = [one for one in every if (gains("chase_db1", one) > 0).all()]
+    assert worse == ["skeleton-recall", "warping-dice", "morse-patches"]
+    assert "on vessels skeleton recall, warping on Dice and Morse on patches are worse" in WORDS
+    plain = ("warping", "warping-dice", "morse-skeleton", "morse-patches", "morse-both-dice",
+             "skeleton-recall")  # fmt: skip
+    for one in plain:
+        assert stats.ttest_1samp(gains("crackforest", one), 0).pvalue > 0.05
+        assert gains("topomortar", one).mean() < 0
+    runs = read_runs(REFERENCE_RUNS / "topomortar") | {"": read_runs()["topomortar-study"]}
+
+    def away(setting, columns, network="topological-spatial"):
+        means = runs[setting].scores.groupby("network")[columns].mean().sum(axis=1)
+        return f"{100 * (1 - means[network] / means['control']):.0f}"
+
+    counts, matched = ["betti_0_error", "betti_1_error"], ["betti_matching_error"]
+    assert (
+        f"it takes away {away('ten', counts)} % with ten images, which then make fewer than fifty "
+        f"without it, and {away('pseudo', counts)} % with pseudo labels ({away('', counts)} % "
+        f"with fifty accurate ones), but {away('noisy', counts)} % with noisy ones; by the Betti "
+        f"matching error {away('ten', matched)}, {away('pseudo', matched)}, {away('', matched)} "
+        f"and {away('noisy', matched)} %"
+    ) in WORDS
+    assert (
+        f"matched it is only {away('noisy', matched)} % in distribution, where skeleton recall, "
+        f"{away('noisy', matched, 'skeleton-recall')} %, and the sum with clDice, "
+        f"{away('noisy', matched, 'topological+cldice')} %, are ahead of it"
+    ) in WORDS
+    assert f"matched it takes away {away('hue', matched)} %, not {away('', matched)}" in WORDS
+    groups = runs["noisy"].groups.groupby(["group", "network"])["betti_matching_error"].mean()
+    shares = {
+        name: [round(100 * (1 - groups[g, name] / groups[g, "control"]))
+               for g in ("angles", "colors", "shadows")]
+        for name in ("topological-spatial", "skeleton-recall")
+    }  # fmt: skip
+    assert (
+        "it stays at {}, {} and {} %".format(*shares["topological-spatial"])
+        + " and skeleton recall at {}, {} and {} %".format(*shares["skeleton-recall"])
+    ) in WORDS
+
+
+def test_the_calls_beside_the_names_are_those_of_the_arms():
+    arms = {arm.name: arm for arm in (*ARMS, *FURTHER_ARMS)}
+    calls = 0
+    for row in table_after("| name | what it adds"):
+        names = row["name"].partition(", weight")[0].split(", ")
+        last = names[0].rsplit("-", 1)[0] + names[-1] if names[-1].startswith("-") else names[-1]
+        assert {names[0], last} <= set(arms)
+        shown = names[0] if names[0] == "topological-spatial" else last
+        loss = row["call"].strip("`")
+        if loss != "SumLoss":
+            built = eval(loss, vars(losses))
+            assert built.options == make_loss(arms[shown].loss, **arms[shown].loss_options).options
+            calls += 1
+    assert calls == 8
+
+
+def test_what_is_said_of_weights_at_the_end_of_the_three():
+    ends, largest, curves = {"upper": 0, "lower": 0}, {}, {}
+    for dataset in SETS.values():
+        study = json.loads((REFERENCE_RUNS / f"{dataset}-study.json").read_text())
+        for arm in study["parameters"]["arms"]:
+            first = study["networks"][arm["name"]]["0"]
+            ends["upper"] += first["weight"] == max(arm["weights"])
+            ends["lower"] += first["weight"] == min(arm["weights"])
+            if first["weight"] == max(arm["weights"]):
+                largest.setdefault(arm["name"], []).append(dataset)
+            if arm["name"] == "cldice":
+                (control,) = study["networks"]["control"]["0"]["validation"].values()
+                errors = [one["betti_matching_error"] for one in first["validation"].values()]
+                spent = [control["dice"] - one["dice"] for one in first["validation"].values()]
+                curves[dataset] = errors, 100 * spent[-1]
+    assert (
+        f"{sum(ends.values())} of the 75 choices are at an end of the three, {ends['upper']} of "
+        "them at the upper one"
+    ) in WORDS
+    assert len(largest["cldice"]) == len(largest["scnp"]) == 4
+    for word, dataset in (("vessels", "chase_db1"), ("roads", "epfl_roads")):
+        errors, spent = curves[dataset]
+        digits = 0 if errors[0] > 100 else 1
+        said = ", ".join(f"{error:.{digits}f}" for error in errors)
+        assert f"{word} {said}" in WORDS
+        assert errors == sorted(errors, reverse=True)
+        assert spent < 0.55
+    errors, spent = curves["crackforest"]
+    assert "cracks " + ", ".join(f"{error:.1f}" for error in errors) in WORDS
+    assert spent < 0.55
+
+
+def test_the_orders_of_all_pairs_are_those_of_the_chapter():
+    transfers = read_transfers()
+    orders = compare_orders(transfers, seed=0)
+
+    def cell(name, metric):
+        tau, p = (orders.loc[(name, metric), key] for key in ("tau", "p_holm"))
+        p = "below .001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+        return f"{tau:+.2f} ({p})".replace("0.", ".")
+
+    wanted = {
+        name: {
+            "networks": f"{len(one.networks)}",
+            "by Betti matching error": cell(name, "betti_matching_error"),
+            "by Dice": cell(name, "dice"),
+            "best Dice away": f"{one.means('dice')['away'].max():.2f}".removeprefix("0"),
+        }
+        for name, one in transfers.items()
+    }
+    rows = table_after("| pair | networks |")
+    assert {row.pop("pair"): row for row in rows} == wanted
+    away = transfers["isbi2012_membranes -> topomortar"]
+    means = away.means("betti_matching_error")
+    topological = [
+        name for name in means.index if re.fullmatch("topological-(spatial|betti|rank)", name)
+    ]
+    for words, place in (
+        ("take away {} to {} % where", "away"),
+        ("took {} to {} % at home", "home"),
+    ):
+        shares = 100 * (1 - means.loc[topological, place] / means.loc["control", place])
+        assert words.format(round(shares.min()), round(shares.max())) in WORDS
+
+
+def test_the_table_of_others_is_what_they_published():
+    published = pd.read_csv(REFERENCE_RUNS / "published-sparse.csv")
+    errors = published.pivot(index="loss", columns="data", values="betti_matching_error")
+    shares = 100 * (1 - errors / errors.loc["Dice + cross-entropy"])
+    columns = [
+        next(name for name in shares if name.startswith(word)) for word in ("ATM", "FIVES", "ACDC")
+    ]
+    rows = table_after("### Beside another table")
+    assert {row.pop("loss"): [*row.values()] for row in rows} == {
+        name: [
+            "" if np.isnan(x) else f"{x:.0f} %".replace("-0 ", "0 ")
+            for x in shares.loc[name, columns]
+        ]
+        for name in shares.index.drop("Dice + cross-entropy")
+    }
 
 
 def test_the_errors_out_of_distribution_are_the_stored_means():
@@ -88,7 +247,18 @@ def test_the_errors_out_of_distribution_are_the_stored_means():
             for group, found in means.items()
         }
         assert ours.pop(network) == cells
-    assert all(name.startswith("published: ") for name in ours)
+    published = pd.read_csv(REFERENCE_RUNS / "topomortar" / "published.csv")
+    published = published.set_index(["setting", "network", "group"])[errors]
+    names = {"cross-entropy + Dice": "control", "clDice": "cldice", "TopoLoss": "topoloss",
+             "skeleton recall": "skeleton-recall"}  # fmt: skip
+    for row, cells in ours.items():
+        name, _, hue = row.removeprefix("published: ").partition(", ")
+        setting = "accurate, 50 images" + (", hue" if hue else "")
+        for group, cell in cells.items():
+            theirs = published.loc[(setting, names.get(name, name), group)]
+            told = [float(number) for number in cell.replace("*", "").split(" / ")]
+            assert told == pytest.approx([*theirs])
+    assert len(ours) == 6
 
 
 def test_the_errors_of_other_trainings_are_the_stored_means():
@@ -107,16 +277,18 @@ def test_the_errors_of_other_trainings_are_the_stored_means():
         setting = f"{data.get('labels', 'accurate')}, {data.get('training', 50)} images"
         setting += ", hue" if run.parameters["augment"] else ""
         scores = pd.concat([run.scores.assign(group=groups[0]), run.groups])
-        means = scores.groupby(["network", "group"])[[*errors, "dice"]].mean()
+        keys = [*errors, "betti_matching_error", "dice"]
+        means = scores.groupby(["network", "group"])[keys].mean()
         for network in ("control", *run.arms):
             cells = {group: written(means.loc[(network, group), errors]) for group in groups}
+            cells["matched"] = written([means.loc[(network, groups[0]), "betti_matching_error"]])
             cells["Dice"] = f"{means.loc[(network, groups[0]), 'dice']:.3f}".removeprefix("0")
             assert told.pop((setting, network)) == cells
     for (setting, network), cells in told.items():
         name = network.removeprefix("published: ")
         assert name != network
         theirs = {group: written(published.loc[(setting, name, group)]) for group in groups}
-        assert cells == theirs | {"Dice": ""}
+        assert cells == theirs | {"matched": "", "Dice": ""}
 
 
 def test_the_calibration_of_three_sets_is_what_their_studies_hold():
