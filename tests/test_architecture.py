@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "toposeg_lite"
 #: Each row may import from the rows above it, and from its own. Ground first.
 FLOORS = [
-    {"checks", "environment", "files"},
+    {"checks", "environment", "files", "memory"},
     {"topology"},
     {"calibration", "differences", "further_metrics", "losses", "metrics", "models"},
     {"data", "monai", "structures"},
