@@ -34,6 +34,7 @@ from .scale import ScaleCommand
 from .scores import study_tables
 from .study import Study, read_study
 from .sweep import SweepError, run_sweep
+from .verdicts import CompareCommand, WhichLossCommand
 
 __all__ = ["main", "run_study"]
 
@@ -43,6 +44,7 @@ COMMANDS = {
     "across": AcrossCommand,
     "audit": AuditCommand,
     "calibration": CalibrationCommand,
+    "compare": CompareCommand,
     "convergence": ConvergenceCommand,
     "faults": FaultsCommand,
     "observers": ObserversCommand,
@@ -50,6 +52,7 @@ COMMANDS = {
     "pretrained": PretrainedCommand,
     "reach": ReachCommand,
     "scale": ScaleCommand,
+    "which-loss": WhichLossCommand,
 }
 
 
