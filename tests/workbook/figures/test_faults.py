@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgb
@@ -29,10 +31,12 @@ TABLE = pd.DataFrame([
 def test_a_panel_for_each_data_set_with_its_cells_and_feet():
     roads, walls = figures.fault_map(TABLE).axes
     assert [ax.get_title(loc="left") for ax in (roads, walls)] == ["roads", "walls"]
-    for ax in (roads, walls):
-        assert [tick.get_text() for tick in ax.get_yticklabels()] == ["cldice", "warping"]
+    # The losses are named on the left; beside it the rows are the same.
+    assert [tick.get_text() for tick in roads.get_yticklabels()] == ["cldice", "warping"]
+    assert [tick.get_text() for tick in walls.get_yticklabels()] == []
+    assert roads.get_ylim() == walls.get_ylim() == (1.5, -0.5)
     feet = [tick.get_text() for tick in roads.get_xticklabels()]
-    assert feet == ["break\n12 an image", "false hole\n0.25 an image"]
+    assert feet == ["break\n12", "false\nhole\n0.25"]
     words = {text.get_position(): text.get_text() for text in walls.texts}
     assert words == {(0, 0): "+100 %", (0, 1): "-10 %", (1, 0): "-20 %", (1, 1): "+20 %"}
     # What is rare stays empty, and what rounds to nothing has no sign.
@@ -59,7 +63,37 @@ def test_cells_do_not_leave_their_panel_nor_panels_the_figure():
     for ax in figure.axes:
         box = ax.get_position()
         assert 0 < box.y0 < box.y1 < 1
-    assert figure.axes[0].get_position().y0 > figure.axes[1].get_position().y1
+    left, right = (ax.get_position() for ax in figure.axes)
+    assert left.x1 < right.x0
+    assert right.x1 < 1
+    assert left.y0 == right.y0  # beside each other
+
+
+def test_five_data_sets_with_fifteen_losses_fit_on_a_page_of_readable_words():
+    kinds = ["break", "spurious component", "false merge", "missing component", "false hole"]
+    rows = [row(f"set {d}", kind, f"topological-and-{k}", -0.5, "fewer")
+            for d in range(5) for kind in kinds for k in range(15)]  # fmt: skip
+    figure = figures.fault_map(pd.DataFrame(rows))
+    assert len(figure.axes) == 5
+    width, height = figure.get_size_inches()
+    assert width <= 9.5
+    assert height <= 14
+    figure.canvas.draw()
+    boxes = [ax.get_position() for ax in figure.axes]
+    assert [round(box.y0, 6) == round(boxes[0].y0, 6) for box in boxes[:3]] == [True, True, False]
+    page = figure.bbox
+    for ax in figure.axes:
+        cells, feet, names = (
+            [word.get_window_extent() for word in words]
+            for words in (ax.texts, ax.get_xticklabels(), ax.get_yticklabels())
+        )
+        for box in (*cells, *feet, *names):
+            assert page.x0 <= box.x0 < box.x1 <= page.x1
+            assert page.y0 <= box.y0 < box.y1 <= page.y1
+        assert max(box.width for box in cells) < ax.get_window_extent().width / len(kinds)
+        assert all(one.x1 < other.x0 for one, other in pairwise(feet))
+    (key,) = figure.texts
+    assert page.x0 <= key.get_window_extent().x0
 
 
 def luminance(colour):

@@ -1,4 +1,4 @@
-"""Which loss mends which fault, as one picture: losses down, kinds of faults to the right."""
+"""Which loss mends which fault, on one page: losses down, kinds of faults to the right."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ __all__ = ["fault_map"]
 
 #: From half as many faults, over as many as the control, to twice as many.
 CHANGES = LinearSegmentedColormap.from_list("changes", [COMPONENT, "white", HOLE])
-KEY = "blue: fewer than the control; orange: more; framed: sure; empty: hardly any to mend"
+KEY = (
+    "at the foot: the control's faults in an image; blue: fewer with the loss; orange: more; "
+    "framed: sure; empty: hardly any to mend"
+)
 COLUMNS = ("dataset", "kind", "loss", "control", "change", "verdict")
 
 
 def fault_map(table: pd.DataFrame) -> Figure:
     """Draw what each loss changes in the number of faults of each kind, a panel for each data set.
+
+    Two panels lie beside each other, the first data sets at the top.
 
     `table` is what `which_loss` of the studies returned. A cell says by how many percent there are
     fewer or more faults than with the control, and has its colour: blue is fewer, orange more, in
@@ -45,14 +50,21 @@ def fault_map(table: pd.DataFrame) -> Figure:
     """
     table = _table(table, COLUMNS, "table")
     datasets, kinds, losses = (list(table[key].unique()) for key in ("dataset", "kind", "loss"))
-    sides = len(losses) * 0.3, 1.05  # inches: the cells of a panel, and what is above and below
-    figure = Figure(figsize=(9.2, len(datasets) * sum(sides) + 0.2))
+    sides = len(losses) * 0.21, 1.1  # inches: the cells of a panel, and what is above and below
+    columns = min(len(datasets), 2)
+    height = -(-len(datasets) // columns) * sum(sides) + 0.25
+    figure = Figure(figsize=(9.2, height))
+    left, gap = 0.16, 0.02  # parts of the width: the names of the losses, between two panels
+    width = (1 - left) / columns - gap
     for number, dataset in enumerate(datasets):
-        low = 1 - ((number + 1) * sum(sides) - 0.6) / figure.get_figheight()
-        ax = figure.add_axes((0.22, low, 0.76, sides[0] / figure.get_figheight()))
+        row, column = divmod(number, columns)
+        low = 1 - ((row + 1) * sum(sides) - 0.75) / height
+        place = left + column * (width + gap), low, width, sides[0] / height
+        ax = figure.add_axes(place)
         _panel(ax, table[table["dataset"] == dataset], kinds, losses)
+        ax.tick_params(labelleft=not column)
         ax.set_title(dataset, fontsize="medium", loc="left")
-    figure.text(0.98, 0.08 / figure.get_figheight(), KEY, ha="right", fontsize="small")
+    figure.text(0.98, 0.08 / height, KEY, ha="right", fontsize="x-small")
     return figure
 
 
@@ -63,12 +75,12 @@ def _panel(ax: Axes, table: pd.DataFrame, kinds: list[str], losses: list[str]) -
     feet = dict.fromkeys(kinds, "")
     for (loss, kind), row in rows.items():
         place = losses.index(loss), kinds.index(kind)
-        feet[kind] = f"\n{row['control']:.3g} an image"
+        feet[kind] = f"\n{row['control']:.3g}"
         if row["verdict"] != "rare" and np.isfinite(row["change"]):
             shades[place] = row["change"]
             _cell(ax, place, row)
     ax.imshow(shades, cmap=CHANGES, vmin=-0.6, vmax=0.6, aspect="auto")
-    labels: list[Any] = [f"{kind}{foot}" for kind, foot in feet.items()]
+    labels: list[Any] = [kind.replace(" ", "\n") + foot for kind, foot in feet.items()]
     ax.set_xticks(range(len(kinds)), labels, fontsize="small")
     ax.set_yticks(range(len(losses)), losses, fontsize="small")
     ax.tick_params(length=0)
