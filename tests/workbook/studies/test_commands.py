@@ -164,7 +164,8 @@ def test_a_study_of_own_images_ignores_what_nobody_labelled(places, tmp_path, ca
     assert main(["study", *words(values)]) == 0  # goes on, and finds everything done
     # Without the option, masks of three values are refused before anything is made.
     del values["ignore"]
-    assert main(["study", *words({**values, "name": "other"})]) == 1
+    other = {"name": "other", "results": tmp_path / "other.json"}
+    assert main(["study", *words({**values, **other})]) == 1
     assert "if 255 marks pixels without a label, say ignore=255" in capfd.readouterr().err
     assert not (tmp_path / "runs" / "other").exists()
 
@@ -231,7 +232,7 @@ def test_own_images_that_are_not_there_are_refused(tmp_path, capsys, command, va
         (["orders", "--datasets", "vessels"], ["--out"]),
         (["orders", "--datasets", "vessels"], ["--results"]),
         (["pretrained", "--dataset", "vessels"], ["--out"]),
-        (["pretrained", "--dataset", "vessels"], ["--folder"]),
+        (["pretrained", "--dataset", "vessels", "--out", "model"], ["--folder"]),
     ],
     ids=str,
 )

@@ -175,6 +175,8 @@ def test_the_command_writes_and_prints_the_results(tmp_path, capsys, monkeypatch
     table = orders.order_tables(found["brick"], "cldice").round(4)
     assert f"{table.loc['persistence', 'area']:.4f}" in said
     assert main(["orders", *words, "--steps", "3", "--patch", "32"]) == 1
+    assert "orders.json holds other results: steps is 2" in capsys.readouterr().err
+    assert main(["orders", *words[:-2], "--steps", "3", "--patch", "32"]) == 1
     assert "holds another study" in capsys.readouterr().err
     # Another data set comes to those that the file holds.
     words[1] = "roads"

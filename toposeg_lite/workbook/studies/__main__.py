@@ -30,6 +30,7 @@ from .observers import ObserversCommand
 from .options import TEXTS, add_options
 from .orders import OrdersCommand
 from .reach import ReachCommand
+from .results import check_study_results, result_files
 from .scale import ScaleCommand
 from .scores import study_tables
 from .study import Study, read_study
@@ -61,7 +62,9 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
 
     Of `parameters`, "out" is the folder of all runs ("runs"), "name" that of this one in it
     (``<dataset>-study``), which is returned. "results" is a further file for the results, ending in
-    ".json"; the scores of each test image are put beside it, ending in ".csv". "arms" are the names
+    ".json"; the scores of each test image are put beside it, ending in ".csv". Results of another
+    study that are there already are refused with a ValueError before anything is trained; of the
+    same study, or of a part of its arms, seeds and groups, they are replaced. "arms" are the names
     of some of `study.ARMS` (all) and `study.FURTHER_ARMS`, or mappings of the fields of `Arm`, e.g.
     of a sum of losses. The others are those of `StudyConfig.from_parameters`.
     """
@@ -71,15 +74,13 @@ def run_study(parameters: Mapping[str, Any] | None = None) -> Path:
         raise ValueError(f"results must be a file whose name ends in .json; got {results!r}")
     config = read_study(given)
     if results is not None:
+        check_study_results(Path(results), config)
         make_folder(Path(results).parent)
     folder = Path(out or "runs") / (name or f"{config.shared.dataset}-study")
     Study(config, folder).run()
     if results is not None:
-        endings = [".json", ".csv", *(f"-{group}.csv" for group in config.groups)]
-        for ending in endings:
-            place = Path(results).with_suffix("")
-            kept = (folder / f"study{ending}").read_bytes()
-            write_atomically(place.with_name(f"{place.name}{ending}"), kept)
+        for kept, file in result_files(Path(results), config).items():
+            write_atomically(file, (folder / kept).read_bytes())
     return folder
 
 
@@ -146,7 +147,12 @@ def _parser() -> argparse.ArgumentParser:
     sweep = commands.add_parser("sweep", help="make many studies over many processes")
     sweep.set_defaults(run=_sweep_command)
     sweep.add_argument("file", help="a YAML file: which studies")
-    sweep.add_argument("--workers", type=int, help="how many processes train at once (cores)")
+    sweep.add_argument(
+        "--workers",
+        type=int,
+        help="how many processes train at once (cores); "
+        "not with tcp://HOST:PORT, whose workers are there",
+    )
     sweep.add_argument("--threads", type=int, default=1, help="threads of each process")
     sweep.add_argument("--scheduler", help="tcp://HOST:PORT, or the class of a cluster")
     sweep.add_argument(

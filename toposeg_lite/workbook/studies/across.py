@@ -44,6 +44,7 @@ from ...training.records import git_commit, read_json, rows, write_json
 from .finished import Finished, read_finished
 from .notebook import read_value
 from .options import option
+from .results import check_table
 from .scores import COLUMNS
 from .statistics import KEYS
 from .transfer import SETTINGS, Transfer, transfer_tables
@@ -236,7 +237,11 @@ class AcrossCommand:
     def run(self) -> dict[str, Transfer]:
         """Score what is not scored yet, print the tables, and return the scores of each pair."""
         trips = self._trips()
-        folder = None if self.results is None else make_folder(Path(self.results))
+        folder = None if self.results is None else Path(self.results)
+        if folder is not None:
+            for trip in trips:
+                _check_kept(folder / trip.file, trip)
+            make_folder(folder)
         found = {}
         count = sum(len(trip.home.files) for trip in trips)
         with tqdm(total=count, unit="network", file=sys.stderr, disable=None) as bar:
@@ -376,6 +381,14 @@ def _name(home: Finished) -> str:
 def _plain(name: str) -> str:
     """Return a name as a part of a file's name."""
     return name.replace(":", "-").replace(",", "-")
+
+
+def _check_kept(path: Path, trip: _Trip) -> None:
+    """Raise a ValueError if there is a table of other networks, or of images shown otherwise."""
+    networks, seeds = zip(*trip.home.files, strict=True)
+    weights = [weight for _, weight in trip.home.files.values()]
+    facts = {key: [value] for key, value in trip.facts.items()}
+    check_table(path, **facts, network=networks, seed=seeds, weight=weights)
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:

@@ -17,6 +17,7 @@ import pandas as pd
 from ...files import make_folder, write_atomically
 from ...training import train
 from .options import option, training_of
+from .results import MEND, check_table
 from .scores import markdown
 
 __all__ = ["ConvergenceCommand"]
@@ -40,23 +41,49 @@ class ConvergenceCommand:
 
     def run(self) -> dict[str, pd.DataFrame]:
         """Train, print the looks, and return them."""
-        looks = {}
-        for name in self.datasets:
-            config = dataclasses.replace(
+        configs = {
+            name: dataclasses.replace(
                 training_of(self, name),
                 anneal=False,
                 validate_every=self.every,
                 validation_window=self.window,
                 checkpoint_every=self.every,
             )
-            path = Path(self.out) / f"{name}.safetensors"
-            looks[name] = train(config, out=path, resume=True).validation
+            for name in self.datasets
+        }
+        if self.every > self.steps:
+            raise ValueError(
+                f"every must be at most steps, or nobody looks; got every={self.every} and "
+                f"steps={self.steps}"
+            )
+        files = {} if self.results is None else {
+            name: Path(self.results) / f"{name}-convergence.csv" for name in configs
+        }  # fmt: skip
+        for name, file in files.items():
+            self._check_kept(file, self._network(name))
+        looks = {}
+        for name, config in configs.items():
+            looks[name] = train(config, out=self._network(name), resume=True).validation
             print(_table(name, looks[name]), flush=True)
-            if self.results is not None:
-                file = make_folder(Path(self.results)) / f"{name}-convergence.csv"
+            if name in files:
+                make_folder(files[name].parent)
                 text = looks[name].astype({"step": int}).to_csv(index=False, float_format="%.6g")
-                write_atomically(file, text.encode())
+                write_atomically(files[name], text.encode())
         return looks
+
+    def _network(self, name: str) -> Path:
+        """Return where the network of a data set is kept."""
+        return Path(self.out) / f"{name}.safetensors"
+
+    def _check_kept(self, file: Path, network: Path) -> None:
+        """Raise a ValueError if there are looks already, and they may be those at another network.
+
+        The looks do not say how the network was trained. Its checkpoint does: where it is missing,
+        nobody knows, and where it is another one, the training refuses to go on with it.
+        """
+        check_table(file, step=range(self.every, self.steps + 1, self.every))
+        if file.exists() and not network.exists():
+            raise ValueError(f"{file} holds looks at a network that is not {network}; {MEND}")
 
 
 def _table(name: str, looks: pd.DataFrame) -> str:

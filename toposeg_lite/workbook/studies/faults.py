@@ -36,6 +36,7 @@ from ...training.checkpoint import digest
 from ...training.records import git_commit, read_json, rows, write_json
 from .finished import Finished, read_finished
 from .options import option
+from .results import check_table
 from .scores import markdown
 from .statistics import (
     FURTHER_COLUMNS,
@@ -96,21 +97,33 @@ class FaultsCommand:
         names = [study.dataset for study in finished]
         if len(set(names)) < len(names):
             raise ValueError(f"studies must be of different data sets; got {', '.join(names)}")
-        place = None if self.results is None else make_folder(Path(self.results))
+        files = {} if self.results is None else {
+            name: Path(self.results) / f"{name}-faults.csv" for name in names
+        }  # fmt: skip
+        for study in finished:
+            if study.dataset in files:
+                networks, seeds = zip(*study.files, strict=True)
+                weights = [weight for _, weight in study.files.values()]
+                check_table(files[study.dataset], network=networks, seed=seeds, weight=weights)
+        if self.results is not None:
+            make_folder(Path(self.results))
         tables = {}
         for study in finished:
-            tables[study.dataset] = self._table(study)
-            if place is not None:
+            file = files.get(study.dataset)
+            tables[study.dataset] = self._table(study, file)
+            if file is not None:
                 text = tables[study.dataset].to_csv(index=False, float_format="%.6g")
-                write_atomically(place / f"{study.dataset}-faults.csv", text.encode())
+                write_atomically(file, text.encode())
         print(_means(tables))
         return tables
 
-    def _table(self, study: Finished) -> pd.DataFrame:
-        """Return the faults of all networks of a study, image by image."""
+    def _table(self, study: Finished, file: Path | None) -> pd.DataFrame:
+        """Return the faults of all networks of a study, image by image, if a file may have them."""
         first, _ = next(iter(study.files.values()))
         config = dataclasses.replace(load_checkpoint(first).config, root=self.root)
         samples = config.load().test
+        if file is not None:
+            check_table(file, image=[sample.name for sample in samples])
         tables = []
         for (label, seed), (path, weight) in tqdm(
             study.files.items(), desc=study.dataset, unit="network", file=sys.stderr, disable=None

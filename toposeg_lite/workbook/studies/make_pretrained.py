@@ -23,18 +23,20 @@ from torch import nn
 
 from ... import metrics
 from ...data import Dataset, Sample, load_dataset, photos
-from ...files import make_folder, write_atomically
+from ...files import make_folder, reading, write_atomically
 from ...models import UNet
 from ...structures import EvenLight, StructureDistribution, StructureModel
 from ...structures.pretrained import NAME, pack
-from ...training import load_checkpoint, train
-from ...training.records import git_commit, versions, write_json
+from ...training import TrainConfig, load_checkpoint, train
+from ...training.records import git_commit, read_json, versions, write_json
 from .calibration import BINS
 from .fitting import Unseen, cross_train, even_data, fit_structures, known_branches, new_network
 from .options import option, training_of
+from .results import MEND, check_same, config_facts
 
 __all__ = ["PretrainedCommand", "make_pretrained"]
 
+MIN_PERSISTENCE = 0.02  # of the branches that count
 ASSETS = Path(__file__).parents[2] / "data" / "assets"
 
 
@@ -46,7 +48,7 @@ def make_pretrained(
     *,
     others: Sequence[Sample] = (),
     threshold_steps: int = 200,
-    min_persistence: float = 0.02,
+    min_persistence: float = MIN_PERSISTENCE,
 ) -> dict[str, Any]:
     """Train, calibrate, score and write both models of structures around a trained U-Net.
 
@@ -83,13 +85,7 @@ def make_pretrained(
         )
     }
     facts: dict[str, Any] = {
-        "parameters": {
-            "config": replace(config, root=None).as_dict(),
-            "threshold_steps": threshold_steps,
-            "folds": len(unseen),
-            "min_persistence": min_persistence,
-            "bins": BINS,
-        },
+        "parameters": _parameters(config, threshold_steps, len(unseen), min_persistence),
         "data": {"name": data.name, "terms": data.terms},
         "calibration": {mode: round(float(model.calibration), 4) for mode, model in models.items()},
         "scores": scores,
@@ -100,6 +96,33 @@ def make_pretrained(
     write_atomically(out.with_name(f"{out.name}.safetensors"), content)
     write_json(out.with_name(f"{out.name}.json"), facts)
     return facts
+
+
+def _parameters(
+    config: TrainConfig, threshold_steps: int, folds: int, min_persistence: float
+) -> dict[str, Any]:
+    """Return all that decides the models."""
+    return {
+        "config": replace(config, root=None).as_dict(),
+        "threshold_steps": threshold_steps,
+        "folds": folds,
+        "min_persistence": min_persistence,
+        "bins": BINS,
+    }
+
+
+def _check_kept(out: Path, parameters: dict[str, Any]) -> None:
+    """Raise a ValueError if there are models of other parameters, or some of unknown ones."""
+    model, facts = (out.with_name(f"{out.name}{end}") for end in (".safetensors", ".json"))
+    if facts.exists():
+        content = read_json(facts)
+        with reading(facts, "record of a model"):
+            kept = dict(content["parameters"])
+            kept = config_facts(kept.pop("config")) | kept
+        wanted = dict(parameters)
+        check_same(facts, kept, config_facts(wanted.pop("config")) | wanted)
+    elif model.exists():
+        raise ValueError(f"{model} is there, and no {facts} says how it was made; {MEND}")
 
 
 def _before_light(unseen: Sequence[Unseen], data: Dataset) -> list[Unseen]:
@@ -166,6 +189,10 @@ class PretrainedCommand:
         """Make the file and print its scores."""
         config = training_of(self, self.dataset)
         data = load_dataset(config.dataset, root=config.root)
+        _check_kept(
+            Path(self.out),
+            _parameters(config, self.threshold_steps, self.folds, MIN_PERSISTENCE),
+        )
         folder = make_folder(self.folder)
         make_folder(Path(self.out).parent)
         path = folder / f"unet-{config.seed}.safetensors"

@@ -75,6 +75,11 @@ def run_notebook(
             f"unknown parameter {', '.join(map(repr, unknown))}; "
             f"the notebook takes {', '.join(dict.fromkeys([*defaults, *known]))}"
         )
+    if "seed" in given and "seeds" in given:
+        raise ValueError(
+            f"seed and seeds must not both be given: one of them would not count; got "
+            f"seed={given['seed']!r} and seeds={given['seeds']!r}"
+        )
     further = {name: given.pop(name) for name in [*given] if name not in defaults}
     if further:
         given["options"] = {**defaults["options"], **given.get("options", {}), **further}

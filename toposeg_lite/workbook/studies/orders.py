@@ -74,6 +74,7 @@ from ...training import TrainConfig, train
 from ...training.records import git_commit, read_json, versions, write_json
 from .fitting import check_all_labelled, known_branches, new_network
 from .options import option, training_of
+from .results import check_same, config_facts
 from .statistics import compare_networks
 from .study import REFERENCE_RUNS, check_splits
 
@@ -128,16 +129,7 @@ def order_study(
     images at 21 steps from none to all branches decided.
     """
     check_splits(data)
-    facts = {
-        "config": replace(config, root=None).as_dict(),
-        "window": check_integer(options.window, "window", 1),
-        "draws": check_integer(options.draws, "draws", 1),
-        "measurements": check_integer(options.measurements, "measurements", 1),
-        "min_persistence": options.min_persistence,
-        "tolerance": TOLERANCE,
-        "mixed": "leave",
-        "labels": data.labels,
-    }
+    facts = _facts(data, config, options)
     check_all_labelled(data)
     folder = make_folder(out)
     path = folder / "about.json"
@@ -177,6 +169,20 @@ def order_study(
         "git_commit": git_commit(),
         "images": images,
         "curves": means,
+    }
+
+
+def _facts(data: Dataset, config: TrainConfig, options: OrderOptions) -> dict[str, Any]:
+    """Return all that decides the numbers of a study."""
+    return {
+        "config": replace(config, root=None).as_dict(),
+        "window": check_integer(options.window, "window", 1),
+        "draws": check_integer(options.draws, "draws", 1),
+        "measurements": check_integer(options.measurements, "measurements", 1),
+        "min_persistence": options.min_persistence,
+        "tolerance": TOLERANCE,
+        "mixed": "leave",
+        "labels": data.labels,
     }
 
 
@@ -338,17 +344,32 @@ class OrdersCommand(OrderOptions):
         """Make a study of each data set and print their tables."""
         if self.results:
             make_folder(Path(self.results).parent)
+        known = self._known_results()
         studies = {}
         for name in self.datasets:
             config = training_of(self, name)
             data = load_dataset(config.dataset, root=config.root)
             studies[name] = order_study(data, config, Path(self.out) / name, self)
         if self.results:
-            file = Path(self.results)
-            before = dict(read_json(file)) if file.exists() else {}
-            write_json(file, before | studies)
+            write_json(self.results, known | studies)
         for name, results in studies.items():
             for metric in METRICS:
                 count = len(results["images"])
                 print(f"\n{name}, {count} images: area under the curve of {metric}")
                 print(order_tables(results, metric).round(4).to_string())
+
+    def _known_results(self) -> dict[str, Any]:
+        """Return what the file of results holds; a data set in it must be of the same study."""
+        if not self.results or not Path(self.results).exists():
+            return {}
+        file = Path(self.results)
+        known = read_json(file)
+        for name in self.datasets:
+            if name in known:
+                config = training_of(self, name)
+                facts = _facts(load_dataset(config.dataset, root=config.root), config, self)
+                with reading(file, "study of orders"):
+                    about = dict(known[name]["about"])
+                    kept = config_facts(about.pop("config")) | about
+                check_same(file, kept, config_facts(facts.pop("config")) | facts)
+        return dict(known)

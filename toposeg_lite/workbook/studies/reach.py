@@ -37,6 +37,7 @@ from ...losses import make_loss
 from ...topology.grid import check_image, check_mask
 from ...training import load_checkpoint, predict
 from .options import option
+from .results import check_table
 from .scores import markdown
 from .study import read_arms
 
@@ -137,17 +138,21 @@ class ReachCommand:
         losses |= {
             arm.name: make_loss(arm.loss, **arm.loss_options) for arm in read_arms(self.arms)
         }
-        found: dict[str, list[Reach]] = {name: [] for name in losses}
+        if self.results is not None:
+            check_table(Path(self.results), loss=losses)
+        seen: list[tuple[np.ndarray, np.ndarray]] = []
         for path in self.networks:
             kept = load_checkpoint(path)
             data = dataclasses.replace(kept.config, root=self.root).load()
             model = kept.model()
             for sample in data.validation:
-                likelihood = predict(model, sample.image, window=self.window)
-                for name, loss in losses.items():
-                    found[name].append(
-                        loss_reach(likelihood, sample.mask, loss, radius=self.radius)
-                    )
+                seen.append((predict(model, sample.image, window=self.window), sample.mask))
+        if self.results is not None:
+            check_table(Path(self.results), **_error_counts(seen))
+        found = {
+            name: [loss_reach(*pair, loss, radius=self.radius) for pair in seen]
+            for name, loss in losses.items()
+        }
         table = pd.DataFrame.from_dict(
             {name: _summary(reaches) for name, reaches in found.items()}, orient="index"
         )
@@ -156,6 +161,16 @@ class ReachCommand:
             write_atomically(Path(self.results), text.encode())
         print(_printed(table))
         return table
+
+
+def _error_counts(seen: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, list[int]]:
+    """Return the number of errors of each kind, by its column: it tells a table of other networks.
+
+    `seen` are likelihoods and truths.
+    """
+    kinds = [d.kind for likelihood, truth in seen
+             for d in topology_differences(likelihood > 0.5, truth)]  # fmt: skip
+    return {f"{kind}, count": [kinds.count(kind)] for kind in KINDS}
 
 
 def _summary(reaches: Sequence[Reach]) -> dict[str, float]:
