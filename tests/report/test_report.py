@@ -340,6 +340,18 @@ def test_the_workers_of_dask_give_the_same_table(many, tmp_path):
     assert together.equals(alone)
 
 
+def test_workers_of_a_scheduler_cannot_be_asked_for(many, tmp_path, capsys):
+    words = [str(many["mine"]), str(many["truth"]), "--out", str(tmp_path / "report")]
+    assert main([*words, "--scheduler", "tcp://127.0.0.1:1", "--workers", "2"]) == 2
+    told = capsys.readouterr().err
+    assert "workers must be left out with a scheduler, tcp://127.0.0.1:1, which has its own" in told
+    assert "got workers=2" in told
+    assert not (tmp_path / "report").exists()
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "not with --scheduler" in " ".join(capsys.readouterr().out.split())
+
+
 # --- The page ------------------------------------------------------------------------------------
 
 

@@ -25,8 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("truths", help="the folder of the true masks")
     parser.add_argument("--out", default="report", help="the folder of the report (report)")
     parser.add_argument("--compare", metavar="OTHER", help="predictions of another method: compare")
-    parser.add_argument("--workers", type=int, help="processes (one for each core)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://...")
+    parser.add_argument(
+        "--workers", type=int, help="processes (one for each core); not with --scheduler"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://..., whose workers score"
+    )
     parser.add_argument("--worst", type=int, default=12, help="how many images are shown (12)")
     kinds = {"connectivity": int, "patch": int, "ignore": int, "threshold": float}
     texts = {

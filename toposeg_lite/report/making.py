@@ -62,7 +62,8 @@ def make_report(
         How masks are read and scored.
     workers : int, optional
         How many processes score, each a pair at a time. None means one for each core. In a script
-        of your own keep the call below ``if __name__ == "__main__":``, or use 1.
+        of your own keep the call below ``if __name__ == "__main__":``, or use 1. A Dask scheduler
+        has its own workers: with one this must be None.
     scheduler : str, optional
         The address of a Dask scheduler (``tcp://...``) whose workers do it; they must see the same
         files. Needs ``toposeg_lite[scale]``.
@@ -111,6 +112,11 @@ def make_report(
         raise TypeError(f"options must be ReportOptions; got {type(options).__name__}")
     workers = None if workers is None else check_integer(workers, "workers", 1)
     scheduler = None if scheduler is None else check_text(scheduler, "scheduler")
+    if workers is not None and scheduler is not None:
+        raise ValueError(
+            f"workers must be left out with a scheduler, {scheduler}, which has its own; got "
+            f"workers={workers}"
+        )
     worst = check_integer(worst, "worst")
     if say is not None and not callable(say):
         raise TypeError(f"say must be a function of a text; got {say!r}")

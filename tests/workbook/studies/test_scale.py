@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import distributed
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,6 +157,75 @@ def test_workers_do_all_chunks(tmp_path, small):
     np.testing.assert_allclose(table["images_per_second"], table["count"] / table["seconds"])
     assert (table["peak_mb"] > 50).all()
     assert 1000 < table["bytes_per_image"][0] < 2 * 64 * 64
+
+
+# A process that has held so many megabytes starts one that does a task; both say their peaks.
+FAT = """
+import subprocess, sys
+from toposeg_lite.memory import peak_memory
+
+held = bytearray(b"x") * (int(sys.argv[2]) * 2**20)
+del held
+slim = (
+    "import sys; from toposeg_lite.workbook.studies.scale import work;"
+    "print(work(sys.argv[1], 'dice_bce', 0, 2).peak_mb)"
+)
+run = subprocess.run([sys.executable, "-c", slim, sys.argv[1]], stdout=subprocess.PIPE, check=True)
+print(peak_memory() / 2**20, float(run.stdout))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere peaks are not inherited")
+def test_the_peak_of_a_worker_is_not_that_of_the_process_that_started_it(tmp_path, small):
+    make_store(tmp_path / "64.zarr", 2, 64)
+    peaks = {}
+    for held in (10, 1200):
+        run = subprocess.run(
+            [sys.executable, "-c", FAT, str(tmp_path / "64.zarr"), str(held)],
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr
+        peaks[held] = [float(word) for word in run.stdout.split()]
+    (slim, worker), (fat, other) = peaks.values()
+    assert slim < 300
+    assert fat > 1200
+    assert 50 < worker < 1000  # it imports torch, and holds nothing
+    assert other == pytest.approx(worker, rel=0.1)
+
+
+def test_a_row_without_a_peak_is_read_kept_and_printed(tmp_path, asked, capsys):
+    """Where a system does not tell the peak, or nobody has measured it anew."""
+    results = tmp_path / "scale.csv"
+    pd.DataFrame([row("morse", 1, 10, peak_mb=np.nan), row("morse", 1, 20)]).to_csv(
+        results, index=False
+    )
+    ScaleCommand(jobs=("morse",), counts=(10, 30), workers=(1,), results=str(results)).run()
+    assert asked == [("morse", 1, 30)]
+    assert pd.read_csv(results)["peak_mb"].tolist() == pytest.approx(
+        [np.nan, 300, 300], nan_ok=True
+    )
+    text = capsys.readouterr().out
+    assert "| unknown |" in text
+    assert "| 300 MB |" in text
+
+
+def test_a_cluster_that_is_there_has_its_own_workers(tmp_path, small, capsys):
+    """A row must not say of how many workers it is if the cluster has others."""
+    words = ["scale", "--scheduler", "tcp://127.0.0.1:1", "--store", str(tmp_path)]
+    assert main(words) == 1
+    told = capsys.readouterr().err
+    assert "workers must be one number, that of the threads of tcp://127.0.0.1:1" in told
+    assert "got 1, 2" in told
+    assert list(tmp_path.iterdir()) == []
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None,
+        host="127.0.0.1", protocol="tcp",
+    ) as cluster:  # fmt: skip
+        options = {"scheduler": cluster.scheduler_address, "side": 16}
+        with pytest.raises(ValueError, match=r"the cluster of tcp://.* has, 2; got 3"):
+            measure_scale(tmp_path, "dice_bce", [2], 3, **options)
+        table = measure_scale(tmp_path, "dice_bce", [2], 2, **options)
+    assert table["workers"].tolist() == [2]
 
 
 def costs(counts, seconds, workers=1):

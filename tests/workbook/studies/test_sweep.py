@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -320,6 +321,37 @@ def test_bad_options_are_refused(tmp_path, shared, capsys):
         run_sweep(tmp_path / "none.yml")
     assert main(["sweep", str(tmp_path / "none.yml")]) == 1
     assert "none.yml" in capsys.readouterr().err
+
+
+def test_workers_of_a_cluster_that_is_there_cannot_be_asked_for(
+    tmp_path, shared, monkeypatch, capsys
+):
+    file = written(tmp_path, shared=shared | SHORT)
+    asked = []
+
+    @contextmanager
+    def stopped(scheduler, workers):
+        asked.append((scheduler, workers))
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(sweeps, "open_client", stopped)
+    monkeypatch.setattr(sweeps.os, "cpu_count", lambda: 5)
+    there = ["--scheduler", "tcp://127.0.0.1:1"]
+    assert main(["sweep", str(file), *there, "--workers", "3"]) == 1
+    told = capsys.readouterr().err
+    assert "workers must be left out with a scheduler that is there, tcp://127.0.0.1:1" in told
+    assert "got workers=3" in told
+    assert not (tmp_path / "runs").exists()
+    assert asked == []
+    # Each of the two alone, and with a cluster that is made, which has as many as are asked for.
+    made = ["--scheduler", "dask_jobqueue.SLURMCluster"]
+    for words in (there, ["--workers", "3"], [*made, "--workers", "3"], made):
+        assert main(["sweep", str(file), *words]) == 130
+    assert [workers for _, workers in asked[1:]] == [3, 3, 5]
+    with pytest.raises(SystemExit):
+        main(["sweep", "--help"])
+    assert "not with tcp://HOST:PORT" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,10 +44,11 @@ from scipy import ndimage
 from ...checks import check_choice, check_integer, check_text
 from ...files import check_room, make_folder, one_writer, reading, write_atomically
 from ...losses import LOSSES
+from ...memory import peak_memory
 from .costs import fit_cost
 from .options import option
 from .scores import markdown
-from .sweep import open_client
+from .sweep import is_address, open_client
 
 __all__ = ["JOBS", "ScaleCommand", "draw_patches", "measure_scale"]
 
@@ -150,9 +149,7 @@ def work(path: str, job: str, low: int, size: int) -> Done:
         for first in range(0, len(truths), batch):
             some = slice(first, first + batch)
             _lose(job, likelihoods[some], truths[some])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak_mb = peak / (2**20 if sys.platform == "darwin" else 2**10)
-    return Done(time.process_time() - start, peak_mb)
+    return Done(time.process_time() - start, peak_memory() / 2**20)
 
 
 def _lose(job: str, likelihoods: np.ndarray, truths: np.ndarray) -> None:
@@ -189,21 +186,21 @@ def measure_scale(
     counts : sequence of int
         How many patches, for each measurement.
     workers : int
-        How many processes, with one thread each.
+        How many processes, with one thread each. A cluster that is there must have so many threads.
     side : int
         Of the patches, in pixels.
     scheduler : str, optional
-        ``tcp://HOST:PORT`` of a Dask cluster that is there and has so many workers, or the class of
-        one to make, such as ``dask_jobqueue.SLURMCluster``; all must see the store. None: processes
-        on this machine.
+        ``tcp://HOST:PORT`` of a Dask cluster that is there, or the class of one to make, such as
+        ``dask_jobqueue.SLURMCluster``; all must see the store. None: processes on this machine.
 
     Returns
     -------
     DataFrame
         A row for each count, with the columns "job", "side", "workers", "count"; "seconds" by the
         clock and "cpu_seconds" of all workers together; "images_per_second"; "peak_mb", the largest
-        of all workers; "bytes_per_image", as the store keeps them; and "load", the mean number of
-        processes that wanted a core in the minute before (NaN where the system does not tell).
+        of all workers, in 2**20 bytes (see `toposeg_lite.memory.peak_memory`); "bytes_per_image",
+        as the store keeps them; and "load", the mean number of processes that wanted a core in the
+        minute before. "peak_mb" and "load" are NaN where the system does not tell.
     """
     check_choice(job, JOBS, "job")
     counts = sorted(check_integer(count, "each of counts", 1) for count in counts)
@@ -223,6 +220,8 @@ def _measured(
     kept = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     # Of what Dask warns of on a busy machine, the table says more.
     with open_client(scheduler, workers, logging.ERROR) as client:
+        if is_address(scheduler):
+            _check_threads(sum(client.nthreads().values()), workers, scheduler)
         client.run(work, str(path), job, 0, 2)
         for count in counts:
             load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
@@ -237,6 +236,15 @@ def _measured(
                 "images_per_second": count / seconds, "peak_mb": max(one.peak_mb for one in done),
                 "bytes_per_image": kept / held, "load": load,
             }  # fmt: skip
+
+
+def _check_threads(there: int, workers: int, scheduler: str | None) -> None:
+    """Raise a ValueError unless a cluster has as many threads as rows will say there were."""
+    if there != workers:
+        raise ValueError(
+            f"workers must be the number of threads that the cluster of {scheduler} has, {there}; "
+            f"got {workers}"
+        )
 
 
 def _parts(count: int, size: int, held: int) -> tuple[list[int], list[int]]:
@@ -255,7 +263,10 @@ class ScaleCommand:
 
     jobs: Sequence[str] = option(JOBS, "what is done to each image")
     counts: Sequence[int] = option((1000, 10000, 100000), "how many images")
-    workers: Sequence[int] = option((1, 2), "how many processes")
+    workers: Sequence[int] = option(
+        (1, 2),
+        "how many processes; with tcp://HOST:PORT the number of its threads, which must be given",
+    )
     side: int = option(64, "side of the images in pixels")
     store: str = option("runs/scale", "the folder of the stores")
     scheduler: str | None = option(None, "tcp://HOST:PORT, or the class of a cluster")
@@ -270,6 +281,11 @@ class ScaleCommand:
         for name in ("counts", "workers"):
             for value in getattr(self, name):
                 check_integer(value, f"each of {name}", 1)
+        if is_address(self.scheduler) and len(self.workers) != 1:
+            raise ValueError(
+                f"workers must be one number, that of the threads of {self.scheduler}, which is "
+                f"there; got {', '.join(map(str, self.workers))}"
+            )
         if self.results is None:
             table = self._measure(None)
         else:
@@ -337,7 +353,7 @@ def _printed(table: pd.DataFrame) -> str:
         [row["job"], f"{row['count']:,} of {row['side']} x {row['side']}", str(row["workers"]),
          _time(row["seconds"]), f"{row['images_per_second']:,.0f}",
          f"{1000 * row['cpu_seconds'] / row['count']:.3g} ms", f"{_share(row):.0%}",
-         f"{row['peak_mb']:.0f} MB"]
+         "unknown" if np.isnan(row["peak_mb"]) else f"{row['peak_mb']:.0f} MB"]
         for row in rows
     ]  # fmt: skip
     header = ["job", "images", "workers", "time", "images a second", "an image, one core",

@@ -343,6 +343,11 @@ def _submit(client: Any, study: SweptStudy, threads: int, token: str) -> dict[st
 # --- The sweep ------------------------------------------------------------------------------------
 
 
+def is_address(scheduler: str | None) -> bool:
+    """Whether a scheduler is one that is there, and not the class of a cluster to be made."""
+    return scheduler is not None and "://" in scheduler
+
+
 @contextmanager
 def open_client(scheduler: str | None, workers: int, log: int = logging.WARNING) -> Iterator[Any]:
     """Open a client of a cluster: of processes here, one that is there, or one of a class.
@@ -353,7 +358,7 @@ def open_client(scheduler: str | None, workers: int, log: int = logging.WARNING)
     from distributed import Client, LocalCluster
 
     with dask.config.set(SETTINGS):
-        if scheduler is not None and "://" in scheduler:
+        if is_address(scheduler):
             with Client(scheduler) as client:
                 yield client
             return
@@ -399,7 +404,7 @@ def run_sweep(
         What to do: see the module's docstring.
     workers : int, optional
         How many processes train at once. Default: as many as there are cores. A cluster that is
-        there has its own.
+        there has its own: with its address this must be None.
     threads : int
         How many threads torch uses in each; another number changes the last digits.
     scheduler : str, optional
@@ -416,9 +421,15 @@ def run_sweep(
         If a network could not be made. All others are made before, and the table holds the studies
         that are finished; the same call tries again.
     """
-    workers = os.cpu_count() or 1 if workers is None else check_integer(workers, "workers", 1)
+    workers = None if workers is None else check_integer(workers, "workers", 1)
     threads = check_integer(threads, "threads", 1)
     scheduler = None if scheduler is None else check_text(scheduler, "scheduler")
+    if workers is not None and is_address(scheduler):
+        raise ValueError(
+            f"workers must be left out with a scheduler that is there, {scheduler}, which has its "
+            f"own; got workers={workers}"
+        )
+    workers = workers or os.cpu_count() or 1
     check_flag(progress, "progress")
     _check_installed("dask", "distributed", "pyarrow")
     swept = read_sweep(file, any_code=any_code)
