@@ -19,10 +19,13 @@ from ...files import make_folder, reading, write_atomically
 from ...further_metrics import further_report
 from ...metrics import report
 from .options import option
+from .results import check_table
 from .scores import COLUMNS, markdown
 from .statistics import FURTHER_COLUMNS
 
 __all__ = ["ObserversCommand", "compare_observers"]
+
+SPLITS = ("train", "validation", "test")
 
 
 def compare_observers(root: str | os.PathLike[str] | None = None) -> pd.DataFrame:
@@ -41,7 +44,7 @@ def compare_observers(root: str | os.PathLike[str] | None = None) -> pd.DataFram
     """
     first, second = (chase_db1(root, observer=observer) for observer in (1, 2))
     rows = {}
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         for truth, other in zip(getattr(first, split), getattr(second, split), strict=True):
             scores = report(other.mask, truth.mask, labels=first.labels)
             rows[split, truth.name] = {**scores, **further_report(other.mask, truth.mask)}
@@ -64,12 +67,19 @@ class ObserversCommand:
             raise ValueError(f"results must be a file whose name ends in .csv; got {self.results}")
         networks = None if self.study is None else _read_networks(Path(self.study))
         if self.results is not None:
+            check_table(Path(self.results), split=SPLITS, image=_names(self.root))
             make_folder(Path(self.results).parent)
         table = compare_observers(self.root)
         if self.results is not None:
             write_atomically(Path(self.results), table.to_csv(float_format="%.6g").encode())
         print(_tables(table, networks))
         return table
+
+
+def _names(root: str | None) -> list[str]:
+    """Return the names of all images."""
+    data = chase_db1(root, observer=1)
+    return [sample.name for split in SPLITS for sample in getattr(data, split)]
 
 
 def _read_networks(path: Path) -> pd.DataFrame:
