@@ -64,8 +64,14 @@ def test_features_are_those_of_scikit_image(shape):
             assert row[f"holes_{name}"] == len(sizes)
         assert row["holes_small"] == (sizes < 3).sum()
         assert row["components_small"] == (np.bincount(labels.ravel())[1:] < 3).sum()
-        for kind in ("components", "holes"):
+        kinds = ("components", "holes", "tunnels") if mask.ndim == 3 else ("components", "holes")
+        assert len(row) == 4 * 2 + (3 if mask.ndim == 3 else 0)
+        for kind in kinds:
             assert row[f"{kind}_changed"] == abs(row[f"{kind}_1"] - row[f"{kind}_full"])
+        for name, connectivity in (("1", 1), ("full", mask.ndim)):
+            euler = measure.euler_number(mask, connectivity=connectivity)
+            around = row[f"components_{name}"] + (-1) ** (mask.ndim - 1) * row[f"holes_{name}"]
+            assert euler == around - (row[f"tunnels_{name}"] if mask.ndim == 3 else 0)
 
 
 def test_all_splits_have_rows_and_ignored_pixels_no_features():
@@ -99,6 +105,52 @@ def test_real_masks_are_audited_by_the_command(capsys):
     assert main(["audit", "--datasets", "none"]) == 1
     assert main(["audit", "--datasets", "brick", "--small", "0"]) == 1
     assert "small must be at least 1" in capsys.readouterr().err
+
+
+def test_the_tunnel_of_a_ring_and_the_cavity_of_a_box():
+    ring = np.zeros((3, 5, 5), bool)
+    ring[1, 1:4, 1:4] = True
+    ring[1, 2, 2] = False
+    box = np.ones((3, 3, 3), bool)
+    box[1, 1, 1] = False
+    corner = ring.copy()
+    corner[1, 1, 1] = False  # the ring hangs together at an edge alone
+    found = audit_labels(data_of(ring, box, corner))
+    for kind, one, full in [
+        ("components", [1, 1, 1], [1, 1, 1]),
+        ("holes", [0, 1, 0], [0, 1, 0]),
+        ("tunnels", [1, 0, 0], [1, 0, 1]),
+    ]:
+        assert found[f"{kind}_1"].tolist() == one
+        assert found[f"{kind}_full"].tolist() == full
+    assert found["tunnels_changed"].tolist() == [0, 0, 1]
+
+
+def test_images_and_volumes_stand_in_one_table(capsys):
+    table = AuditCommand(datasets=("tubes", "vessels")).run()
+    head, _, *rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()]
+    tunnels = [k for k, title in enumerate(head) if "tunnels" in title]
+    assert [head[k].strip() for k in tunnels] == ["tunnels 1", "tunnels full", "tunnels changed"]
+    tubes, vessels = rows
+    sums = audit_labels(load_dataset("tubes")).sum()
+    assert [tubes[k].strip() for k in tunnels] == [
+        str(sums[key]) for key in ("tunnels_1", "tunnels_full", "tunnels_changed")
+    ]
+    assert [vessels[k].strip() for k in tunnels] == [""] * 3
+    assert vessels[2].strip() == str(table.loc["vessels", "components_1"])
+    assert table.loc["tubes", "tunnels_full"] == sums["tunnels_full"]
+
+
+def test_data_sets_take_their_options(capsys):
+    table = AuditCommand(datasets=("retina", "retina:masks=annotated")).run()
+    assert table.index.tolist() == ["retina", "retina:masks=annotated"]
+    sums = audit_labels(load_dataset("retina", masks="annotated")).sum()
+    assert table.loc["retina:masks=annotated"].drop("masks").to_dict() == sums.to_dict()
+    assert not table.iloc[0].equals(table.iloc[1])
+    assert main(["audit", "--datasets", "retina:masks"]) == 1
+    assert main(["audit", "--datasets", "retina:strands=True"]) == 1
+    with pytest.raises(ValueError, match="datasets must name one at least; got 'brick'"):
+        AuditCommand(datasets="brick").run()
 
 
 def test_what_is_no_set_of_masks_is_refused():

@@ -4,7 +4,8 @@
 masks themselves, before any network: how many components and holes they have with each
 connectivity, and how many are so small that a slip of the pen makes or unmakes them. Where these
 numbers are not far below the errors of networks, the choice of connectivity and the specks decide
-which loss looks better [1]_.
+which loss looks better [1]_. A data set with options is written as ``across`` takes it,
+``betti_matching_examples:kind=roads``.
 
 References
 ----------
@@ -22,9 +23,10 @@ import pandas as pd
 
 from ...checks import check_integer
 from ...data import Dataset, Sample, load_dataset
-from ...topology.components import label_components
+from ...topology.components import betti_numbers, label_components
 from ...topology.grid import dual_connectivity
 from ...topology.ignored import fill_ignored
+from .across import read_name
 from .options import option
 from .scores import markdown
 
@@ -38,7 +40,8 @@ def audit_labels(data: Dataset, *, small: int = 5) -> pd.DataFrame:
     """Count the components and holes of all masks of a data set, with both connectivities.
 
     A hole is a piece of background that does not reach the border of the image; in a volume it is a
-    cavity. What is ignored counts as `toposeg_lite.topology.ignored` says.
+    cavity, and there are tunnels besides, which have no size. What is ignored counts as
+    `toposeg_lite.topology.ignored` says.
 
     Parameters
     ----------
@@ -52,7 +55,8 @@ def audit_labels(data: Dataset, *, small: int = 5) -> pd.DataFrame:
     DataFrame
         A row for each mask, by its split and name. For "components" and "holes": their number with
         the orthogonal neighbours alone ("_1") and with all ("_full"), the difference ("_changed"),
-        and how many with all neighbours are "_small".
+        and how many with all neighbours are "_small"; for "tunnels", of volumes alone, all but the
+        last.
 
     Examples
     --------
@@ -96,6 +100,9 @@ def _count(sample: Sample, small: int) -> dict[str, int]:
         counts[f"{kind}_1"], counts[f"{kind}_full"] = len(one), len(full)
         counts[f"{kind}_changed"] = abs(len(one) - len(full))
         counts[f"{kind}_small"] = int((full < small).sum())
+    if mask.ndim == 3:
+        few, more = (betti_numbers(mask, connectivity=connectivity)[1] for connectivity in (1, 3))
+        counts |= {"tunnels_1": few, "tunnels_full": more, "tunnels_changed": abs(few - more)}
     return counts
 
 
@@ -114,8 +121,17 @@ class AuditCommand:
     """Count what the labels of data sets hang on: connectivity and specks."""
 
     datasets: Sequence[str] = option(
-        ("topomortar", "chase_db1", "isbi2012_membranes", "crackforest", "epfl_roads"),
-        "names of data sets",
+        (
+            "topomortar",
+            "chase_db1",
+            "isbi2012_membranes",
+            "crackforest",
+            "epfl_roads",
+            "vesselnn_3d",
+            "betti_matching_examples:kind=cremi",
+            "betti_matching_examples:kind=roads",
+        ),
+        "names of data sets, NAME or NAME:OPTION=VALUE",
     )
     root: str | None = option(None, "the folder of downloaded data sets")
     small: int = option(5, "a feature of fewer pixels is small")
@@ -123,12 +139,18 @@ class AuditCommand:
     def run(self) -> pd.DataFrame:
         """Count, print the table, and return it: a row for each data set, sums over its masks."""
         check_integer(self.small, "small", 1)
+        if isinstance(self.datasets, str) or not self.datasets:
+            raise ValueError(f"datasets must name one at least; got {self.datasets!r}")
+        named = {text: read_name(text, "datasets") for text in self.datasets}
         rows: dict[str, Any] = {}
-        for name in self.datasets:
-            counts = audit_labels(load_dataset(name, root=self.root), small=self.small)
-            rows[name] = {"masks": len(counts)} | counts.sum().to_dict()
-        table = pd.DataFrame.from_dict(rows, orient="index")
+        for text, (name, options) in named.items():
+            counts = audit_labels(load_dataset(name, root=self.root, **options), small=self.small)
+            rows[text] = {"masks": len(counts)} | counts.sum().to_dict()
+        table = pd.DataFrame.from_dict(rows, orient="index").astype("Int64")
         titles = [str(column).replace("_", " ") for column in table]
-        lines = [[name, *map(str, row)] for name, row in zip(rows, table.to_numpy(), strict=True)]
+        lines = [
+            [text, *("" if cell is pd.NA else str(cell) for cell in row)]
+            for text, row in zip(rows, table.astype(object).to_numpy(), strict=True)
+        ]
         print(markdown(["data set", *titles], lines))
         return table
