@@ -72,6 +72,79 @@ def test_the_command_puts_networks_beside_people(drawn, tmp_path, capsys):
     np.testing.assert_allclose(kept["dice"], compare_observers()["dice"], rtol=1e-5)
 
 
+KEYS = ["network", "weight", "seed", "image"]
+
+
+def networks_of(tmp_path, distances):
+    """Write the study and the faults of one network with two seeds on both test images."""
+    rows = [("parent", 0, 0, image, 0.3) for image in "de"]
+    rows += [("arm", 0.5, seed, image, 0.5 + seed / 10) for seed in (0, 1) for image in "de"]
+    study, faults = tmp_path / "study.csv", tmp_path / "chase_db1-faults.csv"
+    pd.DataFrame(rows, columns=[*KEYS, "dice"]).to_csv(study, index=False)
+    found = [(*row[:4], 0, far) for row, far in zip(rows[2:], distances, strict=True)]
+    table = pd.DataFrame(found, columns=[*KEYS, "break", "hausdorff_distance"])
+    table.to_csv(faults, index=False)
+    return str(study), str(faults)
+
+
+def cells_of(text):
+    head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in
+                      text.strip().splitlines()]  # fmt: skip
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+def test_further_metrics_stand_beside_the_scores_of_a_study(drawn, tmp_path, capsys):
+    study, faults = networks_of(tmp_path, [1.0, 2.0, 4.0, 8.0])
+    people = compare_observers().loc["test"]
+    for given, dice, far in [
+        (["--study", study, "--faults", faults], "0.550", "3.750"),
+        (["--study", study], "0.550", ""),
+        (["--faults", faults], "", "3.750"),
+    ]:
+        assert main(["observers", *given]) == 0
+        table = cells_of(capsys.readouterr().out)
+        assert (table["arm, test images"]["Dice"], table["arm, test images"]["HD95 (pixels)"]) == (
+            dice, far,
+        )  # fmt: skip
+        person = table["observer 2, test images"]
+        assert person["DIU"] == f"{people['intersection_union_discrepancy'].mean():.3f}"
+        if "--study" in given:  # the faults of parents are not counted
+            assert table["parent, test images"]["Dice"] == "0.300"
+            assert table["parent, test images"]["HD95 (pixels)"] == ""
+
+
+def test_what_is_infinite_is_a_median_for_all(drawn, tmp_path, capsys):
+    study, faults = networks_of(tmp_path, [1.0, 2.0, 4.0, np.inf])
+    assert main(["observers", "--study", study, "--faults", faults]) == 0
+    table = cells_of(capsys.readouterr().out)
+    title = "HD95 (pixels); median (infinite ones)"
+    assert table["arm, test images"][title] == "3.000 (1)"
+    far = compare_observers().loc["test", "hausdorff_distance"]
+    assert table["observer 2, test images"][title] == f"{far.median():.3f} (0)"
+    assert table["parent, test images"][title] == ""
+    assert table["arm, test images"]["Dice"] == "0.550"
+
+
+def test_faults_of_other_networks_are_refused(drawn, tmp_path, capsys):
+    study, faults = networks_of(tmp_path, [1.0, 2.0, 4.0, 8.0])
+    table = pd.read_csv(faults)
+    others = {
+        "another weight": table.assign(weight=1.0),
+        "another seed": table.assign(seed=table["seed"] + 1),
+        "an image less": table.iloc[1:],
+        "another network": table.assign(network="other"),
+    }
+    for name, other in others.items():
+        place = tmp_path / f"{name}.csv"
+        other.to_csv(place, index=False)
+        assert main(["observers", "--study", study, "--faults", str(place)]) == 1
+        assert "hold other weights, seeds or images" in capsys.readouterr().err
+    assert main(["observers", "--study", faults]) == 1
+    assert "dice; a table of faults is given by --faults" in capsys.readouterr().err
+    assert main(["observers", "--faults", study]) == 1
+    assert "or none of hausdorff_distance, surface_dice" in capsys.readouterr().err
+
+
 def test_bad_input_is_refused_before_anything_is_scored(drawn, tmp_path, capsys):
     other = tmp_path / "other.csv"
     other.write_text("network,image,dice\ncontrol,x,0.5\n")

@@ -1,8 +1,10 @@
 """How far two people are apart: the second observer of CHASE_DB1, scored against the first.
 
 ``python -m toposeg_lite.training observers`` scores the masks of one person as it scores those of a
-network, and prints both beside each other. No network can be expected to come nearer to one person
-than another person does, and where it does, it has learned that person's habits.
+network, and prints both beside each other: ``--study`` takes the scores that a study keeps,
+``--faults`` the further metrics that ``faults`` takes of the same networks. No network can be
+expected to come nearer to one person than another person does, and where it does, it has learned
+that person's habits.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...data.benchmarks import chase_db1
@@ -20,8 +22,8 @@ from ...further_metrics import further_report
 from ...metrics import report
 from .options import option
 from .results import check_table
-from .scores import COLUMNS, markdown
-from .statistics import FURTHER_COLUMNS
+from .scores import COLUMNS, MEDIAN, markdown, median, read_further
+from .statistics import FURTHER_COLUMNS, KEYS
 
 __all__ = ["ObserversCommand", "compare_observers"]
 
@@ -59,13 +61,14 @@ class ObserversCommand:
 
     root: str | None = option(None, "the folder of downloaded data sets")
     study: str | None = option(None, "the study.csv of networks on the same test images")
+    faults: str | None = option(None, "the chase_db1-faults.csv, further metrics of these networks")
     results: str | None = option(None, "a file for the scores of each image, ending in .csv")
 
     def run(self) -> pd.DataFrame:
         """Score, print the means, and return the scores of each image."""
         if self.results is not None and Path(self.results).suffix != ".csv":
             raise ValueError(f"results must be a file whose name ends in .csv; got {self.results}")
-        networks = None if self.study is None else _read_networks(Path(self.study))
+        networks = _read_networks(self.study, self.faults)
         if self.results is not None:
             check_table(Path(self.results), split=SPLITS, image=_names(self.root))
             make_folder(Path(self.results).parent)
@@ -82,29 +85,49 @@ def _names(root: str | None) -> list[str]:
     return [sample.name for split in SPLITS for sample in getattr(data, split)]
 
 
-def _read_networks(path: Path) -> pd.DataFrame:
-    """Return the scores of each test image in a ``study.csv``."""
-    with reading(path, "table of a study"):
-        networks = pd.read_csv(path, dtype={"network": str, "image": str})
+def _read_networks(study: str | None, faults: str | None) -> pd.DataFrame | None:
+    """Return what is known of networks on each test image: of a study, of its faults, or both."""
+    further = None if faults is None else read_further(faults)
+    if study is None:
+        return further
+    with reading(study, "table of a study"):
+        networks = pd.read_csv(study, dtype={"network": str, "image": str})
         if not {"network", "image", "dice"} <= set(networks):
-            raise ValueError("it has no columns network, image and dice")
-    return networks
+            more = "; a table of faults is given by --faults" if "break" in networks else ""
+            raise ValueError(f"it has no columns network, image and dice{more}")
+    if further is None:
+        return networks
+    keys = [key for key in KEYS if key in further]
+    with reading(study, "table of the networks whose faults are given"):
+        same = networks[networks["network"].isin(further["network"])]
+        given, wanted = (table[keys].sort_values(keys).to_numpy() for table in (same, further))
+        if not np.array_equal(given, wanted):
+            raise ValueError(f"{study} and {faults} hold other weights, seeds or images")
+    return networks.merge(further, on=keys, how="left")
 
 
 def _tables(table: pd.DataFrame, networks: pd.DataFrame | None) -> str:
     """Return the means over all images and over the test images, and those of the networks."""
     titles = {key: title for key, title in (COLUMNS | FURTHER_COLUMNS).items() if key in table}
-    means: dict[str, Any] = {"observer 2, all images": table.mean(numeric_only=True)}
-    means["observer 2, test images"] = table.loc["test"].mean(numeric_only=True)
+    groups = {"observer 2, all images": table, "observer 2, test images": table.loc["test"]}
     if networks is not None:
         names = set(networks["image"])
         if names != set(table.loc["test"].index):
             raise ValueError(f"the study must be one of the test images of chase_db1; got {names}")
         for name, rows in networks.groupby("network", sort=False):
-            means[f"{name}, test images"] = rows.mean(numeric_only=True)
-    lines = []
-    for name, scores in means.items():
-        known = {key: scores[key] for key in titles if key in scores}
-        cells = [f"{known[key]:.3f}" if key in known else "" for key in titles]
-        lines.append([name, *cells])
+            groups[f"{name}, test images"] = rows
+    columns = []
+    for key in titles:
+        there = {name: rows[key].dropna() for name, rows in groups.items() if key in rows}
+        infinite = np.isinf(pd.concat(list(there.values()), ignore_index=True)).any()
+        if infinite:
+            titles[key] += f"; {MEDIAN}"
+        columns.append(
+            {
+                name: median(values, 3) if infinite else f"{values.mean():.3f}"
+                for name, values in there.items()
+                if len(values)
+            }
+        )
+    lines = [[name, *(cells.get(name, "") for cells in columns)] for name in groups]
     return markdown(["mask", *titles.values()], lines)

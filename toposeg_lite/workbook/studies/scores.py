@@ -1,10 +1,13 @@
 """The scores of studies: their means, what is decided from them, and the tables that are printed.
 
-Decided is by rules that are fixed beforehand: which weight is taken, and a verdict.
+Decided is by rules that are fixed beforehand: which weight is taken, and a verdict. What stays
+infinite in a mean (HD95 of a network that predicts nothing) is shown as a median, with the number
+of infinite ones, for all networks that it is beside.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,11 +15,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...checks import check_reals
+from ...checks import check_path, check_reals
+from ...files import reading
 from ...training.checkpoint import DICE_MARGIN
-from .statistics import COLUMNS
+from ...training.records import read_json
+from .statistics import COLUMNS, FURTHER_COLUMNS
 
-__all__ = ["COLUMNS", "choose_weight", "judge", "mean_scores", "study_tables"]
+__all__ = [
+    "COLUMNS",
+    "choose_weight",
+    "file_tables",
+    "further_table",
+    "judge",
+    "mean_scores",
+    "read_further",
+    "study_tables",
+]
+
+#: What a heading says where the mean would be infinite.
+MEDIAN = "median (infinite ones)"
 
 
 def mean_scores(table: pd.DataFrame, keys: Sequence[str] = tuple(COLUMNS)) -> dict[str, float]:
@@ -173,6 +190,118 @@ def _tables(networks: Mapping[str, Any]) -> str:
     ]
     first = markdown(["network", "weight", *titles, "share of loss"], scores)
     return f"{first}\n\n{markdown(['arm - control', *titles], differences)}"
+
+
+def file_tables(files: Sequence[str | os.PathLike[str]]) -> str:
+    """Return the tables of a ``study.json``, or that of one or several ``DATASET-faults.csv``.
+
+    Of a study they are its `study_tables`, of tables of faults it is their `further_table`, in the
+    order of the files.
+    """
+    if isinstance(files, str | os.PathLike) or not files:
+        raise ValueError(f"files must name one at least; got {files!r}")
+    places = [check_path(file, "each of files") for file in files]
+    if all(place.suffix == ".csv" for place in places):
+        names = [place.stem.removesuffix("-faults") for place in places]
+        if len(set(names)) < len(names):
+            raise ValueError(f"files must be of different data sets; got {', '.join(names)}")
+        return further_table(dict(zip(names, map(read_further, places), strict=True)))
+    if len(places) > 1:
+        raise ValueError(
+            "files must be one study.json, or tables of faults, DATASET-faults.csv; got "
+            f"{', '.join(map(str, places))}"
+        )
+    results = read_json(places[0])
+    with reading(places[0], "study"):
+        return study_tables(results)
+
+
+def read_further(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read the further metrics of networks, image by image, as ``faults`` keeps them.
+
+    The file is a ``DATASET-faults.csv``. What is returned has the columns "network", "seed",
+    "image", "weight" if it is there, and those of `FURTHER_COLUMNS` that are.
+    """
+    place = check_path(path, "path")
+    keys = ("network", "seed", "image")
+    with reading(place, "table of further metrics"):
+        table = pd.read_csv(place, dtype={"network": str, "image": str}, keep_default_na=False,
+                            na_values={key: [""] for key in FURTHER_COLUMNS})  # fmt: skip
+        metrics = [key for key in FURTHER_COLUMNS if key in table]
+        if {*keys} - {*table} or not metrics:
+            raise ValueError(
+                "it has no columns network, seed and image, or none of "
+                f"{', '.join(FURTHER_COLUMNS)}: `faults --results FOLDER` makes such tables"
+            )
+        if table.duplicated([*keys]).any():
+            raise ValueError("it has more than one row for a network, seed and image")
+        if table.empty:
+            raise ValueError("it has no rows")
+        table[metrics] = table[metrics].astype(float)
+    return table[[key for key in (*keys, "weight", *metrics) if key in table]]
+
+
+def further_table(tables: Mapping[str, pd.DataFrame]) -> str:
+    """Return the further metrics of the networks of studies, by data set, as Markdown.
+
+    `tables` map the names of data sets to what `read_further` returns. Each network has a row, and
+    each metric its mean over the images, then mean ± standard deviation over the seeds. Where a
+    metric of any network of a data set is infinite, all networks of the set have its median over
+    images and seeds, and in brackets how many are infinite; the heading says of which sets.
+
+    Examples
+    --------
+    >>> networks = pd.DataFrame(
+    ...     {
+    ...         "network": ["control", "control", "arm", "arm"],
+    ...         "seed": 0,
+    ...         "image": ["a", "b", "a", "b"],
+    ...         "hausdorff_distance": [2.0, 4.0, 1.0, float("inf")],
+    ...         "surface_dice": [0.5, 0.6, 0.7, 0.0],
+    ...     }
+    ... )
+    >>> print(further_table({"one": networks[:2]}))
+    | data set | network | HD95 (pixels) | surface Dice at 1 pixel |
+    | --- | --- | --- | --- |
+    | one | control | 3.00 | .550 |
+    >>> print(further_table({"one": networks}))
+    | data set | network | HD95 (pixels); of one median (infinite ones) | surface Dice at 1 pixel |
+    | --- | --- | --- | --- |
+    | one | control | 3.00 (0) | .550 |
+    | one | arm | inf (1) | .350 |
+    """
+    if not isinstance(tables, Mapping) or not tables:
+        raise ValueError(f"tables must map data sets to tables of metrics; got {str(tables)[:80]}")
+    shown = [key for key in FURTHER_COLUMNS if any(key in table for table in tables.values())]
+    titles, columns = [], []
+    for key in shown:
+        there = {name: table[key] for name, table in tables.items() if key in table}
+        finite = pd.concat(there)[lambda values: np.isfinite(values)].abs()
+        digits = 3 if finite.max() < 1.5 else 2
+        medians = [name for name, values in there.items() if np.isinf(values).any()]
+        titles.append(FURTHER_COLUMNS[key])
+        if medians:
+            titles[-1] += f"; of {', '.join(medians)} {MEDIAN}"
+        cells = {}
+        for name, values in there.items():
+            by_network = values.groupby(tables[name]["network"], sort=False)
+            for network, some in by_network:
+                by_seed = some.groupby(tables[name]["seed"]).mean()
+                one = median(some, digits) if name in medians else spread(by_seed, digits)
+                cells[name, network] = one
+        columns.append(cells)
+    lines = [
+        [name, network, *(cells.get((name, network), "") for cells in columns)]
+        for name, table in tables.items()
+        for network in table["network"].unique()
+    ]
+    return markdown(["data set", "network", *titles], lines)
+
+
+def median(values: pd.Series, digits: int) -> str:
+    """Return a median as a table shows it, with the number of infinite values in brackets."""
+    middle = re.sub(r"^0\.", ".", f"{values.median():.{digits}f}")
+    return f"{middle} ({np.isinf(values).sum()})"
 
 
 def spread(values: pd.Series, digits: int, sign: str = "") -> str:
