@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import struct
 import subprocess
 import sys
@@ -12,6 +11,8 @@ import time
 from collections import Counter
 from copy import deepcopy
 from pathlib import Path
+
+from toposeg_lite.memory import peak_memory
 
 SECONDS = 20  # for one file, on a busy machine
 MEGABYTES = 600  # more than at the beginning
@@ -110,7 +111,7 @@ def read_all(good, change, read, allowed, count, rng, keep):
     longest = 0.0
     for data in good:
         read(data)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     for number in range(count):
         data = change(good[number % len(good)], rng)
         keep.write_bytes(data)
@@ -124,7 +125,7 @@ def read_all(good, change, read, allowed, count, rng, keep):
         longest = max(longest, seconds)
         if seconds > SECONDS:
             raise RuntimeError(f"file {number} took {seconds:.1f} s")
-        megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        megabytes = (peak_memory() - before) / 2**20
         if megabytes > MEGABYTES:
             raise MemoryError(f"file {number} took {megabytes:.0f} MB")
     return {**counts, "seconds": round(longest, 2), "megabytes": round(megabytes)}

@@ -489,15 +489,16 @@ def likelihood_file(path, shape, count, kind="|b1", version=1):
             file.write(bytes(min(2**24, count - start)))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is counted otherwise")
 def test_a_likelihood_file_is_bounded_before_it_is_unpacked(tmp_path):
     """Two megabytes ask for two gigabytes; so does a small array with much behind it."""
     begin(tmp_path / "a.jsonl").close()
     kept = tmp_path / "a.jsonl.likelihood.npz"
     code = (
-        "import resource, sys, numpy as np\n"
+        "import sys, numpy as np\n"
         "from toposeg_lite.annotation import AnnotationSession\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "from toposeg_lite.memory import peak_memory\n"
+        "peak = lambda: int(peak_memory()) // 2**20\n"
         "before = peak()\n"
         "try: AnnotationSession(np.load(sys.argv[2]), None, sys.argv[1])\n"
         "except ValueError as error: print(peak() - before, error, sep='|')"

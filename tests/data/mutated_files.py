@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import resource
 import struct
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from scipy.io import savemat
 
 from toposeg_lite.data.files import UnreadableFile
 from toposeg_lite.data.reading import read_file
+from toposeg_lite.memory import peak_memory
 
 
 def saved(write, *arguments, **options):
@@ -156,7 +156,7 @@ def main(kind, seed, count):
             except UnreadableFile as error:
                 counts["good refused"] += 1
                 print(error, file=sys.stderr)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_memory()
         for number in range(count):
             data = changed(kind, good[number % len(good)], rng)
             path.write_bytes(data)
@@ -174,7 +174,7 @@ def main(kind, seed, count):
             longest = max(longest, seconds)
             if seconds > SECONDS:
                 raise RuntimeError(f"file {number} took {seconds:.1f} s")
-            megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+            megabytes = (peak_memory() - before) / 2**20
             if megabytes > MEGABYTES:
                 raise MemoryError(f"file {number} took {megabytes:.0f} MB")
     return {**counts, "seconds": round(longest, 2), "megabytes": round(megabytes)}

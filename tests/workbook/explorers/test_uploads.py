@@ -87,13 +87,14 @@ def bombs(tmp_path_factory):
 
 # The child reads every bomb by every reader, and says how far each has raised its peak.
 CHILD = """
-import resource, sys
+import sys
 from pathlib import Path
+from toposeg_lite.memory import peak_memory
 from toposeg_lite.workbook.explorers import read_image, read_volume, uploads
 readers = {
     "image": read_image, "volume": read_volume, "colours": lambda c: uploads.bring_colours(c, 3),
 }
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+peak = lambda: int(peak_memory()) // 2**20
 for path in sorted(Path(sys.argv[1]).iterdir()):
     content = path.read_bytes()
     for name, read in readers.items():
@@ -115,7 +116,7 @@ def in_a_child(folder):
     return [line.split("|") for line in done.stdout.splitlines()]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is counted otherwise")
 def test_bombs_are_refused_and_take_no_memory(bombs):
     folder, names = bombs
     said = in_a_child(folder)
@@ -123,7 +124,9 @@ def test_bombs_are_refused_and_take_no_memory(bombs):
         (name, reader) for name in names for reader in READERS
     }
     for name, reader, megabytes, sentence in said:
-        assert int(megabytes) < 40, (name, reader, megabytes)
+        # 4096 small pages are not too large for a volume, and held until there is one too many.
+        limit = 100 if (name, reader) == ("pages.tif", "volume") else 40
+        assert int(megabytes) < limit, (name, reader, megabytes)
         if name == "pages.tif":  # small pages: what is taken of them is one, or few at a time
             wanted = "more than the 4096 pages" if reader == "volume" else "same value|taken"
         else:
@@ -131,7 +134,7 @@ def test_bombs_are_refused_and_take_no_memory(bombs):
         assert re.search(wanted, sentence), (name, reader, sentence)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is counted otherwise")
 def test_a_picture_at_the_bound_needs_what_the_docstring_says(tmp_path):
     side = int(uploads._MAX_PIXELS**0.5)
     Image.new("RGB", (side, side), (1, 2, 3)).save(tmp_path / "large.png", compress_level=1)
