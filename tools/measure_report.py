@@ -132,6 +132,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.results is not None:
         make_folder(given.results.parent)
+    # A shell lets what it starts in the background ignore Ctrl-C, and that would be inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     facts = {name: getattr(given, name) for name in ("side", "workers", "compare")}
     runs = [measure(given.folder / str(count), count, given) for count in given.counts]
     if given.results is not None:
