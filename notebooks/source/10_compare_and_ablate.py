@@ -32,9 +32,11 @@ from scipy import stats
 
 from toposeg_lite import exercises, explorers, figures
 from toposeg_lite.workbook.studies.statistics import bootstrap_interval, compare_networks, holm
-from toposeg_lite.workbook.studies.statistics import paired_differences, sign_flip_test
+from toposeg_lite.workbook.studies.statistics import find_groups, paired_differences
+from toposeg_lite.workbook.studies.statistics import sign_flip_test
 from toposeg_lite.workbook.studies.ablation import option_blocks, option_changes
 from toposeg_lite.workbook.studies.faults import read_faults, which_loss
+from toposeg_lite.workbook.studies.verdicts import best_losses, fault_table
 from toposeg_lite.workbook.studies import read_runs
 from toposeg_lite.workbook.studies.runs import REFERENCE_RUNS
 
@@ -122,7 +124,7 @@ for name, (low, high) in (("all samples", naive), ("library", library), ("scipy"
 # %% runs [markdown]
 # ## 3. The reference runs
 #
-# `notebooks/reference_runs` holds the scores of real trainings: of every network, every seed and every test image. They were made as in chapter 09. In each seed one parent is trained with Dice + cross-entropy; from there the **control** goes on without, and each arm with a loss added, for the same steps on the same crops. The weight of each loss is chosen on the validation images, and then the test images are scored, once. What follows reads whatever runs there are: add one of your own (`python -m toposeg_lite.training study -p dataset isbi2012_membranes -p results notebooks/reference_runs/isbi2012_membranes-study.json`), and run this chapter again.
+# `notebooks/reference_runs` holds the scores of real trainings: of every network, every seed and every test image. They were made as in chapter 09. In each seed one parent is trained with Dice + cross-entropy; from there the **control** goes on without, and each arm with a loss added, for the same steps on the same crops. The weight of each loss is chosen on the validation images, and then the test images are scored, once. What follows reads whatever runs there are: add one of your own (`python -m toposeg_lite.training study -p dataset isbi2012_membranes -p results notebooks/reference_runs/mine-study.json`; the name must be a new one, for the stored studies are the tables of RESULTS.md), and run this chapter again.
 #
 # The first row below is the parent. What the control gained over it, it gained by training longer, and so does every arm: compare with the control, never with the parent.
 
@@ -171,6 +173,8 @@ figures.show(axes, text)
 # - *Would another training win on these images?* Sample seeds.
 # - *Would another training win on other images?* Sample both. This is what matters to a reader who trains the network again.
 #
+# What belongs together is sampled together: both eyes of a person, in chase_db1 (`find_groups`; exercise 10.3).
+#
 # All seeds are scored on the same images. So a sample takes some seeds and, independently, some images, and then all scores where they cross; Owen (2007) calls it the pigeonhole bootstrap. To throw all scores of all seeds into one urn would count each image as often as there are seeds, and pretend to know more than one does.
 
 # %% intervals-of-all tags=["end-product"]
@@ -178,7 +182,8 @@ for name in run.arms:
     changes = paired_differences(run.scores, metric, name)
     print(f"{name:20} {changes.to_numpy().mean():+7.3f}", end="")
     for over in ("images", "seeds", "both"):
-        low, high = bootstrap_interval(changes, over=over, seed=SEED)
+        groups = find_groups(changes.columns)
+        low, high = bootstrap_interval(changes, over=over, seed=SEED, groups=groups)
         print(f"   {over} {low:+.2f} to {high:+.2f}", end="")
     print()
 table = compare_networks(run.scores, metric, seed=SEED)
@@ -212,14 +217,14 @@ table[columns].map("{:.3g}".format)
 #
 # And one line contradicts itself. The sentence above counts **skeleton-recall** among the better ones (.012 after the correction), and the ranks agree: 28 images went down and 11 up, Wilcoxon's test has .003. But the bar of the picture holds 0. Which is right? Both, for they ask different things. The flips and the ranks ask about *images*, and take the three pairs of networks as they are. The bar samples the seeds as well, and the seeds do not say the same: the loss took away 2.7 errors an image with the first, .2 with the second and .4 with the third. The first seed has the control with the most errors, and makes 82 % of the sum. Had we drawn two seeds like the others, nothing would be left to speak of.
 #
-# So the sentence "better, p below .05" is true of these networks, and says little about the loss. What one may say: *it helped one network in three, the one that needed it most; whether that is the rule, other seeds would have to show.* A threshold sorts lines into two heaps. Which of them to believe, only the whole row can tell, and the rings beside it.
+# So the sentence "better, p below .05" is true of these networks, and says little about the loss. What one may say: *it helped one network in three, the one that needed it most; whether that is the rule, other seeds would have to show.* And no line of this table was asked about seeds: section 6 does that. A threshold sorts lines into two heaps. Which of them to believe, only the whole row can tell, and the rings beside it.
 
 # %% seeds [markdown]
 # ## 6. What three seeds can say
 #
 # The tests of section 5 are about images. They take the mean over the seeds and treat these as given: *these* networks. What about other seeds?
 #
-# Flip the signs of three seeds: 8 ways, and even if all three agree, 2 of them look like that. **No test of three seeds can give a p-value below .25.** The same fact, seen from the other side: the bootstrap over three seeds hardly ever leaves the range from the smallest to the largest of them, and the true median of all seeds lies outside of that range in one of four studies. So what is called a 95 % interval is, as far as seeds go, rather a 75 % one. **Student's t** pays for few seeds with a long interval instead (4.3 standard errors for three, 12.7 for two), which is honest as long as seeds scatter like a bell.
+# Flip the signs of three seeds: 8 ways, and even if all three agree, 2 of them look like that. **With three seeds no test that flips signs or compares ranks can give a p-value below .25.** The same fact, seen from the other side: the bootstrap over three seeds hardly ever leaves the range from the smallest to the largest of them, and the true median of all seeds lies outside of that range in one of four studies. So what is called a 95 % interval is, as far as seeds go, rather a 75 % one. **Student's t** pays for few seeds with a long interval instead (4.3 standard errors for three, 12.7 for two). It can leave out 0, and its p-value can be below .05, also with three seeds, for it assumes what the others do not: that seeds scatter like a bell. Three seeds cannot show that they do.
 #
 # The next cell samples seeds from a bell curve two thousand times and counts how often an interval holds the truth, and then gives the honest interval for the run.
 
@@ -230,8 +235,8 @@ for count in (3, 5, 10, 30):
     sampled = np.array([bootstrap_interval(s[:, None], over="seeds", draws=1000) for s in bell])
     student = np.transpose(stats.ttest_1samp(bell, 0, axis=1).confidence_interval())
     hits = [np.mean((ends[:, 0] <= 0) & (0 <= ends[:, 1])) for ends in (sampled, student)]
-    print(f"{count:2} seeds: smallest p {2 / 2**count:.2g}; the interval holds the truth in "
-          f"{hits[0]:.0%} (bootstrap), {hits[1]:.0%} (Student's t)")
+    print(f"{count:2} seeds: smallest p of sign flips {2 / 2**count:.2g}; the interval holds the "
+          f"truth in {hits[0]:.0%} (bootstrap), {hits[1]:.0%} (Student's t)")
 print(f"\n{run.name}, {title}, Student's t over seeds:")
 for name, values in seeds.items():
     low, high = -np.inf, np.inf  # one seed alone leaves everything open
@@ -241,13 +246,15 @@ for name, values in seeds.items():
     print(f"{name:20} {low:+8.2f} to {high:+8.2f}   {lower}")
 
 # %% seeds-after [markdown]
-# Three seeds are not worthless. They are a check against the grossest mistake, a verdict that one lucky start has made; and where the three rings lie close together and far from zero, even the honest interval is clear. But where the rings of two losses overlap they do not say which of the two is ahead: the rings hold the luck of the control, too. Take the difference of the two losses, seed by seed, and look at three numbers again. Bouthillier and others (2021) measured the sources of luck in such benchmarks: the sampling of the data, the first weights and the tuning each move the results markedly.
+# Three seeds are not worthless. They are a check against the grossest mistake, a verdict that one lucky start has made; and where the three rings lie close together and far from zero, even the honest interval is clear. In *topomortar-study* it is so for two of the fifteen losses, topological-spatial and scnp. **The other thirteen intervals hold 0**, those of clDice, Topograph and the other topological losses among them, though they take away half of the errors and more: the control of the first seed makes 12.9 errors an image, the others 9.2 and 7.2, so that the gains scatter, too. What is shown of twelve of these thirteen is that **all three seeds agree in sign**, and of losses that do nothing one in four would (question 2 at the top). The command `python -m toposeg_lite.training compare` prints interval, test and Student's t of every loss on several data sets on one page; it is in RESULTS.md.
+#
+# But where the rings of two losses overlap they do not say which of the two is ahead: the rings hold the luck of the control, too. Take the difference of the two losses, seed by seed, and look at three numbers again. Bouthillier and others (2021) measured the sources of luck in such benchmarks: the sampling of the data, the first weights and the tuning each move the results markedly.
 #
 # ## 7. Ablation: what the weight does, and what the loss costs
 #
 # An ablation takes one part out, or turns it up and down, and leaves all else as it is. The control is the first ablation: the loss taken out. The second one turns its **weight**. Below, each weight that was tried, on the *validation* images of the first seed: what it changes in the error, and what in Dice. The rule of choice was fixed beforehand: among the weights that lose at most one point of Dice (dotted), the one with the smallest Betti-matching error (ring).
 #
-# A curve that still falls at its right end, without a loss of Dice, says that larger weights should be tried. A curve that goes up again says that the loss begins to work against itself. The line below the picture says what part of the training time each loss took.
+# A curve that still falls at its right end, without a loss of Dice, says that larger weights should be tried. A curve that goes up again says that the loss begins to work against itself. On mortar eleven of the fifteen chosen weights are **the largest that was tried**. Six of these losses (clDice, skeleton recall, Topograph, the topological one in windows, and Morse on skeletons and on both masks) stop there having lost at most .24 of the one point of Dice that they may lose, and for Topograph, windows and Morse on both masks the last step up still took away 14 to 19 % of the error. They may be weighted too low, and look weaker here than they are. The line below the picture says what part of the training time each loss took.
 
 # %% weights
 first = run.validation[run.validation["seed"] == run.seeds[0]]
@@ -279,7 +286,7 @@ option_changes(ablations, blocks, metric, searched).map("{:.2f}".format)
 #
 # - **Which losses?** On vessels only the topological loss counts: the four networks that have it are at $-45$ to $-48$ %, the three without it at $+1$ to $+18$ %; on membranes all seven help, warping alone most ($-15$ %), and no sum goes beyond it.
 # - **Dimensions:** components alone do what both do ($-48$, $-7$ %); holes alone do a quarter of it on vessels, which have few, and as much on membranes ($-11$, $-8$ %).
-# - **Matching:** by place, by Betti matching and by rank lie within nine points on vessels and three on membranes, with Betti matching first on both.
+# - **Matching:** by place, by Betti matching and by rank lie within nine points on vessels and four on membranes, with Betti matching first on both.
 # - **Windows:** half the effect on vessels ($-25$ %), but at no loss of Dice, of which the whole crop costs 1.5 points; on membranes the same as without ($-9$ %).
 # - **Connectivity 1** in the loss costs ten points on vessels ($-35$ %, worse with each seed), whose labels hang together at corners, and nothing on membranes.
 # - **Small pairs** left out (persistence .1), and a **warm-up**, change nothing that three seeds could show.
@@ -288,7 +295,7 @@ option_changes(ablations, blocks, metric, searched).map("{:.2f}".format)
 # - **Connectivity and weight of warping:** connectivity 1 changes little ($+25$, $-13$ %); a weight of 1 is worse on both ($+52$, $-4$ %).
 # - **Structures of Morse:** patches are worse than skeletons on vessels ($+16$ %) and like them on membranes ($-8$ %).
 # - **Of which mask:** of the prediction $-6$ and $0$ %, of the truth $+38$ and $-12$ %, of both $+1$ and $-6$ %: here, too, the sign hangs on the data.
-# - **Dilation, pixel loss, persistence and saddle level of Morse:** a line that is one pixel wider on each side is better than the thin one on both sets and with every seed ($-8$, $-9$ %); cross-entropy on it is no worse than Dice ($-3$, $-12$ %); a higher persistence changes nothing ($-1$, $-5$ %); a saddle level of .3 is worse on vessels ($+19$ %).
+# - **Dilation, pixel loss, persistence and saddle level of Morse:** a line that is one pixel wider on each side is better than the thin one on both sets and with every seed ($-8$, $-9$ %); so is cross-entropy on the thin line in place of Dice ($-3$, $-12$ %, against $+1$, $-6$ %; every seed), on vessels for .4 points of Dice; a higher persistence changes nothing ($-1$, $-5$ %); a saddle level of .3 is worse on vessels ($+19$ %).
 #
 # What these rows share: an option that matters on one data set is often silent on the other, and on vessels the best option of warping (cross-entropy, $-6$ %) and of Morse (dilation 1, $-8$ %) stays far from the topological loss.
 #
@@ -296,7 +303,7 @@ option_changes(ablations, blocks, metric, searched).map("{:.2f}".format)
 #
 # The search of section 3 tries three weights on validation images. The rule "keep the ratio of the two gradients" needs no search: the weight follows from the gradients at every step. In the table above the last rows of each block set both side by side; "searched" are the networks of `*-study`, whose parents and controls are the same.
 #
-# At one half the rule is safe and timid: none of the four losses costs more than .05 points of Dice, and on vessels the topological loss takes away 10 % where the searched weight takes away 41 %. At 2 clDice is where the search is ($-15$ and $-17$ % on vessels, $-9$ and $-6$ % on membranes), and the topological loss lies between: $-25$ %, but for .1 points of Dice in place of .6; on membranes $-11$ %, as by the search. (Berger and others (2026) keep the ratio below 2 to 3.) So take a ratio of 2 where a search is too dear or Dice must not fall; search where you may pay for more. And no weight, found in whatever way, mends a loss that points elsewhere: warping on Dice stays at $+13$ to $+14$ % on vessels.
+# At one half the rule is safe and timid: none of the four losses costs more than .05 points of Dice, and on vessels the topological loss takes away 10 % where the searched weight takes away 41 %. At 2 clDice is where the search is ($-15$ and $-17$ % on vessels, $-9$ and $-6$ % on membranes), and the topological loss lies between: $-25$ %, but for .1 points of Dice in place of .6; on membranes $-11$ %, as by the search. (Berger and others (2026) keep the ratio below 2 to 3.) So, by these two losses on these two sets: take a ratio of 2 where a search is too dear or Dice must not fall; search where you may pay for more. And no weight, found in whatever way, mends a loss that points elsewhere: warping on Dice stays at $+13$ to $+14$ % on vessels.
 #
 # %% all-scores [markdown]
 # ## 8. What else changed
@@ -319,25 +326,30 @@ pd.DataFrame(rows)
 #
 # An error counts; it does not say what is wrong. A vessel that is cut and a speck that is none are one Betti error each, but one of them ruins the tree and the other can be wiped away. So for the studies of which `notebooks/reference_runs` holds a file `*-faults.csv`, the test images were predicted once more and every difference was named by its kind (`python -m toposeg_lite.training faults`): see the six kinds in `toposeg_lite.differences`.
 #
-# Below, each cell holds the mean number of faults of a kind with a loss, against the control. It is framed where the sign-flip test over images, Holm-corrected for the number of losses, is below .05 (*sure*, in the picture's words). With few images and many losses no cell *can* be framed, whatever the losses do: the first lines say how small the corrected p-value can get at all. Then look at the bootstrap intervals, which the last lines name for the loss that mends most, and remember that they are bold (section 2). Kinds of which the control makes less than one an image are left empty: there is nothing to mend.
+# First the answer as a table: how many faults of a kind the control makes in an image, the loss that mends most of them, by how many percent, its bootstrap interval, and what it costs in points of Dice. "Rare" is what the control makes less than once an image: there is nothing to mend. A star says that the sign-flip test over images, Holm-corrected for the number of losses, is below .05. With few images and many losses there *can* be no star, whatever the losses do: the first lines say how small the corrected p-value can get at all. The eight eyes of chase_db1 are of four persons, and the five slices of isbi2012_membranes of one stack, so nothing here speaks of another stack. Then the intervals are all there is, and they are bold (section 2). Mind also that the best of fifteen was chosen on the images that score it: it will do a little worse on others.
+#
+# Then all losses. Each cell of the picture holds the change of the number of faults against the control; it is framed (*sure*) where the table would have a star, and what is rare is left empty.
 #
 # Read it by columns. *Which fault hurts you?* Take the losses that are blue there. Then read their rows: what a loss mends of one kind it may break of another, for whoever joins pieces will sometimes join what was apart. A change that is about the same in all columns says that the loss does not tell faults apart.
 
 # %% fault-map
-faults, said = read_faults(), []
+faults = read_faults()
 cells = which_loss(faults, seed=SEED)
 for dataset, some in faults.items():
-    images, losses = some["image"].nunique(), some["network"].nunique() - 1
-    floor = min(1, losses * 2 / 2**images)
-    print(f"{dataset}: {images} images, {losses} losses; the smallest corrected p is {floor:.2g}")
-for (dataset, kind), some in cells.groupby(["dataset", "kind"], sort=False):
-    clear = some[(some["verdict"] != "rare") & (some["high"] < 0)]
-    if len(clear):
-        best = clear.loc[clear["change"].idxmin()]
-        said.append(f"{dataset}, {kind}: {best['loss']} {best['change']:+.0%} "
-                    f"({best['low']:+.0%} to {best['high']:+.0%})")
-print("\nMost is mended, of intervals that leave out zero, by:", *said or ["none"], sep="\n")
-figures.show(figures.fault_map(cells), "Faults by kind against the control. " + "; ".join(said))
+    images, losses = some["image"].unique(), some["network"].nunique() - 1
+    persons = len(set(find_groups(images)))
+    of = f" of {persons} persons" if persons < len(images) else ""
+    print(f"{dataset}: {len(images)} images{of}, {losses} losses; "
+          f"the smallest corrected p is {min(1, losses * 2 / 2**persons):.2g}")
+best = best_losses(cells, {name: runs[f"{name}-study"].scores for name in faults})
+pd.options.display.max_colwidth = 80
+print("\nThe control's faults an image: the best loss, its change in %, its price in points:")
+display(fault_table(best))
+clear = best[(best["verdict"] != "rare") & (best["high"] < 0)]
+said = [f"{row['dataset']}, {row['kind']}: {row['loss']} {row['change']:+.0%}"
+        for _, row in clear.iterrows()]
+text = "Faults by kind against the control; most is mended by: " + "; ".join(said)
+figures.show(figures.fault_map(cells), text)
 
 # %% try [markdown]
 # ## 10. Judge for yourself
@@ -421,7 +433,7 @@ exercises.check("10.2", correct_solution)
 # %% ex3 [markdown]
 # ### 10.3 Change the method: sample persons, not images
 #
-# In chase_db1 each person has two images, the left and the right eye, and what is hard in one is often hard in the other. To sample single images would pretend that there are twice as many persons. Change the bootstrap: write a function that takes the list of the images' persons and a NumPy generator, samples as many **persons** as there are, all alike and with replacement, and returns the places of all their images; of one who was sampled twice all images come twice.
+# In chase_db1 each person has two images, the left and the right eye, and what is hard in one is often hard in the other. To sample single images would pretend that there are twice as many persons. Change the bootstrap: write a function that takes the list of the images' persons and a NumPy generator, samples as many **persons** as there are, all alike and with replacement, and returns the places of all their images; of one who was sampled twice all images come twice. (The library does so, by `find_groups` and `groups=`.)
 #
 # <details><summary>Hint</summary>
 #
@@ -459,7 +471,7 @@ exercises.quiz("10")
 # ## In practice
 #
 # - **Cost.** The statistics cost seconds. The trainings behind them cost hours: with fifteen losses, three weights and three seeds some eighty networks, of which only the first seed pays for the choice of the weights. If you can afford more, buy seeds, not weights.
-# - **Limits.** All intervals here are about the images and seeds of *one* data set, one network, one budget. Nothing in them speaks of another camera, another expert, or a network ten times as large. Reference masks have errors of their own, and an interval does not know of them.
+# - **Limits.** All intervals here are about the images and seeds of *one* data set, one network, one budget. Nothing in them speaks of another camera, another expert, or a network ten times as large. The eight test images of chase_db1 are of four persons, which no test over persons can take below $p = .125$; the five of isbi2012_membranes are slices of one stack, which can only speak for itself. Reference masks have errors of their own, and an interval does not know of them.
 # - **What a statistician would add.** One model for all scores at once, with an effect of each loss and random effects of image, person and seed (a *multilevel* model), in place of resampling them; a correction of the t-test where training sets overlap (Nadeau and Bengio 2003); and, to say "no difference", a test of *equivalence*: a margin is named beforehand, say half an error, and the whole interval has to lie inside it. A bar that crosses zero is no such proof.
 # - **When it fails.** Few images: the bootstrap is too bold (section 2). Images that belong together: sample what belongs together (exercise 10.3). A score that is the mean of few large errors: look at the dots, and believe the ranks rather than the mean. Many scores tried until one is significant: name the score first.
 # - **What critics say.** Berger and others found that much of what is reported for topological losses hangs on connectivity, artefacts of the references and unfair baselines; the protocol of section 3 answers that. Christodoulou and others looked at the 221 segmentation papers of a large conference of 2023: more than half reported no variability at all, and one a confidence interval. And a p-value below .05 is a habit, not a law of nature: report the difference and its interval, and let the reader judge.
@@ -471,6 +483,7 @@ exercises.quiz("10")
 # ## Further reading
 #
 # - A. H. Berger and others, "Pitfalls of topology-aware image segmentation", [arXiv:2412.14619](https://arxiv.org/abs/2412.14619): the protocol of the reference runs, and why it is needed.
+# - A. H. Berger and others, "Sparse cubical complexes for efficient topology-preservation in image data" (2026), [code](https://github.com/AlexanderHBerger/sparse-cubical-filtration): Betti matching on what matters of an image, and a rule for the weight of a loss.
 # - B. Efron, "Bootstrap methods: another look at the jackknife" (1979), [doi:10.1214/aos/1176344552](https://doi.org/10.1214/aos/1176344552): where resampling comes from.
 # - A. B. Owen, "The pigeonhole bootstrap" (2007), [doi:10.1214/07-AOAS122](https://doi.org/10.1214/07-AOAS122): how to sample when two kinds of things cross, as seeds and images do.
 # - F. Wilcoxon, "Individual comparisons by ranking methods" (1945), [doi:10.2307/3001968](https://doi.org/10.2307/3001968): four pages that founded the signed ranks.
