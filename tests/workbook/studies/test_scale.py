@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import contextmanager
 
+import dask
 import distributed
 import numpy as np
 import pandas as pd
@@ -207,6 +209,22 @@ def test_a_row_without_a_peak_is_read_kept_and_printed(tmp_path, asked, capsys):
     text = capsys.readouterr().out
     assert "| unknown |" in text
     assert "| 300 MB |" in text
+
+
+def test_the_workers_keep_no_profile_which_would_grow_with_the_time(tmp_path, small, monkeypatch):
+    asked = []
+    real = scale.open_client
+
+    @contextmanager
+    def opened(*arguments):
+        with real(*arguments) as client:
+            found = client.run(dask.config.get, "distributed.worker.profile.enabled")
+            asked.extend(found.values())
+            yield client
+
+    monkeypatch.setattr(scale, "open_client", opened)
+    measure_scale(tmp_path, "dice_bce", [2], 1, side=16)
+    assert asked == [False]
 
 
 def test_a_cluster_that_is_there_has_its_own_workers(tmp_path, small, capsys):
