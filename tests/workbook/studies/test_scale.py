@@ -225,6 +225,19 @@ def test_the_workers_keep_no_profile_which_would_grow_with_the_time(tmp_path, sm
     monkeypatch.setattr(scale, "open_client", opened)
     measure_scale(tmp_path, "dice_bce", [2], 1, side=16)
     assert asked == [False]
+    assert dask.config.get("distributed.worker.profile.enabled")  # for others it is as it was
+
+
+def test_one_measurement_follows_the_other(tmp_path):
+    """Of a process that has not imported Dask before, whose settings must outlive the first."""
+    code = (
+        "import sys; from toposeg_lite.workbook.studies.scale import measure_scale\n"
+        "for count in (2, 3): measure_scale(sys.argv[1], 'dice_bce', [count], 1, side=16)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
 
 
 def test_a_cluster_that_is_there_has_its_own_workers(tmp_path, small, capsys):

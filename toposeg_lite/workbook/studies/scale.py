@@ -215,17 +215,13 @@ def _measured(
     store: Path, job: str, counts: Sequence[int], workers: int, side: int, scheduler: str | None
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each count, as soon as it is measured."""
-    import dask
-
     path = store / f"{side}.zarr"
     held, size = make_store(path, max(counts), side), of_pixels(CHUNK, side)
     kept = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     # Dask's profiler keeps what a worker has done in the last thousand seconds: memory would grow
     # with the time. And of what Dask warns of on a busy machine, the table says more.
-    with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),
-        open_client(scheduler, workers, logging.ERROR) as client,
-    ):
+    settings = {"distributed.worker.profile.enabled": False}
+    with open_client(scheduler, workers, logging.ERROR, settings) as client:
         if is_address(scheduler):
             _check_threads(sum(client.nthreads().values()), workers, scheduler)
         client.run(work, str(path), job, 0, 2)

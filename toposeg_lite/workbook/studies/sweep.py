@@ -349,15 +349,20 @@ def is_address(scheduler: str | None) -> bool:
 
 
 @contextmanager
-def open_client(scheduler: str | None, workers: int, log: int = logging.WARNING) -> Iterator[Any]:
+def open_client(
+    scheduler: str | None,
+    workers: int,
+    log: int = logging.WARNING,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[Any]:
     """Open a client of a cluster: of processes here, one that is there, or one of a class.
 
-    Processes here say what is at least of the level `log`.
+    Processes here say what is at least of the level `log`. `settings` are further ones of Dask.
     """
     import dask
     from distributed import Client, LocalCluster
 
-    with dask.config.set(SETTINGS):
+    with dask.config.set(SETTINGS | dict(settings or {})):
         if is_address(scheduler):
             with Client(scheduler) as client:
                 yield client
