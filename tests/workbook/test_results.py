@@ -447,3 +447,26 @@ def test_what_a_million_images_cost_is_what_the_measurements_say():
     ]
     assert ends == [590, 610, 690, 740]
     assert "590 to 610 MB, with clDice (in torch) 690 to 740 MB" in WORDS
+
+
+def test_what_a_report_on_ten_thousand_pairs_costs_is_what_was_measured():
+    kept = json.loads((REFERENCE_RUNS / "report-10000.json").read_text())
+    assert (kept["side"], kept["workers"], kept["compare"]) == (64, 2, False)
+    few, many = ({run["count"]: run["parts"] for run in kept["runs"]}[n] for n in (1000, 10_000))
+    first, then, again = (many[name] for name in ("interrupted", "gone on", "nothing to do"))
+    assert [part["exit"] for part in (first, then, again)] == [130, 0, 0]
+    assert (first["scored"] + then["scored"], again["scored"]) == (10_000, 0)
+    worker, command = (
+        [max(part[name] for part in parts.values()) for parts in (few, many)]
+        for name in ("worker_peak_mb", "peak_mb")
+    )
+    assert worker[1] < 1.01 * worker[0]  # it does not grow
+    assert (
+        "The report of 10,000 pairs of 64 x 64 in files (`tools/measure_report.py`, kept in "
+        f"`notebooks/reference_runs/report-10000.json`), stopped after {first['scored']:,} of them "
+        f"and gone on, took {first['cpu_seconds'] + then['cpu_seconds']:.0f} s of the processors, "
+        "its two workers and the command together; once more, with nothing left to do, "
+        f"{again['cpu_seconds']:.0f} s. A worker took {worker[0]:.0f} MB for 1,000 pairs and "
+        f"{worker[1]:.0f} MB for 10,000: it does not grow. The command, which holds the table, "
+        f"took {command[0]:.0f} and {command[1]:.0f} MB."
+    ) in WORDS
