@@ -204,6 +204,25 @@ def test_the_interval_holds_what_other_images_and_seeds_would_give():
     assert order_interval(mixed, "dice", seed=3) == order_interval(mixed, "dice", seed=3)
 
 
+def test_both_eyes_of_a_person_are_drawn_together():
+    """Of each person the two eyes contradict each other, and their mean is clear."""
+    one = {"control": [4, 4, 4, 4], "good": [7, -5, 7, -5], "bad": [1, 17, 1, 17]}
+    transfer = made_transfer({name: [row] * 2 for name, row in one.items()})
+    home = transfer.scores[transfer.scores["place"] == "home"].assign(
+        betti_matching_error=lambda rows: rows["network"].map({"control": 4, "good": 1, "bad": 9})
+    )
+    away = transfer.scores[transfer.scores["place"] == "away"]
+
+    def interval(names):
+        images = away["image"].map(dict(zip(sorted(away["image"].unique()), names, strict=True)))
+        scores = pd.concat([home, away.assign(image=images)])
+        return order_interval(replace(transfer, scores=scores), "betti_matching_error", draws=500)
+
+    assert interval(["11L", "11R", "12L", "12R"]) == (1, 1)
+    low, high = interval(["a", "b", "c", "d"])
+    assert low < high == 1
+
+
 def test_a_pair_seen_in_another_scale_is_another_pair(tmp_path):
     half = made_transfer()
     half.settings["scale"] = 0.5

@@ -321,3 +321,11 @@ def test_both_pages_at_the_widths_of_a_desk_and_of_a_phone(tmp_path):
                 assert page.evaluate(loaded)
                 assert said == []
                 assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
+
+
+def test_the_page_says_over_what_a_test_was_taken():
+    """Of eyes over persons; of images that stand for themselves nothing is said."""
+    for dataset, words in (("chase_db1", "test over 4 groups of images"), ("crackforest", "test")):
+        results = json.loads((REFERENCE_RUNS / f"{dataset}-study.json").read_text())
+        scores = pd.read_csv(REFERENCE_RUNS / f"{dataset}-study.csv", dtype={"image": str})
+        assert f"sign-flip {words}, corrected by Holm" in study_page(results, scores)

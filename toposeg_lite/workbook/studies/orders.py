@@ -308,8 +308,8 @@ def order_tables(results: dict[str, Any], metric: str) -> pd.DataFrame:
 
     There is a row for each order: mean "area" over the images, and for each of the two "minus
     random" and "minus persistence": the mean difference, in how many images the order is "better",
-    and the p-value "p" of the sign-flip test over images, not corrected for their number. The eyes
-    of a person count as two images there: with four persons no p-value would be below .125.
+    and the p-value "p" of the sign-flip test over images, not corrected for their number; of
+    chase_db1 over persons, of whom four cannot give less than .125.
     """
     check_choice(metric, METRICS, "metric")
     scores = order_scores(results)
@@ -317,7 +317,7 @@ def order_tables(results: dict[str, Any], metric: str) -> pd.DataFrame:
     table = table.rename(columns={metric: "area"})
     side = "higher" if metric == "cldice" else "lower"
     for control in ("random", "persistence"):
-        compared = compare_networks(scores, metric, control=control, leave_out=(), groups="images")
+        compared = compare_networks(scores, metric, control=control, leave_out=())
         columns = {"difference": f"minus {control}", side: f"better than {control}",
                    "p_sign_flip": f"p ({control})"}  # fmt: skip
         table = table.join(compared[list(columns)].rename(columns=columns))

@@ -166,7 +166,11 @@ def _tests(table: pd.DataFrame, named: str) -> str:
         }
         for name, row in table.iterrows()
     }
-    caption = f"{named}, loss minus control, paired by image; sign-flip test, corrected by Holm"
+    groups, images = int(table["groups"].iloc[0]), int(table["images"].iloc[0])
+    over = "" if groups == images else f" over {groups} groups of images"
+    caption = (
+        f"{named}, loss minus control, paired by image; sign-flip test{over}, corrected by Holm"
+    )
     return html_table(pd.DataFrame.from_dict(lines, orient="index"), caption)
 
 

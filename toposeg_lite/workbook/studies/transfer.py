@@ -13,7 +13,7 @@ there is to mistake. Orders may be.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ...checks import check_choice, check_integer, check_number, check_path
 from ...files import reading
 from ..figures import higher_is_better
 from .scores import COLUMNS, markdown
-from .statistics import KEYS, holm, kendall_tau, rank_correlation
+from .statistics import KEYS, find_groups, holm, kendall_tau, rank_correlation
 from .study import REFERENCE_RUNS
 
 __all__ = [
@@ -94,7 +94,7 @@ class Transfer:
         """Return the mean score of each network (row) at home and away, over seeds and images."""
         table = self._by_network(metric)
         return pd.DataFrame(
-            {place: values.mean(axis=(1, 2)) for place, values in table.items()},
+            {place: values.mean(axis=(1, 2)) for place, (values, _) in table.items()},
             index=pd.Index(self.networks, name="network"),
         )
 
@@ -108,15 +108,16 @@ class Transfer:
         check_choice(place, PLACES, "place")
         return self.scores[self.scores["place"] == place].drop(columns="place")
 
-    def _by_network(self, metric: str) -> dict[str, np.ndarray]:
-        """Return, for each place, the scores as an array (networks, seeds, images)."""
+    def _by_network(self, metric: str) -> dict[str, tuple[np.ndarray, pd.Index]]:
+        """Return, for each place, scores as an array (networks, seeds, images), and the images."""
         check_choice(metric, tuple(self.metrics), "metric")
         found = {}
         for place in PLACES:
             rows = self.at(place)
             table = rows.pivot(index=["network", "seed"], columns="image", values=metric)
             table = table.loc[self.networks].dropna(axis=1)
-            found[place] = table.to_numpy(float).reshape(len(self.networks), -1, table.shape[1])
+            values = table.to_numpy(float).reshape(len(self.networks), -1, table.shape[1])
+            found[place] = values, table.columns
         return found
 
 
@@ -188,9 +189,10 @@ def order_interval(
     """Return a bootstrap interval of Kendall's tau, by drawing seeds and images again.
 
     In each draw the seeds are the same at both places, since the networks are, and the images are
-    drawn at each. Scores that are drawn again are noisier than those that there are, and noise
-    makes orders less alike, so the interval lies rather too low than too high. Of few images, and
-    of parts of one photograph, it tells little.
+    drawn at each, both eyes of a person together (`statistics.find_groups`). Scores that are drawn
+    again are noisier than those that there are, and noise makes orders less alike, so the interval
+    lies rather too low than too high. Of few images, and of parts of one photograph, it tells
+    little.
 
     Examples
     --------
@@ -207,13 +209,17 @@ def order_interval(
     check_integer(draws, "draws", 1)
     tables = transfer._by_network(metric)
 
-    def weights(count: int) -> np.ndarray:
-        return generator.multinomial(count, np.full(count, 1 / count), draws) / count
+    def weights(labels: Sequence[Hashable]) -> np.ndarray:
+        """Return what each of these weighs in each draw, drawn by their labels."""
+        names, group = np.unique(np.asarray(labels), return_inverse=True)
+        count = len(names)
+        drawn = generator.multinomial(count, np.full(count, 1 / count), draws)[:, group]
+        return drawn / drawn.sum(axis=1, keepdims=True)
 
-    seeds = weights(tables["home"].shape[1])
+    seeds = weights(range(tables["home"][0].shape[1]))
     means = [
-        np.einsum("ds,nsi,di->dn", seeds, tables[place], weights(tables[place].shape[2]))
-        for place in PLACES
+        np.einsum("ds,nsi,di->dn", seeds, values, weights(find_groups(images)))
+        for values, images in (tables[place] for place in PLACES)
     ]
     low, high = np.quantile(kendall_tau(*means), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
