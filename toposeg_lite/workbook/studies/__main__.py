@@ -17,8 +17,7 @@ from typing import Any
 
 from papermill.exceptions import PapermillExecutionError
 
-from ...files import make_folder, reading, write_atomically
-from ...training.records import read_json
+from ...files import make_folder, write_atomically
 from .across import AcrossCommand
 from .audit import AuditCommand
 from .calibration import CalibrationCommand
@@ -32,7 +31,7 @@ from .orders import OrdersCommand
 from .reach import ReachCommand
 from .results import check_study_results, result_files
 from .scale import ScaleCommand
-from .scores import study_tables
+from .scores import file_tables
 from .study import Study, read_study
 from .sweep import SweepError, run_sweep
 from .verdicts import CompareCommand, WhichLossCommand
@@ -92,7 +91,7 @@ def _notebook_command(chosen: argparse.Namespace) -> None:
 
 def _study_command(chosen: argparse.Namespace) -> None:
     """Make a study, or go on with it, and print its tables."""
-    chosen.file = run_study(_parameters(chosen)) / "study.json"
+    chosen.file = [run_study(_parameters(chosen)) / "study.json"]
     _table_command(chosen)
 
 
@@ -104,11 +103,8 @@ def _sweep_command(chosen: argparse.Namespace) -> None:
 
 
 def _table_command(chosen: argparse.Namespace) -> None:
-    """Print the tables of a ``study.json``."""
-    results = read_json(chosen.file)
-    with reading(chosen.file, "study"):
-        tables = study_tables(results)
-    print(tables)
+    """Print the tables of a ``study.json``, or that of tables of faults."""
+    print(file_tables(chosen.file))
 
 
 def _parameters(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -158,9 +154,10 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--any-code", action="store_true", help="go on with what other code has begun"
     )
-    table = commands.add_parser("table", help="print the tables of a study")
+    table = commands.add_parser("table", help="print the tables of a study, or of its faults")
     table.set_defaults(run=_table_command)
-    table.add_argument("file", type=Path, help="the study.json")
+    text = "the study.json; or tables of faults, one DATASET-faults.csv for each data set"
+    table.add_argument("file", type=Path, nargs="+", help=text)
     for name, kind in COMMANDS.items():
         text = (kind.__doc__ or "").splitlines()[0]
         command = commands.add_parser(name, help=text, description=text)
