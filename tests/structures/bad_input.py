@@ -212,7 +212,11 @@ CASES = [
             f"{name} belongs to the mode '{other}'; this model's is '{mode}'",
         )
         for mode, other, options in (
-            ("threshold", "branch", {"walk": False, "gamma": 0.5, "sigma": 0.1}),
+            (
+                "threshold",
+                "branch",
+                {"walk": False, "gamma": 0.5, "sigma": 0.1, "weigh_by": "count"},
+            ),
             (
                 "branch",
                 "threshold",
@@ -264,6 +268,12 @@ CASES = [
         lambda: structures.BranchHead(gamma=2),
         ValueError,
         r"gamma must lie in \[0, 1\]",
+    ),
+    (
+        "branch head, weigh_by",
+        lambda: structures.BranchHead(weigh_by="size"),
+        ValueError,
+        "weigh_by must be one of 'length', 'count'; got 'size'",
     ),
     ("threshold, gamma", lambda: structures.Threshold(gamma=0.5), TypeError, "gamma"),
     (

@@ -72,10 +72,10 @@ CALLS = [
     call(
         structures.BranchHead,
         {"features": None, "walk": True, "gamma": 0.1, "sigma": 0.1, "reconstruction_weight": 1,
-         "kl_weight": 1},
+         "kl_weight": 1, "weigh_by": "count"},
         {"features": {"a number": 3, "bytes": b"conv", "True": True, "a list": ["conv"]},
          "walk": BAD_FLAG, "gamma": BAD_FRACTION, "sigma": BAD_NUMBER,
-         "reconstruction_weight": BAD_NUMBER, "kl_weight": BAD_NUMBER},
+         "reconstruction_weight": BAD_NUMBER, "kl_weight": BAD_NUMBER, "weigh_by": BAD_CHOICE},
     ),
     call(
         structures.Threshold,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from branch_sets import branches_of as given_branches
 from ring_images import CELL, branches_of, error, fit, known, learn, rings, small
 from scipy.optimize import minimize
 from torch import nn
@@ -19,16 +21,21 @@ from toposeg_lite.structures import (
     StructureModel,
     expected_calibration_error,
 )
+from toposeg_lite.structures.common import Batch, reconstruction
+
+WAYS = {"length": lambda length: length, "count": lambda length: 0 * length + 1}
 
 
-def test_the_loss_of_branches_is_what_its_formulas_say():
-    model, image, truth = small("branch", segmentation=nn.MSELoss())
+@pytest.mark.parametrize("weigh_by", WAYS)
+def test_the_loss_of_branches_is_what_its_formulas_say(weigh_by):
+    model, image, truth = small("branch", segmentation=nn.MSELoss(), weigh_by=weigh_by)
     image[1, ..., 6:] = 0.5  # fewer branches than in the other image
     noise = np.random.default_rng(4)
     costs, divergences = [], []
     for i, one in enumerate(model.distribution(image)):
         z = one.mean + one.std * noise.standard_normal(len(one.mean))
-        y, w = one.branches.fraction_on(truth[i, 0].numpy()), one.branches.length
+        y = one.branches.fraction_on(truth[i, 0].numpy())
+        w = WAYS[weigh_by](one.branches.length)
         costs.append((w * (np.logaddexp(0, z) - y * z)).sum() / w.sum())
         belief = Normal(*map(torch.from_numpy, (one.mean, one.std)))
         divergences.append(torch.distributions.kl_divergence(belief, Normal(0.0, 2.0)))
@@ -72,9 +79,10 @@ def test_learning_with_the_head_alone_knows_as_much(faint_and_strong):
     assert error(probability >= 0.5, fractions, lengths) < 0.02
 
 
-def test_learning_with_the_head_alone_does_the_steps_that_it_says(faint_and_strong):
+@pytest.mark.parametrize("weigh_by", WAYS)
+def test_learning_with_the_head_alone_does_the_steps_that_it_says(faint_and_strong, weigh_by):
     images, truths = faint_and_strong
-    weights = {"reconstruction_weight": 2.0, "kl_weight": 0.5}
+    weights = {"reconstruction_weight": 2.0, "kl_weight": 0.5, "weigh_by": weigh_by}
     model = StructureModel(nn.Identity(), mode="branch", saddle_level=0.06, **weights)
     found, outcomes = known(model, images[:2], truths[:2])
     outcomes[0][::3] = np.nan
@@ -89,7 +97,8 @@ def test_learning_with_the_head_alone_does_the_steps_that_it_says(faint_and_stro
         belief = Normal(mean, nn.functional.softplus(std) + 0.05)
         z = belief.mean + belief.stddev * torch.from_numpy(noise.standard_normal(len(mean)))
         costs = nn.functional.binary_cross_entropy_with_logits(z, y[here].to(z), reduction="none")
-        cost = (lengths * costs).sum() / lengths.sum()
+        weight = WAYS[weigh_by](lengths)
+        cost = (weight * costs).sum() / weight.sum()
         kl = torch.distributions.kl_divergence(belief, Normal(0.0, 2.0)).mean()
         optimizer.zero_grad()
         (2 * cost + 0.5 * kl).backward()
@@ -137,6 +146,55 @@ def test_a_branch_that_looks_like_true_and_false_ones_is_less_sure():
         assert one.entropy[between].min(initial=1) > 0.6
         assert one.entropy[~between].max(initial=0) < one.entropy[between].min(initial=1)
         assert one.variance[~between].max(initial=0) < one.variance[between].min(initial=1)
+
+
+# --- How much a branch counts for -----------------------------------------------------------------
+
+
+def test_a_long_branch_counts_for_more_only_by_length():
+    # Log-odds of 0 cost log 2 whatever is true; those of 2, of which one half is true, cost
+    # log(1 + exp(2)) - 1. The first branch is three times as long.
+    branches = replace(
+        given_branches(np.full((2, 4), 0.5), [np.arange(4), np.arange(4, 8)]),
+        length=np.array([3.0, 1.0]),
+    )
+    mask = torch.tensor([[[[1, 1, 1, 1], [1, 1, 0, 0]]]])
+    batch = Batch(*[torch.zeros(1, 1, 2, 4)] * 3, [branches], None)
+    log_odds = [torch.tensor([0.0, 2.0], dtype=torch.float64)]
+    first, second = 0.693147, 1.126928
+    for weigh_by, wanted in {
+        "length": 0.75 * first + 0.25 * second,
+        "count": 0.5 * first + 0.5 * second,
+    }.items():
+        found = reconstruction(log_odds, batch, mask, weigh_by).item()
+        assert found == pytest.approx(wanted, abs=1e-6), weigh_by
+    assert reconstruction(log_odds, batch, mask).item() == pytest.approx(0.801592, abs=1e-6)
+
+
+def test_branches_of_one_length_count_alike_both_ways():
+    losses, learned = [], []
+    for weigh_by in WAYS:
+        model, image, truth = small("branch", weigh_by=weigh_by)
+        found = model._find(image)
+        even = [replace(one, length=np.full(len(one), 2.5)) for one in found.branches]
+        parts = model.decide.loss(found._replace(branches=even), truth, np.random.default_rng(0), 0)
+        losses.append(parts["reconstruction"].item())
+        known_ones = model.distribution(image)
+        seen = [replace(one, branches=each) for one, each in zip(known_ones, even, strict=True)]
+        outcomes = [one.fraction_on(mask[0].numpy()) for one, mask in zip(even, truth, strict=True)]
+        model.learn(seen, outcomes, seed=0, steps=5)
+        learned.append(torch.cat([weight.flatten() for weight in model.head.parameters()]))
+    assert losses[0] == losses[1]
+    assert torch.equal(*learned)
+
+
+def test_weights_learned_either_way_load_into_the_other():
+    model, image, truth = small("branch", weigh_by="count")
+    model.learn(*known(model, image, truth[:, 0]), seed=0, steps=5)
+    other, _, _ = small("branch", seed=1)
+    other.load_state_dict(model.state_dict())
+    for one, same in zip(model.uncertainty(image), other.uncertainty(image), strict=True):
+        np.testing.assert_array_equal(one.probability, same.probability)
 
 
 # --- How far log-odds spread ----------------------------------------------------------------------

@@ -112,6 +112,7 @@ METHODS = [
             "sigma": 0.2,
             "reconstruction_weight": 2.0,
             "kl_weight": 0.5,
+            "weigh_by": "count",
         },
     ),
 ]

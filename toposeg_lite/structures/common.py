@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +11,19 @@ from torch.nn import functional as F
 
 from ..topology.branches import BranchSet
 
-__all__ = ["Batch", "Gaussian", "check_branches", "cross_entropy", "reconstruction"]
+__all__ = [
+    "WEIGH_BY",
+    "Batch",
+    "Gaussian",
+    "WeighBy",
+    "branch_weights",
+    "check_branches",
+    "cross_entropy",
+    "reconstruction",
+]
+
+WeighBy = Literal["length", "count"]
+WEIGH_BY: tuple[WeighBy, ...] = ("length", "count")
 
 LEAST_STD = 0.05  # so that no variance shrinks to zero
 
@@ -70,18 +82,26 @@ class Batch(NamedTuple):
         return self.likelihood.sum() * 0
 
 
-def cross_entropy(log_odds: Tensor, fraction: np.ndarray, length: np.ndarray) -> Tensor:
-    """Return the cross-entropy of keeping branches, weighted by their lengths."""
+def branch_weights(length: np.ndarray, weigh_by: WeighBy) -> np.ndarray:
+    """Return what branches of these lengths count for: their lengths, or 1 each. The sum is 1."""
+    weight = length if weigh_by == "length" else np.ones(len(length))
+    return weight / weight.sum()
+
+
+def cross_entropy(log_odds: Tensor, fraction: np.ndarray, weights: np.ndarray) -> Tensor:
+    """Return the cross-entropy of keeping branches; `weights` are those of `branch_weights`."""
     truth = torch.from_numpy(fraction).to(log_odds)
-    weight = torch.from_numpy(length / length.sum()).to(log_odds)
+    weight = torch.from_numpy(weights).to(log_odds)
     costs = F.binary_cross_entropy_with_logits(log_odds, truth, reduction="none")
     return (weight * costs).sum()
 
 
-def reconstruction(log_odds: list[Tensor], batch: Batch, mask: Tensor) -> Tensor:
+def reconstruction(
+    log_odds: list[Tensor], batch: Batch, mask: Tensor, weigh_by: WeighBy = "length"
+) -> Tensor:
     """Return the mean cross-entropy of keeping the branches of each image; `mask` is the truth."""
     costs = [
-        cross_entropy(z, branches.fraction_on(truth), branches.length)
+        cross_entropy(z, branches.fraction_on(truth), branch_weights(branches.length, weigh_by))
         if len(branches)
         else batch.zero
         for z, branches, truth in zip(

@@ -2,7 +2,7 @@
 
 A small network reads the features of a branch (`FEATURES`) and predicts mean m and standard
 deviation s of its log-odds z = m + s * noise. With y_k the part of branch k that is real, and w_k
-its length divided by that of all, it is trained with
+its length divided by that of all (or 1 divided by their number: `weigh_by`), it is trained with
 
     weight * sum of w_k * cross-entropy(y_k, sigmoid(z_k)) + kl_weight * mean of KL_k.
 
@@ -37,6 +37,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import (
+    check_choice,
     check_flag,
     check_fraction,
     check_integer,
@@ -44,7 +45,15 @@ from ..checks import (
     check_seed,
     check_text,
 )
-from .common import Batch, Gaussian, cross_entropy, reconstruction
+from .common import (
+    WEIGH_BY,
+    Batch,
+    Gaussian,
+    WeighBy,
+    branch_weights,
+    cross_entropy,
+    reconstruction,
+)
 from .distribution import Mode, StructureDistribution
 from .features import FEATURES, branch_features
 
@@ -68,6 +77,11 @@ class BranchHead(nn.Module):
     reconstruction_weight, kl_weight : float
         Of these parts of the loss; that of the segmentation is 1. Their ratio decides how far
         log-odds spread: see the module's docstring.
+    weigh_by : {"length", "count"}
+        What a branch counts for in training: as much as it is long, or as much as any other, as
+        one who decides about branches is asked about each of them once. `StructureModel.loss`
+        weighs the branches of each image among themselves, `StructureModel.learn` those of all
+        images together. Trained weights do not tell it: who goes on training gives it again.
 
     Attributes
     ----------
@@ -86,6 +100,7 @@ class BranchHead(nn.Module):
         sigma: float = 0.01,
         reconstruction_weight: float = 1.0,
         kl_weight: float = 0.01,
+        weigh_by: WeighBy = "length",
     ) -> None:
         super().__init__()
         self.features = None if features is None else check_text(features, "features")
@@ -95,6 +110,8 @@ class BranchHead(nn.Module):
             "reconstruction": check_number(reconstruction_weight, "reconstruction_weight"),
             "kl": check_number(kl_weight, "kl_weight"),
         }
+        check_choice(weigh_by, WEIGH_BY, "weigh_by")
+        self.weigh_by: WeighBy = weigh_by
         self._layer: nn.Module | None = None
 
     def build(self, network: nn.Module, in_channels: int, ndim: int) -> None:
@@ -127,7 +144,7 @@ class BranchHead(nn.Module):
         divergences = [belief.divergence(belief.centred(_PRIOR_STD)) for belief in beliefs]
         log_odds = [belief.draw(rng) for belief in beliefs]
         return {
-            "reconstruction": reconstruction(log_odds, batch, mask),
+            "reconstruction": reconstruction(log_odds, batch, mask, self.weigh_by),
             "kl": torch.cat(divergences).mean() if any(map(len, divergences)) else batch.zero,
         }
 
@@ -164,13 +181,14 @@ class BranchHead(nn.Module):
         if not known.any():
             return 0.0
         length = np.concatenate([each.branches.length for each in distributions])[known]
+        weights = branch_weights(length, self.weigh_by)
         tables = [each.features for each in distributions if each.features is not None]
         features = torch.cat(tables)[torch.from_numpy(known)].to(self._weight)
         optimizer = torch.optim.Adam(self.head.parameters(), learning_rate)
         with torch.enable_grad():
             for _ in range(steps):
                 belief = self._belief(features)
-                cost = cross_entropy(belief.draw(rng), truth[known], length)
+                cost = cross_entropy(belief.draw(rng), truth[known], weights)
                 kl = belief.divergence(belief.centred(_PRIOR_STD)).mean()
                 optimizer.zero_grad()
                 (self.weights["reconstruction"] * cost + self.weights["kl"] * kl).backward()

@@ -8,9 +8,10 @@ trained with the loss
     segmentation + weight * reconstruction + kl_weight * KL + spread_weight * spread.
 
 *Reconstruction* is the cross-entropy between the probability that a branch is kept and the fraction
-of its pixels that lies on the truth, weighted by the lengths of the branches. So keeping a false
-branch costs as dropping a true one does. (A cross-entropy over the pixels of kept branches alone,
-as in the paper's code, costs nothing where all is dropped: it only ever drives a threshold up.)
+of its pixels that lies on the truth, weighted by the lengths of the branches (a `BranchHead` may
+count each of them once). So keeping a false branch costs as dropping a true one does. (A
+cross-entropy over the pixels of kept branches alone, as in the paper's code, costs nothing where
+all is dropped: it only ever drives a threshold up.)
 *KL* and *spread* are explained with each method.
 """
 
@@ -57,7 +58,8 @@ class StructureLoss(NamedTuple):
     segmentation : tensor
         Of the network's logits.
     reconstruction : tensor
-        Cross-entropy of keeping branches, in nats, weighted by their lengths.
+        Cross-entropy of keeping branches, in nats, weighted by their lengths, or as a `BranchHead`
+        weighs them.
     kl : tensor
         Divergence of the posterior from the prior, in nats, of an image or of a branch.
     spread : tensor
