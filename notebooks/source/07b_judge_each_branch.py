@@ -339,7 +339,7 @@ figures.show(ax, "Reliability of the branch head after scaling: vessels, walls a
 #
 # The picture shows what one number hides: on cracks the head is too shy above .3 (of what it gives 56 %, 78 % are real), on walls below a half (of what it gives 23 %, 44 % are).
 #
-# The columns by length tell where the head earns its place. Counted by length the plain likelihood has 10, 5 and 2 % on vessels, cracks and walls, the head 5, 5 and 3: of a long branch the likelihood is right about as often as it says, and what it misjudges are the short ones. Who measures lengths may do without a head; who asks a person about branches, one by one, may not. And a temperature that was fitted by count makes likelihood and dropout worse by length on all three sets.
+# The columns by length tell where the head earns its place. Counted by length the plain likelihood has 10, 5 and 2 % on vessels, cracks and walls, the head 5, 5 and 3: of a long branch the likelihood is right about as often as it says, and what it misjudges are the short ones. Who measures lengths may do without a head; who asks a person about branches, one by one, may not. And a temperature that was fitted by count makes likelihood and dropout worse by length on all three sets. The head learns with each branch weighted by its length; one that counts each branch once (`weigh_by="count"`) was no more honest by count on cracks and walls, and on cracks less by length (`RESULTS.md`).
 
 # %% exercise-4 [markdown]
 # ## Exercises
