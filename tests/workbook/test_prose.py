@@ -985,6 +985,11 @@ def test_what_chapter_12_says_of_the_millions_that_were_measured():
         ),
         "{:.1f} where {:.1f} ({:.1f} to {:.1f}) were".format(clock["report"], *predicted["report"]),
         f"they waited, {computed['topological']:.1f} and {computed['report']:.1f}",
+        "a worker takes {:.0f} MB for a thousand patches and {:.0f} MB for a million".format(
+            *run[(run["job"] == "topological") & run["count"].isin([1000, 10**6])]
+            .sort_values(["count", "workers"])["peak_mb"]
+            .iloc[[0, -1]]
+        ),
     ]
     assert {words: words in text_of("12") for words in said} == dict.fromkeys(said, True)
     results = " ".join((ROOT / "RESULTS.md").read_text().split())
