@@ -124,7 +124,7 @@ figures.show(figure, text)
 # %% tasks [markdown]
 # A **task** is: open the store, read one chunk, compute, give back a few numbers, forget the chunk. Tasks know nothing of each other, so that any **worker**, a process of this or another machine, may take any of them; a **scheduler** hands them out. Here that is [Dask](https://distributed.dask.org). Two rules follow, and most of what goes wrong at scale breaks one of them:
 #
-# - **A worker holds one chunk**, never the store, and gives back numbers, never images. Then its memory is *flat*: the same for a thousand images and for a million.
+# - **A worker holds one chunk**, never the store, and gives back numbers, never images. Then its memory is *flat*, or nearly: a few percent more for a million images than for a thousand.
 # - **The scheduler hands out places**, not data: "chunk 7", not the patches of chunk 7.
 #
 # Within its chunk a worker takes the loss of batches of 100 patches. Larger ones are hardly faster, and the intermediate results of a loss like clDice would fill the memory.
