@@ -91,7 +91,8 @@ def lines_behind(cells: list[NotebookNode], last: int) -> list[str]:
 def explorer_of(cells: list[NotebookNode], last: int) -> explorers.Explorer:
     """Return the explorer that cell `last` shows, as it is when it is shown."""
     shown: list[explorers.Explorer] = []
-    names: dict[str, Any] = {"__name__": "__main__"}
+    # A kernel defines `display` for its notebooks.
+    names: dict[str, Any] = {"__name__": "__main__", "display": lambda *_: None}
     with (
         patch.object(explorers, "show", shown.append),
         patch.object(figures, "show", lambda *_, **__: None),

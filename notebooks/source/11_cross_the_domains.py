@@ -5,7 +5,7 @@
 #
 # ![Two columns of the same names of losses, in order from the best to the worst, at home on the left and on other images on the right, here the same benchmark at other angles; a line leads each loss from its rank on the left to its rank on the right, and the lines cross. The control is a wide dashed black line.](../images/11.png)
 #
-# **Time:** 25 minutes to read, 50 with exercises.
+# **Time:** 35 minutes to read, 55 with exercises.
 #
 # **You need** [chapter 10](../10_compare_and_ablate.ipynb): control, seeds, intervals, the correction for several tests. From [chapter 01](../01_see_images_as_spaces.ipynb) what the Betti matching error counts.
 #
