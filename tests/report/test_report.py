@@ -22,7 +22,7 @@ from report_masks import MINE, OTHERS, TRUTHS, array_of, write_masks, write_png
 from toposeg_lite import further_metrics, metrics
 from toposeg_lite.data.folders import LISTED
 from toposeg_lite.differences import KINDS, topology_differences
-from toposeg_lite.report import ReportOptions, make_report, making, pairs
+from toposeg_lite.report import ReportOptions, make_report, making, page, pairs
 from toposeg_lite.report.__main__ import main
 from toposeg_lite.report.scoring import KIND_COLUMNS
 
@@ -534,3 +534,17 @@ def test_a_report_needs_no_torch(places, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "report" / "report.html").exists()
+
+
+def test_names_of_files_make_no_persons_of_images():
+    """Files that happen to be named as the eyes of chase_db1 count one by one, as is said."""
+    said = set()
+    for names in ([f"{k}{side}" for k in range(11, 15) for side in "LR"], list("abcdefgh")):
+        rows = [
+            {"method": method, "image": name, "error": error}
+            for method, error in (("first", 5.0), ("second", 4.0))
+            for name in names
+        ]
+        said.add(page._better(pd.DataFrame(rows), ["first", "second"]))
+    (sentence,) = said
+    assert "fewer" in sentence

@@ -157,7 +157,7 @@ def difference_forest(
             values = seeds.loc[network].dropna()
             ax.plot(values, np.full(len(values), place + 0.28), "o", ms=4, mfc="none", **style)
             if students_t and len(values) > 1:
-                ends = _students_interval(values.to_numpy(float))
+                ends = students_interval(values.to_numpy(float))
                 ax.plot(ends, [place, place], marker="|", ms=9, lw=1, zorder=1, **style)
     ax.set_yticks(range(len(table)), [str(name) for name in table.index])
     for label in ax.get_yticklabels():
@@ -190,7 +190,7 @@ def difference_forest(
     return ax
 
 
-def _students_interval(values: np.ndarray) -> tuple[float, float]:
+def students_interval(values: np.ndarray) -> tuple[float, float]:
     """Return the 95 % interval of the mean of a few seeds, by Student's t."""
     from scipy import stats
 

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ...checks import check_path
 from ...files import reading
+from ..figures.comparison import students_interval
 from .faults import read_faults, which_loss
 from .options import option
 from .scores import markdown
@@ -82,7 +82,8 @@ def compare_studies(
         for loss, row in compared.iterrows():
             control = row["control"] or np.nan  # of none there is no part
             changes = paired_differences(scores, metric, str(loss)).mean(axis=1).to_numpy()
-            t_low, t_high = _student(changes)
+            one = len(changes) < 2
+            t_low, t_high = (np.nan, np.nan) if one else students_interval(changes)
             low, high = change_interval(scores, metric, str(loss), seed=seed)
             rows.append(
                 {
@@ -99,14 +100,6 @@ def compare_studies(
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _student(values: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of a mean by Student's t; of one value it is NaN."""
-    if len(values) < 2:
-        return np.nan, np.nan
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
 
 
 def certainty_table(compared: pd.DataFrame) -> str:
