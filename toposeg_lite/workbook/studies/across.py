@@ -45,7 +45,7 @@ from .finished import Finished, read_finished
 from .notebook import read_value
 from .options import option
 from .results import check_table
-from .scores import COLUMNS
+from .scores import COLUMNS, read_scores
 from .statistics import KEYS
 from .transfer import SETTINGS, Transfer, transfer_tables
 
@@ -298,12 +298,7 @@ class AcrossCommand:
     def _table(self, trip: _Trip, bar: Any) -> pd.DataFrame:
         """Return the scores of all networks of a study, at home and away."""
         path = trip.home.folder / "study.csv"
-        with reading(path, "table of a study"):
-            text = {"network": str, "image": str}
-            home = pd.read_csv(path, dtype=text, keep_default_na=False,
-                               na_values={key: [""] for key in COLUMNS})  # fmt: skip
-            if {*KEYS, "dice"} - set(home):
-                raise ValueError("it has no columns network, weight, seed, image and dice")
+        home = read_scores(path, (*KEYS, "dice"), what="table of a study")
         tables = [home[home["network"] != "parent"].assign(place="home")]
         for (label, seed), (file, weight) in trip.home.files.items():
             table = self._score(trip, file, seed).rename_axis("image").reset_index()

@@ -37,9 +37,8 @@ from ...training.records import git_commit, read_json, rows, write_json
 from .finished import Finished, read_finished
 from .options import option
 from .results import check_table
-from .scores import markdown
+from .scores import markdown, read_scores
 from .statistics import (
-    FURTHER_COLUMNS,
     KEYS,
     change_interval,
     compare_networks,
@@ -189,11 +188,7 @@ def read_faults(folder: str | os.PathLike[str] | None = None) -> dict[str, pd.Da
     place = REFERENCE_RUNS if folder is None else check_path(folder, "folder")
     tables = {}
     for path in sorted(place.glob("*-faults.csv")):
-        with reading(path, "table of faults"):
-            table = pd.read_csv(path, dtype={"network": str, "image": str}, keep_default_na=False,
-                                na_values={key: [""] for key in FURTHER_COLUMNS})  # fmt: skip
-            if {*KEYS, *KINDS} - set(table):
-                raise ValueError("it lacks the columns of a network's faults")
+        table = read_scores(path, (*KEYS, *KINDS), what="table of faults")
         tables[path.name.removesuffix("-faults.csv")] = table
     return tables
 

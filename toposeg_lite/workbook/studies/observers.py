@@ -22,7 +22,7 @@ from ...further_metrics import further_report
 from ...metrics import report
 from .options import option
 from .results import check_table
-from .scores import COLUMNS, MEDIAN, markdown, median, read_further
+from .scores import COLUMNS, MEDIAN, markdown, median, read_further, read_scores
 from .statistics import FURTHER_COLUMNS, KEYS
 
 __all__ = ["ObserversCommand", "compare_observers"]
@@ -90,11 +90,11 @@ def _read_networks(study: str | None, faults: str | None) -> pd.DataFrame | None
     further = None if faults is None else read_further(faults)
     if study is None:
         return further
+    networks = read_scores(study, ("network", "image"), what="table of a study")
     with reading(study, "table of a study"):
-        networks = pd.read_csv(study, dtype={"network": str, "image": str})
-        if not {"network", "image", "dice"} <= set(networks):
+        if "dice" not in networks:
             more = "; a table of faults is given by --faults" if "break" in networks else ""
-            raise ValueError(f"it has no columns network, image and dice{more}")
+            raise ValueError(f"it has no columns dice{more}")
     if further is None:
         return networks
     keys = [key for key in KEYS if key in further]

@@ -20,7 +20,7 @@ import pandas as pd
 from ...checks import check_path
 from ...files import reading
 from ...training.records import read_json
-from .scores import COLUMNS
+from .scores import COLUMNS, read_scores
 from .statistics import KEYS
 from .study import REFERENCE_RUNS, StudyConfig
 
@@ -140,8 +140,7 @@ def _read_study(path: Path, results: Mapping[str, Any]) -> Run:
     beside = path.with_suffix(".csv")
     if not beside.is_file():
         raise FileNotFoundError(f"{beside} is missing: it holds the scores that go with {path}")
-    scores = pd.read_csv(beside, dtype={"network": str, "image": str}, keep_default_na=False,
-                         na_values={key: [""] for key in COLUMNS})  # fmt: skip
+    scores = read_scores(beside)
     validation, cost = [], []
     for network, entries in results["networks"].items():
         for seed, entry in entries.items():

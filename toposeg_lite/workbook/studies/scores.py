@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ...checks import check_path, check_reals
 from ...files import reading
 from ...training.checkpoint import DICE_MARGIN
 from ...training.records import read_json
-from .statistics import COLUMNS, FURTHER_COLUMNS
+from .statistics import COLUMNS, FURTHER_COLUMNS, KEYS
 
 __all__ = [
     "COLUMNS",
@@ -29,9 +29,12 @@ __all__ = [
     "judge",
     "mean_scores",
     "read_further",
+    "read_scores",
     "study_tables",
 ]
 
+#: The columns of tables of scores that are names: an image may be called 01, or NA.
+_NAMES = ("home", "away", "place", "network", "image")
 #: What a heading says where the mean would be infinite.
 MEDIAN = "median (infinite ones)"
 
@@ -216,22 +219,55 @@ def file_tables(files: Sequence[str | os.PathLike[str]]) -> str:
         return study_tables(results)
 
 
+def read_scores(
+    path: str | os.PathLike[str],
+    needs: Iterable[str] = KEYS,
+    *,
+    what: str = "table of scores",
+) -> pd.DataFrame:
+    r"""Read a table of the scores of networks, image by image, as the commands write it.
+
+    The columns of `needs` must be there. Names are read as texts, whatever they look like; a metric
+    that is empty was not measured. A table that is none raises a ValueError which calls it `what`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.csv"
+    ...     written = path.write_text("network,seed,image,dice\nNA,0,01,0.5\ncontrol,0,01,\n")
+    ...     table = read_scores(path, ["network", "image"])
+    >>> table["network"].tolist(), table["image"].tolist(), table["dice"].tolist()
+    (['NA', 'control'], ['01', '01'], [0.5, nan])
+    """
+    place = check_path(path, "path")
+    with reading(place, what):
+        table = pd.read_csv(
+            place,
+            dtype=dict.fromkeys(_NAMES, str),
+            keep_default_na=False,
+            na_values={metric: [""] for metric in (*COLUMNS, *FURTHER_COLUMNS)},
+        )
+        if missing := [key for key in needs if key not in table]:
+            raise ValueError(f"it has no columns {', '.join(missing)}")
+    return table
+
+
 def read_further(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read the further metrics of networks, image by image, as ``faults`` keeps them.
 
     The file is a ``DATASET-faults.csv``. What is returned has the columns "network", "seed",
     "image", "weight" if it is there, and those of `FURTHER_COLUMNS` that are.
     """
-    place = check_path(path, "path")
+    place, what = check_path(path, "path"), "table of further metrics"
     keys = ("network", "seed", "image")
-    with reading(place, "table of further metrics"):
-        table = pd.read_csv(place, dtype={"network": str, "image": str}, keep_default_na=False,
-                            na_values={key: [""] for key in FURTHER_COLUMNS})  # fmt: skip
+    table = read_scores(place, keys, what=what)
+    with reading(place, what):
         metrics = [key for key in FURTHER_COLUMNS if key in table]
-        if {*keys} - {*table} or not metrics:
+        if not metrics:
             raise ValueError(
-                "it has no columns network, seed and image, or none of "
-                f"{', '.join(FURTHER_COLUMNS)}: `faults --results FOLDER` makes such tables"
+                f"it has none of the columns {', '.join(FURTHER_COLUMNS)}: `faults --results "
+                "FOLDER` makes such tables"
             )
         if table.duplicated([*keys]).any():
             raise ValueError("it has more than one row for a network, seed and image")

@@ -61,7 +61,7 @@ from ...data import Dataset
 from ...files import make_folder, reading, write_atomically
 from ...training import load_checkpoint
 from ...training.records import read_json
-from .scores import COLUMNS
+from .scores import COLUMNS, read_scores
 from .study import Arm, Study, StudyConfig, read_study
 
 __all__ = ["SweepError", "code_digest", "read_sweep", "run_sweep"]
@@ -496,7 +496,7 @@ def _scores_of(study: SweptStudy) -> pd.DataFrame:
     tables = []
     for group in (None, *config.groups):
         end = "" if group is None else f"-{group}"
-        table = pd.read_csv(study.folder / f"study{end}.csv", dtype={"network": str, "image": str})
+        table = read_scores(study.folder / f"study{end}.csv")
         dataset = config.shared.dataset if group is None else results["groups"][group]["dataset"]
         tables.append(table.assign(split=f"test{end}", dataset=dataset))
     for network, entries in results["networks"].items():

@@ -24,7 +24,7 @@ import pandas as pd
 from ...checks import check_choice, check_integer, check_number, check_path
 from ...files import reading
 from ..figures import higher_is_better
-from .scores import COLUMNS, markdown
+from .scores import COLUMNS, markdown, read_scores
 from .statistics import KEYS, find_groups, holm, kendall_tau, rank_correlation
 from .study import REFERENCE_RUNS
 
@@ -123,13 +123,9 @@ class Transfer:
 
 def read_transfer(path: Path) -> Transfer:
     """Read a file that the command ``across`` has written; a damaged one raises a ValueError."""
-    with reading(path, "table of networks on another data set"):
-        text = {"home": str, "away": str, "place": str, "network": str, "image": str}
-        table = pd.read_csv(path, dtype=text, keep_default_na=False,
-                            na_values={key: [""] for key in COLUMNS})  # fmt: skip
-        missing = [key for key in ("place", *SETTINGS, *KEYS) if key not in table]
-        if missing:
-            raise ValueError(f"it has no columns {', '.join(missing)}")
+    what = "table of networks on another data set"
+    table = read_scores(path, ("place", *SETTINGS, *KEYS), what=what)
+    with reading(path, what):
         settings = table[list(SETTINGS)].drop_duplicates()
         if len(settings) != 1:
             raise ValueError("its rows must be of one pair of data sets, seen in one way")

@@ -15,19 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ...checks import check_path
-from ...files import reading
 from ..figures.comparison import students_interval
 from .faults import read_faults, which_loss
 from .options import option
-from .scores import markdown
-from .statistics import COLUMNS, change_interval, compare_networks, paired_differences
+from .scores import markdown, read_scores
+from .statistics import change_interval, compare_networks, paired_differences
 
 __all__ = [
     "CompareCommand",
@@ -39,6 +37,8 @@ __all__ = [
 ]
 
 LEVEL = 0.05
+#: What a table of scores must say of each row.
+_KEYS = ("network", "seed", "image")
 #: What the marks of a change mean.
 MARKS = {
     "s": "all seeds have this sign",
@@ -198,7 +198,8 @@ class CompareCommand:
         names = [place.stem.removesuffix("-study") for place in places]
         if len(set(names)) < len(names):
             raise ValueError(f"studies must be of different data sets; got {', '.join(names)}")
-        scores = dict(zip(names, map(_read_scores, places), strict=True))
+        tables = [read_scores(place, _KEYS) for place in places]
+        scores = dict(zip(names, tables, strict=True))
         compared = compare_studies(scores, self.metric)
         print(certainty_table(compared))
         return compared
@@ -216,19 +217,9 @@ class WhichLossCommand:
         faults = read_faults(place)
         if not faults:
             raise ValueError(f"folder must hold a DATASET-faults.csv at least; got {place}")
-        scores = {name: _read_scores(place / f"{name}-study.csv") for name in faults}
+        scores = {name: read_scores(place / f"{name}-study.csv", _KEYS) for name in faults}
         best = best_losses(which_loss(faults), scores)
         table = fault_table(best)
         lines = [[str(kind), *row] for kind, row in zip(table.index, table.to_numpy(), strict=True)]
         print(markdown(["fault", *map(str, table.columns)], lines))
         return best
-
-
-def _read_scores(path: Path) -> pd.DataFrame:
-    """Read the scores of a study, image by image."""
-    with reading(path, "table of scores"):
-        scores = pd.read_csv(path, dtype={"network": str, "image": str}, keep_default_na=False,
-                             na_values={key: [""] for key in COLUMNS})  # fmt: skip
-        if {"network", "seed", "image"} - set(scores):
-            raise ValueError("it lacks the columns of a study's scores")
-    return scores
