@@ -23,6 +23,7 @@ from toposeg_lite.workbook.studies import (
     prepare_folder,
     read_runs,
     statistics,
+    study,
     transfer,
 )
 from toposeg_lite.workbook.studies.orders import OrderOptions, order_study
@@ -66,6 +67,20 @@ CASES = [
         lambda: compare(steps=3),
         ValueError,
         r"unknown parameter 'steps'; there are dataset, root, loss",
+    ),
+    *(
+        (
+            f"compare arms and {name}",
+            lambda name=name, value=value: compare(arms=study.ARMS, **{name: value}),
+            ValueError,
+            f"a study takes no '{name}': name arms and seeds",
+        )
+        for name, value in {
+            "loss": "cldice",
+            "loss_options": {"iterations": 3},
+            "weight": 0.5,
+            "seed": 1,
+        }.items()
     ),
     (
         "compare dataset",

@@ -209,9 +209,6 @@ def read_study(parameters: Mapping[str, Any]) -> StudyConfig:
     """
     given = gather_folder(parameters)
     arms = read_arms(given.pop("arms")) if "arms" in given else ARMS
-    for key in ("loss", "loss_options", "weight", "seed"):
-        if key in given:
-            raise ValueError(f"a study takes no {key!r}: name arms and seeds")
     return StudyConfig.from_parameters(**BUDGET | given, arms=arms)
 
 
@@ -321,7 +318,8 @@ class StudyConfig:
 
         They are fields of `TrainConfig` and of this class. Without "arms" it is the study of one
         "loss" (with "loss_options") and one "seed": "weight" is a number, or a sequence of several
-        to choose from, and Betti errors are taken in patches.
+        to choose from, and Betti errors are taken in patches. With "arms" none of these four is
+        taken, since arms and "seeds" say them.
 
         Examples
         --------
@@ -338,6 +336,8 @@ class StudyConfig:
                 f"there are {', '.join(cls.parameter_names())}"
             )
         fields = {name: value for name, value in values.items() if name in own}
+        if given := [name for name in _OF_ARMS if name in values and "arms" in values]:
+            raise ValueError(f"a study takes no {given[0]!r}: name arms and seeds")
         weight = values.pop("weight", WEIGHTS)
         shared = TrainConfig(**{name: values[name] for name in training if name in values})
         if "arms" not in fields:
