@@ -9,11 +9,12 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import torch
+from curve_images import curve_data, draw_curves
 from safetensors.torch import save_file
 from scipy.ndimage import uniform_filter
 from torch import nn
 
-from toposeg_lite.data import Dataset, Sample, photos
+from toposeg_lite.data import Sample, photos
 from toposeg_lite.metrics import cldice, dice
 from toposeg_lite.models import UNet
 from toposeg_lite.structures import EvenLight, StructureModel, load_pretrained
@@ -28,10 +29,7 @@ ASSETS = files("toposeg_lite.data") / "assets"
 
 def sample(seed, shape=(40, 56)):
     """Return a colour image of dark curves under noise, and the mask of most of them."""
-    rng = np.random.default_rng(seed)
-    down, across = np.indices(shape)
-    wave = np.sin(across / 5 + rng.uniform(0, 6)) * 4
-    mask = (abs(down - 12 - wave) < 2) | (abs(down - 30 - wave) < 2)
+    mask, rng = draw_curves(seed, shape)
     image = 0.7 - 0.4 * mask + 0.1 * rng.standard_normal((3, *shape))
     return Sample(f"s{seed}", image.clip(0, 1).astype(np.float32), mask)
 
@@ -39,8 +37,7 @@ def sample(seed, shape=(40, 56)):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Make a small file, as the command does."""
-    splits = [(sample(0), sample(1)), (sample(2),), (sample(3),)]
-    data = Dataset("small", *splits, "foreground", "exact", 20, "none")
+    data = curve_data(sample)
     config = TrainConfig(
         weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0, learning_rate=0.01
     )

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 import torch
+from curve_images import bright_curves, curve_data
 
 from toposeg_lite.data import Dataset, Sample
 from toposeg_lite.models import UNet
@@ -18,21 +19,10 @@ from toposeg_lite.workbook.studies import calibration, fitting, orders
 from toposeg_lite.workbook.studies.__main__ import main
 
 
-def sample(seed, shape=(40, 56)):
-    """Return an image of bright curves under noise, and the mask of most of them."""
-    rng = np.random.default_rng(seed)
-    down, across = np.indices(shape)
-    wave = np.sin(across / 5 + rng.uniform(0, 6)) * 4
-    mask = (abs(down - 12 - wave) < 2) | (abs(down - 30 - wave) < 2)
-    image = 0.2 + 0.5 * mask + 0.15 * rng.standard_normal(shape)
-    return Sample(f"s{seed}", image.clip(0, 1)[None].astype(np.float32), mask)
-
-
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Run the study once on four small images."""
-    splits = [(sample(0), sample(1)), (sample(2),), (sample(3),)]
-    data = Dataset("small", *splits, "foreground", "exact", 20, "none")
+    data = curve_data()
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     folder = tmp_path_factory.mktemp("study")
     small = calibration.CalibrationOptions(passes=3, threshold_steps=3, min_persistence=1e-3)
@@ -78,7 +68,7 @@ def test_the_error_of_the_pixels_is_that_of_the_mean_likelihood(study):
     network = load_checkpoint(folder / "unet-1.safetensors").model(
         UNet(1, width=4, depth=2, seed=1)
     )
-    test = sample(3)
+    test = bright_curves(3)
     with torch.no_grad():
         likelihood = network(torch.from_numpy(test.image)[None])[0, 0].sigmoid().numpy()
     found = find_branches(likelihood, min_persistence=1e-3)
@@ -94,7 +84,7 @@ def test_the_error_of_the_pixels_is_that_of_the_mean_likelihood(study):
 @pytest.fixture(scope="module")
 def crossed(tmp_path_factory):
     """Train on each of three parts of seven images without it."""
-    train = tuple(sample(seed) for seed in range(7))
+    train = tuple(bright_curves(seed) for seed in range(7))
     data = Dataset("small", train, (), (), "foreground", "exact", 20, "none")
     config = TrainConfig(weight=0.0, steps=10, patch=32, width=4, depth=2, light=0.0, seed=1)
     folder = tmp_path_factory.mktemp("crossed")
@@ -273,9 +263,8 @@ def test_even_data_change_images_and_keep_masks():
 
 
 def test_pixels_without_a_label_are_refused_before_any_training(tmp_path, monkeypatch):
-    unsure = replace(sample(1), ignored=sample(1).mask)
-    data = Dataset("small", (sample(0), unsure), (sample(2),), (sample(3),), "foreground", "own",
-                   20, "none")  # fmt: skip
+    unsure = replace(bright_curves(1), ignored=bright_curves(1).mask)
+    data = replace(curve_data(), train=(bright_curves(0), unsure))
     config = TrainConfig(weight=0.0, steps=12, patch=32, width=4, depth=2, light=0.0)
     monkeypatch.setattr(calibration, "train", lambda *_, **__: pytest.fail("a training began"))
     text = "'s1' has .* pixels without a label; a study of branches needs one at every pixel"

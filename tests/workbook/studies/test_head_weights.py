@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from curve_images import curve_data
 from scipy.special import expit, logit
 
-from toposeg_lite.data import Dataset, Sample
 from toposeg_lite.models import UNet
 from toposeg_lite.structures import StructureModel
 from toposeg_lite.training import TrainConfig, load_checkpoint
@@ -24,17 +24,7 @@ heads = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(heads)
 
 
-def sample(seed, shape=(40, 56)):
-    """Return an image of bright curves under noise, and the mask of most of them."""
-    rng = np.random.default_rng(seed)
-    down, across = np.indices(shape)
-    wave = np.sin(across / 5 + rng.uniform(0, 6)) * 4
-    mask = (abs(down - 12 - wave) < 2) | (abs(down - 30 - wave) < 2)
-    image = 0.2 + 0.5 * mask + 0.15 * rng.standard_normal(shape)
-    return Sample(f"s{seed}", image.clip(0, 1)[None].astype(np.float32), mask)
-
-
-SPLITS = (sample(0), sample(1)), (sample(2),), (sample(3),)
+DATA = curve_data()
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +35,13 @@ def folder(tmp_path_factory):
     options = calibration.CalibrationOptions(
         seeds=(1,), passes=1, threshold_steps=1, min_persistence=1e-3
     )
-    data = Dataset("small", *SPLITS, "foreground", "exact", 20, "none")
-    calibration.calibration_study(data, config, place, options, progress=False)
+    calibration.calibration_study(DATA, config, place, options, progress=False)
     return place
 
 
 @pytest.fixture
 def small(monkeypatch):
-    data = Dataset("small", *SPLITS, "foreground", "exact", 20, "none")
-    monkeypatch.setattr(heads, "load_dataset", lambda name, root: data)
+    monkeypatch.setattr(heads, "load_dataset", lambda name, root: DATA)
 
 
 def test_the_rows_by_length_are_those_of_the_study(folder, small, tmp_path, capsys):
@@ -87,13 +75,13 @@ def test_the_rows_by_count_are_of_a_head_that_counts_each_branch_once(folder, sm
         return StructureModel(unet, mode="branch", weigh_by="count", min_persistence=1e-3, seed=1)
 
     head, found, outcomes = around("unet-1"), [], []
-    for k, one in enumerate(SPLITS[0]):
+    for k, one in enumerate(DATA.train):
         (distribution,) = around(f"unet-1-without-{k}").distribution(torch.tensor(one.image[None]))
         found.append(distribution)
         outcomes.append(distribution.branches.fraction_on(one.mask))
     head.learn(found, outcomes, seed=1)
     rows = pd.DataFrame(heads.compare(folder, 1)).set_index(["weights", "scaled"])
-    chance, real, length = probabilities(head, SPLITS[2][0])
+    chance, real, length = probabilities(head, DATA.test[0])
     temperature = rows.loc[("count", True), "temperature"]
     for scaled, p in ((False, chance), (True, expit(logit(chance) / temperature))):
         row = rows.loc[("count", scaled)]
@@ -102,7 +90,7 @@ def test_the_rows_by_count_are_of_a_head_that_counts_each_branch_once(folder, sm
         assert row["nll_by_length"] == pytest.approx((length * cost).sum() / length.sum())
         assert row["accuracy"] == ((p >= 0.5) == real).mean()
     # The temperature is that of the validation image: any other makes it likelier nowhere.
-    chance, real, _ = probabilities(head, SPLITS[1][0])
+    chance, real, _ = probabilities(head, DATA.validation[0])
     costs = [
         np.logaddexp(0, np.where(real, -1, 1) * logit(chance) / t).sum()
         for t in temperature * np.array([0.99, 1, 1.01])

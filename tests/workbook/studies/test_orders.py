@@ -7,35 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from curve_images import bright_curves, curve_data
 
 from toposeg_lite import metrics
 from toposeg_lite.annotation import AnnotationSession, StructureRanking, simulate_annotator
-from toposeg_lite.data import Dataset, Sample
+from toposeg_lite.data import Sample
 from toposeg_lite.training import TrainConfig
 from toposeg_lite.workbook.studies import orders
 from toposeg_lite.workbook.studies.__main__ import main
 
+DATA = curve_data(test=(3, 4))
 NAMES = [name for name, _, _ in orders.ORDERS]
-
-
-def sample(seed, shape=(40, 56)):
-    """Return an image of bright curves under noise, and the mask of most of them."""
-    rng = np.random.default_rng(seed)
-    down, across = np.indices(shape)
-    wave = np.sin(across / 5 + rng.uniform(0, 6)) * 4
-    mask = (abs(down - 12 - wave) < 2) | (abs(down - 30 - wave) < 2)
-    image = 0.2 + 0.5 * mask + 0.15 * rng.standard_normal(shape)
-    return Sample(f"s{seed}", image.clip(0, 1)[None].astype(np.float32), mask)
 
 
 def middle(one):
     """Return the middle 48 of the 56 columns."""
     return Sample(one.name, one.image[:, :, 4:52].copy(), one.mask[:, 4:52].copy())
-
-
-def small(test=(3, 4)):
-    splits = [(sample(0), sample(1)), (sample(2),), tuple(map(sample, test))]
-    return Dataset("small", *splits, "foreground", "exact", 20, "none")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +34,7 @@ def study(tmp_path_factory):
 
     def run(data=None, **more):
         chosen = replace(options, **more)
-        return orders.order_study(data or small(), config, folder, chosen, progress=False)
+        return orders.order_study(data or DATA, config, folder, chosen, progress=False)
 
     return run, run(), folder, config
 
@@ -66,11 +53,11 @@ def test_every_image_has_an_area_for_each_order_and_metric(study):
 def test_areas_are_those_of_the_simulated_annotator(study):
     _, results, folder, config = study
     cut = {
-        "train": [middle(sample(k)) for k in (0, 1)],
-        "validation": [middle(sample(2))],
+        "train": [middle(bright_curves(k)) for k in (0, 1)],
+        "validation": [middle(bright_curves(2))],
     }
-    model = orders._fit(small(), cut, config, folder, 0.01, False)
-    test = middle(sample(4))
+    model = orders._fit(DATA, cut, config, folder, 0.01, False)
+    test = middle(bright_curves(4))
     session = AnnotationSession(test.image, StructureRanking(model))
     entry = results["images"]["s4"]
     assert entry["branches"] == len(session.branches)
@@ -117,7 +104,7 @@ def test_a_study_goes_on_where_it_stopped_and_gives_the_same_numbers(study):
     with pytest.raises(ValueError, match="holds another study"):
         run(draws=3)
     with pytest.raises(ValueError, match="the data set 'small' has no test images"):
-        run(small(test=()))
+        run(curve_data(test=()))
 
 
 def by_hand():
@@ -161,7 +148,7 @@ def test_more_cldice_is_better():
 
 
 def test_the_command_writes_and_prints_the_results(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(orders, "load_dataset", lambda name, root: small())
+    monkeypatch.setattr(orders, "load_dataset", lambda name, root: DATA)
     monkeypatch.setattr(orders, "ORDERS", orders.ORDERS[-3:])
     results = tmp_path / "orders.json"
     words = ["--datasets", "brick", "--out", str(tmp_path / "runs"), "--results", str(results)]
