@@ -182,6 +182,58 @@ def test_the_command_takes_processes_of_its_own(tmp_path, shared, capsys):
     assert set(pd.read_parquet(place)["network"]) == {"parent", "control", "lines"}
 
 
+def test_minutes_end_a_sweep_which_the_same_call_goes_on_with(tmp_path, shared, capsys):
+    file = written(tmp_path, shared=shared, studies=[{"name": "rings"}])
+    assert main(["sweep", str(file), "--workers", "1", "--minutes", "1e-6"]) == 1
+    told = capsys.readouterr()
+    assert "error: the 1e-06 minutes have passed: " in told.err
+    assert "parts are still to be made; the same call goes on" in told.err
+    assert not told.out
+    assert not (tmp_path / "runs" / "sweep.parquet").exists()
+    # With minutes enough all is made; what the first call has begun is gone on with.
+    table = pd.read_parquet(run_sweep(file, workers=1, minutes=1e4, progress=False))
+    assert set(table["network"]) == {"parent", "control", "lines"}
+
+
+def test_a_sweep_stops_in_the_middle_of_a_training_and_keeps_what_is_made(
+    tmp_path, shared, cluster, monkeypatch
+):
+    file = written(tmp_path, shared=shared, studies=[{"name": "rings"}])
+    (study,) = read_sweep(file)
+    ended = sweeps._ended
+
+    def two(futures, minutes):
+        """Let the minutes be over when the parent and another part are made."""
+        for k, future in enumerate(ended(futures, minutes)):
+            yield future
+            if k == 1:
+                return
+
+    monkeypatch.setattr(sweeps, "_ended", two)
+    with pytest.raises(SweepError, match=r"^the 5 minutes have passed: 6 of 8 parts are still to"):
+        run_sweep(file, scheduler=cluster.scheduler_address, minutes=5, progress=False)
+    parent = (study.folder / "seed0" / "parent.safetensors").stat().st_mtime_ns
+    monkeypatch.undo()
+    table = pd.read_parquet(
+        run_sweep(file, scheduler=cluster.scheduler_address, minutes=1e4, progress=False)
+    )
+    assert set(table["network"]) == {"parent", "control", "lines"}
+    assert (study.folder / "seed0" / "parent.safetensors").stat().st_mtime_ns == parent
+
+
+def test_a_sweep_of_which_a_part_failed_and_the_minutes_passed_tells_both(
+    tmp_path, shared, cluster, monkeypatch
+):
+    broken = {"name": "broken", "learning_rate": 1e300}
+    file = written(tmp_path, shared=shared | SHORT, studies=[broken])
+    ended = sweeps._ended
+    monkeypatch.setattr(sweeps, "_ended", lambda futures, minutes: [next(ended(futures, None))])
+    with pytest.raises(SweepError) as told:
+        run_sweep(file, scheduler=cluster.scheduler_address, minutes=5, progress=False)
+    assert "parts are still to be made; the same call goes on\n1 of " in str(told.value)
+    assert "\nbroken: seed 0, parent: " in str(told.value)
+
+
 def test_other_code_and_other_parameters_have_folders_of_their_own(tmp_path, shared, monkeypatch):
     file = written(tmp_path, shared=shared | SHORT)
     (study,) = read_sweep(file)
@@ -313,6 +365,8 @@ def test_bad_options_are_refused(tmp_path, shared, capsys):
         ({"scheduler": 3}, TypeError, "scheduler must be a text"),
         ({"scheduler": "nothing.Cluster"}, ValueError, "scheduler must be tcp://HOST:PORT or the"),
         ({"any_code": 1}, TypeError, "any_code must be True or False"),
+        ({"minutes": 0}, ValueError, "minutes must be finite and above zero"),
+        ({"minutes": "9"}, TypeError, "minutes must be a number"),
         ({"progress": None}, TypeError, "progress must be True or False"),
     ]:
         with pytest.raises(error, match=text):

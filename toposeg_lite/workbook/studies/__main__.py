@@ -97,7 +97,7 @@ def _study_command(chosen: argparse.Namespace) -> None:
 
 def _sweep_command(chosen: argparse.Namespace) -> None:
     """Make the studies of a file and say where their table is."""
-    names = ("workers", "threads", "scheduler", "any_code")
+    names = ("workers", "threads", "scheduler", "any_code", "minutes")
     options = {name: getattr(chosen, name) for name in names}
     print(f"The scores of each image are in {run_sweep(chosen.file, **options)}.")
 
@@ -154,6 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--any-code", action="store_true", help="go on with what other code has begun"
     )
+    text = "stop after so long (when all is made); the same call goes on"
+    sweep.add_argument("--minutes", type=float, help=text)
     table = commands.add_parser("table", help="print the tables of a study, or of its faults")
     table.set_defaults(run=_table_command)
     text = "the study.json; or tables of faults, one DATASET-faults.csv for each data set"

@@ -19,7 +19,8 @@ All processes must see the same folder `out`.
 A worker that dies loses the one network that it trained; another one goes on from its checkpoint.
 What is finished is not repeated by the next call: a study has a folder named by its name, by its
 parameters and by the code that decides its numbers (see `code_digest`), and there every network has
-its checkpoint, every scoring its file. Arms, seeds and groups may be added.
+its checkpoint, every scoring its file. Arms, seeds and groups may be added. Where a machine is lent
+for a few minutes at a time, ``--minutes 9`` makes a part of the sweep, the same call the next one.
 
 In the end one Parquet table holds the scores of each image: "study", "dataset", "split"
 ("validation", "test" or "test-<group>"), "network", "weight", "seed", "image" and the metrics. Of
@@ -56,7 +57,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from ...checks import check_flag, check_integer, check_path, check_text
+from ...checks import check_flag, check_integer, check_number, check_path, check_text
 from ...data import Dataset
 from ...files import make_folder, reading, write_atomically
 from ...training import load_checkpoint
@@ -392,6 +393,14 @@ def open_client(
                 cluster.close()
 
 
+def _ended(futures: Sequence[Any], minutes: float | None) -> Iterator[Any]:
+    """Give the futures as they end, until the minutes have passed."""
+    from distributed import as_completed
+
+    with suppress(TimeoutError):
+        yield from as_completed(futures, timeout=None if minutes is None else 60 * minutes)
+
+
 def run_sweep(
     file: str | os.PathLike[str],
     *,
@@ -399,6 +408,7 @@ def run_sweep(
     threads: int = 1,
     scheduler: str | None = None,
     any_code: bool = False,
+    minutes: float | None = None,
     progress: bool = True,
 ) -> Path:
     """Make all studies of a file, or go on with them; return the table of their scores.
@@ -417,17 +427,23 @@ def run_sweep(
         processes on this machine.
     any_code : bool
         Go on with what other code has begun, if its name and parameters are the same.
+    minutes : float, optional
+        Stop when so many have passed since the processes began. What is then in training goes on
+        from its last checkpoint with the same call; a scheduler that is there trains it to its end.
+        Default: when all is made.
     progress : bool
         Show a bar of tasks, and a line for each network.
 
     Raises
     ------
     SweepError
-        If a network could not be made. All others are made before, and the table holds the studies
-        that are finished; the same call tries again.
+        If a network could not be made, or the minutes have passed. All others are made before, and
+        the table holds the studies that are finished; the same call tries again, or goes on.
     """
     workers = None if workers is None else check_integer(workers, "workers", 1)
     threads = check_integer(threads, "threads", 1)
+    if minutes is not None:
+        minutes = check_number(minutes, "minutes", positive=True)
     scheduler = None if scheduler is None else check_text(scheduler, "scheduler")
     if workers is not None and is_address(scheduler):
         raise ValueError(
@@ -444,8 +460,6 @@ def run_sweep(
     _LOADED.clear()
     failed: dict[str, str] = {}
     with open_client(scheduler, workers) as client:
-        from distributed import as_completed
-
         if progress and client.dashboard_link:
             print(f"dashboard: {client.dashboard_link}", file=sys.stderr)
         token = uuid.uuid4().hex[:8]
@@ -453,8 +467,10 @@ def run_sweep(
         for study in swept:
             tasks |= _submit(client, study, threads, token)
         titles = {future.key: title for title, future in tasks.items()}
-        with tqdm(total=len(tasks), unit="task", disable=not progress) as bar:
-            for future in as_completed([*tasks.values()]):
+        left = len(tasks)
+        with tqdm(total=left, unit="task", disable=not progress) as bar:
+            for future in _ended([*tasks.values()], minutes):
+                left -= 1
                 error = future.exception()
                 if error is not None:
                     failed[titles[future.key]] = f"{type(error).__name__}: {error}"
@@ -465,16 +481,21 @@ def run_sweep(
                         )
                 bar.update()
     path = _write_table(swept)
+    said = []
+    if left:
+        counts = f"{left} of {len(titles)} parts are still to be made"
+        said.append(f"the {minutes:g} minutes have passed: {counts}; the same call goes on")
     if failed:
         causes: dict[str, str] = {}  # each with the first part that failed of it, in their order
         for title in tasks:
             if title in failed:
                 causes.setdefault(failed[title], title)
-        lines = [f"{title}: {cause}" for cause, title in causes.items()]
-        raise SweepError(
-            f"{len(failed)} of {len(titles)} parts are missing; the same call tries them again:\n"
-            + "\n".join(lines)
-        )
+        said += [
+            f"{len(failed)} of {len(titles)} parts are missing; the same call tries them again:",
+            *(f"{title}: {cause}" for cause, title in causes.items()),
+        ]
+    if said:
+        raise SweepError("\n".join(said))
     return path
 
 
