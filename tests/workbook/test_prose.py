@@ -325,7 +325,7 @@ def test_what_chapter_11_says_of_hue_and_loss():
         "(with the third seed 19.0)": (
             round(100 * (dice["control", 2] - dice["topological+cldice", 2]), 1) == 19.0
         ),
-        "within .6 points of it or above": max(both) == 0.6,
+        "both are within .6 points of it on angles and shadows, or above": max(both) == 0.6,
     }
     text = text_of("11")
     assert {words: words in text for words in said} == dict.fromkeys(said, True)
@@ -453,10 +453,10 @@ def test_what_chapter_11_says_of_worse_labels():
 
     kept = {
         "accurate": read_runs()["topomortar-study"],
-        **{
-            name: stored[name] for name in ("hue", "ten", "ten-hue", "noisy", "noisy-hue", "pseudo")
-        },
+        **stored,
     }
+    names = ("hue", "ten", "ten-hue", "pseudo", "pseudo-hue", "noisy", "noisy-hue")
+    assert sorted(stored) == sorted(names)
     table = {name: means(run) for name, run in kept.items()}
 
     def away(labels, network, group=home):
@@ -464,8 +464,8 @@ def test_what_chapter_11_says_of_worse_labels():
         found = table[labels].loc[group, "sum"]
         return round(100 * (1 - found[network] / found["control"]))
 
-    def points(labels, network):
-        dice = table[labels].loc[home, "dice"]
+    def points(labels, network, group=home):
+        dice = table[labels].loc[group, "dice"]
         return round(100 * (dice[network] - dice["control"]), 1)
 
     control = {name: found.loc[home, "sum"]["control"] for name, found in table.items()}
@@ -512,12 +512,21 @@ def test_what_chapter_11_says_of_worse_labels():
     ) == (56, 44, 8.9)  # fmt: skip
     said["(19 % with hue besides)"] = matched("noisy-hue") == 19
 
-    def parts(group):
+    def parts(group, labels="noisy"):
         """Percent of the control's errors without hue that the hue, the loss and both take away."""
-        plain = table["noisy"].loc[group, "sum"]["control"]
-        left = (("noisy-hue", "control"), ("noisy", "topological-spatial"), both)
+        hue, loss = f"{labels}-hue", "topological-spatial"
+        plain = table[labels].loc[group, "sum"]["control"]
+        left = ((hue, "control"), (labels, loss), (hue, loss))
         found = [table[name].loc[group, "sum"][network] for name, network in left]
         return [round(100 * (1 - one / plain)) for one in found]
+
+    said["With hue besides the control makes 27.7, and of these, too, the loss takes away 82 %"] = (
+        round(control["pseudo-hue"], 1) == 27.7 and away("pseudo-hue", "topological-spatial") == 82
+    )
+    said["with pseudo labels and hue the topological loss has 5.4 less"] = (
+        points("pseudo-hue", "topological-spatial", "colors") == -5.4
+    )
+    said["with pseudo labels (76 % with hue besides)"] = matched("pseudo-hue") == 76
 
     said["68 % fewer with fifty accurate images, 80 % with ten, 79 % with pseudo labels"] = [
         matched(name) for name in ("accurate", "ten", "pseudo")
@@ -541,6 +550,20 @@ def test_what_chapter_11_says_of_worse_labels():
             assert (
                 table[labels].loc[(group, "topological-spatial"), errors] < theirs.loc[group]
             ).all()
+    # "In all four groups it makes fewer errors of both kinds than the published clDice".
+    theirs = every[every["setting"].eq("pseudo, 50 images") & every["network"].eq("cldice")]
+    assert len(theirs) == 4
+    for _, row in theirs.iterrows():
+        found = table["pseudo-hue"].loc[(row["group"], "topological-spatial"), errors]
+        assert (found < row[errors].astype(float)).all()
+
+    def by_seed(name):
+        """The least and the most errors of a control, by its seeds."""
+        rows = kept[name].scores[lambda scores: scores["network"] == "control"]
+        sums = rows.groupby("seed")[errors].mean().sum(axis=1)
+        return sums.min(), sums.max()
+
+    other = "pseudo-hue", "topological-spatial"
     results = " ".join((ROOT / "RESULTS.md").read_text().split())
     others = [matched("noisy-hue", name) for name in ("skeleton-recall", "topological+cldice")]
     for words in (
@@ -553,6 +576,24 @@ def test_what_chapter_11_says_of_worse_labels():
         "takes away 52 % of them, 70 % on colors",
         "which in distribution elsewhere takes away 9 % at most, takes away 35 % here",
         "with 9.0 points more Dice",
+        f"With pseudo labels and hue the control makes {control['pseudo-hue']:.1f} errors, from "
+        "{:.1f} to {:.1f} by the seed".format(*by_seed("pseudo-hue")),
+        "takes away {} % of them ({} % matched), its sum with clDice {} % ({} %), clDice {} %, "
+        "skeleton recall {} %".format(
+            away(*other),
+            matched(*other),
+            away(other[0], "topological+cldice"),
+            matched(other[0], "topological+cldice"),
+            away(other[0], "cldice"),
+            away(other[0], "skeleton-recall"),
+        ),
+        "the hue takes away {} % on colors, the loss {} %, both {} %; on angles {}, {} and {} %; "
+        "on shadows {}, {} and {} %".format(
+            *(part for group in ("colors", "angles", "shadows") for part in parts(group, "pseudo"))
+        ),
+        "{} points of the control's Dice on colors, {} on angles, {} on shadows".format(
+            *(-points(*other, group) for group in ("colors", "angles", "shadows"))
+        ),
         "takes away 82 % of them (79 % matched) at no loss of Dice",
         "its sum with clDice 83 %, clDice 62 %, skeleton recall 6 %",
     ):
