@@ -330,7 +330,7 @@ pd.DataFrame(rows)
 #
 # Then all losses. Each cell of the picture holds the change of the number of faults against the control; it is framed (*sure*) where the table would have a star, and what is rare is left empty.
 #
-# Read it by columns. *Which fault hurts you?* Take the losses that are blue there. Then read their rows: what a loss mends of one kind it may break of another, for whoever joins pieces will sometimes join what was apart. A change that is about the same in all columns says that the loss does not tell faults apart.
+# Read it by columns. *Which fault hurts you?* Take the losses that are blue there. Then read their rows: what a loss mends of one kind it may break of another, for whoever joins pieces will sometimes join what was apart. Morse on skeletons is such a case: on *chase_db1* and *crackforest* it wipes away 12 and 10 % of the specks and makes 19 and 26 % more breaks, with every seed, and the sum hardly moves. A change that is about the same in all columns says that the loss does not tell faults apart.
 
 # %% fault-map
 faults = read_faults()

@@ -604,6 +604,23 @@ def test_what_chapter_11_says_of_worse_labels():
     )
 
 
+def test_what_chapter_10_says_of_the_faults_of_morse_on_skeletons():
+    words = (
+        "it wipes away {} and {} % of the specks and makes {} and {} % more breaks, with every seed"
+    )
+    specks, breaks = [], []
+    for dataset in ("chase_db1", "crackforest"):
+        table = pd.read_csv(REFERENCE_RUNS / f"{dataset}-faults.csv")
+        kinds = ["break", "spurious component"]
+        means = table.groupby("network")[kinds].mean()
+        change = 100 * (means.loc["morse-skeleton"] / means.loc["control"] - 1)
+        specks.append(round(-change["spurious component"]))
+        breaks.append(round(change["break"]))
+        by_seed = table.pivot_table("break", "network", "seed")
+        assert (by_seed.loc["morse-skeleton"] > by_seed.loc["control"]).all()
+    assert words.format(*specks, *breaks) in text_of("10")
+
+
 STUDIED = ("topomortar", "chase_db1", "crackforest", "epfl_roads", "isbi2012_membranes")
 
 
