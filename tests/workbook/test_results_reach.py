@@ -63,13 +63,13 @@ def count(dataset, kind, after=""):
 
 
 def test_the_words_are_those_of_the_files():
-    eyes, cracks = (
+    at_eyes, at_cracks = (
         pd.read_csv(REFERENCE_RUNS / f"{name}-reach.csv", index_col="loss")
         for name in ("chase_db1", "crackforest")
     )
 
     def both(loss, column):
-        return tuple(round(100 * table.loc[loss, column]) for table in (eyes, cracks))
+        return tuple(round(100 * table.loc[loss, column]) for table in (at_eyes, at_cracks))
 
     assert both("morse-patches", "all errors") == (9, 13)
     assert both("skeleton-recall", "break") == (99, 100)
@@ -78,7 +78,7 @@ def test_the_words_are_those_of_the_files():
               for n in ("chase_db1", "crackforest")]  # fmt: skip
     assert specks == pytest.approx([0.5, 0.4], abs=0.03)
     ratios = [table.loc["warping", "focus"] / table.loc["dice_bce", "focus"]
-              for table in (eyes, cracks)]  # fmt: skip
+              for table in (at_eyes, at_cracks)]  # fmt: skip
     assert [round(ratio) for ratio in ratios] == [5, 8]
     eyes, cracks, breaks, specks = "chase_db1", "crackforest", "break", "spurious component"
     for words, numbers in [
@@ -98,7 +98,7 @@ def test_the_words_are_those_of_the_files():
         assert words.format(*(count(*number) for number in numbers)) in WORDS
     after = [
         pd.read_csv(REFERENCE_RUNS / f"{name}-reach-topological.csv", index_col="loss")
-        for name in ("chase_db1", "crackforest")
+        for name in (eyes, cracks)
     ]
     left = [round(100 * t.loc["topological-spatial", "all errors"]) for t in after]
     assert "is reached less on vessels ({} %), not on cracks ({} %)".format(*left) in WORDS
