@@ -233,6 +233,7 @@ def read_scores(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "a.csv"
     ...     written = path.write_text("network,seed,image,dice\nNA,0,01,0.5\ncontrol,0,01,\n")
