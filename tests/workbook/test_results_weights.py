@@ -81,6 +81,15 @@ def test_larger_weights_cost_more_dice_than_is_allowed(runs):
         "On cracks clDice takes 2, and takes away 10 % of the test images' error for 1.1" in WORDS
     )
     assert (taken(cracks, "cldice"), changes(cracks, "cldice")) == (2.0, "-10 %, -1.1")
+    assert (taken(cracks, "scnp"), taken(main["cracks"], "scnp")) == (1.0, 3.0)
+    assert "for 3, its weight in the main table, costs 2.1 points on the validation" in WORDS
+    assert cost(cracks, "scnp", 3.0) == 2.1
+    # "bring neither nearer to it": of clDice and SCNP none is below what it was beside the loss.
+    for name, run in runs.items():
+        for loss in ("cldice", "scnp"):
+            assert float(changes(run, loss).split()[0]) >= float(
+                changes(main[name], loss).split()[0]
+            )
     for run in (vessels, cracks):
         one, *others = (cost(run, "topological+scnp", weight) for weight in (1.0, 2.0, 4.0))
         assert 1 < one < min(others)
